@@ -1,0 +1,152 @@
+/* arena.c - see arena.h. Blocks double from 1 KiB to 64 KiB; what is larger gets one of its own. */
+#include "base/arena.h"
+
+#include "base/size.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BLOCK_MIN = 1024, BLOCK_MAX = 65536, ALIGN = _Alignof(max_align_t) };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size;
+	_Alignas(ALIGN) char data[];
+};
+
+static _Noreturn void
+out_of_memory(size_t size)
+{
+	fprintf(stderr, "level=error event=out-of-memory bytes=%zu\n", size);
+	abort();
+}
+
+void *
+xmalloc(size_t size)
+{
+	void *p = malloc(size == 0 ? 1 : size);
+
+	if (p == NULL)
+		out_of_memory(size);
+	return p;
+}
+
+void *
+xcalloc(size_t count, size_t size)
+{
+	void *p = calloc(count == 0 ? 1 : count, size == 0 ? 1 : size);
+
+	if (p == NULL)
+		out_of_memory(count);
+	return p;
+}
+
+void *
+xrealloc(void *old, size_t size)
+{
+	void *p = realloc(old, size == 0 ? 1 : size);
+
+	if (p == NULL)
+		out_of_memory(size);
+	return p;
+}
+
+char *
+xstrdup(struct str s)
+{
+	char *p = xmalloc(size_add(s.n, 1));
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+void
+arena_reset(struct arena *a)
+{
+	struct arena_block *b = a->blocks;
+
+	while (b != NULL) {
+		struct arena_block *next = b->next;
+
+		free(b);
+		b = next;
+	}
+	*a = ARENA_NONE;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	struct arena_block *b;
+	size_t want, block;
+
+	size = size_add(size, ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	if ((size_t)(a->end - a->at) >= size && a->at != NULL) {
+		void *p = a->at;
+
+		a->at += size;
+		return p;
+	}
+	block = a->blocks == NULL ? BLOCK_MIN : MIN(a->blocks->size * 2, (size_t)BLOCK_MAX);
+	want = MAX(size, block);
+	b = xmalloc(size_add(sizeof(*b), want));
+	b->size = want;
+	a->total_bytes += sizeof(*b) + want;
+	if (size > BLOCK_MAX / 4 && a->blocks != NULL) {
+		/* A large one goes behind the newest, whose free space stays in use. */
+		b->size = BLOCK_MAX;
+		b->next = a->blocks->next;
+		a->blocks->next = b;
+		return b->data;
+	}
+	b->next = a->blocks;
+	a->blocks = b;
+	a->at = b->data + size;
+	a->end = b->data + want;
+	return b->data;
+}
+
+void *
+arena_zalloc(struct arena *a, size_t count, size_t size)
+{
+	size_t n = size_mul(count, size);
+
+	return memset(arena_alloc(a, n), 0, n);
+}
+
+char *
+arena_cstr(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, size_add(s.n, 1));
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+struct str
+arena_str(struct arena *a, struct str s)
+{
+	return str_make(arena_cstr(a, s), s.n);
+}
+
+struct str
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *p;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	must(n >= 0);
+	p = arena_alloc(a, (size_t)n + 1);
+	va_start(ap, fmt);
+	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return str_make(p, (size_t)n);
+}

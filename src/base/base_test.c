@@ -1,0 +1,127 @@
+/* base_test.c - unit tests of base/. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/test.h"
+#include "base/waiter.h"
+
+static void
+test_str(void)
+{
+	struct str rest = STR("a,b,,c"), head;
+	uint64_t v;
+	uint32_t w;
+
+	CHECK(str_eq_nocase(STR("InBox"), STR("INBOX")));
+	CHECK(!str_eq_nocase(STR("InBox"), STR("INBO")));
+	CHECK(str_split(&rest, ',', &head));
+	CHECK_STR(head, STR("a"));
+	CHECK_STR(rest, STR("b,,c"));
+	CHECK(str_to_u64(STR("18446744073709551615"), &v) && v == UINT64_MAX);
+	CHECK(!str_to_u64(STR("18446744073709551616"), &v));
+	CHECK(!str_to_u32(STR("4294967296"), &w));
+	CHECK(!str_to_u32(STR(""), &w));
+	CHECK(!str_to_u32(STR("+1"), &w));
+	CHECK_STR(str_trim(STR(" \tx y\r\n")), STR("x y"));
+}
+
+static void
+test_utf8(void)
+{
+	CHECK(str_is_utf8(STR("gr\xc3\xbc\xc3\x9f \xf0\x9f\x93\xaf")));
+	CHECK(!str_is_utf8(STR("\xc0\xaf")));
+	CHECK(!str_is_utf8(STR("\xed\xa0\x80")));
+	CHECK(!str_is_utf8(STR("\xf4\x90\x80\x80")));
+	CHECK(!str_is_utf8(STR("a\xe2\x82")));
+}
+
+static void
+test_buf_limit(void)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(10);
+
+	buf_lit(&b, "12345");
+	buf_u64(&b, 6789);
+	CHECK(buf_err(&b) == ERR_OK);
+	buf_lit(&b, "ab");
+	CHECK(buf_err(&b) == ERR_LIMIT);
+	buf_lit(&b, "c");
+	CHECK_STR(buf_str(&b), STR("123456789"));
+}
+
+static void
+test_arena(void)
+{
+	struct arena a = ARENA_NONE;
+	struct str s = arena_printf(&a, "%d-%s", 7, "x");
+	char *big = arena_alloc(&a, 1000000);
+
+	memset(big, 1, 1000000);
+	for (int i = 0; i < 1000; i++)
+		memset(arena_alloc(&a, (size_t)i), 2, (size_t)i);
+	CHECK_STR(s, STR("7-x"));
+	CHECK(big[999999] == 1);
+	arena_done(&a);
+	CHECK(a.total_bytes == 0);
+}
+
+static bool
+int_eq(const void *item, const void *key)
+{
+	return *(const int *)item == *(const int *)key;
+}
+
+static void
+test_hash(void)
+{
+	static int items[1000];
+	struct hash h;
+	size_t pos = 0, n = 0;
+
+	hash_init(&h, int_eq);
+	for (int i = 0; i < 1000; i++) {
+		items[i] = i;
+		hash_insert(&h, hash_u64((uint64_t)i), &items[i]);
+	}
+	for (int i = 0; i < 1000; i += 2)
+		CHECK(hash_remove(&h, hash_u64((uint64_t)i), &i) == &items[i]);
+	for (int i = 0; i < 1000; i++)
+		CHECK((hash_find(&h, hash_u64((uint64_t)i), &i) != NULL) == (i % 2 == 1));
+	while (hash_next(&h, &pos) != NULL)
+		n++;
+	CHECK_U64(n, 500);
+	hash_done(&h);
+}
+
+static int woken;
+
+static void
+count_wake(struct waiter *w)
+{
+	(void)w;
+	woken++;
+}
+
+static void
+test_waiter(void)
+{
+	struct waitlist l;
+	struct waiter a, b;
+
+	waitlist_init(&l);
+	waiter_init(&a, count_wake);
+	waiter_init(&b, count_wake);
+	waiter_wait(&a, &l);
+	waiter_wait(&a, &l);
+	waiter_wait(&b, &l);
+	waiter_cancel(&b);
+	woken = 0;
+	waitlist_wake_all(&l);
+	waitlist_wake_all(&l);
+	CHECK(woken == 1);
+	waitlist_done(&l);
+}
+
+TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_buf_limit), TEST(test_arena), TEST(test_hash), TEST(test_waiter))
