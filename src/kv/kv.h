@@ -1,0 +1,252 @@
+/*
+ * kv.h - the storage engine's interface. Narrow, so that another engine is a thousand lines; only kv/ knows an engine.
+ *
+ * Rows belong to accounts. An account changes by transactions, each built on one version of it and giving it the next;
+ * they are totally ordered per account. Nothing here blocks: what is not in memory comes by callback from another thread.
+ * No snapshot of the engine outlives one load; consistency over time comes from account versions.
+ *
+ * Threads: every function may be called from any thread. Callbacks come from the engine's threads (committer, readers),
+ * never from inside the call that was given them, and must be short: they take a lock, note the result and post.
+ */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/waiter.h"
+
+struct kv;
+struct kv_txn;
+struct kv_stage;
+
+struct account_id {
+	uint64_t v;
+};
+
+/* The account of the server itself: directory of users, settings. Real accounts begin at 1. */
+#define ACCOUNT_SYSTEM ((struct account_id){ 0 })
+
+/* Kinds of rows; each is a column family with its own tuning and at most one merge operator. */
+enum kv_kind {
+	KV_ROW,		/* account and mailbox rows: plain values */
+	KV_COUNTER,	/* 64-bit little-endian values that kv_add() changes */
+	KV_PAGE,	/* pages of mailbox entries: merge operator `page` */
+	KV_MESSAGE,	/* message records: plain values, compressed */
+	KV_LOG,		/* change log and undo records: plain values, written in key order */
+	KV_POSTING,	/* derived search rows: merge operator `posting`; not synced */
+	KV_KINDS
+};
+
+/*
+ * Folds operands, oldest first, into a row's value. Pure and total: an operand that can't be applied gives a value that is
+ * marked damaged (the format's business), never a failure. base.p is NULL when there is no row.
+ */
+typedef void kv_merge_fn(struct str base, const struct str *operands, size_t count, struct buf *out);
+
+/* Room on the disk, from the floors of the options. */
+enum kv_space {
+	KV_SPACE_OK,
+	KV_SPACE_SOFT,	/* no new messages; retained data should go */
+	KV_SPACE_HARD,	/* only transactions that delete */
+};
+
+struct kv_options {
+	const char *dir;		/* rocks: the data directory; made when missing */
+	kv_merge_fn *merge[KV_KINDS];	/* KV_PAGE and KV_POSTING */
+	size_t cache_bytes;		/* 0: 64 MiB */
+	size_t write_buffer_bytes;	/* all memtables together; 0: 32 MiB */
+	uint64_t soft_floor_bytes;	/* free space; 0: 256 MiB */
+	uint64_t hard_floor_bytes;	/* 0: 64 MiB */
+	unsigned reader_threads;	/* 0: 2 */
+	bool read_only;			/* verify, export */
+	bool no_sync;			/* tests and imports that may be repeated: commits are not synced */
+};
+
+/**
+ * Opens the RocksDB engine. ERR_INUSE when another process has the directory, ERR_CORRUPT when what is there is damaged
+ * (a torn tail of the log is not damage), ERR_IO. detail, when not NULL, gets a sentence for the operator.
+ */
+must_use enum err kv_rocks_open(const struct kv_options *o, struct kv **kv_out, struct buf *detail);
+
+/*
+ * The engine in memory, for tests and simulation. Same semantics; durable state is what was committed and "synced".
+ * With `manual` set, commits and loads complete only when kv_memory_step() is called, in an order drawn from the seed.
+ */
+struct kv_memory_options {
+	struct kv_options base;
+	bool manual;
+	uint64_t seed;
+};
+must_use enum err kv_memory_open(const struct kv_memory_options *o, struct kv **kv_out);
+/** Completes one outstanding load or commit; false when there was none. Manual mode only. */
+bool kv_memory_step(struct kv *kv);
+/** Loses everything that was not durable, with the commits in flight; their callbacks never come. */
+void kv_memory_power_cut(struct kv *kv);
+/** The n-th engine operation from now (write, sync, read) fails with e; 0: none does. */
+void kv_memory_fail_at(struct kv *kv, uint64_t n, enum err e);
+/** Sets what kv_space() says. */
+void kv_memory_set_space(struct kv *kv, enum kv_space space);
+
+/** Commits what is queued, waits for readers, closes. */
+void kv_close(struct kv *kv);
+
+enum kv_space kv_space(struct kv *kv);
+/** True after a failed sync or background error: nothing is acknowledged any more; commits answer ERR_IO. */
+bool kv_is_failed(struct kv *kv);
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+/* Rows of one kind with from <= key < to (to.p NULL: to the end of the account's rows of that kind). */
+struct kv_range {
+	enum kv_kind kind;
+	struct str from, to;
+	uint32_t limit;		/* most rows wanted; 0: all */
+	bool is_reverse;	/* from the end of the range backwards */
+	bool is_exact;		/* only the row with key == from; `to` is not looked at */
+};
+
+struct kv_row {
+	struct str key, value;	/* valid until kv_rows_free() */
+};
+
+struct kv_row_list {
+	struct kv_row *rows;
+	size_t count;
+};
+
+struct kv_rows {
+	uint64_t version;		/* the account version that all rows are of */
+	struct kv_row_list *ranges;	/* one a range, in their order */
+	size_t range_count;
+};
+
+void kv_rows_free(struct kv_rows *rows);
+
+/* e != ERR_OK: rows is NULL. Otherwise the callee frees rows. */
+typedef void kv_load_fn(void *ctx, enum err e, struct kv_rows *rows);
+
+/**
+ * Loads rows as of one committed version (an account never written has version 0 and no rows). ERR_OK: they were in memory
+ * and are in *rows_out, and the callback never comes. ERR_WAIT: the callback will come, exactly once. Queued
+ * transactions are not seen: the store folds in its own. The ranges are copied.
+ */
+must_use enum err kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+
+/** The same, waiting; for start-up, tools and tests, never on a loop. */
+must_use enum err kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out);
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * A transaction on one account: it is built on version `base` and makes `next` (> base). Nothing is sent before
+ * kv_commit(). Keys and values are copied. Owned by the caller until committed or aborted; one thread at a time.
+ */
+struct kv_txn *kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next);
+void kv_txn_abort(struct kv_txn *t);
+void kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value);
+void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
+/** from <= key < to. */
+void kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to);
+/** Adds to a KV_COUNTER row; a missing row is 0. */
+void kv_add(struct kv_txn *t, struct str key, int64_t delta);
+void kv_merge(struct kv_txn *t, enum kv_kind kind, struct str key, struct str operand);
+/** Marks it as one that frees room: allowed below the hard floor. */
+void kv_txn_set_deletes(struct kv_txn *t);
+/** Needs no sync before it is acknowledged (postings, recent claims). */
+void kv_txn_set_lazy(struct kv_txn *t);
+/** Bytes that it will write, about. */
+size_t kv_txn_bytes(const struct kv_txn *t);
+
+typedef void kv_commit_fn(void *ctx, enum err e);
+
+/**
+ * Commits transactions over one or more accounts, all or none; takes them over. The callback comes when they are durable
+ * (ERR_OK), or with ERR_CONFLICT (an account's version was not `base`), ERR_FULL, ERR_IO. Commits of one account complete
+ * in the order they were given; one whose predecessor failed gets ERR_CONFLICT. Everything queued while a sync runs goes
+ * out in one batch with one sync.
+ */
+void kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, void *ctx);
+/** The same, waiting; for tools and tests. */
+must_use enum err kv_commit_now(struct kv *kv, struct kv_txn **txns, size_t count);
+
+/* ---- message bytes ---------------------------------------------------------------------------------------------- */
+
+/* The SHA-256 of the stored bytes. */
+struct blob_id {
+	uint8_t sha256[32];
+};
+
+/* Bytes shared by reference count: sent to clients without a copy. */
+struct kv_bytes;
+struct str kv_bytes_str(const struct kv_bytes *b);
+struct kv_bytes *kv_bytes_ref(struct kv_bytes *b);
+void kv_bytes_unref(struct kv_bytes *b);
+
+/**
+ * Begins a message that streams in. What it holds in memory is at most one chunk (256 KiB); full chunks are written
+ * without sync under a staging key and swept at start when nothing came of them.
+ */
+struct kv_stage *kv_stage_new(struct kv *kv);
+/**
+ * Takes some of data and says how much. ERR_WAIT: nothing was taken, too many chunks wait to be written; w is woken.
+ * ERR_FULL, ERR_IO: the stage is lost.
+ */
+must_use enum err kv_stage_write(struct kv_stage *s, struct str data, size_t *taken_out, struct waiter *w);
+/** Ends it: length and name are known. */
+must_use enum err kv_stage_seal(struct kv_stage *s, struct blob_id *id_out, uint64_t *length_out);
+/** Reads back from a sealed or unsealed stage that is still wholly in memory; STR_NONE when it is not. */
+struct str kv_stage_peek(const struct kv_stage *s);
+struct kv_stage *kv_stage_ref(struct kv_stage *s);
+/** The last one gone without a link: the bytes are dropped. Takes NULL. */
+void kv_stage_unref(struct kv_stage *s);
+
+/**
+ * The transaction holds `count` more links to the blob. stage carries its bytes (sealed; a reference is taken): used when
+ * the committer finds that the blob is not there yet. NULL when the account already links it.
+ */
+void kv_link(struct kv_txn *t, const struct blob_id *id, uint32_t count, struct kv_stage *stage);
+/** Fewer links. At none, the bytes go after a grace period. */
+void kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count);
+
+/* e != ERR_OK: bytes is NULL. Otherwise the callee unrefs them. */
+typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
+
+/**
+ * Bytes of a linked blob: from offset, at most length and at most what is left of its chunk, so ask again for the rest.
+ * ERR_OK: at once, in *bytes_out. ERR_WAIT: by callback. ERR_CORRUPT when they are not the bytes that were stored or are
+ * missing; ERR_END behind the end.
+ */
+must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+/** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
+must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
+/** Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by itself too. Waits. */
+must_use enum err kv_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
+
+/* ---- versions --------------------------------------------------------------------------------------------------- */
+
+/** The committed versions of accounts. Cheap. */
+must_use enum err kv_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
+
+/* A hint that some account has a newer version; may be lost, late or doubled. */
+typedef void kv_watch_fn(void *ctx, struct account_id account);
+/** One watcher an engine. An embedded engine has nobody else writing, and never calls it. */
+void kv_watch(struct kv *kv, kv_watch_fn *fn, void *ctx);
+
+/* ---- operation -------------------------------------------------------------------------------------------------- */
+
+struct kv_stats {
+	uint64_t commits, batches, syncs;	/* transactions, groups of them, flushes to disk */
+	uint64_t bytes_written;
+	uint64_t loads_now, loads_waited;
+	size_t cache_bytes, memtable_bytes;
+};
+void kv_stats(struct kv *kv, struct kv_stats *out);
+/** A consistent copy of all files by hard links into dir, which must not exist. Waits. */
+must_use enum err kv_checkpoint(struct kv *kv, const char *dir);
+
+#endif
