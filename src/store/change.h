@@ -1,0 +1,71 @@
+/*
+ * change.h - what a session does to messages: flags, expunge, copy, move, append.
+ *
+ * A change is computed on `latest`, so it meets messages that the view does not know yet as they are; a UID that is gone
+ * meanwhile is left out. `*after_out` is the snapshot after the last commit, referenced; NULL when nothing was changed. Sets
+ * of UIDs are ascending. STORE, EXPUNGE and MOVE of more than 64 pages are several commits: `cursor` starts at 0, the
+ * function does the next commit and returns ERR_OK with *cursor advanced, and UINT32_MAX when all is done.
+ */
+#ifndef STORE_CHANGE_H
+#define STORE_CHANGE_H
+
+#include "store/arrival.h"
+#include "store/view.h"
+
+enum flags_op { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
+
+struct flags_change {
+	enum flags_op op;
+	uint16_t flags;
+	const struct str *keywords;
+	uint32_t keyword_count;
+	bool has_unchangedsince;
+	uint64_t unchangedsince;	/* RFC 7162 3.1.3: messages changed later are left out and reported */
+};
+
+/**
+ * STORE. modified_out: those left out because of UNCHANGEDSINCE; changed_out: those that were changed (a message that has the flags
+ * already is not). Both are added to. ERR_LIMIT: no slot left for a new keyword.
+ */
+must_use enum err messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change,
+    uint32_t *cursor, struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out,
+    struct snapshot **after_out);
+
+/** EXPUNGE of the \Deleted messages among uids (NULL: all). */
+must_use enum err messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, struct waiter *w,
+    struct rangeset *expunged_out, struct snapshot **after_out);
+
+/* COPYUID (RFC 4315): the n-th of from became the n-th of to. */
+struct copied {
+	uint32_t uidvalidity;
+	struct rangeset *from;	/* NULL when nothing was copied */
+	struct rangeset *to;
+};
+
+/**
+ * COPY into a mailbox of the same or another account: one commit, all or nothing, at most 100,000 messages (ERR_LIMIT). Ghosts are
+ * left out; ERR_EXPUNGED when none is left.
+ */
+must_use enum err messages_copy(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+/** MOVE (RFC 6851): in one commit each (over both accounts) a message is in exactly one mailbox. out is added to. */
+must_use enum err messages_move(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+
+/* A message to be put into a mailbox. */
+struct append {
+	struct arrival *arrival;	/* finished */
+	struct str prefix;		/* lines added in front for this recipient, at most 4 KiB, ending in CRLF or empty */
+	uint16_t flags;
+	const struct str *keywords;
+	uint32_t keyword_count;
+	bool has_internal_date;		/* else now, UTC */
+	int64_t internal_s;
+	int16_t internal_zone_min;
+};
+
+/** APPEND, MULTIAPPEND, delivery: one commit. The UIDs are uid_first_out … + count - 1. */
+must_use enum err messages_append(struct account *a, struct mailbox_id dest, const struct append *messages, uint32_t count,
+    struct waiter *w, struct uid *uid_first_out, uint32_t *uidvalidity_out, struct snapshot **after_out);
+
+#endif

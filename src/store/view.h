@@ -1,0 +1,103 @@
+/*
+ * view.h - what one session knows of its selected mailbox: a version of it plus *ghosts*, UIDs that are gone but whose
+ * EXPUNGE it may not be told yet (RFC 9051 7.5.1). Sequence numbers count both. While ghosts exist, every HIGHESTMODSEQ told
+ * is below the oldest ghost's. The mailbox is held by id: a rename does not matter, a deleted one shows all messages gone.
+ *
+ * One thread at a time.
+ */
+#ifndef STORE_VIEW_H
+#define STORE_VIEW_H
+
+#include "store/mailbox.h"
+
+struct view;
+
+enum view_access { VIEW_READ_WRITE, VIEW_READ_ONLY };
+
+/**
+ * Opens a mailbox of a snapshot. Read-write claims \Recent for what no session was told of. ERR_WAIT: pages are being
+ * loaded. ERR_NOTFOUND, ERR_NOSELECT, ERR_CORRUPT.
+ */
+must_use enum err view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w,
+    struct view **out);
+/** Takes NULL. */
+void view_close(struct view *v);
+
+/** The mailbox as the view knows it. Valid until the view is refreshed or closed. */
+const struct mailbox_info *view_mailbox(const struct view *v);
+struct account *view_account(const struct view *v);
+uint64_t view_version(const struct view *v);
+bool view_is_read_only(const struct view *v);
+/** The mailbox is deleted: every change answers ERR_NOTFOUND. */
+bool view_is_gone(const struct view *v);
+/** EXISTS as last told: ghosts count. */
+uint32_t view_exists(const struct view *v);
+uint32_t view_recent(const struct view *v);
+/** The modseq that may be told as HIGHESTMODSEQ. */
+uint64_t view_highestmodseq(const struct view *v);
+/** Sequence number of the first unseen message, 0: none (RFC 3501 UNSEEN response code). */
+struct seqnum view_first_unseen(const struct view *v);
+
+/* One message of the mailbox. */
+struct entry {
+	struct uid uid;
+	struct msgno msgno;
+	uint16_t flags;
+	bool is_recent;
+	bool is_ghost;			/* expunged, not told: its metadata is as it was last */
+	struct keywords keywords;
+	uint64_t modseq;
+	uint64_t size_bytes;		/* RFC822.SIZE */
+	int64_t internal_s;		/* INTERNALDATE, seconds since 1970 UTC */
+	int16_t internal_zone_min;	/* as given: minutes east of UTC */
+	int64_t saved_s;		/* RFC 8514 SAVEDATE */
+};
+
+bool view_uid(const struct view *v, struct seqnum seq, struct uid *uid_out);
+/** 0 when there is no such UID in the view. */
+struct seqnum view_seq(const struct view *v, struct uid uid);
+/** False when there is no such UID in the view. */
+bool view_entry(const struct view *v, struct uid uid, struct entry *out);
+/** The first message with a UID of at least `from`: iterate with uid + 1. seq_out may be NULL. */
+bool view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum *seq_out);
+/** The same for messages whose modseq is above `since`: skips what did not change without looking at it. */
+bool view_next_changed(const struct view *v, uint32_t from, uint64_t since, struct entry *out, struct seqnum *seq_out);
+/** The same for messages that have all of `set` and none of `unset`; for \Seen whole subtrees are skipped. */
+bool view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unset, struct entry *out, struct seqnum *seq_out);
+/** The highest UID, 0 when it is empty: what `*` means in UID sets. */
+struct uid view_last_uid(const struct view *v);
+
+enum view_tell { TELL_ALL, TELL_NO_EXPUNGE };
+
+/* The difference that a session must be told. */
+struct view_changes {
+	bool is_gone;			/* the mailbox was deleted: all its messages are in `vanished` */
+	bool has_new_keywords;		/* FLAGS and PERMANENTFLAGS are to be sent again */
+	uint32_t exists;		/* as it is to be told */
+	bool is_exists_new;		/* there are new messages */
+	uint32_t recent;
+	bool is_recent_new;
+	struct rangeset *vanished;	/* UIDs; NULL when none */
+	uint32_t *expunge_seqs;		/* for EXPUNGE lines, in the order in which they are right */
+	uint32_t expunge_count;
+	struct uid *changed;		/* whose flags, keywords or modseq differ, ascending; not the new ones */
+	uint32_t changed_count;
+};
+
+/**
+ * Moves the view to a snapshot, which is not older. The difference is in `a`. TELL_NO_EXPUNGE keeps what vanished as
+ * ghosts, to be told later. ERR_WAIT: nothing moved.
+ */
+must_use enum err view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w, struct arena *a,
+    struct view_changes *out);
+/** Whether a refresh to that snapshot would have something to tell (ghosts included): cheap. */
+bool view_is_stale(const struct view *v, const struct snapshot *s);
+
+/**
+ * UIDs among `known` (NULL: all below uidnext) that vanished after modseq (RFC 7162 3.2.5.2 QRESYNC, VANISHED (EARLIER)). When the
+ * change log does not reach back so far, all that are not there: always right. ERR_WAIT.
+ */
+must_use enum err view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *known, struct waiter *w,
+    struct arena *a, struct rangeset **out);
+
+#endif
