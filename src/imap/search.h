@@ -1,0 +1,90 @@
+/*
+ * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 7162 3.1.5, 8474, 8514).
+ *
+ * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a kind, and strings are in
+ * UTF-8 whatever the charset was. Parsing keeps its own stack: depth is bounded by SEARCH_DEPTH_MAX, and so is the tree, so
+ * that whoever walks it may recurse.
+ */
+#ifndef IMAP_SEARCH_H
+#define IMAP_SEARCH_H
+
+#include "imap/scan.h"
+
+enum {
+	SEARCH_DEPTH_MAX = 32,		/* nesting of lists, OR and NOT */
+	SEARCH_KEYS_MAX = 4096,		/* keys of one program */
+};
+
+enum imap_search_kind {
+	SEARCH_ALL,
+	SEARCH_AND,		/* children */
+	SEARCH_OR,		/* two children */
+	SEARCH_SEQ,		/* set: sequence numbers */
+	SEARCH_UID,		/* set: UIDs */
+	SEARCH_FLAG,		/* flags: one bit of enum imap_flag, FLAG_RECENT among them; UNSEEN is NOT of FLAG_SEEN, OLD of RECENT */
+	SEARCH_KEYWORD,		/* text: the keyword */
+	SEARCH_HEADER,		/* field, text; an empty text: has the field. FROM, TO, CC, BCC and SUBJECT are this */
+	SEARCH_BODY,		/* text */
+	SEARCH_TEXT,		/* text */
+	SEARCH_BEFORE,		/* day, by internal date */
+	SEARCH_ON,
+	SEARCH_SINCE,
+	SEARCH_SENTBEFORE,	/* day, by the Date field */
+	SEARCH_SENTON,
+	SEARCH_SENTSINCE,
+	SEARCH_SAVEDBEFORE,	/* day, by save date (RFC 8514) */
+	SEARCH_SAVEDON,
+	SEARCH_SAVEDSINCE,
+	SEARCH_SAVEDATESUPPORTED,
+	SEARCH_LARGER,		/* number: bytes */
+	SEARCH_SMALLER,
+	SEARCH_OLDER,		/* number: seconds */
+	SEARCH_YOUNGER,
+	SEARCH_MODSEQ,		/* number: at least this modseq. The entry name of RFC 7162 3.1.5 is read and put aside: one clock for all flags */
+	SEARCH_EMAILID,		/* text */
+	SEARCH_THREADID,	/* text */
+};
+
+struct imap_search_key {
+	enum imap_search_kind kind;
+	bool is_not;
+	struct imap_search_key *next;		/* the next child of the same parent */
+	struct imap_search_key *children;	/* AND, OR */
+	struct str text;
+	struct str field;
+	uint64_t number;
+	int32_t day;				/* days since 1970-01-01 */
+	unsigned flags;
+	struct seqset set;
+};
+
+enum imap_search_return {
+	RETURN_MIN = 1 << 0,
+	RETURN_MAX = 1 << 1,
+	RETURN_ALL = 1 << 2,
+	RETURN_COUNT = 1 << 3,
+	RETURN_SAVE = 1 << 4,
+};
+
+struct imap_search {
+	struct imap_search_key *root;	/* a SEARCH_AND, or one key */
+	bool has_return;		/* RETURN (...) stood there: the answer is ESEARCH */
+	unsigned returns;		/* enum imap_search_return bits; RETURN_ALL for "RETURN ()" */
+	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
+	bool has_saved;			/* "$" is in some set */
+	bool needs_text;		/* BODY or TEXT: reads message bytes */
+};
+
+/**
+ * Parses from after "SEARCH SP" to the end: ["RETURN (...)" SP] ["CHARSET" SP charset SP] keys.
+ *
+ * ERR_BADCHARSET  the charset is not known; the caller answers NO [BADCHARSET]
+ * ERR_SYNTAX, ERR_LIMIT
+ */
+must_use enum err imap_search_parse(struct imap_scan *s, struct imap_search *out);
+/** Parses "RETURN (...)" when it is there (SORT and THREAD share it). */
+must_use bool imap_search_return(struct imap_scan *s, struct imap_search *out);
+/** Parses keys to the end of the command, their strings in charset (any case). */
+must_use bool imap_search_program(struct imap_scan *s, struct str charset, struct imap_search *out);
+
+#endif
