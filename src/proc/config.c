@@ -1,0 +1,324 @@
+/* config.c - see config.h. libconfuse reads the syntax, as texts only; what a text means is decided by our table (config_value.c). */
+#include "proc/config_int.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct config_option config_options[] = {
+#define OPT(name_, kind_, def_, lo_, hi_, choices_, help_) \
+	{ .name = #name_, .kind = CONFIG_##kind_, .def = (def_), .lowest = (lo_), .highest = (hi_), .choices = (choices_), \
+	    .help = (help_), .offset = offsetof(struct config, name_) },
+#include "proc/config.def"
+#undef OPT
+};
+const size_t config_option_count = ARRAY_LEN(config_options);
+
+/* What the callbacks of libconfuse need; it hands them only the cfg_t, so it hangs there as the target of a hidden option. */
+struct sink {
+	long unused;		/* what libconfuse would write to */
+	struct buf *errors;
+	const cfg_opt_t *checked;	/* option and count of values checked last: a list's end reports its last value again */
+	unsigned checked_count;
+	bool has_failed;
+};
+
+static struct sink *
+sink_of(cfg_t *cfg)
+{
+	return (struct sink *)(void *)cfg->opts[ARRAY_LEN(config_options)].simple_value.number;
+}
+
+static const struct config_option *
+option_find(const char *name)
+{
+	for (size_t i = 0; i < config_option_count; i++)
+		if (strcmp(config_options[i].name, name) == 0)
+			return &config_options[i];
+	return NULL;
+}
+
+static bool
+is_list(enum config_kind kind)
+{
+	return kind == CONFIG_LIST || kind == CONFIG_ADDRS;
+}
+
+/* Number of single-letter changes between two names (Levenshtein). */
+static size_t
+distance(struct str a, struct str b)
+{
+	size_t row[128];
+
+	if (a.n >= ARRAY_LEN(row) || b.n >= ARRAY_LEN(row))
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t above = row[j];
+
+			row[j] = MIN(diagonal + (chr_lower(a.p[i - 1]) != chr_lower(b.p[j - 1])), MIN(above, row[j - 1]) + 1);
+			diagonal = above;
+		}
+	}
+	return row[b.n];
+}
+
+const struct config_option *
+config_nearest(struct str name)
+{
+	const struct config_option *best = NULL;
+	size_t best_distance = SIZE_MAX;
+
+	for (size_t i = 0; i < config_option_count; i++) {
+		size_t d = distance(name, str_c(config_options[i].name));
+
+		if (d < best_distance) {
+			best = &config_options[i];
+			best_distance = d;
+		}
+	}
+	return best_distance <= name.n / 2 + 1 ? best : NULL;
+}
+
+static void
+error_begin(cfg_t *cfg)
+{
+	struct sink *s = sink_of(cfg);
+
+	s->has_failed = true;
+	buf_printf(s->errors, "%s:%d: ", cfg->filename != NULL ? cfg->filename : "config", cfg->line);
+}
+
+/* libconfuse's own errors. It tells an unknown option with this format only, and the name as its argument. */
+static void
+on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	struct buf *errors = sink_of(cfg)->errors;
+	char text[512];
+
+	error_begin(cfg);
+	if (strcmp(fmt, "no such option '%s'") == 0) {
+		const char *name = va_arg(ap, const char *);
+		const struct config_option *near = config_nearest(str_c(name));
+
+		buf_printf(errors, "unknown option \"%.200s\"", name);
+		if (near != NULL)
+			buf_printf(errors, "; did you mean \"%s\"?", near->name);
+		buf_chr(errors, '\n');
+		return;
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	buf_printf(errors, "%s\n", text);
+}
+
+/* Checks the newest value of an option as soon as it is read, while the line is known. Goes on after an error, to tell them all. */
+static int
+on_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const struct config_option *o = option_find(opt->name);
+	struct sink *sink = sink_of(cfg);
+	BUF_CLEAN struct buf expected = BUF_MAX(1024);
+	struct config *scratch;
+	const char *text;
+	enum err e;
+
+	if (o == NULL || opt->nvalues == 0 || (opt == sink->checked && opt->nvalues == sink->checked_count && is_list(o->kind)))
+		return 0;
+	sink->checked = opt;
+	sink->checked_count = opt->nvalues;
+	text = cfg_opt_getnstr(opt, opt->nvalues - 1);
+	scratch = xcalloc(1, sizeof(*scratch));
+	e = opt->nvalues > CONFIG_LIST_MAX ? ERR_LIMIT : config_value_set(scratch, o, opt->nvalues - 1, str_c(text));
+	arena_done(&scratch->arena);
+	free(scratch);
+	if (e == ERR_OK)
+		return 0;
+	error_begin(cfg);
+	config_expected(o, &expected);
+	if (e == ERR_LIMIT)
+		buf_printf(sink->errors, "%s: more than %d values\n", o->name, CONFIG_LIST_MAX);
+	else
+		buf_printf(sink->errors, "%s: \"%.200s\" is not %.*s\n", o->name, text != NULL ? text : "",
+		    STR_F(buf_str(&expected)));
+	return 0;
+}
+
+/* A parser for our table, and its hidden last option. */
+static cfg_t *
+parser_new(cfg_opt_t *opts, struct sink *sink)
+{
+	cfg_t *cfg;
+
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *o = &config_options[i];
+
+		if (is_list(o->kind))
+			opts[i] = (cfg_opt_t)CFG_STR_LIST(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
+		else
+			opts[i] = (cfg_opt_t)CFG_STR(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
+	}
+	opts[config_option_count] = (cfg_opt_t)CFG_SIMPLE_INT(" sink", &sink->unused);
+	opts[config_option_count + 1] = (cfg_opt_t)CFG_END();
+	cfg = cfg_init(opts, CFGF_NONE);
+	if (cfg == NULL)
+		return NULL;
+	cfg_set_error_function(cfg, on_error);
+	for (size_t i = 0; i < config_option_count; i++)
+		cfg_set_validate_func(cfg, config_options[i].name, on_value);
+	return cfg;
+}
+
+/* Takes the values out of the parser; they have been checked, but for defaults, which are ours. */
+static enum err
+collect(cfg_t *cfg, struct config *c)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *o = &config_options[i];
+		unsigned n = cfg_size(cfg, o->name);
+
+		for (unsigned j = 0; j < n; j++) {
+			enum err e = config_value_set(c, o, j, str_c(cfg_getnstr(cfg, o->name, j)));
+
+			if (e != ERR_OK)
+				return e;
+		}
+	}
+	return ERR_OK;
+}
+
+/* Rules over several options. */
+static enum err
+check_together(const struct config *c, const char *name, struct buf *errors)
+{
+	if (c->tls_certs.n != c->tls_keys.n) {
+		buf_printf(errors, "%s: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
+		    name, c->tls_certs.n, c->tls_keys.n);
+		return ERR_CONFIG;
+	}
+	return ERR_OK;
+}
+
+/* Blanks comments that begin with '#', in place: libconfuse counts the lines that end in one twice more. */
+static void
+blank_comments(char *p, size_t n)
+{
+	char quote = '\0';
+
+	for (size_t i = 0; i < n; i++) {
+		if (quote != '\0') {
+			if (p[i] == '\\' && i + 1 < n)
+				i++;
+			else if (p[i] == quote)
+				quote = '\0';
+		} else if (p[i] == '"' || p[i] == '\'') {
+			quote = p[i];
+		} else if (p[i] == '#') {
+			for (; i < n && p[i] != '\n'; i++)
+				p[i] = ' ';
+		}
+	}
+}
+
+enum err
+config_parse(const char *name, struct str text, struct config **out, struct buf *errors)
+{
+	cfg_opt_t opts[ARRAY_LEN(config_options) + 2];
+	struct sink sink = { .errors = errors };
+	struct config *c;
+	cfg_t *cfg;
+	char *copy;
+	FILE *f;
+	int rc;
+	enum err e = ERR_CONFIG;
+
+	if (text.n > CONFIG_TEXT_MAX) {
+		buf_printf(errors, "%s: larger than %d bytes\n", name, CONFIG_TEXT_MAX);
+		return ERR_CONFIG;
+	}
+	if (text.n > 0 && memchr(text.p, '\0', text.n) != NULL) {
+		buf_printf(errors, "%s: contains a NUL byte\n", name);
+		return ERR_CONFIG;
+	}
+	cfg = parser_new(opts, &sink);
+	if (cfg == NULL)
+		return ERR_NOMEM;
+	copy = xmalloc(text.n + 1);
+	if (text.n > 0)
+		memcpy(copy, text.p, text.n);
+	copy[text.n] = '\n';
+	blank_comments(copy, text.n);
+	f = fmemopen(copy, text.n + 1, "r");
+	must(f != NULL);
+	cfg->filename = xstrdup(str_c(name));
+	rc = cfg_parse_fp(cfg, f);
+	fclose(f);
+	free(copy);
+	c = xcalloc(1, sizeof(*c));
+	if (rc == CFG_SUCCESS && !sink.has_failed)
+		e = collect(cfg, c);
+	else if (!sink.has_failed)
+		buf_printf(errors, "%s: can't be read\n", name);
+	if (e == ERR_OK)
+		e = check_together(c, name, errors);
+	cfg_free(cfg);
+	if (e != ERR_OK) {
+		config_free(c);
+		return ERR_CONFIG;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+enum err
+config_load(const char *path, struct config **out, struct buf *errors)
+{
+	BUF_CLEAN struct buf text = BUF_MAX(CONFIG_TEXT_MAX + 1);
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	if (f == NULL) {
+		buf_printf(errors, "%s: %s\n", path, strerror(errno));
+		return ERR_CONFIG;
+	}
+	text.n = 0;
+	if (buf_reserve(&text, CONFIG_TEXT_MAX + 1) != NULL) {
+		n = fread(text.p, 1, CONFIG_TEXT_MAX + 1, f);
+		text.n = n;
+	}
+	fclose(f);
+	return config_parse(path, buf_str(&text), out, errors);
+}
+
+void
+config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	arena_done(&c->arena);
+	free(c);
+}
+
+void
+config_format(const struct config *c, bool only_changed, struct buf *out)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		BUF_CLEAN struct buf value = BUF_MAX(CONFIG_TEXT_MAX), def = BUF_MAX(CONFIG_TEXT_MAX);
+		const struct config_option *o = &config_options[i];
+
+		config_format_value(c, o, &value);
+		if (only_changed) {
+			config_format_default(o, &def);
+			if (str_eq(buf_str(&value), buf_str(&def)))
+				continue;
+		}
+		buf_printf(out, "%s = ", o->name);
+		buf_str_add(out, buf_str(&value));
+		buf_chr(out, '\n');
+	}
+}

@@ -1,0 +1,113 @@
+/* config_test.c - unit tests of config.c and config_value.c. */
+#include "proc/config.h"
+
+#include "base/test.h"
+
+static void
+test_empty_is_valid(void)
+{
+	BUF_CLEAN struct buf errors = BUF_MAX(4096), text = BUF_MAX(CONFIG_TEXT_MAX), changed = BUF_MAX(CONFIG_TEXT_MAX);
+	struct config *c = NULL;
+
+	CHECK(config_parse("t", STR(""), &c, &errors) == ERR_OK);
+	CHECK_STR(buf_str(&errors), STR(""));
+	if (c == NULL)
+		return;
+	CHECK_STR(c->data_dir, STR("/var/lib/posthorn"));
+	CHECK_U64(c->login_timeout, 60000);
+	CHECK_U64(c->message_size_max, 64u << 20);
+	CHECK_U64(c->cleartext_login, CLEARTEXT_LOOPBACK);
+	CHECK(c->imap_listen.n == 1 && str_eq(c->imap_listen.v[0], STR("*:143")));
+	config_format(c, true, &changed);
+	CHECK_STR(buf_str(&changed), STR(""));
+	config_free(c);
+}
+
+static void
+test_round_trip(void)
+{
+	static const char text[] = "# a comment\nhostname = \"m\\\"a\\\\il\\${x}\"\nimap_listen = {\"127.0.0.1:1143\", \"[::1]:1143\"}\n"
+	    "lmtp_listen = {}\nthreads = 3\ncache_size = 100K\nretention = 36h\nlog_level = debug\nsandbox = off\n";
+	BUF_CLEAN struct buf errors = BUF_MAX(4096), a = BUF_MAX(CONFIG_TEXT_MAX), b = BUF_MAX(CONFIG_TEXT_MAX);
+	struct config *c = NULL, *d = NULL;
+
+	CHECK(config_parse("t", STR(text), &c, &errors) != ERR_OK);	/* cache_size is too small */
+	CHECK_STR(buf_str(&errors), STR("t:6: cache_size: \"100K\" is not a size (64M) from 4M to 1024G\n"));
+	buf_clear(&errors);
+	CHECK(config_parse("t", str_sub(STR(text), 0, (size_t)(strstr(text, "cache_size") - text)), &c, &errors) == ERR_OK);
+	CHECK_STR(c->hostname, STR("m\"a\\il${x}"));
+	CHECK(c->lmtp_listen.n == 0 && c->imap_listen.n == 2);
+	config_format(c, false, &a);
+	CHECK(config_parse("t", buf_str(&a), &d, &errors) == ERR_OK);
+	CHECK_STR(buf_str(&errors), STR(""));
+	if (d != NULL)
+		config_format(d, false, &b);
+	CHECK_STR(buf_str(&b), buf_str(&a));
+	config_free(c);
+	config_free(d);
+}
+
+static void
+test_errors_say_what_would_be_right(void)
+{
+	static const struct { const char *text, *want; } cases[] = {
+		{ "idle_timeot = 5m\n", "f:1: unknown option \"idle_timeot\"; did you mean \"idle_timeout\"?\n" },
+		{ "\n\nxyzzyxyzzy = 5m\n", "f:3: unknown option \"xyzzyxyzzy\"\n" },
+		{ "\nthreads = -1\nlog_level = loud\n", "f:2: threads: \"-1\" is not a number from 0 to 256\n"
+		    "f:3: log_level: \"loud\" is not one of debug, info, warning, error\n" },
+		{ "imap_listen = {\"143\"}", "f:1: imap_listen: \"143\" is not an address to listen on, such as \"*:143\", "
+		    "\"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"\n" },
+		{ "idle_timeout = 5x", "f:1: idle_timeout: \"5x\" is not a time (90s, 30m, 2h, 7d) from 1s to 7d\n" },
+		{ "sandbox = maybe", "f:1: sandbox: \"maybe\" is not yes or no\n" },
+		{ "tls_certs = {\"/a\"}", "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		BUF_CLEAN struct buf errors = BUF_MAX(4096);
+		struct config *c = NULL;
+
+		CHECK(config_parse("f", str_c(cases[i].text), &c, &errors) == ERR_CONFIG);
+		CHECK_STR(buf_str(&errors), str_c(cases[i].want));
+		CHECK(c == NULL);
+	}
+}
+
+static void
+test_addresses(void)
+{
+	struct listen_addr a;
+
+	CHECK(listen_addr_parse(STR("*:143"), &a) == ERR_OK && a.is_any);
+	CHECK(listen_addr_parse(STR("127.0.0.1:0"), &a) == ERR_OK && a.sa.ss_family == AF_INET);
+	CHECK(listen_addr_parse(STR("[::1]:65535"), &a) == ERR_OK && a.sa.ss_family == AF_INET6);
+	CHECK(listen_addr_parse(STR("unix:/run/x"), &a) == ERR_OK && a.sa.ss_family == AF_UNIX);
+	CHECK(listen_addr_parse(STR("::1:143"), &a) != ERR_OK);
+	CHECK(listen_addr_parse(STR("127.0.0.1:65536"), &a) != ERR_OK);
+	CHECK(listen_addr_parse(STR("unix:x"), &a) != ERR_OK);
+	CHECK(listen_addr_parse(STR("localhost:143"), &a) != ERR_OK);
+	CHECK(listen_addr_parse(STR(""), &a) != ERR_OK);
+}
+
+/* Every default is a value that the option takes, and is written as config_format() writes it. */
+static void
+test_defaults_are_canonical(void)
+{
+	BUF_CLEAN struct buf errors = BUF_MAX(4096);
+	struct config *c = NULL;
+
+	CHECK(config_parse("t", STR(""), &c, &errors) == ERR_OK);
+	for (size_t i = 0; c != NULL && i < config_option_count; i++) {
+		BUF_CLEAN struct buf value = BUF_MAX(4096), want = BUF_MAX(4096);
+
+		config_format_value(c, &config_options[i], &value);
+		if (config_options[i].kind == CONFIG_STR)
+			buf_printf(&want, "\"%s\"", config_options[i].def);
+		else
+			buf_c(&want, config_options[i].def);
+		CHECK_STR(buf_str(&value), buf_str(&want));
+	}
+	config_free(c);
+}
+
+TEST_MAIN(TEST(test_empty_is_valid), TEST(test_round_trip), TEST(test_errors_say_what_would_be_right), TEST(test_addresses),
+    TEST(test_defaults_are_canonical))
