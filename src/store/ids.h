@@ -2,25 +2,14 @@
 #ifndef STORE_IDS_H
 #define STORE_IDS_H
 
+#include "imap/flags.h"	/* system flags, struct keywords */
+
 #include <stdint.h>
 
 struct uid { uint32_t v; };		/* RFC 9051 2.3.1.1; 0 is none */
 struct seqnum { uint32_t v; };		/* 1 … EXISTS; 0 is none */
 struct msgno { uint32_t v; };		/* message record in an account; never reused; 0 is none */
 struct mailbox_id { uint64_t v; };	/* never reused; 0 is none */
-
-/* The system flags, as bits of an entry (RFC 9051 2.3.2). \Recent is not stored: see view.h. */
-enum {
-	FLAG_SEEN = 1 << 0,
-	FLAG_ANSWERED = 1 << 1,
-	FLAG_FLAGGED = 1 << 2,
-	FLAG_DELETED = 1 << 3,
-	FLAG_DRAFT = 1 << 4,
-};
-
-/* Keywords of a mailbox: 128 slots, each given to one name for ever. */
-enum { KEYWORD_SLOTS = 128 };
-struct keywords { uint64_t bits[2]; };
 
 /* Special uses (RFC 6154, RFC 8457), as bits of a mailbox. */
 enum {

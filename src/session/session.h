@@ -1,0 +1,86 @@
+/*
+ * session.h - one IMAP client: what commands see of it.
+ *
+ * A session belongs to one loop for life. It holds a view of the selected mailbox (store/view.h) and the snapshot after its
+ * own last commit; what it shows is the durable snapshot or that one, whichever is later. When a command has changed
+ * something it hands the snapshot to session_committed(), which puts a gate into the output: nothing written afterwards
+ * leaves before that version is durable.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include "imap/reply.h"
+#include "session/command.h"
+#include "store/change.h"
+#include "store/mailbox.h"
+#include "store/message.h"
+#include "store/view.h"
+
+struct stream;
+struct server;		/* what all sessions share: store, auth client, TLS, options, registry */
+
+/* What the client has enabled (RFC 5161) or switched on by use. */
+enum enabled {
+	ENABLED_CONDSTORE = 1 << 0,
+	ENABLED_QRESYNC = 1 << 1,
+	ENABLED_UTF8 = 1 << 2,
+	ENABLED_IMAP4REV2 = 1 << 3,
+};
+
+struct session {
+	uint64_t id;
+	struct server *server;
+	struct stream *stream;
+	unsigned enabled;
+	struct str user;		/* STR_NONE before login */
+	struct account *account;	/* NULL before login */
+	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */
+	struct view *view;		/* the selected mailbox, or NULL */
+	struct rangeset saved;		/* SEARCHRES "$": UIDs of the selected mailbox; empty when nothing is saved */
+	struct rangeset silenced;	/* UIDs whose changed flags by our own STORE.SILENT are not told */
+	bool is_closing;		/* BYE was sent */
+	struct session_core *core;	/* the core's own: framing, queue of commands, timers */
+};
+
+/** Where replies are written; bounded by session_is_full(). Complete lines only at the end of a run(). */
+struct buf *session_out(struct session *s);
+/** Sends bytes of a message without copying; takes over the reference. What is in session_out() goes first. */
+void session_send(struct session *s, struct kv_bytes *bytes, struct str data);
+/** 256 KiB wait to be sent: stop writing, `return session_wait_output(s)`. */
+bool session_is_full(struct session *s);
+/** ERR_WAIT, and the command is run again when the output has drained. */
+enum err session_wait_output(struct session *s);
+/** ERR_WAIT, and the command is run again in the next turn of the loop: long work in steps of about 5 ms. */
+enum err session_yield(struct session *s);
+/** Whether this turn has been long enough (5 ms): then yield. */
+bool session_should_yield(struct session *s);
+/** The waiter to hand to the store: waking it runs the command again. */
+struct waiter *session_waiter(struct session *s);
+
+/** The form of strings and mailbox names for this client. */
+enum reply_form session_form(const struct session *s);
+/** The snapshot that the session may show, referenced. */
+struct snapshot *session_snapshot(struct session *s);
+/** A command has changed something: takes over the reference (NULL: nothing was changed). */
+void session_committed(struct session *s, struct snapshot *after);
+
+/**
+ * Tells the changes of the selected mailbox now (EXISTS, RECENT, FETCH FLAGS, EXPUNGE or VANISHED). The core does so after each
+ * command and during IDLE. ERR_WAIT: call again.
+ */
+enum err session_tell(struct session *s, enum view_tell tell);
+/** Writes "n FETCH (FLAGS (...) UID u MODSEQ (m))" with what the client has enabled; is_uid: the UID is included in any case. */
+void session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
+/** Selects a view (takes it over) or closes the selected mailbox (NULL). */
+void session_select(struct session *s, struct view *v);
+/** CONDSTORE was used: from now on MODSEQ is told (RFC 7162 3.1); sends HIGHESTMODSEQ if a mailbox is selected. */
+void session_enable_condstore(struct session *s);
+
+/** Resolves a set of the client's against the view, sequence numbers or UIDs, to UIDs. ERR_SYNTAX: a sequence number out of range. */
+enum err session_uids(struct session *s, const struct seqset *set, bool is_uid, struct rangeset *uids_out);
+/** Writes an untagged status: "* OK [code] text". */
+void session_untagged(struct session *s, const char *condition, struct str code, struct str text);
+/** BYE, then the end of the connection when it is sent. */
+void session_bye(struct session *s, struct str code, struct str text);
+
+#endif
