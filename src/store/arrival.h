@@ -12,10 +12,11 @@ struct arrival;
 
 /** Memory stays bounded (one chunk and the parser) whatever the message's size. */
 struct arrival *arrival_new(struct store *s);
-/** Takes some of data. ERR_WAIT: nothing taken. ERR_TOOBIG: over the limit; ERR_FULL, ERR_IO. */
+/** Takes some of data. ERR_WAIT: nothing taken. ERR_TOOBIG: over store_options.message_max_bytes; ERR_FULL, ERR_IO. */
 must_use enum err arrival_write(struct arrival *m, struct str data, size_t *taken_out, struct waiter *w);
-/** All bytes are in. */
+/** All bytes are in: it can be appended, from any thread. After an error of arrival_write() the same error. */
 must_use enum err arrival_finish(struct arrival *m);
+/** Bytes taken so far. */
 uint64_t arrival_size(const struct arrival *m);
 struct arrival *arrival_ref(struct arrival *m);
 /** Takes NULL. Without an append its bytes are dropped. */

@@ -1,5 +1,8 @@
 /*
  * message.h - reading messages: the record made at arrival, and the bytes.
+ *
+ * A record has two rows. The summary is what lists and bodies are made of, about 1 KiB; the header block is some KiB more. So
+ * FETCH (ENVELOPE BODYSTRUCTURE), SORT and THREAD read only the first, and say so.
  */
 #ifndef STORE_MESSAGE_H
 #define STORE_MESSAGE_H
@@ -13,35 +16,51 @@
 struct message {
 	struct msgno msgno;
 	uint64_t size_bytes;		/* prefix and blob: RFC822.SIZE */
-	struct str prefix;
 	struct blob_id blob;
 	uint64_t blob_bytes;
+	uint32_t prefix_bytes;		/* at most MESSAGE_PREFIX_MAX */
+	uint32_t header_bytes;		/* of `header` */
+	bool is_header_cut;		/* the header block is longer than is kept: read it from the blob */
+	bool has_header;		/* prefix and header are there: got with MESSAGE_WHOLE */
+	struct str prefix;
 	struct str header;		/* the whole header block: prefix, then the blob's, with its closing blank line */
-	bool is_header_cut;		/* longer than is kept (256 KiB): read the rest from the blob */
 	struct str envelope;		/* ENVELOPE, ready to send */
-	struct str body;		/* BODY, ready to send */
-	struct str bodystructure;	/* BODYSTRUCTURE, ready to send */
+	struct str bodystructure;	/* BODYSTRUCTURE, ready to send; BODY: mime_body_from_bodystructure() */
 	struct str structure;		/* encoded part tree */
 	struct str sortkeys;		/* encoded, mime/sortkeys.h */
 	struct str preview;		/* RFC 8970, UTF-8 */
 	struct str emailid, threadid;	/* RFC 8474 */
 };
 
-/** ERR_WAIT while the record is loaded. Referenced. ERR_CORRUPT when it is damaged or missing. */
-must_use enum err message_get(struct account *a, struct msgno n, struct waiter *w, struct message **out);
+enum { MESSAGE_PREFIX_MAX = 4096 };
+
+/* What of it is asked for. */
+enum message_need {
+	MESSAGE_SUMMARY,	/* prefix and header may be absent */
+	MESSAGE_WHOLE,
+};
+
+/**
+ * ERR_WAIT while the record is loaded. Referenced. ERR_CORRUPT when it is damaged or missing; ERR_IO.
+ * The record of a message whose append is not durable yet is there when it is.
+ */
+must_use enum err message_get(struct account *a, struct msgno n, enum message_need need, struct waiter *w,
+    struct message **out);
 struct message *message_ref(struct message *m);
+/** Takes NULL. */
 void message_unref(struct message *m);
-/** Begins to load records that will be asked for, together. Never waits. */
-void message_prefetch(struct account *a, const struct msgno *numbers, size_t count);
+/** Begins to load records that will be asked for, together: some hundred at a time is best. Never waits. */
+void message_prefetch(struct account *a, const struct msgno *numbers, size_t count, enum message_need need);
 
 /* Reads a message's bytes piece by piece. One thread at a time. */
 struct message_reader;
-/** Holds the message (a reference is taken). */
+/** Holds the message (a reference is taken) and the account. */
 struct message_reader *message_reader_new(struct account *a, struct message *m);
+/** Takes NULL. Its waiter must not be waiting any more. */
 void message_reader_free(struct message_reader *r);
 /**
  * Bytes from offset (of the whole message: prefix, then blob), as many as are at hand, at most `length`; referenced.
- * ERR_WAIT; ERR_END behind the end; ERR_CORRUPT. It reads ahead when asked in order.
+ * ERR_WAIT; ERR_END behind the end; ERR_CORRUPT; ERR_IO. It reads ahead when asked in order, and holds at most two pieces.
  */
 must_use enum err message_reader_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w,
     struct kv_bytes **bytes_out, struct str *data_out);

@@ -1,0 +1,63 @@
+/*
+ * arrival_int.h - how messages_append() and kin write messages: what store/ alone sees of arrivals and records.
+ *
+ * An append: messages_prepare() until it is ERR_OK (loads the threads that the messages may belong to), then, under the
+ * account's mutex, message_put() for each with the number it gets. The records of one account are changed by its
+ * transactions only, so all this belongs to the commit that makes the entries.
+ */
+#ifndef STORE_ARRIVAL_INT_H
+#define STORE_ARRIVAL_INT_H
+
+#include "store/arrival.h"
+#include "store/change.h"
+#include "store/message.h"
+#include "store/message_record.h"
+
+struct message_cache;
+struct thread_index;
+
+/* ---- of the store: records in memory ----------------------------------------------------------------------------- */
+
+/** One a store. bytes: of records that nobody holds. */
+struct message_cache *message_cache_new(struct kv *kv, size_t bytes);
+void message_cache_free(struct message_cache *c);
+/** Forgets an account's records: it was deleted. */
+void message_cache_forget(struct message_cache *c, struct account_id account);
+
+/* ---- of an account: threads by message-id ------------------------------------------------------------------------ */
+
+/** One a struct account; small; thread-safe. Free it when the account closes (nothing of it waits then). */
+struct thread_index *thread_index_new(struct kv *kv, struct account_id account);
+void thread_index_free(struct thread_index *t);
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+/** Without the mutex: what message_put() will ask is in memory. ERR_WAIT, ERR_IO, ERR_CORRUPT. */
+must_use enum err messages_prepare(struct account *a, const struct append *messages, uint32_t count, struct waiter *w);
+/**
+ * Under the account's mutex: adds the rows of a new message with number n to the transaction and links its bytes. `version`
+ * is the one that the transaction makes, `durable` the account's durable one. Returns the size of the message
+ * (RFC822.SIZE).
+ */
+uint64_t message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t durable, struct msgno n,
+    const struct append *m);
+/** The size that message_put() will return: for quota. */
+uint64_t append_size(const struct append *m);
+/** The same for a message of another account (m was got with MESSAGE_WHOLE): COPY and MOVE across accounts. */
+void message_put_copy(struct kv_txn *t, struct msgno n, const struct message *m);
+/** More entries of the account show the message: COPY inside an account. */
+void message_put_links(struct kv_txn *t, struct msgno n, int64_t more);
+
+/* A message that has lost entries for good. */
+struct message_loss {
+	struct msgno n;
+	uint32_t entries;
+};
+/**
+ * Adds to the transaction what follows from losing entries: fewer links, and without any left the rows and the bytes go.
+ * Loads and waits: on a job thread. The entries must have gone at a durable version, and a number must be listed once.
+ * ERR_IO, ERR_CORRUPT.
+ */
+must_use enum err messages_release(struct account *a, struct kv_txn *t, const struct message_loss *losses, size_t count);
+
+#endif
