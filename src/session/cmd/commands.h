@@ -1,0 +1,10 @@
+/* commands.h - the entries of all commands, for the table in session/command_table.c. */
+#ifndef SESSION_CMD_COMMANDS_H
+#define SESSION_CMD_COMMANDS_H
+
+#include "session/command.h"
+
+extern const struct imap_command cmd_create, cmd_delete, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_status, cmd_subscribe,
+    cmd_unsubscribe, cmd_xlist;
+
+#endif

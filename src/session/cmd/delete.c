@@ -1,0 +1,44 @@
+/* delete.c - DELETE: sessions that have the mailbox selected see its messages vanish. */
+#include "session/cmd/commands.h"
+
+#include "session/cmd/mailbox_name.h"
+
+struct delete_ctx {
+	struct mailbox_arg mailbox;
+};
+
+static enum err
+delete_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct delete_ctx *x = c->ctx;
+
+	if (!mailbox_arg_scan(in, &x->mailbox) || !imap_scan_end(in))
+		return imap_scan_err(in);
+	return ERR_OK;
+}
+
+static enum err
+delete_run(struct session *s, struct command *c)
+{
+	struct delete_ctx *x = c->ctx;
+	struct snapshot *after;
+	enum err e = mailbox_delete(s->account, x->mailbox.name, session_waiter(s), &after);
+
+	if (e == ERR_CANNOT)
+		c->text = STR("INBOX can't be deleted.");
+	if (e == ERR_OK)
+		session_committed(s, after);
+	return e;
+}
+
+const struct imap_command cmd_delete = {
+	.name = "DELETE",
+	.states = IN_LOGGED_IN,
+	.capability = CAP_IMAP4REV1,
+	.args = "mailbox",
+	.spec = "RFC 9051 6.3.5",
+	.summary = "Delete a mailbox.",
+	.ctx_size = sizeof(struct delete_ctx),
+	.parse = delete_parse,
+	.run = delete_run,
+};

@@ -1,0 +1,120 @@
+/* list_reply.c - see list_reply.h. */
+#include "session/cmd/list_reply.h"
+
+#include "imap/utf7.h"
+
+static const struct {
+	unsigned bit;
+	struct str name, xlist;		/* xlist: what old clients know it as */
+} uses[] = {
+	{ USE_ALL, STR_INIT("\\All"), STR_INIT("\\AllMail") },
+	{ USE_ARCHIVE, STR_INIT("\\Archive"), STR_INIT("\\Archive") },
+	{ USE_DRAFTS, STR_INIT("\\Drafts"), STR_INIT("\\Drafts") },
+	{ USE_FLAGGED, STR_INIT("\\Flagged"), STR_INIT("\\Starred") },
+	{ USE_JUNK, STR_INIT("\\Junk"), STR_INIT("\\Spam") },
+	{ USE_SENT, STR_INIT("\\Sent"), STR_INIT("\\Sent") },
+	{ USE_TRASH, STR_INIT("\\Trash"), STR_INIT("\\Trash") },
+	{ USE_IMPORTANT, STR_INIT("\\Important"), STR_INIT("\\Important") },
+};
+
+unsigned
+list_use_of(struct str attribute)
+{
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+		if (str_eq_nocase(uses[i].name, attribute))
+			return uses[i].bit;
+	}
+	return 0;
+}
+
+static void
+add_attribute(struct buf *b, bool *is_first, struct str name)
+{
+	reply_item(b, is_first);
+	buf_str_add(b, name);
+}
+
+static void
+add_attributes(struct buf *b, const struct list_line *line)
+{
+	const struct mailbox_info *m = line->mailbox;
+	bool is_first, is_missing = m == NULL || m->is_noselect;
+
+	reply_list_open(b, &is_first);
+	if (is_missing && (line->flags & LINE_NONEXISTENT) != 0)
+		add_attribute(b, &is_first, STR("\\NonExistent"));
+	else if (is_missing || line->is_noselect)
+		add_attribute(b, &is_first, STR("\\Noselect"));
+	if ((line->flags & LINE_SUBSCRIBED) != 0 && m != NULL && m->is_subscribed)
+		add_attribute(b, &is_first, STR("\\Subscribed"));
+	if (m != NULL)
+		add_attribute(b, &is_first, m->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
+	if (line->kind == LIST_KIND_XLIST && str_eq(line->name, STR("INBOX")))
+		add_attribute(b, &is_first, STR("\\Inbox"));
+	for (size_t i = 0; m != NULL && i < ARRAY_LEN(uses); i++) {
+		if ((m->special_use & uses[i].bit) != 0)
+			add_attribute(b, &is_first, line->kind == LIST_KIND_XLIST ? uses[i].xlist : uses[i].name);
+	}
+	reply_list_close(b);
+}
+
+static const char *
+kind_name(enum list_kind kind)
+{
+	switch (kind) {
+	case LIST_KIND_LSUB:
+		return "LSUB ";
+	case LIST_KIND_XLIST:
+		return "XLIST ";
+	case LIST_KIND_LIST:
+		break;
+	}
+	return "LIST ";
+}
+
+static void
+begin_line(struct session *s, struct buf *b, const struct list_line *line)
+{
+	reply_untagged(b);
+	buf_c(b, kind_name(line->kind));
+	add_attributes(b, line);
+	buf_lit(b, " \"/\" ");
+	reply_mailbox(b, line->name, session_form(s));
+}
+
+void
+list_reply_line(struct session *s, const struct list_line *line)
+{
+	struct buf *b = session_out(s);
+
+	begin_line(s, b, line);
+	if ((line->flags & LINE_CHILDINFO) != 0)
+		buf_lit(b, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	reply_end(b);
+}
+
+void
+list_reply_oldname(struct session *s, const struct mailbox_info *m, struct str spelt)
+{
+	const struct list_line line = {
+		.name = m->name, .mailbox = m, .flags = LINE_SUBSCRIBED | LINE_NONEXISTENT,
+	};
+	struct buf *b = session_out(s);
+
+	begin_line(s, b, &line);
+	buf_lit(b, " (\"OLDNAME\" (");
+	reply_astring(b, spelt, session_form(s));
+	buf_lit(b, "))");
+	reply_end(b);
+}
+
+void
+list_reply_root(struct session *s, enum list_kind kind)
+{
+	struct buf *b = session_out(s);
+
+	reply_untagged(b);
+	buf_c(b, kind_name(kind));
+	buf_lit(b, "(\\Noselect) \"/\" \"\"");
+	reply_end(b);
+}

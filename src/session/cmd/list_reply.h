@@ -1,0 +1,31 @@
+/* list_reply.h - writes LIST, LSUB and XLIST lines (RFC 9051 7.3.1, RFC 3348, RFC 6154). */
+#ifndef SESSION_CMD_LIST_REPLY_H
+#define SESSION_CMD_LIST_REPLY_H
+
+#include "session/session.h"
+
+enum list_kind { LIST_KIND_LIST, LIST_KIND_LSUB, LIST_KIND_XLIST };
+
+enum list_line_flags {
+	LINE_SUBSCRIBED = 1 << 0,	/* tell \Subscribed when it is */
+	LINE_NONEXISTENT = 1 << 1,	/* the client knows \NonExistent (RFC 5258), else \Noselect */
+	LINE_CHILDINFO = 1 << 2,	/* ("CHILDINFO" ("SUBSCRIBED")) */
+};
+
+struct list_line {
+	struct str name;
+	const struct mailbox_info *mailbox;	/* NULL: only a level above others */
+	enum list_kind kind;
+	unsigned flags;
+	bool is_noselect;			/* LSUB: told for children only, whatever the mailbox is */
+};
+
+void list_reply_line(struct session *s, const struct list_line *line);
+/** The line of a mailbox whose name the client spelt otherwise (RFC 9051 6.3.9.7). */
+void list_reply_oldname(struct session *s, const struct mailbox_info *m, struct str spelt);
+/** The line that tells the separator: LIST "" "". */
+void list_reply_root(struct session *s, enum list_kind kind);
+/** The USE_… bit of a special-use attribute, any case; 0 when it is none. */
+unsigned list_use_of(struct str attribute);
+
+#endif

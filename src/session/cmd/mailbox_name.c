@@ -1,0 +1,41 @@
+/* mailbox_name.c - see mailbox_name.h. */
+#include "session/cmd/mailbox_name.h"
+
+#include "session/cmd/list_reply.h"
+
+bool
+mailbox_arg_scan(struct imap_scan *in, struct mailbox_arg *out)
+{
+	struct imap_scan raw = *in;
+
+	if (!imap_scan_mailbox(in, &out->name))
+		return false;
+	if (!imap_scan_astring(&raw, &out->spelt))
+		out->spelt = out->name;
+	if (out->spelt.n > 1 && str_ends(out->spelt, STR("/")))
+		out->spelt.n--;
+	return true;
+}
+
+void
+mailbox_arg_tell(struct session *s, const struct mailbox_arg *arg, const struct snapshot *after)
+{
+	const struct mailbox_info *m;
+
+	/* Case of INBOX is no normalisation: all its spellings are one name (5.1). */
+	if ((s->enabled & ENABLED_IMAP4REV2) == 0 || str_eq_nocase(arg->name, arg->spelt))
+		return;
+	m = snapshot_mailbox(after, arg->name);
+	if (m != NULL)
+		list_reply_oldname(s, m, arg->spelt);
+}
+
+struct str
+mailbox_id_code(struct arena *a, const struct snapshot *snapshot, struct str name)
+{
+	const struct mailbox_info *m = snapshot_mailbox(snapshot, name);
+
+	if (m == NULL)
+		return STR_NONE;
+	return arena_printf(a, "MAILBOXID (%.*s)", STR_F(mailbox_objectid(a, m)));
+}

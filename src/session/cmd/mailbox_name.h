@@ -1,0 +1,22 @@
+/*
+ * mailbox_name.h - a mailbox name as argument, which remembers how the client spelt it: when the server's form differs, an
+ * untagged LIST with OLDNAME tells so (RFC 9051 6.3.2, 6.3.4-6.3.6, 6.3.9.7).
+ */
+#ifndef SESSION_CMD_MAILBOX_NAME_H
+#define SESSION_CMD_MAILBOX_NAME_H
+
+#include "session/session.h"
+
+struct mailbox_arg {
+	struct str name;	/* as the store knows it */
+	struct str spelt;	/* as the client wrote it, without a trailing separator */
+};
+
+/** Scans a mailbox. */
+must_use bool mailbox_arg_scan(struct imap_scan *in, struct mailbox_arg *out);
+/** Tells IMAP4rev2 clients when the name was normalised. after: a snapshot that has the mailbox. */
+void mailbox_arg_tell(struct session *s, const struct mailbox_arg *arg, const struct snapshot *after);
+/** "MAILBOXID (F…)" for a tagged reply (RFC 8474 4.1), or STR_NONE when the snapshot has no such mailbox. */
+struct str mailbox_id_code(struct arena *a, const struct snapshot *snapshot, struct str name);
+
+#endif

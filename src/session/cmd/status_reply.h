@@ -1,0 +1,11 @@
+/* status_reply.h - writes a STATUS line (RFC 9051 7.3.4): for STATUS and LIST RETURN (STATUS). */
+#ifndef SESSION_CMD_STATUS_REPLY_H
+#define SESSION_CMD_STATUS_REPLY_H
+
+#include "imap/status.h"
+#include "session/session.h"
+
+/** items: enum imap_status_att bits. */
+void status_reply(struct session *s, const struct mailbox_info *m, unsigned items);
+
+#endif

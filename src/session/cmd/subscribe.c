@@ -1,0 +1,66 @@
+/* subscribe.c - SUBSCRIBE and UNSUBSCRIBE. */
+#include "session/cmd/commands.h"
+
+#include "session/cmd/mailbox_name.h"
+
+struct subscribe_ctx {
+	struct mailbox_arg mailbox;
+};
+
+static enum err
+subscribe_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct subscribe_ctx *x = c->ctx;
+
+	if (!mailbox_arg_scan(in, &x->mailbox) || !imap_scan_end(in))
+		return imap_scan_err(in);
+	return ERR_OK;
+}
+
+static enum err
+set_subscription(struct session *s, struct command *c, bool is_subscribed)
+{
+	struct subscribe_ctx *x = c->ctx;
+	struct snapshot *after;
+	enum err e = mailbox_subscribe(s->account, x->mailbox.name, is_subscribed, session_waiter(s), &after);
+
+	if (e == ERR_OK)
+		session_committed(s, after);
+	return e;
+}
+
+static enum err
+subscribe_run(struct session *s, struct command *c)
+{
+	return set_subscription(s, c, true);
+}
+
+static enum err
+unsubscribe_run(struct session *s, struct command *c)
+{
+	return set_subscription(s, c, false);
+}
+
+const struct imap_command cmd_subscribe = {
+	.name = "SUBSCRIBE",
+	.states = IN_LOGGED_IN,
+	.capability = CAP_IMAP4REV1,
+	.args = "mailbox",
+	.spec = "RFC 9051 6.3.7",
+	.summary = "Subscribe to a mailbox.",
+	.ctx_size = sizeof(struct subscribe_ctx),
+	.parse = subscribe_parse,
+	.run = subscribe_run,
+};
+
+const struct imap_command cmd_unsubscribe = {
+	.name = "UNSUBSCRIBE",
+	.states = IN_LOGGED_IN,
+	.capability = CAP_IMAP4REV1,
+	.args = "mailbox",
+	.spec = "RFC 9051 6.3.8",
+	.summary = "End a subscription.",
+	.ctx_size = sizeof(struct subscribe_ctx),
+	.parse = subscribe_parse,
+	.run = unsubscribe_run,
+};
