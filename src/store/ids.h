@@ -1,8 +1,8 @@
-/* ids.h - the numbers of the mailbox model, as types that can't be mixed up. */
+/* ids.h - the numbers of the mailbox model, as types that can't be mixed up. Flags and keywords are those of imap/flags.h. */
 #ifndef STORE_IDS_H
 #define STORE_IDS_H
 
-#include "imap/flags.h"	/* system flags, struct keywords */
+#include "imap/flags.h"
 
 #include <stdint.h>
 
