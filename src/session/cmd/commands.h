@@ -4,7 +4,7 @@
 
 #include "session/command.h"
 
-extern const struct imap_command cmd_create, cmd_delete, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_status, cmd_subscribe,
-    cmd_unsubscribe, cmd_xlist;
+extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename,
+    cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;
 
 #endif
