@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "base/waiter.h"
@@ -24,6 +25,12 @@ struct kv_stage;
 struct account_id {
 	uint64_t v;
 };
+
+/* Bytes of a message in one piece of storage; see kv_stage_write() and kv_blob_read(). */
+#define KV_CHUNK_BYTES (256u * 1024)
+
+/* For kv_txn_new(): derived rows (postings), which follow no version. */
+#define KV_UNVERSIONED UINT64_MAX
 
 /* The account of the server itself: directory of users, settings. Real accounts begin at 1. */
 #define ACCOUNT_SYSTEM ((struct account_id){ 0 })
@@ -62,6 +69,8 @@ struct kv_options {
 	unsigned reader_threads;	/* 0: 2 */
 	bool read_only;			/* verify, export */
 	bool no_sync;			/* tests and imports that may be repeated: commits are not synced */
+	uint64_t grace_ms;		/* bytes without links stay that long; 0: ten minutes */
+	struct clock *clock;		/* NULL: clock_system() */
 };
 
 /**
@@ -144,12 +153,14 @@ must_use enum err kv_load_now(struct kv *kv, struct account_id account, const st
 /**
  * A transaction on one account: it is built on version `base` and makes `next` (> base). Nothing is sent before
  * kv_commit(). Keys and values are copied. Owned by the caller until committed or aborted; one thread at a time.
+ * KV_UNVERSIONED for both: it neither checks nor changes the version, and may be told to nobody who relies on one.
+ * Changes apply in the order in which they were given.
  */
 struct kv_txn *kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next);
 void kv_txn_abort(struct kv_txn *t);
 void kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value);
 void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
-/** from <= key < to. */
+/** from <= key < to (to.p NULL: to the end of the account's rows of that kind). */
 void kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to);
 /** Adds to a KV_COUNTER row; a missing row is 0. */
 void kv_add(struct kv_txn *t, struct str key, int64_t delta);
@@ -165,7 +176,8 @@ typedef void kv_commit_fn(void *ctx, enum err e);
 
 /**
  * Commits transactions over one or more accounts, all or none; takes them over. The callback comes when they are durable
- * (ERR_OK), or with ERR_CONFLICT (an account's version was not `base`), ERR_FULL, ERR_IO. Commits of one account complete
+ * (ERR_OK), or with ERR_CONFLICT (an account's version was not `base`), ERR_FULL, ERR_IO, ERR_LIMIT (more than
+ * 256 MiB of rows), ERR_CORRUPT (a link without bytes to a blob that is not there). Commits of one account complete
  * in the order they were given; one whose predecessor failed gets ERR_CONFLICT. Everything queued while a sync runs goes
  * out in one batch with one sync.
  */
@@ -209,7 +221,7 @@ void kv_stage_unref(struct kv_stage *s);
  * the committer finds that the blob is not there yet. NULL when the account already links it.
  */
 void kv_link(struct kv_txn *t, const struct blob_id *id, uint32_t count, struct kv_stage *stage);
-/** Fewer links. At none, the bytes go after a grace period. */
+/** Fewer links. At none, the bytes go after a grace period. More than there are: none, and the bytes stay. */
 void kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count);
 
 /* e != ERR_OK: bytes is NULL. Otherwise the callee unrefs them. */

@@ -1,0 +1,68 @@
+/*
+ * chunk.c - the stored form of a piece of a message: compressed when that is worth it, with a checksum over the bytes as
+ * they came, so that no fault below (disk, engine, codec) can serve wrong bytes as good.
+ */
+#include "base/bytes.h"
+#include "kv/crc32c.h"
+#include "kv/kv_int.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+enum { CODEC_RAW = 0, CODEC_ZSTD = 1 };
+
+/* Measured on real mail of 5 KB: level 1 takes half of what level 3 takes and leaves 3 % more. */
+#define ZSTD_LEVEL 1
+#define WORTH_BYTES 256u	/* smaller pieces are left as they are */
+
+void
+kv_chunk_encode(struct str raw, struct buf *out)
+{
+	size_t bound = ZSTD_compressBound(raw.n);
+	size_t head = out->n;
+	char *p = buf_reserve(out, KV_CHUNK_HEAD + bound);
+	size_t n;
+
+	must(p != NULL && raw.n <= KV_CHUNK_BYTES);
+	memset(p, 0, 4);
+	put_le32(p + 4, (uint32_t)raw.n);
+	put_le32(p + 8, crc32c(0, raw.p, raw.n));
+	n = raw.n < WORTH_BYTES ? SIZE_MAX : ZSTD_compress(p + KV_CHUNK_HEAD, bound, raw.p, raw.n, ZSTD_LEVEL);
+	if (ZSTD_isError(n) || n >= raw.n - raw.n / 16) {
+		p[0] = CODEC_RAW;
+		if (raw.n > 0)
+			memcpy(p + KV_CHUNK_HEAD, raw.p, raw.n);
+		n = raw.n;
+	} else {
+		p[0] = CODEC_ZSTD;
+	}
+	out->n = head + KV_CHUNK_HEAD + n;
+}
+
+enum err
+kv_chunk_decode(struct str stored, struct kv_bytes **raw_out)
+{
+	struct kv_bytes *b;
+	size_t length, n;
+	char *p;
+
+	if (stored.n < KV_CHUNK_HEAD)
+		return ERR_CORRUPT;
+	length = get_le32(stored.p + 4);
+	if (length > KV_CHUNK_BYTES)
+		return ERR_CORRUPT;
+	b = kv_bytes_alloc(length, &p);
+	n = stored.n - KV_CHUNK_HEAD;
+	if (stored.p[0] == CODEC_ZSTD)
+		n = ZSTD_decompress(p, length, stored.p + KV_CHUNK_HEAD, n);
+	else if (stored.p[0] == CODEC_RAW && n == length)
+		memcpy(p, stored.p + KV_CHUNK_HEAD, n);
+	else
+		n = SIZE_MAX;
+	if (n != length || crc32c(0, p, length) != get_le32(stored.p + 8)) {
+		kv_bytes_unref(b);
+		return ERR_CORRUPT;
+	}
+	*raw_out = b;
+	return ERR_OK;
+}

@@ -1,0 +1,11 @@
+/* crc32c.h - CRC-32C (Castagnoli), as RocksDB's log has it and processors compute it. */
+#ifndef KV_CRC32C_H
+#define KV_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Continues crc (0 at the beginning) over n bytes. */
+uint32_t crc32c(uint32_t crc, const void *p, size_t n);
+
+#endif

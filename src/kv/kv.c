@@ -1,0 +1,94 @@
+/* kv.c - dispatch from the interface to an engine. */
+#include "kv/kv_int.h"
+
+void
+kv_init(struct kv *kv, const struct kv_ops *ops, const struct kv_options *o)
+{
+	kv->ops = ops;
+	memcpy(kv->merge, o->merge, sizeof(kv->merge));
+	kv->merge[KV_COUNTER] = kv_counter_merge;
+	kv->clock = o->clock != NULL ? o->clock : clock_system();
+	kv->grace_ms = o->grace_ms != 0 ? o->grace_ms : KV_GRACE_MS;
+	waitlist_init(&kv->chunk_waiters);
+}
+
+void
+kv_done(struct kv *kv)
+{
+	waitlist_done(&kv->chunk_waiters);
+}
+
+void
+kv_close(struct kv *kv)
+{
+	if (kv != NULL)
+		kv->ops->close(kv);
+}
+
+enum kv_space
+kv_space(struct kv *kv)
+{
+	return kv->ops->space(kv);
+}
+
+bool
+kv_is_failed(struct kv *kv)
+{
+	return kv->ops->is_failed(kv);
+}
+
+enum err
+kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
+    kv_load_fn *fn, void *ctx)
+{
+	return kv->ops->load(kv, account, ranges, count, rows_out, fn, ctx);
+}
+
+enum err
+kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+{
+	return kv->ops->load_now(kv, account, ranges, count, rows_out);
+}
+
+enum err
+kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out,
+    kv_blob_fn *fn, void *ctx)
+{
+	return kv->ops->blob_read(kv, id, offset, length, bytes_out, fn, ctx);
+}
+
+enum err
+kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
+{
+	return kv->ops->blob_links(kv, id, links_out);
+}
+
+enum err
+kv_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
+{
+	return kv->ops->blob_sweep(kv, grace_ms, swept_bytes_out);
+}
+
+enum err
+kv_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out)
+{
+	return kv->ops->versions(kv, accounts, count, versions_out);
+}
+
+/* Both engines are embedded: nobody else writes, so there is nothing to hint at. */
+void
+kv_watch(struct kv *kv unused_arg, kv_watch_fn *fn unused_arg, void *ctx unused_arg)
+{
+}
+
+void
+kv_stats(struct kv *kv, struct kv_stats *out)
+{
+	kv->ops->stats(kv, out);
+}
+
+enum err
+kv_checkpoint(struct kv *kv, const char *dir)
+{
+	return kv->ops->checkpoint(kv, dir);
+}
