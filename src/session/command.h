@@ -57,6 +57,8 @@ struct imap_command {
 	enum err (*parse)(struct session *s, struct command *c, struct imap_scan *in);
 	/** Does the work; ERR_WAIT after registering session_waiter(s), or calling session_wait_output(s) or session_yield(s). */
 	enum err (*run)(struct session *s, struct command *c);
+	/** The tagged OK is in the output: what must come right behind it (STARTTLS, COMPRESS, LOGOUT). Optional. */
+	void (*replied)(struct session *s, struct command *c);
 	/** Frees what the arena does not; called exactly once if parse() was called. Optional. */
 	void (*done)(struct session *s, struct command *c);
 	/**

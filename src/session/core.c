@@ -1,0 +1,915 @@
+/* core.c - see core.h: framing, dispatch, waiting. */
+#include "session/core.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+/* Limits of a command before and after login (DESIGN 7). */
+static const struct imap_framer_limits limits_before = { .line_max = 8192, .literal_max = 1024, .command_max = 10240 };
+static const struct imap_framer_limits limits_after = { .line_max = 65536, .literal_max = 65536, .command_max = 262144 };
+
+enum { TURN_MAX_US = 5000, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
+
+static struct session_core *
+core_of(struct session *s)
+{
+	return s->core;
+}
+
+/* ---- replies ---- */
+
+static void
+reply_tagged(struct session_core *k, struct str tag, enum err e, struct str code, struct str text)
+{
+	static const char *const conditions[] = { [ERR_REPLY_OK] = "OK", [ERR_REPLY_NO] = "NO", [ERR_REPLY_BAD] = "BAD" };
+
+	if (code.p == NULL)
+		code = str_c(err_rcode(e));
+	if (text.p == NULL)
+		text = str_c(err_text(e));
+	reply_status(&k->out, tag, conditions[err_reply(e)], code, text);
+}
+
+static void
+note_bad(struct session_core *k)
+{
+	if (++k->bad_count < server_limits(k->s.server)->bad_commands_max)
+		return;
+	k->end_reason = "too many bad commands";
+	session_bye(&k->s, STR("CLIENTBUG"), STR("Too many bad commands."));
+}
+
+/* Refuses what could not become a command: a bad tag, an unknown name. */
+static void
+reply_bad(struct session_core *k, struct str tag, struct str text)
+{
+	reply_tagged(k, tag, ERR_SYNTAX, STR_NONE, text);
+	note_bad(k);
+}
+
+/* ---- the end of a command ---- */
+
+static void
+command_clear(struct session_core *k)
+{
+	if (k->has_cmd && k->was_parsed && k->cmd.entry->done != NULL)
+		k->cmd.entry->done(&k->s, &k->cmd);
+	waiter_cancel(&k->waiter);
+	core_tell_reset(k);
+	k->has_cmd = k->was_parsed = false;
+	k->wants_output = k->wants_line = false;
+	k->cmd = (struct command){ 0 };
+	arena_reset(&k->arena);
+	k->phase = PHASE_IDLE;
+}
+
+static void
+command_reply(struct session_core *k)
+{
+	struct str text = k->cmd.text;
+	enum err e = k->result;
+
+	if (e == ERR_OK && text.p == NULL)
+		text = arena_printf(&k->arena, "%s%s completed.", k->cmd.is_uid ? "UID " : "", k->cmd.entry->name);
+	if (err_reply(e) == ERR_REPLY_BAD)
+		note_bad(k);
+	if (err_level(e) >= LOG_ERROR)
+		log_event(LOG_ERROR, "command-failed", F_U64("session", k->s.id), F_STR("user", k->s.user),
+		    F_C("command", k->cmd.entry->name), F_ERR(e));
+	reply_tagged(k, k->cmd.tag, e, k->cmd.code, text);
+	if (e == ERR_OK && k->cmd.entry->replied != NULL) {
+		core_flush(k);
+		k->cmd.entry->replied(&k->s, &k->cmd);
+	}
+	command_clear(k);
+}
+
+/* ---- the beginning of a command ---- */
+
+/* Tag and name. False: a reply has been written, or (is_partial) nothing can be said yet. */
+static bool
+scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out, const struct imap_command **entry_out,
+    bool *is_uid_out)
+{
+	const struct imap_command *entry;
+	bool is_uid = false;
+	struct str tag, name;
+
+	if (!imap_scan_tag(in, &tag) || !imap_scan_sp(in)) {
+		reply_bad(k, STR("*"), STR("Expected a tag, a space and a command."));
+		return false;
+	}
+	if (!imap_scan_atom(in, &name)) {
+		reply_bad(k, tag, STR("Expected a command after the tag."));
+		return false;
+	}
+	if (str_eq_nocase(name, STR("UID"))) {
+		is_uid = true;
+		if (!imap_scan_sp(in) || !imap_scan_atom(in, &name)) {
+			reply_bad(k, tag, STR("Expected a command after UID."));
+			return false;
+		}
+	}
+	entry = imap_command_find(name);
+	if (entry == NULL || (is_uid && !entry->uid)) {
+		reply_bad(k, tag, entry == NULL ? STR("Unknown command.") : STR("This command has no UID form."));
+		return false;
+	}
+	*tag_out = tag;
+	*entry_out = entry;
+	*is_uid_out = is_uid;
+	return true;
+}
+
+static unsigned
+state_of(const struct session *s)
+{
+	return s->account == NULL ? IN_NOT_AUTHENTICATED : s->view == NULL ? IN_AUTHENTICATED : IN_SELECTED;
+}
+
+static struct str
+wrong_state_text(const struct session *s, const struct imap_command *entry)
+{
+	if (s->account == NULL)
+		return STR("Log in first.");
+	if ((entry->states & IN_LOGGED_IN) == 0)
+		return STR("You are logged in already.");
+	if (entry->states == IN_SELECTED)
+		return STR("Select a mailbox first.");
+	return STR("Not allowed while a mailbox is selected.");
+}
+
+/* Makes k->cmd from the words at hand, which stay valid in the command's arena. False: refused, reply written. */
+static bool
+command_begin(struct session_core *k, struct imap_scan *in)
+{
+	const struct imap_command *entry;
+	struct str tag;
+	bool is_uid;
+
+	if (!scan_name(k, in, &tag, &entry, &is_uid))
+		return false;
+	k->command_count++;
+	if ((entry->states & state_of(&k->s)) == 0) {
+		reply_bad(k, tag, wrong_state_text(&k->s, entry));
+		return false;
+	}
+	k->cmd = (struct command){ .entry = entry, .tag = arena_str(&k->arena, tag), .is_uid = is_uid, .arena = &k->arena };
+	k->cmd.ctx = entry->ctx_size == 0 ? NULL : arena_zalloc(&k->arena, 1, entry->ctx_size);
+	k->has_cmd = true;
+	/* The space before the arguments; a command without any has none. */
+	if (!imap_scan_is_end(in) && !imap_scan_sp(in)) {
+		reply_bad(k, k->cmd.tag, STR("Expected a space after the command."));
+		return false;
+	}
+	return true;
+}
+
+static void
+init_scan(struct session_core *k, struct imap_scan *in, struct str text)
+{
+	imap_scan_init(in, &k->arena, text, (k->s.enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0);
+}
+
+static void
+parse_failed(struct session_core *k, const struct imap_scan *in, enum err e)
+{
+	if (e == ERR_SYNTAX && k->cmd.text.p == NULL) {
+		BUF_CLEAN struct buf b = BUF_MAX(1024);
+
+		imap_scan_error(in, &b);
+		k->cmd.text = arena_str(&k->arena, buf_str(&b));
+	}
+	k->result = e;
+}
+
+/* The whole command (or, after streamed literals, the rest of it) is there. */
+static void
+command_framed(struct session_core *k, struct str text)
+{
+	struct imap_scan in;
+	enum err e;
+
+	text = arena_str(&k->arena, text);
+	init_scan(k, &in, text);
+	if (!k->has_cmd && !command_begin(k, &in)) {
+		command_clear(k);
+		return;
+	}
+	if ((k->cmd.entry->flags & WRITES) != 0 && k->s.view != NULL && view_is_read_only(k->s.view))
+		e = ERR_READONLY;
+	else {
+		k->was_parsed = true;
+		e = k->cmd.entry->parse(&k->s, &k->cmd, &in);
+	}
+	k->phase = PHASE_RUN;
+	if (e != ERR_OK) {
+		parse_failed(k, &in, e);
+		k->phase = PHASE_TELL;
+	}
+}
+
+/* ---- literals ---- */
+
+/* A literal can't be taken: the command has failed with e, and what was announced without waiting is thrown away. */
+static void
+refuse_literal(struct session_core *k, const struct imap_frame *frame, enum err e)
+{
+	k->result = e;
+	if (frame->is_sync) {
+		stream_consume(k->s.stream, frame->length);
+		imap_framer_reset(&k->framer);
+		k->phase = k->has_cmd ? PHASE_TELL : PHASE_IDLE;
+		return;
+	}
+	if (frame->literal_size == UINT64_MAX) {
+		k->end_reason = "impossible literal";
+		session_bye(&k->s, STR("CLIENTBUG"), STR("No literal can have this size."));
+		return;
+	}
+	imap_framer_discard(&k->framer);
+	k->phase = PHASE_DISCARD;
+}
+
+static void
+begin_streaming(struct session_core *k, const struct imap_frame *frame)
+{
+	stream_consume(k->s.stream, frame->length);
+	imap_framer_reset(&k->framer);
+	k->literal_left = frame->literal_size;
+	k->phase = PHASE_LITERAL;
+	if (frame->is_sync)
+		reply_continue(&k->out, "Go ahead.");
+}
+
+/* Asks a command that streams what it makes of a literal: ERR_EXISTS when it wants it as a word. */
+static enum err
+offer_literal(struct session_core *k, struct str text, const struct imap_frame *frame)
+{
+	const struct imap_literal lit = { .size = frame->literal_size, .is_sync = frame->is_sync, .is_binary = frame->is_binary };
+	struct imap_scan in;
+	enum err e;
+
+	init_scan(k, &in, arena_str(&k->arena, text));
+	/* Words before the first streamed literal begin with tag and name each time they are looked at. */
+	if (!k->was_parsed) {
+		k->has_cmd = false;
+		if (!command_begin(k, &in))
+			return ERR_END;
+	}
+	e = k->cmd.entry->literal(&k->s, &k->cmd, &in, lit);
+	if (e == ERR_OK)
+		k->was_parsed = true;
+	else if (e != ERR_EXISTS)
+		parse_failed(k, &in, e);
+	return e;
+}
+
+/* True when the command that begins here takes literals as streams. */
+static bool
+is_streaming_command(struct session_core *k, struct str text)
+{
+	const struct imap_command *entry;
+	struct imap_scan in;
+	struct str tag, name;
+
+	if (k->has_cmd)
+		return (k->cmd.entry->flags & STREAMS) != 0;
+	init_scan(k, &in, text);
+	if (!imap_scan_tag(&in, &tag) || !imap_scan_sp(&in) || !imap_scan_atom(&in, &name))
+		return false;
+	entry = imap_command_find(name);
+	return entry != NULL && (entry->flags & STREAMS) != 0 && (entry->states & state_of(&k->s)) != 0;
+}
+
+static void
+literal_framed(struct session_core *k, struct str input, const struct imap_frame *frame)
+{
+	struct str text = str_sub(input, 0, frame->text_length);
+
+	if (is_streaming_command(k, text)) {
+		enum err e = offer_literal(k, text, frame);
+
+		if (e == ERR_OK) {
+			begin_streaming(k, frame);
+			return;
+		}
+		if (e == ERR_END) {
+			/* The reply is written; the literal must go all the same. */
+			command_clear(k);
+			refuse_literal(k, frame, ERR_END);
+			return;
+		}
+		if (e != ERR_EXISTS) {
+			refuse_literal(k, frame, k->result);
+			return;
+		}
+	}
+	if (frame->is_over) {
+		struct imap_scan in;
+
+		init_scan(k, &in, arena_str(&k->arena, text));
+		if (!k->has_cmd && !command_begin(k, &in)) {
+			command_clear(k);
+			refuse_literal(k, frame, ERR_END);
+			return;
+		}
+		k->cmd.text = STR("The literal is too long.");
+		refuse_literal(k, frame, ERR_LIMIT);
+		return;
+	}
+	imap_framer_take(&k->framer);
+	if (frame->is_sync)
+		reply_continue(&k->out, "Go ahead.");
+}
+
+/* Feeds what has come of a literal to the command. False: wait for more. */
+static bool
+stream_literal(struct session_core *k)
+{
+	struct str input = stream_input(k->s.stream);
+	struct str data = str_sub(input, 0, (size_t)MIN(k->literal_left, (uint64_t)input.n));
+	enum err e = ERR_OK;
+
+	if (k->literal_left > 0) {
+		size_t taken = data.n;
+
+		if (data.n == 0)
+			return false;
+		if (k->phase == PHASE_LITERAL)
+			e = k->cmd.entry->literal_data(&k->s, &k->cmd, data, &taken);
+		if (e == ERR_WAIT)
+			return false;
+		if (e != ERR_OK) {
+			k->result = e;
+			k->phase = PHASE_SKIP;
+			taken = data.n;
+		}
+		k->literal_left -= taken;
+		stream_consume(k->s.stream, taken);
+		if (k->literal_left > 0)
+			return true;
+	}
+	if (k->phase == PHASE_LITERAL)
+		e = k->cmd.entry->literal_end(&k->s, &k->cmd);
+	if (e == ERR_WAIT)
+		return false;
+	if (k->phase == PHASE_SKIP || e != ERR_OK) {
+		if (k->phase == PHASE_LITERAL)
+			k->result = e;
+		imap_framer_discard(&k->framer);
+		k->phase = PHASE_DISCARD;
+		return true;
+	}
+	k->phase = PHASE_IDLE;
+	return true;
+}
+
+/* ---- input ---- */
+
+static void
+line_too_long(struct session_core *k, struct str input)
+{
+	struct imap_scan in;
+	struct str tag;
+
+	if (!k->has_cmd) {
+		init_scan(k, &in, str_sub(input, 0, 64));
+		if (!imap_scan_tag(&in, &tag))
+			tag = STR("*");
+		reply_bad(k, tag, STR("The command is too long."));
+		k->result = ERR_END;
+	} else {
+		k->cmd.text = STR("The command is too long.");
+		k->result = ERR_LIMIT;
+	}
+	imap_framer_discard(&k->framer);
+	k->phase = PHASE_DISCARD;
+}
+
+/* Takes the next step with the input. False: nothing to do before more comes. */
+static bool
+frame_input(struct session_core *k)
+{
+	struct str input = stream_input(k->s.stream);
+	struct imap_frame frame;
+
+	if (input.n == 0)
+		return false;
+	frame = imap_framer_next(&k->framer, input);
+	switch (frame.kind) {
+	case IMAP_FRAME_MORE:
+		return false;
+	case IMAP_FRAME_TOO_LONG:
+		line_too_long(k, input);
+		return true;
+	case IMAP_FRAME_DROP:
+		stream_consume(k->s.stream, frame.length);
+		return true;
+	case IMAP_FRAME_LITERAL:
+		literal_framed(k, input, &frame);
+		return true;
+	case IMAP_FRAME_COMMAND:
+		break;
+	}
+	if (k->phase == PHASE_DISCARD) {
+		k->phase = k->has_cmd ? PHASE_TELL : PHASE_IDLE;
+	} else if (frame.text_length == 0 && !k->has_cmd) {
+		/* An empty line between commands: some clients end a literal with one too many. */
+		stream_consume(k->s.stream, frame.length);
+		imap_framer_reset(&k->framer);
+		return true;
+	} else {
+		command_framed(k, str_sub(input, 0, frame.text_length));
+	}
+	stream_consume(k->s.stream, frame.length);
+	imap_framer_reset(&k->framer);
+	return true;
+}
+
+bool
+session_take_line(struct session *s, struct str *line_out)
+{
+	struct session_core *k = core_of(s);
+	struct str input = stream_input(s->stream);
+	struct imap_framer lines = { .limits = { .line_max = SESSION_LINE_MAX, .command_max = SESSION_LINE_MAX } };
+	struct imap_frame frame = { .kind = IMAP_FRAME_MORE };
+
+	k->wants_line = true;
+	if (input.n > 0)
+		frame = imap_framer_next_line(&lines, input);
+	if (frame.kind == IMAP_FRAME_TOO_LONG) {
+		k->end_reason = "line too long";
+		session_bye(s, STR("CLIENTBUG"), STR("The line is too long."));
+		return false;
+	}
+	if (frame.kind != IMAP_FRAME_COMMAND)
+		return false;
+	*line_out = arena_str(&k->arena, str_sub(input, 0, frame.text_length));
+	stream_consume(s->stream, frame.length);
+	k->wants_line = false;
+	return true;
+}
+
+/* ---- going on ---- */
+
+/* What is pipelined behind uses sequence numbers: then EXPUNGE now would make them mean other messages (RFC 9051 5.5). */
+static bool
+is_seq_user_next(struct session_core *k)
+{
+	struct str input = stream_input(k->s.stream);
+	const struct imap_command *entry;
+	struct imap_scan in;
+	struct str tag, name;
+	struct arena scratch = ARENA_NONE;
+	bool is_user = false;
+
+	if (input.n == 0)
+		return false;
+	imap_scan_init(&in, &scratch, str_sub(input, 0, 128), false);
+	if (imap_scan_tag(&in, &tag) && imap_scan_sp(&in) && imap_scan_atom(&in, &name)) {
+		entry = imap_command_find(name);
+		is_user = entry != NULL && (entry->flags & USES_SEQS) != 0;
+	}
+	arena_done(&scratch);
+	return is_user;
+}
+
+static enum view_tell
+may_tell(struct session_core *k)
+{
+	unsigned flags = k->cmd.entry->flags;
+
+	if ((flags & USES_SEQS) != 0 && !k->cmd.is_uid)
+		return (flags & BREAKS_SEQS) != 0 ? TELL_ALL : TELL_NO_EXPUNGE;
+	/* EXPUNGE and CLOSE must tell what they did; others can leave it for later. */
+	if ((flags & BREAKS_SEQS) == 0 && is_seq_user_next(k))
+		return TELL_NO_EXPUNGE;
+	return TELL_ALL;
+}
+
+/* False: the command waits. */
+static bool
+run_command(struct session_core *k)
+{
+	enum err e;
+
+	k->wants_output = k->wants_line = false;
+	if (k->phase == PHASE_RUN) {
+		e = k->cmd.entry->run(&k->s, &k->cmd);
+		if (e == ERR_WAIT)
+			return false;
+		k->result = e;
+		k->phase = PHASE_TELL;
+		core_tell_reset(k);
+	}
+	if (k->s.view != NULL && (k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing) {
+		e = session_tell(&k->s, may_tell(k));
+		if (e == ERR_WAIT)
+			return false;
+		if (e != ERR_OK && k->result == ERR_OK)
+			k->result = e;
+	}
+	command_reply(k);
+	return true;
+}
+
+static bool
+step(struct session_core *k)
+{
+	switch (k->phase) {
+	case PHASE_IDLE:
+	case PHASE_DISCARD:
+		return frame_input(k);
+	case PHASE_LITERAL:
+	case PHASE_SKIP:
+		return stream_literal(k);
+	case PHASE_RUN:
+	case PHASE_TELL:
+		return run_command(k);
+	}
+	return false;
+}
+
+void
+core_flush(struct session_core *k)
+{
+	if (k->out.n == 0)
+		return;
+	if (k->out.n <= OUT_KEEP) {
+		stream_write(k->s.stream, buf_str(&k->out));
+		buf_clear(&k->out);
+	} else {
+		stream_write_buf(k->s.stream, &k->out);
+		k->out.max = OUT_MAX;
+	}
+}
+
+/* Frees what an idle session does not need. */
+static void
+rest(struct session_core *k)
+{
+	if (k->out.n == 0)
+		buf_done(&k->out);
+}
+
+void
+core_continue(struct session_core *k)
+{
+	struct session *s = &k->s;
+
+	if (k->is_inside)
+		return;
+	k->is_inside = true;
+	k->turn_began_us = loop_clock(k->loop)->mono_us(loop_clock(k->loop));
+	while (!s->is_closing && !session_is_full(s) && step(k)) {
+		if (session_should_yield(s)) {
+			loop_post(k->loop, &k->wake_task);
+			break;
+		}
+	}
+	if (session_is_full(s))
+		k->wants_output = true;
+	core_flush(k);
+	k->is_inside = false;
+	if (stream_is_eof(s->stream) && !s->is_closing && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL ||
+	    k->phase == PHASE_SKIP || k->phase == PHASE_DISCARD || k->wants_line)) {
+		k->end_reason = "the client went away";
+		s->is_closing = true;
+		stream_close(s->stream);
+	}
+	if (k->phase == PHASE_IDLE)
+		rest(k);
+}
+
+static void
+woken(struct waiter *w)
+{
+	struct session_core *k = container_of(w, struct session_core, waiter);
+
+	loop_post(k->loop, &k->wake_task);
+}
+
+static void
+wake_task(struct loop_task *t)
+{
+	core_continue(container_of(t, struct session_core, wake_task));
+}
+
+void
+session_wake(struct session *s)
+{
+	struct session_core *k = core_of(s);
+
+	loop_post(k->loop, &k->wake_task);
+}
+
+/* ---- what commands call ---- */
+
+struct buf *
+session_out(struct session *s)
+{
+	return &core_of(s)->out;
+}
+
+static void
+release_bytes(void *bytes)
+{
+	kv_bytes_unref(bytes);
+}
+
+void
+session_send(struct session *s, struct kv_bytes *bytes, struct str data)
+{
+	struct session_core *k = core_of(s);
+
+	/* Short pieces cost less copied than as a segment of their own. */
+	if (data.n <= 1024) {
+		buf_str_add(&k->out, data);
+		kv_bytes_unref(bytes);
+		return;
+	}
+	core_flush(k);
+	stream_write_ref(s->stream, data, release_bytes, bytes);
+}
+
+bool
+session_is_full(struct session *s)
+{
+	return core_of(s)->out.n + stream_output_bytes(s->stream) >= STREAM_OUTPUT_HIGH;
+}
+
+enum err
+session_wait_output(struct session *s)
+{
+	core_of(s)->wants_output = true;
+	return ERR_WAIT;
+}
+
+enum err
+session_yield(struct session *s)
+{
+	session_wake(s);
+	return ERR_WAIT;
+}
+
+bool
+session_should_yield(struct session *s)
+{
+	struct session_core *k = core_of(s);
+	struct clock *c = loop_clock(k->loop);
+
+	return c->mono_us(c) - k->turn_began_us > TURN_MAX_US;
+}
+
+struct waiter *
+session_waiter(struct session *s)
+{
+	return &core_of(s)->waiter;
+}
+
+enum reply_form
+session_form(const struct session *s)
+{
+	return (s->enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0 ? REPLY_UTF8 : REPLY_ASCII;
+}
+
+struct snapshot *
+session_snapshot(struct session *s)
+{
+	struct snapshot *now = account_snapshot(s->account, s->own);
+
+	/* Once the durable version has passed our own, there is nothing to remember. */
+	if (s->own != NULL && now != s->own) {
+		snapshot_unref(s->own);
+		s->own = NULL;
+	}
+	return now;
+}
+
+void
+session_committed(struct session *s, struct snapshot *after)
+{
+	if (after == NULL)
+		return;
+	if (s->own != NULL)
+		snapshot_unref(s->own);
+	s->own = after;
+	core_gate(core_of(s), snapshot_version(after));
+}
+
+uint64_t
+session_append_limit(const struct session *s)
+{
+	return server_limits(s->server)->append_max_bytes;
+}
+
+void
+session_untagged(struct session *s, const char *condition, struct str code, struct str text)
+{
+	reply_status(session_out(s), STR("*"), condition, code, text);
+}
+
+void
+session_bye(struct session *s, struct str code, struct str text)
+{
+	struct session_core *k = core_of(s);
+
+	if (s->is_closing)
+		return;
+	session_untagged(s, "BYE", code, text);
+	core_flush(k);
+	s->is_closing = true;
+	stream_close(s->stream);
+}
+
+bool
+session_is_secure(const struct session *s)
+{
+	return stream_ssl(s->stream) != NULL || io_addr_is_local(&s->core->peer);
+}
+
+void
+session_logged_in(struct session *s, struct str user, struct account *account)
+{
+	struct session_core *k = core_of(s);
+
+	s->user = str_make(xstrdup(user), user.n);
+	s->account = account;
+	imap_framer_init(&k->framer, &limits_after);
+	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
+	k->last_input_ms = loop_now_ms(k->loop);
+	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->keepalive_ms);
+}
+
+/* ---- life ---- */
+
+static void
+readable(unused_arg struct stream *stream, void *ctx)
+{
+	struct session_core *k = ctx;
+
+	k->last_input_ms = loop_now_ms(k->loop);
+	/* A command that waits for something else must not be run again for input that it does not want. */
+	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL) && !k->wants_line)
+		return;
+	core_continue(k);
+}
+
+static void
+drained(unused_arg struct stream *stream, void *ctx)
+{
+	struct session_core *k = ctx;
+
+	if (k->wants_output)
+		core_continue(k);
+}
+
+static void
+gate_failed(unused_arg struct stream *stream, void *ctx)
+{
+	struct session_core *k = ctx;
+
+	k->end_reason = "a change could not be stored";
+	buf_clear(&k->out);
+	session_bye(&k->s, STR("UNAVAILABLE"), STR("A change could not be stored; nothing of it is done."));
+}
+
+static void
+greet(struct session_core *k)
+{
+	BUF_CLEAN struct buf code = BUF_MAX(4096);
+	struct session *s = &k->s;
+
+	buf_lit(&code, "CAPABILITY ");
+	capability_format(s, &code);
+	session_untagged(s, s->account != NULL ? "PREAUTH" : "OK", buf_str(&code), STR("Posthorn ready."));
+	core_flush(k);
+}
+
+static void
+secured(unused_arg struct stream *stream, void *ctx)
+{
+	struct session_core *k = ctx;
+
+	if (k->is_tls_implicit && k->command_count == 0)
+		greet(k);
+}
+
+static void
+closed(unused_arg struct stream *stream, void *ctx, enum err why)
+{
+	struct session_core *k = ctx;
+
+	if (k->end_reason == NULL)
+		k->end_reason = why == ERR_OK ? "logout" : why == ERR_TLS ? "TLS failed" : "the client went away";
+	session_free(&k->s);
+}
+
+static const struct stream_ops ops = {
+	.readable = readable,
+	.drained = drained,
+	.gate_failed = gate_failed,
+	.secured = secured,
+	.closed = closed,
+};
+
+/* Login took too long, the client is silent for too long, or an idling client is shown that we live. */
+static void
+timer_fired(struct loop_timer *t)
+{
+	struct session_core *k = container_of(t, struct session_core, timer);
+	const struct server_limits *l = server_limits(k->s.server);
+	int64_t silent_ms = loop_now_ms(k->loop) - k->last_input_ms;
+
+	if (k->s.is_closing)
+		return;
+	if (k->s.account == NULL || silent_ms >= l->idle_timeout_ms) {
+		k->end_reason = k->s.account == NULL ? "no login in time" : "inactive for too long";
+		session_bye(&k->s, STR_NONE, k->s.account == NULL ? STR("You took too long to log in.") :
+		    STR("You were inactive for too long."));
+		return;
+	}
+	/* Routers forget silent connections; a line every few minutes keeps them. */
+	if (k->is_idling && stream_output_bytes(k->s.stream) == 0) {
+		session_untagged(&k->s, "OK", STR_NONE, STR("Still here."));
+		core_flush(k);
+		rest(k);
+	}
+	loop_timer_set(k->loop, &k->timer, MAX(1, MIN(l->keepalive_ms, l->idle_timeout_ms - silent_ms)));
+}
+
+static struct session_core *
+make(struct server *server, struct loop *loop, int fd, const struct io_addr *peer)
+{
+	struct session_core *k = xcalloc(1, sizeof(*k));
+
+	k->s.server = server;
+	k->s.core = k;
+	k->loop = loop;
+	k->out = BUF_MAX(OUT_MAX);
+	k->peer = *peer;
+	k->last_input_ms = loop_now_ms(loop);
+	k->started_ms = loop_clock(loop)->wall_ms(loop_clock(loop));
+	list_init(&k->in_server);
+	imap_framer_init(&k->framer, &limits_before);
+	waiter_init(&k->waiter, woken);
+	loop_task_init(&k->wake_task, wake_task);
+	loop_timer_init(&k->timer, timer_fired);
+	core_gate_init(k);
+	k->s.stream = stream_new(loop, fd, &ops, k);
+	stream_set_input_max(k->s.stream, limits_before.command_max + 1024);
+	loop_timer_set(loop, &k->timer, server_limits(server)->login_timeout_ms);
+	return k;
+}
+
+struct session *
+session_new(struct server *server, struct loop *loop, int fd, const struct io_addr *peer, struct tls *tls)
+{
+	struct session_core *k = make(server, loop, fd, peer);
+
+	if (tls == NULL) {
+		greet(k);
+		return &k->s;
+	}
+	k->is_tls_implicit = true;
+	ignore_err(stream_start_tls(k->s.stream, tls, STR("imap")), "nothing can be buffered on a new connection");
+	return &k->s;
+}
+
+struct session *
+session_new_preauth(struct server *server, struct loop *loop, int fd, struct str user, struct account *account)
+{
+	struct io_addr peer = io_addr_peer(fd);
+	struct session_core *k = make(server, loop, fd, &peer);
+
+	session_logged_in(&k->s, user, account);
+	greet(k);
+	return &k->s;
+}
+
+void
+session_free(struct session *s)
+{
+	struct session_core *k = core_of(s);
+
+	s->is_closing = true;
+	server_session_closed(s->server, k);
+	command_clear(k);
+	core_gate_done(k);
+	loop_task_cancel(k->loop, &k->wake_task);
+	loop_timer_cancel(k->loop, &k->timer);
+	stream_free(s->stream);
+	view_close(s->view);
+	rangeset_done(&s->saved);
+	rangeset_done(&s->silenced);
+	if (s->own != NULL)
+		snapshot_unref(s->own);
+	if (s->account != NULL)
+		account_unref(s->account);
+	buf_done(&k->out);
+	free((char *)s->user.p);
+	free((char *)k->client_id.p);
+	free(k);
+}

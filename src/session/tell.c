@@ -1,0 +1,197 @@
+/*
+ * tell.c - tells a session what has changed in its mailbox: EXPUNGE or VANISHED, EXISTS, RECENT, FETCH FLAGS (RFC 9051 7.3, 7.4,
+ * 7.5; RFC 7162 3.2.10).
+ *
+ * Order: what vanished first, with the sequence numbers that the client still has; then the new numbers; then flags, by the
+ * new sequence numbers. A long difference is told in steps, as the output takes it.
+ */
+#include "session/core.h"
+#include "session/flag_lists.h"
+
+void
+core_tell_reset(struct session_core *k)
+{
+	if (!k->tell.is_active)
+		return;
+	arena_done(&k->tell.arena);
+	k->tell = (struct session_tell){ 0 };
+}
+
+static bool
+tells_uid(const struct session *s)
+{
+	/* RFC 7162 3.2.4 asks for it with QRESYNC, RFC 9051 7.5.2 recommends it. */
+	return (s->enabled & (ENABLED_QRESYNC | ENABLED_IMAP4REV2)) != 0;
+}
+
+static void
+begin_fetch(struct session *s, struct seqnum seq)
+{
+	struct buf *b = session_out(s);
+
+	reply_untagged(b);
+	reply_number(b, seq.v);
+	buf_lit(b, " FETCH (");
+}
+
+static void
+end_fetch(struct session *s, const struct entry *e, bool is_uid, bool has_items)
+{
+	struct buf *b = session_out(s);
+
+	if (is_uid) {
+		buf_c(b, has_items ? " UID " : "UID ");
+		reply_number(b, e->uid.v);
+		has_items = true;
+	}
+	if ((s->enabled & ENABLED_CONDSTORE) != 0) {
+		buf_c(b, has_items ? " MODSEQ (" : "MODSEQ (");
+		reply_number(b, e->modseq);
+		buf_chr(b, ')');
+	}
+	buf_chr(b, ')');
+	reply_end(b);
+}
+
+void
+session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid)
+{
+	const struct mailbox_info *m = view_mailbox(s->view);
+	unsigned system = e->flags;
+
+	if (e->is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
+		system |= FLAG_RECENT;
+	begin_fetch(s, seq);
+	buf_lit(session_out(s), "FLAGS ");
+	reply_flags(session_out(s), system, e->keywords, m->keywords, m->keyword_count);
+	end_fetch(s, e, is_uid || tells_uid(s), true);
+}
+
+static enum err
+tell_vanished(struct session *s, struct session_tell *t)
+{
+	struct buf *b = session_out(s);
+
+	if (t->changes.vanished == NULL)
+		return ERR_OK;
+	if ((s->enabled & ENABLED_QRESYNC) != 0) {
+		if (t->at_expunge == 0 && !rangeset_is_empty(t->changes.vanished)) {
+			buf_lit(b, "* VANISHED ");
+			reply_rangeset(b, t->changes.vanished);
+			reply_end(b);
+		}
+		t->at_expunge = 1;
+		return ERR_OK;
+	}
+	for (; t->at_expunge < t->changes.expunge_count; t->at_expunge++) {
+		if (session_is_full(s))
+			return session_wait_output(s);
+		reply_untagged_number(b, t->changes.expunge_seqs[t->at_expunge], "EXPUNGE");
+	}
+	return ERR_OK;
+}
+
+static void
+tell_head(struct session *s, struct session_tell *t)
+{
+	if (t->is_head_done)
+		return;
+	t->is_head_done = true;
+	if (t->changes.has_new_keywords)
+		flag_lists_reply(s);
+	if (t->changes.is_exists_new)
+		reply_untagged_number(session_out(s), t->changes.exists, "EXISTS");
+	if (t->changes.is_recent_new && (s->enabled & ENABLED_IMAP4REV2) == 0)
+		reply_untagged_number(session_out(s), t->changes.recent, "RECENT");
+}
+
+/* Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). */
+static void
+tell_one(struct session *s, struct uid uid)
+{
+	struct seqnum seq = view_seq(s->view, uid);
+	struct entry e;
+
+	if (seq.v == 0 || !view_entry(s->view, uid, &e))
+		return;
+	if (!rangeset_contains(&s->silenced, uid.v)) {
+		session_tell_flags(s, &e, seq, false);
+	} else if ((s->enabled & ENABLED_CONDSTORE) != 0) {
+		begin_fetch(s, seq);
+		end_fetch(s, &e, tells_uid(s), false);
+	}
+}
+
+static enum err
+tell_changed(struct session *s, struct session_tell *t)
+{
+	for (; t->at_changed < t->changes.changed_count; t->at_changed++) {
+		if (session_is_full(s))
+			return session_wait_output(s);
+		if ((t->at_changed & 63) == 63 && session_should_yield(s)) {
+			t->at_changed++;
+			tell_one(s, t->changes.changed[t->at_changed - 1]);
+			return session_yield(s);
+		}
+		tell_one(s, t->changes.changed[t->at_changed]);
+	}
+	return ERR_OK;
+}
+
+enum err
+session_tell(struct session *s, enum view_tell tell)
+{
+	struct session_core *k = s->core;
+	struct session_tell *t = &k->tell;
+	enum err e;
+
+	if (s->view == NULL)
+		return ERR_OK;
+	if (!t->is_active) {
+		struct snapshot *now = session_snapshot(s);
+
+		if (!view_is_stale(s->view, now)) {
+			snapshot_unref(now);
+			return ERR_OK;
+		}
+		e = view_refresh(s->view, now, tell, session_waiter(s), &t->arena, &t->changes);
+		snapshot_unref(now);
+		if (e != ERR_OK)
+			return e;
+		t->is_active = true;
+	}
+	e = tell_vanished(s, t);
+	if (e != ERR_OK)
+		return e;
+	tell_head(s, t);
+	e = tell_changed(s, t);
+	if (e != ERR_OK)
+		return e;
+	core_tell_reset(k);
+	rangeset_done(&s->silenced);
+	return ERR_OK;
+}
+
+void
+session_select(struct session *s, struct view *v)
+{
+	core_tell_reset(s->core);
+	view_close(s->view);
+	s->view = v;
+	rangeset_done(&s->saved);
+	rangeset_done(&s->silenced);
+}
+
+void
+session_enable_condstore(struct session *s)
+{
+	BUF_CLEAN struct buf code = BUF_MAX(64);
+
+	if ((s->enabled & ENABLED_CONDSTORE) != 0)
+		return;
+	s->enabled |= ENABLED_CONDSTORE;
+	if (s->view == NULL)
+		return;
+	reply_code_number(&code, "HIGHESTMODSEQ", view_highestmodseq(s->view));
+	session_untagged(s, "OK", buf_str(&code), STR("MODSEQ is told from now on."));
+}
