@@ -28,7 +28,7 @@ void imap_scan_init(struct imap_scan *s, struct arena *a, struct str command, bo
 bool imap_scan_fail(struct imap_scan *s, enum err e, const char *expected);
 /** The error that was noted; ERR_OK when there was none. */
 static inline enum err imap_scan_err(const struct imap_scan *s) { return s->err; }
-/** "Expected a mailbox name after 12 bytes, near \"...\"." Safe to send. */
+/** "Expected a mailbox name at byte 12 of the command." Safe to send: nothing of the input is in it. */
 void imap_scan_error(const struct imap_scan *s, struct buf *b);
 
 /* Looking without taking. */

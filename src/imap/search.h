@@ -70,6 +70,7 @@ struct imap_search {
 	struct imap_search_key *root;	/* a SEARCH_AND, or one key */
 	bool has_return;		/* RETURN (...) stood there: the answer is ESEARCH */
 	unsigned returns;		/* enum imap_search_return bits; RETURN_ALL for "RETURN ()" */
+	bool has_charset;		/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
 	bool has_saved;			/* "$" is in some set */
 	bool needs_text;		/* BODY or TEXT: reads message bytes */

@@ -1,0 +1,51 @@
+/* append.c - see append.h. */
+#include "imap/append.h"
+
+enum err
+imap_append_open(struct imap_scan *s, struct str *mailbox_out)
+{
+	struct str name;
+
+	if (imap_scan_mailbox(s, &name) && imap_scan_sp(s))
+		*mailbox_out = name;
+	return imap_scan_err(s);
+}
+
+enum err
+imap_append_message(struct imap_scan *s, struct imap_append_message *out)
+{
+	struct imap_append_message m = { 0 };
+
+	if (imap_scan_at(s, '(') && (!imap_scan_flag_list(s, &m.flags) || !imap_scan_sp(s)))
+		return imap_scan_err(s);
+	if (imap_scan_at(s, '"')) {
+		m.has_date = true;
+		if (!imap_scan_datetime(s, &m.date) || !imap_scan_sp(s))
+			return imap_scan_err(s);
+	}
+	m.is_utf8 = imap_scan_try_atom(s, STR("UTF8"));
+	if (m.is_utf8 && (!imap_scan_sp(s) || !imap_scan_chr(s, '(')))
+		return imap_scan_err(s);
+	if (!imap_scan_literal_open(s, &m.literal))
+		return imap_scan_err(s);
+	if (m.is_utf8 && !m.literal.is_binary) {
+		imap_scan_fail(s, ERR_SYNTAX, "a literal8 in UTF8 ()");
+		return imap_scan_err(s);
+	}
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+imap_append_next(struct imap_scan *s, bool was_utf8, bool *has_more_out)
+{
+	bool has_more;
+
+	if (was_utf8 && !imap_scan_chr(s, ')'))
+		return imap_scan_err(s);
+	has_more = !imap_scan_is_end(s);
+	if (has_more ? !imap_scan_sp(s) : !imap_scan_end(s))
+		return imap_scan_err(s);
+	*has_more_out = has_more;
+	return ERR_OK;
+}

@@ -1,0 +1,444 @@
+/*
+ * search.c - see search.h.
+ *
+ * The parser keeps a stack of the keys that are not complete yet, instead of recursing:
+ *
+ *     key := simple                          complete
+ *          | "NOT" key                       push NOT, read a key; complete() turns it over and pops
+ *          | "OR" key key                    push OR, read two; complete() pops
+ *          | "(" key *(SP key) ")"           push AND, read keys up to ")"; complete() pops
+ */
+#include "imap/search.h"
+
+#include "base/size.h"
+
+#include <stdlib.h>
+#include <unicode/ucnv.h>
+#include <unicode/ustring.h>
+
+enum arg {
+	ARG_NONE,
+	ARG_STRING,
+	ARG_HEADER,	/* astring SP astring */
+	ARG_KEYWORD,
+	ARG_DATE,
+	ARG_NUMBER,
+	ARG_INTERVAL,	/* nz-number */
+	ARG_MODSEQ,
+	ARG_OBJECTID,
+	ARG_UIDS,
+};
+
+static const struct key_name {
+	struct str name;
+	enum imap_search_kind kind;
+	enum arg arg;
+	unsigned flags;
+	bool is_not;
+	struct str field;
+} key_names[] = {
+	{ STR_INIT("ALL"), SEARCH_ALL, ARG_NONE, 0, false, { 0 } },
+	{ STR_INIT("ANSWERED"), SEARCH_FLAG, ARG_NONE, FLAG_ANSWERED, false, { 0 } },
+	{ STR_INIT("BCC"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("Bcc") },
+	{ STR_INIT("BEFORE"), SEARCH_BEFORE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("BODY"), SEARCH_BODY, ARG_STRING, 0, false, { 0 } },
+	{ STR_INIT("CC"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("Cc") },
+	{ STR_INIT("DELETED"), SEARCH_FLAG, ARG_NONE, FLAG_DELETED, false, { 0 } },
+	{ STR_INIT("DRAFT"), SEARCH_FLAG, ARG_NONE, FLAG_DRAFT, false, { 0 } },
+	{ STR_INIT("EMAILID"), SEARCH_EMAILID, ARG_OBJECTID, 0, false, { 0 } },
+	{ STR_INIT("FLAGGED"), SEARCH_FLAG, ARG_NONE, FLAG_FLAGGED, false, { 0 } },
+	{ STR_INIT("FROM"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("From") },
+	{ STR_INIT("HEADER"), SEARCH_HEADER, ARG_HEADER, 0, false, { 0 } },
+	{ STR_INIT("KEYWORD"), SEARCH_KEYWORD, ARG_KEYWORD, 0, false, { 0 } },
+	{ STR_INIT("LARGER"), SEARCH_LARGER, ARG_NUMBER, 0, false, { 0 } },
+	{ STR_INIT("MODSEQ"), SEARCH_MODSEQ, ARG_MODSEQ, 0, false, { 0 } },
+	{ STR_INIT("OLD"), SEARCH_FLAG, ARG_NONE, FLAG_RECENT, true, { 0 } },
+	{ STR_INIT("OLDER"), SEARCH_OLDER, ARG_INTERVAL, 0, false, { 0 } },
+	{ STR_INIT("ON"), SEARCH_ON, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("RECENT"), SEARCH_FLAG, ARG_NONE, FLAG_RECENT, false, { 0 } },
+	{ STR_INIT("SAVEDATESUPPORTED"), SEARCH_SAVEDATESUPPORTED, ARG_NONE, 0, false, { 0 } },
+	{ STR_INIT("SAVEDBEFORE"), SEARCH_SAVEDBEFORE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SAVEDON"), SEARCH_SAVEDON, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SAVEDSINCE"), SEARCH_SAVEDSINCE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SEEN"), SEARCH_FLAG, ARG_NONE, FLAG_SEEN, false, { 0 } },
+	{ STR_INIT("SENTBEFORE"), SEARCH_SENTBEFORE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SENTON"), SEARCH_SENTON, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SENTSINCE"), SEARCH_SENTSINCE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SINCE"), SEARCH_SINCE, ARG_DATE, 0, false, { 0 } },
+	{ STR_INIT("SMALLER"), SEARCH_SMALLER, ARG_NUMBER, 0, false, { 0 } },
+	{ STR_INIT("SUBJECT"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("Subject") },
+	{ STR_INIT("TEXT"), SEARCH_TEXT, ARG_STRING, 0, false, { 0 } },
+	{ STR_INIT("THREADID"), SEARCH_THREADID, ARG_OBJECTID, 0, false, { 0 } },
+	{ STR_INIT("TO"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("To") },
+	{ STR_INIT("UID"), SEARCH_UID, ARG_UIDS, 0, false, { 0 } },
+	{ STR_INIT("UNANSWERED"), SEARCH_FLAG, ARG_NONE, FLAG_ANSWERED, true, { 0 } },
+	{ STR_INIT("UNDELETED"), SEARCH_FLAG, ARG_NONE, FLAG_DELETED, true, { 0 } },
+	{ STR_INIT("UNDRAFT"), SEARCH_FLAG, ARG_NONE, FLAG_DRAFT, true, { 0 } },
+	{ STR_INIT("UNFLAGGED"), SEARCH_FLAG, ARG_NONE, FLAG_FLAGGED, true, { 0 } },
+	{ STR_INIT("UNKEYWORD"), SEARCH_KEYWORD, ARG_KEYWORD, 0, true, { 0 } },
+	{ STR_INIT("UNSEEN"), SEARCH_FLAG, ARG_NONE, FLAG_SEEN, true, { 0 } },
+	{ STR_INIT("YOUNGER"), SEARCH_YOUNGER, ARG_INTERVAL, 0, false, { 0 } },
+};
+
+/* A key that waits for keys below it. */
+struct open_key {
+	enum { OPEN_TOP, OPEN_LIST, OPEN_NOT, OPEN_OR } what;
+	struct imap_search_key *key;		/* AND or OR; NULL for NOT */
+	struct imap_search_key **next_child;
+	unsigned n_children;
+};
+
+struct parser {
+	struct imap_scan *s;
+	struct imap_search *out;
+	UConverter *charset;		/* NULL: UTF-8 */
+	struct open_key stack[SEARCH_DEPTH_MAX + 1];
+	size_t depth;
+	size_t n_keys;
+};
+
+static struct imap_search_key *
+new_key(struct parser *p, enum imap_search_kind kind)
+{
+	struct imap_search_key *k;
+
+	if (p->n_keys == SEARCH_KEYS_MAX) {
+		imap_scan_fail(p->s, ERR_LIMIT, "search keys");
+		return NULL;
+	}
+	p->n_keys++;
+	k = arena_new(p->s->arena, struct imap_search_key);
+	k->kind = kind;
+	return k;
+}
+
+/* Text of the charset in UTF-8; what is no text in it becomes U+FFFD. */
+static bool
+convert(struct parser *p, struct str raw, struct str *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	/* No charset makes more than two units of a byte. */
+	int32_t cap = (int32_t)size_add(size_mul(raw.n, 2), 16), n_utf8 = 0, n;
+	UChar *wide = xmalloc(size_mul((size_t)cap, sizeof(*wide)));
+	char *utf8 = arena_alloc(p->s->arena, size_mul((size_t)cap, 3));
+
+	n = ucnv_toUChars(p->charset, wide, cap, raw.p, (int32_t)raw.n, &status);
+	if (U_SUCCESS(status))
+		u_strToUTF8WithSub(utf8, cap * 3, &n_utf8, wide, n, 0xFFFD, NULL, &status);
+	free(wide);
+	if (U_FAILURE(status))
+		return imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
+	*out = str_make(utf8, (size_t)n_utf8);
+	return true;
+}
+
+/* A string of the command in UTF-8. */
+static bool
+take_text(struct parser *p, struct str *out)
+{
+	struct str raw;
+
+	if (!imap_scan_astring(p->s, &raw))
+		return false;
+	if (p->charset != NULL)
+		return convert(p, raw, out);
+	*out = raw;
+	return str_is_utf8(raw) || imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
+}
+
+/* [entry-name SP entry-type-req SP] modseq: one clock for all flags, so the entry changes nothing (RFC 7162 3.1.5). */
+static bool
+take_modseq(struct parser *p, struct imap_search_key *k)
+{
+	struct str entry;
+
+	p->out->has_modseq = true;
+	if (imap_scan_at(p->s, '"')) {
+		if (!imap_scan_string(p->s, &entry) || !imap_scan_sp(p->s))
+			return false;
+		if (!str_starts_nocase(entry, STR("/flags/")))
+			return imap_scan_fail(p->s, ERR_SYNTAX, "an entry that begins with /flags/");
+		if (!imap_scan_try_atom(p->s, STR("all")) && !imap_scan_try_atom(p->s, STR("priv")) &&
+		    !imap_scan_try_atom(p->s, STR("shared")))
+			return imap_scan_fail(p->s, ERR_SYNTAX, "all, priv or shared");
+		if (!imap_scan_sp(p->s))
+			return false;
+	}
+	return imap_scan_modseq(p->s, &k->number);
+}
+
+static bool
+take_set(struct parser *p, struct imap_search_key *k)
+{
+	if (!imap_scan_seqset(p->s, &k->set))
+		return false;
+	p->out->has_saved = p->out->has_saved || k->set.has_saved;
+	return true;
+}
+
+static bool
+take_arg(struct parser *p, const struct key_name *name, struct imap_search_key *k)
+{
+	struct imap_scan *s = p->s;
+	uint32_t n;
+
+	k->field = name->field;
+	k->flags = name->flags;
+	k->is_not = name->is_not;
+	if (name->arg != ARG_NONE && !imap_scan_sp(s))
+		return false;
+	switch (name->arg) {
+	case ARG_NONE:
+		return true;
+	case ARG_HEADER:
+		return imap_scan_astring(s, &k->field) && imap_scan_sp(s) && take_text(p, &k->text);
+	case ARG_STRING:
+		p->out->needs_text = p->out->needs_text || k->kind == SEARCH_BODY || k->kind == SEARCH_TEXT;
+		return take_text(p, &k->text);
+	case ARG_KEYWORD:
+	case ARG_OBJECTID:
+		return imap_scan_atom(s, &k->text);
+	case ARG_DATE:
+		return imap_scan_date(s, &k->day);
+	case ARG_NUMBER:
+		return imap_scan_number64(s, &k->number);
+	case ARG_INTERVAL:
+		if (!imap_scan_nz_number(s, &n))
+			return false;
+		k->number = n;
+		return true;
+	case ARG_MODSEQ:
+		return take_modseq(p, k);
+	case ARG_UIDS:
+		return take_set(p, k);
+	}
+	return false;
+}
+
+/* NEW is RECENT UNSEEN (RFC 3501 6.4.4). */
+static struct imap_search_key *
+make_new(struct parser *p)
+{
+	struct imap_search_key *both = new_key(p, SEARCH_AND);
+	struct imap_search_key *recent = both == NULL ? NULL : new_key(p, SEARCH_FLAG);
+	struct imap_search_key *unseen = recent == NULL ? NULL : new_key(p, SEARCH_FLAG);
+
+	if (unseen == NULL)
+		return NULL;
+	recent->flags = FLAG_RECENT;
+	recent->next = unseen;
+	unseen->flags = FLAG_SEEN;
+	unseen->is_not = true;
+	both->children = recent;
+	return both;
+}
+
+/* A key without keys below it. */
+static struct imap_search_key *
+take_simple(struct parser *p)
+{
+	struct imap_search_key *k;
+	int c = imap_scan_peek(p->s);
+
+	if (chr_is_digit((char)c) || c == '*' || c == '$') {
+		k = new_key(p, SEARCH_SEQ);
+		return k != NULL && take_set(p, k) ? k : NULL;
+	}
+	if (imap_scan_try_atom(p->s, STR("NEW")))
+		return make_new(p);
+	for (size_t i = 0; i < ARRAY_LEN(key_names); i++) {
+		if (!imap_scan_try_atom(p->s, key_names[i].name))
+			continue;
+		k = new_key(p, key_names[i].kind);
+		return k != NULL && take_arg(p, &key_names[i], k) ? k : NULL;
+	}
+	imap_scan_fail(p->s, ERR_SYNTAX, "a search key");
+	return NULL;
+}
+
+static bool
+push(struct parser *p, int what, struct imap_search_key *key)
+{
+	if (p->depth > SEARCH_DEPTH_MAX)
+		return imap_scan_fail(p->s, ERR_LIMIT, "nesting of search keys");
+	p->stack[p->depth++] = (struct open_key){
+		.what = what, .key = key, .next_child = key == NULL ? NULL : &key->children,
+	};
+	return true;
+}
+
+static void
+add_child(struct open_key *o, struct imap_search_key *k)
+{
+	*o->next_child = k;
+	o->next_child = &k->next;
+	o->n_children++;
+}
+
+/* A list of one key is that key. */
+static struct imap_search_key *
+close_list(const struct open_key *o)
+{
+	return o->n_children == 1 ? o->key->children : o->key;
+}
+
+/* k is complete: gives it to what waits for it, and so on up. True with *is_over_out when the program is. */
+static bool
+complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
+{
+	*is_over_out = false;
+	for (;;) {
+		struct open_key *o = &p->stack[p->depth - 1];
+
+		switch (o->what) {
+		case OPEN_NOT:
+			k->is_not = !k->is_not;
+			break;
+		case OPEN_OR:
+			add_child(o, k);
+			if (o->n_children < 2)
+				return imap_scan_sp(p->s);
+			k = o->key;
+			break;
+		case OPEN_LIST:
+			add_child(o, k);
+			if (!imap_scan_at(p->s, ')')) {
+				if (!imap_scan_sp(p->s))
+					return false;
+				if (!imap_scan_at(p->s, ')'))
+					return true;
+			}
+			if (!imap_scan_chr(p->s, ')'))
+				return false;
+			k = close_list(o);
+			break;
+		case OPEN_TOP:
+			add_child(o, k);
+			*is_over_out = imap_scan_is_end(p->s);
+			if (!*is_over_out)
+				return imap_scan_sp(p->s);
+			p->out->root = close_list(o);
+			return imap_scan_end(p->s);
+		}
+		p->depth--;
+	}
+}
+
+/* Opens what has keys below it; false in *is_open_out when a simple key is here. */
+static bool
+take_opening(struct parser *p, bool *is_open_out)
+{
+	struct imap_search_key *k;
+
+	*is_open_out = true;
+	if (imap_scan_try_chr(p->s, '(')) {
+		k = new_key(p, SEARCH_AND);
+		return k != NULL && push(p, OPEN_LIST, k);
+	}
+	if (imap_scan_try_atom(p->s, STR("NOT")))
+		return imap_scan_sp(p->s) && push(p, OPEN_NOT, NULL);
+	if (imap_scan_try_atom(p->s, STR("OR"))) {
+		k = new_key(p, SEARCH_OR);
+		return k != NULL && imap_scan_sp(p->s) && push(p, OPEN_OR, k);
+	}
+	*is_open_out = false;
+	return true;
+}
+
+static bool
+parse_keys(struct parser *p)
+{
+	struct imap_search_key *k = new_key(p, SEARCH_AND);
+	bool is_over = false, is_open;
+
+	if (k == NULL || !push(p, OPEN_TOP, k))
+		return false;
+	while (!is_over) {
+		if (!take_opening(p, &is_open))
+			return false;
+		if (is_open)
+			continue;
+		k = take_simple(p);
+		if (k == NULL || !complete(p, k, &is_over))
+			return false;
+	}
+	return true;
+}
+
+bool
+imap_search_program(struct imap_scan *s, struct str charset, struct imap_search *out)
+{
+	struct parser p = { .s = s, .out = out };
+	bool is_good;
+
+	if (imap_scan_err(s) != ERR_OK)
+		return false;
+	if (charset.n > 0 && !str_eq_nocase(charset, STR("UTF-8")) && !str_eq_nocase(charset, STR("US-ASCII"))) {
+		UErrorCode status = U_ZERO_ERROR;
+		char name[64];
+
+		if (charset.n >= sizeof(name) || !str_is_ascii(charset) || str_chr(charset, '\0') != SIZE_MAX)
+			return imap_scan_fail(s, ERR_BADCHARSET, NULL);
+		memcpy(name, charset.p, charset.n);
+		name[charset.n] = '\0';
+		p.charset = ucnv_open(name, &status);
+		if (U_FAILURE(status))
+			return imap_scan_fail(s, ERR_BADCHARSET, NULL);
+	}
+	is_good = parse_keys(&p);
+	if (p.charset != NULL)
+		ucnv_close(p.charset);
+	return is_good;
+}
+
+bool
+imap_search_return(struct imap_scan *s, struct imap_search *out)
+{
+	static const struct {
+		struct str name;
+		unsigned bit;
+	} options[] = {
+		{ STR_INIT("MIN"), RETURN_MIN },
+		{ STR_INIT("MAX"), RETURN_MAX },
+		{ STR_INIT("ALL"), RETURN_ALL },
+		{ STR_INIT("COUNT"), RETURN_COUNT },
+		{ STR_INIT("SAVE"), RETURN_SAVE },
+	};
+
+	if (!imap_scan_try_atom(s, STR("RETURN")))
+		return imap_scan_err(s) == ERR_OK;
+	out->has_return = true;
+	if (!imap_scan_sp(s) || !imap_scan_list_open(s))
+		return false;
+	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(options) && !imap_scan_try_atom(s, options[i].name))
+			i++;
+		if (i == ARRAY_LEN(options))
+			return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT or SAVE");
+		out->returns |= options[i].bit;
+	}
+	if (out->returns == 0)
+		out->returns = RETURN_ALL;
+	return imap_scan_sp(s);
+}
+
+enum err
+imap_search_parse(struct imap_scan *s, struct imap_search *out)
+{
+	struct imap_search search = { 0 };
+	struct str charset = STR_NONE;
+
+	if (!imap_search_return(s, &search))
+		return imap_scan_err(s);
+	if (imap_scan_try_atom(s, STR("CHARSET"))) {
+		search.has_charset = true;
+		if (!imap_scan_sp(s) || !imap_scan_astring(s, &charset) || !imap_scan_sp(s))
+			return imap_scan_err(s);
+	}
+	if (!imap_search_program(s, charset, &search))
+		return imap_scan_err(s);
+	*out = search;
+	return ERR_OK;
+}
