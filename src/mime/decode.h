@@ -9,12 +9,12 @@ struct mime_decoder {
 	enum mime_encoding encoding;
 	bool is_bad;			/* something was not as the encoding says; it was read as well as possible */
 	/* Private. */
-	uint32_t bits;
-	uint8_t bit_count, state, uu_left, quote;
-	bool is_ended, is_padded;
-	uint16_t blank_count;
-	char blanks[80];
-	uint64_t line_at;
+	uint32_t bits;			/* base64: of the group so far */
+	uint8_t count;			/* base64: digits of it, then signs of padding; QP: characters after "=" */
+	bool is_ended;			/* what follows is not data */
+	bool is_begun;			/* uuencode: "begin" was seen */
+	uint8_t held_count;
+	char held[80];			/* QP: blanks, perhaps of a line's end, or an escape; uuencode: the line */
 };
 
 void mime_decoder_init(struct mime_decoder *d, enum mime_encoding encoding);

@@ -5,7 +5,7 @@
 enum {
 	/* Parts inside each other; a multipart or message that deep is an opaque part. */
 	MIME_MAX_DEPTH = 100,
-	/* Parts of a message, the root counted; what follows the last of them belongs to it, and it is opaque. */
+	/* Parts of a message, the root counted; what comes behind is one more part, which is opaque. */
 	MIME_MAX_PARTS = 10000,
 	/* Addresses of one header field; further ones are dropped. */
 	MIME_MAX_ADDRESSES = 10000,

@@ -81,11 +81,12 @@ struct mime_message {
 	uint64_t size;			/* bytes fed */
 	uint32_t part_count;
 	struct str header;		/* the root's header block, up to MIME_MAX_HEADER_BYTES of it; absent after decoding */
+	bool is_header_cut;		/* it is longer */
 	bool is_8bit;			/* has bytes over 0x7F */
 	bool has_nul;
 };
 
-/* Headers of the parts before which a part tree is walked: root first, each part before its children. NULL at the end. */
+/** The next part in the order of the message: first the children, then the siblings. NULL after the last. */
 const struct mime_part *mime_part_next(const struct mime_part *part);
 /** A parameter's value by name (no "*", any case), or absent. */
 struct str mime_param_find(const struct mime_param *params, struct str name);

@@ -1,0 +1,121 @@
+/* header.c - see header.h. */
+#include "mime/header.h"
+
+#include "base/arena.h"
+#include "mime/lex_int.h"
+#include "mime/words.h"
+
+#include <stdlib.h>
+
+/* The length of the line that begins here, with its end. */
+static size_t
+line_length(struct str s)
+{
+	const char *lf = s.n > 0 ? memchr(s.p, '\n', s.n) : NULL;
+
+	return lf != NULL ? (size_t)(lf - s.p) + 1 : s.n;
+}
+
+static bool
+is_empty_line(struct str line)
+{
+	return str_eq(line, STR("\n")) || str_eq(line, STR("\r\n"));
+}
+
+bool
+mime_header_next(struct str *rest, struct mime_field *field_out)
+{
+	struct str s = *rest;
+	size_t n = line_length(s), colon, name_n;
+
+	if (n == 0 || is_empty_line(str_make(s.p, n)))
+		return false;
+	colon = str_chr(str_make(s.p, n), ':');
+	while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t'))
+		n += line_length(str_sub(s, n, s.n));
+	field_out->all = str_make(s.p, n);
+	*rest = str_sub(s, n, s.n);
+	if (colon == SIZE_MAX) {
+		field_out->name = str_make(s.p, 0);
+		field_out->value = field_out->all;
+		return true;
+	}
+	name_n = colon;
+	while (name_n > 0 && (s.p[name_n - 1] == ' ' || s.p[name_n - 1] == '\t'))
+		name_n--;
+	field_out->name = str_make(s.p, name_n);
+	field_out->value = str_sub(field_out->all, colon + 1, n);
+	return true;
+}
+
+bool
+mime_header_find(struct str header, struct str name, struct mime_field *field_out)
+{
+	struct mime_field f;
+
+	while (mime_header_next(&header, &f))
+		if (f.name.n == name.n && str_eq_nocase(f.name, name)) {
+			*field_out = f;
+			return true;
+		}
+	return false;
+}
+
+static int
+name_cmp(const void *a, const void *b)
+{
+	return str_cmp_nocase(*(const struct str *)a, *(const struct str *)b);
+}
+
+void
+mime_header_pick(struct str header, const struct str *names, size_t name_count, bool is_not, struct buf *out)
+{
+	/* Sorted, so that many names and many fields together stay linearithmic. */
+	struct str *sorted = name_count > 0 ? xcalloc(name_count, sizeof(*sorted)) : NULL;
+	struct mime_field f;
+
+	if (name_count > 0) {
+		memcpy(sorted, names, name_count * sizeof(*names));
+		qsort(sorted, name_count, sizeof(*sorted), name_cmp);
+	}
+	while (mime_header_next(&header, &f)) {
+		bool is_in = name_count > 0 && bsearch(&f.name, sorted, name_count, sizeof(*sorted), name_cmp) != NULL;
+
+		if (is_in != is_not)
+			buf_str_add(out, f.all);
+	}
+	/* A block that was cut inside a line gets that line ended first. */
+	if (out->n > 0 && out->p[out->n - 1] != '\n')
+		buf_lit(out, "\r\n");
+	if (header.n > 0)
+		buf_str_add(out, header);
+	else
+		buf_lit(out, "\r\n");
+	free(sorted);
+}
+
+void
+mime_value_unfold(struct str value, struct buf *out)
+{
+	value = str_trim(value);
+	while (value.n > 0) {
+		size_t n = 0;
+
+		while (n < value.n && value.p[n] != '\r' && value.p[n] != '\n')
+			n++;
+		buf_add(out, value.p, n);
+		while (n < value.n && (value.p[n] == '\r' || value.p[n] == '\n'))
+			n++;
+		value = str_sub(value, n, value.n);
+	}
+}
+
+void
+mime_value_text(struct str value, struct buf *out)
+{
+	struct buf flat = BUF_MAX(value.n + 1);
+
+	mime_value_unfold(value, &flat);
+	mime_words_decode(buf_str(&flat), out);
+	buf_done(&flat);
+}

@@ -1,0 +1,78 @@
+/* lex.c - see lex_int.h. */
+#include "mime/lex_int.h"
+
+void
+mime_lex_comment(struct mime_lex *l, struct buf *out)
+{
+	size_t depth = 0;
+
+	for (; l->p != l->end; l->p++) {
+		char c = *l->p;
+
+		if (c == '(') {
+			if (depth++ == 0)
+				continue;
+		} else if (c == ')') {
+			if (--depth == 0) {
+				l->p++;
+				return;
+			}
+		} else if (c == '\\' && l->p + 1 != l->end) {
+			c = *++l->p;
+		}
+		if (out != NULL && c != '\r' && c != '\n')
+			buf_chr(out, c);
+	}
+}
+
+bool
+mime_lex_skip(struct mime_lex *l)
+{
+	const char *begin = l->p;
+
+	while (l->p != l->end) {
+		if (chr_is_wsp(*l->p))
+			l->p++;
+		else if (*l->p == '(')
+			mime_lex_comment(l, NULL);
+		else
+			break;
+	}
+	return l->p != begin;
+}
+
+void
+mime_lex_quoted(struct mime_lex *l, struct buf *out)
+{
+	for (l->p++; l->p != l->end; l->p++) {
+		char c = *l->p;
+
+		if (c == '"') {
+			l->p++;
+			return;
+		}
+		if (c == '\\' && l->p + 1 != l->end)
+			c = *++l->p;
+		if (c != '\r' && c != '\n')
+			buf_chr(out, c);
+	}
+}
+
+static bool
+is_token_chr(char c)
+{
+	return (unsigned char)c > ' ' && c != 0x7F && memchr("()<>@,;:\\\"/[]?=", c, 15) == NULL;
+}
+
+bool
+mime_lex_token(struct mime_lex *l, struct str *token_out)
+{
+	const char *begin = l->p;
+
+	while (l->p != l->end && is_token_chr(*l->p))
+		l->p++;
+	if (l->p == begin)
+		return false;
+	*token_out = str_make(begin, (size_t)(l->p - begin));
+	return true;
+}

@@ -1,0 +1,39 @@
+/* msgid.c - see msgid.h. */
+#include "mime/msgid.h"
+
+#include "mime/lex_int.h"
+
+bool
+mime_msgid_next(struct str *rest, struct buf *id)
+{
+	struct mime_lex l = mime_lex(*rest);
+	bool is_found = false;
+
+	while (!is_found && !mime_lex_is_end(&l)) {
+		if (*l.p == '(') {
+			mime_lex_comment(&l, NULL);
+			continue;
+		}
+		if (*l.p == '"') {
+			struct buf none = BUF_MAX(0);
+
+			/* Old In-Reply-To fields have words in them. */
+			mime_lex_quoted(&l, &none);
+			continue;
+		}
+		if (*l.p++ != '<')
+			continue;
+		buf_clear(id);
+		while (!mime_lex_is_end(&l) && *l.p != '>' && *l.p != '<') {
+			if (chr_is_wsp(*l.p))
+				l.p++;
+			else if (*l.p == '"')
+				mime_lex_quoted(&l, id);
+			else
+				buf_chr(id, *l.p++);
+		}
+		is_found = id->n > 0;
+	}
+	*rest = str_make(l.p, (size_t)(l.end - l.p));
+	return is_found;
+}

@@ -1,0 +1,204 @@
+/*
+ * sortkeys.c - see sortkeys.h.
+ *
+ * Bytes: version 1; flags (1 has_date, 2 is_reply); date 8 and zone 2, little-endian; then subject, from, to, cc, from_name,
+ * to_name, message_id, the number of references and each of them; lengths and that number as varints (7 bits a byte, low first).
+ */
+#include "mime/sortkeys.h"
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "mime/address.h"
+#include "mime/casemap.h"
+#include "mime/header.h"
+#include "mime/limits.h"
+#include "mime/msgid.h"
+#include "mime/subject.h"
+#include "mime/varint_int.h"
+#include "mime/words.h"
+
+enum { VERSION = 1, HAS_DATE = 1, IS_REPLY = 2, FIXED_BYTES = 12 };
+
+/* Nobody sorts by what comes behind this many bytes. */
+enum { KEY_MAX = 1000 };
+
+static struct str
+key(struct arena *a, struct str utf8)
+{
+	struct buf mapped = BUF_MAX(64 * KEY_MAX);
+	struct str s;
+
+	/* Cut where a character begins. */
+	if (utf8.n > KEY_MAX) {
+		utf8.n = KEY_MAX;
+		while (utf8.n > 0 && ((unsigned char)utf8.p[utf8.n] & 0xC0) == 0x80)
+			utf8.n--;
+	}
+	mime_casemap(utf8, &mapped);
+	s = mapped.n > 0 ? arena_str(a, buf_str(&mapped)) : STR("");
+	buf_done(&mapped);
+	return s;
+}
+
+/* Decoded and mapped. */
+static struct str
+key_text(struct arena *a, struct str raw)
+{
+	struct buf text = BUF_MAX(4 * raw.n + 64);
+	struct str s;
+
+	mime_words_decode(raw, &text);
+	s = key(a, buf_str(&text));
+	buf_done(&text);
+	return s;
+}
+
+/* The mailbox and the display name (RFC 5957 2.1) of the first address. */
+static void
+address_keys(struct arena *a, struct str header, struct str field, struct str *mailbox_out, struct str *name_out)
+{
+	struct arena scratch = ARENA_NONE;
+	struct mime_field f;
+	struct mime_address *addr;
+
+	*mailbox_out = STR("");
+	if (name_out != NULL)
+		*name_out = STR("");
+	if (!mime_header_find(header, field, &f))
+		return;
+	addr = mime_address_parse(&scratch, f.value);
+	while (addr != NULL && addr->kind == MIME_ADDR_GROUP_END)
+		addr = addr->next;
+	if (addr != NULL) {
+		/* A group sorts by its name, as in ENVELOPE. */
+		*mailbox_out = key_text(a, addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
+		if (name_out != NULL && addr->name.n > 0)
+			*name_out = key_text(a, addr->name);
+		else if (name_out != NULL)
+			*name_out = key_text(a, arena_printf(&scratch, "%.*s@%.*s", STR_F(addr->mailbox), STR_F(addr->host)));
+	}
+	arena_done(&scratch);
+}
+
+/* All ids of a field, or when there are too many the first (the thread's root) and the last. */
+static void
+references_parse(struct arena *a, struct str value, uint32_t max, struct mime_sortkeys *keys)
+{
+	struct buf id = BUF_MAX(value.n + 1);
+	struct str rest = value;
+	uint32_t total = 0, skip, n = 0;
+
+	while (mime_msgid_next(&rest, &id))
+		total++;
+	if (total == 0) {
+		buf_done(&id);
+		return;
+	}
+	keys->reference_count = MIN(total, max);
+	keys->references = arena_array(a, struct str, keys->reference_count);
+	skip = total - keys->reference_count;
+	rest = value;
+	for (uint32_t i = 0; mime_msgid_next(&rest, &id); i++)
+		if (max == 1 ? i == 0 : i == 0 || i > skip)
+			keys->references[n++] = arena_str(a, buf_str(&id));
+	buf_done(&id);
+}
+
+void
+mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *keys)
+{
+	struct mime_field f;
+
+	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
+	keys->has_date = mime_header_find(header, STR("Date"), &f) && mime_date_parse(f.value, &keys->date) == ERR_OK;
+	if (mime_header_find(header, STR("Subject"), &f)) {
+		struct buf base = BUF_MAX(4 * f.value.n + 64);
+
+		keys->is_reply = mime_subject_base(f.value, &base);
+		keys->subject = key(a, buf_str(&base));
+		buf_done(&base);
+	}
+	address_keys(a, header, STR("From"), &keys->from, &keys->from_name);
+	address_keys(a, header, STR("To"), &keys->to, &keys->to_name);
+	address_keys(a, header, STR("Cc"), &keys->cc, NULL);
+	if (mime_header_find(header, STR("Message-ID"), &f)) {
+		struct buf id = BUF_MAX(f.value.n + 1);
+
+		if (mime_msgid_next(&f.value, &id))
+			keys->message_id = arena_str(a, buf_str(&id));
+		buf_done(&id);
+	}
+	if (mime_header_find(header, STR("References"), &f))
+		references_parse(a, f.value, MIME_MAX_REFERENCES, keys);
+	if (keys->reference_count == 0 && mime_header_find(header, STR("In-Reply-To"), &f))
+		references_parse(a, f.value, 1, keys);
+}
+
+static void
+str_encode(struct str s, struct buf *out)
+{
+	varint_encode(s.n, out);
+	buf_str_add(out, s);
+}
+
+void
+mime_sortkeys_encode(const struct mime_sortkeys *keys, struct buf *out)
+{
+	const struct str texts[] = { keys->subject, keys->from, keys->to, keys->cc, keys->from_name, keys->to_name, keys->message_id };
+	char fixed[FIXED_BYTES];
+
+	fixed[0] = VERSION;
+	fixed[1] = (char)((keys->has_date ? HAS_DATE : 0) | (keys->is_reply ? IS_REPLY : 0));
+	put_le64(fixed + 2, (uint64_t)keys->date.utc_ms);
+	put_le16(fixed + 10, (uint16_t)keys->date.zone_minutes);
+	buf_add(out, fixed, sizeof(fixed));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		str_encode(texts[i], out);
+	varint_encode(keys->reference_count, out);
+	for (uint32_t i = 0; i < keys->reference_count; i++)
+		str_encode(keys->references[i], out);
+}
+
+static bool
+str_decode(struct str *rest, struct str *out)
+{
+	uint64_t n;
+
+	if (!varint_decode(rest, &n) || n > rest->n)
+		return false;
+	*out = str_sub(*rest, 0, n);
+	*rest = str_sub(*rest, n, rest->n);
+	return true;
+}
+
+enum err
+mime_sortkeys_decode(struct arena *a, struct str bytes, struct mime_sortkeys *keys_out)
+{
+	struct mime_sortkeys k = { 0 };
+	struct str *texts[] = { &k.subject, &k.from, &k.to, &k.cc, &k.from_name, &k.to_name, &k.message_id };
+	struct str rest;
+	uint64_t n;
+
+	if (bytes.n < FIXED_BYTES || bytes.p[0] != VERSION)
+		return ERR_CORRUPT;
+	k.has_date = (bytes.p[1] & HAS_DATE) != 0;
+	k.is_reply = (bytes.p[1] & IS_REPLY) != 0;
+	k.date.utc_ms = (int64_t)get_le64(bytes.p + 2);
+	k.date.zone_minutes = (int16_t)get_le16(bytes.p + 10);
+	rest = str_sub(bytes, FIXED_BYTES, bytes.n);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (!str_decode(&rest, texts[i]))
+			return ERR_CORRUPT;
+	if (!varint_decode(&rest, &n) || n > MIME_MAX_REFERENCES || n > rest.n)
+		return ERR_CORRUPT;
+	k.reference_count = (uint32_t)n;
+	if (n > 0)
+		k.references = arena_array(a, struct str, n);
+	for (uint32_t i = 0; i < n; i++)
+		if (!str_decode(&rest, &k.references[i]))
+			return ERR_CORRUPT;
+	if (rest.n != 0)
+		return ERR_CORRUPT;
+	*keys_out = k;
+	return ERR_OK;
+}
