@@ -11,24 +11,25 @@
 #include "store/arrival.h"
 #include "store/change.h"
 #include "store/message.h"
+#include "store/message_cache.h"
 #include "store/message_record.h"
+#include "store/thread_index.h"
 
-struct message_cache;
-struct thread_index;
 
-/* ---- of the store: records in memory ----------------------------------------------------------------------------- */
-
-/** One a store. bytes: of records that nobody holds. */
-struct message_cache *message_cache_new(struct kv *kv, size_t bytes);
-void message_cache_free(struct message_cache *c);
-/** Forgets an account's records: it was deleted. */
-void message_cache_forget(struct message_cache *c, struct account_id account);
-
-/* ---- of an account: threads by message-id ------------------------------------------------------------------------ */
-
-/** One a struct account; small; thread-safe. Free it when the account closes (nothing of it waits then). */
-struct thread_index *thread_index_new(struct kv *kv, struct account_id account);
-void thread_index_free(struct thread_index *t);
+/* What a finished arrival has to be stored. Texts live as long as the arrival. */
+struct arrival_content {
+	struct blob_id blob;
+	uint64_t blob_bytes;
+	struct kv_stage *stage;
+	struct str header;
+	bool is_header_cut;
+	struct str envelope, bodystructure, structure, sortkeys, preview;
+	const uint64_t *thread_hashes;	/* of message-ids: its own (has_own_hash), then references, nearest first */
+	uint32_t thread_hash_count;
+	bool has_own_hash;
+};
+/** Of a finished arrival. */
+const struct arrival_content *arrival_content(const struct arrival *m);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 

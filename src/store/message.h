@@ -59,8 +59,10 @@ struct message_reader *message_reader_new(struct account *a, struct message *m);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void message_reader_free(struct message_reader *r);
 /**
- * Bytes from offset (of the whole message: prefix, then blob), as many as are at hand, at most `length`; referenced.
- * ERR_WAIT; ERR_END behind the end; ERR_CORRUPT; ERR_IO. It reads ahead when asked in order, and holds at most two pieces.
+ * Bytes from offset (of the whole message: prefix, then blob), as many as are at hand, at most `length`; referenced by
+ * *bytes_out. Of the prefix *bytes_out is NULL, and the data is valid as long as the reader: copy it, it is short.
+ * ERR_WAIT; ERR_END behind the end; ERR_CORRUPT; ERR_IO. Ask for all that is wanted: it reads ahead when `length` goes beyond what
+ * it gives, and holds at most two pieces of 256 KiB.
  */
 must_use enum err message_reader_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w,
     struct kv_bytes **bytes_out, struct str *data_out);
