@@ -108,7 +108,7 @@ void stream_gate_changed(struct stream *s);
  * ERR_CLIENTBUG  bytes are buffered behind the command that asked for it, or TLS is on already: end the connection, for
  *                they could come from someone in between (RFC 9051 6.2.1).
  */
-must_use enum err stream_start_tls(struct stream *s, struct tls *tls, struct str alpn);
+must_use enum err stream_start_tls(struct stream *s, struct tls *tls, const char *alpn);
 /** NULL before the handshake is over. */
 SSL *stream_ssl(const struct stream *s);
 /**
@@ -119,8 +119,8 @@ SSL *stream_ssl(const struct stream *s);
 must_use enum err stream_start_deflate(struct stream *s);
 bool stream_is_deflated(const struct stream *s);
 
-/** Sends what is queued (not behind a closed gate), ends the layers and the connection properly, then calls closed(). The
- *  peer has a few seconds to take it. */
+/** Sends what is queued (waiting for gates too), ends the layers and the connection properly, then calls closed(). The peer
+ *  has a few seconds to take it. Nothing else is called meanwhile, except gate_failed(). */
 void stream_close(struct stream *s);
 
 struct stream_stats {

@@ -15,16 +15,22 @@
 
 struct tls;
 
-/* One certificate with its key. The first of a list is the one for clients that name no host or one we don't know. */
+/*
+ * One certificate with its key: two files, or, for a process that may not open them, their bytes. The first of a list is
+ * the one for clients that name no host or one we don't know.
+ */
 struct tls_cert {
-	const char *cert_file;	/* PEM, chain included */
+	const char *cert_file;	/* PEM, chain included; NULL: cert_pem */
 	const char *key_file;	/* PEM; NULL: in cert_file */
+	struct str cert_pem;
+	struct str key_pem;	/* empty: in cert_pem */
 };
 
 struct tls_config {
 	const struct tls_cert *certs;
 	size_t cert_count;
 	const char *client_ca_file;	/* NULL: client certificates are not asked for */
+	struct str client_ca_pem;	/* or its bytes */
 	const char *ciphers;		/* TLS 1.2 cipher list; NULL: forward secrecy with AEAD only */
 };
 
@@ -39,8 +45,11 @@ struct tls_config {
 must_use enum err tls_open(const struct tls_config *c, struct clock *clock, struct buf *why_out, struct tls **tls_out);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t);
-/** Loads the certificates again now; on failure the old ones stay. ERR_CONFIG as above. */
+/** Loads the certificates again now; on failure the old ones stay. ERR_CONFIG as above. As tls_replace(), one thread only: that
+ *  of tls_watch() when they are watched. */
 must_use enum err tls_reload(struct tls *t, struct buf *why_out);
+/** Puts these certificates in place of the old ones, or leaves those when one of them does not load. */
+must_use enum err tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct buf *why_out);
 /**
  * Watches the files from this loop, every interval_ms, until tls_unwatch(): when one has changed and both load well they
  * are swapped. @changed (may be NULL) is told of each attempt, with its result.
@@ -49,8 +58,12 @@ void tls_watch(struct tls *t, struct loop *loop, int64_t interval_ms,
 	void (*changed)(void *ctx, enum err e, struct str why), void *ctx);
 void tls_unwatch(struct tls *t);
 
-/** A new connection's state. @alpn: the one protocol we speak here ("imap"); a client that offers others only is refused. */
-SSL *tls_accept(struct tls *t, struct str alpn);
+/**
+ * A new connection's state; the caller keeps a reference to t as long as it lives.
+ *
+ * @alpn  static; the one protocol we speak here ("imap"): a client that offers others only is refused. NULL: none has a name
+ */
+SSL *tls_accept(struct tls *t, const char *alpn);
 
 /* Channel bindings (RFC 5929, RFC 9266), for SCRAM-…-PLUS. */
 enum tls_binding { TLS_BINDING_UNIQUE, TLS_BINDING_EXPORTER, TLS_BINDING_SERVER_END_POINT };

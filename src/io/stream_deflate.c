@@ -1,0 +1,253 @@
+/*
+ * stream_deflate.c - COMPRESS=DEFLATE (RFC 4978) without memory for those who are silent.
+ *
+ * A deflater takes a quarter of a megabyte, an inflater 45 KB. Both directions are therefore cut down after a moment of
+ * silence. Output always ends with a flush, at a byte; a new deflater can go on there, for blocks of a new one never look
+ * back. Input may look back up to 32 KB, so the inflater's window is kept, at its true length, and given to a new inflater
+ * when bytes come: possible whenever the old one stands between two blocks at a byte, which is where a peer's flush leaves it.
+ */
+#include "base/arena.h"
+#include "io/stream_int.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+enum {
+	IDLE_MS = 1000,
+	RAW_MAX = 16 * 1024,
+	LEVEL = 4,		/* beyond it mail shrinks by a few per cent and takes twice the time */
+	WINDOW_BITS = -15,	/* raw DEFLATE */
+	DICTIONARY_MAX = 32 * 1024,
+};
+
+struct stream_deflate {
+	struct loop *loop;
+	struct loop_timer idle;
+	z_stream *out;			/* NULL while silent */
+	z_stream *in;
+	struct buf wire;		/* compressed, not sent */
+	size_t wire_sent;
+	struct buf raw;			/* received, not inflated */
+	size_t raw_at;
+	struct buf dictionary;		/* of the inflater while it is NULL */
+	bool is_sending, has_ended;
+	bool is_in_full;		/* the inflater may hold more than it had room to give */
+};
+
+static void
+free_out(struct stream_deflate *z)
+{
+	if (z->out == NULL)
+		return;
+	deflateEnd(z->out);
+	free(z->out);
+	z->out = NULL;
+}
+
+static void
+free_in(struct stream_deflate *z)
+{
+	if (z->in == NULL)
+		return;
+	inflateEnd(z->in);
+	free(z->in);
+	z->in = NULL;
+}
+
+/* Keeps the window only, when nothing is half read. 128: between two blocks; below it: bits of a byte begun; 64: last block. */
+static void
+reduce_in(struct stream_deflate *z)
+{
+	uInt n = 0;
+	char *p;
+
+	if (z->in == NULL || z->raw.n > z->raw_at || z->is_in_full || z->in->data_type != 128)
+		return;
+	buf_done(&z->dictionary);
+	z->dictionary = BUF_MAX(DICTIONARY_MAX);
+	if (inflateGetDictionary(z->in, NULL, &n) != Z_OK)
+		return;
+	p = buf_reserve(&z->dictionary, MAX(n, 1u));
+	if (p == NULL || inflateGetDictionary(z->in, (Bytef *)p, &n) != Z_OK)
+		return;
+	z->dictionary.n = n;
+	free_in(z);
+}
+
+static void
+idle_fired(struct loop_timer *t)
+{
+	struct stream_deflate *z = container_of(t, struct stream_deflate, idle);
+
+	free_out(z);	/* between batches always: deflate_end_batch() comes before the loop turns */
+	reduce_in(z);
+}
+
+static void
+is_active(struct stream_deflate *z)
+{
+	if (!loop_timer_is_set(&z->idle) || z->idle.due_ms - loop_now_ms(z->loop) < IDLE_MS / 2)
+		loop_timer_set(z->loop, &z->idle, IDLE_MS);
+}
+
+struct stream_deflate *
+deflate_new(struct stream *s)
+{
+	struct stream_deflate *z = xcalloc(1, sizeof(*z));
+
+	z->loop = s->loop;
+	loop_timer_init(&z->idle, idle_fired);
+	z->wire = BUF_MAX(SIZE_MAX);
+	z->raw = BUF_MAX(RAW_MAX);
+	z->dictionary = BUF_MAX(DICTIONARY_MAX);
+	return z;
+}
+
+void
+deflate_free(struct stream_deflate *z)
+{
+	if (z == NULL)
+		return;
+	loop_timer_cancel(z->loop, &z->idle);
+	free_out(z);
+	free_in(z);
+	buf_done(&z->wire);
+	buf_done(&z->raw);
+	buf_done(&z->dictionary);
+	free(z);
+}
+
+/* --- Output --- */
+
+void
+deflate_start_output(struct stream_deflate *z)
+{
+	z->is_sending = true;
+}
+
+bool
+deflate_is_sending(const struct stream_deflate *z)
+{
+	return z->is_sending;
+}
+
+static void
+run_out(struct stream_deflate *z, struct str bytes, int flush)
+{
+	if (z->out == NULL) {
+		z->out = xcalloc(1, sizeof(*z->out));
+		must(deflateInit2(z->out, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+	}
+	z->out->next_in = (Bytef *)bytes.p;
+	z->out->avail_in = (uInt)bytes.n;
+	do {
+		char *p = buf_reserve(&z->wire, 4096);
+		int r;
+
+		z->out->next_out = (Bytef *)p;
+		z->out->avail_out = 4096;
+		r = deflate(z->out, flush);
+		must(r == Z_OK || r == Z_BUF_ERROR);
+		z->wire.n += 4096 - z->out->avail_out;
+	} while (z->out->avail_out == 0);
+	is_active(z);
+}
+
+void
+deflate_add(struct stream_deflate *z, struct str bytes)
+{
+	run_out(z, bytes, Z_NO_FLUSH);
+}
+
+void
+deflate_end_batch(struct stream_deflate *z)
+{
+	run_out(z, STR(""), Z_SYNC_FLUSH);
+}
+
+struct str
+deflate_wire(const struct stream_deflate *z)
+{
+	return z->wire.n > z->wire_sent ? str_make(z->wire.p + z->wire_sent, z->wire.n - z->wire_sent) : STR_NONE;
+}
+
+void
+deflate_wire_sent(struct stream_deflate *z, size_t n)
+{
+	z->wire_sent += n;
+	if (z->wire_sent == z->wire.n) {
+		buf_done(&z->wire);
+		z->wire = BUF_MAX(SIZE_MAX);
+		z->wire_sent = 0;
+	}
+}
+
+/* --- Input --- */
+
+static bool
+start_in(struct stream_deflate *z)
+{
+	bool ok;
+
+	if (z->in != NULL)
+		return true;
+	z->in = xcalloc(1, sizeof(*z->in));
+	must(inflateInit2(z->in, WINDOW_BITS) == Z_OK);
+	ok = z->dictionary.n == 0 ||
+		inflateSetDictionary(z->in, (const Bytef *)z->dictionary.p, (uInt)z->dictionary.n) == Z_OK;
+	buf_done(&z->dictionary);
+	z->dictionary = BUF_MAX(DICTIONARY_MAX);
+	return ok;
+}
+
+bool
+deflate_has_input(const struct stream_deflate *z)
+{
+	return z->raw.n > z->raw_at || z->is_in_full;
+}
+
+enum err
+deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out)
+{
+	for (;;) {
+		size_t got = 0;
+		int r;
+
+		if (z->has_ended)
+			return ERR_END;
+		if (!deflate_has_input(z)) {
+			char *raw;
+			enum err e;
+
+			buf_clear(&z->raw);
+			z->raw_at = 0;
+			raw = buf_reserve(&z->raw, RAW_MAX);
+			e = stream_wire_read(s, raw, RAW_MAX, &got);
+			if (e != ERR_OK) {
+				buf_done(&z->raw);
+				z->raw = BUF_MAX(RAW_MAX);
+				return e;
+			}
+			z->raw.n = got;
+		}
+		if (!start_in(z))
+			return ERR_CORRUPT;
+		z->in->next_in = (Bytef *)z->raw.p + z->raw_at;
+		z->in->avail_in = (uInt)(z->raw.n - z->raw_at);
+		z->in->next_out = (Bytef *)p;
+		z->in->avail_out = (uInt)max;
+		r = inflate(z->in, Z_SYNC_FLUSH);
+		z->raw_at = z->raw.n - z->in->avail_in;
+		z->is_in_full = z->in->avail_out == 0;
+		got = max - z->in->avail_out;
+		is_active(z);
+		if (r == Z_STREAM_END)
+			z->has_ended = true;	/* RFC 4978 3: the end of the data is the end of the connection */
+		else if (r != Z_OK && r != Z_BUF_ERROR)
+			return ERR_CORRUPT;
+		if (got > 0) {
+			*n_out = got;
+			return ERR_OK;
+		}
+	}
+}

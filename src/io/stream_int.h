@@ -1,0 +1,104 @@
+/* stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output) and stream_deflate.c. */
+#ifndef IO_STREAM_INT_H
+#define IO_STREAM_INT_H
+
+#include "io/stream.h"
+
+/* One piece of the output queue. */
+struct segment {
+	struct segment *next;
+	enum { SEG_BYTES, SEG_REF, SEG_GATE, SEG_TLS, SEG_DEFLATE } kind;
+	size_t sent;			/* of its bytes */
+	union {
+		struct buf own;		/* SEG_BYTES */
+		struct {
+			struct str bytes;
+			void (*release)(void *arg);
+			void *arg;
+		} ref;			/* SEG_REF */
+		struct stream_gate *gate;	/* SEG_GATE */
+	};
+};
+
+/* What has to be told to the caller, in this order, the next time the loop calls. */
+enum stream_news {
+	NEWS_GATE_FAILED = 1 << 0,
+	NEWS_SECURED = 1 << 1,
+	NEWS_READABLE = 1 << 2,
+	NEWS_DRAINED = 1 << 3,
+	NEWS_CLOSED = 1 << 4,
+};
+
+struct stream_deflate;
+
+struct stream {
+	struct loop *loop;
+	const struct stream_ops *ops;
+	void *ctx;
+	struct loop_fd rfd, wfd;
+	struct loop_task work;		/* flush, read what the layers hold, tell the news: all outside the caller's calls */
+	struct loop_timer close_timer;
+	bool *freed;			/* set when the stream goes during a callback */
+	unsigned news;
+	enum err end;			/* why the stream is of no use, with NEWS_CLOSED; ERR_OK while it lives */
+
+	/* Input: in.p[in_at..in.n) is not consumed. */
+	struct buf in;
+	size_t in_at, in_max;
+
+	/* Output. */
+	struct segment *head, **tail, *last;
+	size_t out_bytes;		/* not sent, of all segments */
+	struct segment *writing;	/* between stream_write_begin() and _end() */
+	size_t writing_from;
+
+	/* Layers. */
+	struct tls *tls;
+	SSL *ssl;			/* from the start of the handshake */
+	const char *alpn;
+	struct stream_deflate *z;
+
+	bool is_paused, is_eof, is_closing, is_shut;
+	bool is_tls_waiting;		/* for the clear-text output before it */
+	bool is_secured;		/* the handshake is over */
+	bool has_layered_input;		/* OpenSSL or the inflater holds bytes that select can't see */
+	bool was_full, is_gate_failed;
+	struct stream_stats stats;
+};
+
+/* --- stream.c --- */
+/** The stream is of no use: drops all output and tells the caller from the loop. The first reason stays. */
+void stream_fail(struct stream *s, enum err why);
+/** Runs stream_work() in the next turn. */
+void stream_post(struct stream *s);
+/** Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the stream has failed. */
+enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
+
+/* --- stream_queue.c --- */
+void queue_init(struct stream *s);
+/** Drops all, releasing what was lent. */
+void queue_drop(struct stream *s);
+void queue_mark(struct stream *s, int kind);
+/** Sends as much as the socket takes. */
+void queue_flush(struct stream *s);
+bool queue_is_empty(const struct stream *s);
+
+/* --- stream_deflate.c --- */
+/* Both directions of DEFLATE. Output waits in a buffer of its own (`wire`) until the socket takes it. */
+struct stream_deflate *deflate_new(struct stream *s);
+void deflate_free(struct stream_deflate *z);
+/** The output switch has been reached: from here on what is sent is compressed. */
+void deflate_start_output(struct stream_deflate *z);
+bool deflate_is_sending(const struct stream_deflate *z);
+/** Compresses bytes into the wire buffer. */
+void deflate_add(struct stream_deflate *z, struct str bytes);
+/** Ends what was added so far at a byte, so that the peer can read all of it. */
+void deflate_end_batch(struct stream_deflate *z);
+struct str deflate_wire(const struct stream_deflate *z);
+void deflate_wire_sent(struct stream_deflate *z, size_t n);
+/** Fills p with up to max inflated bytes, reading the wire as needed. Results as stream_wire_read(). */
+enum err deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out);
+/** True when bytes wait inside that no event of the socket will announce. */
+bool deflate_has_input(const struct stream_deflate *z);
+
+#endif
