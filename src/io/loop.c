@@ -158,7 +158,7 @@ take_posted(struct loop *l)
 	l->ready_tail = &last->next;
 }
 
-static void
+static bool
 run_tasks(struct loop *l)
 {
 	struct loop_task mark = { .next = NULL };	/* the end of this turn's tasks */
@@ -166,7 +166,7 @@ run_tasks(struct loop *l)
 
 	take_posted(l);
 	if (l->ready == NULL)
-		return;
+		return false;
 	*l->ready_tail = &mark;
 	l->ready_tail = &mark.next;
 	while ((t = l->ready) != &mark) {
@@ -178,6 +178,7 @@ run_tasks(struct loop *l)
 	l->ready = mark.next;
 	if (l->ready == NULL)
 		l->ready_tail = &l->ready;
+	return true;
 }
 
 void
@@ -279,20 +280,23 @@ loop_timer_set(struct loop *l, struct loop_timer *t, int64_t after_ms)
 }
 
 /* Runs those that are due by now; one that sets itself again waits for the next turn. */
-static void
+static bool
 run_timers(struct loop *l)
 {
+	bool has_run = false;
 	int64_t now;
 
 	if (l->heap_count == 0)
-		return;
+		return false;
 	now = loop_now_ms(l);
 	for (uint32_t left = l->heap_count; left > 0 && l->heap_count > 0 && l->heap[0]->due_ms <= now; left--) {
 		struct loop_timer *t = l->heap[0];
 
 		loop_timer_cancel(l, t);
 		t->fire(t);
+		has_run = true;
 	}
+	return has_run;
 }
 
 /* Makes libevent wake up for the earliest timer. A timer that was cancelled or moved back leaves an early wake-up behind, once. */
@@ -315,28 +319,36 @@ arm_timer(struct loop *l)
 
 /* --- Turning --- */
 
-void
-loop_turn(struct loop *l, bool may_block)
+static void
+turn(struct loop *l, bool may_block, bool may_block_after_work)
 {
 	int flags = EVLOOP_ONCE;
+	bool has_run;
 
 	if (!is_own_thread(l)) {
 		atomic_store(&l->owner, pthread_self());
 		atomic_store_explicit(&l->has_owner, true, memory_order_release);
 	}
-	run_tasks(l);
-	run_timers(l);
+	has_run = run_tasks(l);
+	has_run = run_timers(l) || has_run;
 	arm_timer(l);
-	if (!may_block || l->ready != NULL || atomic_load(&l->posted) != NULL || atomic_load(&l->is_stopped))
+	if (!may_block || (has_run && !may_block_after_work) || l->ready != NULL || atomic_load(&l->posted) != NULL ||
+			atomic_load(&l->is_stopped))
 		flags = EVLOOP_NONBLOCK;
 	event_base_loop(l->base, flags);
+}
+
+void
+loop_turn(struct loop *l, bool may_block)
+{
+	turn(l, may_block, false);
 }
 
 void
 loop_run(struct loop *l)
 {
 	while (!atomic_load(&l->is_stopped))
-		loop_turn(l, true);
+		turn(l, true, true);
 	atomic_store(&l->is_stopped, false);
 }
 
