@@ -153,6 +153,7 @@ class IMAP:
         self.uidonly = False
         self.checking = True
         self.greeting = self.response() if greet else None
+        self.untagged = []
 
     # Bytes.
 
@@ -452,7 +453,8 @@ class IMAP:
                 answer = answers.pop(0)
                 if callable(answer):
                     answer = answer(challenges[-1])
-                self.send((answer if answer == '*' else b64(answer)) + '\r\n')
+                # An empty answer is an empty line here; "=" stands for it only as an initial response (RFC 4959 3).
+                self.send((answer if answer == '*' else b64(answer) if answer else '') + '\r\n')
             elif r.tag == tag:
                 return self.finish(r), challenges
 
