@@ -67,6 +67,15 @@ bool view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t
 /** The highest UID, 0 when it is empty: what `*` means in UID sets. */
 struct uid view_last_uid(const struct view *v);
 
+struct seqset;		/* imap/seqset.h */
+/**
+ * Resolves a set that a client wrote, of sequence numbers or UIDs, to UIDs of the view: added to *uids_out, which is initialised.
+ * saved: the value of "$", NULL when nothing is saved. UIDs that name no message are kept.
+ * ERR_SYNTAX: a sequence number above EXISTS, or "*" in an empty mailbox (RFC 9051 9, seq-number).
+ */
+must_use enum err view_resolve(const struct view *v, const struct seqset *set, bool is_uid, const struct rangeset *saved,
+    struct rangeset *uids_out);
+
 enum view_tell { TELL_ALL, TELL_NO_EXPUNGE };
 
 /* The difference that a session must be told. */

@@ -1,0 +1,50 @@
+/*
+ * search.h - evaluates a SEARCH program on the messages of a view (RFC 9051 6.4.4; RFC 5032, 7162, 8474, 8514).
+ *
+ * A program is compiled once: sets become UIDs, keywords slots, texts their i;unicode-casemap form. Then each message is
+ * judged with as little as is needed, in levels: the entry (flags, dates, sizes), the summary (Date field, ids), the header
+ * block, the text. A key that needs more than the level has is *unknown*; the three-valued result often decides before any
+ * more is read. All BODY and TEXT keys look at a message's text in one pass.
+ *
+ *     s = search_new(...)
+ *     for (uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1)
+ *             e = search_match(s, &entry, waiter, &is_match);      ERR_WAIT: call again with the same entry
+ *
+ * One thread at a time; not to be used after the view was refreshed.
+ */
+#ifndef SEARCH_SEARCH_H
+#define SEARCH_SEARCH_H
+
+#include "imap/search.h"
+#include "store/view.h"
+
+struct search;
+
+/* Asked between pieces of text: true when the caller wants its loop back and has arranged to be called again;
+ * search_match() then returns ERR_WAIT. */
+typedef bool search_should_yield_fn(void *ctx);
+
+/**
+ * Compiles.
+ *
+ * @a      what is compiled lives here; program must outlive it
+ * @saved  value of "$"; may be NULL when the program has none
+ * @now_s  the time that OLDER and YOUNGER count from
+ *
+ * ERR_SYNTAX  a sequence number is above EXISTS. search_free() in any case that set *out.
+ */
+must_use enum err search_new(struct arena *a, const struct imap_search *program, struct view *v, const struct rangeset *saved,
+    int64_t now_s, struct search **out);
+/** Takes NULL. Its waiter must not be waiting any more. */
+void search_free(struct search *s);
+void search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx);
+
+/** The next message with a UID of at least `from` that may match; ghosts are left out. What can't match is skipped by the tree. */
+bool search_candidate(struct search *s, uint32_t from, struct entry *entry_out, struct seqnum *seq_out);
+/**
+ * Whether it matches. ERR_WAIT: the waiter was registered or the caller wants to yield; call again with the same entry. A
+ * message that can't be read does not match a key that needs to read it.
+ */
+must_use enum err search_match(struct search *s, const struct entry *entry, struct waiter *w, bool *is_match_out);
+
+#endif

@@ -1,0 +1,66 @@
+/* search_int.h - what the files of search/ share. */
+#ifndef SEARCH_SEARCH_INT_H
+#define SEARCH_SEARCH_INT_H
+
+#include "mime/text.h"
+#include "search/search.h"
+#include "store/message.h"
+
+enum truth { IS_NO, IS_YES, IS_UNKNOWN };
+
+/* What a message must be read for. */
+enum level { LEVEL_ENTRY, LEVEL_SUMMARY, LEVEL_HEADER, LEVEL_TEXT };
+
+/* A key of the program with what compiling adds; a tree of the same shape. */
+struct node {
+	const struct imap_search_key *key;
+	struct node *children, *next;
+	enum level level;
+	struct rangeset uids;		/* SEQ, UID */
+	int slot;			/* KEYWORD; -1: no message has it */
+	struct str folded;		/* HEADER, BODY, TEXT: the text in casemap form */
+	enum truth text_truth;		/* BODY, TEXT, HEADER: of the message at hand, once it is known */
+};
+
+struct search {
+	struct arena *arena;
+	const struct imap_search *program;
+	struct view *view;
+	int64_t now_s;
+	struct node *root;
+	struct node **text_nodes;	/* BODY and TEXT keys */
+	uint32_t text_count;
+	size_t text_longest;		/* bytes of the longest folded text */
+	enum level deepest;
+
+	/* What every match must have, from the keys that stand in the top conjunction. */
+	uint16_t flags_set, flags_unset;
+	bool has_since;
+	uint64_t since;			/* MODSEQ n: since n - 1 */
+	struct rangeset uids;		/* with has_uids */
+	bool has_uids;
+
+	search_should_yield_fn *should_yield;
+	void *yield_ctx;
+
+	/* The message at hand. */
+	struct uid at;			/* 0: none */
+	enum level have;
+	bool is_unreadable;
+	struct message *message;
+	struct arena scratch;		/* its part tree */
+	bool has_sent_day;
+	int64_t sent_day;
+	struct message_reader *reader;
+	struct mime_text *text;
+	struct buf window;		/* folded text: the tail of what was seen and the newest piece */
+};
+
+/** HEADER: whether the header block has the field with the text. */
+bool match_header(struct search *s, const struct node *n, struct str header);
+/** TEXT keys against the header block. */
+void match_header_text(struct search *s, struct str header);
+/** A piece of the body's text for all undecided keys. False: all are decided. Is a mime_text_fn; ctx is the search. */
+bool match_text_piece(void *ctx, struct str utf8, bool is_first);
+
+#endif
