@@ -44,8 +44,9 @@ enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL };
 /* Valid during the callback only. */
 struct auth_result {
 	enum auth_outcome outcome;
-	struct str data;	/* CONTINUE: the server's challenge, not yet base64. OK: additional data, has_data (SCRAM's signature) */
-	bool has_data;
+	/* CONTINUE: the server's challenge, not yet base64. What a mechanism has to say with its success (SCRAM's signature) comes as
+	 * a last CONTINUE too, which the client answers with an empty response (RFC 9051 6.2.2 has no other place for it). */
+	struct str data;
 	struct str user;	/* OK: the account's name, normalised; it names the account in the store */
 	enum err err;		/* FAIL: AUTHFAILED, AUTHZFAILED, EXPIRED, CONTACTADMIN (disabled), PRIVACY, SYNTAX (no base64 or malformed
 				 * message: BAD), UNKNOWN (no such mechanism), BUSY */

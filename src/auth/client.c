@@ -1,0 +1,487 @@
+/*
+ * client.c - see client.h.
+ *
+ * One connection, read and written by the home loop. Any loop puts its messages into the output buffer under the lock and
+ * pokes the home loop; answers find their question by id and are posted to the loop that asked. A question is in the table
+ * until its last answer is posted, and only the one who takes it out of the table under the lock may free it: the asker's
+ * loop, when the answer runs there or when it cancels.
+ */
+#include "auth/client_home.h"
+
+#include "auth/wire.h"
+#include "base/arena.h"
+#include "base/hash.h"
+#include "io/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	bool shows_password, needs_binding, needs_cert;
+} mechs[] = {
+#define MECH(name, shows_password, needs_binding, needs_cert) { name, shows_password, needs_binding, needs_cert },
+#include "auth/mech.def"
+#undef MECH
+};
+
+enum { OUT_MAX = 4 << 20, CACHE_PLACES = 4096, CACHE_KEEP_MS = 10000 };
+
+/* A question: an exchange or a lookup. */
+struct asked {
+	struct auth_client *client;
+	struct loop *loop;
+	struct loop_task task;
+	uint64_t id;
+	bool is_listed;		/* in the table: more answers may come */
+	bool is_lookup;
+	bool is_answered;	/* an answer waits for the task */
+	bool is_over;		/* the callback with the last answer runs */
+	enum auth_outcome outcome;
+	enum err err;
+	struct buf data;	/* the challenge, or the user */
+	struct str address;	/* of a lookup, for the cache */
+	void *arg;
+	union {
+		auth_done_fn *done;
+		auth_lookup_fn *found;
+	};
+};
+
+/* The public names of it. */
+struct auth_exchange { struct asked a; };
+struct auth_lookup { struct asked a; };
+
+/* An address whose account we know for a moment. */
+struct cached {
+	int64_t until_ms;
+	char *address, *user;
+};
+
+struct auth_client {
+	struct loop *home;
+	const char *offers[8][ARRAY_LEN(mechs) + 1];	/* by is_secure, has_binding, has_cert */
+	pthread_mutex_t lock;	/* guards what follows */
+	struct hash asked;	/* struct asked by id */
+	uint64_t last_id;
+	struct buf out;
+	bool is_connected;
+	struct cached *cache;
+	uint64_t seed;
+	/* Home loop only. */
+	int fd;
+	struct buf in;
+	struct loop_fd readable, writable;
+	struct loop_task flush;
+};
+
+static bool
+asked_has_id(const void *item, const void *key)
+{
+	return ((const struct asked *)item)->id == *(const uint64_t *)key;
+}
+
+/* Runs on the asker's loop: hands over one answer. */
+static void
+asked_deliver(struct loop_task *t)
+{
+	struct asked *a = container_of(t, struct asked, task);
+	struct auth_result r = { 0 };
+	struct buf data;
+
+	pthread_mutex_lock(&a->client->lock);
+	if (!a->is_answered) {
+		pthread_mutex_unlock(&a->client->lock);
+		return;
+	}
+	a->is_answered = false;
+	a->is_over = !a->is_listed;
+	data = a->data;
+	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
+	r.outcome = a->outcome;
+	r.err = a->err;
+	pthread_mutex_unlock(&a->client->lock);
+
+	if (a->is_lookup) {
+		a->found(a->arg, r.err, buf_str(&data));
+	} else {
+		bool is_over = r.outcome != AUTH_CONTINUE;
+
+		if (r.outcome == AUTH_OK)
+			r.user = buf_str(&data);
+		else
+			r.data = buf_str(&data);
+		a->done(a->arg, &r);
+		/* After CONTINUE the callback may have cancelled it: then it is gone. */
+		if (!is_over)
+			a = NULL;
+	}
+	buf_wipe(&data);
+	if (a != NULL) {
+		free((void *)(uintptr_t)a->address.p);
+		free(a);
+	}
+}
+
+/* With the lock held: takes the question out of the table unless more answers will come. */
+static void
+asked_answer(struct asked *a, const struct auth_result *r)
+{
+	struct auth_client *c = a->client;
+
+	a->outcome = r->outcome;
+	a->err = r->err;
+	buf_wipe(&a->data);
+	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
+	buf_str_add(&a->data, a->is_lookup || r->outcome == AUTH_OK ? r->user : r->data);
+	if ((a->is_lookup || r->outcome != AUTH_CONTINUE) && a->is_listed) {
+		hash_remove(&c->asked, hash_u64(a->id), &a->id);
+		a->is_listed = false;
+	}
+	a->is_answered = true;
+	loop_post(a->loop, &a->task);
+}
+
+static const struct auth_result busy = { .outcome = AUTH_FAIL, .err = ERR_BUSY };
+static const struct auth_result too_long = { .outcome = AUTH_FAIL, .err = ERR_SYNTAX };
+
+/* With the lock held: no connection any more. */
+static void
+fail_all(struct auth_client *c)
+{
+	size_t pos = 0;
+	struct asked *a;
+
+	c->is_connected = false;
+	buf_wipe(&c->out);
+	c->out = BUF_MAX(OUT_MAX);
+	while ((a = hash_next(&c->asked, &pos)) != NULL)
+		asked_answer(a, &busy);
+}
+
+static void
+disconnect(struct auth_client *c)
+{
+	if (c->fd < 0)
+		return;
+	loop_fd_off(&c->readable);
+	loop_fd_off(&c->writable);
+	close(c->fd);
+	c->fd = -1;
+	buf_wipe(&c->in);
+	c->in = BUF_MAX(2 * FRAME_MAX);
+	pthread_mutex_lock(&c->lock);
+	fail_all(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* With the lock held: sends a message, or answers the question with BUSY. */
+static void
+asked_send(struct asked *a, const struct wire_message *m)
+{
+	struct auth_client *c = a->client;
+
+	if (c->is_connected) {
+		size_t before = c->out.n;
+
+		wire_add(&c->out, m);
+		if (buf_err(&c->out) == ERR_OK) {
+			loop_post(c->home, &c->flush);
+			return;
+		}
+		buf_truncate(&c->out, before);
+		c->out.is_over = false;
+	}
+	asked_answer(a, &busy);
+}
+
+static void
+on_writable(struct loop_fd *f)
+{
+	struct auth_client *c = container_of(f, struct auth_client, writable);
+	bool has_failed = false;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->fd >= 0 && c->out.n > 0) {
+		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0) {
+			explicit_bzero(c->out.p, (size_t)n);
+			buf_consume(&c->out, (size_t)n);
+		} else if (errno != EAGAIN && errno != EINTR) {
+			has_failed = true;
+		}
+	}
+	if (c->fd >= 0 && c->out.n > 0 && !has_failed)
+		loop_fd_on(&c->writable);
+	else if (c->fd >= 0)
+		loop_fd_off(&c->writable);
+	pthread_mutex_unlock(&c->lock);
+	if (has_failed)
+		disconnect(c);
+}
+
+static void
+on_flush(struct loop_task *t)
+{
+	on_writable(&container_of(t, struct auth_client, flush)->writable);
+}
+
+/* With the lock held. */
+static void
+cache_store(struct auth_client *c, struct str address, struct str user)
+{
+	struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
+
+	free(at->address);
+	free(at->user);
+	at->address = xstrdup(address);
+	at->user = xstrdup(user);
+	at->until_ms = loop_clock(c->home)->mono_us(loop_clock(c->home)) / 1000 + CACHE_KEEP_MS;
+}
+
+/* With the lock held: the account, or an empty text. */
+static struct str
+cache_get(struct auth_client *c, struct str address)
+{
+	const struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
+
+	if (at->address == NULL || !str_eq(str_c(at->address), address)
+	    || at->until_ms <= loop_clock(c->home)->mono_us(loop_clock(c->home)) / 1000)
+		return STR_NONE;
+	return str_c(at->user);
+}
+
+static void
+on_message(struct auth_client *c, const struct wire_message *m)
+{
+	struct asked *a;
+
+	pthread_mutex_lock(&c->lock);
+	a = hash_find(&c->asked, hash_u64(m->id), &m->id);
+	if (a != NULL && a->is_lookup == (m->type == WIRE_FOUND)) {
+		if (a->is_lookup && m->result.err == ERR_OK)
+			cache_store(c, a->address, m->result.user);
+		asked_answer(a, &m->result);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void
+on_readable(struct loop_fd *f)
+{
+	struct auth_client *c = container_of(f, struct auth_client, readable);
+	char *to = buf_reserve(&c->in, 65536);
+	ssize_t n = to != NULL ? recv(c->fd, to, 65536, MSG_DONTWAIT) : 0;
+	size_t at = 0, used;
+	struct wire_message m;
+	enum err e;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		disconnect(c);
+		return;
+	}
+	c->in.n += (size_t)n;
+	while ((e = wire_next(str_sub(buf_str(&c->in), at, c->in.n), false, &m, &used)) == ERR_OK) {
+		on_message(c, &m);
+		at += used;
+	}
+	if (e == ERR_CORRUPT) {
+		disconnect(c);
+		return;
+	}
+	buf_consume(&c->in, at);
+	if (c->in.n == 0) {
+		buf_done(&c->in);
+		c->in = BUF_MAX(2 * FRAME_MAX);
+	}
+}
+
+static void
+offer(const char **list, bool is_secure, bool has_binding, bool has_cert, bool has_scram)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
+		if ((mechs[i].shows_password && !is_secure) || (mechs[i].needs_binding && !has_binding)
+		    || (mechs[i].needs_cert && !has_cert) || (!has_scram && strncmp(mechs[i].name, "SCRAM", 5) == 0))
+			continue;
+		*list++ = mechs[i].name;
+	}
+}
+
+struct auth_client *
+auth_client_new(struct loop *home, bool has_scram)
+{
+	struct auth_client *c = xcalloc(1, sizeof(*c));
+
+	c->home = home;
+	for (unsigned i = 0; i < ARRAY_LEN(c->offers); i++)
+		offer(c->offers[i], (i & 1) != 0, (i & 2) != 0, (i & 4) != 0, has_scram);
+	c->fd = -1;
+	c->in = BUF_MAX(2 * FRAME_MAX);
+	c->out = BUF_MAX(OUT_MAX);
+	c->seed = (uint64_t)(uintptr_t)c ^ (uint64_t)loop_clock(home)->wall_ms(loop_clock(home));
+	c->cache = xcalloc(CACHE_PLACES, sizeof(*c->cache));
+	pthread_mutex_init(&c->lock, NULL);
+	hash_init(&c->asked, asked_has_id);
+	loop_task_init(&c->flush, on_flush);
+	return c;
+}
+
+void
+auth_client_free(struct auth_client *c)
+{
+	if (c == NULL)
+		return;
+	disconnect(c);
+	loop_task_cancel(c->home, &c->flush);
+	for (size_t i = 0; i < CACHE_PLACES; i++) {
+		free(c->cache[i].address);
+		free(c->cache[i].user);
+	}
+	free(c->cache);
+	hash_done(&c->asked);
+	buf_wipe(&c->in);
+	buf_wipe(&c->out);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void
+auth_client_attach(struct auth_client *c, int fd)
+{
+	disconnect(c);
+	c->fd = fd;
+	loop_fd_init(c->home, &c->readable, fd, false, on_readable);
+	loop_fd_init(c->home, &c->writable, fd, true, on_writable);
+	loop_fd_on(&c->readable);
+	pthread_mutex_lock(&c->lock);
+	c->is_connected = true;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static struct asked *
+asked_new(struct auth_client *c, struct loop *loop, void *arg)
+{
+	struct asked *a = xcalloc(1, sizeof(*a));
+
+	a->client = c;
+	a->loop = loop;
+	a->arg = arg;
+	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
+	loop_task_init(&a->task, asked_deliver);
+	return a;
+}
+
+/* With the lock held: a new id, and a place in the table. */
+static void
+asked_list(struct asked *a)
+{
+	struct auth_client *c = a->client;
+
+	a->id = ++c->last_id;
+	a->is_listed = true;
+	hash_insert(&c->asked, hash_u64(a->id), a);
+}
+
+void
+auth_begin(struct auth_client *c, struct loop *loop, const struct auth_start *start, auth_done_fn *done, void *arg,
+    struct auth_exchange **x_out)
+{
+	struct asked *a = asked_new(c, loop, arg);
+	struct wire_message m = { .type = WIRE_BEGIN, .start = *start };
+
+	a->done = done;
+	*x_out = (struct auth_exchange *)(void *)a;
+	pthread_mutex_lock(&c->lock);
+	if (wire_fits(&m)) {
+		asked_list(a);
+		m.id = a->id;
+		asked_send(a, &m);
+	} else {
+		asked_answer(a, &too_long);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+auth_continue(struct auth_exchange *x, struct str response)
+{
+	struct asked *a = &x->a;
+	struct wire_message m = { .type = WIRE_RESPONSE, .id = a->id, .data = response };
+
+	pthread_mutex_lock(&a->client->lock);
+	if (a->is_listed && !wire_fits(&m)) {
+		m = (struct wire_message){ .type = WIRE_CANCEL, .id = a->id };
+		asked_send(a, &m);
+		asked_answer(a, &too_long);
+	} else if (a->is_listed) {	/* else the connection broke meanwhile, and that answer is on its way */
+		asked_send(a, &m);
+	}
+	pthread_mutex_unlock(&a->client->lock);
+}
+
+static void
+asked_cancel(struct asked *a)
+{
+	struct auth_client *c = a->client;
+	struct wire_message m = { .type = WIRE_CANCEL, .id = a->id };
+
+	if (a->is_over)		/* from the last callback, which frees it */
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (a->is_listed) {
+		hash_remove(&c->asked, hash_u64(a->id), &a->id);
+		a->is_listed = false;
+		if (c->is_connected) {
+			wire_add(&c->out, &m);
+			/* No room: the auth process forgets it when its client is silent for long. */
+			c->out.is_over = false;
+			loop_post(c->home, &c->flush);
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	loop_task_cancel(a->loop, &a->task);
+	buf_wipe(&a->data);
+	free((void *)(uintptr_t)a->address.p);
+	free(a);
+}
+
+void auth_cancel(struct auth_exchange *x) { asked_cancel(&x->a); }
+void auth_lookup_cancel(struct auth_lookup *l) { asked_cancel(&l->a); }
+
+void
+auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_lookup_fn *found, void *arg,
+    struct auth_lookup **l_out)
+{
+	struct asked *a = asked_new(c, loop, arg);
+	struct wire_message m = { .type = WIRE_LOOKUP, .data = address };
+	struct str user;
+
+	a->is_lookup = true;
+	a->found = found;
+	a->address = str_make(xstrdup(address), address.n);
+	*l_out = (struct auth_lookup *)(void *)a;
+	pthread_mutex_lock(&c->lock);
+	user = cache_get(c, address);
+	if (!wire_fits(&m)) {
+		asked_answer(a, &(struct auth_result){ .err = ERR_UNKNOWN });
+	} else if (user.n > 0) {
+		asked_answer(a, &(struct auth_result){ .outcome = AUTH_OK, .err = ERR_OK, .user = user });
+	} else {
+		asked_list(a);
+		m.id = a->id;
+		asked_send(a, &m);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+const char *const *
+auth_mechs(struct auth_client *c, bool is_secure, bool has_binding, bool has_cert)
+{
+	return c->offers[(is_secure ? 1 : 0) | (has_binding ? 2 : 0) | (has_cert ? 4 : 0)];
+}

@@ -1,0 +1,306 @@
+/* users.c - see users.h. */
+#include "auth/users.h"
+
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 5000 };
+
+struct users {
+	sqlite3 *db;
+	sqlite3_stmt *find;
+};
+
+#define COLUMNS "name, password, scram_sha1, scram_sha256, disabled, created_ms, changed_ms"
+
+/* Step i brings a database of version i to i + 1. */
+static const char *const migrations[SCHEMA_VERSION] = {
+	"CREATE TABLE users ("
+	"  id INTEGER PRIMARY KEY,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  password TEXT NOT NULL DEFAULT '',"
+	"  scram_sha1 TEXT NOT NULL DEFAULT '',"
+	"  scram_sha256 TEXT NOT NULL DEFAULT '',"
+	"  disabled INTEGER NOT NULL DEFAULT 0,"
+	"  created_ms INTEGER NOT NULL,"
+	"  changed_ms INTEGER NOT NULL);"
+	"CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+};
+
+static enum err
+err_of(int rc)
+{
+	switch (rc & 0xFF) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return ERR_OK;
+	case SQLITE_CONSTRAINT:
+		return ERR_EXISTS;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return ERR_BUSY;
+	case SQLITE_FULL:
+		return ERR_FULL;
+	case SQLITE_NOMEM:
+		return ERR_NOMEM;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ERR_CORRUPT;
+	default:
+		return ERR_IO;
+	}
+}
+
+static enum err
+run(struct users *u, const char *sql)
+{
+	return err_of(sqlite3_exec(u->db, sql, NULL, NULL, NULL));
+}
+
+static void
+stmt_done(sqlite3_stmt **s)
+{
+	sqlite3_finalize(*s);
+}
+
+#define STMT cleanup_with(stmt_done) sqlite3_stmt *
+
+static enum err
+prepare(struct users *u, const char *sql, sqlite3_stmt **out)
+{
+	return err_of(sqlite3_prepare_v2(u->db, sql, -1, out, NULL));
+}
+
+static void
+bind_str(sqlite3_stmt *s, int at, struct str v)
+{
+	sqlite3_bind_text(s, at, v.p != NULL ? v.p : "", (int)v.n, SQLITE_STATIC);
+}
+
+static enum err
+migrate(struct users *u)
+{
+	STMT s = NULL;
+	int version;
+	enum err e = prepare(u, "PRAGMA user_version", &s);
+
+	if (e != ERR_OK)
+		return e;
+	if (sqlite3_step(s) != SQLITE_ROW)
+		return ERR_IO;
+	version = sqlite3_column_int(s, 0);
+	sqlite3_reset(s);
+	if (version == SCHEMA_VERSION)
+		return ERR_OK;
+	/* Looked at again under the lock: another process may have been quicker. */
+	e = run(u, "BEGIN IMMEDIATE");
+	if (e != ERR_OK)
+		return e;
+	version = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : -1;
+	sqlite3_reset(s);
+	if (version < 0 || version > SCHEMA_VERSION)
+		e = ERR_CORRUPT;
+	for (int i = version; e == ERR_OK && i < SCHEMA_VERSION; i++)
+		e = run(u, migrations[i]);
+	if (e == ERR_OK)
+		e = run(u, "PRAGMA user_version = 1");
+	_Static_assert(SCHEMA_VERSION == 1, "write the version above");
+	if (e == ERR_OK)
+		return run(u, "COMMIT");
+	ignore_err(run(u, "ROLLBACK"), "the first error is told");
+	return e;
+}
+
+enum err
+users_open(const char *path, struct users **out)
+{
+	struct users *u = xcalloc(1, sizeof(*u));
+	mode_t mask = umask(077);
+	int rc = sqlite3_open_v2(path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	enum err e = err_of(rc);
+
+	if (e == ERR_OK) {
+		sqlite3_extended_result_codes(u->db, 1);
+		sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
+		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+	}
+	if (e == ERR_OK)
+		e = migrate(u);
+	if (e == ERR_OK)
+		e = err_of(sqlite3_prepare_v3(u->db, "SELECT " COLUMNS " FROM users WHERE name = ?1", -1, SQLITE_PREPARE_PERSISTENT,
+		    &u->find, NULL));
+	umask(mask);
+	if (e != ERR_OK) {
+		users_close(u);
+		return e;
+	}
+	*out = u;
+	return ERR_OK;
+}
+
+void
+users_close(struct users *u)
+{
+	if (u == NULL)
+		return;
+	sqlite3_finalize(u->find);
+	sqlite3_close(u->db);
+	free(u);
+}
+
+const char *
+users_error(struct users *u)
+{
+	return sqlite3_errmsg(u->db);
+}
+
+static struct str
+column_str(struct arena *a, sqlite3_stmt *s, int at)
+{
+	const unsigned char *p = sqlite3_column_text(s, at);
+
+	return arena_str(a, str_make(p != NULL ? (const char *)p : "", p != NULL ? (size_t)sqlite3_column_bytes(s, at) : 0));
+}
+
+static void
+row_read(struct arena *a, sqlite3_stmt *s, struct user_row *out)
+{
+	out->name = column_str(a, s, 0);
+	out->password = column_str(a, s, 1);
+	out->scram[SCRAM_SHA1] = column_str(a, s, 2);
+	out->scram[SCRAM_SHA256] = column_str(a, s, 3);
+	out->is_disabled = sqlite3_column_int(s, 4) != 0;
+	out->created_ms = sqlite3_column_int64(s, 5);
+	out->changed_ms = sqlite3_column_int64(s, 6);
+}
+
+enum err
+users_find(struct users *u, struct arena *a, struct str name, struct user_row *out)
+{
+	int rc;
+	enum err e;
+
+	bind_str(u->find, 1, name);
+	rc = sqlite3_step(u->find);
+	if (rc == SQLITE_ROW) {
+		row_read(a, u->find, out);
+		e = ERR_OK;
+	} else {
+		e = rc == SQLITE_DONE ? ERR_UNKNOWN : err_of(rc);
+	}
+	sqlite3_reset(u->find);
+	sqlite3_clear_bindings(u->find);
+	return e;
+}
+
+enum err
+users_add(struct users *u, const struct user_row *row)
+{
+	STMT s = NULL;
+	enum err e = prepare(u, "INSERT INTO users (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &s);
+
+	if (e != ERR_OK)
+		return e;
+	bind_str(s, 1, row->name);
+	bind_str(s, 2, row->password);
+	bind_str(s, 3, row->scram[SCRAM_SHA1]);
+	bind_str(s, 4, row->scram[SCRAM_SHA256]);
+	sqlite3_bind_int(s, 5, row->is_disabled);
+	sqlite3_bind_int64(s, 6, row->created_ms);
+	sqlite3_bind_int64(s, 7, row->changed_ms);
+	return err_of(sqlite3_step(s));
+}
+
+/* After a statement that should have changed a row. */
+static enum err
+changed_one(struct users *u, int rc)
+{
+	enum err e = err_of(rc);
+
+	if (e == ERR_OK && sqlite3_changes(u->db) == 0)
+		return ERR_UNKNOWN;
+	return e;
+}
+
+enum err
+users_update(struct users *u, const struct user_row *row, struct str if_password)
+{
+	STMT s = NULL;
+	enum err e = prepare(u, "UPDATE users SET password = ?2, scram_sha1 = ?3, scram_sha256 = ?4, disabled = ?5, changed_ms = ?6"
+	    " WHERE name = ?1 AND (?7 = '' OR password = ?7)", &s);
+
+	if (e != ERR_OK)
+		return e;
+	bind_str(s, 1, row->name);
+	bind_str(s, 2, row->password);
+	bind_str(s, 3, row->scram[SCRAM_SHA1]);
+	bind_str(s, 4, row->scram[SCRAM_SHA256]);
+	sqlite3_bind_int(s, 5, row->is_disabled);
+	sqlite3_bind_int64(s, 6, row->changed_ms);
+	bind_str(s, 7, if_password);
+	return changed_one(u, sqlite3_step(s));
+}
+
+enum err
+users_delete(struct users *u, struct str name)
+{
+	STMT s = NULL;
+	enum err e = prepare(u, "DELETE FROM users WHERE name = ?1", &s);
+
+	if (e != ERR_OK)
+		return e;
+	bind_str(s, 1, name);
+	return changed_one(u, sqlite3_step(s));
+}
+
+enum err
+users_each(struct users *u, enum err (*fn)(void *arg, const struct user_row *row), void *arg)
+{
+	STMT s = NULL;
+	enum err e = prepare(u, "SELECT " COLUMNS " FROM users ORDER BY name", &s);
+	int rc = SQLITE_DONE;
+
+	while (e == ERR_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct arena a = ARENA_NONE;
+		struct user_row row;
+
+		row_read(&a, s, &row);
+		e = fn(arg, &row);
+		arena_done(&a);
+	}
+	return e == ERR_OK && rc != SQLITE_DONE ? err_of(rc) : e;
+}
+
+enum err users_begin(struct users *u) { return run(u, "BEGIN IMMEDIATE"); }
+enum err users_commit(struct users *u) { return run(u, "COMMIT"); }
+
+enum err
+users_secret(struct users *u, unsigned char out[32])
+{
+	unsigned char fresh[32];
+	STMT insert = NULL;
+	STMT select = NULL;
+	enum err e = prepare(u, "INSERT INTO secrets (name, value) VALUES ('fake-salts', ?1) ON CONFLICT DO NOTHING", &insert);
+
+	if (e == ERR_OK)
+		e = prepare(u, "SELECT value FROM secrets WHERE name = 'fake-salts'", &select);
+	if (e != ERR_OK)
+		return e;
+	if (sqlite3_step(select) != SQLITE_ROW) {
+		randombytes_buf(fresh, sizeof(fresh));
+		sqlite3_bind_blob(insert, 1, fresh, sizeof(fresh), SQLITE_STATIC);
+		e = err_of(sqlite3_step(insert));
+		sqlite3_reset(select);
+		if (e != ERR_OK)
+			return e;
+		if (sqlite3_step(select) != SQLITE_ROW)
+			return ERR_IO;
+	}
+	if (sqlite3_column_bytes(select, 0) != 32)
+		return ERR_CORRUPT;
+	memcpy(out, sqlite3_column_blob(select, 0), 32);
+	return ERR_OK;
+}

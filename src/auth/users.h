@@ -1,0 +1,51 @@
+/*
+ * users.h - the users database: one SQLite file, in WAL mode, so that the tool changes it while the auth process reads it.
+ *
+ * The schema has a version (PRAGMA user_version); an older one is brought up to date when it is opened, a newer one is refused.
+ * Not thread-safe: one handle a thread.
+ */
+#ifndef AUTH_USERS_H
+#define AUTH_USERS_H
+
+#include "auth/scram.h"
+#include "base/arena.h"
+#include "base/err.h"
+
+struct users;
+
+struct user_row {
+	struct str name;			/* normalised */
+	struct str password;			/* verifier with its scheme; empty: no login by password */
+	struct str scram[SCRAM_HASHES];		/* empty: none */
+	bool is_disabled;
+	int64_t created_ms, changed_ms;		/* wall clock */
+};
+
+/** @path  made when it is missing, for the owner only. ERR_IO, ERR_CORRUPT (no users database, or one of a newer version). */
+must_use enum err users_open(const char *path, struct users **out);
+void users_close(struct users *u);
+/** What SQLite said last, for a log line. */
+const char *users_error(struct users *u);
+/** The row lives in the arena. ERR_UNKNOWN: no such user. */
+must_use enum err users_find(struct users *u, struct arena *a, struct str name, struct user_row *out);
+/** ERR_EXISTS. */
+must_use enum err users_add(struct users *u, const struct user_row *row);
+/**
+ * Replaces the verifiers and the state.
+ *
+ * @if_password  only when the stored verifier is still this one; empty: in any case
+ *
+ * ERR_UNKNOWN  no such user (with that verifier)
+ */
+must_use enum err users_update(struct users *u, const struct user_row *row, struct str if_password);
+/** ERR_UNKNOWN. */
+must_use enum err users_delete(struct users *u, struct str name);
+/** In order of name. fn returns anything but ERR_OK to stop, which is passed on; the row lives during the call. */
+must_use enum err users_each(struct users *u, enum err (*fn)(void *arg, const struct user_row *row), void *arg);
+/** Several changes at once: all or none, and quicker. */
+must_use enum err users_begin(struct users *u);
+must_use enum err users_commit(struct users *u);
+/** 32 random bytes that stay the same for the life of the database. */
+must_use enum err users_secret(struct users *u, unsigned char out[32]);
+
+#endif
