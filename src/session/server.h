@@ -1,0 +1,57 @@
+/*
+ * server.h - what all IMAP sessions share: store, auth client, TLS, limits, and the registry of who is connected.
+ *
+ * One struct server serves any number of listening sockets; its sessions are dealt out to the loops. Made, told to listen
+ * and ended on the thread of loops[0], while the loops run or before they do.
+ */
+#ifndef SESSION_SERVER_H
+#define SESSION_SERVER_H
+
+#include "base/buf.h"
+#include "io/prefix.h"
+#include "session/core.h"
+
+struct auth_client;
+struct store;
+struct tls;
+
+/* Everything is borrowed for the life of the server, but for numbers. 0 of a limit: the default. */
+struct server_options {
+	struct store *store;
+	struct auth_client *auth;
+	struct tls *tls;		/* NULL: neither STARTTLS nor implicit TLS */
+	struct loop *const *loops;
+	size_t loop_count;
+	struct server_limits limits;
+	uint32_t unknown_per_prefix_max;	/* connections an address prefix that have not logged in; 32 */
+	bool allows_cleartext;		/* passwords without TLS from anywhere, not only from the same machine */
+};
+
+struct server *server_new(const struct server_options *o);
+/** Accepts from a listening socket, which stays the caller's. May be called several times. */
+void server_listen(struct server *srv, int fd, bool is_tls_implicit);
+/** Serves one connection, accepted elsewhere, on the loop that calls (loops[0] or another of them). */
+void server_serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer, bool is_tls_implicit);
+/** The same for a client that the operating system vouches for: it is logged in as user. Takes over account. */
+void server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str user, struct account *account);
+/** Accepts no more; those connected stay. */
+void server_stop_listening(struct server *srv);
+/**
+ * Says BYE to everybody and ends them, at the latest after grace_ms; then calls done on loops[0], once. Implies
+ * server_stop_listening().
+ */
+void server_shutdown(struct server *srv, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
+/** After server_shutdown() is done, or when the loops no longer run: ends what is left at once. */
+void server_free(struct server *srv);
+
+/** Any thread: sessions now, and those of them that are logged in. */
+size_t server_session_count(const struct server *srv);
+/** Any thread: appends a JSON object a session and line: {"session":7,"user":"joe","peer":"192.0.2.1",...}. */
+void server_who(struct server *srv, struct buf *out);
+
+/* --- For the files of session/ --- */
+const struct server_options *server_options(const struct server *srv);
+/** What `who` tells of this session has changed: it has logged in, or told its ID. */
+void server_session_changed(struct server *srv, struct session_core *k);
+
+#endif
