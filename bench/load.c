@@ -1,0 +1,597 @@
+/*
+ * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
+ *
+ *     load MODE --port N [--conns N] [--accounts N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
+ *
+ * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
+ * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
+ * the times they were asked at. User names are user1 … userN (--accounts), dealt out in turn, password --password.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
+
+struct options {
+	const char *mode, *password, *user_format;
+	int port, conns, accounts, depth, rcpts, messages;
+	double seconds;
+	size_t size;
+};
+
+struct conn;
+
+/* A mode: what a connection does once it is logged in, again and again. */
+struct mode {
+	const char *name;
+	bool is_lmtp;
+	const char *setup;	/* sent once after LOGIN, must be answered OK; NULL: nothing */
+	void (*next)(struct conn *c);
+	bool reconnects;	/* an operation is a whole connection */
+};
+
+enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_SETUP, CONN_WORK, CONN_BYE };
+
+struct conn {
+	int fd, number, user;
+	enum conn_state state;
+	char *out;
+	size_t out_n, out_cap, out_at;
+	char line[4096];
+	size_t line_n;
+	uint64_t skip;			/* bytes of a literal still to come */
+	bool line_has_literal;
+	uint64_t asked_us[DEPTH_MAX];	/* ring of outstanding operations */
+	unsigned asked, answered;
+	unsigned ops;
+	unsigned lmtp_expect;		/* replies still to come of this LMTP transaction */
+	bool is_writing;
+	uint32_t rng;
+};
+
+static struct options opt = {
+	.password = "pass", .user_format = "user%d", .conns = 1, .accounts = 1, .depth = 1, .rcpts = 1, .messages = 200,
+	.seconds = 5, .size = 5000,
+};
+static const struct mode *mode;
+static int epoll_fd;
+static uint64_t end_us, begin_us;
+static uint64_t operations, failures, bytes_in;
+static uint32_t *latencies;
+static size_t latency_count;
+static char first_failure[512];
+static char *message_text;
+static size_t message_bytes;
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static uint32_t
+random_u32(struct conn *c)
+{
+	c->rng ^= c->rng << 13;
+	c->rng ^= c->rng >> 17;
+	c->rng ^= c->rng << 5;
+	return c->rng;
+}
+
+static void
+fail(const char *what, const char *line)
+{
+	if (failures++ == 0)
+		snprintf(first_failure, sizeof(first_failure), "%s: %.400s", what, line);
+}
+
+/* ---- output ---- */
+
+static void
+put(struct conn *c, const char *p, size_t n)
+{
+	if (c->out_n + n > c->out_cap) {
+		c->out_cap = (c->out_n + n) * 2;
+		c->out = realloc(c->out, c->out_cap);
+		if (c->out == NULL)
+			abort();
+	}
+	memcpy(c->out + c->out_n, p, n);
+	c->out_n += n;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+putf(struct conn *c, const char *fmt, ...)
+{
+	char t[2048];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t, sizeof(t), fmt, ap);
+	va_end(ap);
+	put(c, t, (size_t)n);
+}
+
+static void
+flush(struct conn *c)
+{
+	bool wants;
+
+	while (c->out_at < c->out_n) {
+		ssize_t n = write(c->fd, c->out + c->out_at, c->out_n - c->out_at);
+
+		if (n < 0) {
+			if (errno != EAGAIN)
+				fail("write", strerror(errno));
+			break;
+		}
+		c->out_at += (size_t)n;
+	}
+	if (c->out_at == c->out_n)
+		c->out_at = c->out_n = 0;
+	wants = c->out_n > 0;
+	if (wants != c->is_writing) {
+		struct epoll_event ev = { .events = EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0), .data.ptr = c };
+
+		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
+		c->is_writing = wants;
+	}
+}
+
+static void
+ask(struct conn *c)
+{
+	c->asked_us[c->asked++ % DEPTH_MAX] = now_us();
+	c->ops++;
+}
+
+/* ---- modes ---- */
+
+static void
+next_append(struct conn *c)
+{
+	ask(c);
+	putf(c, "a APPEND INBOX {%zu+}\r\n", message_bytes);
+	put(c, message_text, message_bytes);
+	put(c, "\r\n", 2);
+}
+
+static void
+next_multiappend(struct conn *c)
+{
+	ask(c);
+	put(c, "a APPEND INBOX", 14);
+	for (int i = 0; i < 16; i++) {
+		putf(c, " {%zu+}\r\n", message_bytes);
+		put(c, message_text, message_bytes);
+	}
+	put(c, "\r\n", 2);
+}
+
+static void
+next_login(struct conn *c)
+{
+	put(c, "a LOGOUT\r\n", 10);
+	c->state = CONN_BYE;
+}
+
+static void next_noop(struct conn *c) { ask(c); put(c, "a NOOP\r\n", 8); }
+static void next_select(struct conn *c) { ask(c); put(c, "a SELECT INBOX\r\n", 16); }
+static void next_status(struct conn *c) { ask(c); putf(c, "a STATUS INBOX (MESSAGES UNSEEN UIDNEXT)\r\n"); }
+static void next_list(struct conn *c) { ask(c); putf(c, "a LIST \"\" *\r\n"); }
+
+static void
+next_store(struct conn *c)
+{
+	ask(c);
+	putf(c, "a STORE %u %cFLAGS.SILENT (\\Flagged)\r\n", 1 + random_u32(c) % (unsigned)opt.messages, c->ops % 2 == 0 ? '+' : '-');
+}
+
+static void
+next_fetch(struct conn *c)
+{
+	ask(c);
+	putf(c, "a FETCH %u (BODY.PEEK[])\r\n", 1 + random_u32(c) % (unsigned)opt.messages);
+}
+
+static void
+next_copy(struct conn *c)
+{
+	ask(c);
+	putf(c, "a COPY %u Archive\r\n", 1 + random_u32(c) % (unsigned)opt.messages);
+}
+
+static void next_search_flags(struct conn *c) { ask(c); putf(c, "a SEARCH UNSEEN UNFLAGGED\r\n"); }
+static void next_search_header(struct conn *c) { ask(c); putf(c, "a SEARCH FROM \"sender%u\"\r\n", random_u32(c) % 100); }
+static void next_search_body(struct conn *c) { ask(c); putf(c, "a SEARCH BODY \"needle%u\"\r\n", random_u32(c) % 100); }
+static void next_fetch_list(struct conn *c) { ask(c); putf(c, "a FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\r\n"); }
+
+/* What a day's clients do, in about the proportions of a busy webmail and phone server. */
+static void
+next_mixed(struct conn *c)
+{
+	unsigned m = 1 + random_u32(c) % (unsigned)opt.messages;
+
+	switch (random_u32(c) % 20) {
+	case 0: next_select(c); return;
+	case 1: next_list(c); return;
+	case 2: case 3: next_status(c); return;
+	case 4: next_append(c); return;
+	case 5: next_search_flags(c); return;
+	case 6: next_search_header(c); return;
+	case 7: next_copy(c); return;
+	case 8: case 9: next_store(c); return;
+	case 10: case 11: next_noop(c); return;
+	case 12: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS ENVELOPE BODYSTRUCTURE)\r\n", m, m + 49 > (unsigned)opt.messages ? (unsigned)opt.messages : m + 49); return;
+	case 13: case 14: ask(c); putf(c, "a FETCH 1:%u (UID FLAGS)\r\n", (unsigned)opt.messages); return;
+	default: next_fetch(c); return;
+	}
+}
+
+static void
+next_lmtp(struct conn *c)
+{
+	ask(c);
+	putf(c, "MAIL FROM:<sender@example.org>\r\n");
+	for (int i = 0; i < opt.rcpts; i++)
+		putf(c, "RCPT TO:<user%d>\r\n", 1 + (int)((random_u32(c)) % (unsigned)opt.accounts));
+	put(c, "DATA\r\n", 6);
+	c->lmtp_expect = (unsigned)(2 + opt.rcpts * 2);
+}
+
+static const struct mode modes[] = {
+	{ "append", .next = next_append },
+	{ "multiappend", .next = next_multiappend },
+	{ "login", .next = next_login, .reconnects = true },
+	{ "noop", .next = next_noop },
+	{ "select", .next = next_select },
+	{ "status", .next = next_status },
+	{ "list", .next = next_list },
+	{ "store", .setup = "a SELECT INBOX\r\n", .next = next_store },
+	{ "fetch", .setup = "a SELECT INBOX\r\n", .next = next_fetch },
+	{ "fetch-list", .setup = "a SELECT INBOX\r\n", .next = next_fetch_list },
+	{ "copy", .setup = "a SELECT INBOX\r\n", .next = next_copy },
+	{ "search-flags", .setup = "a SELECT INBOX\r\n", .next = next_search_flags },
+	{ "search-header", .setup = "a SELECT INBOX\r\n", .next = next_search_header },
+	{ "search-body", .setup = "a SELECT INBOX\r\n", .next = next_search_body },
+	{ "mixed", .setup = "a SELECT INBOX\r\n", .next = next_mixed },
+	{ "lmtp", .is_lmtp = true, .next = next_lmtp },
+};
+
+/* ---- connections ---- */
+
+static void
+conn_open(struct conn *c)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port) };
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+	int one = 1;
+
+	/* Source addresses of their own for many connections: ports of one address run out. */
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->number >= 10000) {
+		struct sockaddr_in from = { .sin_family = AF_INET };
+
+		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)(c->number / 10000));
+		if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+			fail("bind", strerror(errno));
+	}
+	if (connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		fprintf(stderr, "connect to port %d: %s\n", opt.port, strerror(errno));
+		exit(2);
+	}
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	c->state = CONN_GREETING;
+	c->out_n = c->out_at = c->line_n = 0;
+	c->skip = 0;
+	c->is_writing = c->line_has_literal = false;
+	c->asked = c->answered = 0;
+	if (mode->reconnects)
+		ask(c);
+	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
+}
+
+static void
+work(struct conn *c)
+{
+	if (now_us() >= end_us)
+		return;
+	if (mode->reconnects)
+		mode->next(c);
+	while (c->asked - c->answered < (unsigned)opt.depth && c->state == CONN_WORK)
+		mode->next(c);
+	flush(c);
+}
+
+static void
+answered(struct conn *c)
+{
+	uint64_t now = now_us(), asked = c->asked_us[c->answered++ % DEPTH_MAX];
+
+	if (now <= end_us) {
+		operations++;
+		if (latency_count < LATENCIES_MAX)
+			latencies[latency_count++] = (uint32_t)(now - asked);
+	}
+}
+
+static void
+imap_line(struct conn *c, const char *line)
+{
+	bool is_tagged = line[0] == 'a' && line[1] == ' ';
+
+	if (c->state == CONN_GREETING) {
+		if (strncmp(line, "* OK", 4) != 0)
+			fail("greeting", line);
+		c->state = CONN_LOGIN;
+		putf(c, "a LOGIN ");
+		putf(c, opt.user_format, c->user);
+		putf(c, " %s\r\n", opt.password);
+		flush(c);
+		return;
+	}
+	if (!is_tagged)
+		return;
+	if (strncmp(line, "a OK", 4) != 0)
+		fail("reply", line);
+	switch (c->state) {
+	case CONN_LOGIN:
+		c->state = mode->setup != NULL ? CONN_SETUP : CONN_WORK;
+		if (mode->setup != NULL) {
+			put(c, mode->setup, strlen(mode->setup));
+			flush(c);
+			return;
+		}
+		break;
+	case CONN_SETUP:
+		c->state = CONN_WORK;
+		break;
+	case CONN_WORK:
+	case CONN_BYE:
+		answered(c);
+		break;
+	case CONN_GREETING:
+		break;
+	}
+	if (c->state == CONN_WORK)
+		work(c);
+}
+
+static void
+lmtp_line(struct conn *c, const char *line)
+{
+	if (strlen(line) >= 4 && line[3] == '-')
+		return;
+	if (c->state == CONN_GREETING) {
+		c->state = CONN_LOGIN;
+		putf(c, "LHLO load\r\n");
+		flush(c);
+		return;
+	}
+	if (c->state == CONN_LOGIN) {
+		c->state = CONN_WORK;
+		work(c);
+		return;
+	}
+	if (line[0] != '2' && line[0] != '3')
+		fail("reply", line);
+	if (line[0] == '3') {
+		put(c, message_text, message_bytes);
+		put(c, ".\r\n", 3);
+		flush(c);
+	}
+	if (--c->lmtp_expect > 0)
+		return;
+	answered(c);
+	work(c);
+}
+
+/* Follows lines and literals. */
+static void
+take(struct conn *c, const char *p, size_t n)
+{
+	while (n > 0) {
+		const char *lf;
+		size_t part;
+
+		if (c->skip > 0) {
+			part = c->skip < n ? (size_t)c->skip : n;
+			c->skip -= part;
+			p += part;
+			n -= part;
+			continue;
+		}
+		lf = memchr(p, '\n', n);
+		part = lf == NULL ? n : (size_t)(lf - p) + 1;
+		/* Only the tail of a long line matters: whether it ends in a literal; its beginning is kept if it is short. */
+		if (c->line_n + part < sizeof(c->line)) {
+			memcpy(c->line + c->line_n, p, part);
+			c->line_n += part;
+		} else {
+			size_t tail = part < 32 ? part : 32;
+
+			memcpy(c->line + sizeof(c->line) - 33, p + part - tail, tail);
+			c->line_n = sizeof(c->line) - 33 + tail;
+		}
+		p += part;
+		n -= part;
+		if (lf == NULL)
+			return;
+		while (c->line_n > 0 && (c->line[c->line_n - 1] == '\n' || c->line[c->line_n - 1] == '\r'))
+			c->line_n--;
+		c->line[c->line_n] = '\0';
+		if (!mode->is_lmtp && c->line_n > 2 && c->line[c->line_n - 1] == '}') {
+			char *open = strrchr(c->line, '{');
+
+			c->skip = open == NULL ? 0 : strtoull(open + 1, NULL, 10);
+			c->line_n = 0;
+			c->line_has_literal = true;
+			continue;
+		}
+		c->line_n = 0;
+		if (c->line_has_literal) {
+			c->line_has_literal = false;
+			continue;	/* the rest of a line that began before a literal is never tagged */
+		}
+		if (mode->is_lmtp)
+			lmtp_line(c, c->line);
+		else
+			imap_line(c, c->line);
+	}
+}
+
+static void
+ready(struct conn *c, uint32_t events)
+{
+	static char t[READ_BYTES];
+	ssize_t n;
+
+	if ((events & EPOLLOUT) != 0)
+		flush(c);
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	n = read(c->fd, t, sizeof(t));
+	if (n > 0) {
+		bytes_in += (uint64_t)n;
+		take(c, t, (size_t)n);
+		return;
+	}
+	if (n < 0 && errno == EAGAIN)
+		return;
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
+	if (c->state != CONN_BYE && now_us() < end_us)
+		fail("closed", n < 0 ? strerror(errno) : "by the server");
+	c->fd = -1;
+	if (mode->reconnects && now_us() < end_us)
+		conn_open(c);
+}
+
+/* ---- main ---- */
+
+static void
+make_message(void)
+{
+	size_t cap = opt.size + 2048, n;
+	unsigned line = 0;
+
+	message_text = malloc(cap);
+	if (message_text == NULL)
+		abort();
+	n = (size_t)snprintf(message_text, cap,
+	    "Return-Path: <sender7@example.org>\r\nReceived: from mx.example.org (mx.example.org [192.0.2.7])\r\n"
+	    "\tby mail.example.net with ESMTPS id 4XyZ12; Sun, 22 Nov 2026 10:11:12 +0100\r\n"
+	    "From: \"A. Sender\" <sender7@example.org>\r\nTo: Some Body <user1@example.net>, other@example.net\r\n"
+	    "Subject: Re: [list] The quick brown fox and its =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n"
+	    "Date: Sun, 22 Nov 2026 10:11:11 +0100\r\nMessage-ID: <20261122.%d@example.org>\r\n"
+	    "In-Reply-To: <20261121.1@example.org>\r\nReferences: <20261120.1@example.org> <20261121.1@example.org>\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", (int)getpid());
+	while (n + 80 < opt.size)
+		n += (size_t)snprintf(message_text + n, cap - n, "Line %05u of a message whose needle%u lies somewhere in the hay of text.\r\n", line, line % 100), line++;
+	message_bytes = n;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+percentile_ms(double p)
+{
+	return latency_count == 0 ? 0 : latencies[(size_t)(p * (double)(latency_count - 1))] / 1000.0;
+}
+
+static void
+parse_arguments(int argc, char **argv)
+{
+	if (argc < 2)
+		goto usage;
+	opt.mode = argv[1];
+	for (int i = 2; i + 1 < argc; i += 2) {
+		const char *name = argv[i], *v = argv[i + 1];
+
+		if (strcmp(name, "--port") == 0) opt.port = atoi(v);
+		else if (strcmp(name, "--conns") == 0) opt.conns = atoi(v);
+		else if (strcmp(name, "--accounts") == 0) opt.accounts = atoi(v);
+		else if (strcmp(name, "--depth") == 0) opt.depth = atoi(v);
+		else if (strcmp(name, "--rcpts") == 0) opt.rcpts = atoi(v);
+		else if (strcmp(name, "--messages") == 0) opt.messages = atoi(v);
+		else if (strcmp(name, "--seconds") == 0) opt.seconds = atof(v);
+		else if (strcmp(name, "--size") == 0) opt.size = (size_t)atol(v);
+		else if (strcmp(name, "--password") == 0) opt.password = v;
+		else goto usage;
+	}
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(modes[i].name, opt.mode) == 0)
+			mode = &modes[i];
+	}
+	if (mode != NULL && opt.port > 0 && opt.conns > 0 && opt.accounts > 0 && opt.depth > 0 && opt.depth <= DEPTH_MAX)
+		return;
+usage:
+	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
+	    "[--messages N] [--password P]\nmodes:");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		fprintf(stderr, " %s", modes[i].name);
+	fprintf(stderr, "\n");
+	exit(2);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct epoll_event events[256];
+	struct conn *conns;
+	double took;
+
+	parse_arguments(argc, argv);
+	make_message();
+	latencies = malloc(LATENCIES_MAX * sizeof(*latencies));
+	conns = calloc((size_t)opt.conns, sizeof(*conns));
+	if (latencies == NULL || conns == NULL)
+		abort();
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	begin_us = now_us();
+	end_us = begin_us + (uint64_t)(opt.seconds * 1e6);
+	for (int i = 0; i < opt.conns; i++) {
+		conns[i].number = i;
+		conns[i].user = 1 + i % opt.accounts;
+		conns[i].rng = 2463534242u + (uint32_t)i * 7919u;
+		conn_open(&conns[i]);
+	}
+	while (now_us() < end_us) {
+		int n = epoll_wait(epoll_fd, events, 256, 50);
+
+		for (int i = 0; i < n; i++)
+			ready(events[i].data.ptr, events[i].events);
+	}
+	took = (double)(now_us() - begin_us) / 1e6;
+	qsort(latencies, latency_count, sizeof(*latencies), by_value);
+	printf("{\"mode\":\"%s\",\"ops\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+	    "\"failures\":%llu,\"bytes_in\":%llu}\n", mode->name, (unsigned long long)operations, took, (double)operations / took,
+	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures, (unsigned long long)bytes_in);
+	if (failures > 0)
+		fprintf(stderr, "first failure: %s\n", first_failure);
+	return failures > 0 ? 1 : 0;
+}
