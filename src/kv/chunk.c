@@ -16,7 +16,80 @@ enum { CODEC_RAW = 0, CODEC_ZSTD = 1 };
 #define WORTH_BYTES 256u	/* smaller pieces are left as they are */
 
 void
-kv_chunk_encode(struct str raw, struct buf *out)
+kv_codecs_init(struct kv_codecs *c)
+{
+	memset(c, 0, sizeof(*c));
+	pthread_mutex_init(&c->lock, NULL);
+}
+
+void
+kv_codecs_done(struct kv_codecs *c)
+{
+	while (c->packer_count > 0)
+		ZSTD_freeCCtx(c->packers[--c->packer_count]);
+	while (c->unpacker_count > 0)
+		ZSTD_freeDCtx(c->unpackers[--c->unpacker_count]);
+	pthread_mutex_destroy(&c->lock);
+}
+
+/* Takes one from the pile; NULL when there is none. */
+static void *
+context_take(struct kv_codecs *c, void **pile, unsigned *count)
+{
+	void *context;
+
+	pthread_mutex_lock(&c->lock);
+	context = *count > 0 ? pile[--*count] : NULL;
+	pthread_mutex_unlock(&c->lock);
+	return context;
+}
+
+/* Puts it on the pile; false when that is full. */
+static bool
+context_give(struct kv_codecs *c, void **pile, unsigned *count, void *context)
+{
+	bool has_room;
+
+	pthread_mutex_lock(&c->lock);
+	has_room = *count < KV_CODECS;
+	if (has_room)
+		pile[(*count)++] = context;
+	pthread_mutex_unlock(&c->lock);
+	return has_room;
+}
+
+static size_t
+pack(struct kv_codecs *c, char *to, size_t size, struct str raw)
+{
+	ZSTD_CCtx *context = context_take(c, c->packers, &c->packer_count);
+	size_t n;
+
+	if (context == NULL)
+		context = ZSTD_createCCtx();
+	must(context != NULL);
+	n = ZSTD_compressCCtx(context, to, size, raw.p, raw.n, ZSTD_LEVEL);
+	if (!context_give(c, c->packers, &c->packer_count, context))
+		ZSTD_freeCCtx(context);
+	return n;
+}
+
+static size_t
+unpack(struct kv_codecs *c, char *to, size_t size, struct str packed)
+{
+	ZSTD_DCtx *context = context_take(c, c->unpackers, &c->unpacker_count);
+	size_t n;
+
+	if (context == NULL)
+		context = ZSTD_createDCtx();
+	must(context != NULL);
+	n = ZSTD_decompressDCtx(context, to, size, packed.p, packed.n);
+	if (!context_give(c, c->unpackers, &c->unpacker_count, context))
+		ZSTD_freeDCtx(context);
+	return n;
+}
+
+void
+kv_chunk_encode(struct kv_codecs *codecs, struct str raw, struct buf *out)
 {
 	size_t bound = ZSTD_compressBound(raw.n);
 	size_t head = out->n;
@@ -27,7 +100,7 @@ kv_chunk_encode(struct str raw, struct buf *out)
 	memset(p, 0, 4);
 	put_le32(p + 4, (uint32_t)raw.n);
 	put_le32(p + 8, crc32c(0, raw.p, raw.n));
-	n = raw.n < WORTH_BYTES ? SIZE_MAX : ZSTD_compress(p + KV_CHUNK_HEAD, bound, raw.p, raw.n, ZSTD_LEVEL);
+	n = raw.n < WORTH_BYTES ? SIZE_MAX : pack(codecs, p + KV_CHUNK_HEAD, bound, raw);
 	if (ZSTD_isError(n) || n >= raw.n - raw.n / 16) {
 		p[0] = CODEC_RAW;
 		if (raw.n > 0)
@@ -40,7 +113,7 @@ kv_chunk_encode(struct str raw, struct buf *out)
 }
 
 enum err
-kv_chunk_decode(struct str stored, struct kv_bytes **raw_out)
+kv_chunk_decode(struct kv_codecs *codecs, struct str stored, struct kv_bytes **raw_out)
 {
 	struct kv_bytes *b;
 	size_t length, n;
@@ -54,7 +127,7 @@ kv_chunk_decode(struct str stored, struct kv_bytes **raw_out)
 	b = kv_bytes_alloc(length, &p);
 	n = stored.n - KV_CHUNK_HEAD;
 	if (stored.p[0] == CODEC_ZSTD)
-		n = ZSTD_decompress(p, length, stored.p + KV_CHUNK_HEAD, n);
+		n = unpack(codecs, p, length, str_make(stored.p + KV_CHUNK_HEAD, n));
 	else if (stored.p[0] == CODEC_RAW && n == length)
 		memcpy(p, stored.p + KV_CHUNK_HEAD, n);
 	else

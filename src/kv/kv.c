@@ -1,6 +1,8 @@
 /* kv.c - dispatch from the interface to an engine. */
 #include "kv/kv_int.h"
 
+#include <openssl/evp.h>
+
 void
 kv_init(struct kv *kv, const struct kv_ops *ops, const struct kv_options *o)
 {
@@ -10,12 +12,17 @@ kv_init(struct kv *kv, const struct kv_ops *ops, const struct kv_options *o)
 	kv->clock = o->clock != NULL ? o->clock : clock_system();
 	kv->grace_ms = o->grace_ms != 0 ? o->grace_ms : KV_GRACE_MS;
 	waitlist_init(&kv->chunk_waiters);
+	kv_codecs_init(&kv->codecs);
+	kv->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(kv->digest != NULL);
 }
 
 void
 kv_done(struct kv *kv)
 {
 	waitlist_done(&kv->chunk_waiters);
+	kv_codecs_done(&kv->codecs);
+	EVP_MD_free(kv->digest);
 }
 
 void

@@ -20,7 +20,35 @@
 #define KV_GRACE_MS (10u * 60 * 1000)
 
 struct kv_commit;
-struct kv_chunk;
+
+/* ---- chunks (chunk.c): codec byte, three zero, raw length, CRC-32C of the raw bytes, payload */
+
+#define KV_CHUNK_HEAD 12u
+
+/* One piece of a stage on its way to the disk. */
+struct kv_chunk {
+	struct list node;
+	uint64_t stage_id;
+	uint32_t no;
+	struct str value;		/* stored form; freed with it */
+};
+
+/* Contexts of the codec, which cost more to make than a small message to pack: kept for the next, a few. */
+#define KV_CODECS 4u
+struct kv_codecs {
+	pthread_mutex_t lock;
+	void *packers[KV_CODECS], *unpackers[KV_CODECS];
+	unsigned packer_count, unpacker_count;
+};
+void kv_codecs_init(struct kv_codecs *c);
+void kv_codecs_done(struct kv_codecs *c);
+
+/* Appends the stored form of raw (at most KV_CHUNK_BYTES). */
+void kv_chunk_encode(struct kv_codecs *codecs, struct str raw, struct buf *out);
+/* ERR_CORRUPT unless it gives back exactly what was encoded. */
+must_use enum err kv_chunk_decode(struct kv_codecs *codecs, struct str stored, struct kv_bytes **raw_out);
+
+/* ---- an engine */
 
 struct kv_ops {
 	void (*close)(struct kv *kv);
@@ -56,6 +84,8 @@ struct kv {
 	uint64_t grace_ms;
 	bool keeps_stages;		/* chunks stay with their stage: nothing goes through chunk_write() */
 	struct waitlist chunk_waiters;
+	struct kv_codecs codecs;
+	void *digest;			/* EVP_MD of SHA-256, looked up once */
 };
 
 /* Fills what the engines share; KV_COUNTER gets kv_counter_merge(). */
@@ -155,24 +185,6 @@ struct kv_bytes *kv_bytes_copy(struct str s);
 struct kv_bytes *kv_bytes_alloc(size_t n, char **p_out);
 /* A part of another's bytes; takes a reference to it. */
 struct kv_bytes *kv_bytes_part(struct kv_bytes *whole, struct str s);
-
-/* ---- chunks (chunk.c): codec byte, three zero, raw length, CRC-32C of the raw bytes, payload */
-
-#define KV_CHUNK_HEAD 12u
-
-/* One piece of a stage on its way to the disk. */
-struct kv_chunk {
-	struct list node;
-	uint64_t stage_id;
-	uint32_t no;
-	struct kv_stage *stage;		/* a reference; told when it is written */
-	struct str value;		/* stored form; freed with it */
-};
-
-/* Appends the stored form of raw (at most KV_CHUNK_BYTES). */
-void kv_chunk_encode(struct str raw, struct buf *out);
-/* ERR_CORRUPT unless it gives back exactly what was encoded. */
-must_use enum err kv_chunk_decode(struct str stored, struct kv_bytes **raw_out);
 
 /* ---- stages (stage.c) */
 

@@ -13,7 +13,7 @@ kv_stage_new(struct kv *kv)
 	struct kv_stage *s = xcalloc(1, sizeof(*s));
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
-	must(digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+	must(digest != NULL && EVP_DigestInit_ex(digest, kv->digest, NULL) == 1);
 	atomic_init(&s->refs, 1);
 	s->kv = kv;
 	s->digest = digest;
@@ -50,7 +50,7 @@ chunk_flush(struct kv_stage *s, struct waiter *w)
 	enum err e;
 
 	if (s->stored.n == 0)
-		kv_chunk_encode(buf_str(&s->raw), &s->stored);
+		kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw), &s->stored);
 	if (s->stage_id == 0)
 		s->stage_id = s->kv->ops->stage_id(s->kv);
 	c = xcalloc(1, sizeof(*c));
@@ -115,7 +115,7 @@ kv_stage_seal(struct kv_stage *s, struct blob_id *id_out, uint64_t *length_out)
 		EVP_MD_CTX_free(s->digest);
 		s->digest = NULL;
 		if (!s->kv->keeps_stages && s->stored.n == 0)
-			kv_chunk_encode(buf_str(&s->raw), &s->stored);
+			kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw), &s->stored);
 		s->is_sealed = true;
 	}
 	*id_out = s->id;

@@ -1,0 +1,447 @@
+/* rocks.c - the RocksDB engine: opening, closing, room on the disk, numbers. See rocks_int.h for the other parts. */
+#include "base/bytes.h"
+#include "kv/rocks_cxx.h"
+#include "kv/rocks_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define SPACE_US 1000000	/* statvfs() at most that often */
+
+enum err
+rocks_err(char *message)
+{
+	enum err e = ERR_IO;
+
+	if (message == NULL)
+		return ERR_OK;
+	if (strncmp(message, "Corruption", 10) == 0)
+		e = ERR_CORRUPT;
+	else if (strncmp(message, "Result incomplete", 17) == 0)
+		e = ERR_WAIT;
+	rocksdb_free(message);
+	return e;
+}
+
+/* ---- room on the disk */
+
+static enum kv_space
+rocks_space(struct kv *kv)
+{
+	struct rocks *r = rocks_of(kv);
+	int64_t now = clock_system()->mono_us(clock_system());
+	uint64_t soft = r->options.soft_floor_bytes != 0 ? r->options.soft_floor_bytes : 256u << 20;
+	uint64_t hard = r->options.hard_floor_bytes != 0 ? r->options.hard_floor_bytes : 64u << 20;
+	enum kv_space space = KV_SPACE_OK;
+	struct statvfs s;
+
+	if (now - atomic_load_explicit(&r->space_us, memory_order_relaxed) < SPACE_US)
+		return (enum kv_space)atomic_load_explicit(&r->space, memory_order_relaxed);
+	atomic_store_explicit(&r->space_us, now, memory_order_relaxed);
+	if (statvfs(r->dir, &s) == 0) {
+		uint64_t room = (uint64_t)s.f_bavail * s.f_frsize;
+
+		space = room < hard ? KV_SPACE_HARD : room < soft ? KV_SPACE_SOFT : KV_SPACE_OK;
+	}
+	atomic_store_explicit(&r->space, (int)space, memory_order_relaxed);
+	return space;
+}
+
+static bool
+rocks_is_failed(struct kv *kv)
+{
+	return atomic_load_explicit(&rocks_of(kv)->is_failed, memory_order_relaxed);
+}
+
+/* Work in the background failed: a flush, a compaction, the manifest. RocksDB writes no more, and neither do we. */
+static void
+background_failed(void *ctx, const char *text unused_arg)
+{
+	struct rocks *r = ctx;
+
+	atomic_store(&r->is_failed, true);
+}
+
+/* ---- opening */
+
+static void
+detail_add(struct buf *detail, const char *text)
+{
+	if (detail != NULL)
+		buf_c(detail, text);
+}
+
+/* A lock of our own: RocksDB's message for its own can't be told from other I/O errors. */
+static enum err
+dir_lock(struct rocks *r, struct buf *detail)
+{
+	BUF_CLEAN struct buf path = BUF_MAX(4096);
+
+	if (!r->options.read_only && mkdir(r->dir, 0700) != 0 && errno != EEXIST) {
+		detail_add(detail, "The data directory can't be made.");
+		return ERR_IO;
+	}
+	buf_printf(&path, "%s/lock", r->dir);
+	buf_chr(&path, '\0');
+	if (buf_err(&path) != ERR_OK)
+		return ERR_LIMIT;
+	r->lock_fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (r->lock_fd < 0) {
+		detail_add(detail, "The data directory can't be opened.");
+		return ERR_IO;
+	}
+	if (flock(r->lock_fd, (r->options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+		detail_add(detail, "Another process has the data directory open.");
+		return errno == EWOULDBLOCK ? ERR_INUSE : ERR_IO;
+	}
+	return ERR_OK;
+}
+
+static enum err
+open_err(char *message, struct buf *detail)
+{
+	detail_add(detail, message);
+	/* What a family or a merge operator of another version does to an open is "Invalid argument". */
+	if (strncmp(message, "Invalid argument", 16) == 0) {
+		rocksdb_free(message);
+		return ERR_CORRUPT;
+	}
+	return rocks_err(message);
+}
+
+static enum err
+db_open(struct rocks *r, bool read_only, void *env, bool is_torn, struct buf *detail)
+{
+	struct rocks_extra extra = { .on_error = background_failed, .ctx = r, .env = env,
+		.avoid_flush_during_recovery = !is_torn };
+	const char *names[CF_COUNT];
+	char *message = NULL;
+
+	if (r->db_options != NULL)
+		rocksdb_options_destroy(r->db_options);
+	r->db_options = rocks_db_options(&r->options);
+	rocks_options_extra(r->db_options, &extra);
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		names[i] = rocks_cf_name((enum rocks_cf)i);
+	if (read_only)
+		r->db = rocksdb_open_for_read_only_column_families(r->db_options, r->dir, CF_COUNT, names,
+		    (const rocksdb_options_t *const *)r->cf_options, r->cf, 0, &message);
+	else
+		r->db = rocksdb_open_column_families(r->db_options, r->dir, CF_COUNT, names,
+		    (const rocksdb_options_t *const *)r->cf_options, r->cf, &message);
+	return message == NULL ? ERR_OK : open_err(message, detail);
+}
+
+static void
+db_close(struct rocks *r)
+{
+	if (r->db == NULL)
+		return;
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		rocksdb_column_family_handle_destroy(r->cf[i]);
+	rocksdb_close(r->db);
+	r->db = NULL;
+}
+
+static bool
+is_new(const struct rocks *r)
+{
+	BUF_CLEAN struct buf path = BUF_MAX(4096);
+
+	buf_printf(&path, "%s/CURRENT", r->dir);
+	buf_chr(&path, '\0');
+	return access(path.p, F_OK) != 0;
+}
+
+static enum err
+log_lost(struct buf *detail)
+{
+	detail_add(detail, "The log is damaged before its end: changes that were acknowledged can't be read back.");
+	return ERR_CORRUPT;
+}
+
+/* A log that is not whole is read once without touching anything: does all come back that was synced? */
+static enum err
+log_check(struct rocks *r, const struct wal_report *wal, void *env, struct buf *detail)
+{
+	enum err e;
+
+	if (!wal->is_torn)
+		return ERR_OK;
+	e = db_open(r, true, env, true, detail);
+	if (e != ERR_OK)
+		return e;
+	if (rocksdb_get_latest_sequence_number(r->db) < wal->durable_seq)
+		e = log_lost(detail);
+	db_close(r);
+	return e;
+}
+
+/* A 64-bit row of CF_META named by one byte; 0 when there is none. */
+static enum err
+meta_get(struct rocks *r, char name, uint64_t *value_out)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	char *message = NULL;
+	size_t n = 0;
+	char *value = rocksdb_get_cf(r->db, o, r->cf[CF_META], &name, 1, &n, &message);
+	enum err e = rocks_err(message);
+
+	*value_out = 0;
+	if (e == ERR_OK && value != NULL) {
+		if (n == 8)
+			*value_out = get_le64(value);
+		else
+			e = ERR_CORRUPT;
+	}
+	rocksdb_free(value);
+	rocksdb_readoptions_destroy(o);
+	return e;
+}
+
+static void
+meta_put(struct rocks *r, char name, uint64_t value)
+{
+	char bytes[8];
+
+	put_le64(bytes, value);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], &name, 1, bytes, sizeof(bytes));
+}
+
+/*
+ * The format's version is checked, and stage ids begin a new epoch: 32 bits of opens, 32 of ids in each. Whatever uses an
+ * id of this epoch stands in the log behind the row that begins it, so no id is given twice.
+ */
+static enum err
+meta_check(struct rocks *r, struct buf *detail)
+{
+	uint64_t format, epoch;
+	enum err e = meta_get(r, META_FORMAT, &format);
+
+	if (e == ERR_OK)
+		e = meta_get(r, META_EPOCH, &epoch);
+	if (e != ERR_OK)
+		return e;
+	if (format > ROCKS_FORMAT) {
+		detail_add(detail, "The data was written by a newer version of this program.");
+		return ERR_CORRUPT;
+	}
+	atomic_init(&r->stage_ids, (epoch + 1) << 32);
+	if (r->options.read_only)
+		return ERR_OK;
+	meta_put(r, META_FORMAT, ROCKS_FORMAT);
+	meta_put(r, META_EPOCH, epoch + 1);
+	return rocks_batch_write(r, false);
+}
+
+static enum err
+rocks_start(struct rocks *r, void *env, struct buf *detail)
+{
+	struct wal_report wal = { 0 };
+	enum err e = dir_lock(r, detail);
+
+	if (e == ERR_OK && !is_new(r)) {
+		e = rocks_wal_look(r->dir, &wal);
+		if (e == ERR_OK)
+			e = log_check(r, &wal, env, detail);
+	}
+	if (e == ERR_OK)
+		e = db_open(r, r->options.read_only, env, wal.is_torn, detail);
+	if (e != ERR_OK)
+		return e;
+	if (rocksdb_get_latest_sequence_number(r->db) < wal.durable_seq)
+		return log_lost(detail);
+	r->batch = rocksdb_writebatch_create();
+	e = meta_check(r, detail);
+	if (e == ERR_OK && !r->options.read_only)
+		e = rocks_stages_sweep(r);
+	if (e == ERR_OK && !r->options.read_only)
+		e = rocks_committer_start(r);
+	if (e == ERR_OK)
+		e = rocks_readers_start(r);
+	return e;
+}
+
+/* ---- closing */
+
+static void
+db_flush(struct rocks *r)
+{
+	rocksdb_flushoptions_t *o;
+	char *message = NULL;
+
+	if (r->db == NULL || r->options.read_only || atomic_load(&r->is_failed))
+		return;
+	o = rocksdb_flushoptions_create();
+	for (unsigned i = 0; i < CF_COUNT && message == NULL; i++)
+		rocksdb_flush_cf(r->db, o, r->cf[i], &message);
+	rocksdb_flushoptions_destroy(o);
+	ignore_err(rocks_err(message), "it is all in the log, only the next start is slower");
+}
+
+static void
+rocks_end(struct rocks *r, bool is_flushed)
+{
+	rocks_committer_stop(r);
+	if (r->readers != NULL)
+		rocks_readers_stop(r);
+	if (is_flushed)
+		db_flush(r);
+	db_close(r);
+	if (r->blobs.eq != NULL)
+		hash_done(&r->blobs);
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		rocksdb_options_destroy(r->cf_options[i]);
+	if (r->db_options != NULL)
+		rocksdb_options_destroy(r->db_options);
+	rocksdb_cache_destroy(r->cache);
+	rocksdb_writeoptions_destroy(r->write_sync);
+	rocksdb_writeoptions_destroy(r->write_lazy);
+	if (r->lock_fd >= 0)
+		close(r->lock_fd);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->changed);
+	pthread_cond_destroy(&r->done);
+	pthread_mutex_destroy(&r->read_lock);
+	pthread_cond_destroy(&r->read_changed);
+	pthread_mutex_destroy(&r->unpacked_lock);
+	kv_done(&r->kv);
+	free(r->dir);
+	free(r);
+}
+
+static void
+rocks_close(struct kv *kv)
+{
+	rocks_end(rocks_of(kv), true);
+}
+
+void
+rocks_abandon(struct kv *kv)
+{
+	rocks_end(rocks_of(kv), false);
+}
+
+/* ---- numbers */
+
+static uint64_t
+rocks_stage_id(struct kv *kv)
+{
+	return atomic_fetch_add(&rocks_of(kv)->stage_ids, 1);
+}
+
+static void
+rocks_stats(struct kv *kv, struct kv_stats *out)
+{
+	struct rocks *r = rocks_of(kv);
+
+	*out = (struct kv_stats){
+		.commits = atomic_load(&r->stat_commits),
+		.batches = atomic_load(&r->stat_batches),
+		.syncs = atomic_load(&r->stat_syncs),
+		.bytes_written = atomic_load(&r->stat_bytes),
+		.loads_now = atomic_load(&r->stat_loads_now),
+		.loads_waited = atomic_load(&r->stat_loads_waited),
+		.cache_bytes = rocksdb_cache_get_usage(r->cache),
+	};
+	for (unsigned i = 0; i < CF_COUNT; i++) {
+		uint64_t n;
+
+		if (rocksdb_property_int_cf(r->db, r->cf[i], "rocksdb.cur-size-all-mem-tables", &n) == 0)
+			out->memtable_bytes += n;
+	}
+}
+
+static enum err
+rocks_checkpoint(struct kv *kv, const char *dir)
+{
+	struct rocks *r = rocks_of(kv);
+	char *message = NULL;
+	rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(r->db, &message);
+
+	if (message == NULL) {
+		rocksdb_checkpoint_create(c, dir, 0, &message);
+		rocksdb_checkpoint_object_destroy(c);
+	}
+	return rocks_err(message);
+}
+
+static const struct kv_ops rocks_ops = {
+	.close = rocks_close,
+	.space = rocks_space,
+	.is_failed = rocks_is_failed,
+	.load = rocks_load,
+	.load_now = rocks_load_now,
+	.commit = rocks_commit,
+	.stage_id = rocks_stage_id,
+	.chunk_write = rocks_chunk_write,
+	.stage_drop = rocks_stage_drop,
+	.blob_read = rocks_blob_read,
+	.blob_links = rocks_blob_links,
+	.blob_sweep = rocks_blob_sweep,
+	.versions = rocks_versions,
+	.stats = rocks_stats,
+	.checkpoint = rocks_checkpoint,
+};
+
+static void
+rocks_init(struct rocks *r, const struct kv_options *o)
+{
+	pthread_condattr_t monotonic;
+
+	kv_init(&r->kv, &rocks_ops, o);
+	r->options = *o;
+	r->dir = xstrdup(str_c(o->dir));
+	r->lock_fd = -1;
+	r->is_marked = true;
+	r->swept_us = clock_system()->mono_us(clock_system());
+	atomic_init(&r->space_us, -SPACE_US);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, &monotonic);
+	pthread_cond_init(&r->done, NULL);
+	pthread_mutex_init(&r->read_lock, NULL);
+	pthread_cond_init(&r->read_changed, NULL);
+	pthread_mutex_init(&r->unpacked_lock, NULL);
+	pthread_condattr_destroy(&monotonic);
+	list_init(&r->commits);
+	list_init(&r->chunks);
+	list_init(&r->drops);
+	list_init(&r->requests);
+	list_init(&r->pending);
+	list_init(&r->jobs);
+	r->cache = rocksdb_cache_create_lru(o->cache_bytes != 0 ? o->cache_bytes : 64u << 20);
+	r->write_sync = rocksdb_writeoptions_create();
+	r->write_lazy = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(r->write_sync, 1);
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		r->cf_options[i] = rocks_cf_options(&r->options, (enum rocks_cf)i, i < KV_KINDS ? r->kv.merge[i] : NULL, r->cache);
+}
+
+enum err
+rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail)
+{
+	struct rocks *r = xcalloc(1, sizeof(*r));
+	enum err e;
+
+	rocks_init(r, o);
+	e = rocks_start(r, env, detail);
+	if (e != ERR_OK) {
+		rocks_end(r, false);
+		return e;
+	}
+	*kv_out = &r->kv;
+	return ERR_OK;
+}
+
+enum err
+kv_rocks_open(const struct kv_options *o, struct kv **kv_out, struct buf *detail)
+{
+	return rocks_open_env(o, NULL, kv_out, detail);
+}

@@ -1,0 +1,417 @@
+/*
+ * rocks_blob.c - blobs: rows with their links, staging, sweeping. Everything that writes runs in the committer, so links
+ * need no lock and whether a blob is new is decided in one place. The rows of the blobs that a batch touches are kept in
+ * memory (r->blobs) until the batch is complete, however many of its transactions link them.
+ */
+#include "base/bytes.h"
+#include "kv/rocks_int.h"
+
+#include <stdlib.h>
+
+#define ROW_FORMAT 1
+#define FLAG_DOUBTFUL 1
+#define SWEEP_BLOBS 256u	/* in one step */
+
+/* A blob that the batch being made looks at. */
+struct pending_blob {
+	struct list node;
+	struct blob_id id;
+	struct blob_row row, was;
+	bool is_there, was_there, is_changed;
+	const struct kv_commit *promised;	/* the commit that brings the bytes */
+};
+
+/* ---- rows */
+
+enum err
+blob_row_decode(struct str value, struct blob_row *row_out)
+{
+	if (value.n != BLOB_ROW_BYTES || value.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	row_out->is_doubtful = (value.p[1] & FLAG_DOUBTFUL) != 0;
+	row_out->chunk_bytes = get_le32(value.p + 4);
+	row_out->length = get_le64(value.p + 8);
+	row_out->links = get_le64(value.p + 16);
+	row_out->stage_id = get_le64(value.p + 24);
+	row_out->unlinked_ms = (int64_t)get_le64(value.p + 32);
+	return row_out->chunk_bytes == 0 ? ERR_CORRUPT : ERR_OK;
+}
+
+static void
+blob_row_encode(const struct blob_row *row, char value[BLOB_ROW_BYTES])
+{
+	memset(value, 0, BLOB_ROW_BYTES);
+	value[0] = ROW_FORMAT;
+	value[1] = row->is_doubtful ? FLAG_DOUBTFUL : 0;
+	put_le32(value + 4, row->chunk_bytes);
+	put_le64(value + 8, row->length);
+	put_le64(value + 16, row->links);
+	put_le64(value + 24, row->stage_id);
+	put_le64(value + 32, (uint64_t)row->unlinked_ms);
+}
+
+void
+chunk_key_put(char key[12], uint64_t stage_id, uint32_t no)
+{
+	put_be64(key, stage_id);
+	put_be32(key + 8, no);
+}
+
+static void
+unlinked_key_put(char key[41], int64_t unlinked_ms, const struct blob_id *id)
+{
+	key[0] = META_UNLINKED;
+	put_be64(key + 1, (uint64_t)unlinked_ms);
+	memcpy(key + 9, id->sha256, sizeof(id->sha256));
+}
+
+static uint32_t
+chunk_count(const struct blob_row *row)
+{
+	return (uint32_t)MAX((row->length + row->chunk_bytes - 1) / row->chunk_bytes, 1);
+}
+
+/* ERR_NOTFOUND when there is no such row. */
+static enum err
+blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	char *message = NULL;
+	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[CF_BLOB], (const char *)id->sha256,
+	    sizeof(id->sha256), &message);
+	enum err e = rocks_err(message);
+	size_t n;
+
+	rocksdb_readoptions_destroy(o);
+	if (e == ERR_OK && s == NULL)
+		return ERR_NOTFOUND;
+	if (e == ERR_OK) {
+		const char *p = rocksdb_pinnableslice_value(s, &n);
+
+		e = blob_row_decode(str_make(p, n), row_out);
+	}
+	rocksdb_pinnableslice_destroy(s);
+	return e;
+}
+
+/* ---- the batch's view of them */
+
+static bool
+pending_eq(const void *item, const void *key)
+{
+	return memcmp(((const struct pending_blob *)item)->id.sha256, key, sizeof(struct blob_id)) == 0;
+}
+
+static uint64_t
+blob_hash(const struct blob_id *id)
+{
+	return get_le64(id->sha256);	/* a digest is as good as any hash of it */
+}
+
+/* The batch's copy of a row, read on the first call. */
+static enum err
+pending_find(struct rocks *r, const struct blob_id *id, struct pending_blob **out)
+{
+	struct pending_blob *p;
+	enum err e;
+
+	if (r->blobs.eq == NULL)
+		hash_init(&r->blobs, pending_eq);
+	p = hash_find(&r->blobs, blob_hash(id), id->sha256);
+	if (p == NULL) {
+		p = xcalloc(1, sizeof(*p));
+		e = blob_row_get(r, id, &p->row);
+		if (e != ERR_OK && e != ERR_NOTFOUND) {
+			free(p);
+			return e;
+		}
+		p->id = *id;
+		p->is_there = p->was_there = e == ERR_OK;
+		p->was = p->row;
+		hash_insert(&r->blobs, blob_hash(id), p);
+		list_add_tail(&r->pending, &p->node);
+	}
+	*out = p;
+	return ERR_OK;
+}
+
+enum err
+rocks_links_check(struct rocks *r, const struct kv_commit *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct kv_txn *t = c->txns[i];
+
+		for (size_t j = 0; j < t->link_count; j++) {
+			const struct kv_link_op *l = &t->links[j];
+			struct pending_blob *p;
+			enum err e = pending_find(r, &l->id, &p);
+
+			if (e != ERR_OK)
+				return e;
+			if (l->delta < 0 || p->is_there || p->promised == c)
+				continue;
+			/* The chunks of a long stage went with a blob that has been swept since: they are no more. */
+			if (l->stage == NULL || (!kv_stage_is_whole(l->stage) && atomic_load(&l->stage->is_linked)))
+				return ERR_CORRUPT;
+			p->promised = c;
+		}
+	}
+	return ERR_OK;
+}
+
+/* A new blob: the chunks that the stage wrote are named, and its last one is written. */
+static void
+blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
+{
+	char key[12], marker[9];
+
+	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES, .length = s->length };
+	if (kv_stage_is_whole(s)) {
+		p->row.stage_id = r->kv.ops->stage_id(&r->kv);
+	} else {
+		p->row.stage_id = s->stage_id;
+		marker[0] = META_STAGE;
+		put_be64(marker + 1, s->stage_id);
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
+	}
+	chunk_key_put(key, p->row.stage_id, s->chunks_written);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), s->stored.p, s->stored.n);
+	atomic_store(&s->is_linked, true);
+	p->is_there = true;
+}
+
+static void
+link_apply(struct rocks *r, const struct kv_link_op *l)
+{
+	struct pending_blob *p;
+
+	if (pending_find(r, &l->id, &p) != ERR_OK)
+		return;		/* the check found it */
+	if (!p->is_there) {
+		if (l->delta < 0)
+			return;		/* an unlink of what is not there: it must be possible to expunge a lost message */
+		blob_add(r, p, l->stage);
+	}
+	if (l->delta < 0 && (uint64_t)-l->delta > p->row.links) {
+		p->row.is_doubtful = true;
+		p->row.links = 0;
+	} else {
+		p->row.links += (uint64_t)l->delta;
+	}
+	p->is_changed = true;
+}
+
+/* Links before unlinks, so that a blob that only moves never has none. */
+void
+rocks_links_apply(struct rocks *r, const struct kv_txn *t)
+{
+	for (size_t i = 0; i < t->link_count; i++)
+		if (t->links[i].delta > 0)
+			link_apply(r, &t->links[i]);
+	for (size_t i = 0; i < t->link_count; i++)
+		if (t->links[i].delta < 0)
+			link_apply(r, &t->links[i]);
+}
+
+static void
+pending_flush(struct rocks *r, struct pending_blob *p)
+{
+	char value[BLOB_ROW_BYTES], key[41];
+
+	if (p->was_there && p->was.unlinked_ms != 0) {
+		unlinked_key_put(key, p->was.unlinked_ms, &p->id);
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, sizeof(key));
+	}
+	p->row.unlinked_ms = 0;
+	if (p->row.links == 0 && !p->row.is_doubtful) {
+		p->row.unlinked_ms = MAX(r->kv.clock->wall_ms(r->kv.clock), 1);
+		unlinked_key_put(key, p->row.unlinked_ms, &p->id);
+		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], key, sizeof(key), "", 0);
+	}
+	blob_row_encode(&p->row, value);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_BLOB], (const char *)p->id.sha256, sizeof(p->id.sha256), value, sizeof(value));
+}
+
+void
+rocks_links_flush(struct rocks *r)
+{
+	list_each(&r->pending, p, struct pending_blob, node) {
+		if (p->is_changed)
+			pending_flush(r, p);
+		ignore_err(hash_remove(&r->blobs, blob_hash(&p->id), p->id.sha256) != NULL ? ERR_OK : ERR_BUG, "it is there");
+		list_remove(&p->node);
+		free(p);
+	}
+}
+
+/* ---- staging */
+
+void
+rocks_chunk_put(struct rocks *r, const struct kv_chunk *c)
+{
+	char key[12], marker[9];
+
+	if (c->no == 0) {
+		marker[0] = META_STAGE;
+		put_be64(marker + 1, c->stage_id);
+		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], marker, sizeof(marker), "", 0);
+	}
+	chunk_key_put(key, c->stage_id, c->no);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), c->value.p, c->value.n);
+}
+
+void
+rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count)
+{
+	char key[12], marker[9];
+
+	for (uint32_t no = 0; no < count; no++) {
+		chunk_key_put(key, stage_id, no);
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key));
+	}
+	marker[0] = META_STAGE;
+	put_be64(marker + 1, stage_id);
+	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
+}
+
+enum err
+rocks_stages_sweep(struct rocks *r)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
+	const char first = META_STAGE;
+	char from[12], to[12], *message = NULL;
+	enum err e;
+
+	for (rocksdb_iter_seek(it, &first, 1); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+		size_t n;
+		const char *key = rocksdb_iter_key(it, &n);
+
+		if (n != 9 || key[0] != META_STAGE)
+			break;
+		chunk_key_put(from, get_be64(key + 1), 0);
+		chunk_key_put(to, get_be64(key + 1) + 1, 0);
+		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_CHUNK], from, sizeof(from), to, sizeof(to));
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
+	}
+	rocksdb_iter_get_error(it, &message);
+	e = rocks_err(message);
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(o);
+	if (e == ERR_OK && rocksdb_writebatch_count(r->batch) > 0)
+		e = rocks_batch_write(r, false);
+	return e;
+}
+
+/* ---- sweeping */
+
+/* Into the batch: the end of a blob whose 'z' row this is. */
+static enum err
+blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
+{
+	struct blob_row row = { 0 };
+	struct blob_id id;
+	enum err e;
+
+	memcpy(id.sha256, key + 9, sizeof(id.sha256));
+	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, 41);
+	e = blob_row_get(r, &id, &row);
+	if (e == ERR_NOTFOUND)
+		return ERR_OK;
+	if (e != ERR_OK)
+		return e;
+	if (row.links > 0 || row.is_doubtful || row.unlinked_ms != (int64_t)get_be64(key + 1))
+		return ERR_OK;
+	for (uint32_t no = 0; no < chunk_count(&row); no++) {
+		char chunk[12];
+
+		chunk_key_put(chunk, row.stage_id, no);
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_CHUNK], chunk, sizeof(chunk));
+	}
+	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_BLOB], (const char *)id.sha256, sizeof(id.sha256));
+	*swept += row.length;
+	return ERR_OK;
+}
+
+enum err
+rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *is_more_out)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
+	const char first = META_UNLINKED;
+	char *message = NULL;
+	unsigned count = 0;
+	uint64_t swept = 0;
+	enum err e = ERR_OK;
+
+	for (rocksdb_iter_seek(it, &first, 1); e == ERR_OK && count < SWEEP_BLOBS && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+		size_t n;
+		const char *key = rocksdb_iter_key(it, &n);
+
+		if (n != 41 || key[0] != META_UNLINKED || (int64_t)get_be64(key + 1) > before_ms)
+			break;
+		e = blob_delete(r, key, &swept);
+		count++;
+	}
+	if (e == ERR_OK) {
+		rocksdb_iter_get_error(it, &message);
+		e = rocks_err(message);
+	}
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(o);
+	/* Not synced: until the next sync the bytes may come back without links, and be swept again. */
+	if (e == ERR_OK && count > 0)
+		e = rocks_batch_write(r, false);
+	else
+		rocksdb_writebatch_clear(r->batch);
+	*swept_out = swept;
+	*is_more_out = count == SWEEP_BLOBS;
+	return e;
+}
+
+struct sweep_request {
+	struct rocks_request q;
+	struct rocks *r;
+	uint64_t grace_ms, swept;
+	enum err e;
+};
+
+static void
+sweep_run(struct rocks_request *q)
+{
+	struct sweep_request *s = container_of(q, struct sweep_request, q);
+	int64_t before = s->r->kv.clock->wall_ms(s->r->kv.clock) - (int64_t)s->grace_ms;
+	bool is_more = true;
+
+	while (s->e == ERR_OK && is_more) {
+		uint64_t swept = 0;
+
+		s->e = rocks_sweep_step(s->r, before, &swept, &is_more);
+		s->swept += swept;
+	}
+}
+
+enum err
+rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
+{
+	struct sweep_request s = { .q.run = sweep_run, .r = rocks_of(kv), .grace_ms = grace_ms };
+
+	if (s.r->options.read_only)
+		return ERR_READONLY;
+	list_init(&s.q.node);
+	rocks_request(s.r, &s.q);
+	*swept_bytes_out = s.swept;
+	return s.e;
+}
+
+enum err
+rocks_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
+{
+	struct blob_row row = { 0 };
+	enum err e = blob_row_get(rocks_of(kv), id, &row);
+
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	*links_out = e == ERR_OK ? row.links : 0;
+	return ERR_OK;
+}

@@ -1,0 +1,510 @@
+/*
+ * rocks_commit.c - the committer: the only thread that writes.
+ *
+ *     queue ── take ──> check ──> batch ──> one write, one sync ──> callbacks, in order
+ *       ^                 |                        |
+ *       |              refused: told              failed: final,
+ *       |              in its turn                nothing is written any more
+ *       └── what comes during the sync is the next batch: the sync is the timer
+ *
+ * What is checked (versions, links) is checked against the batch being made as well, so commits of one account can queue
+ * one behind the other. Each synced batch begins with a record saying up to where the log was durable before it.
+ */
+#include "base/bytes.h"
+#include "base/size.h"
+#include "kv/rocks_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define IDLE_MARK_S 1		/* idle that long: the log says itself that its last batch was synced */
+#define SWEEP_US (60 * 1000000LL)
+
+/* ---- the batch */
+
+enum err
+rocks_batch_write(struct rocks *r, bool is_synced)
+{
+	rocksdb_writebatch_t *batch = r->batch;
+	char *message = NULL;
+	size_t length;
+
+	if (atomic_load(&r->is_failed))
+		return ERR_IO;
+	rocksdb_writebatch_data(batch, &length);
+	rocksdb_write(r->db, is_synced ? r->write_sync : r->write_lazy, batch, &message);
+	if (length > 256 * 1024) {	/* don't keep what one big batch needed */
+		rocksdb_writebatch_destroy(batch);
+		r->batch = rocksdb_writebatch_create();
+	} else {
+		rocksdb_writebatch_clear(batch);
+	}
+	if (message != NULL || atomic_load(&r->is_failed)) {
+		/* Whatever the kernel did with the pages of a failed sync can't be known, so there is no second try. */
+		atomic_store(&r->is_failed, true);
+		ignore_err(rocks_err(message), "every failed write is ERR_IO to those who wait for it");
+		return ERR_IO;
+	}
+	atomic_fetch_add(&r->stat_bytes, length);
+	if (is_synced) {
+		atomic_fetch_add(&r->stat_syncs, 1);
+		r->durable_seq = rocksdb_get_latest_sequence_number(r->db);
+		r->is_marked = false;
+	}
+	return ERR_OK;
+}
+
+static void
+batch_mark(struct rocks *r)
+{
+	char mark[WAL_MARK_BYTES];
+
+	rocks_wal_mark(mark, r->durable_seq);
+	rocksdb_writebatch_put_log_data(r->batch, mark, sizeof(mark));
+}
+
+/* ---- versions */
+
+/*
+ * The version that the account has with the batch being made. The cache knows it, unless another account of this batch took
+ * its slot (then it is among the displaced) or it was not changed lately (then the engine knows).
+ */
+static enum err
+version_find(struct rocks *r, struct account_id account, uint64_t *version_out)
+{
+	const struct known_version *slot = &r->versions[hash_u64(account.v) & (VERSIONS_CACHED - 1)];
+	rocksdb_readoptions_t *o;
+	enum err e;
+
+	if (slot->version != 0 && slot->account == account.v) {
+		*version_out = slot->version;
+		return ERR_OK;
+	}
+	for (size_t i = r->displaced_count; i-- > 0;)
+		if (r->displaced[i].account == account.v) {
+			*version_out = r->displaced[i].version;
+			return ERR_OK;
+		}
+	o = rocksdb_readoptions_create();
+	e = rocks_version_get(r, o, account, version_out);
+	rocksdb_readoptions_destroy(o);
+	return e;
+}
+
+static void
+version_put(struct rocks *r, struct account_id account, uint64_t version)
+{
+	struct known_version *slot = &r->versions[hash_u64(account.v) & (VERSIONS_CACHED - 1)];
+	char key[1 + KV_ACCOUNT_KEY], value[8];
+
+	if (slot->batch == r->batch_no && slot->version != 0 && slot->account != account.v) {
+		if (r->displaced_count == r->displaced_cap) {
+			r->displaced_cap = r->displaced_cap == 0 ? 16 : size_mul(r->displaced_cap, 2);
+			r->displaced = xrealloc(r->displaced, size_mul(r->displaced_cap, sizeof(*r->displaced)));
+		}
+		r->displaced[r->displaced_count++] = *slot;
+	}
+	*slot = (struct known_version){ account.v, version, r->batch_no };
+	key[0] = META_VERSION;
+	put_be64(key + 1, account.v);
+	put_le64(value, version);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], key, sizeof(key), value, sizeof(value));
+}
+
+static enum err
+versions_check(struct rocks *r, const struct kv_commit *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct kv_txn *t = c->txns[i];
+		uint64_t current;
+		bool is_found = false;
+		enum err e;
+
+		if (!kv_txn_is_versioned(t))
+			continue;
+		for (size_t j = i; j > 0 && !is_found; j--) {	/* twice in a set: the later is built on the earlier */
+			is_found = c->txns[j - 1]->account.v == t->account.v && kv_txn_is_versioned(c->txns[j - 1]);
+			if (is_found)
+				current = c->txns[j - 1]->next;
+		}
+		if (!is_found) {
+			e = version_find(r, t->account, &current);
+			if (e != ERR_OK)
+				return e;
+		}
+		if (t->base != current)
+			return ERR_CONFLICT;
+	}
+	return ERR_OK;
+}
+
+/* ---- one commit */
+
+static enum err
+commit_check(struct rocks *r, const struct kv_commit *c)
+{
+	enum err e = kv_commit_check(c);
+
+	if (e == ERR_OK)
+		e = versions_check(r, c);
+	if (e == ERR_OK && !c->is_deletes && kv_space(&r->kv) == KV_SPACE_HARD)
+		e = ERR_FULL;
+	if (e == ERR_OK)
+		e = rocks_links_check(r, c);
+	return e;
+}
+
+static void
+op_put(struct rocks *r, const struct kv_op *op)
+{
+	rocksdb_column_family_handle_t *cf = r->cf[op->kind];
+
+	switch (op->type) {
+	case KV_OP_PUT:
+		rocksdb_writebatch_put_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+		break;
+	case KV_OP_DEL:
+		rocksdb_writebatch_delete_cf(r->batch, cf, op->key.p, op->key.n);
+		break;
+	case KV_OP_DEL_RANGE:
+		if (str_cmp(op->key, op->value) < 0)
+			rocksdb_writebatch_delete_range_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+		break;
+	case KV_OP_MERGE:
+		rocksdb_writebatch_merge_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+		break;
+	}
+}
+
+static void
+commit_put(struct rocks *r, const struct kv_commit *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct kv_txn *t = c->txns[i];
+		struct kv_op op;
+		size_t pos = 0;
+
+		while (kv_txn_each(t, &pos, &op))
+			op_put(r, &op);
+		if (kv_txn_is_versioned(t))
+			version_put(r, t->account, t->next);
+		rocks_links_apply(r, t);
+	}
+	atomic_fetch_add(&r->stat_commits, c->count);
+}
+
+/* ---- the queue */
+
+void
+rocks_commit(struct kv *kv, struct kv_commit *c)
+{
+	struct rocks *r = rocks_of(kv);
+	bool was_empty;
+
+	must(!r->options.read_only);
+	pthread_mutex_lock(&r->lock);
+	was_empty = list_is_empty(&r->commits);
+	list_add_tail(&r->commits, &c->node);
+	pthread_mutex_unlock(&r->lock);
+	if (was_empty)
+		pthread_cond_signal(&r->changed);
+}
+
+enum err
+rocks_chunk_write(struct kv *kv, struct kv_chunk *c)
+{
+	struct rocks *r = rocks_of(kv);
+	enum err e = ERR_WAIT;
+
+	pthread_mutex_lock(&r->lock);
+	if (atomic_load(&r->is_failed)) {
+		e = ERR_IO;
+	} else if (r->chunk_count < CHUNKS_QUEUED) {
+		list_add_tail(&r->chunks, &c->node);
+		r->chunk_count++;
+		pthread_cond_signal(&r->changed);
+		e = ERR_OK;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return e;
+}
+
+struct drop {
+	struct list node;
+	uint64_t stage_id;
+	uint32_t count;
+};
+
+void
+rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count)
+{
+	struct rocks *r = rocks_of(kv);
+	struct drop *d = xcalloc(1, sizeof(*d));
+
+	d->stage_id = stage_id;
+	d->count = count;
+	pthread_mutex_lock(&r->lock);
+	list_add_tail(&r->drops, &d->node);
+	pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+rocks_request(struct rocks *r, struct rocks_request *q)
+{
+	pthread_mutex_lock(&r->lock);
+	q->is_done = false;
+	list_add_tail(&r->requests, &q->node);
+	pthread_cond_signal(&r->changed);
+	while (!q->is_done)
+		pthread_cond_wait(&r->done, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- rounds */
+
+struct round {
+	struct list commits;	/* taken, in order */
+	struct list chunks, drops;
+	size_t put;		/* commits in the batch */
+	bool is_synced;
+};
+
+static void
+list_move_all(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_is_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to;
+	to->prev->next = to;
+	list_init(from);
+}
+
+/* Locked. */
+static void
+round_take(struct rocks *r, struct round *round)
+{
+	*round = (struct round){ .put = 0 };
+	list_move_all(&r->commits, &round->commits);
+	list_move_all(&r->chunks, &round->chunks);
+	list_move_all(&r->drops, &round->drops);
+}
+
+/* Puts back what did not fit, in front of what came meanwhile. */
+static void
+round_put_back(struct rocks *r, struct round *round, struct kv_commit *first)
+{
+	struct list *from = &first->node, *last = round->commits.prev;
+
+	round->commits.prev = from->prev;
+	from->prev->next = &round->commits;
+	pthread_mutex_lock(&r->lock);
+	last->next = r->commits.next;
+	r->commits.next->prev = last;
+	r->commits.next = from;
+	from->prev = &r->commits;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void
+round_fill(struct rocks *r, struct round *round)
+{
+	size_t bytes = 0;
+
+	list_each(&round->commits, c, struct kv_commit, node) {
+		if (bytes > 0 && bytes + c->bytes > BATCH_BYTES) {
+			round_put_back(r, round, c);
+			return;
+		}
+		bytes += c->bytes + 64;
+		c->e = commit_check(r, c);
+		if (c->e != ERR_OK)
+			continue;
+		commit_put(r, c);
+		round->put++;
+		round->is_synced = round->is_synced || (!c->is_lazy && !r->options.no_sync);
+	}
+}
+
+static void
+round_chunks(struct rocks *r, struct round *round)
+{
+	list_each(&round->chunks, c, struct kv_chunk, node)
+		rocks_chunk_put(r, c);
+	list_each(&round->drops, d, struct drop, node) {
+		rocks_stage_delete(r, d->stage_id, d->count);
+		list_remove(&d->node);
+		free(d);
+	}
+}
+
+static void
+round_end(struct rocks *r, struct round *round, enum err e)
+{
+	unsigned chunks = 0;
+
+	list_each(&round->commits, c, struct kv_commit, node) {
+		list_remove(&c->node);
+		if (c->e == ERR_OK)
+			c->e = e;
+		kv_commit_end(c);
+	}
+	list_each(&round->chunks, c, struct kv_chunk, node) {
+		list_remove(&c->node);
+		free((char *)c->value.p);
+		free(c);
+		chunks++;
+	}
+	if (chunks > 0) {
+		pthread_mutex_lock(&r->lock);
+		r->chunk_count -= chunks;
+		pthread_mutex_unlock(&r->lock);
+		waitlist_wake_all(&r->kv.chunk_waiters);
+	}
+}
+
+static void
+round_run(struct rocks *r, struct round *round)
+{
+	bool has_chunks = !list_is_empty(&round->chunks) || !list_is_empty(&round->drops);
+	enum err e = ERR_OK;
+
+	if (atomic_load(&r->is_failed)) {
+		list_each(&round->commits, c, struct kv_commit, node)
+			c->e = ERR_IO;
+		list_each(&round->drops, d, struct drop, node) {
+			list_remove(&d->node);
+			free(d);
+		}
+		round_end(r, round, ERR_IO);
+		return;
+	}
+	r->batch_no++;
+	r->displaced_count = 0;
+	batch_mark(r);
+	round_chunks(r, round);
+	round_fill(r, round);
+	rocks_links_flush(r);
+	if (round->put > 0 || has_chunks)
+		e = rocks_batch_write(r, round->is_synced);
+	else
+		rocksdb_writebatch_clear(r->batch);	/* everything was refused */
+	if (round->put > 0)
+		atomic_fetch_add(&r->stat_batches, 1);
+	round_end(r, round, e);
+}
+
+/* The last batch has nothing behind it that proves it was synced; damage to it would pass for a torn tail. */
+static void
+idle_mark(struct rocks *r)
+{
+	if (r->is_marked || atomic_load(&r->is_failed) || r->options.no_sync)
+		return;
+	batch_mark(r);
+	ignore_err(rocks_batch_write(r, false), "it has set is_failed");
+	r->is_marked = true;
+}
+
+/* Once in a while, busy or not: bytes that have had no links for the grace period. */
+static void
+sweep_when_due(struct rocks *r)
+{
+	int64_t now = r->kv.clock->wall_ms(r->kv.clock);
+	int64_t now_us = clock_system()->mono_us(clock_system());
+	uint64_t swept;
+	bool is_more;
+
+	if (now_us - r->swept_us < SWEEP_US)
+		return;
+	r->swept_us = now_us;
+	ignore_err(rocks_sweep_step(r, now - (int64_t)r->kv.grace_ms, &swept, &is_more), "tried again in a minute");
+}
+
+/* Locked. Waits for something to do; true when there is. */
+static bool
+queue_wait(struct rocks *r, time_t seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	while (list_is_empty(&r->commits) && list_is_empty(&r->chunks) && list_is_empty(&r->drops) &&
+	    list_is_empty(&r->requests) && !r->is_closing)
+		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+			return false;
+	return true;
+}
+
+static void
+requests_run(struct rocks *r)
+{
+	struct list requests;
+
+	pthread_mutex_lock(&r->lock);
+	list_move_all(&r->requests, &requests);
+	pthread_mutex_unlock(&r->lock);
+	list_each(&requests, q, struct rocks_request, node) {
+		list_remove(&q->node);
+		q->run(q);
+		pthread_mutex_lock(&r->lock);
+		q->is_done = true;
+		pthread_cond_broadcast(&r->done);
+		pthread_mutex_unlock(&r->lock);
+	}
+}
+
+static void *
+committer_run(void *arg)
+{
+	struct rocks *r = arg;
+	struct round round;
+	bool is_over = false;
+
+	while (!is_over) {
+		bool is_idle;
+
+		pthread_mutex_lock(&r->lock);
+		is_idle = !queue_wait(r, r->is_marked ? SWEEP_US / 1000000 : IDLE_MARK_S);
+		round_take(r, &round);
+		is_over = r->is_closing && list_is_empty(&round.commits) && list_is_empty(&round.chunks) &&
+		    list_is_empty(&round.drops) && list_is_empty(&r->requests);
+		pthread_mutex_unlock(&r->lock);
+		if (!list_is_empty(&round.commits) || !list_is_empty(&round.chunks) || !list_is_empty(&round.drops))
+			round_run(r, &round);
+		requests_run(r);
+		if (is_idle)
+			idle_mark(r);
+		sweep_when_due(r);
+	}
+	return NULL;
+}
+
+enum err
+rocks_committer_start(struct rocks *r)
+{
+	if (pthread_create(&r->committer, NULL, committer_run, r) != 0)
+		return ERR_NOMEM;
+	r->has_committer = true;
+	return ERR_OK;
+}
+
+void
+rocks_committer_stop(struct rocks *r)
+{
+	if (r->has_committer) {
+		pthread_mutex_lock(&r->lock);
+		r->is_closing = true;
+		pthread_cond_signal(&r->changed);
+		pthread_mutex_unlock(&r->lock);
+		pthread_join(r->committer, NULL);
+		r->has_committer = false;
+	}
+	if (r->batch != NULL)
+		rocksdb_writebatch_destroy(r->batch);
+	r->batch = NULL;
+	free(r->displaced);
+	r->displaced = NULL;
+}

@@ -1,0 +1,197 @@
+/*
+ * rocks_int.h - the RocksDB engine's parts.
+ *
+ *     rocks.c          opening, closing, room on the disk, numbers
+ *     rocks_options.c  column families and their tuning
+ *     rocks_commit.c   the committer: the only thread that writes
+ *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
+ *     rocks_read.c     loads and bytes: cache first, else reader threads
+ *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
+ *
+ * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their kind. CF_META has, by
+ * first byte: 'v' account → version; 's' stage id → nothing, a stage whose chunks are written and which nothing links yet;
+ * 'z' time (8) blob id → nothing, a blob without links since then; 'f' → version of this format; 'e' → the epoch of stage
+ * ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk number (4) → chunk (chunk.c).
+ */
+#ifndef KV_ROCKS_INT_H
+#define KV_ROCKS_INT_H
+
+#include "base/hash.h"
+#include "kv/kv_int.h"
+
+#include <rocksdb/c.h>
+
+#define ROCKS_FORMAT 1u
+
+enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_COUNT };
+
+#define META_VERSION 'v'
+#define META_STAGE 's'
+#define META_UNLINKED 'z'
+#define META_FORMAT 'f'
+#define META_EPOCH 'e'
+
+#define CHUNKS_QUEUED 2u		/* waiting for the committer; what streams in waits when there are more */
+#define BATCH_BYTES (8u * 1024 * 1024)	/* of transactions in one batch */
+#define VERSIONS_CACHED 4096u		/* power of two */
+#define UNPACKED_KEPT 4u
+
+/* A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id, unlinked_ms. */
+struct blob_row {
+	bool is_doubtful;	/* more unlinks than links: never swept */
+	uint32_t chunk_bytes;
+	uint64_t length, links, stage_id;
+	int64_t unlinked_ms;	/* since when it has no links; 0 while it has some */
+};
+#define BLOB_ROW_BYTES 40u
+
+/* What the committer is asked to do between batches. */
+struct rocks_request {
+	struct list node;
+	void (*run)(struct rocks_request *q);
+	bool is_done;
+};
+
+/* What a reader thread is asked to do. */
+struct rocks_job {
+	struct list node;
+	void (*run)(struct rocks_job *j);
+};
+
+struct rocks {
+	struct kv kv;
+	struct kv_options options;
+	char *dir;
+	int lock_fd;
+	rocksdb_t *db;
+	rocksdb_column_family_handle_t *cf[CF_COUNT];
+	rocksdb_options_t *cf_options[CF_COUNT], *db_options;
+	rocksdb_cache_t *cache;
+	rocksdb_writeoptions_t *write_sync, *write_lazy;
+	atomic_bool is_failed;
+	atomic_uint_fast64_t stage_ids;
+
+	/* Room on the disk, as it was space_ms ago. */
+	atomic_int space;
+	atomic_int_fast64_t space_us;
+
+	/* The committer's queue. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		/* for the committer */
+	pthread_cond_t done;		/* for those who wait for requests */
+	struct list commits, chunks, drops, requests;
+	unsigned chunk_count;
+	bool is_closing, has_committer;
+	pthread_t committer;
+
+	/* The committer's own. */
+	rocksdb_writebatch_t *batch;
+	size_t batch_bytes;
+	uint64_t batch_no;
+	struct known_version {
+		uint64_t account, version;	/* version 0: not known */
+		uint64_t batch;			/* that put it */
+	} versions[VERSIONS_CACHED], *displaced;
+	size_t displaced_count, displaced_cap;
+	int64_t swept_us;
+	struct hash blobs;		/* struct pending_blob, of the batch being made */
+	struct list pending;
+	uint64_t durable_seq;		/* everything up to it is synced */
+	bool is_marked;			/* and a record in the log says so */
+
+	/* Readers. */
+	pthread_mutex_t read_lock;
+	pthread_cond_t read_changed;
+	struct list jobs;
+	bool readers_end;
+	pthread_t *readers;
+	unsigned reader_count;
+
+	/* The chunks unpacked last, for messages that are read in small pieces. */
+	pthread_mutex_t unpacked_lock;
+	struct unpacked {
+		uint64_t stage_id;
+		uint32_t no;
+		struct kv_bytes *bytes;
+	} unpacked[UNPACKED_KEPT];
+	unsigned unpacked_next;
+
+	atomic_uint_fast64_t stat_commits, stat_batches, stat_syncs, stat_bytes, stat_loads_now, stat_loads_waited;
+};
+
+static inline struct rocks *
+rocks_of(struct kv *kv)
+{
+	return container_of(kv, struct rocks, kv);
+}
+
+/* Frees a RocksDB message and says which error it is: CORRUPT, WAIT (not in memory), IO. NULL: OK. */
+enum err rocks_err(char *message);
+/* As kv_rocks_open(), on another rocksdb::Env (for tests). */
+must_use enum err rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail);
+/* Closes as a crash would: what is in memory stays unwritten. For tests. */
+void rocks_abandon(struct kv *kv);
+
+/* ---- rocks_options.c */
+const char *rocks_cf_name(enum rocks_cf cf);
+rocksdb_options_t *rocks_db_options(const struct kv_options *o);
+rocksdb_options_t *rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merge, rocksdb_cache_t *cache);
+
+/* ---- rocks_commit.c */
+must_use enum err rocks_committer_start(struct rocks *r);
+/* Does what is queued, then ends the thread. */
+void rocks_committer_stop(struct rocks *r);
+void rocks_commit(struct kv *kv, struct kv_commit *c);
+enum err rocks_chunk_write(struct kv *kv, struct kv_chunk *c);
+void rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count);
+/* Has the committer run it; returns when it is done. */
+void rocks_request(struct rocks *r, struct rocks_request *q);
+/* Writes r->batch and empties it; a failure is final. In the committer. */
+must_use enum err rocks_batch_write(struct rocks *r, bool is_synced);
+
+/* ---- rocks_blob.c: all in the committer, but for the last three */
+/* Room for all links of the commit to be looked at; ERR_CORRUPT for one without bytes to a blob that is not there. */
+must_use enum err rocks_links_check(struct rocks *r, const struct kv_commit *c);
+/* Adds them to the batch; to be called for commits that passed the check, in order. */
+void rocks_links_apply(struct rocks *r, const struct kv_txn *t);
+/* The rows of the blobs that changed go into the batch. */
+void rocks_links_flush(struct rocks *r);
+void rocks_chunk_put(struct rocks *r, const struct kv_chunk *c);
+void rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count);
+/* At start: stages that nothing links. */
+must_use enum err rocks_stages_sweep(struct rocks *r);
+/* Up to a few hundred blobs without links since before; how many bytes. */
+must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *is_more_out);
+enum err rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
+enum err rocks_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
+must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);
+void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
+
+/* ---- rocks_read.c */
+must_use enum err rocks_readers_start(struct rocks *r);
+void rocks_readers_stop(struct rocks *r);
+enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out);
+enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
+/* One account's version; o may carry a snapshot and a tier. */
+must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, struct account_id account,
+    uint64_t *version_out);
+
+/* ---- rocks_wal.c */
+
+/* What the log files of a closed database say of themselves. */
+struct wal_report {
+	bool is_torn;			/* some record is not whole */
+	uint64_t durable_seq;		/* the highest that some record says was synced before it */
+	uint64_t bytes;
+};
+must_use enum err rocks_wal_look(const char *dir, struct wal_report *out);
+/* The record that says it, as the first of a batch. */
+#define WAL_MARK_BYTES 12u
+void rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq);
+
+#endif

@@ -1,0 +1,428 @@
+/*
+ * rocks_read.c - loads and message bytes. A read is first tried in memory only (memtables and cache); when RocksDB says
+ * that it would have to read a file, it is handed to a reader thread, which begins anew. A load sees one snapshot, so all
+ * its rows are of the version that it tells.
+ */
+#include "base/bytes.h"
+#include "base/size.h"
+#include "kv/rocks_int.h"
+
+#include <stdlib.h>
+
+/* How a read may go: in memory only, or from the disk too. */
+enum tier { TIER_CACHE = 1 /* rocksdb's kBlockCacheTier */, TIER_ALL = 0 };
+
+static rocksdb_readoptions_t *
+read_options(enum tier tier, const rocksdb_snapshot_t *snapshot)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+
+	rocksdb_readoptions_set_read_tier(o, tier);
+	if (snapshot != NULL)
+		rocksdb_readoptions_set_snapshot(o, snapshot);
+	return o;
+}
+
+/* ERR_OK with *value_out NULL: there is no such row. */
+static enum err
+row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_cf cf, struct str key, rocksdb_pinnableslice_t **value_out)
+{
+	char *message = NULL;
+
+	*value_out = rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
+	return rocks_err(message);
+}
+
+static struct str
+slice_str(const rocksdb_pinnableslice_t *s)
+{
+	size_t n;
+	const char *p = rocksdb_pinnableslice_value(s, &n);
+
+	return str_make(p, n);
+}
+
+enum err
+rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, struct account_id account, uint64_t *version_out)
+{
+	rocksdb_pinnableslice_t *s;
+	char key[1 + KV_ACCOUNT_KEY];
+	enum err e;
+
+	key[0] = META_VERSION;
+	put_be64(key + 1, account.v);
+	e = row_get(r, o, CF_META, str_make(key, sizeof(key)), &s);
+	if (e != ERR_OK)
+		return e;
+	*version_out = 0;
+	if (s != NULL) {
+		if (slice_str(s).n == 8)
+			*version_out = get_le64(slice_str(s).p);
+		else
+			e = ERR_CORRUPT;
+		rocksdb_pinnableslice_destroy(s);
+	}
+	return e;
+}
+
+enum err
+rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out)
+{
+	rocksdb_readoptions_t *o = read_options(TIER_ALL, NULL);
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < count && e == ERR_OK; i++)
+		e = rocks_version_get(rocks_of(kv), o, accounts[i], &versions_out[i]);
+	rocksdb_readoptions_destroy(o);
+	return e;
+}
+
+/* ---- loads */
+
+struct load {
+	struct rocks *r;
+	struct account_id account;
+	enum tier tier;
+	const rocksdb_snapshot_t *snapshot;
+	rocksdb_readoptions_t *options;		/* for single rows */
+	struct kv_rows *rows;
+};
+
+static enum err
+exact_load(struct load *l, const struct kv_range *range, size_t at)
+{
+	char few[256], *key = few;
+	rocksdb_pinnableslice_t *s;
+	enum err e;
+
+	if (KV_ACCOUNT_KEY + range->from.n > sizeof(few))
+		key = xmalloc(size_add(KV_ACCOUNT_KEY, range->from.n));
+	kv_key_put(key, l->account, range->from);
+	e = row_get(l->r, l->options, (enum rocks_cf)range->kind, str_make(key, KV_ACCOUNT_KEY + range->from.n), &s);
+	if (e == ERR_OK && s != NULL) {
+		kv_rows_add(l->rows, at, range->from, slice_str(s));
+		rocksdb_pinnableslice_destroy(s);
+	}
+	if (key != few)
+		free(key);
+	return e;
+}
+
+static void
+range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, size_t at)
+{
+	uint32_t left = range->limit != 0 ? range->limit : UINT32_MAX;
+
+	for (; left > 0 && rocksdb_iter_valid(it); left--) {
+		struct str key, value;
+
+		key.p = rocksdb_iter_key(it, &key.n);
+		value.p = rocksdb_iter_value(it, &value.n);
+		kv_rows_add(l->rows, at, str_sub(key, KV_ACCOUNT_KEY, SIZE_MAX), value);
+		if (left == 1)
+			break;		/* not a step more: it might need the disk */
+		if (range->is_reverse)
+			rocksdb_iter_prev(it);
+		else
+			rocksdb_iter_next(it);
+	}
+}
+
+static enum err
+range_load(struct load *l, const struct kv_range *range, size_t at)
+{
+	struct account_id end = { range->to.p != NULL ? l->account.v : l->account.v + 1 };
+	size_t from_n = size_add(KV_ACCOUNT_KEY, range->from.n), to_n = size_add(KV_ACCOUNT_KEY, range->to.n);
+	char *from = xmalloc(size_add(from_n, to_n)), *to = from + from_n, *message = NULL;
+	rocksdb_readoptions_t *o = read_options(l->tier, l->snapshot);
+	rocksdb_iterator_t *it;
+	enum err e;
+
+	kv_key_put(from, l->account, range->from);
+	kv_key_put(to, end, range->to);
+	if (str_cmp(str_make(from, from_n), str_make(to, to_n)) >= 0) {
+		rocksdb_readoptions_destroy(o);
+		free(from);
+		return ERR_OK;
+	}
+	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
+	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
+	it = rocksdb_create_iterator_cf(l->r->db, o, l->r->cf[range->kind]);
+	if (range->is_reverse)
+		rocksdb_iter_seek_to_last(it);
+	else
+		rocksdb_iter_seek(it, from, from_n);
+	range_rows(l, it, range, at);
+	rocksdb_iter_get_error(it, &message);
+	e = rocks_err(message);
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(o);
+	free(from);
+	return e;
+}
+
+static enum err
+load_try(struct rocks *r, enum tier tier, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out)
+{
+	struct load l = { .r = r, .account = account, .tier = tier };
+	uint64_t version = 0;
+	enum err e;
+
+	l.snapshot = rocksdb_create_snapshot(r->db);
+	l.options = read_options(tier, l.snapshot);
+	e = rocks_version_get(r, l.options, account, &version);
+	if (e == ERR_OK)
+		l.rows = kv_rows_new(count, version);
+	for (size_t i = 0; i < count && e == ERR_OK; i++)
+		e = ranges[i].is_exact ? exact_load(&l, &ranges[i], i) : range_load(&l, &ranges[i], i);
+	rocksdb_readoptions_destroy(l.options);
+	rocksdb_release_snapshot(r->db, l.snapshot);
+	if (e == ERR_OK)
+		*rows_out = l.rows;
+	else
+		kv_rows_free(l.rows);
+	return e;
+}
+
+static void
+job_add(struct rocks *r, struct rocks_job *j)
+{
+	list_init(&j->node);
+	pthread_mutex_lock(&r->read_lock);
+	list_add_tail(&r->jobs, &j->node);
+	pthread_cond_signal(&r->read_changed);
+	pthread_mutex_unlock(&r->read_lock);
+}
+
+struct load_wait {
+	struct rocks_job job;
+	struct rocks *r;
+	struct kv_load_job *load;
+};
+
+static void
+load_wait_run(struct rocks_job *job)
+{
+	struct load_wait *w = container_of(job, struct load_wait, job);
+	struct kv_rows *rows = NULL;
+	enum err e = load_try(w->r, TIER_ALL, w->load->account, w->load->ranges, w->load->count, &rows);
+
+	w->load->fn(w->load->ctx, e, rows);
+	kv_load_job_free(w->load);
+	free(w);
+}
+
+enum err
+rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
+    kv_load_fn *fn, void *ctx)
+{
+	struct rocks *r = rocks_of(kv);
+	enum err e = load_try(r, TIER_CACHE, account, ranges, count, rows_out);
+	struct load_wait *w;
+
+	if (e != ERR_WAIT) {
+		atomic_fetch_add_explicit(&r->stat_loads_now, 1, memory_order_relaxed);
+		return e;
+	}
+	atomic_fetch_add_explicit(&r->stat_loads_waited, 1, memory_order_relaxed);
+	w = xcalloc(1, sizeof(*w));
+	w->job.run = load_wait_run;
+	w->r = r;
+	w->load = kv_load_job_new(account, ranges, count, fn, ctx);
+	job_add(r, &w->job);
+	return ERR_WAIT;
+}
+
+enum err
+rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+{
+	struct rocks *r = rocks_of(kv);
+
+	atomic_fetch_add_explicit(&r->stat_loads_waited, 1, memory_order_relaxed);
+	return load_try(r, TIER_ALL, account, ranges, count, rows_out);
+}
+
+/* ---- message bytes */
+
+static struct kv_bytes *
+unpacked_find(struct rocks *r, uint64_t stage_id, uint32_t no)
+{
+	struct kv_bytes *found = NULL;
+
+	pthread_mutex_lock(&r->unpacked_lock);
+	for (unsigned i = 0; i < UNPACKED_KEPT && found == NULL; i++)
+		if (r->unpacked[i].bytes != NULL && r->unpacked[i].stage_id == stage_id && r->unpacked[i].no == no)
+			found = kv_bytes_ref(r->unpacked[i].bytes);
+	pthread_mutex_unlock(&r->unpacked_lock);
+	return found;
+}
+
+static void
+unpacked_keep(struct rocks *r, uint64_t stage_id, uint32_t no, struct kv_bytes *bytes)
+{
+	struct kv_bytes *old;
+	struct unpacked *u;
+
+	pthread_mutex_lock(&r->unpacked_lock);
+	u = &r->unpacked[r->unpacked_next++ % UNPACKED_KEPT];
+	old = u->bytes;
+	*u = (struct unpacked){ stage_id, no, kv_bytes_ref(bytes) };
+	pthread_mutex_unlock(&r->unpacked_lock);
+	kv_bytes_unref(old);
+}
+
+static enum err
+blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, const struct blob_id *id, struct blob_row *row_out)
+{
+	rocksdb_pinnableslice_t *s;
+	enum err e = row_get(r, o, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
+
+	if (e != ERR_OK)
+		return e;
+	if (s == NULL)
+		return ERR_CORRUPT;
+	e = blob_row_decode(slice_str(s), row_out);
+	rocksdb_pinnableslice_destroy(s);
+	return e;
+}
+
+static enum err
+chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, uint64_t stage_id, uint32_t no, struct kv_bytes **out)
+{
+	rocksdb_pinnableslice_t *s;
+	char key[12];
+	enum err e;
+
+	chunk_key_put(key, stage_id, no);
+	e = row_get(r, o, CF_CHUNK, str_make(key, sizeof(key)), &s);
+	if (e != ERR_OK)
+		return e;
+	if (s == NULL)
+		return ERR_CORRUPT;
+	e = kv_chunk_decode(&r->kv.codecs, slice_str(s), out);
+	rocksdb_pinnableslice_destroy(s);
+	return e;
+}
+
+/* One snapshot for row and chunk is not needed: a row that was read names chunks that live for the grace period. */
+static enum err
+blob_try(struct rocks *r, enum tier tier, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+{
+	rocksdb_readoptions_t *o = read_options(tier, NULL);
+	struct blob_row row;
+	enum err e = blob_row_try(r, o, id, &row);
+
+	if (e == ERR_OK && offset >= row.length)
+		e = ERR_END;
+	if (e == ERR_OK) {
+		uint32_t no = (uint32_t)(offset / row.chunk_bytes);
+		size_t at = (size_t)(offset % row.chunk_bytes);
+		size_t whole = (size_t)MIN(row.chunk_bytes, row.length - (uint64_t)no * row.chunk_bytes);
+		struct kv_bytes *chunk = unpacked_find(r, row.stage_id, no);
+		bool is_kept = chunk != NULL;
+
+		if (chunk == NULL)
+			e = chunk_try(r, o, row.stage_id, no, &chunk);
+		if (e == ERR_OK && chunk->s.n != whole)
+			e = ERR_CORRUPT;
+		if (e == ERR_OK && at == 0 && length >= whole) {
+			*bytes_out = kv_bytes_ref(chunk);
+		} else if (e == ERR_OK) {
+			*bytes_out = kv_bytes_part(chunk, str_sub(chunk->s, at, at + MIN(length, whole - at)));
+			if (!is_kept)
+				unpacked_keep(r, row.stage_id, no, chunk);
+		}
+		kv_bytes_unref(chunk);
+	}
+	rocksdb_readoptions_destroy(o);
+	return e;
+}
+
+struct blob_wait {
+	struct rocks_job job;
+	struct rocks *r;
+	struct blob_id id;
+	uint64_t offset;
+	size_t length;
+	kv_blob_fn *fn;
+	void *ctx;
+};
+
+static void
+blob_wait_run(struct rocks_job *job)
+{
+	struct blob_wait *w = container_of(job, struct blob_wait, job);
+	struct kv_bytes *bytes = NULL;
+	enum err e = blob_try(w->r, TIER_ALL, &w->id, w->offset, w->length, &bytes);
+
+	w->fn(w->ctx, e, bytes);
+	free(w);
+}
+
+enum err
+rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out,
+    kv_blob_fn *fn, void *ctx)
+{
+	struct rocks *r = rocks_of(kv);
+	enum err e = blob_try(r, TIER_CACHE, id, offset, length, bytes_out);
+	struct blob_wait *w;
+
+	if (e != ERR_WAIT)
+		return e;
+	w = xcalloc(1, sizeof(*w));
+	*w = (struct blob_wait){ .job.run = blob_wait_run, .r = r, .id = *id, .offset = offset, .length = length, .fn = fn, .ctx = ctx };
+	job_add(r, &w->job);
+	return ERR_WAIT;
+}
+
+/* ---- reader threads */
+
+static void *
+reader_run(void *arg)
+{
+	struct rocks *r = arg;
+
+	pthread_mutex_lock(&r->read_lock);
+	for (;;) {
+		struct rocks_job *j;
+
+		while (list_is_empty(&r->jobs) && !r->readers_end)
+			pthread_cond_wait(&r->read_changed, &r->read_lock);
+		j = list_first(&r->jobs, struct rocks_job, node);
+		if (j == NULL)
+			break;
+		list_remove(&j->node);
+		pthread_mutex_unlock(&r->read_lock);
+		j->run(j);
+		pthread_mutex_lock(&r->read_lock);
+	}
+	pthread_mutex_unlock(&r->read_lock);
+	return NULL;
+}
+
+enum err
+rocks_readers_start(struct rocks *r)
+{
+	unsigned count = r->options.reader_threads != 0 ? r->options.reader_threads : 2;
+
+	r->readers = xcalloc(count, sizeof(*r->readers));
+	for (; r->reader_count < count; r->reader_count++)
+		if (pthread_create(&r->readers[r->reader_count], NULL, reader_run, r) != 0)
+			return ERR_NOMEM;
+	return ERR_OK;
+}
+
+void
+rocks_readers_stop(struct rocks *r)
+{
+	pthread_mutex_lock(&r->read_lock);
+	r->readers_end = true;
+	pthread_cond_broadcast(&r->read_changed);
+	pthread_mutex_unlock(&r->read_lock);
+	for (unsigned i = 0; i < r->reader_count; i++)
+		pthread_join(r->readers[i], NULL);
+	free(r->readers);
+	for (unsigned i = 0; i < UNPACKED_KEPT; i++)
+		kv_bytes_unref(r->unpacked[i].bytes);
+}
