@@ -4,8 +4,9 @@
 #include <stddef.h>
 
 const struct imap_command *const imap_commands[] = {
-	&cmd_create, &cmd_delete, &cmd_enable, &cmd_examine, &cmd_list, &cmd_lsub, &cmd_namespace, &cmd_rename, &cmd_select,
-	&cmd_status, &cmd_subscribe, &cmd_unsubscribe, &cmd_xlist, NULL,
+	&cmd_authenticate, &cmd_capability, &cmd_compress, &cmd_create, &cmd_delete, &cmd_enable, &cmd_examine, &cmd_id, &cmd_list,
+	&cmd_login, &cmd_logout, &cmd_lsub, &cmd_namespace, &cmd_noop, &cmd_rename, &cmd_select, &cmd_starttls, &cmd_status,
+	&cmd_subscribe, &cmd_unsubscribe, &cmd_xlist, NULL,
 };
 
 const struct imap_command *

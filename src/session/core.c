@@ -2,6 +2,7 @@
 #include "session/core.h"
 
 #include "base/log.h"
+#include "session/server.h"
 
 #include <stdlib.h>
 
@@ -437,6 +438,8 @@ session_take_line(struct session *s, struct str *line_out)
 	struct imap_frame frame = { .kind = IMAP_FRAME_MORE };
 
 	k->wants_line = true;
+	if (s->account == NULL)
+		stream_set_input_max(s->stream, SESSION_LINE_MAX + 2);
 	if (input.n > 0)
 		frame = imap_framer_next_line(&lines, input);
 	if (frame.kind == IMAP_FRAME_TOO_LONG) {
@@ -558,6 +561,7 @@ void
 core_continue(struct session_core *k)
 {
 	struct session *s = &k->s;
+	bool goes_on = false;
 
 	if (k->is_inside)
 		return;
@@ -565,15 +569,16 @@ core_continue(struct session_core *k)
 	k->turn_began_us = loop_clock(k->loop)->mono_us(loop_clock(k->loop));
 	while (!s->is_closing && !session_is_full(s) && step(k)) {
 		if (session_should_yield(s)) {
+			goes_on = true;
 			loop_post(k->loop, &k->wake_task);
 			break;
 		}
 	}
 	if (session_is_full(s))
-		k->wants_output = true;
+		k->wants_output = goes_on = true;
 	core_flush(k);
 	k->is_inside = false;
-	if (stream_is_eof(s->stream) && !s->is_closing && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL ||
+	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL ||
 	    k->phase == PHASE_SKIP || k->phase == PHASE_DISCARD || k->wants_line)) {
 		k->end_reason = "the client went away";
 		s->is_closing = true;
@@ -730,6 +735,30 @@ session_is_secure(const struct session *s)
 	return stream_ssl(s->stream) != NULL || io_addr_is_local(&s->core->peer);
 }
 
+bool
+session_may_send_password(const struct session *s)
+{
+	return session_is_secure(s) || server_options(s->server)->allows_cleartext;
+}
+
+void
+session_end(struct session *s, const char *reason)
+{
+	if (s->is_closing)
+		return;
+	s->core->end_reason = reason;
+	core_flush(s->core);
+	s->is_closing = true;
+	stream_close(s->stream);
+}
+
+void
+session_forget_client_id(struct session *s)
+{
+	free((char *)s->core->client_id.p);
+	s->core->client_id = STR_NONE;
+}
+
 void
 session_logged_in(struct session *s, struct str user, struct account *account)
 {
@@ -741,6 +770,7 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
 	k->last_input_ms = loop_now_ms(k->loop);
 	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->keepalive_ms);
+	server_session_changed(s->server, k);
 }
 
 /* ---- life ---- */
@@ -874,7 +904,7 @@ session_new(struct server *server, struct loop *loop, int fd, const struct io_ad
 		return &k->s;
 	}
 	k->is_tls_implicit = true;
-	ignore_err(stream_start_tls(k->s.stream, tls, STR("imap")), "nothing can be buffered on a new connection");
+	ignore_err(stream_start_tls(k->s.stream, tls, "imap"), "nothing can be buffered on a new connection");
 	return &k->s;
 }
 

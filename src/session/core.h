@@ -71,7 +71,7 @@ struct session_core {
 	bool is_idling;
 	int64_t started_ms;
 	uint64_t command_count;
-	uint32_t bad_count;
+	uint32_t bad_count, failed_login_count;
 	struct str client_id;		/* from ID; heap */
 	const char *end_reason;
 	struct list in_server;		/* server.c: registry of the loop or server */
@@ -90,6 +90,12 @@ void session_free(struct session *s);
 
 /** The connection is under TLS, or local so that nobody can listen in. */
 bool session_is_secure(const struct session *s);
+/** Passwords may be sent: it is secure, or the server's options say so. */
+bool session_may_send_password(const struct session *s);
+/** Ends it when what is written so far is sent; the reason is for the log. */
+void session_end(struct session *s, const char *reason);
+/** Forgets what the client said of itself. */
+void session_forget_client_id(struct session *s);
 /** A login has succeeded: takes over account; the limits of logged-in clients apply from now on. */
 void session_logged_in(struct session *s, struct str user, struct account *account);
 /** Runs the current command again, in the next turn. Loop thread. */

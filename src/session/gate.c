@@ -65,7 +65,7 @@ gate_task(struct loop_task *t)
 	struct session_core *k = container_of(t, struct session_core, gate_task);
 
 	stream_gate_changed(k->s.stream);
-	if (k->gates > 0 && !k->s.is_closing && k->s.own != NULL &&
+	if (k->gates > 0 && k->s.own != NULL &&
 	    account_durability(k->s.account, snapshot_version(k->s.own)) == VERSION_PENDING)
 		watch(k);
 }

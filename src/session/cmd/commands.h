@@ -4,6 +4,8 @@
 
 #include "session/command.h"
 
+extern const struct imap_command cmd_authenticate, cmd_capability, cmd_compress, cmd_id, cmd_login, cmd_logout, cmd_noop,
+    cmd_starttls;
 extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename,
     cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;
 

@@ -1,0 +1,95 @@
+/* capability.c - see capability.h: which capabilities a session is told (RFC 9051 6.1.1, 7.2.2). */
+#include "session/capability.h"
+
+#include "auth/client.h"
+#include "io/stream.h"
+#include "session/core.h"
+#include "session/server.h"
+
+const struct capability_row capabilities[CAP_COUNT] = {
+#define CAPABILITY(id, name_, spec_, when_) [CAP_##id] = { .name = name_, .spec = spec_, .when = CAP_##when_ },
+#include "session/capability.def"
+#undef CAPABILITY
+};
+
+static void
+add(struct buf *b, const char *name)
+{
+	if (b->n > 0 && b->p[b->n - 1] != ' ')
+		buf_chr(b, ' ');
+	buf_c(b, name);
+}
+
+static void
+add_mechs(const struct session *s, struct buf *b)
+{
+	const struct server_options *o = server_options(s->server);
+	SSL *ssl = stream_ssl(s->stream);
+	BUF_CLEAN struct buf cert = BUF_MAX(4096);
+	const char *const *mechs = auth_mechs(o->auth, session_may_send_password(s), ssl != NULL, ssl != NULL && tls_peer_name(ssl, &cert));
+
+	for (; *mechs != NULL; mechs++) {
+		add(b, capabilities[CAP_AUTH].name);
+		buf_c(b, *mechs);
+	}
+}
+
+/* Those that code decides about. */
+static void
+add_special(const struct session *s, enum capability c, struct buf *b)
+{
+	const struct server_options *o = server_options(s->server);
+	bool is_before_login = s->account == NULL;
+
+	switch (c) {
+	case CAP_STARTTLS:
+		if (is_before_login && o->tls != NULL && stream_ssl(s->stream) == NULL)
+			add(b, capabilities[c].name);
+		break;
+	case CAP_LOGINDISABLED:
+		if (is_before_login && !session_may_send_password(s))
+			add(b, capabilities[c].name);
+		break;
+	case CAP_AUTH:
+		if (is_before_login)
+			add_mechs(s, b);
+		break;
+	case CAP_COMPRESS:
+		if (!is_before_login && !stream_is_deflated(s->stream))
+			add(b, capabilities[c].name);
+		break;
+	case CAP_APPENDLIMIT:
+		if (!is_before_login) {
+			add(b, capabilities[c].name);
+			buf_u64(b, session_append_limit(s));
+		}
+		break;
+	default:
+		must(false);
+	}
+}
+
+void
+capability_format(const struct session *s, struct buf *b)
+{
+	for (enum capability c = 0; c < CAP_COUNT; c++) {
+		switch (capabilities[c].when) {
+		case CAP_NEVER_SHOWN:
+			break;
+		case CAP_ALWAYS:
+			add(b, capabilities[c].name);
+			break;
+		case CAP_BEFORE_LOGIN:
+			if (s->account == NULL)
+				add(b, capabilities[c].name);
+			break;
+		case CAP_AFTER_LOGIN:
+			if (s->account != NULL)
+				add(b, capabilities[c].name);
+			break;
+		case CAP_SPECIAL:
+			add_special(s, c, b);
+			break;
+		}
+	}
+}
