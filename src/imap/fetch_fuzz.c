@@ -16,8 +16,7 @@ check_label(struct arena *a, const struct imap_section *sec)
 
 	if (sec->has_partial)
 		label = arena_printf(a, "%.*s.%llu>", (int)label.n - 1, label.p, (unsigned long long)sec->length);
-	imap_scan_init(&s, a, STR_NONE, false);
-	s.in = label;
+	imap_scan_init(&s, a, label, false);
 	must(imap_fetch_parse(&s, &again) == ERR_OK && again.n_sections == 1);
 	must(again.sections[0].kind == sec->kind && again.sections[0].n_path == sec->n_path &&
 	    again.sections[0].n_fields == sec->n_fields && str_eq(again.sections[0].label, sec->label));

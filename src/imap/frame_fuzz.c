@@ -75,7 +75,7 @@ run(struct str input, size_t step, bool reads)
 			case IMAP_FRAME_COMMAND:
 				sum = (sum + 1) * 31 + (is_discarding ? 0 : frame.text_length);
 				if (reads && !is_discarding)
-					read_words(str_make(have.p, frame.length));
+					read_words(str_make(have.p, frame.text_length));
 				buf_consume(&have, frame.length);
 				imap_framer_reset(&f);
 				is_discarding = false;

@@ -49,10 +49,6 @@ imap_is_tag_char(char c)
 void
 imap_scan_init(struct imap_scan *s, struct arena *a, struct str command, bool is_utf8)
 {
-	if (command.n > 0 && command.p[command.n - 1] == '\n')
-		command.n--;
-	if (command.n > 0 && command.p[command.n - 1] == '\r')
-		command.n--;
 	*s = (struct imap_scan){ .in = command, .arena = a, .is_utf8 = is_utf8, .err = ERR_OK };
 }
 

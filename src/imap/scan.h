@@ -1,7 +1,7 @@
 /*
  * scan.h - reads the words of one command: atoms, strings, literals, numbers, lists, mailboxes, dates (RFC 9051 9).
  *
- * The input is a whole command as the framer cut it, literals in place ("{5}\r\nHELLO"), with or without the line end. Every
+ * The input is a whole command as the framer cut it, literals in place ("{5}\r\nHELLO"), without the line end. Every
  * function either takes its word and returns true, or returns false and notes once what was expected where;
  * imap_scan_error() makes the words of the BAD reply from it. Strings point into the input or, when quotes had to be
  * undone, into the arena.
@@ -33,7 +33,7 @@ void imap_scan_error(const struct imap_scan *s, struct buf *b);
 
 /* Looking without taking. */
 int imap_scan_peek(const struct imap_scan *s);			/* next byte, or -1 at the end */
-bool imap_scan_is_end(const struct imap_scan *s);		/* only a line end (and spaces before it) is left */
+bool imap_scan_is_end(const struct imap_scan *s);		/* nothing but spaces is left */
 bool imap_scan_at(const struct imap_scan *s, char c);
 /** The words that follow here begin with this atom, any case, and the atom ends there. */
 bool imap_scan_at_atom(const struct imap_scan *s, struct str name);

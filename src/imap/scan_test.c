@@ -15,6 +15,7 @@ static const struct {
 	{ "\"a\\\"b\\\\\"", "a\"b\\" },
 	{ "\"gr\xc3\xbc\xc3\x9f\"", "gr\xc3\xbc\xc3\x9f" },
 	{ "{3}\r\na\r\n", "a\r\n" },
+	{ "{1}\r\n\n", "\n" },
 	{ "{3+}\r\nabc", "abc" },
 	{ "{3}\nabc", "abc" },
 	{ "{0}\r\n", "" },
@@ -43,9 +44,7 @@ test_astring(void)
 		struct str got = STR_NONE;
 		bool is_good;
 
-		/* As it is: the line end is no part of it, but one that ends a literal is. */
-		imap_scan_init(&s, &a, STR_NONE, false);
-		s.in = str_c(strings[i].in);
+		imap_scan_init(&s, &a, str_c(strings[i].in), false);
 		is_good = imap_scan_astring(&s, &got) && imap_scan_end(&s);
 		CHECK(is_good == (imap_scan_err(&s) == ERR_OK));
 		if (!CHECK(is_good == (strings[i].want != NULL)) || (is_good && !CHECK_STR(got, str_c(strings[i].want))))
@@ -61,7 +60,7 @@ test_literal_with_nul(void)
 	struct imap_scan s;
 	struct str got;
 
-	imap_scan_init(&s, &a, STR("{3}\r\na\0b\r\n"), false);
+	imap_scan_init(&s, &a, STR("{3}\r\na\0b"), false);
 	CHECK(!imap_scan_astring(&s, &got));
 	arena_done(&a);
 }
@@ -79,7 +78,7 @@ test_words(void)
 	struct imap_datetime t;
 
 	imap_scan_init(&s, &a,
-	    STR("a.1 uid copy 1:3,$ inbox 4294967295 9223372036854775807 1-Feb-1994 \"17-Jul-1996 02:44:25 -0700\" NIL\r\n"), false);
+	    STR("a.1 uid copy 1:3,$ inbox 4294967295 9223372036854775807 1-Feb-1994 \"17-Jul-1996 02:44:25 -0700\" NIL"), false);
 	CHECK(imap_scan_tag(&s, &tag) && imap_scan_sp(&s));
 	CHECK_STR(tag, STR("a.1"));
 	CHECK(imap_scan_try_atom(&s, STR("UID")) && !imap_scan_try_atom(&s, STR("COPY")) && imap_scan_sp(&s));
@@ -164,12 +163,12 @@ test_error_text(void)
 	struct imap_scan s;
 	struct str box;
 
-	imap_scan_init(&s, &a, STR("( \r\n"), false);
+	imap_scan_init(&s, &a, STR("( "), false);
 	CHECK(!imap_scan_mailbox(&s, &box));
 	CHECK(!imap_scan_sp(&s));
 	imap_scan_error(&s, &b);
 	CHECK_STR(buf_str(&b), STR("Expected a mailbox name at byte 1 of the command."));
-	imap_scan_init(&s, &a, STR("\r\n"), false);
+	imap_scan_init(&s, &a, STR(""), false);
 	CHECK(!imap_scan_sp(&s));
 	imap_scan_error(&s, &c);
 	CHECK_STR(buf_str(&c), STR("Expected a space at the end of the command."));
@@ -185,28 +184,28 @@ test_append(void)
 	struct str box;
 	bool has_more;
 
-	imap_scan_init(&s, &a, STR("Sent (\\Seen $Forwarded) \" 7-Jul-1996 02:44:25 +0000\" {310}\r\n"), false);
+	imap_scan_init(&s, &a, STR("Sent (\\Seen $Forwarded) \" 7-Jul-1996 02:44:25 +0000\" {310}"), false);
 	CHECK(imap_append_open(&s, &box) == ERR_OK);
 	CHECK_STR(box, STR("Sent"));
 	CHECK(imap_append_message(&s, &m) == ERR_OK);
 	CHECK(m.flags.system == FLAG_SEEN && m.flags.n_keywords == 1 && m.has_date && m.literal.size == 310 &&
 	    m.literal.is_sync && !m.literal.is_binary && !m.is_utf8);
-	imap_scan_init(&s, &a, STR(" ~{1+}\r\n"), false);
+	imap_scan_init(&s, &a, STR(" ~{1+}"), false);
 	CHECK(imap_append_next(&s, false, &has_more) == ERR_OK && has_more);
 	CHECK(imap_append_message(&s, &m) == ERR_OK && m.literal.is_binary && !m.literal.is_sync && !m.has_date);
-	imap_scan_init(&s, &a, STR("\r\n"), false);
+	imap_scan_init(&s, &a, STR(""), false);
 	CHECK(imap_append_next(&s, false, &has_more) == ERR_OK && !has_more);
-	imap_scan_init(&s, &a, STR("x UTF8 (~{5}\r\n"), false);
+	imap_scan_init(&s, &a, STR("x UTF8 (~{5}"), false);
 	CHECK(imap_append_open(&s, &box) == ERR_OK && imap_append_message(&s, &m) == ERR_OK && m.is_utf8);
-	imap_scan_init(&s, &a, STR(")\r\n"), false);
+	imap_scan_init(&s, &a, STR(")"), false);
 	CHECK(imap_append_next(&s, true, &has_more) == ERR_OK && !has_more);
-	imap_scan_init(&s, &a, STR("\r\n"), false);
+	imap_scan_init(&s, &a, STR(""), false);
 	CHECK(imap_append_next(&s, true, &has_more) == ERR_SYNTAX);
-	imap_scan_init(&s, &a, STR("x UTF8 ({5}\r\n"), false);
+	imap_scan_init(&s, &a, STR("x UTF8 ({5}"), false);
 	CHECK(imap_append_open(&s, &box) == ERR_OK && imap_append_message(&s, &m) == ERR_SYNTAX);
-	imap_scan_init(&s, &a, STR("x \"quoted\"\r\n"), false);
+	imap_scan_init(&s, &a, STR("x \"quoted\""), false);
 	CHECK(imap_append_open(&s, &box) == ERR_OK && imap_append_message(&s, &m) == ERR_SYNTAX);
-	imap_scan_init(&s, &a, STR("x\r\n"), false);
+	imap_scan_init(&s, &a, STR("x"), false);
 	CHECK(imap_append_open(&s, &box) == ERR_SYNTAX);
 	arena_done(&a);
 }

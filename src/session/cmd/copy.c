@@ -1,0 +1,171 @@
+/* copy.c - COPY and MOVE, with their UID forms. */
+#include "session/cmd/commands.h"
+#include "session/cmd/message_set.h"
+
+struct copy_ctx {
+	struct rangeset uids;
+	struct str mailbox;
+	struct mailbox_id dest;		/* 0: not looked up yet */
+	uint32_t cursor;		/* of MOVE */
+	struct copied copied;
+	bool is_done;			/* all commits are made and COPYUID is told */
+	enum err result;
+};
+
+static enum err
+copy_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct copy_ctx *x = c->ctx;
+	enum err e = message_set_scan(s, c, in, &x->uids);
+
+	if (e != ERR_OK)
+		return e;
+	if (!imap_scan_sp(in) || !imap_scan_mailbox(in, &x->mailbox) || !imap_scan_end(in))
+		return imap_scan_err(in);
+	return ERR_OK;
+}
+
+/*
+ * Looks up the mailbox to copy to, once. A set that holds messages which are gone is refused as a whole, since a copy may not be
+ * partial (RFC 9051 6.4.7, RFC 2180 4.4.2); UIDs that are gone just name nothing.
+ */
+static enum err
+begin(struct session *s, struct command *c, struct copy_ctx *x)
+{
+	struct snapshot *now;
+	const struct mailbox_info *m;
+	enum err e = ERR_OK;
+
+	if (x->dest.v != 0)
+		return ERR_OK;
+	now = session_snapshot(s);
+	m = snapshot_mailbox(now, x->mailbox);
+	if (m == NULL || m->is_noselect)
+		e = ERR_TRYCREATE;
+	else
+		x->dest = m->id;
+	snapshot_unref(now);
+	if (e == ERR_OK && !c->is_uid && message_set_has_ghosts(s->view, &x->uids))
+		e = ERR_EXPUNGED;
+	return e;
+}
+
+static struct str
+copyuid_code(struct arena *a, const struct copied *copied)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
+
+	if (copied->from == NULL || rangeset_is_empty(copied->from))
+		return STR_NONE;
+	reply_code_copyuid(&b, copied->uidvalidity, copied->from, copied->to);
+	return arena_str(a, buf_str(&b));
+}
+
+/* What a UID command finds nothing of is no error (RFC 9051 6.4.9). A mailbox that vanished meanwhile can be made again. */
+static enum err
+result_of(const struct command *c, enum err e)
+{
+	if (e == ERR_EXPUNGED && c->is_uid)
+		return ERR_OK;
+	return e == ERR_NOTFOUND || e == ERR_NOSELECT ? ERR_TRYCREATE : e;
+}
+
+static enum err
+copy_run(struct session *s, struct command *c)
+{
+	struct copy_ctx *x = c->ctx;
+	struct snapshot *after = NULL;
+	enum err e = begin(s, c, x);
+
+	if (e != ERR_OK)
+		return e;
+	e = messages_copy(s->view, &x->uids, s->account, x->dest, session_waiter(s), c->arena, &x->copied, &after);
+	session_committed(s, after);
+	if (e == ERR_WAIT)
+		return e;
+	if (e == ERR_OK)
+		c->code = copyuid_code(c->arena, &x->copied);
+	return result_of(c, e);
+}
+
+/* All commits of a MOVE, then COPYUID, which stands before the EXPUNGEs (RFC 6851 4.3). */
+static enum err
+move(struct session *s, struct command *c, struct copy_ctx *x)
+{
+	enum err e = ERR_OK;
+	struct str code;
+
+	while (e == ERR_OK && x->cursor != UINT32_MAX) {
+		struct snapshot *after = NULL;
+
+		e = messages_move(s->view, &x->uids, s->account, x->dest, &x->cursor, session_waiter(s), c->arena, &x->copied, &after);
+		session_committed(s, after);
+		if (e == ERR_OK && x->cursor != UINT32_MAX && session_should_yield(s))
+			return session_yield(s);
+	}
+	if (e == ERR_WAIT)
+		return e;
+	code = copyuid_code(c->arena, &x->copied);
+	if (code.n > 0)
+		session_untagged(s, "OK", code, STR("Moved."));
+	x->is_done = true;
+	x->result = result_of(c, e);
+	return ERR_OK;
+}
+
+static enum err
+move_run(struct session *s, struct command *c)
+{
+	struct copy_ctx *x = c->ctx;
+	enum err e = begin(s, c, x);
+
+	if (e == ERR_OK && !x->is_done)
+		e = move(s, c, x);
+	if (e != ERR_OK)
+		return e;
+	/* Told here already, because the modseq of the reply is the one after it. */
+	e = session_tell(s, TELL_ALL);
+	if (e == ERR_WAIT)
+		return e;
+	if (x->result == ERR_OK && x->copied.from != NULL)
+		c->code = message_set_modseq_code(s, c->arena);
+	return x->result != ERR_OK ? x->result : e;
+}
+
+static void
+copy_done(unused_arg struct session *s, struct command *c)
+{
+	struct copy_ctx *x = c->ctx;
+
+	rangeset_done(&x->uids);
+}
+
+const struct imap_command cmd_copy = {
+	.name = "COPY",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS,
+	.capability = CAP_IMAP4REV1,
+	.args = "sequence-set SP mailbox",
+	.spec = "RFC 9051 6.4.7 and 6.4.9, RFC 4315 3",
+	.summary = "Copy messages to another mailbox.",
+	.ctx_size = sizeof(struct copy_ctx),
+	.parse = copy_parse,
+	.run = copy_run,
+	.done = copy_done,
+};
+
+const struct imap_command cmd_move = {
+	.name = "MOVE",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS | BREAKS_SEQS | WRITES,
+	.capability = CAP_MOVE,
+	.args = "sequence-set SP mailbox",
+	.spec = "RFC 6851 3.1 and 3.2, RFC 9051 6.4.8",
+	.summary = "Move messages to another mailbox.",
+	.ctx_size = sizeof(struct copy_ctx),
+	.parse = copy_parse,
+	.run = move_run,
+	.done = copy_done,
+};

@@ -1,0 +1,118 @@
+/* expunge.c - EXPUNGE and UID EXPUNGE, and CLOSE, which expunges without telling. */
+#include "session/cmd/commands.h"
+#include "session/cmd/message_set.h"
+
+struct expunge_ctx {
+	struct rangeset uids;		/* of UID EXPUNGE */
+	struct rangeset expunged;
+	uint32_t cursor;
+	bool is_expunged;		/* all commits are made */
+};
+
+static enum err
+expunge_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct expunge_ctx *x = c->ctx;
+	enum err e = ERR_OK;
+
+	if (c->is_uid)
+		e = message_set_scan(s, c, in, &x->uids);
+	if (e != ERR_OK)
+		return e;
+	return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
+}
+
+static enum err
+close_parse(unused_arg struct session *s, unused_arg struct command *c, struct imap_scan *in)
+{
+	return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
+}
+
+/* One commit after the other, until all \Deleted messages of the set are gone. */
+static enum err
+expunge(struct session *s, struct expunge_ctx *x, const struct rangeset *uids)
+{
+	while (!x->is_expunged) {
+		struct snapshot *after = NULL;
+		enum err e = messages_expunge(s->view, uids, &x->cursor, session_waiter(s), &x->expunged, &after);
+
+		session_committed(s, after);
+		if (e != ERR_OK)
+			return e;
+		x->is_expunged = x->cursor == UINT32_MAX;
+		if (!x->is_expunged && session_should_yield(s))
+			return session_yield(s);
+	}
+	return ERR_OK;
+}
+
+static enum err
+expunge_run(struct session *s, struct command *c)
+{
+	struct expunge_ctx *x = c->ctx;
+	enum err e = expunge(s, x, c->is_uid ? &x->uids : NULL);
+
+	if (e != ERR_OK)
+		return e;
+	/* Told here already, because the modseq of the reply is the one after it. */
+	e = session_tell(s, TELL_ALL);
+	if (e == ERR_OK && !rangeset_is_empty(&x->expunged))
+		c->code = message_set_modseq_code(s, c->arena);
+	return e;
+}
+
+/*
+ * A mailbox that is open read-only is closed without expunging (RFC 9051 6.4.1). No HIGHESTMODSEQ: the client was not told what
+ * vanished (RFC 7162 3.2.8).
+ */
+static enum err
+close_run(struct session *s, struct command *c)
+{
+	struct expunge_ctx *x = c->ctx;
+	enum err e = ERR_OK;
+
+	if (!view_is_read_only(s->view) && !view_is_gone(s->view))
+		e = expunge(s, x, NULL);
+	if (e != ERR_OK)
+		return e;
+	session_select(s, NULL);
+	return ERR_OK;
+}
+
+static void
+expunge_done(unused_arg struct session *s, struct command *c)
+{
+	struct expunge_ctx *x = c->ctx;
+
+	rangeset_done(&x->uids);
+	rangeset_done(&x->expunged);
+}
+
+const struct imap_command cmd_expunge = {
+	.name = "EXPUNGE",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = BREAKS_SEQS | WRITES,
+	.capability = CAP_IMAP4REV1,
+	.args = "(UID EXPUNGE: sequence-set)",
+	.spec = "RFC 9051 6.4.3 and 6.4.9, RFC 4315 2.1, RFC 7162 3.2.7 and 3.2.9",
+	.summary = "Remove messages that are marked \\Deleted for good.",
+	.ctx_size = sizeof(struct expunge_ctx),
+	.parse = expunge_parse,
+	.run = expunge_run,
+	.done = expunge_done,
+};
+
+const struct imap_command cmd_close = {
+	.name = "CLOSE",
+	.states = IN_SELECTED,
+	.flags = NO_TELL,
+	.capability = CAP_IMAP4REV1,
+	.args = "",
+	.spec = "RFC 9051 6.4.1, RFC 7162 3.2.8",
+	.summary = "Expunge and leave the mailbox.",
+	.ctx_size = sizeof(struct expunge_ctx),
+	.parse = close_parse,
+	.run = close_run,
+	.done = expunge_done,
+};

@@ -1,0 +1,82 @@
+/* message_set.c - see message_set.h. */
+#include "session/cmd/message_set.h"
+
+enum err
+message_set_scan(struct session *s, struct command *c, struct imap_scan *in, struct rangeset *uids_out)
+{
+	struct seqset set;
+	enum err e;
+
+	if (!imap_scan_seqset(in, &set))
+		return imap_scan_err(in);
+	e = session_uids(s, &set, c->is_uid, uids_out);
+	if (e == ERR_SYNTAX)
+		c->text = STR("There is no message with this number.");
+	return e;
+}
+
+/*
+ * Goes on to the next member of the set that the view has. Both sides skip what the other does not have, so a set of few
+ * messages in a large mailbox costs as little as a set of everything in a small one.
+ */
+static bool
+next(const struct view *v, const struct rangeset *uids, uint32_t from, bool has_since, uint64_t since, struct entry *out,
+    struct seqnum *seq_out)
+{
+	for (;;) {
+		uint32_t at = rangeset_next(uids, from);
+
+		if (at == 0)
+			return false;
+		if (has_since ? !view_next_changed(v, at, since, out, seq_out) : !view_next(v, at, out, seq_out))
+			return false;
+		if (rangeset_contains(uids, out->uid.v))
+			return true;
+		from = out->uid.v;
+	}
+}
+
+bool
+message_set_next(const struct view *v, const struct rangeset *uids, uint32_t from, struct entry *out, struct seqnum *seq_out)
+{
+	return next(v, uids, from, false, 0, out, seq_out);
+}
+
+bool
+message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from, uint64_t since, struct entry *out,
+    struct seqnum *seq_out)
+{
+	return next(v, uids, from, true, since, out, seq_out);
+}
+
+bool
+message_set_has_ghosts(const struct view *v, const struct rangeset *uids)
+{
+	struct entry e;
+
+	if (!view_is_gone(v) && view_exists(v) == view_mailbox(v)->exists)
+		return false;
+	for (uint32_t at = 1; at != 0 && message_set_next(v, uids, at, &e, NULL); at = e.uid.v + 1) {
+		if (e.is_ghost)
+			return true;
+	}
+	return false;
+}
+
+void
+message_set_to_seqs(const struct view *v, const struct rangeset *uids, struct rangeset *seqs_out)
+{
+	struct entry e;
+	struct seqnum seq;
+
+	for (uint32_t at = 1; at != 0 && message_set_next(v, uids, at, &e, &seq); at = e.uid.v + 1)
+		rangeset_add_one(seqs_out, seq.v);
+}
+
+struct str
+message_set_modseq_code(const struct session *s, struct arena *a)
+{
+	if ((s->enabled & ENABLED_CONDSTORE) == 0 || s->view == NULL)
+		return STR_NONE;
+	return arena_printf(a, "HIGHESTMODSEQ %llu", (unsigned long long)view_highestmodseq(s->view));
+}

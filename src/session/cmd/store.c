@@ -1,0 +1,167 @@
+/*
+ * store.c - STORE and UID STORE.
+ *
+ *     [.SILENT: tell what others changed] -> commits, 64 pages each -> FETCH of those that had the flags already
+ *
+ * Messages that were changed are told by the session after the command, as everybody else is told of them.
+ */
+#include "imap/store.h"
+
+#include "session/cmd/commands.h"
+#include "session/cmd/message_set.h"
+
+enum store_step { STEP_CATCH_UP, STEP_CHANGE, STEP_TELL_SAME };
+
+struct store_ctx {
+	struct imap_store args;
+	struct rangeset uids;
+	enum store_step step;
+	uint32_t cursor;
+	struct rangeset changed, modified;
+	uint32_t at;			/* next UID to look at for those that were not changed */
+};
+
+static enum err
+store_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct store_ctx *x = c->ctx;
+	enum err e = message_set_scan(s, c, in, &x->uids);
+
+	if (e != ERR_OK)
+		return e;
+	if (!imap_scan_sp(in))
+		return imap_scan_err(in);
+	return imap_store_parse(in, &x->args);
+}
+
+/*
+ * What others changed is told before a silent change, so that it is not mistaken for our own (RFC 9051 6.4.6). No EXPUNGE: the
+ * client may have used sequence numbers.
+ */
+static enum err
+catch_up(struct session *s, struct store_ctx *x)
+{
+	enum err e = x->args.is_silent ? session_tell(s, TELL_NO_EXPUNGE) : ERR_OK;
+
+	if (e == ERR_OK)
+		x->step = STEP_CHANGE;
+	return e;
+}
+
+static enum err
+change(struct session *s, struct store_ctx *x)
+{
+	static const enum flags_op ops[] = {
+		[STORE_REPLACE] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_REMOVE] = FLAGS_REMOVE,
+	};
+	const struct flags_change f = {
+		.op = ops[x->args.mode],
+		.flags = (uint16_t)x->args.flags.system,
+		.keywords = x->args.flags.keywords,
+		.keyword_count = (uint32_t)x->args.flags.n_keywords,
+		.has_unchangedsince = x->args.has_unchangedsince,
+		.unchangedsince = x->args.unchangedsince,
+	};
+
+	while (x->cursor != UINT32_MAX) {
+		struct snapshot *after = NULL;
+		enum err e = messages_store(s->view, &x->uids, &f, &x->cursor, session_waiter(s), &x->changed, &x->modified, &after);
+
+		session_committed(s, after);
+		if (e != ERR_OK)
+			return e;
+		if (x->cursor != UINT32_MAX && session_should_yield(s))
+			return session_yield(s);
+	}
+	if (x->args.is_silent) {
+		struct rangeset all = RANGESET_NONE;
+
+		rangeset_union(&all, &s->silenced, &x->changed);
+		rangeset_done(&s->silenced);
+		s->silenced = all;
+	}
+	x->at = 1;
+	x->step = STEP_TELL_SAME;
+	return ERR_OK;
+}
+
+/* "The new value of the flags is returned" (RFC 9051 6.4.6): also when it is the old one. */
+static enum err
+tell_same(struct session *s, struct command *c, struct store_ctx *x)
+{
+	struct entry e;
+	struct seqnum seq;
+
+	while (!x->args.is_silent && x->at != 0 && message_set_next(s->view, &x->uids, x->at, &e, &seq)) {
+		if (session_is_full(s))
+			return session_wait_output(s);
+		if (session_should_yield(s))
+			return session_yield(s);
+		x->at = e.uid.v + 1;
+		if (!e.is_ghost && !rangeset_contains(&x->changed, e.uid.v) && !rangeset_contains(&x->modified, e.uid.v))
+			session_tell_flags(s, &e, seq, c->is_uid);
+	}
+	return ERR_OK;
+}
+
+/* "MODIFIED 7,9": in the numbers that the command used (RFC 7162 3.1.3). */
+static struct str
+modified_code(struct session *s, struct command *c, const struct rangeset *uids)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
+	RANGESET_CLEAN struct rangeset seqs = RANGESET_NONE;
+
+	if (!c->is_uid)
+		message_set_to_seqs(s->view, uids, &seqs);
+	reply_code_modified(&b, c->is_uid ? uids : &seqs);
+	return arena_str(c->arena, buf_str(&b));
+}
+
+static enum err
+store_run(struct session *s, struct command *c)
+{
+	struct store_ctx *x = c->ctx;
+	enum err e = ERR_OK;
+
+	if (x->args.has_unchangedsince)
+		session_enable_condstore(s);
+	if (x->step == STEP_CATCH_UP)
+		e = catch_up(s, x);
+	if (e == ERR_OK && x->step == STEP_CHANGE)
+		e = change(s, x);
+	if (e == ERR_OK)
+		e = tell_same(s, c, x);
+	if (e == ERR_WAIT)
+		return e;
+	if (!rangeset_is_empty(&x->modified))
+		c->code = modified_code(s, c, &x->modified);
+	/* RFC 2180 4.2.1; a UID that is gone is passed over in silence (RFC 9051 6.4.9). */
+	if (e == ERR_OK && !c->is_uid && message_set_has_ghosts(s->view, &x->uids))
+		e = ERR_EXPUNGED;
+	return e;
+}
+
+static void
+store_done(unused_arg struct session *s, struct command *c)
+{
+	struct store_ctx *x = c->ctx;
+
+	rangeset_done(&x->uids);
+	rangeset_done(&x->changed);
+	rangeset_done(&x->modified);
+}
+
+const struct imap_command cmd_store = {
+	.name = "STORE",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS | WRITES,
+	.capability = CAP_IMAP4REV1,
+	.args = "sequence-set SP [(UNCHANGEDSINCE modseq) SP] [+|-]FLAGS[.SILENT] SP flags",
+	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 7162 3.1.3",
+	.summary = "Change flags of messages.",
+	.ctx_size = sizeof(struct store_ctx),
+	.parse = store_parse,
+	.run = store_run,
+	.done = store_done,
+};
