@@ -75,6 +75,12 @@ void page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t 
 /** "Remove". */
 void page_op_remove(struct buf *op, uint64_t mask);
 
+/**
+ * For views: `page` with the entries of `mask` of an older page put in, marked FLAG_GHOST. An entry of `page` itself is not
+ * touched.
+ */
+void page_with_ghosts(struct str page, struct str old, uint64_t mask, struct buf *out);
+
 /* Private pages: who has seen what, for users who don't share \Seen with the owner. */
 
 /** "Seen" of a private page: the entries of mask get a modseq; those of seen are \Seen, the others are not. */

@@ -69,7 +69,6 @@ bool tree_diff(const struct tree *before, const struct tree *after, tree_diff_fn
 /* A change on its way: nodes that it has made itself are changed in place. */
 struct tree_edit {
 	struct tree *root;
-	uint64_t id;
 };
 
 /** t stays what it is; a reference is taken. */

@@ -1,0 +1,314 @@
+/*
+ * account.c - an account in memory: made from its rows, its versions waited for, freed when nobody uses it.
+ */
+#include "store/commit_int.h"
+
+#include "store/arrival_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+struct account *
+account_ref(struct account *a)
+{
+	atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+	return a;
+}
+
+/* The store frees it, when it wants the room and finds nobody using it: here only the time is noted. */
+void
+account_unref(struct account *a)
+{
+	struct clock *clock;
+
+	if (a == NULL)
+		return;
+	clock = a->store->o.clock;
+	atomic_store_explicit(&a->used_us, clock->mono_us(clock), memory_order_relaxed);
+	atomic_fetch_sub_explicit(&a->refs, 1, memory_order_release);
+}
+
+bool
+account_is_idle(struct account *a)
+{
+	bool is_idle;
+
+	if (atomic_load_explicit(&a->refs, memory_order_acquire) != 0)
+		return false;
+	pthread_mutex_lock(&a->lock);
+	is_idle = list_is_empty(&a->commits);
+	list_each(&a->loads, l, struct tree_load, node) {
+		if (l->error == ERR_OK)
+			is_idle = false;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return is_idle;
+}
+
+void
+account_free(struct account *a)
+{
+	struct list gone;
+
+	list_init(&gone);
+	list_each(&a->commits, c, struct commit, node) {
+		list_remove(&c->node);
+		list_add_tail(&gone, &c->node);
+	}
+	commits_free(&gone);
+	list_each(&a->loads, l, struct tree_load, node) {
+		list_remove(&l->node);
+		free(l);
+	}
+	snapshot_unref(a->latest);
+	snapshot_unref(a->durable);
+	if (a->threads != NULL)
+		thread_index_free(a->threads);
+	if (a->step_rows != NULL)
+		kv_rows_free(a->step_rows);
+	waitlist_done(&a->durables);
+	waitlist_done(&a->loaded);
+	pthread_mutex_destroy(&a->lock);
+	free(a->failed);
+	free(a->recents);
+	free((char *)a->user.p);
+	free(a);
+}
+
+struct str
+account_user(const struct account *a)
+{
+	return a->user;
+}
+
+struct account_id
+account_id(const struct account *a)
+{
+	return a->id;
+}
+
+struct msgno
+account_next_msgno(struct account *a)
+{
+	return (struct msgno){ ++a->msgno_high };
+}
+
+/* ---- from rows -------------------------------------------------------------------------------------------------- */
+
+/* A mailbox row while names are put together. */
+struct loading {
+	uint64_t id;
+	struct mailbox_row row;
+	struct status_row status;
+	bool has_status;
+};
+
+static int
+loading_cmp(const void *a, const void *b)
+{
+	const struct loading *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* The whole name, level by level upwards. A parent that is missing, or a circle, gives a name at the top. */
+static struct str
+full_name(const struct loading *boxes, size_t count, const struct loading *b, char space[MAILBOX_NAME_MAX + 1])
+{
+	size_t at = MAILBOX_NAME_MAX, depth = 0;
+	const struct loading *l = b;
+
+	for (;;) {
+		struct loading key = { .id = l->row.parent };
+
+		if (l->row.name.n + 1 > at || ++depth > MAILBOX_DEPTH_MAX)
+			break;
+		at -= l->row.name.n;
+		memcpy(space + at, l->row.name.p, l->row.name.n);
+		if (l->row.parent == 0)
+			return str_make(space + at, MAILBOX_NAME_MAX - at);
+		l = bsearch(&key, boxes, count, sizeof(*boxes), loading_cmp);
+		if (l == NULL)
+			break;
+		space[--at] = '/';
+	}
+	return str_make(space, (size_t)snprintf(space, MAILBOX_NAME_MAX, "Recovered-%llu", (unsigned long long)b->id));
+}
+
+static int
+state_cmp(const void *a, const void *b)
+{
+	struct mailbox_state *const *x = a, *const *y = b;
+
+	return mailbox_name_cmp((*x)->info.name, (*y)->info.name);
+}
+
+/* Takes rows "M" and then "S", which come sorted by id. */
+static enum err
+collect(const struct kv_row_list *rows, struct loading *boxes, size_t *count_out, struct account_row *row_out)
+{
+	bool has_account = false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct kv_row *r = &rows->rows[i];
+		struct mailbox_id id;
+		struct loading key, *l;
+		enum err e = ERR_OK;
+
+		switch (r->key.n == 0 ? 0 : r->key.p[0]) {
+		case 'A':
+			e = account_row_decode(r->value, row_out);
+			has_account = true;
+			break;
+		case 'M':
+			if (!row_key_parse_mailbox(r->key, &id))
+				return ERR_CORRUPT;
+			boxes[count].id = id.v;
+			e = mailbox_row_decode(r->value, &boxes[count++].row);
+			break;
+		case 'S':
+			if (!row_key_parse_mailbox(r->key, &id))
+				return ERR_CORRUPT;
+			key.id = id.v;
+			l = bsearch(&key, boxes, count, sizeof(*boxes), loading_cmp);
+			if (l == NULL)
+				return ERR_CORRUPT;
+			e = status_row_decode(r->value, &l->status);
+			l->has_status = true;
+			break;
+		}
+		if (e != ERR_OK)
+			return e;
+	}
+	*count_out = count;
+	return has_account ? ERR_OK : ERR_CORRUPT;
+}
+
+static struct snapshot *
+snapshot_from(struct account *a, uint64_t version, const struct account_row *row, const struct loading *boxes, size_t count)
+{
+	struct mailbox_state **states = xmalloc((count + 1) * sizeof(struct mailbox_state *));
+	char space[MAILBOX_NAME_MAX + 1];
+	struct snapshot *s;
+
+	for (size_t i = 0; i < count; i++) {
+		struct str name = full_name(boxes, count, &boxes[i], space);
+		struct mailbox_id id = { boxes[i].id };
+
+		states[i] = mailbox_state_new(mailbox_desc_new(id, &boxes[i].row, name), &boxes[i].status);
+	}
+	qsort(states, count, sizeof(struct mailbox_state *), state_cmp);
+	s = snapshot_build(a, version, row, states, (uint32_t)count);
+	free(states);
+	return s;
+}
+
+void
+account_ranges(struct kv_range ranges[ACCOUNT_RANGES])
+{
+	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = STR("A"), .to = STR("T") };
+}
+
+enum err
+account_rows_decode(struct account *a, const struct kv_rows *rows)
+{
+	struct loading *boxes = xcalloc(rows->ranges[0].count + 1, sizeof(*boxes));
+	struct account_row row = { 0 };
+	size_t count = 0;
+	enum err e;
+
+	e = collect(&rows->ranges[0], boxes, &count, &row);
+	for (size_t i = 0; e == ERR_OK && i < count; i++) {
+		if (!boxes[i].has_status)
+			e = ERR_CORRUPT;
+	}
+	if (e == ERR_OK) {
+		a->durable = snapshot_from(a, rows->version, &row, boxes, count);
+		a->latest = snapshot_ref(a->durable);
+		a->version_high = rows->version;
+		a->msgno_high = row.next_msgno;
+	}
+	free(boxes);
+	return e;
+}
+
+/* ---- versions --------------------------------------------------------------------------------------------------- */
+
+struct snapshot *
+account_snapshot(struct account *a, struct snapshot *own)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&a->lock);
+	s = own != NULL && own->version > a->durable->version && !account_is_failed(a, own->version) ? own : a->durable;
+	snapshot_ref(s);
+	pthread_mutex_unlock(&a->lock);
+	return s;
+}
+
+bool
+account_is_failed(const struct account *a, uint64_t version)
+{
+	for (size_t i = a->failed_count; i != 0; i--) {
+		if (version >= a->failed[i - 1].first)
+			return version <= a->failed[i - 1].last;
+	}
+	return false;
+}
+
+static enum durability
+durability(const struct account *a, uint64_t version)
+{
+	if (account_is_failed(a, version))
+		return VERSION_FAILED;
+	return version <= a->durable->version ? VERSION_DURABLE : VERSION_PENDING;
+}
+
+enum durability
+account_durability(const struct account *a_const, uint64_t version)
+{
+	struct account *a = (struct account *)a_const;
+	enum durability d;
+
+	pthread_mutex_lock(&a->lock);
+	d = durability(a, version);
+	pthread_mutex_unlock(&a->lock);
+	return d;
+}
+
+enum err
+account_wait_durable(struct account *a, uint64_t version, struct waiter *w)
+{
+	enum durability d;
+
+	pthread_mutex_lock(&a->lock);
+	d = durability(a, version);
+	if (d == VERSION_PENDING)
+		waiter_wait(w, &a->durables);
+	pthread_mutex_unlock(&a->lock);
+	switch (d) {
+	case VERSION_PENDING:
+		return ERR_WAIT;
+	case VERSION_DURABLE:
+		return ERR_OK;
+	case VERSION_FAILED:
+		return ERR_IO;
+	}
+	return ERR_BUG;
+}
+
+enum err
+account_wait_change(struct account *a, uint64_t known, struct waiter *w)
+{
+	bool is_newer;
+
+	pthread_mutex_lock(&a->lock);
+	is_newer = a->durable->version > known;
+	if (!is_newer)
+		waiter_wait(w, &a->durables);
+	pthread_mutex_unlock(&a->lock);
+	return is_newer ? ERR_OK : ERR_WAIT;
+}

@@ -1,0 +1,298 @@
+/*
+ * change_copy.c - COPY and MOVE.
+ *
+ * Inside an account a copy is one more entry of the same message. Into another account the message's record is written anew
+ * and its bytes are linked; both accounts' mutexes are taken in the order of their ids, and a move is one set of commits.
+ */
+#include "store/change_int.h"
+
+#include "store/arrival_int.h"
+#include "store/view_int.h"
+
+/* One copy or move. */
+struct copying {
+	struct commit *from, *to;	/* the same one inside an account */
+	uint32_t from_at, to_at;
+	const struct tree *tree;	/* of the source, before */
+	const struct mailbox_info *from_info;
+	bool moves;
+	int64_t now_s;
+	struct appender out;
+	struct rangeset *from_uids, *to_uids;
+	const struct held *held;	/* other account: the messages' records */
+	int8_t slots[KEYWORDS_MAX];	/* of the source's keywords in the destination; -1: not asked yet */
+	uint32_t count, pages;
+};
+
+/* Maps a keyword set by name. */
+static enum err
+map_keywords(struct copying *p, struct keywords k, struct keywords *out)
+{
+	*out = (struct keywords){ { 0, 0 } };
+	for (unsigned w = 0; w < 2; w++) {
+		for (uint64_t m = k.w[w]; m != 0; m &= m - 1) {
+			unsigned slot = w * 64 + (unsigned)__builtin_ctzll(m);
+			struct keywords one;
+			enum err e;
+
+			if (slot >= p->from_info->keyword_count)
+				continue;
+			if (p->slots[slot] < 0) {
+				e = change_keywords(commit_mailbox(p->to, p->to_at), &p->from_info->keywords[slot], 1, true, &one);
+				if (e != ERR_OK)
+					return e;
+				p->slots[slot] = (int8_t)(one.w[0] != 0 ? __builtin_ctzll(one.w[0]) : 64 + __builtin_ctzll(one.w[1]));
+			}
+			keywords_set(out, (unsigned)p->slots[slot]);
+		}
+	}
+	return ERR_OK;
+}
+
+/* The messages that go to another account, by msgno. */
+struct held {
+	struct message **messages;
+	uint32_t count;
+};
+
+static enum err
+copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
+{
+	uint32_t new_uid;
+	enum err r;
+
+	r = map_keywords(p, e.keywords, &e.keywords);
+	if (r != ERR_OK)
+		return r;
+	e.modseq = p->to->version;
+	e.saved_s = p->now_s;
+	if (p->from != p->to) {
+		struct msgno n = account_next_msgno(p->to->account);
+
+		message_put_copy(p->to->txn, n, p->held->messages[p->count]);
+		e.msgno = n.v;
+		p->to->row.next_msgno = n.v;
+		p->to->is_row_changed = true;
+	} else if (!p->moves) {
+		message_put_links(p->to->txn, (struct msgno){ e.msgno }, 1);
+	}
+	new_uid = appender_add(&p->out, &e);
+	if (new_uid == 0)
+		return ERR_LIMIT;
+	rangeset_add_one(p->from_uids, uid);
+	rangeset_add_one(p->to_uids, new_uid);
+	p->count++;
+	return ERR_OK;
+}
+
+static enum err
+copy_page(struct copying *p, uint32_t page, struct str bytes, uint64_t wanted)
+{
+	uint64_t mask = page_mask(bytes);
+	enum err e = ERR_OK;
+
+	for (uint64_t m = mask & wanted; m != 0 && e == ERR_OK; m &= m - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(m);
+		struct page_entry entry;
+
+		page_entry(bytes, page_index(mask, bit), &entry);
+		e = copy_entry(p, page * PAGE_UIDS + bit, entry);
+	}
+	if (e != ERR_OK || (mask & wanted) == 0)
+		return e;
+	p->pages++;
+	if (p->moves)
+		commit_remove(p->from, commit_mailbox(p->from, p->from_at), page, mask & wanted, p->from == p->to ? 'M' : 'R');
+	return ERR_OK;
+}
+
+/* Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. */
+static enum err
+copy_pages(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max)
+{
+	size_t i = 0;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && *cursor != UINT32_MAX && (pages_max == 0 || p->pages < pages_max)) {
+		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
+		struct tree_at at;
+
+		if ((uids != NULL && uid == 0) || !tree_next(p->tree, uid, TREE_ANY, &at)) {
+			*cursor = UINT32_MAX;
+			break;
+		}
+		base = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
+		e = copy_page(p, base / PAGE_UIDS, at.page,
+		    uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
+		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;
+	}
+	appender_end(&p->out);
+	return e;
+}
+
+static void
+copying_init(struct copying *p, struct commit *from, uint32_t from_at, struct commit *to, uint32_t to_at, bool moves)
+{
+	struct clock *clock = from->account->store->o.clock;
+	const struct mailbox_state *s = snapshot_state(from->base, from_at);
+
+	p->from = from;
+	p->to = to;
+	p->from_at = from_at;
+	p->to_at = to_at;
+	p->tree = s->tree;
+	p->from_info = &s->info;
+	p->moves = moves;
+	p->now_s = clock->wall_ms(clock) / 1000;
+	memset(p->slots, -1, sizeof(p->slots));
+	for (int i = 0; i < KEYWORDS_REGISTERED; i++)
+		p->slots[i] = (int8_t)i;
+	appender_begin(&p->out, to, to_at);
+}
+
+/* How many messages of the latest version uids name. */
+static uint64_t
+count_named(const struct tree *tree, const struct rangeset *uids)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < uids->n; i++)
+		n += tree_rank(tree, (uint64_t)uids->r[i].last + 1) - tree_rank(tree, uids->r[i].first);
+	return n;
+}
+
+/* Both mailboxes are in this account, whose mutex is held. */
+static enum err
+copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids, uint32_t *cursor,
+    bool moves, struct rangeset *from_uids, struct rangeset *to_uids, uint32_t *uidvalidity_out)
+{
+	struct copying p = { .from_uids = from_uids, .to_uids = to_uids };
+	int64_t to_at = snapshot_find_id(c->base, dest);
+
+	if (to_at < 0)
+		return ERR_TRYCREATE;
+	if (snapshot_state(c->base, (uint32_t)to_at)->info.is_noselect)
+		return ERR_NOSELECT;
+	*uidvalidity_out = snapshot_state(c->base, (uint32_t)to_at)->info.uidvalidity;
+	copying_init(&p, c, from_at, c, (uint32_t)to_at, moves);
+	if (!moves && count_named(p.tree, uids) > COPY_MAX) {
+		appender_end(&p.out);
+		return ERR_LIMIT;
+	}
+	return copy_pages(&p, uids, cursor, moves ? COMMIT_PAGES_MAX : 0);
+}
+
+/* Adds pairs to what the caller gets; both sets were filled in the same order. */
+static void
+copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from, const struct rangeset *to)
+{
+	struct rangeset all = RANGESET_NONE;
+
+	out->uidvalidity = uidvalidity;
+	if (rangeset_is_empty(from))
+		return;
+	for (int side = 0; side < 2; side++) {
+		struct rangeset **into = side == 0 ? &out->from : &out->to;
+		const struct rangeset *more = side == 0 ? from : to;
+
+		if (*into != NULL)
+			rangeset_union(&all, *into, more);
+		else
+			rangeset_copy(&all, more);
+		*into = arena_new(a, struct rangeset);
+		(*into)->r = arena_alloc(a, all.n * sizeof(*all.r));
+		(*into)->n = all.n;
+		memcpy((*into)->r, all.r, all.n * sizeof(*all.r));
+	}
+	rangeset_done(&all);
+}
+
+static enum err
+copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_id dest, bool moves, uint32_t *cursor,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+{
+	RANGESET_CLEAN struct rangeset from = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset to = RANGESET_NONE;
+	uint32_t at, uidvalidity = 0, went = *cursor;
+	struct commit *c;
+	enum err e;
+
+	e = change_begin(v->account, v->id, moves, w, &c, &at);
+	if (e != ERR_OK)
+		return e;
+	e = copy_inside(c, at, dest, uids, &went, moves, &from, &to, &uidvalidity);
+	if (e != ERR_OK) {
+		change_abort(c);
+		return e;
+	}
+	change_end(c, !rangeset_is_empty(&from), after_out);
+	*cursor = went;
+	copied_add(out, uidvalidity, a, &from, &to);
+	return ERR_OK;
+}
+
+enum err
+messages_copy(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, struct waiter *w,
+    struct arena *a, struct copied *out, struct snapshot **after_out)
+{
+	uint32_t cursor = 0;
+	enum err e;
+
+	*after_out = NULL;
+	*out = (struct copied){ 0 };
+	if (v->is_gone)
+		return ERR_NOTFOUND;
+	if (kv_space(v->account->kv) != KV_SPACE_OK)
+		return ERR_FULL;
+	if (to != v->account)
+		return ERR_CANNOT;
+	e = copy_or_move_inside(v, uids, dest, false, &cursor, w, a, out, after_out);
+	return e == ERR_OK && out->from == NULL ? ERR_EXPUNGED : e;
+}
+
+enum err
+messages_move(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, uint32_t *cursor,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+{
+	*after_out = NULL;
+	if (v->access == VIEW_READ_ONLY)
+		return ERR_READONLY;
+	if (v->is_gone)
+		return ERR_NOTFOUND;
+	if (to != v->account)
+		return ERR_CANNOT;
+	return copy_or_move_inside(v, uids, dest, true, cursor, w, a, out, after_out);
+}
+
+enum err
+messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id to, struct snapshot **after_out)
+{
+	uint32_t cursor = 0;
+	enum err e = ERR_OK;
+
+	*after_out = NULL;
+	while (e == ERR_OK && cursor != UINT32_MAX) {
+		RANGESET_CLEAN struct rangeset went = RANGESET_NONE;
+		RANGESET_CLEAN struct rangeset got = RANGESET_NONE;
+		struct snapshot *after;
+		uint32_t at, uidvalidity;
+		struct waiter w;
+		struct commit *c;
+
+		waiter_init(&w, NULL);
+		e = change_begin(a, from, true, &w, &c, &at);
+		if (e != ERR_OK)
+			break;
+		e = copy_inside(c, at, to, NULL, &cursor, true, &went, &got, &uidvalidity);
+		if (e != ERR_OK) {
+			change_abort(c);
+			break;
+		}
+		change_end(c, !rangeset_is_empty(&went), &after);
+		if (after != NULL) {
+			snapshot_unref(*after_out);
+			*after_out = after;
+		}
+	}
+	return e;
+}

@@ -1,0 +1,186 @@
+/* change_store.c - STORE: flags and keywords. */
+#include "store/change_int.h"
+
+#include "store/undo_int.h"
+#include "store/view_int.h"
+
+/* One STORE on its way through the pages. */
+struct storing {
+	const struct flags_change *change;
+	struct keywords keywords;
+	struct commit *c;
+	uint32_t at;
+	const struct tree *tree;	/* before */
+	struct rangeset *changed, *modified;
+	uint32_t pages;			/* changed so far */
+};
+
+static bool
+apply_change(const struct storing *s, struct page_entry *e)
+{
+	uint16_t flags = e->flags;
+	struct keywords k = e->keywords;
+
+	switch (s->change->op) {
+	case FLAGS_SET:
+		flags = s->change->flags & FLAGS_STORABLE;
+		k = s->keywords;
+		break;
+	case FLAGS_ADD:
+		flags |= s->change->flags & FLAGS_STORABLE;
+		k.w[0] |= s->keywords.w[0];
+		k.w[1] |= s->keywords.w[1];
+		break;
+	case FLAGS_REMOVE:
+		flags &= (uint16_t)~s->change->flags;
+		k.w[0] &= ~s->keywords.w[0];
+		k.w[1] &= ~s->keywords.w[1];
+		break;
+	}
+	if (flags == e->flags && keywords_eq(k, e->keywords))
+		return false;
+	e->flags = flags;
+	e->keywords = k;
+	return true;
+}
+
+static void
+store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
+{
+	char space[16 + 8 + PAGE_UIDS * (2 + PAGE_KEYWORD_BYTES)];
+	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+	struct keywords keywords[PAGE_UIDS];
+	uint16_t flags[PAGE_UIDS];
+	uint64_t mask = page_mask(bytes), changed = 0;
+	bool is_same = true;
+	unsigned n = 0;
+
+	for (uint64_t m = mask & wanted; m != 0; m &= m - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(m);
+		struct page_entry e;
+
+		page_entry(bytes, page_index(mask, bit), &e);
+		if (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince) {
+			rangeset_add_one(s->modified, page * PAGE_UIDS + bit);
+			continue;
+		}
+		if (!apply_change(s, &e))
+			continue;
+		changed |= (uint64_t)1 << bit;
+		rangeset_add_one(s->changed, page * PAGE_UIDS + bit);
+		flags[n] = e.flags;
+		keywords[n] = e.keywords;
+		if (n != 0 && (flags[n] != flags[0] || !keywords_eq(keywords[n], keywords[0])))
+			is_same = false;
+		n++;
+	}
+	if (n == 0)
+		return;
+	page_op_set(&op, s->c->version, changed, flags, keywords, is_same);
+	commit_merge_page(s->c, commit_mailbox(s->c, s->at), page, buf_str(&op));
+	s->pages++;
+}
+
+/* Goes through the pages from *cursor on, until enough changed. */
+static void
+store_pages(struct storing *s, const struct rangeset *uids, uint32_t *cursor)
+{
+	size_t i = 0;
+
+	while (*cursor != UINT32_MAX && s->pages < COMMIT_PAGES_MAX) {
+		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
+		struct tree_at at;
+
+		if (uid == 0 || !tree_next(s->tree, uid, TREE_ANY, &at)) {
+			*cursor = UINT32_MAX;
+			return;
+		}
+		uid = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
+		store_page(s, at.uid / PAGE_UIDS, at.page,
+		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS) & (*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
+		*cursor = uid > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : uid + PAGE_UIDS;
+	}
+}
+
+/* Refuses a change on a view that can't have any. */
+static enum err
+check_view(const struct view *v)
+{
+	if (v->access == VIEW_READ_ONLY)
+		return ERR_READONLY;
+	return v->is_gone ? ERR_NOTFOUND : ERR_OK;
+}
+
+enum err
+messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change, uint32_t *cursor,
+    struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out)
+{
+	struct storing s = { .change = change, .changed = changed_out, .modified = modified_out };
+	enum err e;
+
+	*after_out = NULL;
+	e = check_view(v);
+	if (e != ERR_OK)
+		return e;
+	e = change_begin(v->account, v->id, false, w, &s.c, &s.at);
+	if (e != ERR_OK)
+		return e;
+	s.tree = snapshot_state(s.c->base, s.at)->tree;
+	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords, change->keyword_count, change->op != FLAGS_REMOVE, &s.keywords);
+	if (e != ERR_OK) {
+		change_abort(s.c);
+		return e;
+	}
+	store_pages(&s, uids, cursor);
+	change_end(s.c, s.pages != 0, after_out);
+	return ERR_OK;
+}
+
+/* ---- EXPUNGE ---------------------------------------------------------------------------------------------------- */
+
+enum err
+messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, struct waiter *w,
+    struct rangeset *expunged_out, struct snapshot **after_out)
+{
+	const struct tree_want want = { .set = FLAG_DELETED };
+	const struct tree *tree;
+	uint32_t at_mailbox, pages = 0;
+	struct commit *c;
+	size_t i = 0;
+	enum err e;
+
+	*after_out = NULL;
+	e = check_view(v);
+	if (e == ERR_OK)
+		e = change_begin(v->account, v->id, true, w, &c, &at_mailbox);
+	if (e != ERR_OK)
+		return e;
+	tree = snapshot_state(c->base, at_mailbox)->tree;
+	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX) {
+		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
+		uint64_t gone = 0, mask;
+		struct tree_at at;
+
+		if ((uids != NULL && uid == 0) || !tree_next(tree, uid, want, &at)) {
+			*cursor = UINT32_MAX;
+			break;
+		}
+		base = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
+		mask = page_mask(at.page) & (uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
+		for (uint64_t m = mask; m != 0; m &= m - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(m);
+
+			if ((page_flags(at.page, page_index(page_mask(at.page), bit)) & FLAG_DELETED) == 0)
+				continue;
+			gone |= (uint64_t)1 << bit;
+			rangeset_add_one(expunged_out, base + bit);
+		}
+		if (gone != 0) {
+			commit_remove(c, commit_mailbox(c, at_mailbox), base / PAGE_UIDS, gone, 'R');
+			pages++;
+		}
+		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;
+	}
+	change_end(c, pages != 0, after_out);
+	return ERR_OK;
+}

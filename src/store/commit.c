@@ -1,0 +1,494 @@
+/*
+ * commit.c - see commit_int.h. What is published stays queued here until the engine has answered, and a little longer when a
+ * load that began before may come back with rows that are older.
+ */
+#include "store/commit_int.h"
+
+#include "store/undo_int.h"
+
+#include <stdlib.h>
+
+/* ---- \Recent ---------------------------------------------------------------------------------------------------- */
+
+static struct recent *
+recent_find(struct account *a, struct mailbox_id id)
+{
+	for (size_t i = 0; i < a->recent_count; i++) {
+		if (a->recents[i].id.v == id.v)
+			return &a->recents[i];
+	}
+	return NULL;
+}
+
+uint32_t
+account_recent_from(struct account *a, const struct mailbox_state *s)
+{
+	const struct recent *r = recent_find(a, s->info.id);
+
+	return r == NULL ? s->info.recent_from : MAX(r->from, s->info.recent_from);
+}
+
+void
+account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext)
+{
+	struct recent *r = recent_find(a, id);
+
+	if (r == NULL) {
+		if ((a->recent_count & (a->recent_count - 1)) == 0)
+			a->recents = xrealloc(a->recents, MAX(4, a->recent_count * 2) * sizeof(*a->recents));
+		r = &a->recents[a->recent_count++];
+		*r = (struct recent){ id, 0 };
+	}
+	r->from = MAX(r->from, uidnext);
+}
+
+/* ---- making ----------------------------------------------------------------------------------------------------- */
+
+enum err
+commit_begin(struct account *a, struct commit **out)
+{
+	struct commit *c;
+
+	if (kv_is_failed(a->kv))
+		return ERR_IO;
+	c = xcalloc(1, sizeof(*c));
+	list_init(&c->node);
+	c->account = a;
+	c->base = snapshot_ref(a->latest);
+	c->version = a->version_high + 1;
+	c->row = a->latest->row;
+	c->txn = kv_txn_new(a->kv, a->id, c->base->version, c->version);
+	c->ops_end = &c->ops;
+	c->undo = BUF_MAX(UNDO_MAX_BYTES);
+	*out = c;
+	return ERR_OK;
+}
+
+static void
+commit_free(struct commit *c)
+{
+	for (uint32_t i = 0; i < c->change_count; i++) {
+		struct mailbox_change *m = &c->changes[i];
+
+		if (m->state != NULL && m->state->has_tree)
+			tree_unref(tree_edit_end(&m->edit));
+		mailbox_state_unref(m->state);
+		rangeset_done(&m->vanished);
+	}
+	for (uint32_t i = 0; i < c->state_count; i++)
+		mailbox_state_unref(c->states[i]);
+	free(c->states);
+	free(c->changes);
+	if (c->txn != NULL)
+		kv_txn_abort(c->txn);
+	snapshot_unref(c->base);
+	snapshot_unref(c->snapshot);
+	arena_done(&c->memory);
+	buf_done(&c->undo);
+	free(c);
+}
+
+void
+commit_abort(struct commit *c)
+{
+	if (c != NULL)
+		commit_free(c);
+}
+
+void
+commits_free(struct list *gone)
+{
+	list_each(gone, c, struct commit, node) {
+		list_remove(&c->node);
+		commit_free(c);
+	}
+}
+
+struct mailbox_change *
+commit_mailbox(struct commit *c, uint32_t at)
+{
+	struct mailbox_change *m;
+
+	for (uint32_t i = 0; i < c->change_count; i++) {
+		if (c->changes[i].at == at)
+			return &c->changes[i];
+	}
+	c->changes = xrealloc(c->changes, (c->change_count + 1) * sizeof(*c->changes));
+	m = &c->changes[c->change_count++];
+	*m = (struct mailbox_change){ .at = at, .state = mailbox_state_copy(snapshot_state(c->base, at)) };
+	m->id = m->state->info.id;
+	if (m->state->has_tree) {
+		m->edit.root = m->state->tree;
+		m->state->tree = NULL;
+	}
+	return m;
+}
+
+void
+commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand)
+{
+	struct row_key key = row_key_page(m->state->info.id, page);
+	struct page_op *op;
+
+	m->is_touched = true;
+	kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);
+	if (m->state->has_tree) {
+		tree_edit_merge(&m->edit, page, operand);
+		return;
+	}
+	op = arena_new(&c->memory, struct page_op);
+	*op = (struct page_op){ .id = m->state->info.id, .page = page, .operand = arena_str(&c->memory, operand) };
+	*c->ops_end = op;
+	c->ops_end = &op->next;
+}
+
+void
+commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why)
+{
+	struct str now = tree_page(tree_edit_now(&m->edit), page);
+	struct row_key key = row_key_page(m->state->info.id, page);
+	char space[16];
+	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	mask &= page_mask(now);
+	undo_removed(c, m->state->info.id, page, now, mask, why);
+	for (uint64_t left = mask; left != 0; left &= left - 1)
+		rangeset_add_one(&m->vanished, page * PAGE_UIDS + (uint32_t)__builtin_ctzll(left));
+	m->is_touched = true;
+	page_op_remove(&op, mask);
+	if (mask == page_mask(now))
+		kv_del(c->txn, KV_PAGE, row_key_str(&key));
+	else
+		kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
+	tree_edit_merge(&m->edit, page, buf_str(&op));
+}
+
+void
+commit_put_desc(struct commit *c, const struct mailbox_desc *d)
+{
+	struct row_key key = row_key_mailbox(d->id);
+	BUF_CLEAN struct buf row = BUF_MAX(65536);
+
+	mailbox_row_encode(&d->row, &row);
+	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
+}
+
+static void
+put_status(struct commit *c, const struct mailbox_state *s)
+{
+	struct row_key key = row_key_status(s->info.id);
+	struct status_row status;
+	char space[128];
+	struct buf row = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	mailbox_state_status(s, &status);
+	status_row_encode(&status, &row);
+	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
+}
+
+static void
+put_row(struct commit *c)
+{
+	struct row_key key = row_key_account();
+	char space[ACCOUNT_ROW_MAX_BYTES];
+	struct buf row = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	c->row.user = c->account->user;
+	account_row_encode(&c->row, &row);
+	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
+}
+
+/* ---- mailboxes that come and go --------------------------------------------------------------------------------- */
+
+void
+commit_list_states(struct commit *c)
+{
+	if (c->states != NULL)
+		return;
+	c->states = xmalloc((c->base->count + 1) * sizeof(*c->states));
+	for (uint32_t i = 0; i < c->base->count; i++)
+		c->states[i] = mailbox_state_ref(snapshot_state(c->base, i));
+	c->state_count = c->base->count;
+}
+
+void
+commit_add_state(struct commit *c, struct mailbox_state *s)
+{
+	uint32_t low = 0, high;
+
+	commit_list_states(c);
+	high = c->state_count;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (mailbox_name_cmp(c->states[mid]->info.name, s->info.name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	c->states = xrealloc(c->states, (c->state_count + 1) * sizeof(*c->states));
+	memmove(&c->states[low + 1], &c->states[low], (c->state_count - low) * sizeof(*c->states));
+	c->states[low] = s;
+	c->state_count++;
+	commit_put_desc(c, s->desc);
+	put_status(c, s);
+	undo_made(c, s->info.id);
+}
+
+void
+commit_remove_state(struct commit *c, uint32_t i)
+{
+	struct mailbox_state *s = c->states[i];
+	struct row_key mailbox = row_key_mailbox(s->info.id), status = row_key_status(s->info.id);
+
+	c->row.size_bytes -= s->info.size_bytes;
+	c->row.messages -= s->info.exists;
+	c->is_row_changed = true;
+	undo_dropped(c, s);
+	kv_del(c->txn, KV_ROW, row_key_str(&mailbox));
+	kv_del(c->txn, KV_ROW, row_key_str(&status));
+	mailbox_state_unref(s);
+	c->state_count--;
+	memmove(&c->states[i], &c->states[i + 1], (c->state_count - i) * sizeof(*c->states));
+}
+
+void
+commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
+{
+	struct mailbox_state *s = mailbox_state_copy(c->states[i]);
+
+	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name) ||
+	    s->desc->row.special_use != d->row.special_use || s->desc->row.is_noselect != d->row.is_noselect ||
+	    s->desc->row.is_subscribed != d->row.is_subscribed) {
+		undo_renamed(c, s->desc);
+		commit_put_desc(c, d);
+	}
+	mailbox_state_set_desc(s, d);
+	mailbox_state_unref(c->states[i]);
+	c->states[i] = s;
+}
+
+void
+commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
+{
+	undo_renamed(c, c->states[i]->desc);
+	commit_put_desc(c, s->desc);
+	put_status(c, s);
+	mailbox_state_unref(c->states[i]);
+	c->states[i] = s;
+}
+
+static int
+state_cmp(const void *a, const void *b)
+{
+	struct mailbox_state *const *x = a, *const *y = b;
+
+	return mailbox_name_cmp((*x)->info.name, (*y)->info.name);
+}
+
+void
+commit_sort_states(struct commit *c)
+{
+	qsort(c->states, c->state_count, sizeof(*c->states), state_cmp);
+}
+
+/* ---- publishing ------------------------------------------------------------------------------------------------- */
+
+static int
+change_cmp(const void *a, const void *b)
+{
+	const struct mailbox_change *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The state gets its pages, counts and modseq; its rows are written. */
+static void
+settle_change(struct commit *c, struct mailbox_change *m)
+{
+	struct mailbox_state *s = m->state;
+	const struct mailbox_info *old = &snapshot_state(c->base, m->at)->info;
+
+	if (s->has_tree) {
+		const struct page_sums *sums;
+
+		s->tree = tree_edit_end(&m->edit);
+		sums = tree_sums(s->tree);
+		s->info.exists = sums->count;
+		s->info.unseen = sums->unseen;
+		s->info.deleted = sums->deleted;
+		s->info.size_bytes = sums->size_bytes;
+		s->info.deleted_bytes = sums->deleted_bytes;
+	}
+	if (s->info.exists != old->exists || s->info.size_bytes != old->size_bytes) {
+		c->row.messages += (uint64_t)s->info.exists - old->exists;
+		c->row.size_bytes += s->info.size_bytes - old->size_bytes;
+		c->is_row_changed = true;
+	}
+	if (m->has_new_desc)
+		commit_put_desc(c, s->desc);
+	if (!m->is_touched)
+		return;
+	s->info.highestmodseq = c->version;
+	s->info.recent_from = account_recent_from(c->account, s);
+	put_status(c, s);
+	if (!rangeset_is_empty(&m->vanished)) {
+		struct row_key key = row_key_vanished(s->info.id, c->version);
+		BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);
+
+		vanished_row_encode(&m->vanished, &row);
+		kv_put(c->txn, KV_LOG, row_key_str(&key), buf_str(&row));
+		c->row.log_rows++;
+		c->is_row_changed = true;
+	}
+}
+
+static void
+make_snapshot(struct commit *c)
+{
+	struct account *a = c->account;
+	uint32_t at[COMMIT_MAILBOXES_MAX];
+	struct mailbox_state *states[COMMIT_MAILBOXES_MAX];
+
+	must(c->change_count <= COMMIT_MAILBOXES_MAX);
+	qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
+	for (uint32_t i = 0; i < c->change_count; i++) {
+		settle_change(c, &c->changes[i]);
+		at[i] = c->changes[i].at;
+		states[i] = c->changes[i].state;
+		c->changes[i].state = NULL;
+	}
+	undo_write(c);
+	if (c->is_row_changed)
+		put_row(c);
+	if (c->states == NULL) {
+		c->snapshot = snapshot_change(c->base, c->version, &c->row, at, states, c->change_count);
+		return;
+	}
+	must(c->change_count == 0);	/* a commit changes mailboxes or their messages */
+	c->snapshot = snapshot_build(a, c->version, &c->row, c->states, c->state_count);
+	c->state_count = 0;
+}
+
+/* Versions first..last were taken back; mutex held. */
+static void
+note_failed(struct account *a, uint64_t first, uint64_t last)
+{
+	struct versions *v = a->failed_count == 0 ? NULL : &a->failed[a->failed_count - 1];
+
+	if (v != NULL && first <= v->last + 1) {
+		v->last = MAX(v->last, last);
+		return;
+	}
+	a->failed = xrealloc(a->failed, (a->failed_count + 1) * sizeof(*a->failed));
+	a->failed[a->failed_count++] = (struct versions){ first, last };
+}
+
+/* `latest` falls back to `durable`: the commits from c on are taken back. The mutex is held; what to unref is returned. */
+static struct snapshot *
+take_back(struct account *a, struct commit *c)
+{
+	struct snapshot *old = a->latest;
+
+	note_failed(a, c->version, a->version_high);
+	list_each(&a->commits, q, struct commit, node) {
+		if (q->version >= c->version)
+			q->is_failed = true;
+	}
+	a->latest = snapshot_ref(a->durable);
+	return old;
+}
+
+void
+account_trim_commits(struct account *a, struct list *gone)
+{
+	uint64_t keep_above = UINT64_MAX;
+
+	list_each(&a->loads, l, struct tree_load, node)
+		keep_above = MIN(keep_above, l->durable_at_start);
+	list_each(&a->commits, c, struct commit, node) {
+		if (c->is_done && (c->is_failed || c->version <= keep_above)) {
+			list_remove(&c->node);
+			list_add_tail(gone, &c->node);
+		}
+	}
+}
+
+static void
+commit_done(struct commit *c, enum err e)
+{
+	struct account *a = c->account;
+	struct snapshot *old = NULL;
+	struct list gone;
+
+	list_init(&gone);
+	pthread_mutex_lock(&a->lock);
+	c->is_done = true;
+	if (e == ERR_OK) {
+		old = a->durable;
+		a->durable = snapshot_ref(c->snapshot);
+	} else if (!c->is_failed) {
+		old = take_back(a, c);
+	}
+	account_trim_commits(a, &gone);
+	pthread_mutex_unlock(&a->lock);
+	snapshot_unref(old);
+	commits_free(&gone);
+	waitlist_wake_all(&a->durables);
+	account_unref(a);
+}
+
+static void
+set_done(void *ctx, enum err e)
+{
+	struct commit_set *set = ctx;
+	struct store *s = set->store;
+
+	for (size_t i = 0; i < set->count; i++)
+		commit_done(set->commits[i], e);
+	if (set->fn != NULL)
+		set->fn(set->ctx, e);
+	free(set);
+	atomic_fetch_sub(&s->commits, 1);	/* last: store_close() waits for it */
+}
+
+void
+commit_publish(const struct commit_set *set_in, struct snapshot **after)
+{
+	struct commit_set *set = xmalloc(sizeof(*set));
+	struct kv_txn *txns[ARRAY_LEN(set->commits) + 1];
+	size_t n = 0;
+
+	*set = *set_in;
+	for (size_t i = 0; i < set->count; i++) {
+		struct commit *c = set->commits[i];
+		struct account *a = c->account;
+
+		make_snapshot(c);
+		account_ref(a);
+		list_add_tail(&a->commits, &c->node);
+		a->version_high = c->version;
+		snapshot_unref(a->latest);	/* never the last: c->base is another */
+		a->latest = snapshot_ref(c->snapshot);
+		if (c->frees_room)
+			kv_txn_set_deletes(c->txn);
+		txns[n++] = c->txn;
+		c->txn = NULL;
+		if (after != NULL)
+			after[i] = snapshot_ref(c->snapshot);
+	}
+	if (set->directory != NULL)
+		txns[n++] = set->directory;
+	atomic_fetch_add(&set->store->commits, 1);
+	kv_commit(set->commits[0]->account->kv, txns, n, set_done, set);
+}
+
+struct snapshot *
+commit_publish_one(struct commit *c)
+{
+	struct commit_set set = { .store = c->account->store, .commits = { c }, .count = 1 };
+	struct snapshot *after;
+
+	commit_publish(&set, &after);
+	return after;
+}

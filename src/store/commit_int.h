@@ -1,0 +1,109 @@
+/*
+ * commit_int.h - one change of an account, from the mutex to the disk.
+ *
+ *     account_lock ─ commit_begin() ─ commit_mailbox(), commit_merge_page() … ─ commit_publish() ─ unlock
+ *                                                       │ commit_abort()            │ engine
+ *                                                       ▼                           ▼
+ *                                                    nothing                 done(): `durable` moves, or all is taken back
+ *
+ * commit_publish() takes several commits, of different accounts, all of whose mutexes are held: they become durable
+ * together or not at all.
+ */
+#ifndef STORE_COMMIT_INT_H
+#define STORE_COMMIT_INT_H
+
+#include "store/account_int.h"
+
+enum { COMMIT_MAILBOXES_MAX = 2 };	/* whose messages one commit changes in an account: from and to */
+
+/* What a commit changes in one mailbox. */
+struct mailbox_change {
+	uint32_t at;			/* its place in the base snapshot */
+	struct mailbox_id id;
+	struct mailbox_state *state;	/* as it will be; changed freely until it is published */
+	struct tree_edit edit;		/* when state->has_tree */
+	bool is_touched;		/* its messages changed: it gets a new highestmodseq */
+	bool has_new_desc;
+	struct rangeset vanished;	/* UIDs that go: a row of the change log */
+};
+
+/* An operand on a page of a mailbox whose pages are not in memory: what a load must fold in. */
+struct page_op {
+	struct page_op *next;
+	struct mailbox_id id;
+	uint32_t page;
+	struct str operand;
+};
+
+struct commit {
+	struct list node;		/* in account->commits */
+	struct account *account;	/* referenced once published */
+	uint64_t version;
+	struct snapshot *base;		/* referenced while it is being made */
+	struct snapshot *snapshot;	/* after it */
+	struct account_row row;		/* as it will be */
+	bool is_row_changed;
+	bool frees_room;		/* allowed on a full disk */
+	bool is_done;			/* the engine has answered */
+	bool is_failed;			/* taken back: it or one before it failed */
+	struct kv_txn *txn;
+	struct mailbox_change *changes;
+	uint32_t change_count;
+	struct mailbox_state **states;	/* all of them, sorted, when mailboxes come, go or are renamed; owned */
+	uint32_t state_count;
+	struct arena memory;		/* of ops */
+	struct page_op *ops, **ops_end;
+	struct buf undo;		/* undo.c: sections so far */
+};
+
+/* Called when a published set is durable (ERR_OK) or was taken back; in the engine's thread, without any mutex. */
+typedef void commit_done_fn(void *ctx, enum err e);
+
+/* A set of commits that is published together. */
+struct commit_set {
+	struct store *store;
+	struct commit *commits[2];
+	size_t count;
+	struct kv_txn *directory;	/* the change of ACCOUNT_SYSTEM that belongs to it, or NULL */
+	commit_done_fn *fn;		/* may be NULL */
+	void *ctx;
+};
+
+/** Mutex held. ERR_IO: the engine has failed. */
+must_use enum err commit_begin(struct account *a, struct commit **out);
+/** Mutex held. Takes NULL. */
+void commit_abort(struct commit *c);
+/** The change of a mailbox in this commit, by its place in the base snapshot. Valid until the next call. */
+struct mailbox_change *commit_mailbox(struct commit *c, uint32_t at);
+/** Applies an operand to a page. */
+void commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand);
+/** Removes UIDs of one page, whose pages are in memory, and takes note of what went. why: 'R' expunged, 'M' moved. */
+void commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why);
+/** Writes the mailbox row of a desc. */
+void commit_put_desc(struct commit *c, const struct mailbox_desc *d);
+
+/* Mailboxes that come, go or are renamed: the commit works on a list of all. */
+
+/** Adds a state, whose reference is taken over. */
+void commit_add_state(struct commit *c, struct mailbox_state *s);
+/** Takes the i-th of c->states out. */
+void commit_remove_state(struct commit *c, uint32_t i);
+/** Another state, whose reference is taken over, in place of the i-th: rows and all. */
+void commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s);
+/** Gives the i-th another desc (reference taken over): sort with commit_sort_states() afterwards when names changed. */
+void commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d);
+void commit_sort_states(struct commit *c);
+/** Fills c->states. */
+void commit_list_states(struct commit *c);
+
+/**
+ * Publishes and queues; all mutexes held, which it does not release. Takes the commits over; *set is copied. after[i] is the
+ * snapshot after the i-th, referenced; after may be NULL.
+ */
+void commit_publish(const struct commit_set *set, struct snapshot **after);
+/** For the usual one commit. */
+struct snapshot *commit_publish_one(struct commit *c);
+/** Lets go of commits taken off an account's list; without its mutex. */
+void commits_free(struct list *gone);
+
+#endif

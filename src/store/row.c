@@ -1,0 +1,343 @@
+/* row.c - see row.h. */
+#include "store/row.h"
+
+#include "base/bytes.h"
+
+enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = 52 };
+enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
+
+/* ---- keys ------------------------------------------------------------------------------------------------------- */
+
+static struct row_key
+key(char letter)
+{
+	struct row_key k = { .n = 1 };
+
+	k.bytes[0] = letter;
+	return k;
+}
+
+static struct row_key
+key_u64(char letter, uint64_t a)
+{
+	struct row_key k = key(letter);
+
+	put_be64(k.bytes + 1, a);
+	k.n = 9;
+	return k;
+}
+
+static struct row_key
+key_u64_u64(char letter, uint64_t a, uint64_t b)
+{
+	struct row_key k = key_u64(letter, a);
+
+	put_be64(k.bytes + 9, b);
+	k.n = 17;
+	return k;
+}
+
+struct row_key row_key_account(void) { return key('A'); }
+struct row_key row_key_mailbox(struct mailbox_id id) { return key_u64('M', id.v); }
+struct row_key row_key_status(struct mailbox_id id) { return key_u64('S', id.v); }
+struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user) { return key_u64_u64('Q', id.v, user); }
+struct row_key row_key_vanished(struct mailbox_id id, uint64_t version) { return key_u64_u64('V', id.v, version); }
+struct row_key row_key_undo(uint64_t version) { return key_u64('U', version); }
+struct row_key row_key_next_account(void) { return key('N'); }
+struct row_key row_key_dying(uint64_t account) { return key_u64('D', account); }
+
+struct row_key
+row_key_page(struct mailbox_id id, uint32_t page)
+{
+	struct row_key k = key_u64('P', id.v);
+
+	put_be32(k.bytes + 9, page);
+	k.n = 13;
+	return k;
+}
+
+struct row_key
+row_key_private(struct mailbox_id id, uint64_t user, uint32_t page)
+{
+	struct row_key k = key_u64_u64('Q', id.v, user);
+
+	put_be32(k.bytes + 17, page);
+	k.n = 21;
+	return k;
+}
+
+void
+row_key_user(struct buf *out, struct str user)
+{
+	buf_chr(out, 'U');
+	buf_str_add(out, user);
+}
+
+bool
+row_key_parse_mailbox(struct str k, struct mailbox_id *id_out)
+{
+	if (k.n != 9)
+		return false;
+	id_out->v = get_be64(k.p + 1);
+	return true;
+}
+
+bool
+row_key_parse_page(struct str k, struct mailbox_id *id_out, uint32_t *page_out)
+{
+	if (k.n != 13 || k.p[0] != 'P')
+		return false;
+	id_out->v = get_be64(k.p + 1);
+	*page_out = get_be32(k.p + 9);
+	return *page_out <= UINT32_MAX / 64;
+}
+
+bool
+row_key_parse_private(struct str k, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out)
+{
+	if (k.n != 21 || k.p[0] != 'Q')
+		return false;
+	id_out->v = get_be64(k.p + 1);
+	*user_out = get_be64(k.p + 9);
+	*page_out = get_be32(k.p + 17);
+	return *page_out <= UINT32_MAX / 64;
+}
+
+bool
+row_key_parse_vanished(struct str k, struct mailbox_id *id_out, uint64_t *version_out)
+{
+	if (k.n != 17 || k.p[0] != 'V')
+		return false;
+	id_out->v = get_be64(k.p + 1);
+	*version_out = get_be64(k.p + 9);
+	return true;
+}
+
+static bool
+parse_u64(struct str k, char letter, uint64_t *out)
+{
+	if (k.n != 9 || k.p[0] != letter)
+		return false;
+	*out = get_be64(k.p + 1);
+	return true;
+}
+
+bool row_key_parse_undo(struct str k, uint64_t *version_out) { return parse_u64(k, 'U', version_out); }
+bool row_key_parse_dying(struct str k, uint64_t *account_out) { return parse_u64(k, 'D', account_out); }
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+void
+account_row_encode(const struct account_row *r, struct buf *out)
+{
+	char *p = buf_reserve(out, ACCOUNT_BYTES);
+
+	if (p == NULL)
+		return;
+	memset(p, 0, ACCOUNT_BYTES);
+	p[0] = ROW_FORMAT;
+	put_le32(p + 4, r->next_msgno);
+	put_le64(p + 8, r->next_mailbox);
+	put_le32(p + 16, r->next_uidvalidity);
+	put_le64(p + 24, r->size_bytes);
+	put_le64(p + 32, r->messages);
+	put_le64(p + 40, r->log_floor);
+	put_le64(p + 48, r->undo_floor);
+	put_le64(p + 56, r->log_rows);
+	out->n += ACCOUNT_BYTES;
+	buf_str_add(out, r->user);
+}
+
+enum err
+account_row_decode(struct str row, struct account_row *out)
+{
+	if (row.n < ACCOUNT_BYTES || row.n > ACCOUNT_BYTES + USER_NAME_MAX || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	*out = (struct account_row){
+		.next_msgno = get_le32(row.p + 4),
+		.next_mailbox = get_le64(row.p + 8),
+		.next_uidvalidity = get_le32(row.p + 16),
+		.size_bytes = get_le64(row.p + 24),
+		.messages = get_le64(row.p + 32),
+		.log_floor = get_le64(row.p + 40),
+		.undo_floor = get_le64(row.p + 48),
+		.log_rows = get_le64(row.p + 56),
+		.user = str_sub(row, ACCOUNT_BYTES, row.n),
+	};
+	return ERR_OK;
+}
+
+void
+mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
+{
+	char *p = buf_reserve(out, MAILBOX_BYTES);
+
+	if (p == NULL)
+		return;
+	memset(p, 0, MAILBOX_BYTES);
+	p[0] = ROW_FORMAT;
+	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) | (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0));
+	put_le16(p + 2, (uint16_t)r->name.n);
+	put_le64(p + 8, r->parent);
+	put_le32(p + 16, r->uidvalidity);
+	put_le32(p + 20, r->special_use);
+	put_le16(p + 24, (uint16_t)r->keyword_count);
+	out->n += MAILBOX_BYTES;
+	buf_str_add(out, r->name);
+	for (uint32_t i = KEYWORDS_REGISTERED; i < r->keyword_count; i++) {
+		buf_chr(out, (char)r->keywords[i].n);
+		buf_str_add(out, r->keywords[i]);
+	}
+}
+
+enum err
+mailbox_row_decode(struct str row, struct mailbox_row *out)
+{
+	struct str rest;
+	size_t name;
+
+	if (row.n < MAILBOX_BYTES || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	name = get_le16(row.p + 2);
+	*out = (struct mailbox_row){
+		.parent = get_le64(row.p + 8),
+		.uidvalidity = get_le32(row.p + 16),
+		.special_use = get_le32(row.p + 20),
+		.is_noselect = (row.p[1] & MAILBOX_IS_NOSELECT) != 0,
+		.is_subscribed = (row.p[1] & MAILBOX_IS_SUBSCRIBED) != 0,
+		.keyword_count = get_le16(row.p + 24),
+	};
+	rest = str_sub(row, MAILBOX_BYTES, row.n);
+	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n || out->keyword_count > KEYWORDS_MAX ||
+	    out->keyword_count < KEYWORDS_REGISTERED || memchr(rest.p, '/', name) != NULL)
+		return ERR_CORRUPT;
+	out->name = str_sub(rest, 0, name);
+	rest = str_sub(rest, name, rest.n);
+	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
+		out->keywords[i] = imap_flags_registered(i);
+	for (uint32_t i = KEYWORDS_REGISTERED; i < out->keyword_count; i++) {
+		size_t n = rest.n == 0 ? 0 : (uint8_t)rest.p[0];
+
+		if (n == 0 || n > KEYWORD_NAME_MAX || n >= rest.n)
+			return ERR_CORRUPT;
+		out->keywords[i] = str_sub(rest, 1, 1 + n);
+		rest = str_sub(rest, 1 + n, rest.n);
+	}
+	return rest.n == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+void
+status_row_encode(const struct status_row *r, struct buf *out)
+{
+	char *p = buf_reserve(out, STATUS_BYTES);
+
+	if (p == NULL)
+		return;
+	memset(p, 0, STATUS_BYTES);
+	p[0] = ROW_FORMAT;
+	put_le32(p + 4, r->uidnext);
+	put_le64(p + 8, r->highestmodseq);
+	put_le32(p + 16, r->recent_from);
+	put_le32(p + 20, r->exists);
+	put_le32(p + 24, r->unseen);
+	put_le32(p + 28, r->deleted);
+	put_le64(p + 32, r->size_bytes);
+	put_le64(p + 40, r->deleted_bytes);
+	out->n += STATUS_BYTES;
+}
+
+enum err
+status_row_decode(struct str row, struct status_row *out)
+{
+	if (row.n != STATUS_BYTES || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	*out = (struct status_row){
+		.uidnext = get_le32(row.p + 4),
+		.highestmodseq = get_le64(row.p + 8),
+		.recent_from = get_le32(row.p + 16),
+		.exists = get_le32(row.p + 20),
+		.unseen = get_le32(row.p + 24),
+		.deleted = get_le32(row.p + 28),
+		.size_bytes = get_le64(row.p + 32),
+		.deleted_bytes = get_le64(row.p + 40),
+	};
+	return out->uidnext != 0 && out->highestmodseq != 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+static void
+varint_add(struct buf *out, uint32_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		buf_chr(out, (char)(v | 0x80));
+	buf_chr(out, (char)v);
+}
+
+static bool
+varint_take(struct str *s, uint32_t *out)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; s->n != 0 && shift < 35; shift += 7) {
+		uint8_t c = (uint8_t)s->p[0];
+
+		*s = str_sub(*s, 1, s->n);
+		v |= (uint64_t)(c & 0x7F) << shift;
+		if ((c & 0x80) == 0) {
+			*out = (uint32_t)v;
+			return v <= UINT32_MAX;
+		}
+	}
+	return false;
+}
+
+void
+vanished_row_encode(const struct rangeset *uids, struct buf *out)
+{
+	uint32_t at = 0;
+
+	buf_chr(out, ROW_FORMAT);
+	for (size_t i = 0; i < uids->n; i++) {
+		varint_add(out, uids->r[i].first - at);
+		varint_add(out, uids->r[i].last - uids->r[i].first);
+		at = uids->r[i].last;
+	}
+}
+
+enum err
+vanished_row_decode(struct str row, struct rangeset *out)
+{
+	uint64_t at = 0;
+
+	if (row.n == 0 || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	row = str_sub(row, 1, row.n);
+	while (row.n != 0) {
+		uint32_t gap, more;
+
+		if (!varint_take(&row, &gap) || !varint_take(&row, &more) || gap == 0 || at + gap + more > UINT32_MAX)
+			return ERR_CORRUPT;
+		rangeset_add(out, (uint32_t)at + gap, (uint32_t)at + gap + more);
+		at += (uint64_t)gap + more;
+	}
+	return ERR_OK;
+}
+
+void
+u64_row_encode(uint64_t v, struct buf *out)
+{
+	char *p = buf_reserve(out, 8);
+
+	if (p != NULL) {
+		put_le64(p, v);
+		out->n += 8;
+	}
+}
+
+enum err
+u64_row_decode(struct str row, uint64_t *out)
+{
+	if (row.n != 8)
+		return ERR_CORRUPT;
+	*out = get_le64(row.p);
+	return ERR_OK;
+}

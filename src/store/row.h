@@ -1,0 +1,95 @@
+/*
+ * row.h - keys and values of the rows of accounts and mailboxes (docs/file-format.md). Keys are a letter and big-endian
+ * numbers, so that what belongs together lies together. Decoders trust nothing: ERR_CORRUPT for what was not encoded here.
+ */
+#ifndef STORE_ROW_H
+#define STORE_ROW_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "imap/seqset.h"
+#include "store/ids.h"
+
+enum { ROW_KEY_MAX = 32, MAILBOX_NAME_MAX = 1000, MAILBOX_DEPTH_MAX = 64, USER_NAME_MAX = 255, ACCOUNT_ROW_MAX_BYTES = 64 + USER_NAME_MAX };
+
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
+
+struct row_key {
+	char bytes[ROW_KEY_MAX];
+	size_t n;
+};
+static inline struct str row_key_str(const struct row_key *k) { return str_make(k->bytes, k->n); }
+
+struct row_key row_key_account(void);				/* KV_ROW "A" */
+struct row_key row_key_mailbox(struct mailbox_id id);		/* KV_ROW "M" id */
+struct row_key row_key_status(struct mailbox_id id);		/* KV_ROW "S" id */
+struct row_key row_key_page(struct mailbox_id id, uint32_t page);	/* KV_PAGE "P" id page */
+struct row_key row_key_private(struct mailbox_id id, uint64_t user, uint32_t page);	/* KV_PAGE "Q" id user page */
+struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user);	/* KV_ROW "Q" id user */
+struct row_key row_key_vanished(struct mailbox_id id, uint64_t version);	/* KV_LOG "V" id version */
+struct row_key row_key_undo(uint64_t version);			/* KV_LOG "U" version */
+struct row_key row_key_next_account(void);			/* ACCOUNT_SYSTEM, KV_ROW "N" */
+struct row_key row_key_dying(uint64_t account);			/* ACCOUNT_SYSTEM, KV_ROW "D" account */
+/* ACCOUNT_SYSTEM, KV_ROW "U" user: the user's name follows the letter, so this key is made in a buffer. */
+void row_key_user(struct buf *out, struct str user);
+
+/** The numbers behind the letter; false when the key has another length. */
+bool row_key_parse_mailbox(struct str key, struct mailbox_id *id_out);
+bool row_key_parse_page(struct str key, struct mailbox_id *id_out, uint32_t *page_out);
+bool row_key_parse_private(struct str key, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out);
+bool row_key_parse_vanished(struct str key, struct mailbox_id *id_out, uint64_t *version_out);
+bool row_key_parse_undo(struct str key, uint64_t *version_out);
+bool row_key_parse_dying(struct str key, uint64_t *account_out);
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+/* What belongs to the account as a whole. */
+struct account_row {
+	uint64_t next_mailbox;		/* id of the next mailbox */
+	uint32_t next_msgno;
+	uint32_t next_uidvalidity;	/* lowest that may be given */
+	uint64_t size_bytes;		/* sum over all entries */
+	uint64_t messages;		/* all entries */
+	uint64_t log_floor;		/* rows "V" of this version and older may be gone */
+	uint64_t undo_floor;		/* rows "U" of this version and older are gone */
+	uint64_t log_rows;		/* rows "V", about */
+	struct str user;		/* borrowed */
+};
+void account_row_encode(const struct account_row *r, struct buf *out);
+must_use enum err account_row_decode(struct str row, struct account_row *out);
+
+/* What a mailbox is. Changes seldom. */
+struct mailbox_row {
+	uint64_t parent;		/* 0: top level */
+	uint32_t uidvalidity;
+	uint32_t special_use;
+	bool is_noselect;
+	bool is_subscribed;
+	struct str name;		/* last level of it */
+	uint32_t keyword_count;		/* slots in use; the first KEYWORDS_REGISTERED have names of their own */
+	struct str keywords[KEYWORDS_MAX];
+};
+void mailbox_row_encode(const struct mailbox_row *r, struct buf *out);
+/** Texts point into row. */
+must_use enum err mailbox_row_decode(struct str row, struct mailbox_row *out);
+
+/* What a mailbox holds. Changes with every commit that changes it. */
+struct status_row {
+	uint64_t highestmodseq;
+	uint32_t uidnext;
+	uint32_t recent_from;
+	uint32_t exists, unseen, deleted;
+	uint64_t size_bytes, deleted_bytes;
+};
+void status_row_encode(const struct status_row *r, struct buf *out);
+must_use enum err status_row_decode(struct str row, struct status_row *out);
+
+/* Vanished UIDs: ranges as varints of gaps and lengths. */
+void vanished_row_encode(const struct rangeset *uids, struct buf *out);
+/** Adds to out. */
+must_use enum err vanished_row_decode(struct str row, struct rangeset *out);
+
+void u64_row_encode(uint64_t v, struct buf *out);
+must_use enum err u64_row_decode(struct str row, uint64_t *out);
+
+#endif

@@ -1,0 +1,448 @@
+/*
+ * store.c - the accounts that are open, by user, and how one is opened:
+ *
+ *     FINDING ── its row in the directory ──▶ LOADING ── its rows ──────────────▶ READY
+ *        └─ none ─▶ MISSING ─▶ NUMBERING ── an id ──▶ CREATING ── first commit ──▶ READY
+ *
+ * Each step is begun by a caller of store_account_open() and ends in an engine's thread (step_done), which wakes the callers;
+ * one of them takes the next step. What failed is told once and forgotten.
+ */
+#include "store/commit_int.h"
+
+#include "store/arrival_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { CACHE_BYTES = 32 << 20, MESSAGE_MAX_BYTES = 64 << 20, MAILBOXES_MAX = 10000, IDLE_ACCOUNT_US = 60000000 };
+
+static bool
+account_has_user(const void *item, const void *key)
+{
+	return str_eq(((const struct account *)item)->user, *(const struct str *)key);
+}
+
+void
+store_merge_functions(struct kv_options *o)
+{
+	o->merge[KV_PAGE] = page_merge;
+}
+
+enum err
+store_open(const struct store_options *o, struct store **out)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+
+	s->o = *o;
+	if (s->o.message_max_bytes == 0)
+		s->o.message_max_bytes = MESSAGE_MAX_BYTES;
+	if (s->o.cache_bytes == 0)
+		s->o.cache_bytes = CACHE_BYTES;
+	if (s->o.mailboxes_max == 0)
+		s->o.mailboxes_max = MAILBOXES_MAX;
+	pthread_mutex_init(&s->lock, NULL);
+	hash_init(&s->by_user, account_has_user);
+	list_init(&s->accounts);
+	waitlist_init(&s->opened);
+	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
+	*out = s;
+	return ERR_OK;
+}
+
+/* Takes it out of the table; s->lock held. */
+static void
+forget(struct store *s, struct account *a)
+{
+	if (a->is_in_table)
+		hash_remove(&s->by_user, str_hash(a->user, 0), &a->user);
+	a->is_in_table = false;
+	list_remove(&a->in_store);
+	s->account_count--;
+}
+
+void
+store_close(struct store *s)
+{
+	const struct timespec pause = { .tv_nsec = 200000 };
+
+	while (atomic_load(&s->commits) != 0)
+		nanosleep(&pause, NULL);
+	list_each(&s->accounts, a, struct account, in_store) {
+		while (a->state != ACCOUNT_BROKEN && !account_is_idle(a) && atomic_load(&a->refs) == 0)
+			nanosleep(&pause, NULL);	/* a load whose answer nobody wants */
+		forget(s, a);
+		account_free(a);
+	}
+	hash_done(&s->by_user);
+	waitlist_done(&s->opened);
+	message_cache_free(s->messages);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static struct account *
+account_new(struct store *s, struct str user)
+{
+	struct account *a = xcalloc(1, sizeof(*a));
+
+	a->store = s;
+	a->kv = s->o.kv;
+	a->user = str_make(xstrdup(user), user.n);
+	a->state = ACCOUNT_FINDING;
+	a->used_us = s->o.clock->mono_us(s->o.clock);
+	pthread_mutex_init(&a->lock, NULL);
+	list_init(&a->commits);
+	list_init(&a->loads);
+	waitlist_init(&a->durables);
+	waitlist_init(&a->loaded);
+	list_init(&a->in_store);
+	list_add_tail(&s->accounts, &a->in_store);
+	s->account_count++;
+	hash_insert(&s->by_user, str_hash(a->user, 0), a);
+	a->is_in_table = true;
+	return a;
+}
+
+static void
+step_done(void *ctx, enum err e, struct kv_rows *rows)
+{
+	struct account *a = ctx;
+	struct store *s = a->store;
+
+	pthread_mutex_lock(&s->lock);
+	a->step_error = e;
+	a->step_rows = rows;
+	a->is_step_done = true;
+	pthread_mutex_unlock(&s->lock);
+	waitlist_wake_all(&s->opened);
+	atomic_fetch_sub(&s->commits, 1);
+}
+
+/* Begins a step that is a load; s->lock held. */
+static void
+step_load(struct account *a, enum account_state state, struct account_id from, const struct kv_range *ranges, size_t count)
+{
+	struct kv_rows *rows = NULL;
+	enum err e;
+
+	a->state = state;
+	a->is_step_done = false;
+	atomic_fetch_add(&a->store->commits, 1);
+	e = kv_load(a->kv, from, ranges, count, &rows, step_done, a);
+	if (e == ERR_WAIT)
+		return;
+	atomic_fetch_sub(&a->store->commits, 1);
+	a->step_error = e;
+	a->step_rows = rows;
+	a->is_step_done = true;
+}
+
+static void
+step_find(struct account *a, enum account_state state)
+{
+	BUF_CLEAN struct buf key = BUF_MAX(USER_NAME_MAX + 1);
+	struct row_key next = row_key_next_account();
+	struct kv_range ranges[2];
+
+	row_key_user(&key, a->user);
+	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = buf_str(&key), .is_exact = true };
+	ranges[1] = (struct kv_range){ .kind = KV_ROW, .from = row_key_str(&next), .is_exact = true };
+	step_load(a, state, ACCOUNT_SYSTEM, ranges, state == ACCOUNT_FINDING ? 1 : 2);
+}
+
+static void
+step_load_account(struct account *a)
+{
+	struct kv_range ranges[ACCOUNT_RANGES];
+
+	account_ranges(ranges);
+	step_load(a, ACCOUNT_LOADING, a->id, ranges, ACCOUNT_RANGES);
+}
+
+static void
+break_account(struct account *a, enum err e)
+{
+	a->state = ACCOUNT_BROKEN;
+	a->step_error = e;
+}
+
+/* The first commit is durable, or not. */
+static void
+created(void *ctx, enum err e)
+{
+	struct account *a = ctx;
+	struct store *s = a->store;
+
+	pthread_mutex_lock(&s->lock);
+	s->numbering = NULL;
+	a->step_error = e;
+	a->is_step_done = true;
+	pthread_mutex_unlock(&s->lock);
+	waitlist_wake_all(&s->opened);
+}
+
+static struct mailbox_state *
+first_mailbox(struct commit *c, struct str name, uint32_t special_use)
+{
+	struct mailbox_id id = { c->row.next_mailbox++ };
+	struct mailbox_row row = {
+		.uidvalidity = c->row.next_uidvalidity++,
+		.special_use = special_use,
+		.is_subscribed = true,
+		.keyword_count = KEYWORDS_REGISTERED,
+	};
+	struct status_row status = { .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 };
+
+	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
+		row.keywords[i] = imap_flags_registered(i);
+	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
+}
+
+/* The account gets an id and its mailboxes, in one commit with its row in the directory; s->lock held. */
+static void
+create(struct store *s, struct account *a, uint64_t directory_version, uint64_t id)
+{
+	static const struct { struct str name; uint32_t use; } first[] = {
+		{ STR_INIT("INBOX"), 0 }, { STR_INIT("Archive"), USE_ARCHIVE }, { STR_INIT("Drafts"), USE_DRAFTS },
+		{ STR_INIT("Junk"), USE_JUNK }, { STR_INIT("Sent"), USE_SENT }, { STR_INIT("Trash"), USE_TRASH },
+	};
+	struct kv_txn *t = kv_txn_new(s->o.kv, ACCOUNT_SYSTEM, directory_version, directory_version + 1);
+	struct commit_set set = { .store = s, .count = 1, .directory = t, .fn = created, .ctx = a };
+	struct row_key next = row_key_next_account();
+	BUF_CLEAN struct buf key = BUF_MAX(USER_NAME_MAX + 1);
+	BUF_CLEAN struct buf value = BUF_MAX(8);
+	struct account_row row = {
+		.next_mailbox = 1,
+		.next_uidvalidity = (uint32_t)(s->o.clock->wall_ms(s->o.clock) / 1000),
+	};
+	struct commit *c;
+	enum err e;
+
+	a->id.v = id;
+	a->durable = snapshot_build(a, 0, &row, NULL, 0);
+	a->latest = snapshot_ref(a->durable);
+	row_key_user(&key, a->user);
+	u64_row_encode(id, &value);
+	kv_put(t, KV_ROW, buf_str(&key), buf_str(&value));
+	buf_clear(&value);
+	u64_row_encode(id + 1, &value);
+	kv_put(t, KV_ROW, row_key_str(&next), buf_str(&value));
+
+	pthread_mutex_lock(&a->lock);
+	e = kv_space(s->o.kv) != KV_SPACE_OK ? ERR_FULL : commit_begin(a, &c);
+	if (e == ERR_OK) {
+		for (size_t i = 0; i < ARRAY_LEN(first); i++)
+			commit_add_state(c, first_mailbox(c, first[i].name, first[i].use));
+		c->is_row_changed = true;
+		buf_clear(&c->undo);	/* an account has no past before its first commit */
+		a->state = ACCOUNT_CREATING;
+		a->is_step_done = false;
+		set.commits[0] = c;
+		commit_publish(&set, NULL);
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (e == ERR_OK)
+		return;
+	kv_txn_abort(t);
+	s->numbering = NULL;
+	break_account(a, e);
+}
+
+/* Takes the rows of the step, to be freed by the caller. */
+static struct kv_rows *
+step_take(struct account *a)
+{
+	struct kv_rows *rows = a->step_rows;
+
+	a->step_rows = NULL;
+	a->is_step_done = false;
+	return rows;
+}
+
+static void
+found(struct account *a)
+{
+	struct kv_rows *rows = step_take(a);
+	enum err e = ERR_OK;
+
+	if (rows->ranges[0].count == 0) {
+		a->state = ACCOUNT_MISSING;
+	} else {
+		e = u64_row_decode(rows->ranges[0].rows[0].value, &a->id.v);
+		if (e == ERR_OK)
+			step_load_account(a);
+		else
+			break_account(a, e);
+	}
+	kv_rows_free(rows);
+}
+
+static void
+loaded(struct account *a)
+{
+	struct kv_rows *rows = step_take(a);
+	enum err e = account_rows_decode(a, rows);
+
+	kv_rows_free(rows);
+	if (e != ERR_OK) {
+		break_account(a, e);
+		return;
+	}
+	a->threads = thread_index_new(a->kv, a->id);
+	a->state = ACCOUNT_READY;
+}
+
+static void
+numbered(struct store *s, struct account *a)
+{
+	struct kv_rows *rows = step_take(a);
+	uint64_t version = rows->version, id = 1;
+	enum err e = ERR_OK;
+
+	if (rows->ranges[0].count != 0)
+		e = ERR_CONFLICT;	/* another process made it meanwhile */
+	else if (rows->ranges[1].count != 0)
+		e = u64_row_decode(rows->ranges[1].rows[0].value, &id);
+	kv_rows_free(rows);
+	if (e == ERR_OK) {
+		create(s, a, version, id);
+		return;
+	}
+	s->numbering = NULL;
+	break_account(a, e);
+}
+
+/* Goes on with an account whose step is done; s->lock held. */
+static void
+advance(struct store *s, struct account *a)
+{
+	if (a->step_error != ERR_OK) {
+		if (a->state == ACCOUNT_NUMBERING)
+			s->numbering = NULL;
+		break_account(a, a->step_error);
+		return;
+	}
+	switch (a->state) {
+	case ACCOUNT_FINDING:
+		found(a);
+		break;
+	case ACCOUNT_LOADING:
+		loaded(a);
+		break;
+	case ACCOUNT_NUMBERING:
+		numbered(s, a);
+		break;
+	case ACCOUNT_CREATING:
+		a->threads = thread_index_new(a->kv, a->id);
+		a->state = ACCOUNT_READY;
+		break;
+	case ACCOUNT_MISSING:
+	case ACCOUNT_READY:
+	case ACCOUNT_BROKEN:
+		break;
+	}
+}
+
+/* One step towards the account; s->lock held. ERR_WAIT: w waits. ERR_OK with *out NULL: again. */
+static enum err
+open_step(struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+{
+	struct account *a = hash_find(&s->by_user, str_hash(user, 0), &user);
+	enum err e;
+
+	*out = NULL;
+	if (a == NULL) {
+		step_find(account_new(s, user), ACCOUNT_FINDING);
+		return ERR_OK;
+	}
+	switch (a->state) {
+	case ACCOUNT_READY:
+		*out = account_ref(a);
+		return ERR_OK;
+	case ACCOUNT_BROKEN:
+		e = a->step_error;
+		if (account_is_idle(a)) {
+			forget(s, a);
+			account_free(a);
+		}
+		return e;
+	case ACCOUNT_MISSING:
+		if (how == ACCOUNT_EXISTING) {
+			forget(s, a);
+			account_free(a);
+			return ERR_NOTFOUND;
+		}
+		if (s->numbering != NULL && s->numbering->is_step_done) {
+			advance(s, s->numbering);	/* who began it may have gone away */
+			return ERR_OK;
+		}
+		if (s->numbering != NULL) {
+			waiter_wait(w, &s->opened);
+			return ERR_WAIT;
+		}
+		s->numbering = a;
+		step_find(a, ACCOUNT_NUMBERING);
+		return ERR_OK;
+	case ACCOUNT_FINDING:
+	case ACCOUNT_LOADING:
+	case ACCOUNT_NUMBERING:
+	case ACCOUNT_CREATING:
+		if (!a->is_step_done) {
+			waiter_wait(w, &s->opened);
+			return ERR_WAIT;
+		}
+		advance(s, a);
+		return ERR_OK;
+	}
+	return ERR_BUG;
+}
+
+enum err
+store_account_open(struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+{
+	struct account *a = NULL;
+	enum err e;
+
+	if (user.n == 0 || user.n > USER_NAME_MAX)
+		return ERR_NOTFOUND;
+	pthread_mutex_lock(&s->lock);
+	do
+		e = open_step(s, user, how, w, &a);
+	while (e == ERR_OK && a == NULL);
+	pthread_mutex_unlock(&s->lock);
+	if (e == ERR_OK)
+		*out = a;
+	return e;
+}
+
+/* ---- housekeeping ----------------------------------------------------------------------------------------------- */
+
+/* Closes what nobody has used for a while; s->lock held. */
+static void
+close_idle(struct store *s, int64_t now_us)
+{
+	list_each(&s->accounts, a, struct account, in_store) {
+		bool is_settled = a->state == ACCOUNT_READY || a->state == ACCOUNT_BROKEN || a->state == ACCOUNT_MISSING ||
+		    (a->is_step_done && a != s->numbering);
+
+		if (is_settled && now_us - atomic_load(&a->used_us) > IDLE_ACCOUNT_US && account_is_idle(a)) {
+			forget(s, a);
+			account_free(a);
+		}
+	}
+}
+
+void
+store_tick(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	close_idle(s, s->o.clock->mono_us(s->o.clock));
+	list_each(&s->accounts, a, struct account, in_store) {
+		if (a->state == ACCOUNT_READY)
+			account_evict(a);
+	}
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,235 @@
+/* store_test.c - accounts, mailboxes, views and changes on the engine in memory. */
+#include "store/store_test_util.h"
+
+static void
+test_creates_account(void)
+{
+	struct fixture f;
+	struct snapshot *s;
+	struct account *again = NULL;
+
+	fixture_init(&f, false);
+	s = account_snapshot(f.account, NULL);
+	CHECK_U64(snapshot_version(s), 1);
+	CHECK_STR(snapshot_mailbox_at(s, 0)->name, STR("INBOX"));
+	CHECK_STR(snapshot_mailbox_at(s, 1)->name, STR("Archive"));
+	CHECK_U64(snapshot_mailbox(s, STR("Sent"))->special_use, USE_SENT);
+	CHECK(snapshot_mailbox(s, STR("inbox")) == snapshot_mailbox_at(s, 0));
+	CHECK(snapshot_mailbox_at(s, 6) == NULL);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w, &again)) == ERR_NOTFOUND);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &again)) == ERR_OK);
+	CHECK(again == f.account);
+	account_unref(again);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &again)) == ERR_OK);
+	CHECK_U64(account_id(again).v, 2);
+	account_unref(again);
+	snapshot_unref(s);
+	fixture_done(&f);
+}
+
+static void
+test_appends_and_views(void)
+{
+	struct fixture f;
+	struct snapshot *after;
+	struct mailbox_id inbox;
+	struct view_changes ch;
+	struct entry e;
+	struct view *v = NULL;
+
+	fixture_init(&f, false);
+	inbox = test_box(&f, "INBOX");
+	CHECK_U64(test_append(&f, inbox, 0, NULL), 1);
+	CHECK_U64(test_append(&f, inbox, FLAG_SEEN, &after), 2);
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	CHECK_U64(view_exists(v), 2);
+	CHECK_U64(view_recent(v), 2);
+	CHECK_U64(view_first_unseen(v).v, 1);
+	CHECK_U64(view_highestmodseq(v), snapshot_version(after));
+	CHECK(view_entry(v, (struct uid){ 2 }, &e));
+	CHECK_U64(e.flags, FLAG_SEEN);
+	snapshot_unref(after);
+	CHECK_U64(test_append(&f, inbox, 0, &after), 3);
+	CHECK(view_is_stale(v, after));
+	CHECK(UNTIL_DONE(&f.b, view_refresh(v, after, TELL_ALL, &f.b.w, &f.a, &ch)) == ERR_OK);
+	CHECK(ch.is_exists_new);
+	CHECK_U64(ch.exists, 3);
+	CHECK_U64(ch.recent, 3);
+	CHECK(!view_is_stale(v, after));
+	snapshot_unref(after);
+	view_close(v);
+	fixture_done(&f);
+}
+
+static void
+test_stores_and_expunges(void)
+{
+	const struct str keyword = STR("Later");
+	struct flags_change add = { .op = FLAGS_ADD, .flags = FLAG_DELETED, .keywords = &keyword, .keyword_count = 1 };
+	struct rangeset uids = test_set("2:3"), changed = RANGESET_NONE, modified = RANGESET_NONE, gone = RANGESET_NONE;
+	struct snapshot *after = NULL;
+	struct view *v = NULL, *other = NULL;
+	struct view_changes ch;
+	struct mailbox_id inbox;
+	uint32_t cursor = 0;
+	struct fixture f;
+	struct entry e;
+
+	fixture_init(&f, false);
+	inbox = test_box(&f, "INBOX");
+	for (int i = 0; i < 4; i++) {
+		snapshot_unref(after);
+		test_append(&f, inbox, 0, &after);
+	}
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_ONLY, &f.b.w, &other)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, messages_store(v, &uids, &add, &cursor, &f.b.w, &changed, &modified, &after)) == ERR_OK);
+	CHECK_U64(cursor, UINT32_MAX);
+	CHECK_U64(rangeset_count(&changed), 2);
+	CHECK(UNTIL_DONE(&f.b, view_refresh(v, after, TELL_ALL, &f.b.w, &f.a, &ch)) == ERR_OK);
+	CHECK_U64(ch.changed_count, 2);
+	CHECK(ch.has_new_keywords);
+	CHECK(view_entry(v, (struct uid){ 3 }, &e));
+	CHECK_U64(e.flags, FLAG_DELETED);
+	CHECK(keywords_has(e.keywords, 16));
+	snapshot_unref(after);
+	cursor = 0;
+	CHECK(UNTIL_DONE(&f.b, messages_expunge(v, NULL, &cursor, &f.b.w, &gone, &after)) == ERR_OK);
+	CHECK_U64(rangeset_count(&gone), 2);
+	CHECK(UNTIL_DONE(&f.b, view_refresh(other, after, TELL_NO_EXPUNGE, &f.b.w, &f.a, &ch)) == ERR_OK);
+	CHECK(ch.vanished == NULL);
+	CHECK_U64(view_exists(other), 4);
+	CHECK_U64(view_seq(other, (struct uid){ 4 }).v, 4);
+	CHECK(view_entry(other, (struct uid){ 3 }, &e) && e.is_ghost);
+	CHECK(view_highestmodseq(other) < snapshot_version(after));
+	CHECK(UNTIL_DONE(&f.b, view_refresh(other, after, TELL_ALL, &f.b.w, &f.a, &ch)) == ERR_OK);
+	CHECK_U64(ch.expunge_count, 2);
+	CHECK_U64(ch.expunge_seqs[0], 3);
+	CHECK_U64(ch.expunge_seqs[1], 2);
+	CHECK_U64(view_exists(other), 2);
+	CHECK_U64(view_seq(other, (struct uid){ 4 }).v, 2);
+	CHECK(view_highestmodseq(other) == snapshot_version(after));
+	snapshot_unref(after);
+	view_close(v);
+	view_close(other);
+	rangeset_done(&uids);
+	rangeset_done(&changed);
+	rangeset_done(&modified);
+	rangeset_done(&gone);
+	fixture_done(&f);
+}
+
+static void
+test_copies_and_moves(void)
+{
+	struct rangeset uids = test_set("1,3");
+	struct snapshot *after = NULL;
+	struct copied copied = { 0 };
+	struct mailbox_id inbox, trash;
+	struct view *v = NULL;
+	uint32_t cursor = 0;
+	struct fixture f;
+
+	fixture_init(&f, false);
+	inbox = test_box(&f, "INBOX");
+	trash = test_box(&f, "Trash");
+	for (int i = 0; i < 3; i++) {
+		snapshot_unref(after);
+		test_append(&f, inbox, 0, &after);
+	}
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &uids, f.account, trash, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	CHECK_U64(rangeset_count(copied.from), 2);
+	CHECK_U64(rangeset_max(copied.to), 2);
+	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 2);
+	snapshot_unref(after);
+	copied = (struct copied){ 0 };
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &uids, f.account, trash, &cursor, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 4);
+	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 1);
+	snapshot_unref(after);
+	view_close(v);
+	rangeset_done(&uids);
+	fixture_done(&f);
+}
+
+static void
+test_mailboxes(void)
+{
+	struct snapshot *s = NULL;
+	struct mailbox_id a_id;
+	uint32_t validity;
+	struct fixture f;
+
+	fixture_init(&f, false);
+	CHECK(mailbox_create(f.account, STR("a/b/c"), 0, &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("a"))->has_children);
+	CHECK(snapshot_mailbox(s, STR("a/b"))->has_children);
+	CHECK(!snapshot_mailbox(s, STR("a/b/c"))->has_children);
+	a_id = snapshot_mailbox(s, STR("a"))->id;
+	validity = snapshot_mailbox(s, STR("a"))->uidvalidity;
+	snapshot_unref(s);
+	CHECK(mailbox_create(f.account, STR("a/b"), 0, &f.b.w, &s) == ERR_EXISTS);
+	CHECK(mailbox_create(f.account, STR("a//b"), 0, &f.b.w, &s) == ERR_BADNAME);
+	CHECK(mailbox_delete(f.account, STR("inbox"), &f.b.w, &s) == ERR_CANNOT);
+	CHECK(mailbox_delete(f.account, STR("a"), &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("a"))->is_noselect);
+	CHECK(snapshot_mailbox_by_id(s, a_id) == NULL);
+	snapshot_unref(s);
+	CHECK(mailbox_delete(f.account, STR("a"), &f.b.w, &s) == ERR_HASCHILDREN);
+	CHECK(mailbox_create(f.account, STR("a"), 0, &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("a"))->uidvalidity != validity);
+	snapshot_unref(s);
+	CHECK(mailbox_rename(f.account, STR("a"), STR("x/y"), &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("a")) == NULL);
+	CHECK(snapshot_mailbox(s, STR("x/y/b/c")) != NULL);
+	CHECK(!snapshot_mailbox(s, STR("x"))->is_noselect);
+	snapshot_unref(s);
+	CHECK(mailbox_rename(f.account, STR("x"), STR("x/z"), &f.b.w, &s) == ERR_CANNOT);
+	CHECK(mailbox_subscribe(f.account, STR("no/such"), true, &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("no/such"))->is_noselect);
+	snapshot_unref(s);
+	CHECK(mailbox_subscribe(f.account, STR("no/such"), false, &f.b.w, &s) == ERR_OK);
+	CHECK(snapshot_mailbox(s, STR("no")) == NULL);
+	test_wait_durable(&f, s);
+	snapshot_unref(s);
+
+	/* All of it is there after a restart. */
+	account_unref(f.account);
+	store_close(f.store);
+	fixture_open_store(&f);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &f.account)) == ERR_OK);
+	s = account_snapshot(f.account, NULL);
+	CHECK(snapshot_mailbox(s, STR("x/y/b/c")) != NULL);
+	CHECK(snapshot_mailbox(s, STR("x/y"))->has_children);
+	CHECK(snapshot_mailbox(s, STR("Sent"))->is_subscribed);
+	snapshot_unref(s);
+	fixture_done(&f);
+}
+
+static void
+test_renames_inbox(void)
+{
+	struct snapshot *s = NULL;
+	struct mailbox_id inbox;
+	struct fixture f;
+
+	fixture_init(&f, false);
+	inbox = test_box(&f, "INBOX");
+	for (int i = 0; i < 3; i++) {
+		snapshot_unref(s);
+		test_append(&f, inbox, 0, &s);
+	}
+	snapshot_unref(s);
+	CHECK(UNTIL_DONE(&f.b, mailbox_rename(f.account, STR("INBOX"), STR("old"), &f.b.w, &s)) == ERR_OK);
+	CHECK_U64(snapshot_mailbox(s, STR("old"))->exists, 3);
+	CHECK_U64(snapshot_mailbox(s, STR("INBOX"))->exists, 0);
+	CHECK_U64(snapshot_mailbox(s, STR("INBOX"))->id.v, inbox.v);
+	snapshot_unref(s);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_creates_account), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
+    TEST(test_copies_and_moves), TEST(test_mailboxes), TEST(test_renames_inbox))

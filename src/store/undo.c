@@ -1,0 +1,89 @@
+/* undo.c - see undo_int.h. Sections are appended while the commit is made and become one row of KV_LOG at its end. */
+#include "store/undo_int.h"
+
+#include "base/bytes.h"
+
+enum { UNDO_FORMAT = 1, SECTION_BYTES = 16 };
+
+/* A section: its kind, three zero bytes, the length of its body, the mailbox. */
+static void
+section(struct commit *c, char kind, struct mailbox_id id, size_t n)
+{
+	char head[SECTION_BYTES] = { kind };
+
+	put_le32(head + 4, (uint32_t)n);
+	put_le64(head + 8, id.v);
+	buf_add(&c->undo, head, sizeof(head));
+}
+
+void
+undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before, uint64_t mask, char why)
+{
+	char space[PAGE_MAX_BYTES], number[4];
+	struct buf out = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	if (mask == page_mask(before)) {
+		buf_str_add(&out, before);
+	} else {
+		char op_space[16];
+		struct buf op = { .p = op_space, .cap = sizeof(op_space), .max = sizeof(op_space) };
+		struct str operand;
+
+		page_op_remove(&op, page_mask(before) & ~mask);
+		operand = buf_str(&op);
+		page_merge(before, &operand, 1, &out);
+	}
+	put_le32(number, page);
+	section(c, why, id, sizeof(number) + out.n);
+	buf_add(&c->undo, number, sizeof(number));
+	buf_str_add(&c->undo, buf_str(&out));
+}
+
+void
+undo_made(struct commit *c, struct mailbox_id id)
+{
+	section(c, 'N', id, 0);
+}
+
+static void
+desc_section(struct commit *c, char kind, const struct mailbox_desc *d, const struct status_row *status)
+{
+	BUF_CLEAN struct buf body = BUF_MAX(65536);
+
+	if (status != NULL)
+		status_row_encode(status, &body);
+	mailbox_row_encode(&d->row, &body);
+	section(c, kind, d->id, body.n);
+	buf_str_add(&c->undo, buf_str(&body));
+}
+
+void
+undo_dropped(struct commit *c, const struct mailbox_state *s)
+{
+	struct status_row status;
+
+	mailbox_state_status(s, &status);
+	desc_section(c, 'D', s->desc, &status);
+}
+
+void
+undo_renamed(struct commit *c, const struct mailbox_desc *before)
+{
+	desc_section(c, 'B', before, NULL);
+}
+
+void
+undo_write(struct commit *c)
+{
+	struct row_key key = row_key_undo(c->version);
+	struct clock *clock = c->account->store->o.clock;
+	BUF_CLEAN struct buf row = BUF_MAX((size_t)UNDO_MAX_BYTES + 16);
+	char head[16] = { UNDO_FORMAT };
+
+	if (c->undo.n == 0)
+		return;
+	put_le64(head + 8, (uint64_t)clock->wall_ms(clock));
+	buf_add(&row, head, sizeof(head));
+	buf_str_add(&row, buf_str(&c->undo));
+	kv_put(c->txn, KV_LOG, row_key_str(&key), buf_str(&row));
+}

@@ -1,0 +1,187 @@
+/*
+ * view.c - opening a view and looking into it. All questions go to one tree, which is the mailbox's own or, while there are
+ * ghosts, a version of it with their entries put back and marked.
+ */
+#include "store/view_int.h"
+
+#include <stdlib.h>
+
+/* The UIDs that nobody was told of, from `from` on; claimed by the first read-write view that asks. */
+void
+view_take_recent(struct view *v, uint32_t from)
+{
+	struct account *a = v->account;
+	uint32_t first, next = v->info.uidnext;
+
+	pthread_mutex_lock(&a->lock);
+	first = MAX(from, account_recent_from(a, v->state));
+	if (first < next && v->access == VIEW_READ_WRITE)
+		account_recent_claim(a, v->id, next);
+	pthread_mutex_unlock(&a->lock);
+	if (first < next)
+		rangeset_add(&v->recent, first, next - 1);
+}
+
+enum err
+view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w, struct view **out)
+{
+	struct snapshot *use = NULL;
+	struct mailbox_state *state = NULL;
+	struct tree *tree = NULL;
+	struct view *v;
+	enum err e;
+
+	e = account_state_at(s->account, s, id, w, &state, &tree, &use);
+	if (e != ERR_OK)
+		return e;
+	v = xcalloc(1, sizeof(*v));
+	v->account = account_ref(s->account);
+	v->id = id;
+	v->access = access;
+	v->state = state;
+	v->info = state->info;
+	v->info.exists = tree_sums(tree)->count;
+	v->tree = tree;
+	v->version = use->version;
+	snapshot_unref(use);
+	view_take_recent(v, 1);
+	*out = v;
+	return ERR_OK;
+}
+
+void
+view_close(struct view *v)
+{
+	if (v == NULL)
+		return;
+	log_load_drop(v->log);
+	tree_unref(v->tree);
+	mailbox_state_unref(v->state);
+	rangeset_done(&v->recent);
+	account_unref(v->account);
+	free(v);
+}
+
+const struct mailbox_info *view_mailbox(const struct view *v) { return &v->info; }
+struct account *view_account(const struct view *v) { return v->account; }
+uint64_t view_version(const struct view *v) { return v->version; }
+bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
+bool view_is_gone(const struct view *v) { return v->is_gone; }
+uint32_t view_exists(const struct view *v) { return tree_sums(v->tree)->count; }
+
+uint32_t
+view_recent(const struct view *v)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < v->recent.n; i++)
+		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1) - tree_rank(v->tree, v->recent.r[i].first);
+	return n;
+}
+
+uint64_t
+view_highestmodseq(const struct view *v)
+{
+	return v->ghosts != 0 ? MIN(v->info.highestmodseq, v->ghost_floor) : v->info.highestmodseq;
+}
+
+struct seqnum
+view_first_unseen(const struct view *v)
+{
+	struct tree_want want = { .unset = FLAG_SEEN };
+	struct tree_at at;
+
+	return (struct seqnum){ tree_next(v->tree, 0, want, &at) ? at.before + 1 : 0 };
+}
+
+bool
+view_uid(const struct view *v, struct seqnum seq, struct uid *uid_out)
+{
+	uint32_t uid = seq.v == 0 ? 0 : tree_select(v->tree, seq.v - 1);
+
+	if (uid == 0)
+		return false;
+	uid_out->v = uid;
+	return true;
+}
+
+struct seqnum
+view_seq(const struct view *v, struct uid uid)
+{
+	struct str page = tree_page(v->tree, uid.v / PAGE_UIDS);
+
+	if ((page_mask(page) >> uid.v % PAGE_UIDS & 1) == 0)
+		return (struct seqnum){ 0 };
+	return (struct seqnum){ tree_rank(v->tree, uid.v) + 1 };
+}
+
+/* The one place where an entry of a page becomes what a session sees of it. */
+static void
+entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index, struct entry *out)
+{
+	struct page_entry e;
+
+	page_entry(page, index, &e);
+	*out = (struct entry){
+		.uid = { uid },
+		.msgno = { e.msgno },
+		.flags = e.flags & FLAGS_STORABLE,
+		.is_recent = !rangeset_is_empty(&v->recent) && rangeset_contains(&v->recent, uid),
+		.is_ghost = (e.flags & FLAG_GHOST) != 0,
+		.keywords = e.keywords,
+		.modseq = e.modseq,
+		.size_bytes = e.size_bytes,
+		.internal_s = e.internal_s,
+		.internal_zone_min = e.internal_zone_min,
+		.saved_s = e.saved_s,
+	};
+}
+
+bool
+view_entry(const struct view *v, struct uid uid, struct entry *out)
+{
+	struct str page = tree_page(v->tree, uid.v / PAGE_UIDS);
+	uint64_t mask = page_mask(page);
+
+	if ((mask >> uid.v % PAGE_UIDS & 1) == 0)
+		return false;
+	entry_from(v, uid.v, page, page_index(mask, uid.v % PAGE_UIDS), out);
+	return true;
+}
+
+static bool
+next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out, struct seqnum *seq_out)
+{
+	struct tree_at at;
+
+	if (!tree_next(v->tree, from, want, &at))
+		return false;
+	entry_from(v, at.uid, at.page, at.index, out);
+	if (seq_out != NULL)
+		seq_out->v = at.before + 1;
+	return true;
+}
+
+bool
+view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum *seq_out)
+{
+	return next(v, from, TREE_ANY, out, seq_out);
+}
+
+bool
+view_next_changed(const struct view *v, uint32_t from, uint64_t since, struct entry *out, struct seqnum *seq_out)
+{
+	return next(v, from, (struct tree_want){ .modseq_above = since }, out, seq_out);
+}
+
+bool
+view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unset, struct entry *out, struct seqnum *seq_out)
+{
+	return next(v, from, (struct tree_want){ .set = set, .unset = unset }, out, seq_out);
+}
+
+struct uid
+view_last_uid(const struct view *v)
+{
+	return (struct uid){ tree_last(v->tree) };
+}

@@ -1,0 +1,32 @@
+/* view_int.h - a view as view.c, view_refresh.c and the changes see it. */
+#ifndef STORE_VIEW_INT_H
+#define STORE_VIEW_INT_H
+
+#include "store/account_int.h"
+#include "store/view.h"
+
+struct log_load;
+
+struct view {
+	struct account *account;	/* referenced */
+	struct mailbox_id id;
+	enum view_access access;
+	struct mailbox_state *state;	/* referenced; as last refreshed */
+	struct mailbox_info info;	/* its info, with the counts of the pages */
+	struct tree *tree;		/* the mailbox and the ghosts; referenced */
+	uint32_t ghosts;		/* entries of tree that are marked FLAG_GHOST */
+	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
+	uint64_t version;
+	bool is_gone;			/* the mailbox was deleted */
+	bool is_gone_told;
+	struct rangeset recent;		/* UIDs that are \Recent here */
+	struct log_load *log;		/* a load of the change log: view_log.c */
+};
+
+/** Takes the messages from `from` on as \Recent; a read-write view claims them. */
+void view_take_recent(struct view *v, uint32_t from);
+/** The mailbox's own tree, without ghosts; referenced. */
+struct tree *view_live_tree(const struct view *v);
+void log_load_drop(struct log_load *l);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * view_refresh.c - a view goes to a later version: the difference of two trees, with ghosts put into the new one when what
+ * vanished may not be told yet.
+ */
+#include "store/view_int.h"
+
+#include <stdlib.h>
+
+/* The comparison of the view's tree with that of the mailbox now. */
+struct differ {
+	struct rangeset vanished;	/* of the view: ghosts too */
+	uint32_t *changed;
+	size_t changed_count, changed_cap;
+	bool has_new;
+	bool keeps_ghosts;
+	struct tree_edit ghosts;	/* the tree now, and the ghosts */
+};
+
+static void
+add_changed(struct differ *d, uint32_t uid)
+{
+	if (d->changed_count == d->changed_cap) {
+		d->changed_cap = MAX(64, d->changed_cap * 2);
+		d->changed = xrealloc(d->changed, d->changed_cap * sizeof(*d->changed));
+	}
+	d->changed[d->changed_count++] = uid;
+}
+
+static bool
+compare_pages(void *ctx, uint32_t page, struct str before, struct str after)
+{
+	struct differ *d = ctx;
+	uint64_t was = page_mask(before), is = page_mask(after), gone = was & ~is;
+	uint32_t base = page * PAGE_UIDS;
+
+	for (uint64_t m = was & is; m != 0; m &= m - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(m);
+
+		if (page_modseq(before, page_index(was, bit)) != page_modseq(after, page_index(is, bit)))
+			add_changed(d, base + bit);
+	}
+	if ((is & ~was) != 0)
+		d->has_new = true;
+	for (uint64_t m = gone; m != 0; m &= m - 1)
+		rangeset_add_one(&d->vanished, base + (uint32_t)__builtin_ctzll(m));
+	if (gone != 0 && d->keeps_ghosts) {
+		char space[PAGE_MAX_BYTES];
+		struct buf out = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+		page_with_ghosts(after, before, gone, &out);
+		tree_edit_put(&d->ghosts, page, buf_str(&out));
+	}
+	return true;
+}
+
+/* Sequence numbers in the tree before, highest first: so each is right when it is told. */
+static void
+number_vanished(const struct tree *before, const struct rangeset *vanished, struct arena *a, struct view_changes *out)
+{
+	uint32_t n = 0;
+
+	out->expunge_count = (uint32_t)rangeset_count(vanished);
+	out->expunge_seqs = arena_array(a, uint32_t, out->expunge_count);
+	for (size_t i = vanished->n; i != 0; i--) {
+		uint32_t first = vanished->r[i - 1].first, last = vanished->r[i - 1].last;
+		uint32_t seq = tree_rank(before, (uint64_t)last + 1);
+
+		/* All of a range were there, one after the other. */
+		for (uint32_t uid = last; uid >= first; uid--)
+			out->expunge_seqs[n++] = seq--;
+	}
+}
+
+static struct rangeset *
+rangeset_in(struct arena *a, const struct rangeset *s)
+{
+	struct rangeset *out = arena_new(a, struct rangeset);
+
+	out->r = arena_alloc(a, s->n * sizeof(*s->r));
+	out->n = s->n;
+	memcpy(out->r, s->r, s->n * sizeof(*s->r));
+	return out;
+}
+
+static void
+report(struct view *v, const struct differ *d, bool is_gone, struct arena *a, struct view_changes *out)
+{
+	if (!d->keeps_ghosts && !rangeset_is_empty(&d->vanished)) {
+		RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
+
+		out->vanished = rangeset_in(a, &d->vanished);
+		number_vanished(v->tree, &d->vanished, a, out);
+		if (!rangeset_is_empty(&v->recent)) {
+			rangeset_subtract(&left, &v->recent, &d->vanished);
+			rangeset_copy(&v->recent, &left);
+		}
+	}
+	out->is_gone = is_gone && !d->keeps_ghosts;
+	v->is_gone_told = v->is_gone_told || out->is_gone;
+	out->changed_count = (uint32_t)d->changed_count;
+	out->changed = arena_array(a, struct uid, d->changed_count);
+	for (size_t i = 0; i < d->changed_count; i++)
+		out->changed[i].v = d->changed[i];
+}
+
+/* The view becomes that of `state`, whose pages are `tree` (both taken over); state is NULL when the mailbox is gone. */
+static void
+move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t version, enum view_tell tell, struct arena *a,
+    struct view_changes *out)
+{
+	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
+	uint32_t recent = view_recent(v), uidnext = v->info.uidnext;
+
+	tree_edit_begin(&d.ghosts, tree);
+	tree_diff(v->tree, tree, compare_pages, &d);
+	report(v, &d, state == NULL, a, out);
+	if (d.keeps_ghosts && !rangeset_is_empty(&d.vanished)) {
+		if (v->ghosts == 0)
+			v->ghost_floor = v->info.highestmodseq;
+		v->ghosts = (uint32_t)rangeset_count(&d.vanished);
+	} else {
+		v->ghosts = 0;
+	}
+	tree_unref(v->tree);
+	tree_unref(tree);
+	v->tree = tree_edit_end(&d.ghosts);
+	v->version = version;
+	v->is_gone = v->is_gone || state == NULL;
+	if (state != NULL) {
+		out->has_new_keywords = state->info.keyword_count != v->info.keyword_count;
+		mailbox_state_unref(v->state);
+		v->state = state;
+		v->info = state->info;
+		if (d.has_new)
+			view_take_recent(v, uidnext);
+	}
+	out->is_exists_new = d.has_new;
+	v->info.exists = out->exists = view_exists(v);
+	out->recent = view_recent(v);
+	out->is_recent_new = out->recent > recent;
+	rangeset_done(&d.vanished);
+	free(d.changed);
+}
+
+static bool
+has_news(const struct view *v, const struct snapshot *s)
+{
+	const struct mailbox_info *m;
+
+	if (v->is_gone || s->version <= v->version)
+		return false;
+	m = snapshot_mailbox_by_id(s, v->id);
+	return m == NULL || m->is_noselect || m->highestmodseq != v->info.highestmodseq ||
+	    m->keyword_count != v->info.keyword_count;
+}
+
+bool
+view_is_stale(const struct view *v, const struct snapshot *s)
+{
+	return v->ghosts != 0 || v->is_gone != v->is_gone_told || has_news(v, s);
+}
+
+enum err
+view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w, struct arena *a,
+    struct view_changes *out)
+{
+	struct snapshot *use = NULL;
+	struct mailbox_state *state = NULL;
+	struct tree *tree = NULL;
+	uint64_t version = s->version;
+	enum err e;
+
+	*out = (struct view_changes){ .exists = view_exists(v), .recent = view_recent(v) };
+	if (!has_news(v, s) && (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
+		v->version = MAX(v->version, s->version);
+		return ERR_OK;
+	}
+	if (has_news(v, s)) {
+		e = account_state_at(v->account, s, v->id, w, &state, &tree, &use);
+		if (e == ERR_OK && use->version < v->version) {
+			mailbox_state_unref(state);	/* taken back meanwhile; the session is about to end */
+			tree_unref(tree);
+			snapshot_unref(use);
+			return ERR_IO;
+		}
+		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
+			return e;
+		if (use != NULL)
+			version = use->version;
+		snapshot_unref(use);
+	} else if (!v->is_gone) {
+		/* Only ghosts to tell, on a view that is ahead of s. */
+		state = mailbox_state_ref(v->state);
+		tree = view_live_tree(v);
+		version = v->version;
+	}
+	move(v, state, tree, version, tell, a, out);
+	return ERR_OK;
+}
+
+static bool
+drop_ghosts(void *ctx, uint32_t page, struct str before, struct str after)
+{
+	struct tree_edit *edit = ctx;
+	uint64_t mask = page_mask(after), ghosts = 0;
+	char space[16];
+	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+	unsigned i = 0;
+
+	(void)before;
+	for (uint64_t m = mask; m != 0; m &= m - 1, i++) {
+		if ((page_flags(after, i) & FLAG_GHOST) != 0)
+			ghosts |= m & -m;
+	}
+	if (ghosts != 0) {
+		page_op_remove(&op, ghosts);
+		tree_edit_merge(edit, page, buf_str(&op));
+	}
+	return true;
+}
+
+struct tree *
+view_live_tree(const struct view *v)
+{
+	struct tree_edit edit;
+
+	tree_edit_begin(&edit, v->tree);
+	if (v->ghosts != 0)
+		tree_diff(NULL, v->tree, drop_ghosts, &edit);
+	return tree_edit_end(&edit);
+}
+
