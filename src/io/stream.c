@@ -254,7 +254,7 @@ go_on_closing(struct stream *s)
 {
 	bool is_shaking = s->is_tls_waiting || (s->ssl != NULL && !s->is_secured);
 
-	if (s->end != ERR_OK || s->is_shut || (!queue_is_empty(s) && !is_shaking))
+	if (s->end != ERR_OK || s->is_shut || s->is_gate_failed || (!queue_is_empty(s) && !is_shaking))
 		return;
 	if (s->ssl != NULL && s->is_secured) {
 		ERR_clear_error();

@@ -117,6 +117,12 @@ deflate_free(struct stream_deflate *z)
 	free(z);
 }
 
+bool
+deflate_is_resting(const struct stream_deflate *z)
+{
+	return z->in == NULL && z->out == NULL && z->wire.p == NULL && z->raw.p == NULL;
+}
+
 /* --- Output --- */
 
 void

@@ -100,5 +100,7 @@ void deflate_wire_sent(struct stream_deflate *z, size_t n);
 enum err deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out);
 /** True when bytes wait inside that no event of the socket will announce. */
 bool deflate_has_input(const struct stream_deflate *z);
+/** Owns neither a deflater nor an inflater at the moment. */
+bool deflate_is_resting(const struct stream_deflate *z);
 
 #endif
