@@ -47,6 +47,10 @@ bool ctl_option(int *argc, char **argv, const char *name, const char **value_out
 /** The first argument that looks like an option, or NULL. "--" ends options and is taken out. */
 const char *ctl_stray_option(int *argc, char **argv);
 
+/** "dir/name" in b, which the result points into; it is as long as it must be. */
+const char *ctl_path(struct buf *b, const char *dir, const char *name);
+#define CTL_PATH BUF_MAX(65536)
+
 /** Connects to the daemon's control socket; -1 after telling what is wrong and what to do. */
 int ctl_connect(struct ctl *c);
 

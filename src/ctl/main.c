@@ -36,6 +36,15 @@ ctl_usage(const struct ctl_command *cmd, const char *what)
 	return CTL_USAGE;
 }
 
+const char *
+ctl_path(struct buf *b, const char *dir, const char *name)
+{
+	buf_clear(b);
+	buf_printf(b, "%s/%s", dir, name);
+	buf_chr(b, '\0');
+	return b->p;
+}
+
 static void
 take_out(int *argc, char **argv, int at, int count)
 {
