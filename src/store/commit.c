@@ -351,7 +351,8 @@ make_snapshot(struct commit *c)
 	struct mailbox_state *states[COMMIT_MAILBOXES_MAX];
 
 	must(c->change_count <= COMMIT_MAILBOXES_MAX);
-	qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
+	if (c->change_count > 1)
+		qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
 	for (uint32_t i = 0; i < c->change_count; i++) {
 		settle_change(c, &c->changes[i]);
 		at[i] = c->changes[i].at;
