@@ -1,0 +1,503 @@
+/*
+ * fetch.c - FETCH and UID FETCH.
+ *
+ *     VANISHED (EARLIER) -> for each window of 64 messages: set \Seen if some section asks for it, one commit
+ *                             -> for each message: its record is loaded -> "* n FETCH (" items, sections ")"
+ *
+ * What can't be read is left out, the other messages are answered, and the tagged reply says why. Of a message that somebody
+ * else expunged, which the client has not been told of, what is still there is answered, else NO [EXPUNGEISSUED] at the
+ * end (RFC 2180 4.1).
+ */
+#include "mime/bodystructure.h"
+#include "mime/structure.h"
+
+#include "session/cmd/commands.h"
+#include "session/cmd/fetch_section.h"
+#include "session/cmd/message_set.h"
+
+enum { WINDOW_MESSAGES = 64 };
+
+enum fetch_step { STEP_VANISHED, STEP_WINDOW, STEP_SET_SEEN, STEP_TELL_SEEN, STEP_MESSAGES };
+
+/* The message being answered. */
+struct fetch_message {
+	bool is_open;
+	struct entry entry;
+	struct seqnum seq;
+	struct fetch_source src;
+	struct arena scratch;		/* its part tree */
+	bool is_head_written;
+	bool is_first;			/* no item is written yet */
+	size_t at_section;
+	struct fetch_section section;
+};
+
+struct fetch_ctx {
+	struct imap_fetch args;
+	struct seqset set;		/* for VANISHED, whose "*" is another */
+	struct rangeset uids;
+	bool needs_message, needs_mime;
+	enum message_need need;
+	enum fetch_step step;
+	uint32_t at;			/* next UID to look at; 0: none is left */
+	uint32_t window_end;		/* last UID of the window */
+	struct rangeset seen;		/* messages of the window that became \Seen */
+	struct rangeset unseen;		/* messages of the window that must become so */
+	uint32_t cursor;
+	struct fetch_message m;
+	enum err result;
+};
+
+/* ---- arguments ---- */
+
+enum {
+	SUMMARY_ATTS = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_EMAILID | FETCH_THREADID | FETCH_PREVIEW,
+};
+
+static void
+find_needs(struct fetch_ctx *x)
+{
+	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0;
+	x->needs_mime = x->args.n_sections > 0;
+	x->need = MESSAGE_SUMMARY;
+	for (size_t i = 0; i < x->args.n_sections; i++) {
+		const struct imap_section *sec = &x->args.sections[i];
+
+		if (sec->n_path == 0 && sec->kind != SECTION_BODY && sec->kind != SECTION_TEXT)
+			x->need = MESSAGE_WHOLE;
+	}
+}
+
+static enum err
+fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct fetch_ctx *x = c->ctx;
+	struct imap_scan set = *in;
+	enum err e = message_set_scan(s, c, in, &x->uids);
+
+	if (e != ERR_OK)
+		return e;
+	if (!imap_scan_seqset(&set, &x->set))
+		return imap_scan_err(&set);
+	if (!imap_scan_sp(in))
+		return imap_scan_err(in);
+	e = imap_fetch_parse(in, &x->args);
+	if (e != ERR_OK)
+		return e;
+	if (x->args.has_vanished && (!c->is_uid || (s->enabled & ENABLED_QRESYNC) == 0)) {
+		imap_scan_fail(in, ERR_SYNTAX, "UID FETCH after ENABLE QRESYNC with VANISHED");
+		return ERR_SYNTAX;
+	}
+	if (c->is_uid)
+		x->args.atts |= FETCH_UID;
+	find_needs(x);
+	return ERR_OK;
+}
+
+/* ---- before the messages ---- */
+
+static enum err
+tell_vanished(struct session *s, struct command *c, struct fetch_ctx *x)
+{
+	RANGESET_CLEAN struct rangeset known = RANGESET_NONE;
+	struct rangeset *vanished = NULL;
+	uint32_t uidnext = view_mailbox(s->view)->uidnext;
+	enum err e;
+
+	if (!x->args.has_vanished)
+		return ERR_OK;
+	/* "*" reaches to the highest UID that ever was, else the last messages could vanish untold. */
+	seqset_resolve(&x->set, MAX(uidnext - 1, view_last_uid(s->view).v), &s->saved, &known);
+	e = view_vanished_since(s->view, x->args.changedsince, &known, session_waiter(s), c->arena, &vanished);
+	if (e != ERR_OK)
+		return e;
+	if (vanished != NULL && !rangeset_is_empty(vanished)) {
+		reply_untagged(session_out(s));
+		buf_lit(session_out(s), "VANISHED (EARLIER) ");
+		reply_rangeset(session_out(s), vanished);
+		reply_end(session_out(s));
+	}
+	return ERR_OK;
+}
+
+/* The next message to be answered with a UID of at least from. */
+static bool
+next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct entry *out, struct seqnum *seq_out)
+{
+	if (from == 0)
+		return false;
+	if (x->args.has_changedsince)
+		return message_set_next_changed(s->view, &x->uids, from, x->args.changedsince, out, seq_out);
+	return message_set_next(s->view, &x->uids, from, out, seq_out);
+}
+
+/* Looks ahead: asks for the records of the next messages, and notes which of them become \Seen. */
+static void
+open_window(struct session *s, struct fetch_ctx *x)
+{
+	struct msgno numbers[WINDOW_MESSAGES];
+	bool may_set = x->args.sets_seen && !view_is_read_only(s->view) && !view_is_gone(s->view);
+	uint32_t at = x->at;
+	struct entry e;
+	size_t n = 0;
+
+	rangeset_clear(&x->unseen);
+	rangeset_clear(&x->seen);
+	while (n < WINDOW_MESSAGES && next_message(s, x, at, &e, NULL)) {
+		numbers[n++] = e.msgno;
+		if (may_set && !e.is_ghost && (e.flags & FLAG_SEEN) == 0)
+			rangeset_add_one(&x->unseen, e.uid.v);
+		x->window_end = e.uid.v;
+		at = e.uid.v + 1;
+	}
+	if (n > 1 && x->needs_message)
+		message_prefetch(view_account(s->view), numbers, n, x->need);
+	x->cursor = rangeset_is_empty(&x->unseen) ? UINT32_MAX : 0;
+	x->step = STEP_SET_SEEN;
+}
+
+/* \Seen of the window's messages in one commit, before they are answered: what is answered is true. */
+static enum err
+set_seen(struct session *s, struct fetch_ctx *x)
+{
+	const struct flags_change f = { .op = FLAGS_ADD, .flags = FLAG_SEEN };
+	RANGESET_CLEAN struct rangeset modified = RANGESET_NONE;
+
+	while (x->cursor != UINT32_MAX) {
+		struct snapshot *after = NULL;
+		enum err e = messages_store(s->view, &x->unseen, &f, &x->cursor, session_waiter(s), &x->seen, &modified, &after);
+
+		session_committed(s, after);
+		if (e == ERR_WAIT)
+			return e;
+		/* A mailbox that can't be written to (no room, no right) can be read all the same. */
+		if (e != ERR_OK)
+			break;
+	}
+	x->step = rangeset_is_empty(&x->seen) ? STEP_MESSAGES : STEP_TELL_SEEN;
+	return ERR_OK;
+}
+
+/*
+ * The view moves on to what was just stored. The messages' own answers tell the new flags (RFC 9051 6.4.5), so it is not
+ * told twice.
+ */
+static enum err
+tell_seen(struct session *s, struct fetch_ctx *x)
+{
+	struct rangeset silenced = RANGESET_NONE;
+	enum err e;
+
+	rangeset_union(&silenced, &s->silenced, &x->seen);
+	rangeset_done(&s->silenced);
+	s->silenced = silenced;
+	e = session_tell(s, TELL_NO_EXPUNGE);
+	if (e == ERR_OK)
+		x->step = STEP_MESSAGES;
+	return e;
+}
+
+/* ---- one message ---- */
+
+static void
+close_message(struct fetch_message *m)
+{
+	fetch_section_done(&m->section);
+	message_reader_free(m->src.reader);
+	message_unref(m->src.message);
+	arena_done(&m->scratch);
+	*m = (struct fetch_message){ 0 };
+}
+
+static enum err
+load_message(struct session *s, struct fetch_ctx *x)
+{
+	struct fetch_message *m = &x->m;
+	struct mime_message *mime;
+	enum err e;
+
+	if (!x->needs_message || m->src.reader != NULL)
+		return ERR_OK;
+	if (m->src.message == NULL) {
+		e = message_get(view_account(s->view), m->entry.msgno, x->need, session_waiter(s), &m->src.message);
+		if (e != ERR_OK)
+			return e;
+	}
+	if (!x->needs_mime)
+		return ERR_OK;
+	e = mime_structure_decode(&m->scratch, m->src.message->structure, &mime);
+	if (e != ERR_OK)
+		return e;
+	m->src.mime = mime;
+	m->src.reader = message_reader_new(view_account(s->view), m->src.message);
+	return ERR_OK;
+}
+
+static void
+item(struct session *s, struct fetch_message *m, const char *name)
+{
+	reply_item(session_out(s), &m->is_first);
+	buf_c(session_out(s), name);
+	buf_chr(session_out(s), ' ');
+}
+
+/* "EMAILID (M1)", or NIL. */
+static void
+write_id(struct session *s, struct fetch_message *m, const char *name, struct str id)
+{
+	item(s, m, name);
+	if (id.n == 0) {
+		buf_lit(session_out(s), "NIL");
+		return;
+	}
+	buf_chr(session_out(s), '(');
+	reply_atom(session_out(s), id);
+	buf_chr(session_out(s), ')');
+}
+
+static void
+write_flags(struct session *s, struct fetch_message *m)
+{
+	const struct mailbox_info *box = view_mailbox(s->view);
+	unsigned system = m->entry.flags;
+
+	if (m->entry.is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
+		system |= FLAG_RECENT;
+	item(s, m, "FLAGS");
+	reply_flags(session_out(s), system, m->entry.keywords, box->keywords, box->keyword_count);
+}
+
+/* What the mailbox itself knows of the message. */
+static void
+write_entry_items(struct session *s, struct fetch_message *m, unsigned atts)
+{
+	struct buf *b = session_out(s);
+
+	if ((atts & FETCH_UID) != 0) {
+		item(s, m, "UID");
+		reply_number(b, m->entry.uid.v);
+	}
+	if ((atts & FETCH_FLAGS) != 0)
+		write_flags(s, m);
+	if ((atts & FETCH_MODSEQ) != 0) {
+		item(s, m, "MODSEQ");
+		buf_chr(b, '(');
+		reply_number(b, m->entry.modseq);
+		buf_chr(b, ')');
+	}
+	if ((atts & FETCH_INTERNALDATE) != 0) {
+		item(s, m, "INTERNALDATE");
+		reply_datetime(b, (struct imap_datetime){ m->entry.internal_s, m->entry.internal_zone_min });
+	}
+	if ((atts & FETCH_SAVEDATE) != 0) {
+		item(s, m, "SAVEDATE");
+		reply_datetime(b, (struct imap_datetime){ m->entry.saved_s, 0 });
+	}
+	if ((atts & FETCH_RFC822_SIZE) != 0) {
+		item(s, m, "RFC822.SIZE");
+		reply_number(b, m->entry.size_bytes);
+	}
+}
+
+/* What the message's record knows, ready to send. */
+static enum err
+write_record_items(struct session *s, struct fetch_message *m, unsigned atts)
+{
+	const struct message *message = m->src.message;
+	struct buf *b = session_out(s);
+
+	if ((atts & FETCH_EMAILID) != 0)
+		write_id(s, m, "EMAILID", message->emailid);
+	if ((atts & FETCH_THREADID) != 0)
+		write_id(s, m, "THREADID", message->threadid);
+	if ((atts & FETCH_PREVIEW) != 0) {
+		item(s, m, "PREVIEW");
+		/* Made at arrival, so LAZY asks for the same. */
+		reply_string(b, message->preview, session_form(s));
+	}
+	if ((atts & FETCH_ENVELOPE) != 0) {
+		item(s, m, "ENVELOPE");
+		buf_str_add(b, message->envelope);
+	}
+	if ((atts & FETCH_BODYSTRUCTURE) != 0) {
+		item(s, m, "BODYSTRUCTURE");
+		buf_str_add(b, message->bodystructure);
+	}
+	if ((atts & FETCH_BODY) != 0) {
+		BUF_CLEAN struct buf body = BUF_MAX(SIZE_MAX / 2);
+		enum err e = mime_body_from_bodystructure(message->bodystructure, &body);
+
+		if (e != ERR_OK)
+			return e;
+		item(s, m, "BODY");
+		buf_str_add(b, buf_str(&body));
+	}
+	return ERR_OK;
+}
+
+static void
+note_result(struct fetch_ctx *x, enum err e)
+{
+	if (x->result == ERR_OK)
+		x->result = x->m.entry.is_ghost && e != ERR_UNKNOWN_CTE ? ERR_EXPUNGED : e;
+}
+
+static void
+write_head(struct session *s, struct fetch_ctx *x)
+{
+	struct fetch_message *m = &x->m;
+	unsigned atts = x->args.atts;
+	enum err e = ERR_OK;
+
+	if (rangeset_contains(&x->seen, m->entry.uid.v)) {
+		atts |= FETCH_FLAGS;
+		if ((s->enabled & ENABLED_CONDSTORE) != 0)
+			atts |= FETCH_MODSEQ;
+	}
+	reply_untagged(session_out(s));
+	reply_number(session_out(s), m->seq.v);
+	buf_lit(session_out(s), " FETCH (");
+	m->is_first = true;
+	m->is_head_written = true;
+	write_entry_items(s, m, atts);
+	if (m->src.message != NULL)
+		e = write_record_items(s, m, atts);
+	if (e != ERR_OK)
+		note_result(x, e);
+}
+
+/* ERR_OK: the message is answered, or as much of it as can be. */
+static enum err
+answer(struct session *s, struct fetch_ctx *x)
+{
+	struct fetch_message *m = &x->m;
+	enum err e = load_message(s, x);
+
+	if (e == ERR_WAIT)
+		return e;
+	if (e != ERR_OK) {
+		note_result(x, e);
+		if ((x->args.atts & ~(unsigned)SUMMARY_ATTS) == 0)
+			return ERR_OK;
+		m->at_section = x->args.n_sections;
+		message_unref(m->src.message);
+		m->src.message = NULL;
+	}
+	if (!m->is_head_written)
+		write_head(s, x);
+	while (m->at_section < x->args.n_sections) {
+		e = fetch_section_send(s, &m->section, &m->src, &x->args.sections[m->at_section], &m->is_first);
+		if (e == ERR_WAIT || e == ERR_CLOSED)
+			return e;
+		if (e != ERR_OK)
+			note_result(x, e);
+		m->at_section++;
+	}
+	/* The grammar wants at least one item. */
+	if (m->is_first)
+		write_entry_items(s, m, FETCH_UID);
+	buf_chr(session_out(s), ')');
+	reply_end(session_out(s));
+	return ERR_OK;
+}
+
+/* ---- all of them ---- */
+
+/* Answers the messages of the window. */
+static enum err
+answer_window(struct session *s, struct fetch_ctx *x)
+{
+	for (;;) {
+		struct fetch_message *m = &x->m;
+		enum err e;
+
+		if (!m->is_open) {
+			if (session_is_full(s))
+				return session_wait_output(s);
+			if (session_should_yield(s))
+				return session_yield(s);
+			if (x->at == 0 || x->at > x->window_end || !next_message(s, x, x->at, &m->entry, &m->seq)) {
+				x->step = STEP_WINDOW;
+				return ERR_OK;
+			}
+			m->is_open = true;
+		}
+		e = answer(s, x);
+		if (e != ERR_OK)
+			return e;
+		x->at = m->entry.uid.v + 1;
+		close_message(m);
+	}
+}
+
+static enum err
+fetch_step(struct session *s, struct command *c, struct fetch_ctx *x)
+{
+	struct entry e;
+	enum err err;
+
+	switch (x->step) {
+	case STEP_VANISHED:
+		if (x->args.has_changedsince || (x->args.atts & FETCH_MODSEQ) != 0)
+			session_enable_condstore(s);
+		err = tell_vanished(s, c, x);
+		if (err != ERR_OK)
+			return err;
+		x->at = 1;
+		x->step = STEP_WINDOW;
+		return ERR_OK;
+	case STEP_WINDOW:
+		if (!next_message(s, x, x->at, &e, NULL))
+			return ERR_END;
+		x->at = e.uid.v;
+		open_window(s, x);
+		return ERR_OK;
+	case STEP_SET_SEEN:
+		return set_seen(s, x);
+	case STEP_TELL_SEEN:
+		return tell_seen(s, x);
+	case STEP_MESSAGES:
+		return answer_window(s, x);
+	}
+	return ERR_BUG;
+}
+
+static enum err
+fetch_run(struct session *s, struct command *c)
+{
+	struct fetch_ctx *x = c->ctx;
+	enum err e;
+
+	do {
+		e = fetch_step(s, c, x);
+	} while (e == ERR_OK);
+	return e == ERR_END ? x->result : e;
+}
+
+static void
+fetch_done(struct session *s, struct command *c)
+{
+	struct fetch_ctx *x = c->ctx;
+
+	/* A reader must not wait when it goes. */
+	waiter_cancel(session_waiter(s));
+	close_message(&x->m);
+	rangeset_done(&x->uids);
+	rangeset_done(&x->seen);
+	rangeset_done(&x->unseen);
+}
+
+const struct imap_command cmd_fetch = {
+	.name = "FETCH",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS,
+	.capability = CAP_IMAP4REV1,
+	.args = "sequence-set SP (macro | item | (items)) [SP (CHANGEDSINCE modseq [VANISHED])]",
+	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970",
+	.summary = "Read messages and what is known of them.",
+	.ctx_size = sizeof(struct fetch_ctx),
+	.parse = fetch_parse,
+	.run = fetch_run,
+	.done = fetch_done,
+};
