@@ -18,7 +18,8 @@ struct parser {
 	bool is_in_group;
 	/* The words since the last address: joined by one space where there was some. */
 	struct buf words;
-	size_t word_begin;	/* of the last run of words without space between */
+	size_t local_begin;	/* in words: of what would be the local part */
+	struct buf local;	/* the same, blanks around dots left out */
 	bool has_words;
 	struct buf comment;	/* the last one */
 	bool has_comment;
@@ -43,7 +44,8 @@ static void
 words_clear(struct parser *p)
 {
 	buf_clear(&p->words);
-	p->word_begin = 0;
+	buf_clear(&p->local);
+	p->local_begin = 0;
 	p->has_words = false;
 	p->has_comment = false;
 }
@@ -217,17 +219,24 @@ angle_read(struct parser *p)
 static void
 addr_spec_read(struct parser *p)
 {
-	struct str words = buf_str(&p->words), name = str_sub(words, 0, p->word_begin);
-	struct mime_address *a = address_add(p, MIME_ADDR_MAILBOX);
-	struct str local = keep_text(p, str_sub(words, p->word_begin, words.n)), host;
+	struct str name = STR_NONE, local = keep_text(p, buf_str(&p->local)), host;
+	struct mime_address *a;
 
-	if (name.n > 0)
-		name = keep_trimmed(p, name);
+	if (p->local_begin > 0)
+		name = keep_trimmed(p, str_sub(buf_str(&p->words), 0, p->local_begin));
 	p->l.p++;
 	host = domain_read(p);
 	skip(p);
+	if (mime_lex_is(&p->l, '<')) {
+		/* "joe@home <joe@example.org>": it was but a name. */
+		buf_chr(&p->words, '@');
+		buf_str_add(&p->words, host);
+		p->has_words = true;
+		return;
+	}
 	if (name.n == 0 && p->has_comment)
 		name = keep_trimmed(p, buf_str(&p->comment));
+	a = address_add(p, MIME_ADDR_MAILBOX);
 	if (a != NULL) {
 		a->name = name.n > 0 ? name : STR_NONE;
 		a->mailbox = local;
@@ -283,24 +292,31 @@ group_end(struct parser *p)
 static void
 word_read(struct parser *p, bool had_space)
 {
-	bool ends_in_dot = p->words.n > 0 && p->words.p[p->words.n - 1] == '.';
+	bool ends_in_dot = p->local.n > 0 && p->local.p[p->local.n - 1] == '.';
+	size_t from;
 
-	/* "joe . smith" is one local part (RFC 5322 4.4), so a dot joins. */
-	if (p->has_words && had_space && !ends_in_dot && *p->l.p != '.') {
+	if (p->has_words && had_space) {
 		buf_chr(&p->words, ' ');
-		p->word_begin = p->words.n;
+		/* "joe . smith" is one local part (RFC 5322 4.4), so a dot joins; of the words of a name it does not. */
+		if (!ends_in_dot && *p->l.p != '.') {
+			p->local_begin = p->words.n;
+			buf_clear(&p->local);
+		}
 	}
+	from = p->words.n;
 	if (*p->l.p == '"')
 		mime_lex_quoted(&p->l, &p->words);
 	else
 		atom_read(p, &p->words);
+	buf_str_add(&p->local, str_sub(buf_str(&p->words), from, p->words.n));
 	p->has_words = true;
 }
 
 struct mime_address *
 mime_address_parse(struct arena *a, struct str value)
 {
-	struct parser p = { .a = a, .l = mime_lex(value), .words = BUF_MAX(value.n + 1), .comment = BUF_MAX(value.n + 1) };
+	struct parser p = { .a = a, .l = mime_lex(value), .words = BUF_MAX(2 * value.n + 1),
+		.local = BUF_MAX(2 * value.n + 1), .comment = BUF_MAX(value.n + 1) };
 
 	p.tail = &p.first;
 	while (value.n > 0) {
@@ -338,6 +354,7 @@ mime_address_parse(struct arena *a, struct str value)
 	words_end(&p);
 	group_end(&p);
 	buf_done(&p.words);
+	buf_done(&p.local);
 	buf_done(&p.comment);
 	return p.first;
 }

@@ -94,6 +94,10 @@ parse_encoding(struct mime_keeper *k, struct str value, struct mime_part *part)
 	mime_lex_skip(&l);
 	if (!mime_lex_token(&l, &token))
 		return;
+	mime_lex_skip(&l);
+	/* "quoted printable", "text/html": no encoding at all, rather than one that is unknown. */
+	if (mime_encoding_parse(token) == MIME_ENC_UNKNOWN && !mime_lex_is_end(&l))
+		return;
 	part->encoding = mime_encoding_parse(token);
 	part->encoding_name = mime_keep(k, token);
 }

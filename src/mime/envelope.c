@@ -132,6 +132,22 @@ mime_envelope_format(const struct mime_envelope *env, struct buf *out)
 	arena_done(&a);
 }
 
+/* This field and those of its name behind it, with commas between. */
+static void
+destinations_join(struct mime_field f, struct str rest, struct buf *out)
+{
+	struct str name = f.name;
+
+	mime_value_unfold(f.value, out);
+	while (mime_header_next(&rest, &f)) {
+		if (!str_eq_nocase(f.name, name))
+			continue;
+		if (out->n > 0)
+			buf_lit(out, ", ");
+		mime_value_unfold(f.value, out);
+	}
+}
+
 void
 mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelope *env)
 {
@@ -150,22 +166,28 @@ mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelop
 		{ STR("In-Reply-To"), &env->in_reply_to },
 		{ STR("Message-ID"), &env->message_id },
 	};
+	struct str rest = header;
 	struct mime_field f;
 
-	while (mime_header_next(&header, &f))
-		for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-			if (fields[i].value->p == NULL && f.name.n == fields[i].name.n &&
-				str_eq_nocase(f.name, fields[i].name)) {
-				buf_clear(&k->scratch);
+	while (mime_header_next(&rest, &f))
+		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+			bool is_destination = fields[i].value == &env->to || fields[i].value == &env->cc || fields[i].value == &env->bcc;
+
+			if (fields[i].value->p != NULL || !str_eq_nocase(f.name, fields[i].name))
+				continue;
+			buf_clear(&k->scratch);
+			if (is_destination)
+				destinations_join(f, rest, &k->scratch);
+			else
 				mime_value_unfold(f.value, &k->scratch);
-				*fields[i].value = k->scratch.n > 0 ? mime_keep(k, buf_str(&k->scratch)) : STR("");
-			}
+			*fields[i].value = k->scratch.n > 0 ? mime_keep(k, buf_str(&k->scratch)) : STR("");
+		}
 }
 
 void
 mime_envelope_parse(struct arena *a, struct str header, struct mime_envelope *env_out)
 {
-	struct mime_keeper k = { .a = a, .left = header.n, .scratch = BUF_MAX(header.n + 1) };
+	struct mime_keeper k = { .a = a, .left = 2 * header.n, .scratch = BUF_MAX(2 * header.n + 1) };
 
 	*env_out = (struct mime_envelope){ 0 };
 	mime_envelope_keep(&k, header, env_out);

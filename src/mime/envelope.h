@@ -7,7 +7,7 @@
 
 /** "(date subject from sender reply-to to cc bcc in-reply-to message-id)". */
 void mime_envelope_format(const struct mime_envelope *env, struct buf *out);
-/** Takes the fields from a header block; values are copied to the arena. */
+/** Takes the fields from a header block; values are copied to the arena. Several To, Cc or Bcc are joined (RFC 5322 4.5.3). */
 void mime_envelope_parse(struct arena *a, struct str header, struct mime_envelope *env_out);
 
 /* Writers of BODYSTRUCTURE and ENVELOPE: a string quoted if it may be, else as a literal; NIL when absent. NUL can't be sent and is left out. */

@@ -99,14 +99,22 @@ mime_value_unfold(struct str value, struct buf *out)
 {
 	value = str_trim(value);
 	while (value.n > 0) {
-		size_t n = 0;
+		size_t n = 0, end;
+		bool is_fold = false;
 
-		while (n < value.n && value.p[n] != '\r' && value.p[n] != '\n')
+		while (n < value.n && !chr_is_wsp(value.p[n]))
 			n++;
+		for (end = n; end < value.n && chr_is_wsp(value.p[end]); end++)
+			is_fold = is_fold || value.p[end] == '\n';
 		buf_add(out, value.p, n);
-		while (n < value.n && (value.p[n] == '\r' || value.p[n] == '\n'))
-			n++;
-		value = str_sub(value, n, value.n);
+		if (is_fold) {
+			buf_chr(out, ' ');
+		} else {
+			for (; n < end; n++)
+				if (value.p[n] != '\r')
+					buf_chr(out, value.p[n]);
+		}
+		value = str_sub(value, end, value.n);
 	}
 }
 

@@ -21,7 +21,7 @@ bool mime_header_find(struct str header, struct str name, struct mime_field *fie
  */
 void mime_header_pick(struct str header, const struct str *names, size_t name_count, bool is_not, struct buf *out);
 
-/** Adds the value on one line: line ends go, white space at both ends goes; the rest is untouched. */
+/** Adds the value on one line: white space with a line end in it becomes a space, a bare CR and white space at both ends go. */
 void mime_value_unfold(struct str value, struct buf *out);
 /** Adds the value as a person reads it, UTF-8: unfolded, encoded words decoded, 8-bit that is not UTF-8 read as Latin-1. */
 void mime_value_text(struct str value, struct buf *out);

@@ -45,7 +45,7 @@ struct mime_param {
 	bool is_extended;
 };
 
-/* The fields of an ENVELOPE, unfolded values; of a repeated field the first. */
+/* The fields of an ENVELOPE, unfolded values; of a repeated field the first, but To, Cc and Bcc joined (RFC 5322 4.5.3). */
 struct mime_envelope {
 	struct str date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id;
 };

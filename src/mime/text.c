@@ -18,7 +18,7 @@ struct mime_text {
 	void *ctx;
 	const struct mime_part *part;	/* the current one; NULL at the end */
 	bool is_header;			/* its header is on, then its body */
-	bool is_stopped, is_first;
+	bool is_stopped, is_first, is_source_first;
 	struct mime_range left;		/* of the current header or body */
 	struct mime_decoder decoder;
 	struct mime_charset *cs;	/* of a text that is on */
@@ -35,9 +35,19 @@ give(struct mime_text *t, struct str utf8)
 {
 	if (utf8.n == 0 || t->is_stopped)
 		return;
-	if (!t->fn(t->ctx, utf8, t->is_first))
+	if (!t->fn(t->ctx, utf8, t->is_first, false))
 		t->is_stopped = true;
 	t->is_first = false;
+}
+
+static void
+give_source(struct mime_text *t, struct str utf8)
+{
+	if (utf8.n == 0 || t->is_stopped || (t->what & MIME_TEXT_SOURCE) == 0)
+		return;
+	if (!t->fn(t->ctx, utf8, t->is_source_first, true))
+		t->is_stopped = true;
+	t->is_source_first = false;
 }
 
 /* Is this header wanted, and up to where? */
@@ -65,7 +75,7 @@ static void
 begin(struct mime_text *t)
 {
 	t->left = t->is_header ? header_range(t) : body_range(t);
-	t->is_first = true;
+	t->is_first = t->is_source_first = true;
 	if (t->is_header || t->left.length == 0)
 		return;
 	mime_decoder_init(&t->decoder, t->part->encoding);
@@ -78,6 +88,7 @@ static void
 give_utf8(struct mime_text *t)
 {
 	if (t->is_html) {
+		give_source(t, buf_str(&t->utf8));
 		mime_html_feed(&t->html, buf_str(&t->utf8), &t->plain);
 		give(t, buf_str(&t->plain));
 		buf_clear(&t->plain);

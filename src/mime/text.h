@@ -17,10 +17,14 @@ struct mime_text;
 enum mime_text_what {
 	MIME_TEXT_HEADER = 1,	/* the root header block */
 	MIME_TEXT_BODY = 2,	/* text parts, MIME headers of parts, headers of nested messages */
+	MIME_TEXT_SOURCE = 4,	/* HTML a second time, as it is written */
 };
 
-/* Pieces of one text follow each other without a gap; is_first begins a new text (part or header). False stops the extraction. */
-typedef bool mime_text_fn(void *ctx, struct str utf8, bool is_first);
+/*
+ * Takes a piece: whole characters. Those of one text (part or header) follow each other without a gap, is_first begins the
+ * next. HTML source is a stream of its own between the pieces of its text. False stops the extraction.
+ */
+typedef bool mime_text_fn(void *ctx, struct str utf8, bool is_first, bool is_source);
 
 /** The message (parsed or decoded structure) must outlive it. */
 struct mime_text *mime_text_new(const struct mime_message *msg, unsigned what, mime_text_fn *fn, void *ctx);

@@ -46,7 +46,8 @@ word_parse(struct str s, struct word *w)
 				return false;
 		} else if (encoding == 'b' && chr_is_wsp(s.p[i])) {
 			return false;
-		} else if (s.p[i] == '=' && i + 1 < s.n && s.p[i + 1] == '?') {
+		} else if (s.p[i] == '=' && i + 2 < s.n && s.p[i + 1] == '?' && s.p[i + 2] != '=') {
+			/* Another word begins ("=?=" is padding and the end of this one). */
 			return false;
 		}
 	}

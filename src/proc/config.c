@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FIXED = false, LIVE = true };
+
 const struct config_option config_options[] = {
-#define OPT(name_, kind_, def_, lo_, hi_, choices_, help_) \
-	{ .name = #name_, .kind = CONFIG_##kind_, .def = (def_), .lowest = (lo_), .highest = (hi_), .choices = (choices_), \
+#define OPT(name_, when_, kind_, def_, lo_, hi_, choices_, help_) \
+	{ .name = #name_, .can_reload = (when_), .kind = CONFIG_##kind_, .def = (def_), .lowest = (lo_), .highest = (hi_), .choices = (choices_), \
 	    .help = (help_), .offset = offsetof(struct config, name_) },
 #include "proc/config.def"
 #undef OPT

@@ -32,7 +32,7 @@ typedef uint64_t config_TIME;
 typedef unsigned config_ENUM;	/* index of the choice */
 
 struct config {
-#define OPT(name, kind, def, lo, hi, choices, help) config_##kind name;
+#define OPT(name, when, kind, def, lo, hi, choices, help) config_##kind name;
 #include "proc/config.def"
 #undef OPT
 	struct arena arena;
@@ -46,6 +46,7 @@ enum config_kind { CONFIG_STR, CONFIG_LIST, CONFIG_ADDRS, CONFIG_BOOL, CONFIG_UI
 /* A row of the table, for the manual page and `config show`. */
 struct config_option {
 	const char *name;
+	bool can_reload;	/* a reload changes it, else a restart */
 	enum config_kind kind;
 	const char *def;
 	uint64_t lowest, highest;

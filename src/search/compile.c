@@ -136,7 +136,8 @@ search_new(struct arena *a, const struct imap_search *program, struct view *v, c
 	uint32_t count = 0;
 	enum err e;
 
-	*s = (struct search){ .arena = a, .program = program, .view = v, .now_s = now_s, .window = BUF_MAX(64 * 1024 * 1024) };
+	*s = (struct search){ .arena = a, .program = program, .view = v, .now_s = now_s, .window = BUF_MAX(64 * 1024 * 1024),
+	    .source_window = BUF_MAX(64 * 1024 * 1024) };
 	*out = s;
 	e = compile(s, program->root, saved, &s->root);
 	if (e != ERR_OK)

@@ -180,6 +180,7 @@ search_free(struct search *s)
 		return;
 	drop_message(s);
 	buf_done(&s->window);
+	buf_done(&s->source_window);
 	rangeset_done(&s->uids);
 	/* The nodes are the arena's, but their sets are not. */
 	for (struct node *n = s->root, *next; n != NULL; n = next) {
@@ -232,7 +233,7 @@ begin_text(struct search *s)
 		return e;
 	match_header_text(s, s->message->header);
 	s->reader = message_reader_new(view_account(s->view), s->message);
-	s->text = mime_text_new(m, MIME_TEXT_BODY, match_text_piece, s);
+	s->text = mime_text_new(m, MIME_TEXT_BODY | MIME_TEXT_SOURCE, match_text_piece, s);
 	return ERR_OK;
 }
 
@@ -263,7 +264,7 @@ read_text(struct search *s, struct waiter *w)
 		return e;
 	for (uint32_t i = 0; i < s->text_count; i++) {
 		if (s->text_nodes[i]->text_truth == IS_UNKNOWN)
-			s->text_nodes[i]->text_truth = IS_NO;
+			s->text_nodes[i]->text_truth = truth(s->text_nodes[i]->folded.n == 0);
 	}
 	return e;
 }

@@ -66,24 +66,25 @@ match_header_text(struct search *s, struct str header)
 }
 
 bool
-match_text_piece(void *ctx, struct str utf8, bool is_first)
+match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source)
 {
 	struct search *s = ctx;
+	struct buf *window = is_source ? &s->source_window : &s->window;
 	bool is_all_decided = true;
 	size_t keep = s->text_longest > 0 ? s->text_longest - 1 : 0;
 
 	/* A match may lie across two pieces, so the tail of what was seen stays. */
 	if (is_first)
-		buf_clear(&s->window);
-	else if (s->window.n > keep)
-		buf_consume(&s->window, s->window.n - keep);
-	mime_casemap(utf8, &s->window);
+		buf_clear(window);
+	else if (window->n > keep)
+		buf_consume(window, window->n - keep);
+	mime_casemap(utf8, window);
 	for (uint32_t i = 0; i < s->text_count; i++) {
 		struct node *n = s->text_nodes[i];
 
 		if (n->text_truth != IS_UNKNOWN)
 			continue;
-		if (contains(buf_str(&s->window), n->folded))
+		if (contains(buf_str(window), n->folded))
 			n->text_truth = IS_YES;
 		else
 			is_all_decided = false;

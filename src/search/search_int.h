@@ -54,6 +54,7 @@ struct search {
 	struct message_reader *reader;
 	struct mime_text *text;
 	struct buf window;		/* folded text: the tail of what was seen and the newest piece */
+	struct buf source_window;	/* the same of HTML source */
 };
 
 /** HEADER: whether the header block has the field with the text. */
@@ -61,6 +62,6 @@ bool match_header(struct search *s, const struct node *n, struct str header);
 /** TEXT keys against the header block. */
 void match_header_text(struct search *s, struct str header);
 /** A piece of the body's text for all undecided keys. False: all are decided. Is a mime_text_fn; ctx is the search. */
-bool match_text_piece(void *ctx, struct str utf8, bool is_first);
+bool match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source);
 
 #endif

@@ -1,0 +1,56 @@
+/*
+ * child.h - how a process that the supervisor started learns what to do, and hears from it later.
+ *
+ *     child_open() ──► CONFIG, TLS, LISTEN, PEER until GO ──► child_confine() ──► … ──► child_ready() ──► child_watch()
+ */
+#ifndef PROC_CHILD_H
+#define PROC_CHILD_H
+
+#include "io/loop.h"
+#include "proc/channel.h"
+#include "proc/sockets.h"
+
+enum { CHILD_FD = 3 };	/* the channel's descriptor in a child */
+
+/* Certificates as they came, in the child's own memory. */
+struct child_tls {
+	struct message_cert certs[MESSAGE_CERTS_MAX];
+	size_t count;
+	struct str client_ca;
+	struct arena arena;
+};
+
+struct child;
+struct child_events {
+	void (*configured)(struct child *ch);			/* config is a new one */
+	void (*certified)(struct child *ch);			/* so is tls */
+	void (*peer)(struct child *ch, enum role who, int fd);	/* a new connection to the other child, the callee's */
+	void (*stop)(struct child *ch);				/* asked to, or the supervisor is gone; once */
+};
+
+struct child {
+	enum role role;
+	struct channel channel;
+	struct config *config;
+	struct child_tls tls;
+	struct bound listeners[SOCKETS_MAX];	/* addresses in `arena` */
+	size_t listener_count;
+	int peer_fd[ROLE_COUNT];	/* that came before GO; -1: none. Whoever takes one puts -1 there */
+	struct arena arena;
+	const struct child_events *events;
+	struct loop_fd readable;
+	struct loop_signal term;
+	bool is_stopping;
+};
+
+/** Reads messages until GO. Sets up the log. ERR_CLOSED, ERR_CORRUPT, ERR_CONFIG: end. */
+must_use enum err child_open(struct child *ch, enum role role);
+/** Leaves the privileges, as its role and configuration say, and logs what the kernel can't do. folder: see role_folder(). */
+must_use enum err child_confine(struct child *ch, const char *folder);
+/** From now on the loop hears the supervisor, and SIGTERM. */
+void child_watch(struct child *ch, struct loop *loop, const struct child_events *events);
+/** Tells that it serves. */
+void child_ready(struct child *ch);
+void child_close(struct child *ch);
+
+#endif

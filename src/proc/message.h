@@ -1,0 +1,40 @@
+/*
+ * message.h - what the supervisor and its children say to each other, as frames (base/frame.h) over a stream socket.
+ *
+ *     supervisor → child   CONFIG text · TLS certificates · LISTEN service address +descriptor · PEER role +descriptor
+ *                          GO · STOP
+ *     child → supervisor   READY
+ *
+ * A child gets CONFIG, TLS, LISTEN and PEER, then GO: only then does it leave its privileges and begin. Afterwards CONFIG and
+ * TLS mean a reload, and PEER a new connection to the other child. A descriptor travels with its message.
+ */
+#ifndef PROC_MESSAGE_H
+#define PROC_MESSAGE_H
+
+#include "base/frame.h"
+#include "proc/roles.h"
+
+enum message_type { MESSAGE_CONFIG = 1, MESSAGE_TLS, MESSAGE_LISTEN, MESSAGE_PEER, MESSAGE_GO, MESSAGE_STOP, MESSAGE_READY };
+enum { MESSAGE_CERTS_MAX = 16, MESSAGE_PEM_MAX = 65536 };
+
+struct message_cert {
+	struct str cert, key;	/* PEM */
+};
+
+/* Texts point into what was received. */
+struct message {
+	enum message_type type;
+	struct str text;		/* CONFIG: as config_format() writes it; LISTEN: the address as configured */
+	struct message_cert certs[MESSAGE_CERTS_MAX];	/* TLS */
+	size_t cert_count;
+	struct str client_ca;		/* TLS: PEM, or empty */
+	enum service service;		/* LISTEN */
+	enum role role;			/* PEER: who is at the other end */
+};
+
+void message_add(struct buf *b, const struct message *m);
+/** ERR_WAIT: not all of it is there; ERR_CORRUPT: no message of ours, or none for this side. */
+must_use enum err message_next(struct str in, bool for_child, struct message *out, size_t *used_out);
+static inline bool message_has_fd(enum message_type t) { return t == MESSAGE_LISTEN || t == MESSAGE_PEER; }
+
+#endif
