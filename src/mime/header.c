@@ -88,7 +88,7 @@ mime_header_pick(struct str header, const struct str *names, size_t name_count, 
 	if (out->n > 0 && out->p[out->n - 1] != '\n')
 		buf_lit(out, "\r\n");
 	if (header.n > 0)
-		buf_str_add(out, header);
+		buf_add(out, header.p, line_length(header));
 	else
 		buf_lit(out, "\r\n");
 	free(sorted);

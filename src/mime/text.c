@@ -106,8 +106,10 @@ header_give(struct mime_text *t)
 	bool is_first = true;
 
 	while (!t->is_stopped && mime_header_next(&rest, &f)) {
-		buf_str_add(&t->utf8, f.name);
-		buf_lit(&t->utf8, ": ");
+		if (f.name.n > 0) {
+			mime_value_text(f.name, &t->utf8);
+			buf_lit(&t->utf8, ": ");
+		}
 		mime_value_text(f.value, &t->utf8);
 		buf_chr(&t->utf8, '\n');
 		/* A header is one text, but its fields are given one by one. */
