@@ -328,6 +328,8 @@ class Run:
             return True
         want = tokens(body)
         have = ([r.number] if r.number is not None else []) + [Atom(r.name)] + r.data
+        if r.name in ('FETCH', 'STATUS') and want and isinstance(want[-1], list) and isinstance(have[-1], list):
+            return self.match_list(want[:-1], have[:-1]) and self.match_pairs(want[-1], have[-1])
         return self.match_list(want, have)
 
     def match_list(self, want, have):
@@ -352,8 +354,6 @@ class Run:
         if isinstance(w, list):
             if not isinstance(h, list):
                 return False
-            if before is not None and isinstance(before, Atom) and before.lower() in ('fetch', 'status'):
-                return self.match_pairs(w, h)
             if any(isinstance(x, str) and x.startswith('\\') for x in w + h) or \
                     (isinstance(before, Atom) and before.lower() in ('flags', 'permanentflags')):
                 return self.match_flags(w, h)
