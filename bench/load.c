@@ -191,6 +191,14 @@ next_login(struct conn *c)
 	c->state = CONN_BYE;
 }
 
+/* Holds on: a command that is answered only when the client says DONE, which it never does. */
+static void
+next_idle(struct conn *c)
+{
+	ask(c);
+	put(c, "a IDLE\r\n", 8);
+}
+
 static void next_noop(struct conn *c) { ask(c); put(c, "a NOOP\r\n", 8); }
 static void next_select(struct conn *c) { ask(c); put(c, "a SELECT INBOX\r\n", 16); }
 static void next_status(struct conn *c) { ask(c); putf(c, "a STATUS INBOX (MESSAGES UNSEEN UIDNEXT)\r\n"); }
@@ -270,6 +278,7 @@ static const struct mode modes[] = {
 	{ "search-flags", .setup = "a SELECT INBOX\r\n", .next = next_search_flags },
 	{ "search-header", .setup = "a SELECT INBOX\r\n", .next = next_search_header },
 	{ "search-body", .setup = "a SELECT INBOX\r\n", .next = next_search_body },
+	{ "idle", .setup = "a SELECT INBOX\r\n", .next = next_idle },
 	{ "mixed", .setup = "a SELECT INBOX\r\n", .next = next_mixed },
 	{ "lmtp", .is_lmtp = true, .next = next_lmtp },
 };

@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+"""make bench: Posthorn beside Debian's Dovecot, same machine, same run, alternating; writes RESULTS.md.
+
+    run.py --build DIR [--rounds N] [--seconds S] [--modes a,b,...] [--only posthorn|dovecot] [--out FILE]
+
+Each mode runs alternately on both servers; medians are compared. Posthorn syncs every change before it is acknowledged;
+Dovecot syncs saved messages and not flag changes (its default). Rates are the load generator's, which shares the machine's
+cores; CPU is that of all the server's processes, per operation; flushes are the disk's, from /proc/diskstats.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from peer_dovecot import Dovecot, wait_port
+
+USERS = 50
+MESSAGES = 200
+
+
+class Posthorn:
+    name = "posthorn"
+
+    def __init__(self, folder, users, base, build):
+        self.dir, self.users, self.base, self.build = folder, users, base, build
+        self.imap, self.imaps, self.lmtp = base + 143, base + 993, base + 24
+
+    def start(self):
+        log = open(f"{self.dir}.log", "ab")
+        self.process = subprocess.Popen(
+            [f"{self.build}/src/ctl/posthorn", "demo", "--dir", str(self.dir), "--users", str(self.users), "--password", "pass",
+             "--port-base", str(self.base)], stdout=subprocess.PIPE, stderr=log, text=True)
+        while not self.process.stdout.readline().startswith("ready"):
+            if self.process.poll() is not None:
+                sys.exit("posthorn did not start; see " + f"{self.dir}.log")
+        wait_port(self.imap)
+        self.pid = self.process.pid
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+def family(pid):
+    """The process and all below it."""
+    children = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            children.setdefault(int(stat.rsplit(")", 1)[1].split()[1]), []).append(int(entry.name))
+    found, todo = [], [pid]
+    while todo:
+        p = todo.pop()
+        found.append(p)
+        todo += children.get(p, [])
+    return found
+
+
+def cpu_seconds(pid):
+    ticks = 0
+    for p in family(pid):
+        try:
+            f = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += sum(int(x) for x in f[11:15])
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_kb(pid):
+    total = 0
+    for p in family(pid):
+        try:
+            for line in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+        except OSError:
+            pass
+    return total
+
+
+def flushes():
+    total = 0
+    for line in pathlib.Path("/proc/diskstats").read_text().splitlines():
+        f = line.split()
+        if len(f) >= 19:
+            total += int(f[18])
+    return total
+
+
+class Imap:
+    """Just enough of a client to set up and time single commands."""
+
+    def __init__(self, port, user):
+        self.s = socket.create_connection(("127.0.0.1", port))
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.f = self.s.makefile("rb", 1 << 20)
+        self.f.readline()
+        self.do(f"LOGIN {user} pass")
+
+    def do(self, command, data=b"", check=True):
+        self.s.sendall(b"a " + command.encode() + b"\r\n" if not data else b"a " + command.encode() + data + b"\r\n")
+        got = 0
+        while True:
+            line = self.f.readline()
+            got += len(line)
+            if not line:
+                raise EOFError(command)
+            if line.startswith(b"a "):
+                if check and not line.startswith(b"a OK"):
+                    raise RuntimeError(f"{command}: {line!r}")
+                return got
+            if line.endswith(b"}\r\n"):
+                n = int(line[line.rindex(b"{") + 1:-3])
+                while n:
+                    part = self.f.read(min(n, 1 << 20))
+                    n -= len(part)
+                    got += len(part)
+
+    def timed(self, command, data=b""):
+        began = time.perf_counter()
+        self.do(command, data)
+        return time.perf_counter() - began
+
+
+def message(i, size=2000):
+    head = (f"From: \"Sender {i % 100}\" <sender{i % 100}@example.org>\r\nTo: user1@example.net\r\n"
+            f"Subject: {'Re: ' if i % 3 else ''}Topic {i // 7}\r\nDate: Sun, {1 + i % 28} Nov 2026 10:{i % 60:02}:00 +0100\r\n"
+            f"Message-ID: <m{i}@example.org>\r\n" + (f"References: <m{i - i % 7}@example.org>\r\n" if i % 7 else "") +
+            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n").encode()
+    line = b"All work and no play makes a dull message, number %d of many.\r\n" % i
+    return head + line * max(1, (size - len(head)) // len(line))
+
+
+def fill(port, user, count, size=2000, mailbox="INBOX"):
+    c = Imap(port, user)
+    for at in range(0, count, 64):
+        data = b"".join(b" {%d+}\r\n" % len(m) + m for m in (message(i, size) for i in range(at, min(count, at + 64))))
+        c.do(f"APPEND {mailbox}", data)
+    c.do("LOGOUT", check=False)
+
+
+# name, load's mode and arguments, port, what an operation is (divides CPU and rate)
+MODES = [
+    ("APPEND, 1 client", "append --conns 1", "imap", 1),
+    ("APPEND, 8 clients", "append --conns 8 --accounts 8", "imap", 1),
+    ("MULTIAPPEND of 16", "multiappend --conns 4 --accounts 4", "imap", 16),
+    ("LMTP, 8 connections, 1 recipient", "lmtp --conns 8 --accounts 25", "lmtp", 1),
+    ("LMTP, 8 connections, 5 recipients", "lmtp --conns 8 --accounts 25 --rcpts 5", "lmtp", 5),
+    ("login and logout", "login --conns 8 --accounts 8", "imap", 1),
+    ("SELECT", "select --conns 8 --accounts 8", "imap", 1),
+    ("STATUS", "status --conns 8 --accounts 8", "imap", 1),
+    ("LIST", "list --conns 8 --accounts 8", "imap", 1),
+    ("STORE one flag, 8 clients", "store --conns 8 --accounts 8", "imap", 1),
+    ("STORE, pipelined by 16", "store --conns 8 --accounts 8 --depth 16", "imap", 1),
+    ("FETCH of a random body", "fetch --conns 8 --accounts 8", "imap", 1),
+    ("FETCH, pipelined by 16", "fetch --conns 8 --accounts 8 --depth 16", "imap", 1),
+    ("COPY of one", "copy --conns 8 --accounts 8", "imap", 1),
+    ("SEARCH flags", "search-flags --conns 4 --accounts 4", "imap", 1),
+    ("SEARCH header", "search-header --conns 4 --accounts 4", "imap", 1),
+    ("SEARCH body", "search-body --conns 4 --accounts 4", "imap", 1),
+    ("mixed work, 50 clients on 25 accounts", "mixed --conns 50 --accounts 25", "imap", 1),
+]
+
+BIG = 100000
+BIG_COMMANDS = [
+    ("SELECT, warm", "SELECT INBOX"),
+    ("UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (FLAGS)"),
+    ("FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE), first",
+     "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"),
+    ("the same again", "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"),
+    ("FETCH 1:* BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)]", "FETCH 1:* BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)]"),
+    ("FETCH 1:* BODY.PEEK[]", "FETCH 1:* BODY.PEEK[]"),
+    ("SEARCH FROM", "SEARCH FROM \"sender42\""),
+    ("SEARCH UNSEEN", "SEARCH UNSEEN"),
+    ("SEARCH TEXT", "SEARCH TEXT \"number 4711 of\""),
+    ("STORE 1:* +FLAGS.SILENT (\\Seen)", "STORE 1:* +FLAGS.SILENT (\\Seen)"),
+    ("COPY 1:1000", "COPY 1:1000 Archive"),
+    ("expunge of 10,000", None),
+]
+
+
+def run_mode(load, server, mode, port, seconds):
+    words = mode.split()
+    cpu, flush = cpu_seconds(server.pid), flushes()
+    out = subprocess.run([load, *words, "--port", str(port), "--seconds", str(seconds), "--messages", str(MESSAGES)],
+                         capture_output=True, text=True)
+    if not out.stdout:
+        sys.exit(f"{server.name}: {mode}: {out.stderr}")
+    r = json.loads(out.stdout)
+    if r["failures"]:
+        print(f"  {server.name}: {mode}: {r['failures']} failures: {out.stderr.strip()}", file=sys.stderr)
+    ops = max(1, r["ops"])
+    r["cpu_us"] = (cpu_seconds(server.pid) - cpu) / ops * 1e6
+    r["flushes"] = (flushes() - flush) / ops
+    return r
+
+
+def big_mailbox(server):
+    took = {}
+    began = time.perf_counter()
+    fill(server.imap, "user50", BIG)
+    took["import by MULTIAPPEND of 64"] = time.perf_counter() - began
+    c = Imap(server.imap, "user50")
+    c.do("SELECT INBOX")
+    for name, command in BIG_COMMANDS:
+        if command is None:
+            c.do("STORE 1:10000 +FLAGS.SILENT (\\Deleted)")
+            took[name] = c.timed("EXPUNGE")
+        else:
+            took[name] = c.timed(command)
+    c.do("LOGOUT", check=False)
+    return took
+
+
+def idle_memory(load, server, count):
+    before = memory_kb(server.pid)
+    p = subprocess.Popen([load, "idle", "--conns", str(count), "--accounts", "25", "--port", str(server.imap), "--seconds", "30"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(12)
+    after = memory_kb(server.pid)
+    cpu = cpu_seconds(server.pid)
+    time.sleep(5)
+    busy = (cpu_seconds(server.pid) - cpu) / 5
+    p.kill()
+    p.wait()
+    time.sleep(1)
+    return (after - before) / count, busy
+
+
+def wake_latency(server, count=200):
+    idler = Imap(server.imap, "user1")
+    idler.do("SELECT INBOX")
+    idler.s.sendall(b"a IDLE\r\n")
+    while not idler.f.readline().startswith(b"+"):
+        pass
+    lmtp = socket.create_connection(("127.0.0.1", server.lmtp))
+    f = lmtp.makefile("rb")
+    f.readline()
+    lmtp.sendall(b"LHLO bench\r\n")
+    while f.readline()[3:4] == b"-":
+        pass
+    times = []
+    for i in range(count):
+        began = time.perf_counter()
+        lmtp.sendall(b"MAIL FROM:<a@example.org>\r\n")
+        f.readline()
+        lmtp.sendall(b"RCPT TO:<user1>\r\n")
+        f.readline()
+        lmtp.sendall(b"DATA\r\n")
+        f.readline()
+        lmtp.sendall(message(i) + b".\r\n")
+        while not idler.f.readline().rstrip().endswith(b"EXISTS"):
+            pass
+        times.append((time.perf_counter() - began) * 1000)
+        f.readline()
+    times.sort()
+    return times[len(times) // 2], times[int(len(times) * 0.99)]
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("--build", default="build")
+    a.add_argument("--rounds", type=int, default=3)
+    a.add_argument("--seconds", type=float, default=4)
+    a.add_argument("--modes")
+    a.add_argument("--only")
+    a.add_argument("--skip-big", action="store_true")
+    a.add_argument("--skip-idle", action="store_true")
+    a.add_argument("--out")
+    opt = a.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bench-"))
+    os.chmod(folder, 0o755)
+    build = str(pathlib.Path(opt.build).resolve())
+    load = f"{build}/bench/load"
+    servers = []
+    if opt.only != "dovecot":
+        servers.append(Posthorn(folder / "posthorn", USERS, 23000, build))
+    if opt.only != "posthorn":
+        servers.append(Dovecot(folder / "dovecot", USERS, 24000))
+    lines = []
+
+    def say(text):
+        print(text, flush=True)
+        lines.append(text)
+
+    try:
+        for s in servers:
+            s.start()
+            for i in range(1, 26):
+                fill(s.imap, f"user{i}", MESSAGES, 5000)
+        say(f"Machine: {os.cpu_count()} cores, {platform.platform()}; {time.strftime('%Y-%m-%d')}; rounds: {opt.rounds} of {opt.seconds} s.")
+        say("")
+        say("| mode | " + " | ".join(f"{s.name}: rate/s, CPU/op, p99, flushes/op" for s in servers) + " | rate ratio | CPU ratio |")
+        say("|---|" + "---|" * (len(servers) + 2))
+        for name, mode, port, per in MODES:
+            if opt.modes and not any(m in mode.split()[0] or m in name for m in opt.modes.split(",")):
+                continue
+            results = {s.name: [] for s in servers}
+            for _ in range(opt.rounds):
+                for s in servers:
+                    results[s.name].append(run_mode(load, s, mode, getattr(s, port), opt.seconds))
+            cells, med = [], {}
+            for s in servers:
+                m = {k: statistics.median(r[k] for r in results[s.name]) for k in ("rate", "cpu_us", "p99_ms", "flushes")}
+                med[s.name] = m
+                cells.append(f"{m['rate'] * per:,.0f}/s, {m['cpu_us'] / per:,.0f} µs, {m['p99_ms']:.1f} ms, {m['flushes'] / per:.2f}")
+            ratio = "| – | – |"
+            if len(servers) == 2:
+                p, d = med["posthorn"], med["dovecot"]
+                ratio = f"| {p['rate'] / d['rate']:.1f}× | 1/{d['cpu_us'] / max(p['cpu_us'], 0.1):.1f} |"
+            say(f"| {name} | " + " | ".join(cells) + " " + ratio)
+        if not opt.skip_idle:
+            say("")
+            say("| idle clients | " + " | ".join(s.name for s in servers) + " |")
+            say("|---|" + "---|" * len(servers))
+            wake = [wake_latency(s) for s in servers]
+            say("| delivery to EXISTS of an idle client, p50 / p99 | " + " | ".join(f"{p50:.1f} / {p99:.1f} ms" for p50, p99 in wake) + " |")
+            counts = {"posthorn": 5000, "dovecot": 200}
+            idle = [idle_memory(load, s, counts[s.name]) for s in servers]
+            say("| memory a client (plain, IDLE on INBOX) | " + " | ".join(f"{kb:.1f} KB at {counts[s.name]}" for s, (kb, _) in zip(servers, idle)) + " |")
+            say("| CPU of all of them doing nothing | " + " | ".join(f"{busy * 100:.2f} % of a core" for _, busy in idle) + " |")
+        if not opt.skip_big:
+            say("")
+            say(f"A mailbox of {BIG:,} messages, one client, seconds:")
+            say("")
+            say("| command | " + " | ".join(s.name for s in servers) + (" | ratio |" if len(servers) == 2 else " |"))
+            say("|---|" + "---|" * (len(servers) + (len(servers) == 2)))
+            took = [big_mailbox(s) for s in servers]
+            for key in took[0]:
+                row = " | ".join(f"{t[key]:.3f}" for t in took)
+                ratio = f" | {took[1][key] / took[0][key]:.1f}× |" if len(servers) == 2 else " |"
+                say(f"| {key} | {row}{ratio}")
+    finally:
+        for s in servers:
+            try:
+                s.stop()
+            except Exception as e:  # the other must be stopped too
+                print(e, file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+    if opt.out:
+        pathlib.Path(opt.out).write_text("\n".join(lines) + "\n")
+
+
+main()
