@@ -125,7 +125,7 @@ certs_have_changed(const struct certs *certs, const struct config *c)
 
 /* Do they work together? TLS itself says so. */
 static enum err
-check(const struct message *m, struct buf *why)
+check(const struct proc_message *m, struct buf *why)
 {
 	struct tls_cert certs[MESSAGE_CERTS_MAX];
 	struct tls_config tc = { .certs = certs, .cert_count = m->cert_count, .client_ca_pem = m->client_ca };
@@ -144,7 +144,7 @@ enum err
 certs_load(const struct config *c, struct certs *out, struct buf *why)
 {
 	struct certs certs = { .message.type = MESSAGE_TLS };
-	struct message *m = &certs.message;
+	struct proc_message *m = &certs.message;
 	const char *cert, *key;
 	bool ok = c->tls_certs.n > 0 || self_signed_make(c, why);
 	enum err e;

@@ -8,7 +8,7 @@
 #include "proc/message.h"
 
 struct certs {
-	struct message message;		/* MESSAGE_TLS, its texts in the arena */
+	struct proc_message message;		/* MESSAGE_TLS, its texts in the arena */
 	uint64_t stamp;			/* changes when a file does */
 	struct arena arena;
 };

@@ -56,15 +56,15 @@ send_some(int socket, struct str data, int fd)
 }
 
 enum err
-channel_send(struct channel *ch, const struct message *m, int fd)
+channel_send(struct channel *ch, const struct proc_message *m, int fd)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(2 * FRAME_MAX);
 	size_t at = 0;
 
-	must((fd >= 0) == message_has_fd(m->type));
+	must((fd >= 0) == proc_message_has_fd(m->type));
 	if (ch->fd < 0)
 		return ERR_CLOSED;
-	message_add(&b, m);
+	proc_message_add(&b, m);
 	while (at < b.n) {
 		ssize_t n = send_some(ch->fd, str_sub(buf_str(&b), at, b.n), at == 0 ? fd : -1);
 
@@ -129,19 +129,19 @@ channel_read(struct channel *ch, bool may_block)
 }
 
 enum err
-channel_next(struct channel *ch, bool for_child, struct message *out, int *fd_out)
+channel_next(struct channel *ch, bool for_child, struct proc_message *out, int *fd_out)
 {
 	enum err e;
 
 	buf_consume(&ch->in, ch->used);
 	ch->used = 0;
-	e = message_next(buf_str(&ch->in), for_child, out, &ch->used);
+	e = proc_message_next(buf_str(&ch->in), for_child, out, &ch->used);
 	if (e != ERR_OK) {
 		ch->used = 0;
 		return e;
 	}
 	*fd_out = -1;
-	if (!message_has_fd(out->type))
+	if (!proc_message_has_fd(out->type))
 		return ERR_OK;
 	if (ch->fd_count == 0)
 		return ERR_CORRUPT;

@@ -23,7 +23,7 @@ void channel_init(struct channel *ch, int fd);
 /** Closes it and what was received and not taken. */
 void channel_done(struct channel *ch);
 /** @fd  goes with it, -1: none; stays the caller's. ERR_CLOSED, ERR_TIMEOUT. */
-must_use enum err channel_send(struct channel *ch, const struct message *m, int fd);
+must_use enum err channel_send(struct channel *ch, const struct proc_message *m, int fd);
 /** Reads once. ERR_WAIT: nothing there (or, blocking, a signal came); ERR_CLOSED: the other end is gone. */
 must_use enum err channel_read(struct channel *ch, bool may_block);
 /**
@@ -33,6 +33,6 @@ must_use enum err channel_read(struct channel *ch, bool may_block);
  *
  * ERR_WAIT  read first; ERR_CORRUPT  nonsense: close the channel
  */
-must_use enum err channel_next(struct channel *ch, bool for_child, struct message *out, int *fd_out);
+must_use enum err channel_next(struct channel *ch, bool for_child, struct proc_message *out, int *fd_out);
 
 #endif

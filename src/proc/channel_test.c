@@ -29,7 +29,7 @@ same_file(int a, int b)
 static void
 test_messages_with_descriptors(void)
 {
-	struct message listen_ = { .type = MESSAGE_LISTEN, .service = SERVICE_IMAPS, .text = STR("*:993") },
+	struct proc_message listen_ = { .type = MESSAGE_LISTEN, .service = SERVICE_IMAPS, .text = STR("*:993") },
 	    peer = { .type = MESSAGE_PEER, .role = ROLE_MAIL },
 	    tls = { .type = MESSAGE_TLS, .certs = { { STR("c"), STR("k") } }, .cert_count = 1, .client_ca = STR("ca") },
 	    config = { .type = MESSAGE_CONFIG, .text = STR("threads = 1\n") }, go = { .type = MESSAGE_GO }, got;
@@ -90,7 +90,7 @@ test_messages_with_descriptors(void)
 static void
 test_refuses(void)
 {
-	struct message ready = { .type = MESSAGE_READY }, got;
+	struct proc_message ready = { .type = MESSAGE_READY }, got;
 	struct channel a, b;
 	int fd;
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static void
-take_tls(struct child *ch, const struct message *m)
+take_tls(struct child *ch, const struct proc_message *m)
 {
 	struct child_tls *t = &ch->tls;
 
@@ -24,7 +24,7 @@ take_tls(struct child *ch, const struct message *m)
 }
 
 static enum err
-take_config(struct child *ch, const struct message *m)
+take_config(struct child *ch, const struct proc_message *m)
 {
 	BUF_CLEAN struct buf errors = BUF_MAX(4096);
 	struct config *c;
@@ -42,7 +42,7 @@ take_config(struct child *ch, const struct message *m)
 
 /* One message; before GO nobody has registered for events. */
 static enum err
-take(struct child *ch, const struct message *m, int fd)
+take(struct child *ch, const struct proc_message *m, int fd)
 {
 	enum err e = ERR_OK;
 
@@ -86,7 +86,7 @@ enum err
 child_open(struct child *ch, enum role role)
 {
 	struct stat st;
-	struct message m;
+	struct proc_message m;
 	int fd;
 	enum err e;
 
@@ -151,7 +151,7 @@ on_readable(struct loop_fd *f)
 {
 	struct child *ch = container_of(f, struct child, readable);
 	enum err e = channel_read(&ch->channel, false);
-	struct message m;
+	struct proc_message m;
 	int fd;
 
 	while (e == ERR_OK && (e = channel_next(&ch->channel, true, &m, &fd)) == ERR_OK) {
@@ -187,7 +187,7 @@ child_watch(struct child *ch, struct loop *loop, const struct child_events *even
 void
 child_ready(struct child *ch)
 {
-	struct message m = { .type = MESSAGE_READY };
+	struct proc_message m = { .type = MESSAGE_READY };
 
 	ignore_err(channel_send(&ch->channel, &m, -1), "the end of the channel is noticed when reading");
 }

@@ -14,7 +14,7 @@ enum { CHILD_FD = 3 };	/* the channel's descriptor in a child */
 
 /* Certificates as they came, in the child's own memory. */
 struct child_tls {
-	struct message_cert certs[MESSAGE_CERTS_MAX];
+	struct proc_message_cert certs[MESSAGE_CERTS_MAX];
 	size_t count;
 	struct str client_ca;
 	struct arena arena;

@@ -2,7 +2,7 @@
 #include "proc/message.h"
 
 void
-message_add(struct buf *b, const struct message *m)
+proc_message_add(struct buf *b, const struct proc_message *m)
 {
 	size_t at = frame_begin(b, (uint8_t)m->type);
 
@@ -34,7 +34,7 @@ message_add(struct buf *b, const struct message *m)
 }
 
 static void
-tls_read(struct frame *f, struct message *m)
+tls_read(struct frame *f, struct proc_message *m)
 {
 	m->cert_count = frame_u8(f);
 	if (m->cert_count > MESSAGE_CERTS_MAX)
@@ -47,9 +47,9 @@ tls_read(struct frame *f, struct message *m)
 }
 
 enum err
-message_next(struct str in, bool for_child, struct message *out, size_t *used_out)
+proc_message_next(struct str in, bool for_child, struct proc_message *out, size_t *used_out)
 {
-	struct message m = { 0 };
+	struct proc_message m = { 0 };
 	struct frame f;
 	uint8_t n;
 	enum err e = frame_next(in, &f, used_out);

@@ -14,27 +14,27 @@
 #include "base/frame.h"
 #include "proc/roles.h"
 
-enum message_type { MESSAGE_CONFIG = 1, MESSAGE_TLS, MESSAGE_LISTEN, MESSAGE_PEER, MESSAGE_GO, MESSAGE_STOP, MESSAGE_READY };
+enum proc_message_type { MESSAGE_CONFIG = 1, MESSAGE_TLS, MESSAGE_LISTEN, MESSAGE_PEER, MESSAGE_GO, MESSAGE_STOP, MESSAGE_READY };
 enum { MESSAGE_CERTS_MAX = 16, MESSAGE_PEM_MAX = 65536 };
 
-struct message_cert {
+struct proc_message_cert {
 	struct str cert, key;	/* PEM */
 };
 
 /* Texts point into what was received. */
-struct message {
-	enum message_type type;
+struct proc_message {
+	enum proc_message_type type;
 	struct str text;		/* CONFIG: as config_format() writes it; LISTEN: the address as configured */
-	struct message_cert certs[MESSAGE_CERTS_MAX];	/* TLS */
+	struct proc_message_cert certs[MESSAGE_CERTS_MAX];	/* TLS */
 	size_t cert_count;
 	struct str client_ca;		/* TLS: PEM, or empty */
 	enum service service;		/* LISTEN */
 	enum role role;			/* PEER: who is at the other end */
 };
 
-void message_add(struct buf *b, const struct message *m);
+void proc_message_add(struct buf *b, const struct proc_message *m);
 /** ERR_WAIT: not all of it is there; ERR_CORRUPT: no message of ours, or none for this side. */
-must_use enum err message_next(struct str in, bool for_child, struct message *out, size_t *used_out);
-static inline bool message_has_fd(enum message_type t) { return t == MESSAGE_LISTEN || t == MESSAGE_PEER; }
+must_use enum err proc_message_next(struct str in, bool for_child, struct proc_message *out, size_t *used_out);
+static inline bool proc_message_has_fd(enum proc_message_type t) { return t == MESSAGE_LISTEN || t == MESSAGE_PEER; }
 
 #endif

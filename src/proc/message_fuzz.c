@@ -7,12 +7,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(FRAME_MAX);
-	struct message m;
+	struct proc_message m;
 	size_t used = 0;
 
-	if (size == 0 || message_next(str_make(data + 1, size - 1), data[0] & 1, &m, &used) != ERR_OK)
+	if (size == 0 || proc_message_next(str_make(data + 1, size - 1), data[0] & 1, &m, &used) != ERR_OK)
 		return 0;
-	message_add(&b, &m);
+	proc_message_add(&b, &m);
 	must(str_eq(buf_str(&b), str_make(data + 1, used)));
 	return 0;
 }

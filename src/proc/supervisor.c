@@ -23,6 +23,7 @@ enum {
 	YOUNG_MS = 5000,		/* who dies younger is started again more slowly */
 	RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000,
 	STOP_TIMEOUT_MS = 10000,	/* then SIGKILL */
+	AGAIN_MS = 1000,
 	CERTS_POLL_MS = 30000,
 };
 
@@ -47,6 +48,7 @@ struct supervisor {
 	struct loop_signal hup, term, interrupt, chld;
 	struct loop_timer certs_poll, deadline;
 	bool is_announced, is_stopping;
+	int64_t stopping_ms;
 	int status;
 };
 
@@ -104,7 +106,7 @@ folders_make(const struct config *c, struct buf *why)
 /* --- Children --- */
 
 static void
-kid_send(struct kid *k, const struct message *m, int fd)
+kid_send(struct kid *k, const struct proc_message *m, int fd)
 {
 	enum err e;
 
@@ -121,7 +123,7 @@ static void
 kid_send_config(struct kid *k)
 {
 	BUF_CLEAN struct buf text = BUF_MAX(CONFIG_TEXT_MAX);
-	struct message m = { .type = MESSAGE_CONFIG };
+	struct proc_message m = { .type = MESSAGE_CONFIG };
 
 	config_format(k->sup->config, true, &text);
 	m.text = buf_str(&text);
@@ -140,8 +142,8 @@ connect_peers(struct supervisor *sup)
 		log_event(LOG_ERROR, "socketpair", F_C("detail", strerror(errno)));
 		return;
 	}
-	kid_send(&sup->kids[ROLE_AUTH], &(struct message){ .type = MESSAGE_PEER, .role = ROLE_MAIL }, fds[0]);
-	kid_send(&sup->kids[ROLE_MAIL], &(struct message){ .type = MESSAGE_PEER, .role = ROLE_AUTH }, fds[1]);
+	kid_send(&sup->kids[ROLE_AUTH], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_MAIL }, fds[0]);
+	kid_send(&sup->kids[ROLE_MAIL], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_AUTH }, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -151,7 +153,7 @@ on_kid_readable(struct loop_fd *f)
 {
 	struct kid *k = container_of(f, struct kid, readable);
 	struct supervisor *sup = k->sup;
-	struct message m;
+	struct proc_message m;
 	int fd;
 	enum err e = channel_read(&k->channel, false);
 
@@ -226,11 +228,11 @@ kid_start(struct kid *k)
 	if (k->role == ROLE_MAIL) {
 		kid_send(k, &sup->certs.message, -1);
 		for (size_t i = 0; i < sup->sockets.n; i++)
-			kid_send(k, &(struct message){ .type = MESSAGE_LISTEN, .service = sup->sockets.v[i].service,
+			kid_send(k, &(struct proc_message){ .type = MESSAGE_LISTEN, .service = sup->sockets.v[i].service,
 			    .text = sup->sockets.v[i].address }, sup->sockets.v[i].fd);
 	}
 	connect_peers(sup);
-	kid_send(k, &(struct message){ .type = MESSAGE_GO }, -1);
+	kid_send(k, &(struct proc_message){ .type = MESSAGE_GO }, -1);
 }
 
 static void
@@ -252,7 +254,7 @@ stop_next(struct supervisor *sup)
 		loop_timer_cancel(sup->loop, &k->restart);
 		if (k->pid == 0)
 			continue;
-		kid_send(k, &(struct message){ .type = MESSAGE_STOP }, -1);
+		kid_send(k, &(struct proc_message){ .type = MESSAGE_STOP }, -1);
 		return;
 	}
 	loop_stop(sup->loop);
@@ -306,7 +308,10 @@ on_chld(struct loop_signal *s)
 static void
 stop(struct supervisor *sup)
 {
-	if (sup->is_stopping) {	/* asked twice: at once */
+	if (sup->is_stopping) {
+		/* Asked again by somebody who has waited, and not by the same signal sent to the process and to its group: at once. */
+		if (loop_now_ms(sup->loop) - sup->stopping_ms < AGAIN_MS)
+			return;
 		for (unsigned i = 0; i < ROLE_COUNT; i++)
 			if (sup->kids[i].pid != 0)
 				kill(sup->kids[i].pid, SIGKILL);
@@ -314,6 +319,7 @@ stop(struct supervisor *sup)
 	}
 	log_event(LOG_INFO, "stopping");
 	sup->is_stopping = true;
+	sup->stopping_ms = loop_now_ms(sup->loop);
 	loop_timer_cancel(sup->loop, &sup->certs_poll);
 	loop_timer_set(sup->loop, &sup->deadline, STOP_TIMEOUT_MS);
 	stop_next(sup);

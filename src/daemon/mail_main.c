@@ -1,0 +1,332 @@
+/*
+ * mail_main.c - the mail process: one store, a loop a core, and the servers of all protocols on them.
+ *
+ * The main thread runs the first loop, which also hears the supervisor. Ending: the servers say BYE and end their sessions,
+ * then the loops stop, then the store closes, which waits for what is on its way to the disk.
+ */
+#include "auth/client_home.h"
+#include "base/log.h"
+#include "daemon/control.h"
+#include "daemon/roles.h"
+#include "io/jobs.h"
+#include "io/tls.h"
+#include "kv/kv.h"
+#include "lmtp/server.h"
+#include "proc/child.h"
+#include "session/server.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { LOOPS_MAX = 256, GRACE_MS = 3000, TICK_MS = 60000 };
+
+struct mail {
+	struct child child;
+	struct loop *loops[LOOPS_MAX];
+	pthread_t threads[LOOPS_MAX];	/* of all loops but the first */
+	size_t loop_count, thread_count;
+	struct kv *kv;
+	struct store *store;
+	struct jobs *jobs;
+	struct job tick;
+	bool is_ticking;
+	struct loop_timer tick_timer;
+	struct auth_client *auth;
+	struct tls *tls;
+	struct server *imap;
+	struct lmtp_server *lmtp;
+	struct control *control;
+	unsigned ending;		/* servers that still have sessions */
+	char hostname[256];
+};
+
+static void
+random_bytes(void *p, size_t n)
+{
+	char *at = p;
+
+	while (n > 0) {
+		ssize_t got = getrandom(at, MIN(n, (size_t)256), 0);
+
+		must(got > 0);
+		at += got;
+		n -= (size_t)got;
+	}
+}
+
+/* --- The store --- */
+
+static enum err
+store_start(struct mail *m, const char *folder)
+{
+	const struct config *c = m->child.config;
+	BUF_CLEAN struct buf detail = BUF_MAX(1024);
+	struct kv_options ko = { .dir = folder, .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
+	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
+		.retention_s = (uint32_t)(c->retention / 1000) };
+	enum err e;
+
+	store_merge_functions(&ko);
+	e = kv_rocks_open(&ko, &m->kv, &detail);
+	if (e == ERR_OK) {
+		so.kv = m->kv;
+		e = store_open(&so, &m->store);
+	}
+	if (e != ERR_OK)
+		log_event(LOG_ERROR, "store", F_ERR(e), F_STR("detail", buf_str(&detail)));
+	return e;
+}
+
+static void
+tick_run(struct job *j)
+{
+	store_tick(container_of(j, struct mail, tick)->store);
+}
+
+static void
+tick_done(struct job *j)
+{
+	container_of(j, struct mail, tick)->is_ticking = false;
+}
+
+static void
+on_tick(struct loop_timer *t)
+{
+	struct mail *m = container_of(t, struct mail, tick_timer);
+
+	if (!m->is_ticking && jobs_submit(m->jobs, &m->tick, m->loops[0]) == ERR_OK)
+		m->is_ticking = true;
+	loop_timer_set(m->loops[0], t, TICK_MS);
+}
+
+/* --- TLS --- */
+
+static void
+certs_of(const struct child_tls *t, struct tls_cert out[MESSAGE_CERTS_MAX])
+{
+	for (size_t i = 0; i < t->count; i++)
+		out[i] = (struct tls_cert){ .cert_pem = t->certs[i].cert, .key_pem = t->certs[i].key };
+}
+
+static enum err
+tls_start(struct mail *m)
+{
+	BUF_CLEAN struct buf why = BUF_MAX(1024);
+	struct tls_cert certs[MESSAGE_CERTS_MAX];
+	struct tls_config tc = { .certs = certs, .cert_count = m->child.tls.count, .client_ca_pem = m->child.tls.client_ca };
+	enum err e;
+
+	certs_of(&m->child.tls, certs);
+	e = tls_open(&tc, clock_system(), &why, &m->tls);
+	if (e != ERR_OK)
+		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
+	return e;
+}
+
+/* --- Servers --- */
+
+static void
+hostname_set(struct mail *m)
+{
+	struct str name = m->child.config->hostname;
+
+	if (name.n > 0 && name.n < sizeof(m->hostname))
+		memcpy(m->hostname, name.p, name.n + 1);
+	else if (gethostname(m->hostname, sizeof(m->hostname) - 1) != 0 || m->hostname[0] == '\0')
+		strcpy(m->hostname, "localhost");
+}
+
+static void
+servers_start(struct mail *m)
+{
+	const struct config *c = m->child.config;
+	struct server_options so = {
+		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
+		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
+		    .idle_timeout_ms = (int64_t)c->idle_timeout },
+		.unknown_per_prefix_max = c->connections_per_prefix,
+		.allows_cleartext = c->cleartext_login == CLEARTEXT_ALWAYS,
+	};
+	struct lmtp_options lo = {
+		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,
+		.loop_count = m->loop_count, .hostname = str_c(m->hostname), .message_max_bytes = c->message_size_max,
+		.trusted = c->lmtp_trusted.v, .trusted_count = c->lmtp_trusted.n,
+	};
+
+	m->imap = server_new(&so);
+	m->lmtp = lmtp_server_new(&lo);
+	for (size_t i = 0; i < m->child.listener_count; i++) {
+		const struct bound *b = &m->child.listeners[i];
+
+		switch (b->service) {
+		case SERVICE_IMAP:
+		case SERVICE_IMAPS:
+			server_listen(m->imap, b->fd, b->service == SERVICE_IMAPS);
+			break;
+		case SERVICE_LMTP:
+			lmtp_server_listen(m->lmtp, b->fd);
+			break;
+		case SERVICE_CONTROL:
+			m->control = control_new(m->loops[0], b->fd, m->imap, m->store, m->auth);
+			break;
+		case SERVICE_COUNT:
+			break;
+		}
+	}
+}
+
+/* --- The supervisor's words --- */
+
+static void
+on_configured(struct child *ch)
+{
+	(void)ch;	/* what a reload may change is the auth process's, or the certificates */
+}
+
+static void
+on_certified(struct child *ch)
+{
+	struct mail *m = container_of(ch, struct mail, child);
+	BUF_CLEAN struct buf why = BUF_MAX(1024);
+	struct tls_cert certs[MESSAGE_CERTS_MAX];
+	enum err e;
+
+	certs_of(&ch->tls, certs);
+	e = tls_replace(m->tls, certs, ch->tls.count, &why);
+	if (e != ERR_OK)
+		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
+}
+
+static void
+on_peer(struct child *ch, enum role who, int fd)
+{
+	struct mail *m = container_of(ch, struct mail, child);
+
+	if (who == ROLE_AUTH)
+		auth_client_attach(m->auth, fd);
+	else
+		close(fd);
+}
+
+static void
+on_server_ended(void *ctx)
+{
+	struct mail *m = ctx;
+
+	if (--m->ending == 0)
+		for (size_t i = 0; i < m->loop_count; i++)
+			loop_stop(m->loops[i]);
+}
+
+static void
+on_stop(struct child *ch)
+{
+	struct mail *m = container_of(ch, struct mail, child);
+
+	loop_timer_cancel(m->loops[0], &m->tick_timer);
+	control_free(m->control);
+	m->control = NULL;
+	m->ending = 2;
+	lmtp_server_shutdown(m->lmtp, GRACE_MS, on_server_ended, m);
+	server_shutdown(m->imap, GRACE_MS, on_server_ended, m);
+}
+
+/* --- Life --- */
+
+static void *
+run_loop(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+static enum err
+loops_start(struct mail *m)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	m->loop_count = m->child.config->threads;
+	if (m->loop_count == 0)
+		m->loop_count = (size_t)MIN(MAX(cores, 1), LOOPS_MAX);
+	for (size_t i = 0; i < m->loop_count; i++)
+		m->loops[i] = loop_new(clock_system());
+	for (size_t i = 1; i < m->loop_count; i++) {
+		if (pthread_create(&m->threads[i], NULL, run_loop, m->loops[i]) != 0)
+			return ERR_NOMEM;
+		m->thread_count++;
+	}
+	return ERR_OK;
+}
+
+static void
+serve(struct mail *m)
+{
+	static const struct child_events events = { on_configured, on_certified, on_peer, on_stop };
+
+	m->jobs = jobs_new(1, 4);
+	m->tick = (struct job){ .run = tick_run, .done = tick_done };
+	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
+	if (m->child.peer_fd[ROLE_AUTH] >= 0)
+		auth_client_attach(m->auth, m->child.peer_fd[ROLE_AUTH]);
+	m->child.peer_fd[ROLE_AUTH] = -1;
+	hostname_set(m);
+	servers_start(m);
+	child_watch(&m->child, m->loops[0], &events);
+	loop_timer_init(&m->tick_timer, on_tick);
+	loop_timer_set(m->loops[0], &m->tick_timer, TICK_MS);
+	child_ready(&m->child);
+	loop_run(m->loops[0]);
+}
+
+static void
+loops_join(struct mail *m)
+{
+	for (size_t i = 1; i <= m->thread_count; i++) {
+		loop_stop(m->loops[i]);
+		pthread_join(m->threads[i], NULL);
+	}
+	m->thread_count = 0;
+}
+
+int
+mail_main(void)
+{
+	struct mail *m = xcalloc(1, sizeof(*m));
+	struct arena a = ARENA_NONE;
+	const char *folder;
+	int status = 1;
+
+	if (child_open(&m->child, ROLE_MAIL) != ERR_OK)
+		return 1;
+	folder = role_folder(&a, ROLE_MAIL, m->child.config);
+	if (child_confine(&m->child, folder) != ERR_OK)
+		return 1;
+	if (tls_start(m) == ERR_OK && store_start(m, folder) == ERR_OK) {
+		if (loops_start(m) == ERR_OK) {
+			serve(m);
+			status = 0;
+		}
+		loops_join(m);
+		control_free(m->control);
+		lmtp_server_free(m->lmtp);
+		server_free(m->imap);
+		if (m->jobs != NULL)
+			jobs_free(m->jobs);
+		auth_client_free(m->auth);
+	}
+	if (m->store != NULL)
+		store_close(m->store);
+	if (m->kv != NULL)
+		kv_close(m->kv);
+	if (m->tls != NULL)
+		tls_unref(m->tls);
+	child_close(&m->child);
+	for (size_t i = 0; i < m->loop_count; i++)
+		loop_free(m->loops[i]);
+	arena_done(&a);
+	free(m);
+	return status;
+}
