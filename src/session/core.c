@@ -584,8 +584,7 @@ core_continue(struct session_core *k)
 		s->is_closing = true;
 		stream_close(s->stream);
 	}
-	if (k->phase == PHASE_IDLE)
-		rest(k);
+	rest(k);
 }
 
 static void

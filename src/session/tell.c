@@ -150,10 +150,8 @@ session_tell(struct session *s, enum view_tell tell)
 	if (!t->is_active) {
 		struct snapshot *now = session_snapshot(s);
 
-		if (!view_is_stale(s->view, now)) {
-			snapshot_unref(now);
-			return ERR_OK;
-		}
+		/* Also when there is no news of this mailbox: the view must come to know the version, or IDLE would be woken by it
+		 * again and again. */
 		e = view_refresh(s->view, now, tell, session_waiter(s), &t->arena, &t->changes);
 		snapshot_unref(now);
 		if (e != ERR_OK)

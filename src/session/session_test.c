@@ -1,0 +1,296 @@
+/* session_test.c - a server in this process and clients that speak to it: logging in, layers, pipelining, gates, ends. */
+#include "session/session_world.h"
+
+#include "base/arena.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static void
+test_greeting_and_logout(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	CHECK_HAS(buf_str(&c.last), "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 STARTTLS AUTH=");
+	CHECK_HAS_NOT(buf_str(&c.last), "LOGINDISABLED");
+	CHECK_HAS_NOT(buf_str(&c.last), "IDLE");
+	CHECK_HAS(client_do(&c, "NOOP"), " OK NOOP completed.");
+	CHECK_HAS(client_do(&c, "FROB"), " BAD Unknown command.");
+	CHECK_HAS(client_do(&c, "NOOP x"), " BAD ");
+	CHECK_HAS(client_do(&c, "SELECT INBOX"), " BAD Log in first.");
+	CHECK_HAS(client_do(&c, "ID (\"name\" \"test\" \"version\" NIL)"), "* ID (\"name\" \"Posthorn\")\r\n");
+	CHECK_HAS(client_do(&c, "LOGOUT"), "* BYE ");
+	CHECK(client_line(&c).p == NULL);
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_login(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	CHECK_HAS(client_do(&c, "LOGIN joe wrong"), " NO [AUTHENTICATIONFAILED] ");
+	CHECK_HAS(client_do(&c, "LOGIN joe"), " BAD ");
+	client_login(&c, "joe");
+	CHECK_HAS_NOT(buf_str(&c.last), "AUTH=");
+	CHECK_HAS(buf_str(&c.last), " IDLE ");
+	CHECK_HAS(buf_str(&c.last), " APPENDLIMIT=67108864 ");
+	CHECK_HAS(client_do(&c, "LOGIN joe secret"), " BAD You are logged in already.");
+	CHECK_HAS(client_do(&c, "SELECT INBOX"), "* 0 EXISTS");
+	CHECK_HAS(client_do(&c, "LIST \"\" *"), "\"/\" INBOX");
+	client_close(&c);
+	/* Literals, quoted strings. */
+	client_open(&c, w, false);
+	client_send(&c, STR("a LOGIN {3}\r\n"));
+	CHECK_HAS(client_line(&c), "+ ");
+	client_send(&c, STR("joe {6+}\r\nsecret\r\n"));
+	CHECK_HAS(client_line(&c), "a OK [CAPABILITY ");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_authenticate(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	client_send(&c, STR("a AUTHENTICATE PLAIN\r\n"));
+	CHECK_STR(client_line(&c), STR("+ "));
+	client_send(&c, STR("*\r\n"));
+	CHECK_STR(client_line(&c), STR("a BAD Cancelled."));
+	client_send(&c, STR("b AUTHENTICATE PLAIN\r\n"));
+	CHECK_STR(client_line(&c), STR("+ "));
+	client_send(&c, STR("!!!\r\n"));
+	CHECK_HAS(client_line(&c), "b BAD ");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE FROB"), " NO This mechanism is not offered.");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQB3cm9uZw=="), " NO [AUTHENTICATIONFAILED]");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ="), " OK [CAPABILITY ");
+	client_close(&c);
+	client_open(&c, w, true);
+	CHECK_HAS_NOT(buf_str(&c.last), "STARTTLS");
+	CHECK_HAS(buf_str(&c.last), "AUTH=PLAIN");
+	client_send(&c, STR("b AUTHENTICATE PLAIN\r\n"));
+	CHECK_STR(client_line(&c), STR("+ "));
+	client_send(&c, STR("AGFubgBzZWNyZXQ=\r\n"));
+	CHECK_HAS(client_line(&c), "b OK [CAPABILITY ");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_starttls_and_compress(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	CHECK_HAS(client_do(&c, "STARTTLS"), " OK Begin TLS now.");
+	CHECK(peer_start_tls(&c.peer, 0, "imap", NULL));
+	CHECK_HAS_NOT(client_do(&c, "CAPABILITY"), "STARTTLS");
+	CHECK_HAS(client_do(&c, "STARTTLS"), " BAD TLS is on already.");
+	client_login(&c, "joe");
+	CHECK_HAS(buf_str(&c.last), "COMPRESS=DEFLATE");
+	CHECK_HAS(client_do(&c, "COMPRESS LZW"), " NO ");
+	CHECK_HAS(client_do(&c, "COMPRESS DEFLATE"), " OK DEFLATE begins now.");
+	peer_start_deflate(&c.peer);
+	CHECK_HAS_NOT(client_do(&c, "CAPABILITY"), "COMPRESS=DEFLATE");
+	CHECK_HAS(client_do(&c, "COMPRESS DEFLATE"), " NO [COMPRESSIONACTIVE] ");
+	CHECK_HAS(client_do(&c, "SELECT INBOX"), " OK [READ-WRITE] ");
+	CHECK_HAS(client_do(&c, "LOGOUT"), " OK ");
+	client_close(&c);
+	/* Something hidden behind STARTTLS. */
+	client_open(&c, w, false);
+	client_send(&c, STR("a STARTTLS\r\nb LOGIN joe secret\r\n"));
+	CHECK_HAS(client_line(&c), "* BYE [CLIENTBUG]");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+append_one(struct client *c, const char *subject)
+{
+	BUF_CLEAN struct buf text = BUF_MAX(4096);
+
+	buf_printf(&text, "From: a@example.org\r\nSubject: %s\r\n\r\nHello.\r\n", subject);
+	CHECK_HAS(client_do(c, "APPEND INBOX (\\Flagged) {%zu+}\r\n%.*s", text.n, STR_F(buf_str(&text))), " OK [APPENDUID ");
+}
+
+static void
+test_pipelining_in_order(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	client_send(&c, STR("1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 NOOP\r\n4 STATUS Sent (MESSAGES)\r\n5 CREATE x\r\n6 LIST \"\" x\r\n"
+		"7 DELETE x\r\n8 LIST \"\" x\r\n9 LOGOUT\r\n"));
+	for (char tag = '1'; tag <= '9'; ) {
+		struct str line = client_line(&c);
+
+		if (!CHECK(line.p != NULL))
+			break;
+		if (line.p[0] == '*')
+			continue;
+		CHECK(line.p[0] == tag);
+		CHECK_HAS(line, " OK ");
+		tag++;
+	}
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_others_changes_are_told(void)
+{
+	struct world *w = world_new(NULL);
+	struct client a, b;
+
+	client_open(&a, w, false);
+	client_open(&b, w, false);
+	client_login(&a, "joe");
+	client_login(&b, "joe");
+	client_do(&a, "SELECT INBOX");
+	client_do(&b, "SELECT INBOX");
+	client_send(&b, STR("i IDLE\r\n"));
+	CHECK_STR(client_line(&b), STR("+ idling"));
+	append_one(&a, "one");
+	CHECK_STR(client_line(&b), STR("* 1 EXISTS"));
+	/* A change elsewhere in the account must not wake it for ever. */
+	CHECK_HAS(client_do(&a, "CREATE elsewhere"), " OK ");
+	client_do(&a, "STORE 1 +FLAGS (\\Answered)");
+	for (struct str line = client_line(&b); line.p != NULL && !has(line, "\\Answered"); )
+		line = client_line(&b);
+	CHECK_HAS(client_do(&a, "UID EXPUNGE 1"), " OK ");
+	client_do(&a, "STORE 1 +FLAGS (\\Deleted)");
+	CHECK_HAS(client_do(&a, "EXPUNGE"), "* 1 EXPUNGE");
+	for (struct str line = client_line(&b); line.p != NULL && !has(line, "1 EXPUNGE"); )
+		line = client_line(&b);
+	client_send(&b, STR("DONE\r\nn NOOP\r\n"));
+	CHECK_STR(client_line(&b), STR("i OK IDLE completed."));
+	CHECK_STR(client_line(&b), STR("n OK NOOP completed."));
+	client_close(&a);
+	client_close(&b);
+	world_free(w);
+}
+
+static void
+test_bad_commands_end_it(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+	int answers = 0;
+
+	client_open(&c, w, false);
+	for (int i = 0; i < 20; i++)
+		client_send(&c, STR("x frob\r\n"));
+	for (struct str line = client_line(&c); line.p != NULL; line = client_line(&c)) {
+		if (has(line, "* BYE [CLIENTBUG]"))
+			break;
+		answers++;
+	}
+	CHECK_U64(answers, 20);
+	CHECK(client_line(&c).p == NULL);
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_long_lines_and_literals(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+	BUF_CLEAN struct buf b = BUF_MAX(1024 * 1024);
+
+	client_open(&c, w, false);
+	buf_c(&b, "a LOGIN ");
+	while (b.n < 100000)
+		buf_chr(&b, 'x');
+	buf_c(&b, "\r\nb NOOP\r\n");
+	client_send(&c, buf_str(&b));
+	CHECK_HAS(client_line(&c), "a BAD ");
+	CHECK_STR(client_line(&c), STR("b OK NOOP completed."));
+	client_send(&c, STR("c LOGIN {5000}\r\n"));
+	CHECK_HAS(client_line(&c), "c NO [LIMIT]");
+	client_send(&c, STR("d NOOP\r\n"));
+	CHECK_STR(client_line(&c), STR("d OK NOOP completed."));
+	buf_clear(&b);
+	buf_c(&b, "e LOGIN {50000+}\r\n");
+	for (int i = 0; i < 50000; i++)
+		buf_chr(&b, 'x');
+	buf_c(&b, " y\r\nf NOOP\r\n");
+	client_send(&c, buf_str(&b));
+	CHECK_HAS(client_line(&c), "e NO [LIMIT]");
+	CHECK_STR(client_line(&c), STR("f OK NOOP completed."));
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_login_takes_too_long(void)
+{
+	struct server_options o = { .limits = { .login_timeout_ms = 50 } };
+	struct world *w = world_new(&o);
+	struct client c;
+
+	client_open(&c, w, false);
+	CHECK_HAS(client_line(&c), "* BYE ");
+	CHECK(client_line(&c).p == NULL);
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_who_and_shutdown(void)
+{
+	struct world *w = world_new(NULL);
+	BUF_CLEAN struct buf b = BUF_MAX(65536);
+	struct client c, d;
+
+	client_open(&c, w, true);
+	client_login(&c, "ann");
+	client_do(&c, "ID (\"name\" \"Quo\\\"ted\" \"version\" \"1\")");
+	client_open(&d, w, false);
+	CHECK_U64(server_session_count(world_server(w)), 2);
+	server_who(world_server(w), &b);
+	CHECK_HAS(buf_str(&b), "\"protocol\":\"imap\"");
+	CHECK_HAS(buf_str(&b), "\"tls\":true,\"peer\":\"127.0.0.1\",\"user\":\"ann\",\"client\":\"Quo\\\"ted 1\"}\n");
+	client_send(&d, STR("a LOGIN {3}\r\n"));
+	client_line(&d);
+	/* Ends while one is idle and the other in the middle of a command. */
+	world_free(w);
+	CHECK_HAS(client_line(&c), "* BYE [UNAVAILABLE]");
+	CHECK_HAS(client_line(&d), "* BYE [UNAVAILABLE]");
+	client_close(&c);
+	client_close(&d);
+}
+
+static void
+test_client_goes_away_at_any_point(void)
+{
+	static const char script[] = "1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 APPEND INBOX {20+}\r\nSubject: x\r\n\r\nHello.\r\n"
+		"4 FETCH 1:* (FLAGS)\r\n5 IDLE\r\nDONE\r\n6 AUTHENTICATE PLAIN\r\n";
+	struct world *w = world_new(NULL);
+
+	for (size_t n = 0; n < sizeof(script); n += 3) {
+		struct client c;
+
+		client_open(&c, w, false);
+		client_send(&c, str_make(script, n));
+		if (n % 2 == 0)
+			shutdown(c.peer.fd, SHUT_WR);
+		client_close(&c);
+	}
+	world_free(w);
+}
+
+TEST_MAIN(TEST(test_greeting_and_logout), TEST(test_login), TEST(test_authenticate), TEST(test_starttls_and_compress),
+	TEST(test_pipelining_in_order), TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
+	TEST(test_long_lines_and_literals), TEST(test_login_takes_too_long), TEST(test_who_and_shutdown),
+	TEST(test_client_goes_away_at_any_point))
