@@ -283,6 +283,8 @@ commit_decide(struct memory *m, struct kv_commit *c)
 			e = operation(m);
 			if (e == ERR_OK)
 				undo_forget(m);
+			else
+				e = ERR_IO;	/* a sync fails for good, whatever the reason */
 			m->stats.syncs++;
 		}
 	}

@@ -62,6 +62,7 @@ struct account {
 	struct kv_rows *step_rows;
 	struct thread_index *threads;	/* arrival_int.h; made when it is ready */
 	_Atomic(int64_t) used_us;	/* monotonic: last use */
+	_Atomic(int64_t) loaded_us;	/* monotonic: pages were loaded, and may be about to be used */
 
 	pthread_mutex_t lock;		/* what follows; held for microseconds, never over I/O */
 	struct snapshot *latest, *durable;
@@ -192,7 +193,8 @@ struct tree_load {
 must_use enum err account_load_tree(struct account *a, struct mailbox_id id, struct waiter *w);
 /**
  * The state that a session at snapshot s is to see, with its pages: that of s, or of the durable snapshot when that is
- * later. Both referenced. *snapshot_out is the snapshot it is of, referenced.
+ * later. Both referenced. *snapshot_out is the snapshot it is of, referenced; set for ERR_NOTFOUND and ERR_NOSELECT too,
+ * otherwise left alone.
  */
 must_use enum err account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, struct waiter *w,
     struct mailbox_state **state_out, struct tree **tree_out, struct snapshot **snapshot_out);
@@ -207,6 +209,11 @@ void account_trim_commits(struct account *a, struct list *gone);
 uint32_t account_recent_from(struct account *a, const struct mailbox_state *s);
 /** UIDs below uidnext are claimed; mutex held. */
 void account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext);
+
+/* ---- the store (store.c) */
+
+/** Frees a store whose engine has lost power and will answer nothing any more: for simulation. */
+void store_discard(struct store *s);
 
 /* ---- the account (account.c) -------------------------------------------------------------------------------------- */
 

@@ -81,6 +81,8 @@ commit_free(struct commit *c)
 	free(c->changes);
 	if (c->txn != NULL)
 		kv_txn_abort(c->txn);
+	if (c->set != NULL && --c->set->count == 0)
+		free(c->set);	/* the engine lost power: it will never answer */
 	snapshot_unref(c->base);
 	snapshot_unref(c->snapshot);
 	arena_done(&c->memory);
@@ -352,6 +354,7 @@ make_snapshot(struct commit *c)
 
 	must(c->change_count <= COMMIT_MAILBOXES_MAX);
 	if (c->change_count > 1)
+		if (c->change_count > 1)
 		qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
 	for (uint32_t i = 0; i < c->change_count; i++) {
 		settle_change(c, &c->changes[i]);
@@ -425,6 +428,7 @@ commit_done(struct commit *c, enum err e)
 	list_init(&gone);
 	pthread_mutex_lock(&a->lock);
 	c->is_done = true;
+	c->set = NULL;
 	if (e == ERR_OK) {
 		old = a->durable;
 		a->durable = snapshot_ref(c->snapshot);
@@ -469,6 +473,7 @@ commit_publish(const struct commit_set *set_in, struct snapshot **after)
 		account_ref(a);
 		list_add_tail(&a->commits, &c->node);
 		a->version_high = c->version;
+		c->set = set;
 		snapshot_unref(a->latest);	/* never the last: c->base is another */
 		a->latest = snapshot_ref(c->snapshot);
 		if (c->frees_room)

@@ -14,6 +14,8 @@
 
 #include "store/account_int.h"
 
+struct commit_set;
+
 enum { COMMIT_MAILBOXES_MAX = 2 };	/* whose messages one commit changes in an account: from and to */
 
 /* What a commit changes in one mailbox. */
@@ -54,6 +56,7 @@ struct commit {
 	struct arena memory;		/* of ops */
 	struct page_op *ops, **ops_end;
 	struct buf undo;		/* undo.c: sections so far */
+	struct commit_set *set;		/* until the engine has answered */
 };
 
 /* Called when a published set is durable (ERR_OK) or was taken back; in the engine's thread, without any mutex. */

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+enum { EVICT_AFTER_US = 10000000 };	/* what was loaded for somebody who has not come back for it yet stays */
+
 /* Puts pages into a state that has none; mutex held. */
 static void
 attach(struct account *a, struct mailbox_state *s, struct tree *tree)
@@ -103,6 +105,7 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 		version = rows->version;
 		kv_rows_free(rows);
 		atomic_fetch_add(&a->store->tree_bytes, tree_bytes(tree));
+		atomic_store(&a->loaded_us, a->store->o.clock->mono_us(a->store->o.clock));
 	}
 	list_init(&gone);
 	pthread_mutex_lock(&a->lock);
@@ -211,10 +214,11 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, st
 			e = ERR_NOSELECT;
 		else if (!state->has_tree && state->info.exists == 0)
 			state->has_tree = true;
+		if (e != ERR_OK || state->has_tree)
+			*snapshot_out = snapshot_ref(use);
 		if (e == ERR_OK && state->has_tree) {
 			*state_out = mailbox_state_ref(state);
 			*tree_out = tree_ref(state->tree);
-			*snapshot_out = snapshot_ref(use);
 			is_found = true;
 		} else if (e == ERR_OK) {
 			struct mailbox_state *latest = state_in(a->latest, id);
@@ -229,8 +233,8 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, st
 		if (e != ERR_OK || is_found)
 			return e;
 		e = account_load_tree(a, id, w);
-		if (e != ERR_OK)
-			return e;
+		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
+			return e;	/* those two are told of s or of what is durable, not of latest: look again */
 	}
 }
 
@@ -240,8 +244,11 @@ void
 account_evict(struct account *a)
 {
 	struct store *store = a->store;
+	struct clock *clock = store->o.clock;
 	struct snapshot *s;
 
+	if (clock->mono_us(clock) - atomic_load(&a->loaded_us) < EVICT_AFTER_US)
+		return;
 	pthread_mutex_lock(&a->lock);
 	s = a->latest;
 	if (!list_is_empty(&a->commits) || !list_is_empty(&a->loads) || s != a->durable) {

@@ -69,8 +69,16 @@ store_close(struct store *s)
 	while (atomic_load(&s->commits) != 0)
 		nanosleep(&pause, NULL);
 	list_each(&s->accounts, a, struct account, in_store) {
-		while (a->state != ACCOUNT_BROKEN && !account_is_idle(a) && atomic_load(&a->refs) == 0)
+		while (atomic_load(&a->refs) != 0)
 			nanosleep(&pause, NULL);	/* a load whose answer nobody wants */
+	}
+	store_discard(s);
+}
+
+void
+store_discard(struct store *s)
+{
+	list_each(&s->accounts, a, struct account, in_store) {
 		forget(s, a);
 		account_free(a);
 	}

@@ -32,8 +32,10 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	enum err e;
 
 	e = account_state_at(s->account, s, id, w, &state, &tree, &use);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		snapshot_unref(use);
 		return e;
+	}
 	v = xcalloc(1, sizeof(*v));
 	v->account = account_ref(s->account);
 	v->id = id;

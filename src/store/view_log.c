@@ -142,6 +142,7 @@ view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *know
 	*out = arena_new(a, struct rangeset);
 	(*out)->r = arena_alloc(a, left.n * sizeof(*left.r));
 	(*out)->n = left.n;
-	memcpy((*out)->r, left.r, left.n * sizeof(*left.r));
+	if (left.n != 0)
+		memcpy((*out)->r, left.r, left.n * sizeof(*left.r));
 	return ERR_OK;
 }
