@@ -680,7 +680,7 @@ do_mailbox(struct model *m)
 	char name[16];
 	enum err e;
 
-	snprintf(name, sizeof(name), "m%ld.%u", i, m->step);
+	snprintf(name, sizeof(name), "m%u.%u", (unsigned)i & 7, m->step & 0xFFFFFF);
 	if (b->id == 0) {
 		e = mailbox_create(m->f.account, str_c(name), 0, &m->f.b.w, &after);
 		if (failed(m, e))
