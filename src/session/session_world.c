@@ -250,7 +250,7 @@ world_free(struct world *w)
 bool
 has(struct str text, const char *what)
 {
-	return text.n > 0 && memmem(text.p, text.n, what, strlen(what)) != NULL;
+	return text.p != NULL && memmem(text.p, text.n, what, strlen(what)) != NULL;
 }
 
 void
