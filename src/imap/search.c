@@ -10,11 +10,7 @@
  */
 #include "imap/search.h"
 
-#include "base/size.h"
-
-#include <stdlib.h>
-#include <unicode/ucnv.h>
-#include <unicode/ustring.h>
+#include "mime/charset.h"
 
 enum arg {
 	ARG_NONE,
@@ -91,7 +87,7 @@ struct open_key {
 struct parser {
 	struct imap_scan *s;
 	struct imap_search *out;
-	UConverter *charset;		/* NULL: UTF-8 */
+	struct mime_charset *charset;	/* NULL: UTF-8 */
 	struct open_key stack[SEARCH_DEPTH_MAX + 1];
 	size_t depth;
 	size_t n_keys;
@@ -112,38 +108,23 @@ new_key(struct parser *p, enum imap_search_kind kind)
 	return k;
 }
 
-/* Text of the charset in UTF-8; what is no text in it becomes U+FFFD. */
-static bool
-convert(struct parser *p, struct str raw, struct str *out)
-{
-	UErrorCode status = U_ZERO_ERROR;
-	/* No charset makes more than two units of a byte. */
-	int32_t cap = (int32_t)size_add(size_mul(raw.n, 2), 16), n_utf8 = 0, n;
-	UChar *wide = xmalloc(size_mul((size_t)cap, sizeof(*wide)));
-	char *utf8 = arena_alloc(p->s->arena, size_mul((size_t)cap, 3));
-
-	n = ucnv_toUChars(p->charset, wide, cap, raw.p, (int32_t)raw.n, &status);
-	if (U_SUCCESS(status))
-		u_strToUTF8WithSub(utf8, cap * 3, &n_utf8, wide, n, 0xFFFD, NULL, &status);
-	free(wide);
-	if (U_FAILURE(status))
-		return imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
-	*out = str_make(utf8, (size_t)n_utf8);
-	return true;
-}
-
 /* A string of the command in UTF-8. */
 static bool
 take_text(struct parser *p, struct str *out)
 {
+	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
 	struct str raw;
 
 	if (!imap_scan_astring(p->s, &raw))
 		return false;
-	if (p->charset != NULL)
-		return convert(p, raw, out);
-	*out = raw;
-	return str_is_utf8(raw) || imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
+	if (p->charset == NULL) {
+		*out = raw;
+		return str_is_utf8(raw) || imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
+	}
+	mime_charset_feed(p->charset, raw, &b);
+	mime_charset_finish(p->charset, &b);
+	*out = arena_str(p->s->arena, buf_str(&b));
+	return true;
 }
 
 /* [entry-name SP entry-type-req SP] modseq: one clock for all flags, so the entry changes nothing (RFC 7162 3.1.5). */
@@ -374,20 +355,14 @@ imap_search_program(struct imap_scan *s, struct str charset, struct imap_search 
 	if (imap_scan_err(s) != ERR_OK)
 		return false;
 	if (charset.n > 0 && !str_eq_nocase(charset, STR("UTF-8")) && !str_eq_nocase(charset, STR("US-ASCII"))) {
-		UErrorCode status = U_ZERO_ERROR;
-		char name[64];
+		enum err e = mime_charset_open(charset, MIME_CHARSET_STRICT, &p.charset);
 
-		if (charset.n >= sizeof(name) || !str_is_ascii(charset) || str_chr(charset, '\0') != SIZE_MAX)
-			return imap_scan_fail(s, ERR_BADCHARSET, NULL);
-		memcpy(name, charset.p, charset.n);
-		name[charset.n] = '\0';
-		p.charset = ucnv_open(name, &status);
-		if (U_FAILURE(status))
-			return imap_scan_fail(s, ERR_BADCHARSET, NULL);
+		if (e != ERR_OK)
+			return imap_scan_fail(s, e, NULL);
 	}
 	is_good = parse_keys(&p);
 	if (p.charset != NULL)
-		ucnv_close(p.charset);
+		mime_charset_close(p.charset);
 	return is_good;
 }
 
