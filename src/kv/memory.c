@@ -276,17 +276,16 @@ commit_decide(struct memory *m, struct kv_commit *c)
 	if (c->e != ERR_OK)
 		return;
 	e = operation(m);
-	if (e == ERR_OK) {
+	if (e == ERR_OK && !c->is_lazy) {
+		m->stats.syncs++;
+		if (operation(m) != ERR_OK)
+			e = ERR_IO;	/* a sync fails for good, whatever the reason */
+	}
+	if (e == ERR_OK) {	/* nobody reads what a failed sync has left */
 		for (size_t i = 0; i < c->count; i++)
 			txn_apply(m, c->txns[i]);
-		if (!c->is_lazy) {
-			e = operation(m);
-			if (e == ERR_OK)
-				undo_forget(m);
-			else
-				e = ERR_IO;	/* a sync fails for good, whatever the reason */
-			m->stats.syncs++;
-		}
+		if (!c->is_lazy)
+			undo_forget(m);
 	}
 	if (e != ERR_OK && e != ERR_FULL && e != ERR_CONFLICT)
 		m->is_failed = true;

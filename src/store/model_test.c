@@ -796,6 +796,7 @@ do_restart(struct model *m)
 		do_power_cut(m);	/* what was taken back may be on the disk all the same */
 		return;
 	}
+	kv_memory_fail_at(m->f.kv, 0, ERR_OK);
 	account_unref(m->f.account);
 	store_close(m->f.store);
 	reopen(m);
