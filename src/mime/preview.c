@@ -72,7 +72,7 @@ mime_preview_begin(struct mime_preview *p, bool is_html)
 bool
 mime_preview_wants_more(const struct mime_preview *p)
 {
-	return !p->is_over && !p->had_text && p->own.chars < KEEP_CHARS;
+	return !p->is_over && !p->had_text && p->own.chars + 2 <= KEEP_CHARS;	/* as excerpt_add() */
 }
 
 static void

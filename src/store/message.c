@@ -124,6 +124,8 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 	};
 
 	must(m->prefix.n <= MESSAGE_PREFIX_MAX);
+	buf_reserve(&summary_row, 128 + c->envelope.n + c->bodystructure.n + c->structure.n + c->sortkeys.n + c->preview.n);
+	buf_reserve(&header_row, 1 + r.header_bytes);
 	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes, c->thread_hash_count, fresh);
 	message_summary_encode(&r, &summary_row);
 	message_header_encode(m->prefix, c->header, &header_row);
