@@ -43,7 +43,7 @@ struct mime_parser {
 	uint64_t lines;			/* line ends so far */
 	uint64_t part_lines;		/* their number where the current header began */
 	bool is_mid_line;
-	char last;			/* the last byte of the line so far, in a header */
+	char last;			/* the last byte of the line so far, in a header or a boundary line */
 	uint64_t line_length;		/* of the line so far, in a header */
 	bool is_closing;		/* STATE_BOUNDARY: the multipart is over */
 	struct buf header;		/* of the current part */
@@ -303,6 +303,7 @@ line_begin(struct mime_parser *p, const char **at, const char *end)
 	}
 	/* The bytes held count as seen only now: the part before ends where the line begins. */
 	boundary_found(p, index, is_closing);
+	p->last = p->held_count > 0 ? p->held[p->held_count - 1] : '\0';
 	p->offset += p->held_count;
 	p->held_count = 0;
 	return m;
@@ -434,7 +435,7 @@ feed_body(struct mime_parser *p, const char *at, const char *end)
 
 /* The boundary line is over: the multipart's epilogue, or its next part, begins. */
 static void
-boundary_end(struct mime_parser *p)
+boundary_end(struct mime_parser *p, bool has_cr)
 {
 	struct mime_part *multipart = p->part;
 
@@ -442,6 +443,9 @@ boundary_end(struct mime_parser *p)
 	p->is_mid_line = false;
 	if (p->is_closing) {
 		p->open_count--;
+		/* Its line end is that of the boundary that may follow (RFC 2046 5.1.1, close-delimiter). */
+		memcpy(p->tail, has_cr ? "\r\n" : "\n", has_cr ? 2 : 1);
+		p->tail_count = has_cr ? 2 : 1;
 	} else if (p->msg->part_count >= MIME_MAX_PARTS) {
 		/* The rest of the message is one opaque part, in which no boundary counts. */
 		struct mime_part *part = part_add(p, multipart);
@@ -464,11 +468,12 @@ feed_boundary(struct mime_parser *p, const char *at, const char *end)
 
 	if (lf == NULL) {
 		p->offset += (size_t)(end - at);
+		p->last = end[-1];
 		return end;
 	}
 	p->offset += (size_t)(lf + 1 - at);
 	p->lines++;
-	boundary_end(p);
+	boundary_end(p, (lf > at ? lf[-1] : p->last) == '\r');
 	return lf + 1;
 }
 

@@ -109,7 +109,7 @@ static void
 line_end(struct mime_preview *p)
 {
 	/* The signature and what is behind it says nothing about the message. */
-	if (!p->is_html && p->line_count >= 2 && p->line_count <= 3 && memcmp(p->line_start, "-- ", p->line_count) == 0) {
+	if (!p->is_html && p->line_n > 0 && p->line_count >= 2 && p->line_count <= 3 && memcmp(p->line_start, "-- ", p->line_count) == 0) {
 		p->own.n = p->line_n;
 		p->own.chars = p->line_chars;
 		p->is_over = true;
