@@ -146,12 +146,12 @@ stop(struct child *ch)
 	ch->events->stop(ch);
 }
 
-static void
-on_readable(struct loop_fd *f)
+/* What has been read. ERR_WAIT: that was all. */
+static enum err
+take_all(struct child *ch)
 {
-	struct child *ch = container_of(f, struct child, readable);
-	enum err e = channel_read(&ch->channel, false);
 	struct proc_message m;
+	enum err e = ERR_OK;
 	int fd;
 
 	while (e == ERR_OK && (e = channel_next(&ch->channel, true, &m, &fd)) == ERR_OK) {
@@ -162,6 +162,17 @@ on_readable(struct loop_fd *f)
 		if (e == ERR_CONFIG)
 			e = ERR_OK;	/* told; the old one stays */
 	}
+	return e;
+}
+
+static void
+on_readable(struct loop_fd *f)
+{
+	struct child *ch = container_of(f, struct child, readable);
+	enum err e = channel_read(&ch->channel, false);
+
+	if (e == ERR_OK)
+		e = take_all(ch);
 	if (e == ERR_WAIT)
 		return;
 	/* Without the supervisor nobody could restart us or swap certificates. */
@@ -182,6 +193,9 @@ child_watch(struct child *ch, struct loop *loop, const struct child_events *even
 	loop_fd_init(loop, &ch->readable, ch->channel.fd, false, on_readable);
 	loop_fd_on(&ch->readable);
 	loop_signal_on(loop, &ch->term, SIGTERM, on_term);
+	/* What came in the same read as GO waits in the buffer, and nothing would announce it. */
+	if (take_all(ch) != ERR_WAIT)
+		stop(ch);
 }
 
 void
