@@ -291,9 +291,12 @@ test_store_expunge(void)
 	RUN(b, "NOOP", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 1 FETCH (FLAGS (\\Flagged \\Deleted $Junk foo))\r\n"
 	    "* 2 FETCH (FLAGS (\\Answered))\r\nt OK NOOP completed.");
 	RUN(b, "STORE 1 FLAGS ()", "t NO [NOPERM] ~");
+	RUN(a, "UID STORE 2 +FLAGS foo", "* 2 FETCH (FLAGS (\\Answered \\Recent foo) UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
+	RUN(a, "UID STORE 2 -FLAGS.SILENT foo", "* 2 FETCH (UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
 	RUN(a, "EXPUNGE", "* 1 EXPUNGE\r\nt OK [HIGHESTMODSEQ ~] EXPUNGE completed.");
 	/* The ghost: b may not be told in FETCH, but its numbers still hold. */
-	RUN(b, "FETCH 1:2 UID", "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\nt OK FETCH completed.");
+	RUN(b, "FETCH 1:2 UID", "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 2 FETCH (FLAGS (\\Answered))\r\n"
+	    "t OK FETCH completed.");
 	RUN(b, "NOOP", "* 1 EXPUNGE\r\nt OK NOOP completed.");
 	RUN(a, "STORE 1 +FLAGS (\\Deleted)", "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Recent) MODSEQ (~))\r\nt OK STORE completed.");
 	RUN(a, "CLOSE", "t OK CLOSE completed.");
