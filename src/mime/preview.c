@@ -35,6 +35,7 @@ struct mime_preview {
 	uint8_t line_count;		/* characters of the line so far, to see "-- " */
 	char line_start[3];
 	struct mime_html html;
+	struct buf text;		/* of a bit of HTML */
 };
 
 /* A little more than is shown, so that an attribution can still be taken back. */
@@ -43,12 +44,18 @@ enum { KEEP_CHARS = 2 * MIME_MAX_PREVIEW_CHARS - 4 };
 struct mime_preview *
 mime_preview_new(void)
 {
-	return xcalloc(1, sizeof(struct mime_preview));
+	struct mime_preview *p = xcalloc(1, sizeof(*p));
+
+	p->text.max = 1024;
+	return p;
 }
 
 void
 mime_preview_free(struct mime_preview *p)
 {
+	if (p == NULL)
+		return;
+	buf_done(&p->text);
 	free(p);
 }
 
@@ -195,16 +202,14 @@ mime_preview_feed(struct mime_preview *p, struct str utf8)
 	}
 	/* Bit by bit, so that the state of the HTML (is it a quotation?) is that of the text. */
 	while (utf8.n > 0 && mime_preview_wants_more(p)) {
-		struct buf text = BUF_MAX(1024);
-		size_t tag = str_chr(utf8, '<');
-		size_t n = tag == 0 ? 1 : MIN(tag, MIN(utf8.n, 64));
-		size_t end = tag == 0 ? str_chr(utf8, '>') : SIZE_MAX;
+		struct str bit = str_sub(utf8, 0, 64);
+		size_t tag = str_chr(bit, '<');
+		size_t end = tag == 0 ? str_chr(bit, '>') : SIZE_MAX;
+		size_t n = end != SIZE_MAX ? end + 1 : tag == 0 ? 1 : MIN(tag, bit.n);
 
-		if (end != SIZE_MAX && end < 64)
-			n = end + 1;
-		mime_html_feed(&p->html, str_sub(utf8, 0, n), &text);
-		text_feed(p, buf_str(&text));
-		buf_done(&text);
+		buf_clear(&p->text);
+		mime_html_feed(&p->html, str_sub(bit, 0, n), &p->text);
+		text_feed(p, buf_str(&p->text));
 		utf8 = str_sub(utf8, n, utf8.n);
 	}
 }
