@@ -154,6 +154,7 @@ servers_start(struct mail *m)
 		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,
 		.loop_count = m->loop_count, .hostname = str_c(m->hostname), .message_max_bytes = c->message_size_max,
 		.trusted = c->lmtp_trusted.v, .trusted_count = c->lmtp_trusted.n,
+		.delimiter = c->recipient_delimiter.n != 0 ? c->recipient_delimiter.p[0] : '\0',
 	};
 
 	m->imap = server_new(&so);

@@ -32,6 +32,7 @@ struct lmtp_options {
 	int64_t idle_ms;			/* 300,000: 421 (RFC 5321 4.5.3.2.7) */
 	const struct str *trusted;		/* addresses that may say XCLIENT: "192.0.2.1"; unix sockets always may */
 	size_t trusted_count;
+	char delimiter;				/* joe+box@ is delivered into "box" of joe; 0: no such addresses */
 	bool is_overquota_permanent;		/* 552 5.2.2 instead of 452 4.2.2 */
 };
 

@@ -218,10 +218,10 @@ static bool
 detail_cut(struct lmtp_session *s, struct str *address_out)
 {
 	struct str local = str_sub(s->looked_up.address, 0, s->looked_up.local_bytes);
-	size_t plus = str_chr(local, '+');
+	size_t plus = str_chr(local, s->o->delimiter);
 	struct buf BUF_CLEAN plain = BUF_MAX(LMTP_PATH_MAX);
 
-	if (s->folder.p != NULL || plus == SIZE_MAX || plus == 0)
+	if (s->o->delimiter == '\0' || s->folder.p != NULL || plus == SIZE_MAX || plus == 0)
 		return false;
 	buf_str_add(&plain, str_sub(local, 0, plus));
 	buf_str_add(&plain, str_sub(s->looked_up.address, local.n, s->looked_up.address.n));

@@ -102,7 +102,7 @@ fixture_open(struct fixture *f)
 	struct kv_memory_options k = { 0 };
 	struct store_options s = { .clock = clock_system(), .random = fixture_random, .message_max_bytes = 1 << 20 };
 	struct lmtp_options o = { .clock = clock_system(), .loop_count = 1, .hostname = STR("mx.example"),
-		.message_max_bytes = 1 << 20, .recipients_max = 100 };
+		.message_max_bytes = 1 << 20, .recipients_max = 100, .delimiter = '+' };
 
 	log_setup(LOG_ERROR, "test");
 	memset(f, 0, sizeof(*f));
