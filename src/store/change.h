@@ -44,11 +44,15 @@ struct copied {
 
 /**
  * COPY into a mailbox of the same or another account: one commit, all or nothing, at most 100,000 messages (ERR_LIMIT). Ghosts are
- * left out; ERR_EXPUNGED when none is left.
+ * left out; ERR_EXPUNGED when none is left; ERR_TRYCREATE when there is no such destination. Into another account: at most
+ * 10,000, and *after_out is a snapshot of that account.
  */
 must_use enum err messages_copy(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
     struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
-/** MOVE (RFC 6851): in one commit each (over both accounts) a message is in exactly one mailbox. out is added to. */
+/**
+ * MOVE (RFC 6851): in one commit each (over both accounts) a message is in exactly one mailbox. out is added to. *after_out is of
+ * the view's account.
+ */
 must_use enum err messages_move(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
     uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 

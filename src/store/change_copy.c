@@ -1,28 +1,8 @@
-/*
- * change_copy.c - COPY and MOVE.
- *
- * Inside an account a copy is one more entry of the same message. Into another account the message's record is written anew
- * and its bytes are linked; both accounts' mutexes are taken in the order of their ids, and a move is one set of commits.
- */
+/* change_copy.c - COPY and MOVE. Inside an account a copy is one more entry of the same message; change_across.c has the rest. */
 #include "store/change_int.h"
 
 #include "store/arrival_int.h"
 #include "store/view_int.h"
-
-/* One copy or move. */
-struct copying {
-	struct commit *from, *to;	/* the same one inside an account */
-	uint32_t from_at, to_at;
-	const struct tree *tree;	/* of the source, before */
-	const struct mailbox_info *from_info;
-	bool moves;
-	int64_t now_s;
-	struct appender out;
-	struct rangeset *from_uids, *to_uids;
-	const struct held *held;	/* other account: the messages' records */
-	int8_t slots[KEYWORDS_MAX];	/* of the source's keywords in the destination; -1: not asked yet */
-	uint32_t count, pages;
-};
 
 /* Maps a keyword set by name. */
 static enum err
@@ -49,12 +29,6 @@ map_keywords(struct copying *p, struct keywords k, struct keywords *out)
 	return ERR_OK;
 }
 
-/* The messages that go to another account, by msgno. */
-struct held {
-	struct message **messages;
-	uint32_t count;
-};
-
 static enum err
 copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 {
@@ -66,10 +40,10 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 		return r;
 	e.modseq = p->to->version;
 	e.saved_s = p->now_s;
-	if (p->from != p->to) {
+	if (p->held != NULL) {
 		struct msgno n = account_next_msgno(p->to->account);
 
-		message_put_copy(p->to->txn, n, p->held->messages[p->count]);
+		message_put_copy(p->to->txn, n, held_message(p->held, uid));
 		e.msgno = n.v;
 		p->to->row.next_msgno = n.v;
 		p->to->is_row_changed = true;
@@ -81,34 +55,35 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 		return ERR_LIMIT;
 	rangeset_add_one(p->from_uids, uid);
 	rangeset_add_one(p->to_uids, new_uid);
-	p->count++;
 	return ERR_OK;
 }
 
 static enum err
 copy_page(struct copying *p, uint32_t page, struct str bytes, uint64_t wanted)
 {
-	uint64_t mask = page_mask(bytes);
+	uint64_t mask = page_mask(bytes), went = 0;
 	enum err e = ERR_OK;
 
 	for (uint64_t m = mask & wanted; m != 0 && e == ERR_OK; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
 		struct page_entry entry;
 
+		if (p->held != NULL && held_message(p->held, page * PAGE_UIDS + bit) == NULL)
+			continue;	/* came after the records were loaded */
 		page_entry(bytes, page_index(mask, bit), &entry);
 		e = copy_entry(p, page * PAGE_UIDS + bit, entry);
+		went |= (uint64_t)1 << bit;
 	}
-	if (e != ERR_OK || (mask & wanted) == 0)
+	if (e != ERR_OK || went == 0)
 		return e;
 	p->pages++;
 	if (p->moves)
-		commit_remove(p->from, commit_mailbox(p->from, p->from_at), page, mask & wanted, p->from == p->to ? 'M' : 'R');
+		commit_remove(p->from, commit_mailbox(p->from, p->from_at), page, went, p->held == NULL ? 'M' : 'R');
 	return ERR_OK;
 }
 
-/* Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. */
-static enum err
-copy_pages(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max)
+enum err
+copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max)
 {
 	size_t i = 0;
 	enum err e = ERR_OK;
@@ -122,6 +97,10 @@ copy_pages(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uin
 			break;
 		}
 		base = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
+		if (p->held != NULL && base >= p->held->until) {
+			*cursor = base;
+			break;
+		}
 		e = copy_page(p, base / PAGE_UIDS, at.page,
 		    uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
 		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;
@@ -130,19 +109,15 @@ copy_pages(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uin
 	return e;
 }
 
-static void
-copying_init(struct copying *p, struct commit *from, uint32_t from_at, struct commit *to, uint32_t to_at, bool moves)
+void
+copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at)
 {
-	struct clock *clock = from->account->store->o.clock;
-	const struct mailbox_state *s = snapshot_state(from->base, from_at);
+	struct clock *clock = to->account->store->o.clock;
 
-	p->from = from;
+	p->tree = from->tree;
+	p->from_info = &from->info;
 	p->to = to;
-	p->from_at = from_at;
 	p->to_at = to_at;
-	p->tree = s->tree;
-	p->from_info = &s->info;
-	p->moves = moves;
 	p->now_s = clock->wall_ms(clock) / 1000;
 	memset(p->slots, -1, sizeof(p->slots));
 	for (int i = 0; i < KEYWORDS_REGISTERED; i++)
@@ -150,9 +125,8 @@ copying_init(struct copying *p, struct commit *from, uint32_t from_at, struct co
 	appender_begin(&p->out, to, to_at);
 }
 
-/* How many messages of the latest version uids name. */
-static uint64_t
-count_named(const struct tree *tree, const struct rangeset *uids)
+uint64_t
+copying_count(const struct tree *tree, const struct rangeset *uids)
 {
 	uint64_t n = 0;
 
@@ -161,29 +135,41 @@ count_named(const struct tree *tree, const struct rangeset *uids)
 	return n;
 }
 
+enum err
+copying_find(const struct commit *c, struct mailbox_id dest, uint32_t *at_out, uint32_t *uidvalidity_out)
+{
+	int64_t at = snapshot_find_id(c->base, dest);
+
+	if (at < 0)
+		return ERR_TRYCREATE;
+	if (snapshot_state(c->base, (uint32_t)at)->info.is_noselect)
+		return ERR_NOSELECT;
+	*at_out = (uint32_t)at;
+	*uidvalidity_out = snapshot_state(c->base, (uint32_t)at)->info.uidvalidity;
+	return ERR_OK;
+}
+
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
 copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids, uint32_t *cursor,
     bool moves, struct rangeset *from_uids, struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
-	struct copying p = { .from_uids = from_uids, .to_uids = to_uids };
-	int64_t to_at = snapshot_find_id(c->base, dest);
+	struct copying p = { .from = c, .from_at = from_at, .moves = moves, .from_uids = from_uids, .to_uids = to_uids };
+	uint32_t to_at;
+	enum err e;
 
-	if (to_at < 0)
-		return ERR_TRYCREATE;
-	if (snapshot_state(c->base, (uint32_t)to_at)->info.is_noselect)
-		return ERR_NOSELECT;
-	*uidvalidity_out = snapshot_state(c->base, (uint32_t)to_at)->info.uidvalidity;
-	copying_init(&p, c, from_at, c, (uint32_t)to_at, moves);
-	if (!moves && count_named(p.tree, uids) > COPY_MAX) {
+	e = copying_find(c, dest, &to_at, uidvalidity_out);
+	if (e != ERR_OK)
+		return e;
+	copying_init(&p, snapshot_state(c->base, from_at), c, to_at);
+	if (!moves && copying_count(p.tree, uids) > COPY_MAX) {
 		appender_end(&p.out);
 		return ERR_LIMIT;
 	}
-	return copy_pages(&p, uids, cursor, moves ? COMMIT_PAGES_MAX : 0);
+	return copying_run(&p, uids, cursor, moves ? COMMIT_PAGES_MAX : 0);
 }
 
-/* Adds pairs to what the caller gets; both sets were filled in the same order. */
-static void
+void
 copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from, const struct rangeset *to)
 {
 	struct rangeset all = RANGESET_NONE;
@@ -245,8 +231,9 @@ messages_copy(struct view *v, const struct rangeset *uids, struct account *to, s
 	if (kv_space(v->account->kv) != KV_SPACE_OK)
 		return ERR_FULL;
 	if (to != v->account)
-		return ERR_CANNOT;
-	e = copy_or_move_inside(v, uids, dest, false, &cursor, w, a, out, after_out);
+		e = copy_across(v, uids, to, dest, w, a, out, after_out);
+	else
+		e = copy_or_move_inside(v, uids, dest, false, &cursor, w, a, out, after_out);
 	return e == ERR_OK && out->from == NULL ? ERR_EXPUNGED : e;
 }
 
@@ -260,7 +247,7 @@ messages_move(struct view *v, const struct rangeset *uids, struct account *to, s
 	if (v->is_gone)
 		return ERR_NOTFOUND;
 	if (to != v->account)
-		return ERR_CANNOT;
+		return move_across(v, uids, to, dest, cursor, w, a, out, after_out);
 	return copy_or_move_inside(v, uids, dest, true, cursor, w, a, out, after_out);
 }
 

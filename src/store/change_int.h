@@ -41,6 +41,53 @@ void appender_begin(struct appender *p, struct commit *c, uint32_t at);
 uint32_t appender_add(struct appender *p, const struct page_entry *e);
 void appender_end(struct appender *p);
 
+/* ---- COPY and MOVE (change_copy.c, change_across.c) --------------------------------------------------------------- */
+
+/* The records of messages that go to another account, by UID. Kept by the view while they are being loaded. */
+struct held {
+	uint32_t *uids;			/* ascending */
+	struct message **messages;
+	uint32_t count, cap;
+	uint32_t from, until;		/* the UIDs that were looked at; until is not one of them */
+};
+/** NULL when there is none. */
+struct message *held_message(const struct held *h, uint32_t uid);
+/** Takes NULL. */
+void held_free(struct held *h);
+
+/* One commit of a copy or move. */
+struct copying {
+	struct commit *from;		/* moves: where entries go; inside an account the same as `to` */
+	uint32_t from_at;
+	struct commit *to;
+	uint32_t to_at;
+	const struct tree *tree;	/* of the source, before */
+	const struct mailbox_info *from_info;
+	bool moves;
+	int64_t now_s;
+	struct appender out;
+	struct rangeset *from_uids, *to_uids;
+	const struct held *held;	/* another account: else NULL */
+	int8_t slots[KEYWORDS_MAX];	/* of the source's keywords in the destination; -1: not asked yet */
+	uint32_t pages;
+};
+
+/** from, from_at, moves, from_uids, to_uids and held are set by the caller before. */
+void copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at);
+/** Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. Ends p->out. */
+must_use enum err copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max);
+/** How many messages uids names. */
+uint64_t copying_count(const struct tree *tree, const struct rangeset *uids);
+/** ERR_TRYCREATE, ERR_NOSELECT. */
+must_use enum err copying_find(const struct commit *c, struct mailbox_id dest, uint32_t *at_out, uint32_t *uidvalidity_out);
+/** Adds pairs to what the caller of a copy gets; both sets were filled in the same order. */
+void copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from,
+    const struct rangeset *to);
+must_use enum err copy_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+
 /** RENAME of INBOX: all messages of a mailbox whose pages are in memory. *after_out is NULL when there were none. */
 must_use enum err messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id to,
     struct snapshot **after_out);

@@ -1,4 +1,5 @@
 /* store_test.c - accounts, mailboxes, views and changes on the engine in memory. */
+#include "store/message.h"
 #include "store/store_test_util.h"
 
 static void
@@ -156,6 +157,77 @@ test_copies_and_moves(void)
 }
 
 static void
+test_copies_across_accounts(void)
+{
+	struct rangeset all = test_set("1:90"), first = test_set("1:2");
+	struct snapshot *after = NULL, *s;
+	struct account *ann = NULL;
+	struct copied copied = { 0 };
+	struct mailbox_id inbox, theirs;
+	struct message *m = NULL;
+	struct view *v = NULL;
+	uint32_t cursor = 0;
+	struct fixture f;
+	struct entry e;
+
+	fixture_init(&f, true);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann)) == ERR_OK);
+	inbox = test_box(&f, "INBOX");
+	s = account_snapshot(ann, NULL);
+	theirs = snapshot_mailbox(s, STR("INBOX"))->id;
+	snapshot_unref(s);
+	for (int i = 0; i < 90; i++) {
+		snapshot_unref(after);
+		test_append(&f, inbox, i % 2 == 0 ? FLAG_SEEN : 0, &after);
+	}
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &first, ann, theirs, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	CHECK(snapshot_account(after) == ann);
+	CHECK_U64(snapshot_mailbox_by_id(after, theirs)->exists, 2);
+	CHECK_U64(rangeset_count(copied.to), 2);
+	snapshot_unref(after);
+	copied = (struct copied){ 0 };
+
+	/* Both or none: the engine refuses the set, and nothing has happened. */
+	fixture_settle(&f);
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, ann, theirs, &cursor, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 0);
+	kv_memory_fail_at(f.kv, 1, ERR_FULL);
+	CHECK(UNTIL_DONE(&f.b, account_wait_durable(f.account, snapshot_version(after), &f.b.w)) == ERR_IO);
+	snapshot_unref(after);
+	s = account_snapshot(f.account, NULL);
+	CHECK_U64(snapshot_mailbox_by_id(s, inbox)->exists, 90);
+	snapshot_unref(s);
+	s = account_snapshot(ann, NULL);
+	CHECK_U64(snapshot_mailbox_by_id(s, theirs)->exists, 2);
+	snapshot_unref(s);
+
+	cursor = 0;
+	copied = (struct copied){ 0 };
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, ann, theirs, &cursor, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	CHECK_U64(cursor, UINT32_MAX);
+	CHECK(snapshot_account(after) == f.account);
+	test_wait_durable(&f, after);
+	snapshot_unref(after);
+	view_close(v);
+	s = account_snapshot(ann, NULL);
+	CHECK_U64(snapshot_mailbox_by_id(s, theirs)->exists, 92);
+	CHECK_U64(snapshot_mailbox_by_id(s, theirs)->unseen, 46);
+	CHECK(UNTIL_DONE(&f.b, view_open(s, theirs, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	CHECK(view_entry(v, (struct uid){ 92 }, &e));
+	CHECK(UNTIL_DONE(&f.b, message_get(ann, e.msgno, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
+	CHECK_U64(m->size_bytes, e.size_bytes);
+	message_unref(m);
+	snapshot_unref(s);
+	view_close(v);
+	rangeset_done(&all);
+	rangeset_done(&first);
+	account_unref(ann);
+	fixture_done(&f);
+}
+
+static void
 test_mailboxes(void)
 {
 	struct snapshot *s = NULL;
@@ -232,4 +304,4 @@ test_renames_inbox(void)
 }
 
 TEST_MAIN(TEST(test_creates_account), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
-    TEST(test_copies_and_moves), TEST(test_mailboxes), TEST(test_renames_inbox))
+    TEST(test_copies_and_moves), TEST(test_copies_across_accounts), TEST(test_mailboxes), TEST(test_renames_inbox))

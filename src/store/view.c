@@ -4,6 +4,8 @@
  */
 #include "store/view_int.h"
 
+#include "store/change_int.h"
+
 #include <stdlib.h>
 
 /* The UIDs that nobody was told of, from `from` on; claimed by the first read-write view that asks. */
@@ -57,6 +59,7 @@ view_close(struct view *v)
 	if (v == NULL)
 		return;
 	log_load_drop(v->log);
+	held_free(v->held);
 	tree_unref(v->tree);
 	mailbox_state_unref(v->state);
 	rangeset_done(&v->recent);

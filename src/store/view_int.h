@@ -5,6 +5,7 @@
 #include "store/account_int.h"
 #include "store/view.h"
 
+struct held;
 struct log_load;
 
 struct view {
@@ -21,6 +22,7 @@ struct view {
 	bool is_gone_told;
 	struct rangeset recent;		/* UIDs that are \Recent here */
 	struct log_load *log;		/* a load of the change log: view_log.c */
+	struct held *held;		/* records on their way to another account: change_across.c */
 };
 
 /** Takes the messages from `from` on as \Recent; a read-write view claims them. */
