@@ -33,6 +33,7 @@ struct store {
 	size_t account_count;
 	struct waitlist opened;		/* woken when a look-up, a load or a creation has gone on */
 	struct account *numbering;	/* who changes ACCOUNT_SYSTEM at the moment: one at a time */
+	struct buf sweep_from;		/* store_tick()'s own: where in the directory it goes on */
 	_Atomic(uint64_t) tree_bytes;	/* pages in memory, about */
 	_Atomic(uint64_t) damaged;	/* mailboxes whose pages did not add up when they were loaded */
 	_Atomic(uint32_t) commits;	/* on their way */
@@ -64,9 +65,12 @@ struct account {
 	_Atomic(int64_t) used_us;	/* monotonic: last use */
 	_Atomic(int64_t) loaded_us;	/* monotonic: pages were loaded, and may be about to be used */
 
+	_Atomic(int64_t) undo_oldest_ms;	/* wall clock: no undo record is older */
+
 	pthread_mutex_t lock;		/* what follows; held for microseconds, never over I/O */
 	struct snapshot *latest, *durable;
 	uint64_t version_high;		/* highest version ever given out: a failed one is not given again */
+	uint64_t end_version;		/* the commit that deletes the account; 0: none */
 	uint32_t msgno_high;		/* the same for message numbers: the next one is above */
 	struct list commits;		/* struct commit by version: not durable, or kept for loads in flight */
 	struct list loads;		/* struct tree_load */
@@ -214,6 +218,10 @@ void account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidn
 
 /** Frees a store whose engine has lost power and will answer nothing any more: for simulation. */
 void store_discard(struct store *s);
+/** A deleted account is not found any more; who holds it keeps it. */
+void store_forget(struct store *s, struct account *a);
+/** Whether it is in memory. */
+bool store_has_account(struct store *s, struct account_id id);
 
 /* ---- the account (account.c) -------------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/undo_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,18 +46,48 @@ store_open(const struct store_options *o, struct store **out)
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);
 	waitlist_init(&s->opened);
+	s->sweep_from = BUF_MAX(USER_NAME_MAX + 2);
 	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
 	*out = s;
 	return ERR_OK;
 }
 
-/* Takes it out of the table; s->lock held. */
+/* Nobody finds it any more; s->lock held. */
 static void
-forget(struct store *s, struct account *a)
+unfind(struct store *s, struct account *a)
 {
 	if (a->is_in_table)
 		hash_remove(&s->by_user, str_hash(a->user, 0), &a->user);
 	a->is_in_table = false;
+}
+
+void
+store_forget(struct store *s, struct account *a)
+{
+	pthread_mutex_lock(&s->lock);
+	unfind(s, a);
+	pthread_mutex_unlock(&s->lock);
+	message_cache_forget(s->messages, a->id);
+}
+
+bool
+store_has_account(struct store *s, struct account_id id)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&s->lock);
+	list_each(&s->accounts, a, struct account, in_store) {
+		if (a->id.v == id.v)
+			has = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+static void
+forget(struct store *s, struct account *a)
+{
+	unfind(s, a);
 	list_remove(&a->in_store);
 	s->account_count--;
 }
@@ -83,6 +114,7 @@ store_discard(struct store *s)
 		account_free(a);
 	}
 	hash_done(&s->by_user);
+	buf_done(&s->sweep_from);
 	waitlist_done(&s->opened);
 	message_cache_free(s->messages);
 	pthread_mutex_destroy(&s->lock);
@@ -443,14 +475,39 @@ close_idle(struct store *s, int64_t now_us)
 	}
 }
 
-void
-store_tick(struct store *s)
+/* Accounts that are open, referenced, at most `max`. */
+static size_t
+hold_open(struct store *s, struct account **out, size_t max)
 {
+	size_t n = 0;
+
 	pthread_mutex_lock(&s->lock);
 	close_idle(s, s->o.clock->mono_us(s->o.clock));
 	list_each(&s->accounts, a, struct account, in_store) {
-		if (a->state == ACCOUNT_READY)
-			account_evict(a);
+		if (a->state == ACCOUNT_READY && n < max)
+			out[n++] = account_ref(a);
 	}
 	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+void
+store_tick(struct store *s)
+{
+	struct account **open;
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->account_count;
+	pthread_mutex_unlock(&s->lock);
+	open = xcalloc(n + 1, sizeof(struct account *));
+	n = hold_open(s, open, n);
+	for (size_t i = 0; i < n; i++) {
+		retention_tick(open[i]);
+		account_evict(open[i]);
+		atomic_fetch_sub(&open[i]->refs, 1);	/* this was no use of it: used_us stays */
+	}
+	free(open);
+	directory_sweep(s);
+	directory_purge(s);
 }

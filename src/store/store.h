@@ -42,7 +42,7 @@ void store_merge_functions(struct kv_options *o);
 must_use enum err store_open(const struct store_options *o, struct store **out);
 /** Waits until what was published is durable or failed. No account may be referenced any more. */
 void store_close(struct store *s);
-/** Housekeeping: ends retention, evicts what nobody uses. Call about once a minute, from a job thread. */
+/** Housekeeping: ends retention, evicts what nobody uses. Call about once a minute, one at a time, from a job thread. */
 void store_tick(struct store *s);
 
 /* ---- accounts --------------------------------------------------------------------------------------------------- */

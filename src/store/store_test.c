@@ -1,4 +1,5 @@
 /* store_test.c - accounts, mailboxes, views and changes on the engine in memory. */
+#include "store/account_int.h"
 #include "store/message.h"
 #include "store/store_test_util.h"
 
@@ -227,6 +228,114 @@ test_copies_across_accounts(void)
 	fixture_done(&f);
 }
 
+static uint64_t
+links_of(struct fixture *f, const struct blob_id *id)
+{
+	uint64_t links = 99;
+
+	CHECK(kv_blob_links(f->kv, id, &links) == ERR_OK);
+	return links;
+}
+
+/* What is expunged stays until the retention ends, then goes wholly; copies keep the message. */
+static void
+test_retention(void)
+{
+	struct flags_change del = { .op = FLAGS_ADD, .flags = FLAG_DELETED };
+	struct rangeset one = test_set("1"), changed = RANGESET_NONE, gone = RANGESET_NONE;
+	struct snapshot *after = NULL;
+	struct mailbox_id inbox, trash;
+	struct copied copied;
+	struct message *m = NULL;
+	struct view *v = NULL;
+	uint32_t cursor = 0;
+	struct blob_id blob;
+	struct fixture f;
+	struct entry e;
+
+	fixture_init(&f, false);
+	inbox = test_box(&f, "INBOX");
+	trash = test_box(&f, "Trash");
+	test_append(&f, inbox, 0, &after);
+	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(view_entry(v, (struct uid){ 1 }, &e));
+	CHECK(UNTIL_DONE(&f.b, message_get(f.account, e.msgno, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
+	blob = m->blob;
+	message_unref(m);
+	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &one, f.account, trash, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, messages_store(v, &one, &del, &cursor, &f.b.w, &changed, &changed, &after)) == ERR_OK);
+	snapshot_unref(after);
+	cursor = 0;
+	CHECK(UNTIL_DONE(&f.b, messages_expunge(v, NULL, &cursor, &f.b.w, &gone, &after)) == ERR_OK);
+	test_wait_durable(&f, after);
+	snapshot_unref(after);
+	view_close(v);
+	store_tick(f.store);
+	CHECK_U64(links_of(&f, &blob), 1);	/* the copy */
+	CHECK(mailbox_delete(f.account, STR("Trash"), &f.b.w, &after) == ERR_OK);
+	test_wait_durable(&f, after);
+	snapshot_unref(after);
+	CHECK_U64(links_of(&f, &blob), 1);
+	f.account->undo_oldest_ms = 0;
+	store_tick(f.store);
+	CHECK_U64(links_of(&f, &blob), 0);
+	rangeset_done(&one);
+	rangeset_done(&changed);
+	rangeset_done(&gone);
+	fixture_done(&f);
+}
+
+static void
+count_user(void *ctx, struct account_id id, struct str user)
+{
+	CHECK(id.v != 0 && user.n == 3);
+	++*(int *)ctx;
+}
+
+static void
+test_deletes_account(void)
+{
+	struct account *ann = NULL;
+	struct snapshot *after = NULL, *s;
+	struct mailbox_id inbox;
+	struct kv_range all = { .kind = KV_ROW };
+	struct kv_rows *rows = NULL;
+	struct fixture f;
+	int users = 0;
+
+	fixture_init(&f, false);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann)) == ERR_OK);
+	CHECK(store_accounts_each(f.store, count_user, &users) == ERR_OK);
+	CHECK_U64(users, 2);
+	s = account_snapshot(ann, NULL);
+	inbox = snapshot_mailbox(s, STR("INBOX"))->id;
+	snapshot_unref(s);
+	account_unref(f.account);
+	f.account = ann;
+	test_append(&f, inbox, 0, &after);
+	test_wait_durable(&f, after);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, store_account_delete(f.store, STR("ann"), &f.b.w)) == ERR_OK);
+	s = account_snapshot(ann, NULL);
+	CHECK(snapshot_mailbox_at(s, 0) == NULL);
+	snapshot_unref(s);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w, &ann)) == ERR_NOTFOUND);
+	users = 0;
+	CHECK(store_accounts_each(f.store, count_user, &users) == ERR_OK);
+	CHECK_U64(users, 1);
+	account_unref(f.account);
+	store_close(f.store);
+	fixture_open_store(&f);
+	store_tick(f.store);
+	CHECK(kv_load_now(f.kv, (struct account_id){ 2 }, &all, 1, &rows) == ERR_OK);
+	CHECK_U64(rows->ranges[0].count, 0);
+	kv_rows_free(rows);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &f.account)) == ERR_OK);
+	fixture_done(&f);
+}
+
 static void
 test_mailboxes(void)
 {
@@ -304,4 +413,4 @@ test_renames_inbox(void)
 }
 
 TEST_MAIN(TEST(test_creates_account), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
-    TEST(test_copies_and_moves), TEST(test_copies_across_accounts), TEST(test_mailboxes), TEST(test_renames_inbox))
+    TEST(test_copies_and_moves), TEST(test_copies_across_accounts), TEST(test_retention), TEST(test_deletes_account), TEST(test_mailboxes), TEST(test_renames_inbox))

@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 
-enum { UNDO_FORMAT = 1, SECTION_BYTES = 16 };
+enum { UNDO_FORMAT = 1, UNDO_HEADER_BYTES = 16, SECTION_BYTES = 16 };
 
 /* A section: its kind, three zero bytes, the length of its body, the mailbox. */
 static void
@@ -77,13 +77,52 @@ undo_write(struct commit *c)
 {
 	struct row_key key = row_key_undo(c->version);
 	struct clock *clock = c->account->store->o.clock;
-	BUF_CLEAN struct buf row = BUF_MAX((size_t)UNDO_MAX_BYTES + 16);
-	char head[16] = { UNDO_FORMAT };
+	BUF_CLEAN struct buf row = BUF_MAX((size_t)UNDO_MAX_BYTES + UNDO_HEADER_BYTES);
+	char head[UNDO_HEADER_BYTES] = { UNDO_FORMAT };
+	int64_t now_ms;
 
 	if (c->undo.n == 0)
 		return;
-	put_le64(head + 8, (uint64_t)clock->wall_ms(clock));
+	now_ms = clock->wall_ms(clock);
+	put_le64(head + 8, (uint64_t)now_ms);
+	if (atomic_load(&c->account->undo_oldest_ms) > now_ms)
+		atomic_store(&c->account->undo_oldest_ms, now_ms);
 	buf_add(&row, head, sizeof(head));
 	buf_str_add(&row, buf_str(&c->undo));
 	kv_put(c->txn, KV_LOG, row_key_str(&key), buf_str(&row));
+}
+
+enum err
+undo_decode(struct str row, int64_t *time_ms_out, struct str *rest_out)
+{
+	if (row.n < UNDO_HEADER_BYTES || row.p[0] != UNDO_FORMAT)
+		return ERR_CORRUPT;
+	*time_ms_out = (int64_t)get_le64(row.p + 8);
+	*rest_out = str_sub(row, UNDO_HEADER_BYTES, row.n);
+	return ERR_OK;
+}
+
+bool
+undo_next(struct str *rest, struct undo_section *out)
+{
+	size_t n;
+
+	if (rest->n < SECTION_BYTES)
+		return false;
+	n = get_le32(rest->p + 4);
+	if (n > rest->n - SECTION_BYTES)
+		return false;
+	*out = (struct undo_section){
+		.kind = rest->p[0],
+		.id = { get_le64(rest->p + 8) },
+		.body = str_sub(*rest, SECTION_BYTES, SECTION_BYTES + n),
+	};
+	*rest = str_sub(*rest, SECTION_BYTES + n, rest->n);
+	if (out->kind != 'R' && out->kind != 'M')
+		return true;
+	if (n < 4)
+		return false;
+	out->page = get_le32(out->body.p);
+	out->page_bytes = str_sub(out->body, 4, n);
+	return page_is_valid(out->page_bytes);
 }

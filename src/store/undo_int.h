@@ -18,6 +18,26 @@ void undo_made(struct commit *c, struct mailbox_id id);
 void undo_dropped(struct commit *c, const struct mailbox_state *s);
 /** What a mailbox was before its row changed. */
 void undo_renamed(struct commit *c, const struct mailbox_desc *before);
+/* One section of a record. */
+struct undo_section {
+	char kind;
+	struct mailbox_id id;
+	struct str body;
+	uint32_t page;			/* 'R', 'M' */
+	struct str page_bytes;
+};
+/** ERR_CORRUPT. rest is what undo_next() goes through. */
+must_use enum err undo_decode(struct str row, int64_t *time_ms_out, struct str *rest_out);
+/** The next section; false at the end, and at what makes no sense. */
+bool undo_next(struct str *rest, struct undo_section *out);
+
+/** Ends retention of an account, cuts its change log. Waits. */
+void retention_tick(struct account *a);
+/** The same for some accounts of the directory, open or not, and for the next ones at the next call. Waits. */
+void directory_sweep(struct store *s);
+/** Removes what is left of deleted accounts. Waits. */
+void directory_purge(struct store *s);
+
 /** Writes the record, when there is something in it. */
 void undo_write(struct commit *c);
 

@@ -1,0 +1,242 @@
+/*
+ * retention.c - the end of the past: undo records older than the retention go, and what they hold with them; the change log is
+ * cut when it gets long. On a job thread, one account at a time, and only by transactions that no version depends on: a
+ * message whose last entry went with an undo record is reached from nowhere, so nobody can link it anew meanwhile.
+ */
+#include "store/commit_int.h"
+
+#include "store/arrival_int.h"
+#include "store/undo_int.h"
+
+#include <stdlib.h>
+
+enum { ROUND_RECORDS = 64, PURGE_PAGES = 64, LOG_ROWS_MAX = 100000 };
+
+struct losses {
+	struct message_loss *l;
+	size_t count, cap;
+};
+
+static void
+lose(struct losses *l, uint32_t msgno)
+{
+	if (l->count == l->cap) {
+		l->cap = MAX(64, l->cap * 2);
+		l->l = xrealloc(l->l, l->cap * sizeof(*l->l));
+	}
+	l->l[l->count++] = (struct message_loss){ { msgno }, 1 };
+}
+
+static void
+lose_page(struct losses *l, struct str page)
+{
+	unsigned n = (unsigned)__builtin_popcountll(page_mask(page));
+
+	for (unsigned i = 0; i < n; i++)
+		lose(l, page_msgno(page, i));
+}
+
+static int
+loss_cmp(const void *a, const void *b)
+{
+	const struct message_loss *x = a, *y = b;
+
+	return x->n.v < y->n.v ? -1 : x->n.v > y->n.v;
+}
+
+/* Each number once. */
+static void
+losses_unite(struct losses *l)
+{
+	size_t n = 0;
+
+	if (l->count > 1)
+		qsort(l->l, l->count, sizeof(*l->l), loss_cmp);
+	for (size_t i = 0; i < l->count; i++) {
+		if (n != 0 && l->l[n - 1].n.v == l->l[i].n.v)
+			l->l[n - 1].entries += l->l[i].entries;
+		else
+			l->l[n++] = l->l[i];
+	}
+	l->count = n;
+}
+
+/* Commits t with what follows from the losses; takes t over. */
+static enum err
+commit_losses(struct account *a, struct kv_txn *t, struct losses *l)
+{
+	enum err e;
+
+	losses_unite(l);
+	e = messages_release(a, t, l->l, l->count);
+	l->count = 0;
+	if (e != ERR_OK) {
+		kv_txn_abort(t);
+		return e;
+	}
+	return kv_commit_now(a->kv, &t, 1);
+}
+
+static struct kv_txn *
+unversioned(struct account *a)
+{
+	struct kv_txn *t = kv_txn_new(a->kv, a->id, KV_UNVERSIONED, KV_UNVERSIONED);
+
+	kv_txn_set_deletes(t);
+	return t;
+}
+
+/* The pages of a deleted mailbox, some at a time, each with its messages. */
+static enum err
+drop_pages(struct account *a, struct mailbox_id id, struct losses *l)
+{
+	struct row_key from = row_key_page(id, 0), to = row_key_page((struct mailbox_id){ id.v + 1 }, 0);
+	struct kv_range range = { .kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to), .limit = PURGE_PAGES };
+	size_t count = PURGE_PAGES;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && count == PURGE_PAGES) {
+		struct kv_rows *rows = NULL;
+		struct kv_txn *t;
+
+		e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+		if (e != ERR_OK)
+			return e;
+		count = rows->ranges[0].count;
+		t = unversioned(a);
+		for (size_t i = 0; i < count; i++) {
+			if (page_is_valid(rows->ranges[0].rows[i].value))
+				lose_page(l, rows->ranges[0].rows[i].value);
+			kv_del(t, KV_PAGE, rows->ranges[0].rows[i].key);
+		}
+		kv_rows_free(rows);
+		e = commit_losses(a, t, l);
+	}
+	return e;
+}
+
+/* What else a deleted mailbox has. */
+static void
+drop_rows(struct kv_txn *t, struct mailbox_id id)
+{
+	struct mailbox_id next = { id.v + 1 };
+	struct row_key from = row_key_private(id, 0, 0), to = row_key_private(next, 0, 0);
+
+	kv_del_range(t, KV_PAGE, row_key_str(&from), row_key_str(&to));
+	from = row_key_private_sums(id, 0);
+	to = row_key_private_sums(next, 0);
+	kv_del_range(t, KV_ROW, row_key_str(&from), row_key_str(&to));
+	from = row_key_vanished(id, 0);
+	to = row_key_vanished(next, 0);
+	kv_del_range(t, KV_LOG, row_key_str(&from), row_key_str(&to));
+}
+
+static enum err
+drop_record(struct account *a, const struct kv_row *row, struct losses *l)
+{
+	struct undo_section s;
+	struct str rest;
+	struct kv_txn *t;
+	int64_t time_ms;
+	enum err e;
+
+	e = undo_decode(row->value, &time_ms, &rest);
+	if (e != ERR_OK)
+		return e;
+	while (undo_next(&rest, &s)) {
+		if (s.kind == 'D')
+			e = drop_pages(a, s.id, l);
+		if (e != ERR_OK)
+			return e;
+	}
+	ignore_err(undo_decode(row->value, &time_ms, &rest), "it was right above");
+	t = unversioned(a);
+	while (undo_next(&rest, &s)) {
+		if (s.kind == 'R')
+			lose_page(l, s.page_bytes);
+		if (s.kind == 'D')
+			drop_rows(t, s.id);
+	}
+	kv_del(t, KV_LOG, row->key);
+	return commit_losses(a, t, l);
+}
+
+/* Records whose time is over, oldest first; false when there are no more. *next_ms_out: when the oldest left is due. */
+static enum err
+drop_round(struct account *a, int64_t until_ms, int64_t *oldest_ms_out, bool *more_out)
+{
+	struct kv_range range = { .kind = KV_LOG, .from = STR("U"), .to = STR("V"), .limit = ROUND_RECORDS };
+	struct losses l = { 0 };
+	struct kv_rows *rows = NULL;
+	enum err e;
+
+	*more_out = false;
+	*oldest_ms_out = INT64_MAX;
+	e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+	if (e != ERR_OK)
+		return e;
+	*more_out = rows->ranges[0].count == ROUND_RECORDS;
+	for (size_t i = 0; i < rows->ranges[0].count && e == ERR_OK; i++) {
+		struct str rest;
+		int64_t time_ms = 0;
+
+		e = undo_decode(rows->ranges[0].rows[i].value, &time_ms, &rest);
+		if (e == ERR_OK && time_ms > until_ms) {
+			*oldest_ms_out = time_ms;
+			*more_out = false;
+			break;
+		}
+		if (e == ERR_OK)
+			e = drop_record(a, &rows->ranges[0].rows[i], &l);
+	}
+	kv_rows_free(rows);
+	free(l.l);
+	return e;
+}
+
+/* The older half of the change log goes: who asks for it gets the complement of what is there. */
+static void
+cut_log(struct account *a)
+{
+	struct commit *c;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->latest->row.log_rows > LOG_ROWS_MAX && commit_begin(a, &c) == ERR_OK) {
+		uint64_t floor = (c->row.log_floor + c->base->version) / 2;
+
+		for (uint32_t i = 0; i < c->base->count; i++) {
+			struct mailbox_id id = snapshot_state(c->base, i)->info.id;
+			struct row_key from = row_key_vanished(id, 0), to = row_key_vanished(id, floor + 1);
+
+			kv_del_range(c->txn, KV_LOG, row_key_str(&from), row_key_str(&to));
+		}
+		c->row.log_floor = floor;
+		c->row.log_rows /= 2;
+		c->is_row_changed = true;
+		c->frees_room = true;
+		snapshot_unref(commit_publish_one(c));
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+void
+retention_tick(struct account *a)
+{
+	struct store *s = a->store;
+	struct clock *clock = s->o.clock;
+	int64_t now_ms = clock->wall_ms(clock), retention_ms = (int64_t)s->o.retention_s * 1000, oldest_ms;
+	bool more = true;
+	enum err e = ERR_OK;
+
+	cut_log(a);
+	if (kv_space(s->o.kv) != KV_SPACE_OK)
+		retention_ms = 0;	/* the past yields before mail does */
+	if (atomic_load(&a->undo_oldest_ms) > now_ms - retention_ms)
+		return;
+	while (e == ERR_OK && more)
+		e = drop_round(a, now_ms - retention_ms, &oldest_ms, &more);
+	if (e != ERR_OK)
+		return;
+	/* A record that was written meanwhile is not older than the beginning of this. */
+	atomic_store(&a->undo_oldest_ms, MIN(oldest_ms, now_ms));
+}
