@@ -43,8 +43,9 @@ imap_append_next(struct imap_scan *s, bool was_utf8, bool *has_more_out)
 
 	if (was_utf8 && !imap_scan_chr(s, ')'))
 		return imap_scan_err(s);
-	has_more = !imap_scan_is_end(s);
-	if (has_more ? !imap_scan_sp(s) : !imap_scan_end(s))
+	/* Nothing but spaces is the end: a message that was sent in whole is not refused for them. */
+	has_more = str_trim(str_sub(s->in, s->at, s->in.n)).n > 0;
+	if (has_more && !imap_scan_sp(s))
 		return imap_scan_err(s);
 	*has_more_out = has_more;
 	return ERR_OK;

@@ -60,6 +60,10 @@ static const struct {
 	{ "(UID) (VANISHED)", NULL },
 	{ "(FLAGS) (CHANGEDSINCE)", NULL },
 	{ "(FLAGS) (FOO)", NULL },
+	{ "(FLAGS) ()", NULL },
+	{ "(FLAGS  UID)", NULL },
+	{ "(FLAGS UID )", NULL },
+	{ "FLAGS ", NULL },
 	{ "(FLAGS", NULL },
 	{ "()", NULL },
 	{ "", NULL },
@@ -199,6 +203,9 @@ static const struct {
 	{ "BEFORE 30-Feb-2020", NULL, ERR_SYNTAX },
 	{ "HEADER X", NULL, ERR_SYNTAX },
 	{ "ALLSEEN", NULL, ERR_SYNTAX },
+	{ "ALL  SEEN", NULL, ERR_SYNTAX },
+	{ "ALL ", NULL, ERR_SYNTAX },
+	{ "(ALL )", NULL, ERR_SYNTAX },
 	{ "MODSEQ", NULL, ERR_SYNTAX },
 };
 
@@ -285,6 +292,7 @@ static const struct {
 	{ "FLAGS.LOUD ()", -1, 0, 0, 0, 0 },
 	{ "(UNCHANGEDSINCE) FLAGS ()", -1, 0, 0, 0, 0 },
 	{ "(FOO 1) FLAGS ()", -1, 0, 0, 0, 0 },
+	{ "() FLAGS ()", -1, 0, 0, 0, 0 },
 	{ "FLAGS \\Recent", -1, 0, 0, 0, 0 },
 };
 

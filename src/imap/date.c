@@ -156,6 +156,6 @@ imap_datetime_format(struct imap_datetime t, struct buf *b)
 	int year, month, day;
 
 	date_of_days(days, &year, &month, &day);
-	buf_printf(b, "\"%02d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", day, month_names[month - 1], year, s / 3600,
+	buf_printf(b, "\"%2d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", day, month_names[month - 1], year, s / 3600,
 	    s / 60 % 60, s % 60, t.zone_min < 0 ? '-' : '+', zone / 60 % 100, zone % 60);
 }

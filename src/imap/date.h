@@ -17,7 +17,7 @@ must_use bool imap_date_parse(struct str text, int32_t *days_out);
 must_use bool imap_datetime_parse(struct str text, struct imap_datetime *out);
 /** The day that the clock at its place showed: what BEFORE, ON and SINCE compare (time and zone are disregarded). */
 int32_t imap_datetime_day(struct imap_datetime t);
-/** With quotes: "17-Jul-1996 02:44:25 -0700". Years outside 1..9999 are told as the nearest one that can be. */
+/** With quotes: "17-Jul-1996 02:44:25 -0700"; a day of one digit has a space before it. Years outside 1..9999 are told as the nearest one that can be. */
 void imap_datetime_format(struct imap_datetime t, struct buf *b);
 
 #endif

@@ -334,9 +334,11 @@ take_items(struct imap_scan *s, struct imap_fetch *f)
 static bool
 take_modifiers(struct imap_scan *s, struct imap_fetch *f)
 {
+	bool is_first = true;
+
 	if (!imap_scan_sp(s) || !imap_scan_list_open(s))
 		return false;
-	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
+	while (imap_scan_list_more(s, &is_first)) {
 		if (imap_scan_try_atom(s, STR("CHANGEDSINCE"))) {
 			f->has_changedsince = true;
 			if (!imap_scan_sp(s) || !imap_scan_modseq(s, &f->changedsince))
@@ -347,6 +349,8 @@ take_modifiers(struct imap_scan *s, struct imap_fetch *f)
 			return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE or VANISHED");
 		}
 	}
+	if (is_first)
+		return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE");
 	if (f->has_vanished && !f->has_changedsince)
 		return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE together with VANISHED");
 	if (f->has_changedsince)

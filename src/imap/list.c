@@ -67,6 +67,8 @@ take_pattern(struct imap_scan *s, struct imap_list *out)
 
 	if (!imap_scan_list_mailbox(s, &raw))
 		return false;
+	if (!str_is_utf8(raw))
+		return imap_scan_fail(s, ERR_SYNTAX, "a mailbox pattern in UTF-8 before here");
 	if (raw.n > LIST_PATTERN_BYTES_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "a mailbox pattern");
 	if (out->n_patterns == LIST_PATTERNS_MAX)

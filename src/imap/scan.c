@@ -91,11 +91,7 @@ imap_scan_at(const struct imap_scan *s, char c)
 bool
 imap_scan_is_end(const struct imap_scan *s)
 {
-	size_t i = s->at;
-
-	while (i < s->in.n && s->in.p[i] == ' ')
-		i++;
-	return i == s->in.n;
+	return s->at == s->in.n;
 }
 
 /* Bytes of the class from here on. */
@@ -122,7 +118,6 @@ imap_scan_end(struct imap_scan *s)
 		return false;
 	if (!imap_scan_is_end(s))
 		return imap_scan_fail(s, ERR_SYNTAX, "nothing more");
-	s->at = s->in.n;
 	return true;
 }
 
@@ -162,11 +157,9 @@ imap_scan_chr(struct imap_scan *s, char c)
 bool
 imap_scan_sp(struct imap_scan *s)
 {
-	if (s->err != ERR_OK || !imap_scan_at(s, ' '))
-		return imap_scan_fail(s, ERR_SYNTAX, "a space");
-	while (imap_scan_at(s, ' '))
-		s->at++;
-	return true;
+	if (s->err == ERR_OK && imap_scan_try_chr(s, ' '))
+		return true;
+	return imap_scan_fail(s, ERR_SYNTAX, "a space");
 }
 
 /* Takes a run that may not be empty. */
@@ -434,6 +427,8 @@ imap_scan_mailbox(struct imap_scan *s, struct str *out)
 		return imap_scan_fail(s, ERR_SYNTAX, "a mailbox name");
 	if (!imap_scan_astring(s, &text))
 		return false;
+	if (!str_is_utf8(text))
+		return imap_scan_fail(s, ERR_SYNTAX, "a mailbox name in UTF-8 before here");
 	e = imap_name_decode(s->arena, text, s->is_utf8, out);
 	return e == ERR_OK || imap_scan_fail(s, e, "a mailbox name");
 }
@@ -457,12 +452,10 @@ imap_scan_list_more(struct imap_scan *s, bool *is_first)
 		return false;
 	if (imap_scan_try_chr(s, ')'))
 		return false;
-	if (!*is_first && !imap_scan_at(s, ' '))
+	if (!*is_first && !imap_scan_try_chr(s, ' '))
 		return imap_scan_fail(s, ERR_SYNTAX, "a space or )");
-	while (imap_scan_at(s, ' '))
-		s->at++;
 	*is_first = false;
-	return !imap_scan_try_chr(s, ')');
+	return true;
 }
 
 static bool

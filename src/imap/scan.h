@@ -33,14 +33,14 @@ void imap_scan_error(const struct imap_scan *s, struct buf *b);
 
 /* Looking without taking. */
 int imap_scan_peek(const struct imap_scan *s);			/* next byte, or -1 at the end */
-bool imap_scan_is_end(const struct imap_scan *s);		/* nothing but spaces is left */
+bool imap_scan_is_end(const struct imap_scan *s);		/* nothing is left */
 bool imap_scan_at(const struct imap_scan *s, char c);
 /** The words that follow here begin with this atom, any case, and the atom ends there. */
 bool imap_scan_at_atom(const struct imap_scan *s, struct str name);
 
 /* Taking. */
 must_use bool imap_scan_end(struct imap_scan *s);		/* the end of the command must be here */
-must_use bool imap_scan_sp(struct imap_scan *s);		/* one space; more are tolerated */
+must_use bool imap_scan_sp(struct imap_scan *s);		/* exactly one space */
 must_use bool imap_scan_chr(struct imap_scan *s, char c);
 bool imap_scan_try_chr(struct imap_scan *s, char c);		/* takes c if it is there; notes no error */
 bool imap_scan_try_atom(struct imap_scan *s, struct str name);	/* takes the atom if it is there; notes no error */
@@ -66,8 +66,8 @@ must_use bool imap_scan_flag_list(struct imap_scan *s, struct imap_flags *out);
 must_use bool imap_scan_store_flags(struct imap_scan *s, struct imap_flags *out);
 
 /**
- * Lists: open takes "(", more is true while a further item stands before ")", which it takes at the end. Between items
- * exactly the spaces are taken. Use:
+ * Lists: open takes "(", more is true while a further item stands before ")", which it takes at the end, and the one space
+ * between two items. Use:
  *     if (!imap_scan_list_open(s)) return false;
  *     for (bool is_first = true; imap_scan_list_more(s, &is_first);)
  *         ... take one item ...

@@ -228,6 +228,8 @@ static const struct {
 	{ "INBOX (QRESYNC (1 2 (5:6 8)))", false },
 	{ "INBOX (QRESYNC (1 2) QRESYNC (1 2))", false },
 	{ "INBOX (FOO)", false },
+	{ "INBOX ()", false },
+	{ "\"a\xff\"", false },
 	{ "INBOX CONDSTORE", false },
 	{ "", false },
 };

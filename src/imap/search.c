@@ -283,14 +283,8 @@ complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 			break;
 		case OPEN_LIST:
 			add_child(o, k);
-			if (!imap_scan_at(p->s, ')')) {
-				if (!imap_scan_sp(p->s))
-					return false;
-				if (!imap_scan_at(p->s, ')'))
-					return true;
-			}
-			if (!imap_scan_chr(p->s, ')'))
-				return false;
+			if (!imap_scan_try_chr(p->s, ')'))
+				return imap_scan_sp(p->s);
 			k = close_list(o);
 			break;
 		case OPEN_TOP:
@@ -405,8 +399,10 @@ imap_search_parse(struct imap_scan *s, struct imap_search *out)
 	struct imap_search search = { 0 };
 	struct str charset = STR_NONE;
 
+	out->returns = 0;
 	if (!imap_search_return(s, &search))
 		return imap_scan_err(s);
+	out->returns = search.returns;
 	if (imap_scan_try_atom(s, STR("CHARSET"))) {
 		search.has_charset = true;
 		if (!imap_scan_sp(s) || !imap_scan_astring(s, &charset) || !imap_scan_sp(s))

@@ -81,6 +81,7 @@ struct imap_search {
  *
  * ERR_BADCHARSET  the charset is not known; the caller answers NO [BADCHARSET]
  * ERR_SYNTAX, ERR_LIMIT
+ * After an error out->returns is set as far as it was read: a SAVE that fails with NO empties what was saved.
  */
 must_use enum err imap_search_parse(struct imap_scan *s, struct imap_search *out);
 /** Parses "RETURN (...)" when it is there (SORT and THREAD share it). */

@@ -63,9 +63,11 @@ take_qresync(struct imap_scan *s, struct imap_select *out)
 static bool
 take_parameters(struct imap_scan *s, struct imap_select *out)
 {
+	bool is_first = true;
+
 	if (!imap_scan_sp(s) || !imap_scan_list_open(s))
 		return false;
-	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
+	while (imap_scan_list_more(s, &is_first)) {
 		if (imap_scan_try_atom(s, STR("CONDSTORE"))) {
 			out->is_condstore = true;
 			continue;
@@ -75,6 +77,8 @@ take_parameters(struct imap_scan *s, struct imap_select *out)
 		if (!take_qresync(s, out))
 			return false;
 	}
+	if (is_first)
+		return imap_scan_fail(s, ERR_SYNTAX, "CONDSTORE or QRESYNC");
 	return imap_scan_err(s) == ERR_OK;
 }
 

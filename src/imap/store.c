@@ -4,15 +4,19 @@
 static bool
 take_modifiers(struct imap_scan *s, struct imap_store *out)
 {
+	bool is_first = true;
+
 	if (!imap_scan_list_open(s))
 		return false;
-	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
+	while (imap_scan_list_more(s, &is_first)) {
 		if (!imap_scan_try_atom(s, STR("UNCHANGEDSINCE")))
 			return imap_scan_fail(s, ERR_SYNTAX, "UNCHANGEDSINCE");
 		out->has_unchangedsince = true;
 		if (!imap_scan_sp(s) || !imap_scan_modseq(s, &out->unchangedsince))
 			return false;
 	}
+	if (is_first)
+		return imap_scan_fail(s, ERR_SYNTAX, "UNCHANGEDSINCE");
 	return imap_scan_err(s) == ERR_OK && imap_scan_sp(s);
 }
 

@@ -160,8 +160,8 @@ command_begin(struct session_core *k, struct imap_scan *in)
 	k->cmd.ctx = entry->ctx_size == 0 ? NULL : arena_zalloc(&k->arena, 1, entry->ctx_size);
 	k->has_cmd = true;
 	/* The space before the arguments; a command without any has none. */
-	if (!imap_scan_is_end(in) && !imap_scan_sp(in)) {
-		reply_bad(k, k->cmd.tag, STR("Expected a space after the command."));
+	if (!imap_scan_is_end(in) && (!imap_scan_sp(in) || imap_scan_is_end(in))) {
+		reply_bad(k, k->cmd.tag, STR("Expected a space and arguments, or nothing, after the command."));
 		return false;
 	}
 	return true;

@@ -36,9 +36,9 @@ view_resolve(const struct view *v, const struct seqset *set, bool is_uid, const 
 		seqset_resolve(set, view_last_uid(v).v, saved, uids_out);
 		return ERR_OK;
 	}
-	if (set->has_star && exists == 0)
-		return ERR_SYNTAX;
-	seqset_resolve(set, exists, &none, &numbers);
+	/* Clients ask for 1:* of empty mailboxes. By the letter it is BAD (RFC 9051 9 seq-number); it names nothing. */
+	if (!set->has_star || exists > 0)
+		seqset_resolve(set, exists, &none, &numbers);
 	e = seqs_to_uids(v, &numbers, &uids);
 	if (e != ERR_OK)
 		return e;

@@ -19,6 +19,7 @@ struct append_ctx {
 	uint32_t count, cap;
 	uint64_t bytes;			/* announced so far */
 	bool was_utf8;			/* the last literal stood in UTF8 () */
+	bool is_binary;			/* it is a literal8: may hold NUL */
 	uint32_t uidvalidity;
 };
 
@@ -97,6 +98,10 @@ append_literal(struct session *s, struct command *c, struct imap_scan *sofar, un
 		e = imap_append_message(sofar, &m);
 	if (e != ERR_OK)
 		return e;
+	if (m.is_utf8 && (s->enabled & ENABLED_UTF8) == 0) {
+		c->text = STR("ENABLE UTF8=ACCEPT before UTF8 ().");
+		return ERR_CANNOT;
+	}
 	if (m.literal.size == 0) {
 		/* RFC 3502 4: so a client takes its APPEND back. */
 		c->text = STR("A message of no bytes: nothing is appended.");
@@ -108,6 +113,7 @@ append_literal(struct session *s, struct command *c, struct imap_scan *sofar, un
 		return ERR_LIMIT;
 	x->bytes += m.literal.size;
 	x->was_utf8 = m.is_utf8;
+	x->is_binary = m.literal.is_binary;
 	*add_message(c, x) = (struct append){
 		.arrival = arrival_new(server_options(s->server)->store),
 		.flags = (uint16_t)m.flags.system,
@@ -125,6 +131,10 @@ append_literal_data(struct session *s, struct command *c, struct str data, size_
 {
 	struct append_ctx *x = c->ctx;
 
+	if (!x->is_binary && str_chr(data, '\0') != SIZE_MAX) {
+		c->text = STR("NUL stands in a literal8 only.");
+		return ERR_SYNTAX;
+	}
 	return arrival_write(x->messages[x->count - 1].arrival, data, taken_out, session_waiter(s));
 }
 

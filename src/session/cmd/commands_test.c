@@ -415,6 +415,8 @@ test_append_errors(void)
 	SEND(c, "t APPEND {5}", "+ ", "+ ~");
 	SEND(c, "INBOX {3+}\r\na\r\n", "t ", "t OK [APPENDUID ~ 1] ~");
 	SEND(c, "t APPEND INBOX {3+}\r\na\r\n x", "t ", "t BAD ~");
+	SEND(c, "t APPEND INBOX UTF8 (~{3+}\r\na\r\n)", "t ", "t NO [CANNOT] ~");
+	RUN(c, "ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\r\nt OK ENABLE completed.");
 	SEND(c, "t APPEND INBOX UTF8 (~{3+}\r\na\r\n)", "t ", "t OK [APPENDUID ~ 2] ~");
 	RUN(c, "NOOP", "t OK NOOP completed.");
 	world_done(&w);

@@ -27,6 +27,14 @@ struct search_ctx {
 	uint32_t at_number;
 };
 
+/* RFC 5182 2.1: a search that fails with NO leaves nothing saved, one that fails with BAD what was. */
+static void
+forget_saved(struct session *s, const struct search_ctx *x, enum err e)
+{
+	if ((x->args.returns & RETURN_SAVE) != 0 && err_reply(e) == ERR_REPLY_NO)
+		rangeset_clear(&s->saved);
+}
+
 static enum err
 search_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
@@ -35,8 +43,10 @@ search_parse(struct session *s, struct command *c, struct imap_scan *in)
 
 	if (e == ERR_BADCHARSET)
 		c->code = STR("BADCHARSET (UTF-8 US-ASCII)");
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		forget_saved(s, x, e);
 		return e;
+	}
 	/* All strings are UTF-8 then (RFC 6855 3). */
 	if (x->args.has_charset && (s->enabled & ENABLED_UTF8) != 0) {
 		imap_scan_fail(in, ERR_SYNTAX, "no CHARSET after ENABLE UTF8=ACCEPT");
@@ -266,9 +276,7 @@ search_run(struct session *s, struct command *c)
 		e = begin(s, c, x);
 	if (e == ERR_OK && x->step == STEP_SEARCH)
 		e = search(s, c, x);
-	/* RFC 5182 2.1: a search that fails with NO leaves nothing saved. */
-	if (e != ERR_OK && e != ERR_WAIT && e != ERR_SYNTAX && (x->args.returns & RETURN_SAVE) != 0)
-		rangeset_clear(&s->saved);
+	forget_saved(s, x, e);
 	if (e == ERR_OK && x->step == STEP_HEAD)
 		e = write_head(s, c, x);
 	if (e == ERR_OK && x->step == STEP_NUMBERS)
