@@ -87,7 +87,7 @@ version_find(struct rocks *r, struct account_id account, uint64_t *version_out)
 			return ERR_OK;
 		}
 	o = rocksdb_readoptions_create();
-	e = rocks_version_get(r, o, account, version_out);
+	e = rocks_version_get(r, o, TIER_ALL, account, version_out);
 	rocksdb_readoptions_destroy(o);
 	return e;
 }
@@ -266,7 +266,7 @@ rocks_request(struct rocks *r, struct rocks_request *q)
 
 struct round {
 	struct list commits;	/* taken, in order */
-	struct list chunks, drops;
+	struct list chunks, drops, requests;
 	size_t put;		/* commits in the batch */
 	bool is_synced;
 };
@@ -291,6 +291,7 @@ round_take(struct rocks *r, struct round *round)
 	list_move_all(&r->commits, &round->commits);
 	list_move_all(&r->chunks, &round->chunks);
 	list_move_all(&r->drops, &round->drops);
+	list_move_all(&r->requests, &round->requests);
 }
 
 /* Puts back what did not fit, in front of what came meanwhile. */
@@ -438,15 +439,11 @@ queue_wait(struct rocks *r, time_t seconds)
 	return true;
 }
 
+/* Behind what was queued before them. */
 static void
-requests_run(struct rocks *r)
+requests_run(struct rocks *r, struct list *requests)
 {
-	struct list requests;
-
-	pthread_mutex_lock(&r->lock);
-	list_move_all(&r->requests, &requests);
-	pthread_mutex_unlock(&r->lock);
-	list_each(&requests, q, struct rocks_request, node) {
+	list_each(requests, q, struct rocks_request, node) {
 		list_remove(&q->node);
 		q->run(q);
 		pthread_mutex_lock(&r->lock);
@@ -470,11 +467,11 @@ committer_run(void *arg)
 		is_idle = !queue_wait(r, r->is_marked ? SWEEP_US / 1000000 : IDLE_MARK_S);
 		round_take(r, &round);
 		is_over = r->is_closing && list_is_empty(&round.commits) && list_is_empty(&round.chunks) &&
-		    list_is_empty(&round.drops) && list_is_empty(&r->requests);
+		    list_is_empty(&round.drops) && list_is_empty(&round.requests);
 		pthread_mutex_unlock(&r->lock);
 		if (!list_is_empty(&round.commits) || !list_is_empty(&round.chunks) || !list_is_empty(&round.drops))
 			round_run(r, &round);
-		requests_run(r);
+		requests_run(r, &round.requests);
 		if (is_idle)
 			idle_mark(r);
 		sweep_when_due(r);
@@ -487,6 +484,7 @@ rocks_committer_start(struct rocks *r)
 {
 	if (pthread_create(&r->committer, NULL, committer_run, r) != 0)
 		return ERR_NOMEM;
+	pthread_setname_np(r->committer, "kv-commit");
 	r->has_committer = true;
 	return ERR_OK;
 }

@@ -36,6 +36,9 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_COUNT };
 #define VERSIONS_CACHED 4096u		/* power of two */
 #define UNPACKED_KEPT 4u
 
+/* How a read may go: from the disk too, or in memory only (RocksDB's kBlockCacheTier). */
+enum rocks_tier { TIER_ALL = 0, TIER_CACHE = 1 };
+
 /* A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id, unlinked_ms. */
 struct blob_row {
 	bool is_doubtful;	/* more unlinks than links: never swept */
@@ -177,15 +180,16 @@ enum err rocks_load_now(struct kv *kv, struct account_id account, const struct k
 enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
     struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
-/* One account's version; o may carry a snapshot and a tier. */
-must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, struct account_id account,
-    uint64_t *version_out);
+/* One account's version; o, which may carry a snapshot, is of that tier. */
+must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
+    struct account_id account, uint64_t *version_out);
 
 /* ---- rocks_wal.c */
 
 /* What the log files of a closed database say of themselves. */
 struct wal_report {
-	bool is_torn;			/* some record is not whole */
+	bool is_torn;			/* some record is not whole, or stands behind a gap */
+	bool has_gap;			/* in the file being looked at */
 	uint64_t durable_seq;		/* the highest that some record says was synced before it */
 	uint64_t bytes;
 };

@@ -9,11 +9,8 @@
 
 #include <stdlib.h>
 
-/* How a read may go: in memory only, or from the disk too. */
-enum tier { TIER_CACHE = 1 /* rocksdb's kBlockCacheTier */, TIER_ALL = 0 };
-
 static rocksdb_readoptions_t *
-read_options(enum tier tier, const rocksdb_snapshot_t *snapshot)
+read_options(enum rocks_tier tier, const rocksdb_snapshot_t *snapshot)
 {
 	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
 
@@ -21,16 +18,6 @@ read_options(enum tier tier, const rocksdb_snapshot_t *snapshot)
 	if (snapshot != NULL)
 		rocksdb_readoptions_set_snapshot(o, snapshot);
 	return o;
-}
-
-/* ERR_OK with *value_out NULL: there is no such row. */
-static enum err
-row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_cf cf, struct str key, rocksdb_pinnableslice_t **value_out)
-{
-	char *message = NULL;
-
-	*value_out = rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
-	return rocks_err(message);
 }
 
 static struct str
@@ -42,8 +29,29 @@ slice_str(const rocksdb_pinnableslice_t *s)
 	return str_make(p, n);
 }
 
+/*
+ * ERR_OK with *value_out NULL: there is no such row. When it may not read files and a table is not open, RocksDB says "found"
+ * with an empty value (a leftover of its KeyMayExist), so an empty one is looked at again by a reader.
+ */
+static enum err
+row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, enum rocks_cf cf, struct str key,
+    rocksdb_pinnableslice_t **value_out)
+{
+	char *message = NULL;
+	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
+	enum err e = rocks_err(message);
+
+	if (e == ERR_OK && s != NULL && tier == TIER_CACHE && slice_str(s).n == 0) {
+		rocksdb_pinnableslice_destroy(s);
+		return ERR_WAIT;
+	}
+	*value_out = s;
+	return e;
+}
+
 enum err
-rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, struct account_id account, uint64_t *version_out)
+rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, struct account_id account,
+    uint64_t *version_out)
 {
 	rocksdb_pinnableslice_t *s;
 	char key[1 + KV_ACCOUNT_KEY];
@@ -51,7 +59,7 @@ rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, struct accoun
 
 	key[0] = META_VERSION;
 	put_be64(key + 1, account.v);
-	e = row_get(r, o, CF_META, str_make(key, sizeof(key)), &s);
+	e = row_get(r, o, tier, CF_META, str_make(key, sizeof(key)), &s);
 	if (e != ERR_OK)
 		return e;
 	*version_out = 0;
@@ -72,7 +80,7 @@ rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, u
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < count && e == ERR_OK; i++)
-		e = rocks_version_get(rocks_of(kv), o, accounts[i], &versions_out[i]);
+		e = rocks_version_get(rocks_of(kv), o, TIER_ALL, accounts[i], &versions_out[i]);
 	rocksdb_readoptions_destroy(o);
 	return e;
 }
@@ -82,7 +90,7 @@ rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, u
 struct load {
 	struct rocks *r;
 	struct account_id account;
-	enum tier tier;
+	enum rocks_tier tier;
 	const rocksdb_snapshot_t *snapshot;
 	rocksdb_readoptions_t *options;		/* for single rows */
 	struct kv_rows *rows;
@@ -98,7 +106,7 @@ exact_load(struct load *l, const struct kv_range *range, size_t at)
 	if (KV_ACCOUNT_KEY + range->from.n > sizeof(few))
 		key = xmalloc(size_add(KV_ACCOUNT_KEY, range->from.n));
 	kv_key_put(key, l->account, range->from);
-	e = row_get(l->r, l->options, (enum rocks_cf)range->kind, str_make(key, KV_ACCOUNT_KEY + range->from.n), &s);
+	e = row_get(l->r, l->options, l->tier, (enum rocks_cf)range->kind, str_make(key, KV_ACCOUNT_KEY + range->from.n), &s);
 	if (e == ERR_OK && s != NULL) {
 		kv_rows_add(l->rows, at, range->from, slice_str(s));
 		rocksdb_pinnableslice_destroy(s);
@@ -162,7 +170,7 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 }
 
 static enum err
-load_try(struct rocks *r, enum tier tier, struct account_id account, const struct kv_range *ranges, size_t count,
+load_try(struct rocks *r, enum rocks_tier tier, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out)
 {
 	struct load l = { .r = r, .account = account, .tier = tier };
@@ -171,7 +179,7 @@ load_try(struct rocks *r, enum tier tier, struct account_id account, const struc
 
 	l.snapshot = rocksdb_create_snapshot(r->db);
 	l.options = read_options(tier, l.snapshot);
-	e = rocks_version_get(r, l.options, account, &version);
+	e = rocks_version_get(r, l.options, tier, account, &version);
 	if (e == ERR_OK)
 		l.rows = kv_rows_new(count, version);
 	for (size_t i = 0; i < count && e == ERR_OK; i++)
@@ -273,10 +281,10 @@ unpacked_keep(struct rocks *r, uint64_t stage_id, uint32_t no, struct kv_bytes *
 }
 
 static enum err
-blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, const struct blob_id *id, struct blob_row *row_out)
+blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, const struct blob_id *id, struct blob_row *row_out)
 {
 	rocksdb_pinnableslice_t *s;
-	enum err e = row_get(r, o, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
+	enum err e = row_get(r, o, tier, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
 
 	if (e != ERR_OK)
 		return e;
@@ -288,14 +296,15 @@ blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, const struct blob_
 }
 
 static enum err
-chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, uint64_t stage_id, uint32_t no, struct kv_bytes **out)
+chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, uint64_t stage_id, uint32_t no,
+    struct kv_bytes **out)
 {
 	rocksdb_pinnableslice_t *s;
 	char key[12];
 	enum err e;
 
 	chunk_key_put(key, stage_id, no);
-	e = row_get(r, o, CF_CHUNK, str_make(key, sizeof(key)), &s);
+	e = row_get(r, o, tier, CF_CHUNK, str_make(key, sizeof(key)), &s);
 	if (e != ERR_OK)
 		return e;
 	if (s == NULL)
@@ -307,11 +316,11 @@ chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, uint64_t stage_id, ui
 
 /* One snapshot for row and chunk is not needed: a row that was read names chunks that live for the grace period. */
 static enum err
-blob_try(struct rocks *r, enum tier tier, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
 {
 	rocksdb_readoptions_t *o = read_options(tier, NULL);
 	struct blob_row row;
-	enum err e = blob_row_try(r, o, id, &row);
+	enum err e = blob_row_try(r, o, tier, id, &row);
 
 	if (e == ERR_OK && offset >= row.length)
 		e = ERR_END;
@@ -323,7 +332,7 @@ blob_try(struct rocks *r, enum tier tier, const struct blob_id *id, uint64_t off
 		bool is_kept = chunk != NULL;
 
 		if (chunk == NULL)
-			e = chunk_try(r, o, row.stage_id, no, &chunk);
+			e = chunk_try(r, o, tier, row.stage_id, no, &chunk);
 		if (e == ERR_OK && chunk->s.n != whole)
 			e = ERR_CORRUPT;
 		if (e == ERR_OK && at == 0 && length >= whole) {
@@ -407,9 +416,11 @@ rocks_readers_start(struct rocks *r)
 	unsigned count = r->options.reader_threads != 0 ? r->options.reader_threads : 2;
 
 	r->readers = xcalloc(count, sizeof(*r->readers));
-	for (; r->reader_count < count; r->reader_count++)
+	for (; r->reader_count < count; r->reader_count++) {
 		if (pthread_create(&r->readers[r->reader_count], NULL, reader_run, r) != 0)
 			return ERR_NOMEM;
+		pthread_setname_np(r->readers[r->reader_count], "kv-read");
+	}
 	return ERR_OK;
 }
 

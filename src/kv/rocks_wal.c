@@ -1,15 +1,16 @@
 /*
  * rocks_wal.c - before opening: is what the log lost a torn tail, or damage?
  *
- * RocksDB's recovery mode that goes with recycled log files stops at the first record that is not whole and silently drops
- * what follows. After a power cut that is right: only what was not synced can be torn. But when a disk damaged a record
- * in the middle, acknowledged commits would be gone without a word. So every batch of the committer begins with a record
- * that says up to which sequence number the log was synced when it was written. If any intact batch, wherever it stands,
- * names a higher number than recovery arrives at, something that was durable is lost, and we refuse to open.
+ * RocksDB's recovery mode that survives torn writes (point in time) stops at the first record that is not whole and silently
+ * drops what follows. After a power cut that is right: only what was not synced can be torn. But when a disk damaged a
+ * record in the middle, acknowledged commits would be gone without a word; and the mode that refuses this refuses torn
+ * pages too. So every batch of the committer begins with a record that says up to which sequence number the log was synced
+ * when it was written. If any intact batch, wherever it stands, names a higher number than recovery arrives at, something
+ * that was durable is lost, and we refuse to open.
  *
- * Format of the log (RocksDB's log_format.h): blocks of 32 KiB; in them records of CRC (4, masked CRC-32C of all behind
- * the length), length (2), type (1), in recycled files the log's number (4), data. A batch is one record, or a FIRST, MIDDLE
- * and LAST ones: sequence number (8), count (4), then changes; ours is of type 3 (log data): length (1), data.
+ * Format of the log (RocksDB's log_format.h): blocks of 32 KiB; in them records of CRC (4, masked CRC-32C of type and data),
+ * length (2), type (1), data. A batch is one record, or a FIRST, MIDDLE and LAST ones: sequence number (8), count (4), then
+ * changes; ours is of type 3 (log data): length (1), data.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -24,13 +25,12 @@
 
 #define BLOCK_BYTES 32768u
 #define HEAD_BYTES 7u
-#define RECYCLED_HEAD_BYTES 11u
 
-enum { TYPE_ZERO = 0, TYPE_FULL = 1, TYPE_FIRST = 2, TYPE_LAST = 4, TYPE_RECYCLED_FULL = 5, TYPE_RECYCLED_FIRST = 6,
-	TYPE_RECYCLED_LAST = 8, TYPE_COUNT = 11 };
+enum { TYPE_ZERO = 0, TYPE_FULL = 1, TYPE_FIRST = 2, TYPE_MIDDLE = 3, TYPE_LAST = 4 };
 
 #define BATCH_HEAD_BYTES 12u
 #define TAG_LOG_DATA 3
+#define MARK_AT (BATCH_HEAD_BYTES + 2)	/* behind tag and length */
 static const char mark_magic[4] = { 'P', 'H', 'w', '1' };
 
 void
@@ -40,30 +40,24 @@ rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq)
 	put_le64(mark + 4, durable_seq);
 }
 
-/* What is being looked at. */
-struct look {
-	struct wal_report *report;
-	uint32_t number;	/* of the file; a record of another was there before the file was recycled */
-	bool is_behind_end;	/* a record that is not ours or not whole has been met */
-};
-
 static void
-batch_look(struct look *l, struct str batch)
+batch_look(struct wal_report *report, struct str batch)
 {
-	if (batch.n < BATCH_HEAD_BYTES + 2 + WAL_MARK_BYTES || batch.p[BATCH_HEAD_BYTES] != TAG_LOG_DATA ||
+	if (batch.n < MARK_AT + WAL_MARK_BYTES || batch.p[BATCH_HEAD_BYTES] != TAG_LOG_DATA ||
 	    batch.p[BATCH_HEAD_BYTES + 1] != WAL_MARK_BYTES ||
-	    memcmp(batch.p + BATCH_HEAD_BYTES + 2, mark_magic, sizeof(mark_magic)) != 0)
+	    memcmp(batch.p + MARK_AT, mark_magic, sizeof(mark_magic)) != 0)
 		return;
-	l->report->durable_seq = MAX(l->report->durable_seq, get_le64(batch.p + BATCH_HEAD_BYTES + 2 + 4));
+	report->durable_seq = MAX(report->durable_seq, get_le64(batch.p + MARK_AT + sizeof(mark_magic)));
 }
 
 static bool
-record_is_whole(const char *p, size_t head, size_t length)
+record_is_whole(const char *p, size_t n)
 {
 	uint32_t masked = get_le32(p) - 0xA282EAD8u;
 	uint32_t crc = masked >> 17 | masked << 15;
+	size_t length = get_le16(p + 4);
 
-	return crc32c(0, p + 6, head - 6 + length) == crc;
+	return p[6] >= TYPE_FULL && p[6] <= TYPE_LAST && HEAD_BYTES + length <= n && crc32c(0, p + 6, 1 + length) == crc;
 }
 
 static bool
@@ -75,43 +69,50 @@ is_zero(const char *p, size_t n)
 	return true;
 }
 
+/* Behind damage, where the next record begins is not known: a whole one with our mark in its place shows it. */
+static size_t
+damage_skip(const char *p, size_t n)
+{
+	const char *at = p + HEAD_BYTES + MARK_AT + 1, *end = p + n;
+
+	while (at < end && (at = memmem(at, (size_t)(end - at), mark_magic, sizeof(mark_magic))) != NULL) {
+		const char *record = at - MARK_AT - HEAD_BYTES;
+
+		if (record_is_whole(record, (size_t)(end - record)))
+			return (size_t)(record - p);
+		at++;
+	}
+	return n;
+}
+
 static void
-block_look(struct look *l, const char *p, size_t n)
+block_look(struct wal_report *report, const char *p, size_t n)
 {
 	while (n >= HEAD_BYTES) {
-		size_t length = get_le16(p + 4);
-		unsigned type = (unsigned char)p[6];
-		size_t head = type >= TYPE_RECYCLED_FULL && type <= TYPE_RECYCLED_LAST ? RECYCLED_HEAD_BYTES : HEAD_BYTES;
+		size_t skip;
 
-		if (type == TYPE_ZERO && length == 0 && is_zero(p, n)) {
-			l->is_behind_end = true;	/* room that was made and not used */
+		if (p[6] == TYPE_ZERO && is_zero(p, n)) {
+			report->has_gap = true;	/* room that was made and not used */
 			return;
 		}
-		if (type >= TYPE_COUNT || head + length > n || !record_is_whole(p, head, length)) {
-			l->is_behind_end = true;
-			l->report->is_torn = true;
-			return;		/* where the next record begins is not known; the next block does */
-		}
-		if (head == RECYCLED_HEAD_BYTES && get_le32(p + HEAD_BYTES) != l->number) {
-			l->is_behind_end = true;
+		if (record_is_whole(p, n)) {
+			report->is_torn = report->is_torn || report->has_gap;
+			if (p[6] == TYPE_FULL || p[6] == TYPE_FIRST)
+				batch_look(report, str_make(p + HEAD_BYTES, get_le16(p + 4)));
+			skip = HEAD_BYTES + get_le16(p + 4);
 		} else {
-			l->report->is_torn = l->report->is_torn || l->is_behind_end;
-			if (type == TYPE_FULL || type == TYPE_FIRST || type == TYPE_RECYCLED_FULL || type == TYPE_RECYCLED_FIRST)
-				batch_look(l, str_make(p + head, length));
+			report->is_torn = true;
+			skip = damage_skip(p, n);
 		}
-		p += head + length;
-		n -= head + length;
+		p += skip;
+		n -= skip;
 	}
-	if (n > 0 && !is_zero(p, n)) {
-		l->is_behind_end = true;
-		l->report->is_torn = true;
-	}
+	report->is_torn = report->is_torn || !is_zero(p, n);
 }
 
 static enum err
 file_look(int dir_fd, const char *name, struct wal_report *report)
 {
-	struct look l = { .report = report, .number = (uint32_t)strtoull(name, NULL, 10) };
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 	enum err e = ERR_OK;
 	char *block;
@@ -120,8 +121,9 @@ file_look(int dir_fd, const char *name, struct wal_report *report)
 	if (fd < 0)
 		return ERR_IO;
 	block = xmalloc(BLOCK_BYTES);
+	report->has_gap = false;
 	for (off_t at = 0; (n = pread(fd, block, BLOCK_BYTES, at)) > 0; at += n) {
-		block_look(&l, block, (size_t)n);
+		block_look(report, block, (size_t)n);
 		report->bytes += (uint64_t)n;
 	}
 	if (n < 0)
