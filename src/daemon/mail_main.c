@@ -147,7 +147,7 @@ servers_start(struct mail *m)
 		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
 		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout },
-		.unknown_per_prefix_max = c->connections_per_prefix,
+		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.allows_cleartext = c->cleartext_login == CLEARTEXT_ALWAYS,
 	};
 	struct lmtp_options lo = {

@@ -289,6 +289,7 @@ literal_framed(struct session_core *k, struct str input, const struct imap_frame
 {
 	struct str text = str_sub(input, 0, frame->text_length);
 
+	k->had_literal = true;
 	if (is_streaming_command(k, text)) {
 		enum err e = offer_literal(k, text, frame);
 
@@ -416,11 +417,8 @@ frame_input(struct session_core *k)
 	}
 	if (k->phase == PHASE_DISCARD) {
 		k->phase = k->has_cmd ? PHASE_TELL : PHASE_IDLE;
-	} else if (frame.text_length == 0 && !k->has_cmd) {
-		/* An empty line between commands: some clients end a literal with one too many. */
-		stream_consume(k->s.stream, frame.length);
-		imap_framer_reset(&k->framer);
-		return true;
+	} else if (frame.text_length == 0 && !k->has_cmd && k->had_literal) {
+		k->had_literal = false;	/* some clients end a message with a line end too many */
 	} else {
 		command_framed(k, str_sub(input, 0, frame.text_length));
 	}

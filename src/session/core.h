@@ -48,6 +48,7 @@ struct session_core {
 	bool was_parsed;
 	enum err result;		/* of the command, while PHASE_TELL, PHASE_SKIP or PHASE_DISCARD */
 	uint64_t literal_left;
+	bool had_literal;		/* a command held one: an empty line after it is forgiven, once */
 	struct session_tell tell;
 
 	/* What a waiting command waits for; each event just goes on with it. */

@@ -12,12 +12,13 @@
 #include "io/listener.h"
 #include "io/stream.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { UNKNOWN_PER_PREFIX = 32, LOG_CLIENT_MAX = 200 };
+enum { UNKNOWN_PER_PREFIX = 32, SESSIONS_MAX = 20000, LOG_CLIENT_MAX = 200 };
 
 /* What `who` tells of a session. Under the server's lock. */
 struct who {
@@ -94,6 +95,8 @@ fill_defaults(struct server_options *o)
 		l->bad_commands_max = 20;
 	if (o->unknown_per_prefix_max == 0)
 		o->unknown_per_prefix_max = UNKNOWN_PER_PREFIX;
+	if (o->sessions_max == 0)
+		o->sessions_max = SESSIONS_MAX;
 }
 
 /* --- Registry --- */
@@ -271,8 +274,18 @@ serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer,
 static void
 accepted(void *ctx, struct loop *loop, int fd, const struct io_addr *peer)
 {
+	static const char bye[] = "* BYE [UNAVAILABLE] Too many connections; come back in a moment.\r\n";
 	struct port *port = ctx;
+	struct server *srv = port->srv;
 
+	if (server_session_count(srv) >= srv->options.sessions_max) {
+		if (!port->is_tls_implicit && send(fd, bye, sizeof(bye) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+			log_event(LOG_DEBUG, "refusal-not-sent", F_C("reason", strerror(errno)));
+		log_event(LOG_WARNING, "connection-refused", F_C("reason", "too many sessions"));
+		prefix_leave(srv->unknown, peer);
+		close(fd);
+		return;
+	}
 	serve(port->srv, loop, fd, peer, port->is_tls_implicit, true);
 }
 

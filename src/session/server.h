@@ -24,6 +24,7 @@ struct server_options {
 	size_t loop_count;
 	struct server_limits limits;
 	uint32_t unknown_per_prefix_max;	/* connections an address prefix that have not logged in; 32 */
+	size_t sessions_max;		/* of all; 20,000 */
 	bool allows_cleartext;		/* passwords without TLS from anywhere, not only from the same machine */
 };
 
