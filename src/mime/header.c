@@ -84,13 +84,8 @@ mime_header_pick(struct str header, const struct str *names, size_t name_count, 
 		if (is_in != is_not)
 			buf_str_add(out, f.all);
 	}
-	/* A block that was cut inside a line gets that line ended first. */
-	if (out->n > 0 && out->p[out->n - 1] != '\n')
-		buf_lit(out, "\r\n");
 	if (header.n > 0)
 		buf_add(out, header.p, line_length(header));
-	else
-		buf_lit(out, "\r\n");
 	free(sorted);
 }
 

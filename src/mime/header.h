@@ -17,7 +17,7 @@ bool mime_header_find(struct str header, struct str name, struct mime_field *fie
 
 /**
  * HEADER.FIELDS and HEADER.FIELDS.NOT: the fields whose name is (with is_not: is not) among the names, their exact bytes in
- * their order, and the empty line at the end (RFC 9051 6.4.5.1: always, with CRLF when the block has none).
+ * their order, and the empty line at the end, if the block has one (RFC 9051 6.4.5.1).
  */
 void mime_header_pick(struct str header, const struct str *names, size_t name_count, bool is_not, struct buf *out);
 

@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(total + rest.n == size);
 	mime_header_pick(header, names, ARRAY_LEN(names), false, &some);
 	mime_header_pick(header, names, ARRAY_LEN(names), true, &others);
-	must(some.n >= 1 && others.n >= 1 && some.p[some.n - 1] == '\n');
+	must(some.n + others.n >= total);
 	mime_envelope_parse(&a, header, &env);
 	buf_clear(&text);
 	mime_envelope_format(&env, &text);

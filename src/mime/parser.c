@@ -45,6 +45,7 @@ struct mime_parser {
 	bool is_mid_line;
 	char last;			/* the last byte of the line so far, in a header or a boundary line */
 	uint64_t line_length;		/* of the line so far, in a header */
+	uint8_t eol;			/* length of the last line end in a header */
 	bool is_closing;		/* STATE_BOUNDARY: the multipart is over */
 	struct buf header;		/* of the current part */
 	bool is_header_cut;
@@ -220,18 +221,48 @@ header_cut(struct mime_parser *p)
 		header_end(p);
 }
 
+/* The same, but for its last line end, whose length it tells. */
+static uint8_t
+header_cut_before(struct mime_parser *p)
+{
+	uint8_t eol = p->offset > p->part->header.offset ? p->eol : 0;
+
+	p->offset -= eol;
+	p->lines -= eol > 0 ? 1 : 0;
+	buf_truncate(&p->header, p->header.n >= eol ? p->header.n - eol : 0);
+	header_cut(p);
+	p->offset += eol;
+	p->lines += eol > 0 ? 1 : 0;
+	return eol;
+}
+
+/* A body is over before its first byte: the empty line before it was no part of its header. Tells its length. */
+static uint8_t
+header_shrink(struct mime_parser *p)
+{
+	struct mime_part *part = p->part;
+	uint8_t eol = part->header.length > 0 ? p->eol : 0;
+
+	part->header.length -= eol;
+	part->body.offset -= eol;
+	if (eol > 0)
+		part->header_lines--;
+	return eol;
+}
+
 /* The line that begins at the current offset is a boundary of this open multipart. */
 static void
 boundary_found(struct mime_parser *p, uint32_t index, bool is_closing)
 {
 	struct mime_part *multipart = p->open[index].part;
-	uint64_t lines = p->lines;
+	uint8_t eol = p->tail_count;
 
+	/* The line end before it is its own (RFC 2046 5.1.1, delimiter), even that of a header's last line. */
 	if (p->state == STATE_HEADER)
-		header_cut(p);
-	else if (p->tail_count > 0)
-		lines--;
-	parts_end(p, multipart, p->offset - p->tail_count, lines);
+		eol = header_cut_before(p);
+	else if (p->part != multipart && p->part->body.offset == p->offset)
+		eol = header_shrink(p);
+	parts_end(p, multipart, p->offset - eol, p->lines - (eol > 0 ? 1 : 0));
 	p->open_count = index + 1;
 	p->tail_count = 0;
 	p->state = STATE_BOUNDARY;
@@ -354,6 +385,7 @@ feed_header(struct mime_parser *p, const char *at, const char *end)
 			return end;
 		}
 		is_empty = p->line_length + n == 1 || (p->line_length + n == 2 && (n == 2 ? at[0] : p->last) == '\r');
+		p->eol = n > 1 ? (at[n - 2] == '\r' ? 2 : 1) : p->line_length > 0 && p->last == '\r' ? 2 : 1;
 		header_bytes(p, at, n);
 		p->offset += n;
 		at += n;

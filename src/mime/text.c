@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mime/charset.h"
+#include "mime/content_int.h"
 #include "mime/decode.h"
 #include "mime/header.h"
 #include "mime/html_int.h"
@@ -66,7 +67,11 @@ body_range(const struct mime_text *t)
 {
 	struct mime_range r = t->part->body;
 
-	if (t->part->kind != MIME_KIND_TEXT || (t->what & MIME_TEXT_BODY) == 0)
+	/* Delivery reports and the like (message/delivery-status, message/partial) are text, too. */
+	bool is_text = t->part->kind == MIME_KIND_TEXT ||
+		(t->part->kind == MIME_KIND_BASIC && str_eq_nocase(t->part->type, STR("message")));
+
+	if (!is_text || (t->what & MIME_TEXT_BODY) == 0)
 		r.length = 0;
 	return r;
 }
@@ -98,23 +103,51 @@ give_utf8(struct mime_text *t)
 	buf_clear(&t->utf8);
 }
 
+/* The parameters "name" and "filename" of a Content- field, decoded. */
+static void
+names_add(struct str value, struct buf *out)
+{
+	struct arena a = ARENA_NONE;
+	struct mime_keeper k = { .a = &a, .left = MIME_MAX_HEADER_BYTES };
+	const struct mime_param *p;
+
+	value = str_sub(value, str_chr(value, ';'), value.n);
+	for (p = mime_params_parse(&k, value); p != NULL; p = p->next)
+		if (str_eq_nocase(p->name, STR("name")) || str_eq_nocase(p->name, STR("filename"))) {
+			mime_value_text(p->value, out);
+			buf_chr(out, '\n');
+		}
+	arena_done(&a);
+}
+
+/* Adds what a field says to a reader. */
+static void
+field_add(const struct mime_text *t, const struct mime_field *f, struct buf *out)
+{
+	bool is_root = t->part == t->msg->root;
+
+	if (!is_root && str_starts_nocase(f->name, STR("content-")) && !str_eq_nocase(f->name, STR("content-description"))) {
+		if (str_eq_nocase(f->name, STR("content-type")) || str_eq_nocase(f->name, STR("content-disposition")))
+			names_add(f->value, out);
+		return;
+	}
+	if (f->name.n > 0) {
+		mime_value_text(f->name, out);
+		buf_lit(out, ": ");
+	}
+	mime_value_text(f->value, out);
+	buf_chr(out, '\n');
+}
+
 static void
 header_give(struct mime_text *t)
 {
 	struct str rest = buf_str(&t->header);
 	struct mime_field f;
-	bool is_first = true;
 
+	/* A header is one text, but its fields are given one by one. */
 	while (!t->is_stopped && mime_header_next(&rest, &f)) {
-		if (f.name.n > 0) {
-			mime_value_text(f.name, &t->utf8);
-			buf_lit(&t->utf8, ": ");
-		}
-		mime_value_text(f.value, &t->utf8);
-		buf_chr(&t->utf8, '\n');
-		/* A header is one text, but its fields are given one by one. */
-		t->is_first = is_first;
-		is_first = false;
+		field_add(t, &f, &t->utf8);
 		give(t, buf_str(&t->utf8));
 		buf_clear(&t->utf8);
 	}

@@ -1,6 +1,8 @@
 /*
  * text.h - the searchable text of a message as UTF-8, piece by piece: of each text part and nested header, for SEARCH BODY
- * and TEXT and for indexing. It asks for the byte ranges it needs, so parts that hold no text are never read:
+ * and TEXT and for indexing. Of the Content- fields of parts only descriptions and names of files are given, decoded: else
+ * "text" and "base64" would be found in every message. It asks for the byte ranges it needs, so parts that hold no text are
+ * never read:
  *
  *     while (mime_text_want(t, &range)) {
  *             (read some bytes of the range, from its begin; may wait)
@@ -16,7 +18,7 @@ struct mime_text;
 
 enum mime_text_what {
 	MIME_TEXT_HEADER = 1,	/* the root header block */
-	MIME_TEXT_BODY = 2,	/* text parts, MIME headers of parts, headers of nested messages */
+	MIME_TEXT_BODY = 2,	/* text and message parts; of the headers of parts and nested messages what people see */
 	MIME_TEXT_SOURCE = 4,	/* HTML a second time, as it is written */
 };
 
