@@ -9,9 +9,9 @@
 
 enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 1024 };
 
-/* Written once at start, before threads: not changing state. */
-static enum log_level lowest_level = LOG_INFO;
-static const char *process_name = "posthorn";
+/* Written at start, before threads; a reload may change the level. */
+static _Atomic(enum log_level) lowest_level = LOG_INFO;
+static const char *_Atomic process_name = "posthorn";
 
 void
 log_setup(enum log_level lowest, const char *process)

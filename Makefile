@@ -1,0 +1,59 @@
+# A thin front to Meson: what people type. `make help` lists it.
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+
+.PHONY: all help deps run check test check-all bench fuzz docs format install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+help:
+	@echo 'make            build'
+	@echo 'make run        install what is missing, build, and run a server to try, on 127.0.0.1'
+	@echo 'make check      what takes seconds: unit tests, fuzz corpora, layers, manual pages'
+	@echo 'make test       everything that CI runs; ends with "N passed, N failed"'
+	@echo 'make check-all  make test, and the long ones: fuzzing, 300 rounds of crashes'
+	@echo 'make bench      measure, beside Dovecot where it is installed'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS (60), with clang'
+	@echo 'make docs       put the tables into the manual pages'
+	@echo 'make format     lay out the source'
+	@echo 'make install    install into PREFIX (/usr/local), DESTDIR'
+
+$(BUILD)/build.ninja:
+	@command -v meson >/dev/null && command -v ninja >/dev/null || tools/install-deps
+	@meson setup $(BUILD) >/dev/null
+
+deps:
+	@tools/install-deps
+
+run: deps all
+	@tools/run $(BUILD)
+
+check: all
+	@$(PYTHON) tools/test --build $(BUILD) --quick
+
+test:
+	@tools/install-deps --test
+	@$(PYTHON) tools/test --build $(BUILD)
+
+check-all:
+	@tools/install-deps --test
+	@$(PYTHON) tools/test --build $(BUILD) --long
+
+bench: all
+	@$(PYTHON) bench/run.py --build $(BUILD)
+
+fuzz:
+	@$(PYTHON) tools/test --build $(BUILD) --fuzz $(or $(FUZZ_SECONDS),60)
+
+docs: all
+	@$(PYTHON) tools/make-docs $(BUILD)
+
+format:
+	@git ls-files 'src/*.c' 'src/*.h' 'bench/*.c' 'tests/*.c' | xargs clang-format -i
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-*
