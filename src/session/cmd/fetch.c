@@ -9,7 +9,6 @@
  * end (RFC 2180 4.1).
  */
 #include "mime/bodystructure.h"
-#include "mime/structure.h"
 
 #include "session/cmd/commands.h"
 #include "session/cmd/fetch_section.h"
@@ -25,7 +24,6 @@ struct fetch_message {
 	struct entry entry;
 	struct seqnum seq;
 	struct fetch_source src;
-	struct arena scratch;		/* its part tree */
 	bool is_head_written;
 	bool is_first;			/* no item is written yet */
 	size_t at_section;
@@ -36,7 +34,7 @@ struct fetch_ctx {
 	struct imap_fetch args;
 	struct seqset set;		/* for VANISHED, whose "*" is another */
 	struct rangeset uids;
-	bool needs_message, needs_mime;
+	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
 	uint32_t at;			/* next UID to look at; 0: none is left */
@@ -58,7 +56,6 @@ static void
 find_needs(struct fetch_ctx *x)
 {
 	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0;
-	x->needs_mime = x->args.n_sections > 0;
 	x->need = MESSAGE_SUMMARY;
 	for (size_t i = 0; i < x->args.n_sections; i++) {
 		const struct imap_section *sec = &x->args.sections[i];
@@ -203,9 +200,7 @@ static void
 close_message(struct fetch_message *m)
 {
 	fetch_section_done(&m->section);
-	message_reader_free(m->src.reader);
-	message_unref(m->src.message);
-	arena_done(&m->scratch);
+	fetch_source_done(&m->src);
 	*m = (struct fetch_message){ 0 };
 }
 
@@ -213,24 +208,11 @@ static enum err
 load_message(struct session *s, struct fetch_ctx *x)
 {
 	struct fetch_message *m = &x->m;
-	struct mime_message *mime;
-	enum err e;
 
-	if (!x->needs_message || m->src.reader != NULL)
+	if (!x->needs_message || m->src.message != NULL)
 		return ERR_OK;
-	if (m->src.message == NULL) {
-		e = message_get(view_account(s->view), m->entry.msgno, x->need, session_waiter(s), &m->src.message);
-		if (e != ERR_OK)
-			return e;
-	}
-	if (!x->needs_mime)
-		return ERR_OK;
-	e = mime_structure_decode(&m->scratch, m->src.message->structure, &mime);
-	if (e != ERR_OK)
-		return e;
-	m->src.mime = mime;
-	m->src.reader = message_reader_new(view_account(s->view), m->src.message);
-	return ERR_OK;
+	m->src.account = view_account(s->view);
+	return message_get(m->src.account, m->entry.msgno, x->need, session_waiter(s), &m->src.message);
 }
 
 static void
@@ -380,8 +362,6 @@ answer(struct session *s, struct fetch_ctx *x)
 		if ((x->args.atts & ~(unsigned)SUMMARY_ATTS) == 0)
 			return ERR_OK;
 		m->at_section = x->args.n_sections;
-		message_unref(m->src.message);
-		m->src.message = NULL;
 	}
 	if (!m->is_head_written)
 		write_head(s, x);

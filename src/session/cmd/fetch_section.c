@@ -9,6 +9,16 @@
 #include "session/cmd/fetch_section.h"
 
 #include "mime/header.h"
+#include "mime/structure.h"
+
+void
+fetch_source_done(struct fetch_source *src)
+{
+	message_reader_free(src->reader);
+	message_unref(src->message);
+	arena_done(&src->arena);
+	*src = (struct fetch_source){ 0 };
+}
 
 void
 fetch_section_done(struct fetch_section *x)
@@ -42,24 +52,41 @@ mime_section_of(enum imap_section_kind kind)
  * header of the root, also where that is asked for as the MIME header of part 1.
  */
 static enum err
-locate(const struct fetch_source *src, const struct imap_section *sec, struct fetch_section *x, enum mime_encoding *encoding_out)
+locate(struct fetch_source *src, const struct imap_section *sec, struct fetch_section *x, enum mime_encoding *encoding_out)
 {
 	uint64_t prefix = src->message->prefix_bytes;
 	const struct mime_part *part;
 	struct mime_range r;
-	enum err e = mime_section_find(src->mime, sec->path, sec->n_path, mime_section_of(sec->kind), &r, &part);
 	bool has_prefix;
+	enum err e = ERR_OK;
 
+	*encoding_out = MIME_ENC_7BIT;
+	if (sec->n_path == 0 && sec->kind == SECTION_BODY) {
+		x->from = 0;
+		x->end = src->message->size_bytes;
+		return ERR_OK;
+	}
+	if (src->mime == NULL)
+		e = mime_structure_decode(&src->arena, src->message->structure, &src->mime);
+	if (e == ERR_OK)
+		e = mime_section_find(src->mime, sec->path, sec->n_path, mime_section_of(sec->kind), &r, &part);
 	if (e != ERR_OK)
 		return e;
-	has_prefix = part == src->mime->root && sec->kind != SECTION_TEXT && (sec->kind != SECTION_BODY || sec->n_path == 0);
+	has_prefix = part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
 	x->from = has_prefix ? 0 : prefix + r.offset;
 	x->end = prefix + r.offset + r.length;
 	/* Multiparts and messages have no encoding of their own (RFC 2045 6.4), nor has the message as a whole. */
-	*encoding_out = MIME_ENC_7BIT;
 	if (sec->n_path > 0 && (part->kind == MIME_KIND_BASIC || part->kind == MIME_KIND_TEXT))
 		*encoding_out = part->encoding;
 	return ERR_OK;
+}
+
+/* The header of the message is in its record: nothing has to be read. */
+static bool
+is_header_at_hand(const struct fetch_source *src, const struct imap_section *sec)
+{
+	return sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut && (sec->kind == SECTION_HEADER ||
+	    sec->kind == SECTION_HEADER_FIELDS || sec->kind == SECTION_HEADER_FIELDS_NOT);
 }
 
 /* ---- writing ---- */
@@ -134,10 +161,14 @@ write_text(struct session *s, const struct imap_section *sec, struct str text, b
 /* ---- reading ---- */
 
 static enum err
-read_piece(struct session *s, struct fetch_section *x, const struct fetch_source *src, struct kv_bytes **bytes_out,
+read_piece(struct session *s, struct fetch_section *x, struct fetch_source *src, struct kv_bytes **bytes_out,
     struct str *data_out)
 {
-	enum err e = message_reader_get(src->reader, x->at, (size_t)MIN(x->end - x->at, (uint64_t)SIZE_MAX), session_waiter(s),
+	enum err e;
+
+	if (src->reader == NULL)
+		src->reader = message_reader_new(src->account, src->message);
+	e = message_reader_get(src->reader, x->at, (size_t)MIN(x->end - x->at, (uint64_t)SIZE_MAX), session_waiter(s),
 	    bytes_out, data_out);
 
 	/* The record says that the bytes are there. */
@@ -146,7 +177,7 @@ read_piece(struct session *s, struct fetch_section *x, const struct fetch_source
 
 /* Reads the next piece into buf, decoded if it must be. */
 static enum err
-gather_piece(struct session *s, struct fetch_section *x, const struct fetch_source *src)
+gather_piece(struct session *s, struct fetch_section *x, struct fetch_source *src)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
@@ -164,33 +195,33 @@ gather_piece(struct session *s, struct fetch_section *x, const struct fetch_sour
 	return ERR_OK;
 }
 
-static enum err
-send_fields(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec,
-    bool *is_first)
+static void
+write_fields(struct session *s, const struct imap_section *sec, struct str header, bool *is_first)
 {
 	BUF_CLEAN struct buf picked = BUF_MAX(SIZE_MAX / 2);
-	struct str header;
 
-	if (sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut) {
-		header = src->message->header;
-	} else {
-		x->end = MIN(x->end, x->from + FETCH_HEADER_MAX);
-		while (x->at < x->end) {
-			enum err e = gather_piece(s, x, src);
-
-			if (e != ERR_OK)
-				return e;
-		}
-		header = buf_str(&x->buf);
-	}
 	mime_header_pick(header, sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
 	write_text(s, sec, buf_str(&picked), is_first);
+}
+
+static enum err
+send_fields(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec,
+    bool *is_first)
+{
+	x->end = MIN(x->end, x->from + FETCH_HEADER_MAX);
+	while (x->at < x->end) {
+		enum err e = gather_piece(s, x, src);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	write_fields(s, sec, buf_str(&x->buf), is_first);
 	return ERR_OK;
 }
 
 /* Decodes all of it to know its size; keeps it as long as it is small. */
 static enum err
-measure(struct session *s, struct fetch_section *x, const struct fetch_source *src)
+measure(struct session *s, struct fetch_section *x, struct fetch_source *src)
 {
 	while (x->at < x->end) {
 		enum err e;
@@ -228,7 +259,7 @@ send_decoded(struct session *s, struct fetch_section *x)
 }
 
 static enum err
-send_next(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec)
+send_next(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
@@ -262,7 +293,7 @@ is_sent(const struct fetch_section *x)
  * instead of breaking it.
  */
 static enum err
-begin(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+begin(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data = STR_NONE;
@@ -295,7 +326,7 @@ begin(struct session *s, struct fetch_section *x, const struct fetch_source *src
 
 /* Finds the bytes and decides what is to be done with them. */
 static enum err
-start(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+start(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
 {
 	enum mime_encoding encoding;
 	enum err e = locate(src, sec, x, &encoding);
@@ -332,20 +363,16 @@ start(struct session *s, struct fetch_section *x, const struct fetch_source *src
 	return ERR_OK;
 }
 
-/* The header of the message is in its record: nothing has to be read. */
-static bool
-is_header_at_hand(const struct fetch_source *src, const struct imap_section *sec)
-{
-	return sec->kind == SECTION_HEADER && sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut;
-}
-
 static enum err
-send(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+send(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
 {
 	enum err e;
 
 	if (x->step == SECTION_LOCATE && is_header_at_hand(src, sec)) {
-		write_text(s, sec, src->message->header, is_first);
+		if (sec->kind == SECTION_HEADER)
+			write_text(s, sec, src->message->header, is_first);
+		else
+			write_fields(s, sec, src->message->header, is_first);
 		return ERR_OK;
 	}
 	if (x->step == SECTION_LOCATE) {
@@ -387,7 +414,7 @@ send(struct session *s, struct fetch_section *x, const struct fetch_source *src,
 }
 
 enum err
-fetch_section_send(struct session *s, struct fetch_section *x, const struct fetch_source *src, const struct imap_section *sec,
+fetch_section_send(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec,
     bool *is_first)
 {
 	enum err e = send(s, x, src, sec, is_first);

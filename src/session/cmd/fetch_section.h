@@ -17,12 +17,17 @@ enum {
 	FETCH_HEADER_MAX = 1024 * 1024,		/* of a header that fields are picked from; what is behind is not looked at */
 };
 
-/* The message that sections are taken from. */
+/* The message that sections are taken from. What not every section needs is made when the first one does. */
 struct fetch_source {
+	struct account *account;
 	struct message *message;
-	const struct mime_message *mime;
+	struct arena arena;
+	struct mime_message *mime;
 	struct message_reader *reader;
 };
+
+/** Frees all of it, with the reference to the message. The session's waiter must not be waiting for it. */
+void fetch_source_done(struct fetch_source *src);
 
 enum fetch_section_step { SECTION_LOCATE, SECTION_GATHER, SECTION_MEASURE, SECTION_BEGIN, SECTION_SEND };
 
@@ -47,7 +52,7 @@ struct fetch_section {
  * ERR_CLOSED      the bytes could not be read after some had been sent: the connection is being ended
  * ERR_UNKNOWN_CTE a part can't be decoded. This and other errors: nothing was written
  */
-must_use enum err fetch_section_send(struct session *s, struct fetch_section *x, const struct fetch_source *src,
+must_use enum err fetch_section_send(struct session *s, struct fetch_section *x, struct fetch_source *src,
     const struct imap_section *sec, bool *is_first);
 void fetch_section_done(struct fetch_section *x);
 
