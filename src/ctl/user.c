@@ -216,9 +216,32 @@ list_run(struct ctl *c, int argc, char **argv)
 	return status;
 }
 
+/* Has the daemon delete the account with its mail. */
+static int
+delete_mail(int control, const char *name)
+{
+	char answer[512];
+	FILE *f = fdopen(control, "r+");
+	int status;
+
+	if (f == NULL)
+		return ctl_fail("%s", strerror(errno));
+	fprintf(f, "DELETE %s\n", name);
+	fflush(f);
+	if (fgets(answer, sizeof(answer), f) == NULL)
+		status = ctl_fail("the server ended the connection");
+	else
+		status = strcmp(answer, "OK\n") == 0 ? CTL_OK : ctl_fail("the mail can't be deleted: %.*s",
+		    STR_F(str_trim(str_c(answer))));
+	fclose(f);
+	return status;
+}
+
 static int
 delete_run(struct ctl *c, int argc, char **argv)
 {
+	bool with_mail = ctl_option(&argc, argv, "--mail", NULL);
+	int control = -1;
 	const char *name;
 	struct users *u;
 	int status;
@@ -227,16 +250,21 @@ delete_run(struct ctl *c, int argc, char **argv)
 	if (ctl_stray_option(&argc, argv) != NULL || argc != 1)
 		return ctl_usage(&ctl_user_delete, NULL);
 	name = ctl_user_name(c, argv[0]);
-	u = name != NULL ? ctl_users_open(c) : NULL;
+	/* Connected before anything is deleted, and before root's rights are given away. */
+	if (name == NULL || (with_mail && (control = ctl_connect(c)) < 0))
+		return CTL_FAILED;
+	u = ctl_users_open(c);
 	if (u == NULL)
 		return CTL_FAILED;
 	e = users_delete(u, str_c(name));
-	if (e == ERR_UNKNOWN)
+	if (e == ERR_UNKNOWN && !with_mail)
 		status = ctl_fail("there is no user \"%s\"", name);
-	else if (e != ERR_OK)
+	else if (e != ERR_OK && e != ERR_UNKNOWN)
 		status = ctl_users_fail(u, e);
 	else
-		status = said(c, name, "deleted; the mail stays and is there again when the user is added again");
+		status = with_mail ? delete_mail(control, name) : CTL_OK;
+	if (status == CTL_OK)
+		said(c, name, with_mail ? "deleted with the mail" : "deleted; the mail stays, and is there when the user is added again");
 	users_close(u);
 	return status;
 }
@@ -266,7 +294,9 @@ const struct ctl_command ctl_user_list = {
 };
 const struct ctl_command ctl_user_delete = {
 	.name = "user delete",
-	.args = "NAME",
-	.summary = "Delete a user; the mail stays in the store.",
+	.args = "NAME [--mail]",
+	.summary = "Delete a user; with --mail the mail too.",
+	.help = "Deletes a user, who can't log in any more. The mail stays in the store, and is there when the user is added again; with "
+	    "--mail it is deleted too, by the running server. That works for a user who was deleted before, too.",
 	.run = delete_run,
 };

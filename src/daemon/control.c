@@ -35,6 +35,7 @@ struct request {
 	struct loop_fd readable, writable;
 	struct buf line, answer;
 	struct auth_lookup *lookup;
+	bool is_delete;
 	char *user;
 	struct waiter waiter;
 	struct loop_task again;
@@ -87,6 +88,22 @@ refuse(struct request *r, enum err e)
 }
 
 static void
+delete_account(struct request *r)
+{
+	enum err e = store_account_delete(r->control->store, str_c(r->user), &r->waiter);
+
+	if (e == ERR_WAIT)
+		return;
+	if (e != ERR_OK && e != ERR_NOTFOUND) {
+		refuse(r, e);
+		return;
+	}
+	log_event(LOG_INFO, "account-deleted", F_C("user", r->user));
+	buf_lit(&r->answer, "OK\n");
+	finish(r);
+}
+
+static void
 become_session(struct request *r)
 {
 	struct control *c = r->control;
@@ -108,9 +125,18 @@ become_session(struct request *r)
 }
 
 static void
+go_on(struct request *r)
+{
+	if (r->is_delete)
+		delete_account(r);
+	else
+		become_session(r);
+}
+
+static void
 on_again(struct loop_task *t)
 {
-	become_session(container_of(t, struct request, again));
+	go_on(container_of(t, struct request, again));
 }
 
 static void
@@ -135,7 +161,7 @@ on_found(void *arg, enum err e, struct str user)
 		free(r->user);
 		r->user = xstrdup(user);
 	}
-	become_session(r);
+	go_on(r);
 }
 
 static void
@@ -161,6 +187,10 @@ run_line(struct request *r, struct str line)
 	r->user = xstrdup(line);
 	if (str_eq(verb, STR("USER"))) {
 		auth_lookup(c->auth, c->loop, line, on_found, r, &r->lookup);
+	} else if (str_eq(verb, STR("DELETE"))) {
+		/* The tool has deleted the user already. */
+		r->is_delete = true;
+		go_on(r);
 	} else {
 		refuse(r, ERR_SYNTAX);
 	}

@@ -2,6 +2,7 @@
  * control.h - the tool's socket. A connection's first line says what it wants:
  *
  *     USER name      an IMAP session of that user, already logged in (it begins with "* PREAUTH")
+ *     DELETE name    deletes the account with all its mail, of a user who is no longer one: "OK", then the end
  *     WHO            a line of JSON for each session, then the end
  *
  * Anything that goes wrong is answered by a line "ERROR text" and the end. Only the owner of the socket file can connect.

@@ -142,13 +142,15 @@ hostname_set(struct mail *m)
 static void
 servers_start(struct mail *m)
 {
+	static const enum server_cleartext cleartext[] = { [CLEARTEXT_NEVER] = SERVER_CLEARTEXT_NEVER,
+		[CLEARTEXT_LOOPBACK] = SERVER_CLEARTEXT_LOCAL, [CLEARTEXT_ALWAYS] = SERVER_CLEARTEXT_ALWAYS };
 	const struct config *c = m->child.config;
 	struct server_options so = {
 		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
 		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
-		.allows_cleartext = c->cleartext_login == CLEARTEXT_ALWAYS,
+		.cleartext = cleartext[c->cleartext_login],
 	};
 	struct lmtp_options lo = {
 		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,

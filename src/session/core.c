@@ -735,7 +735,15 @@ session_is_secure(const struct session *s)
 bool
 session_may_send_password(const struct session *s)
 {
-	return session_is_secure(s) || server_options(s->server)->allows_cleartext;
+	switch (server_options(s->server)->cleartext) {
+	case SERVER_CLEARTEXT_LOCAL:
+		return session_is_secure(s);
+	case SERVER_CLEARTEXT_ALWAYS:
+		return true;
+	case SERVER_CLEARTEXT_NEVER:
+		break;
+	}
+	return stream_ssl(s->stream) != NULL;
 }
 
 void

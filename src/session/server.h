@@ -15,6 +15,8 @@ struct auth_client;
 struct store;
 struct tls;
 
+enum server_cleartext { SERVER_CLEARTEXT_LOCAL, SERVER_CLEARTEXT_ALWAYS, SERVER_CLEARTEXT_NEVER };
+
 /* Everything is borrowed for the life of the server, but for numbers. 0 of a limit: the default. */
 struct server_options {
 	struct store *store;
@@ -25,7 +27,7 @@ struct server_options {
 	struct server_limits limits;
 	uint32_t unknown_per_prefix_max;	/* connections an address prefix that have not logged in; 32 */
 	size_t sessions_max;		/* of all; 20,000 */
-	bool allows_cleartext;		/* passwords without TLS from anywhere, not only from the same machine */
+	enum server_cleartext cleartext;	/* who may send passwords without TLS */
 };
 
 struct server *server_new(const struct server_options *o);
