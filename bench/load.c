@@ -1,11 +1,11 @@
 /*
  * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
  *
- *     load MODE --port N [--conns N] [--accounts N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
+ *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
  * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
- * the times they were asked at. User names are user1 … userN (--accounts), dealt out in turn, password --password.
+ * the times they were asked at. User names are --accounts in number from user--first-user on, dealt out in turn, password --password.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,7 @@ enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
 
 struct options {
 	const char *mode, *password, *user_format;
-	int port, conns, accounts, depth, rcpts, messages;
+	int port, conns, accounts, first_user, depth, rcpts, messages;
 	double seconds;
 	size_t size;
 };
@@ -62,7 +62,7 @@ struct conn {
 };
 
 static struct options opt = {
-	.password = "pass", .user_format = "user%d", .conns = 1, .accounts = 1, .depth = 1, .rcpts = 1, .messages = 200,
+	.password = "pass", .user_format = "user%d", .conns = 1, .accounts = 1, .first_user = 1, .depth = 1, .rcpts = 1, .messages = 200,
 	.seconds = 5, .size = 5000,
 };
 static const struct mode *mode;
@@ -258,7 +258,7 @@ next_lmtp(struct conn *c)
 	ask(c);
 	putf(c, "MAIL FROM:<sender@example.org>\r\n");
 	for (int i = 0; i < opt.rcpts; i++)
-		putf(c, "RCPT TO:<user%d>\r\n", 1 + (int)((random_u32(c)) % (unsigned)opt.accounts));
+		putf(c, "RCPT TO:<user%d>\r\n", opt.first_user + (int)(random_u32(c) % (unsigned)opt.accounts));
 	put(c, "DATA\r\n", 6);
 	c->lmtp_expect = (unsigned)(2 + opt.rcpts * 2);
 }
@@ -544,6 +544,7 @@ parse_arguments(int argc, char **argv)
 		if (strcmp(name, "--port") == 0) opt.port = atoi(v);
 		else if (strcmp(name, "--conns") == 0) opt.conns = atoi(v);
 		else if (strcmp(name, "--accounts") == 0) opt.accounts = atoi(v);
+		else if (strcmp(name, "--first-user") == 0) opt.first_user = atoi(v);
 		else if (strcmp(name, "--depth") == 0) opt.depth = atoi(v);
 		else if (strcmp(name, "--rcpts") == 0) opt.rcpts = atoi(v);
 		else if (strcmp(name, "--messages") == 0) opt.messages = atoi(v);
@@ -559,7 +560,7 @@ parse_arguments(int argc, char **argv)
 	if (mode != NULL && opt.port > 0 && opt.conns > 0 && opt.accounts > 0 && opt.depth > 0 && opt.depth <= DEPTH_MAX)
 		return;
 usage:
-	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
+	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
 	    "[--messages N] [--password P]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
@@ -585,7 +586,7 @@ main(int argc, char **argv)
 	end_us = begin_us + (uint64_t)(opt.seconds * 1e6);
 	for (int i = 0; i < opt.conns; i++) {
 		conns[i].number = i;
-		conns[i].user = 1 + i % opt.accounts;
+		conns[i].user = opt.first_user + i % opt.accounts;
 		conns[i].rng = 2463534242u + (uint32_t)i * 7919u;
 		conn_open(&conns[i]);
 	}

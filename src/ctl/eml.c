@@ -46,7 +46,7 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth, const 
 		if (goes_on && name.p[0] != '.' && stat(ctl_path(&sub, path, names[i]->d_name), &st) == 0) {
 			if (S_ISDIR(st.st_mode))
 				goes_on = read_path(c, sub.p, arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox), STR_F(name)), depth + 1, to);
-			else if (str_ends(name, STR(".eml")) || str_ends(name, STR(".msg")))
+			else if (S_ISREG(st.st_mode))
 				goes_on = read_file(sub.p, mailbox, &st, to);
 		}
 		free(names[i]);
