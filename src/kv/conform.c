@@ -995,7 +995,7 @@ test_stats(void)
 }
 
 int
-conform_run(const struct conform_engine *e)
+conform_run(const struct conform_engine *e, const struct test_case *more, size_t more_count)
 {
 	static const struct test_case cases[] = {
 		TEST(test_rows),
@@ -1018,6 +1018,12 @@ conform_run(const struct conform_engine *e)
 		TEST(test_stats),
 	};
 
+	struct test_case all[ARRAY_LEN(cases) + 32];
+
+	must(more_count <= 32);
+	memcpy(all, cases, sizeof(cases));
+	for (size_t i = 0; i < more_count; i++)
+		all[ARRAY_LEN(cases) + i] = more[i];
 	engine = e;
-	return test_run(cases, ARRAY_LEN(cases));
+	return test_run(all, ARRAY_LEN(cases) + more_count);
 }

@@ -18,7 +18,8 @@ struct conform_engine {
 
 /* Options with the suite's merge function (an operand is appended) for KV_PAGE and KV_POSTING. */
 struct kv_options conform_options(void);
-/* Runs all cases; the exit status. */
-int conform_run(const struct conform_engine *engine);
+struct test_case;
+/* Runs all cases, then those that only this engine has; the exit status. */
+int conform_run(const struct conform_engine *engine, const struct test_case *more, size_t more_count);
 
 #endif

@@ -185,7 +185,7 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 		rocksdb_options_set_blob_compression_type(r, rocksdb_no_compression);
 		rocksdb_options_set_blob_cache(r, cache);
 		rocksdb_options_set_enable_blob_gc(r, 1);
-		rocksdb_options_set_blob_gc_age_cutoff(r, 1.0);
+		rocksdb_options_set_blob_gc_age_cutoff(r, 0.25);
 		rocksdb_options_set_blob_gc_force_threshold(r, 0.5);
 		rocksdb_options_add_compact_on_deletion_collector_factory(r, 1024, 256);
 	}

@@ -66,5 +66,5 @@ main(void)
 	static const struct conform_engine engine = { rocks_open, rocks_reopen, rocks_close_remove };
 
 	must(mkdtemp(dir) != NULL);
-	return conform_run(&engine);
+	return conform_run(&engine, NULL, 0);
 }
