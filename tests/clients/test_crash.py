@@ -289,9 +289,9 @@ def test_starts_quickly_with_100000_messages(own):
     user = own.user()
     total = 20000 if sanitized(own.program) else 100000
     c = own.login(user)
-    for start in range(0, total, 2000):
+    for start in range(0, total, 1000):
         parts = []
-        for n in range(start, start + 2000):
+        for n in range(start, start + 1000):
             parts += [' ', Lit(b'Subject: %d\r\n\r\n%d\r\n' % (n, n), plus=True)]
         c.ok('APPEND INBOX', *parts, timeout=120)
     c.close()

@@ -87,11 +87,14 @@ def test_bytes_come_back(imap):
     assert imap.ok('FETCH 1 RFC822.SIZE').fetch()['RFC822.SIZE'] == len(message)
 
 
-def test_nul_is_refused_in_a_literal(imap):
-    """RFC 3501 9: a literal has no NUL."""
-    imap.refused('APPEND INBOX ', Lit(b'Subject: x\r\n\r\na\0b\r\n'))
+def test_nul_in_a_literal(imap):
+    """RFC 3501 9: a literal has no NUL. It is refused, or taken as if it were a literal8; it never comes back in a literal
+    (the harness checks that)."""
+    if imap.cmd('APPEND INBOX ', Lit(b'Subject: x\r\n\r\na\0b\r\n')).status == 'OK':
+        imap.select()
+        imap.body(1)
+        imap.body(1, 'TEXT')
     imap.ok('NOOP')
-    assert imap.status('INBOX', 'MESSAGES')['MESSAGES'] == 0
 
 
 def test_binary_literal8(imap):
@@ -130,7 +133,7 @@ def test_multiappend(imap):
     assert str(r.code[2]) == '%d:%d' % (uids[0], uids[2])
     assert [imap.body(n) for n in (1, 2, 3)] == [mail.numbered(n) for n in (1, 2, 3)]
     assert imap.flags() == {1: {'\\seen'}, 2: set(), 3: set()}
-    assert imap.ok('FETCH 2 INTERNALDATE').fetch()['INTERNALDATE'] == b' 7-Feb-1994 21:52:25 -0800'
+    assert imap.ok('FETCH 2 INTERNALDATE').fetch()['INTERNALDATE'] in (b' 7-Feb-1994 21:52:25 -0800', b'07-Feb-1994 21:52:25 -0800')
 
 
 def test_multiappend_is_all_or_nothing(imap):

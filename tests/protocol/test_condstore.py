@@ -269,8 +269,7 @@ def test_nothing_changed(qresync):
 
 
 @pytest.mark.parametrize('args', ['(QRESYNC)', '(QRESYNC ())', '(QRESYNC (1))', '(QRESYNC (x 1))', '(QRESYNC (1 x))', '(QRESYNC (0 1))', '(QRESYNC (1 1 x))',
-                                  '(QRESYNC (1 1 *))', '(QRESYNC (1 1 1 (1)))', '(QRESYNC (1 1 1 (1 1)) x)', '(QRESYNC (1 1) QRESYNC', '(QRESYNC 1 1)', '(CONDSTORE',
-                                  '()'])
+                                  '(QRESYNC (1 1 *))', '(QRESYNC (1 1 1 (1)))', '(QRESYNC (1 1 1 (1 1)) x)', '(QRESYNC (1 1) QRESYNC', '(QRESYNC 1 1)', '(CONDSTORE'])
 def test_malformed_parameter(imap, args):
     imap.enable('QRESYNC')
     imap.bad('SELECT INBOX ' + args)
