@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,10 +89,13 @@ child_open(struct child *ch, enum role role)
 {
 	struct stat st;
 	struct proc_message m;
+	char name[16];	/* for ps and top; the kernel keeps 15 */
 	int fd;
 	enum err e;
 
 	*ch = (struct child){ .role = role };
+	snprintf(name, sizeof(name), "posthorn-%s", role_table[role].name);
+	prctl(PR_SET_NAME, name);
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		ch->peer_fd[i] = -1;
 	log_setup(LOG_INFO, role_table[role].name);

@@ -1,0 +1,284 @@
+"""The processes: started, confined, restarted, reloaded, ended; the configuration's errors."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import tls
+from harness.lmtp import wait_until
+from harness.parse import ProtocolError
+from harness.server import Server, alive, free_base
+
+pytestmark = pytest.mark.own_server
+
+
+@pytest.fixture
+def own():
+    """Makes servers of this test's own: own(args)."""
+    servers = []
+
+    def make(*args, users=5):
+        s = Server(users=users, args=args)
+        servers.append(s)
+        return s.start()
+
+    yield make
+    for s in servers:
+        s.close()
+
+
+def programs():
+    s = Server()
+    os.rmdir(s.dir)
+    return s.program, str(pathlib.Path(s.program).parent.parent / 'daemon' / 'posthornd')
+
+
+def status(pid):
+    with open('/proc/%d/status' % pid) as f:
+        return dict(line.split(':', 1) for line in f.read().splitlines())
+
+
+def is_sanitized():
+    return b'__asan_init' in open(programs()[1], 'rb').read() or b'__tsan_init' in open(programs()[1], 'rb').read()
+
+
+def login_soon(server, user='user1', within=5):
+    """Logs in; while the server says that it is busy or is just being started again, it is asked again."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            return server.login(user)
+        except (ProtocolError, OSError, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_roles_are_confined(own):
+    server = own()
+    mail, auth = server.role_pid('mail'), server.role_pid('auth')
+    assert mail and auth and mail != auth
+    for pid in mail, auth:
+        s = status(pid)
+        assert s['NoNewPrivs'].strip() == '1'
+        if not is_sanitized():
+            assert s['Seccomp'].strip() == '2'
+    if os.getuid() == 0 and 'stay root' not in server.log():
+        uids = {status(pid)['Uid'].split()[0] for pid in (mail, auth)}
+        assert len(uids) == 2 and '0' not in uids
+
+
+def test_auth_dies(own):
+    """Those who are logged in notice nothing; the next login works at once."""
+    server = own()
+    c = server.login('user1')
+    c.select()
+    server.kill_role('auth')
+    login_soon(server, 'user2').close()
+    c.ok('NOOP')
+    c.close()
+    assert re.search('event=child-ended role=auth', server.log())
+
+
+def test_mail_dies(own):
+    server = own()
+    c = server.login('user1')
+    uid = c.append('Subject: x\r\n\r\nkept\r\n')
+    server.kill_role('mail')
+    started = time.monotonic()
+    again = login_soon(server)
+    assert time.monotonic() - started < 5
+    again.select()
+    assert again.uid_map() == {uid: 1}
+    again.close()
+    c.close()
+
+
+def test_supervisor_dies(own):
+    """Its children do not go on alone: nobody could restart them or end them."""
+    server = own()
+    children = [p for p in server.pids() if p != server.proc.pid]
+    server.expect_errors = True
+    os.kill(server.proc.pid, signal.SIGKILL)
+    server.proc.wait()
+    wait_until(lambda: not any(alive(p) for p in children), 10)
+    server.proc.stdout.close()
+    server.proc = None
+
+
+def test_bye_on_sigterm(own):
+    server = own()
+    c = server.login('user1')
+    server.proc.send_signal(signal.SIGTERM)
+    c.wait_name('BYE')
+    c.closed()
+    c.close()
+    assert server.proc.wait(10) == 0
+
+
+def config_of(server):
+    return pathlib.Path(server.store) / 'posthornd.conf'
+
+
+def test_reload(own):
+    """SIGHUP: what can be changed is changed, what can't is named, and no session ends."""
+    server = own()
+    c = server.login('user1')
+    server.login('user1@elsewhere.example').close()        # no mail_domains: all are ours
+    path = config_of(server)
+    path.write_text(path.read_text() + 'mail_domains = {"example.org"}\nthreads = 7\n')
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: 'event=reload result=done' in server.log())
+    assert re.search('event=reload option=threads result="?needs a restart', server.log())
+
+    def is_refused():
+        try:
+            server.login('user1@elsewhere.example').close()
+        except (AssertionError, ProtocolError):
+            return True
+        return False
+
+    wait_until(is_refused)
+    server.login('user1@example.org').close()
+    c.ok('NOOP')
+    # A file with an error changes nothing.
+    server.expect_errors = True
+    path.write_text(path.read_text() + 'mail_domain = {"x"}\n')
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: 'did you mean' in server.log())
+    server.login('user1@example.org').close()
+    c.ok('NOOP')
+    c.close()
+
+
+def make_certificate(folder, name):
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+                    '-subj', '/CN=' + name, '-keyout', folder / 'key.pem', '-out', folder / 'cert.pem'], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def served_name(server):
+    c = server.connect(ssl=True)
+    der = c.sock.getpeercert(True)
+    c.close()
+    text = subprocess.run(['openssl', 'x509', '-inform', 'DER', '-noout', '-subject'], input=der, stdout=subprocess.PIPE,
+                          check=True).stdout.decode()
+    return text.strip().rpartition('=')[2].strip()
+
+
+def test_certificates_are_swapped(own, tmp_path):
+    make_certificate(tmp_path, 'first.example')
+    # Only the supervisor may read the key: it is handed over, not opened again.
+    os.chmod(tmp_path / 'key.pem', 0o600)
+    server = own('--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem'))
+    assert served_name(server) == 'first.example'
+    c = server.login('user1', ssl=True)
+    make_certificate(tmp_path, 'second.example')
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: served_name(server) == 'second.example')
+    c.ok('NOOP')
+    # A pair that does not belong together is refused, and the old one stays.
+    server.expect_errors = True
+    (tmp_path / 'key.pem').write_text('nonsense')
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: 'the old ones stay' in server.log())
+    assert served_name(server) == 'second.example'
+    c.ok('NOOP')
+    c.close()
+
+
+def daemon(config, *args, **more):
+    return subprocess.run([programs()[1], '-c', str(config), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=30, **more)
+
+
+def test_configuration_errors(tmp_path):
+    path = tmp_path / 'c.conf'
+    path.write_text('# fine\nidle_timeot = 5m\n')
+    r = daemon(path)
+    assert r.returncode == 1
+    assert r.stdout == '%s:2: unknown option "idle_timeot"; did you mean "idle_timeout"?\n' % path
+    path.write_text('threads = many\n\nimap_listen = {"nowhere"}\n')
+    r = daemon(path, '-t')
+    assert r.returncode == 1
+    assert r.stdout.startswith('%s:1: threads: "many" is not a number from 0 to 256\n%s:3: imap_listen: ' % (path, path))
+    path.write_text('')
+    assert daemon(path, '-t').returncode == 0
+    assert daemon(tmp_path / 'missing').returncode == 1
+
+
+def test_busy_port(tmp_path):
+    """All ports are bound before anything else happens; one that is taken is named."""
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        port = s.getsockname()[1]
+        path = tmp_path / 'c.conf'
+        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+                        'imap_listen = {"127.0.0.1:%d"}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, port))
+        r = daemon(path)
+        assert r.returncode == 1
+        assert "can't listen on 127.0.0.1:%d for imap" % port in r.stdout
+
+
+def test_sockets_from_systemd(tmp_path):
+    program = programs()[1]
+    path = tmp_path / 'c.conf'
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        port = s.getsockname()[1]
+        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+                        'imap_listen = {"127.0.0.1:%d"}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, port))
+        script = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" -c "$1" -a ready'
+        p = subprocess.Popen(['sh', '-c', script, program, str(path)], stdout=subprocess.PIPE, pass_fds=[3],
+                             preexec_fn=lambda: os.dup2(s.fileno(), 3), stderr=subprocess.DEVNULL)
+    try:
+        assert p.stdout.readline() == b'ready\n'
+        with socket.create_connection(('127.0.0.1', port), 10) as c:
+            assert c.recv(100).startswith(b'* OK')
+    finally:
+        p.terminate()
+        assert p.wait(20) == 0
+        p.stdout.close()
+
+
+def test_failures_are_held_back(own):
+    server = own('--set', 'auth_failure_delay=300ms')
+    c = server.connect()
+    started = time.monotonic()
+    c.no('LOGIN user1 wrong', code='AUTHENTICATIONFAILED')
+    known = time.monotonic() - started
+    started = time.monotonic()
+    c.no('LOGIN nobody wrong', code='AUTHENTICATIONFAILED')
+    unknown = time.monotonic() - started
+    assert known >= 0.3 and unknown >= 0.3
+    c.close()
+
+
+def test_cleartext_never(own):
+    server = own('--set', 'cleartext_login=never')
+    c = server.connect()
+    assert 'LOGINDISABLED' in c.capabilities()
+    c.no('LOGIN user1 secret', code='PRIVACYREQUIRED')
+    c.starttls(tls.context())
+    assert 'LOGINDISABLED' not in c.capabilities()
+    c.login('user1', 'secret')
+    c.close()
+
+
+def test_two_servers_one_store(own, tmp_path):
+    """The second is told that the store is in use, and ends."""
+    server = own()
+    path = tmp_path / 'c.conf'
+    base = free_base()
+    text = config_of(server).read_text()
+    text = re.sub(r'127\.0\.0\.1:\d+', lambda m: '127.0.0.1:%d' % (base + 143), text, count=1)
+    text = re.sub(r'imaps_listen.*', 'imaps_listen = {}', text)
+    text = re.sub(r'lmtp_listen.*', 'lmtp_listen = {}', text)
+    text = re.sub(r'run_dir.*', 'run_dir = "%s/r"' % tmp_path, text)
+    path.write_text(text)
+    r = daemon(path)
+    assert r.returncode == 1 and 'INUSE' in r.stdout
+    server.login('user1').close()

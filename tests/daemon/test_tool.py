@@ -1,0 +1,220 @@
+"""The tool: users, mailboxes, import and export, on a running server."""
+
+import json
+import mailbox
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from harness.server import Server
+
+pytestmark = pytest.mark.own_server
+
+
+class Tool:
+    def __init__(self, server):
+        self.server = server
+
+    def __call__(self, *args, input=None, fails=False):
+        r = subprocess.run([self.server.program, '-c', os.path.join(self.server.store, 'posthornd.conf'), *map(str, args)],
+                           input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                           stdin=None if input is not None else subprocess.DEVNULL)
+        assert (r.returncode != 0) == fails, (args, r.stdout, r.stderr)
+        return r.stderr if fails else r.stdout
+
+    def json(self, *args):
+        return [json.loads(line) for line in self('--json', *args).splitlines()]
+
+
+@pytest.fixture(scope='module')
+def running():
+    server = Server(users=30)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def tool(running):
+    return Tool(running)
+
+
+@pytest.fixture
+def name(running):
+    return running.user()
+
+
+def test_user_life(running, tool):
+    tool('user', 'add', 'Joe@Example.org', '--password', 'hunter2')
+    running.login('user1').close()
+    c = running.connect()
+    c.login('joe@example.org', 'hunter2')
+    c.close()
+    assert 'already' in tool('user', 'add', 'joe@example.org', '--password', 'x', fails=True)
+    # The new password holds at once, though the old one was verified a moment ago.
+    tool('user', 'passwd', 'joe@example.org', input='other\n')
+    c = running.connect()
+    c.no('LOGIN joe@example.org hunter2', code='AUTHENTICATIONFAILED')
+    c.login('joe@example.org', 'other')
+    c.close()
+    tool('user', 'passwd', 'joe@example.org', '--disable')
+    c = running.connect()
+    c.no('LOGIN joe@example.org other', code='CONTACTADMIN')
+    c.no('LOGIN joe@example.org wrong', code='AUTHENTICATIONFAILED')
+    tool('user', 'passwd', 'joe@example.org', '--enable')
+    c.login('joe@example.org', 'other')
+    c.close()
+    row = [u for u in tool.json('user', 'list') if u['user'] == 'joe@example.org'][0]
+    assert row['scheme'] == 'ARGON2ID' and row['scram'] and not row['disabled']
+    tool('user', 'delete', 'joe@example.org')
+    assert 'no user' in tool('user', 'delete', 'joe@example.org', fails=True)
+    c = running.connect()
+    c.no('LOGIN joe@example.org other', code='AUTHENTICATIONFAILED')
+    c.close()
+
+
+def test_hash_brought_along(running, tool):
+    """It is accepted, and replaced when its owner logs in."""
+    tool('user', 'add', 'mover', '--hash', '{SSHA256}oBmrdHcA6OZEkkCLeXh71YAerbvhXz1qqwjrPsXmEtNzYWx0c2FsdA==')
+    assert 'scheme' in tool('user', 'add', 'bad', '--hash', 'oBmrdHcA6', fails=True)
+    c = running.connect()
+    c.no('LOGIN mover wrong')
+    c.login('mover', 'secret')
+    from harness.lmtp import wait_until
+    wait_until(lambda: [u for u in tool.json('user', 'list') if u['user'] == 'mover'][0]['scheme'] == 'ARGON2ID')
+    d = running.connect()
+    d.login('mover', 'secret')
+    c.close()
+    d.close()
+
+
+def test_bad_names(tool):
+    for name in 'a b', 'a/b', '*', '', '.hidden':
+        tool('user', 'add', name, '--password', 'x', fails=True)
+
+
+def test_usage(tool):
+    assert 'unknown command' in tool('frobnicate', fails=True)
+    assert 'usage: posthorn user add' in tool('user', 'add', fails=True)
+    assert 'user add' in tool('help')
+
+
+def test_config(tool, running):
+    assert tool('config', 'show', 'hostname') == '"localhost"\n'
+    assert 'imap_listen = {"127.0.0.1:%d"}\n' % running.imap[1] in tool('config', 'show', '--changed')
+    assert 'retention = 7d\n' in tool('config', 'show')
+    assert tool('config', 'check').endswith('good\n')
+
+
+def test_mailboxes(tool, name, running):
+    tool('mailbox', 'create', name, 'Work/2026')
+    tool('mailbox', 'rename', name, 'Work/2026', 'Work/2027')
+    assert 'Work/2027' in tool('mailbox', 'list', name)
+    c = running.login(name)
+    c.ok('STATUS Work/2027 (MESSAGES)')
+    tool('mailbox', 'delete', name, 'Work/2027')
+    c.no('STATUS Work/2027 (MESSAGES)')
+    c.close()
+    tool('mailbox', 'list', 'nobody', fails=True)
+
+
+def test_who(tool, name, running):
+    c = running.login(name)
+    assert any(row.get('user') == name for row in tool.json('who'))
+    assert name in tool('who')
+    c.close()
+
+
+def message(n, text='body\n'):
+    return 'From: a@example.org\nTo: b@example.org\nSubject: message %d\nMessage-ID: <%d@test>\n\n%s' % (n, n, text)
+
+
+def bodies(c):
+    return [c.body(i + 1) for i in range(len(c.uid_map()))]
+
+
+def crlf(text):
+    return text.replace('\n', '\r\n').encode()
+
+
+def test_import_mbox(tool, name, running, tmp_path):
+    box = tmp_path / 'box'
+    box.write_text('From a@example.org Mon Jan  5 10:00:00 2026\n' + message(1, '>From the start\n') + '\n'
+                   'From a@example.org Tue Jan  6 11:30:00 2026\nStatus: RO\nX-Status: F\n' + message(2) + '\n')
+    tool('import', name, box)
+    c = running.login(name)
+    c.select()
+    assert b'\r\n\r\nFrom the start\r\n' in c.body(1)
+    flags = c.flags()
+    assert flags == {1: set(), 2: {'\\seen', '\\flagged'}}
+    dates = c.ok('FETCH 1:2 (INTERNALDATE)').fetches()
+    assert 'Jan-2026' in str(dates)
+    c.close()
+
+
+def test_maildir_there_and_back(tool, name, running, tmp_path):
+    md = mailbox.Maildir(tmp_path / 'md', create=True)
+    m = mailbox.MaildirMessage(message(1))
+    m.set_subdir('cur')
+    m.set_flags('FS')
+    m.set_date(1750000000)
+    md.add(m)
+    folder = md.add_folder('Lists')
+    folder.add(mailbox.MaildirMessage(message(2)))
+    tool('import', name, tmp_path / 'md')
+    c = running.login(name)
+    c.select()
+    assert bodies(c) == [crlf(message(1))]
+    assert c.flags() == {1: {'\\seen', '\\flagged'}}
+    assert '15-Jun-2025' in str(c.ok('FETCH 1 (INTERNALDATE)').fetches())
+    c.select('Lists')
+    assert bodies(c) == [crlf(message(2))]
+    c.close()
+    out = tmp_path / 'out'
+    tool('export', name, '--format', 'maildir', out)
+    back = mailbox.Maildir(out, create=False)
+    assert [sorted(m.get_flags()) for m in back] == [['F', 'S']]
+    assert 'Lists' in back.list_folders()
+    assert [m['Subject'] for m in back.get_folder('Lists')] == ['message 2']
+
+
+def test_eml_there_and_back(tool, name, running, tmp_path):
+    (tmp_path / 'in').mkdir()
+    for n in range(1, 4):
+        (tmp_path / 'in' / ('%d.eml' % n)).write_text(message(n, 'From here\n.\n'))
+    tool('import', name, '--mailbox', 'New', tmp_path / 'in')
+    tool('export', name, '--mailbox', 'New', '--format', 'eml', tmp_path / 'out')
+    got = sorted(p.read_bytes() for p in pathlib.Path(tmp_path / 'out').rglob('*.eml'))
+    assert got == sorted(crlf(message(n, 'From here\n.\n')) for n in range(1, 4))
+    tool('export', name, '--mailbox', 'New', '--format', 'mbox', tmp_path / 'mbox')
+    files = [p for p in pathlib.Path(tmp_path / 'mbox').rglob('*') if p.is_file()]
+    assert len(files) == 1
+    text = files[0].read_text()
+    assert text.count('\n>From here\n') == 3
+
+
+def test_delete_with_mail(tool, running):
+    tool('user', 'add', 'leaver', '--password', 'x')
+    c = running.connect()
+    c.login('leaver', 'x')
+    c.append('Subject: y\r\n\r\nz\r\n')
+    c.close()
+    tool('user', 'delete', 'leaver', '--mail')
+    tool('user', 'add', 'leaver', '--password', 'x')
+    c = running.connect()
+    c.login('leaver', 'x')
+    assert c.status('INBOX', 'MESSAGES')['MESSAGES'] == 0
+    c.close()
+
+
+def test_without_server(tmp_path):
+    """Users need no server; mail does, and the tool says so."""
+    path = tmp_path / 'c.conf'
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n' % (tmp_path, tmp_path))
+    program = Server().program
+    r = subprocess.run([program, '-c', path, 'user', 'add', 'joe', '--password', 'x'], capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    r = subprocess.run([program, '-c', path, 'mailbox', 'list', 'joe'], capture_output=True, text=True)
+    assert r.returncode == 1 and 'is posthornd running' in r.stderr
