@@ -70,6 +70,7 @@ test_authenticate(void)
 	client_send(&c, STR("!!!\r\n"));
 	CHECK_HAS(client_line(&c), "b BAD ");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE FROB"), " NO This mechanism is not offered.");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN ="), " BAD An empty response does not do.");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQB3cm9uZw=="), " NO [AUTHENTICATIONFAILED]");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ="), " OK [CAPABILITY ");
 	client_close(&c);

@@ -19,6 +19,7 @@ struct authenticate_ctx {
 	struct str mech, initial;	/* as it came, in base64 */
 	bool has_initial;
 	bool is_line_due;		/* "+ ..." was sent */
+	bool said_nothing;		/* the client's last message was empty */
 };
 
 /* Strict: groups of four, padding only at the end. */
@@ -83,6 +84,7 @@ begin(struct session *s, struct command *c, struct authenticate_ctx *x)
 		c->text = STR("The initial response is no base64.");
 		return ERR_SYNTAX;
 	}
+	x->said_nothing = x->has_initial && start.initial.n == 0;
 	login_begin(&x->login, s, c, &start);
 	return ERR_WAIT;
 }
@@ -119,12 +121,18 @@ authenticate_run(struct session *s, struct command *c)
 	case LOGIN_ASKED:
 		return ERR_WAIT;
 	case LOGIN_CHALLENGED:
+		/* Nothing for nothing could go on for ever. */
+		if (x->said_nothing && x->login.data.n == 0) {
+			c->text = STR("An empty response does not do.");
+			return ERR_SYNTAX;
+		}
 		if (!x->is_line_due)
 			send_challenge(s, x, c->arena);
 		e = take_response(s, c, &response);
 		if (e != ERR_OK)
 			return e;
 		x->is_line_due = false;
+		x->said_nothing = response.n == 0;
 		login_respond(&x->login, response);
 		return ERR_WAIT;
 	case LOGIN_SUCCEEDED:
