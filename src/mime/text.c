@@ -124,9 +124,9 @@ names_add(struct str value, struct buf *out)
 static void
 field_add(const struct mime_text *t, const struct mime_field *f, struct buf *out)
 {
-	bool is_root = t->part == t->msg->root;
+	bool is_of_message = t->part->parent == NULL || t->part->parent->kind == MIME_KIND_MESSAGE;
 
-	if (!is_root && str_starts_nocase(f->name, STR("content-")) && !str_eq_nocase(f->name, STR("content-description"))) {
+	if (!is_of_message && str_starts_nocase(f->name, STR("content-")) && !str_eq_nocase(f->name, STR("content-description"))) {
 		if (str_eq_nocase(f->name, STR("content-type")) || str_eq_nocase(f->name, STR("content-disposition")))
 			names_add(f->value, out);
 		return;

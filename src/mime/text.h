@@ -18,7 +18,7 @@ struct mime_text;
 
 enum mime_text_what {
 	MIME_TEXT_HEADER = 1,	/* the root header block */
-	MIME_TEXT_BODY = 2,	/* text and message parts; of the headers of parts and nested messages what people see */
+	MIME_TEXT_BODY = 2,	/* text and message parts; headers of nested messages, and of parts what people see */
 	MIME_TEXT_SOURCE = 4,	/* HTML a second time, as it is written */
 };
 
