@@ -411,7 +411,9 @@ account_trim_commits(struct account *a, struct list *gone)
 	list_each(&a->loads, l, struct tree_load, node)
 		keep_above = MIN(keep_above, l->durable_at_start);
 	list_each(&a->commits, c, struct commit, node) {
-		if (c->is_done && (c->is_failed || c->version <= keep_above)) {
+		if (!c->is_done)
+			return;	/* the engine answers in order, and the queue may be long */
+		if (c->is_failed || c->version <= keep_above) {
 			list_remove(&c->node);
 			list_add_tail(gone, &c->node);
 		}

@@ -73,30 +73,43 @@ entry_encode(char *p, const struct page_entry *e)
 void
 page_entry(struct str page, unsigned index, struct page_entry *out)
 {
-	entry_decode(page_at(page, index), out);
-	out->keywords = page_keywords(page, index);
+	unsigned n = page_count(page);
+
+	*out = (struct page_entry){
+		.modseq = get_le64(page_column(page, n, COLUMN_MODSEQ) + index * 8),
+		.size_bytes = get_le64(page_column(page, n, COLUMN_SIZE) + index * 8),
+		.internal_s = (int64_t)get_le64(page_column(page, n, COLUMN_INTERNAL) + index * 8),
+		.saved_s = (int64_t)get_le64(page_column(page, n, COLUMN_SAVED) + index * 8),
+		.msgno = get_le32(page_column(page, n, COLUMN_MSGNO) + index * 4),
+		.flags = get_le16(page_column(page, n, COLUMN_FLAGS) + index * 2),
+		.internal_zone_min = (int16_t)get_le16(page_column(page, n, COLUMN_ZONE) + index * 2),
+		.keywords = page_keywords(page, index),
+	};
 }
 
 void
 page_sum(struct str page, struct page_sums *out)
 {
-	unsigned n = (unsigned)__builtin_popcountll(page_mask(page));
+	unsigned n = page_count(page);
+	const char *modseqs, *sizes, *flags;
 	struct page_sums s = { .count = n };
 
+	if (n == 0) {
+		*out = s;
+		return;
+	}
+	modseqs = page_column(page, n, COLUMN_MODSEQ);
+	sizes = page_column(page, n, COLUMN_SIZE);
+	flags = page_column(page, n, COLUMN_FLAGS);
 	for (unsigned i = 0; i < n; i++) {
-		const char *p = page_at(page, i);
-		uint64_t modseq = get_le64(p), size = get_le64(p + 8);
-		uint16_t flags = get_le16(p + 36);
+		uint64_t modseq = get_le64(modseqs + i * 8), size = get_le64(sizes + i * 8);
+		uint16_t f = get_le16(flags + i * 2);
 
 		s.size_bytes += size;
-		if (modseq > s.modseq)
-			s.modseq = modseq;
-		if ((flags & FLAG_SEEN) == 0)
-			s.unseen++;
-		if ((flags & FLAG_DELETED) != 0) {
-			s.deleted++;
-			s.deleted_bytes += size;
-		}
+		s.modseq = MAX(s.modseq, modseq);
+		s.unseen += (f & FLAG_SEEN) == 0;
+		s.deleted += (f & FLAG_DELETED) != 0;
+		s.deleted_bytes += (f & FLAG_DELETED) != 0 ? size : 0;
 	}
 	*out = s;
 }
@@ -224,32 +237,42 @@ work_store(const struct work *w, struct buf *out)
 {
 	unsigned n = (unsigned)__builtin_popcountll(w->mask), i = 0;
 	bool has_keywords = false;
-	char *p, *k;
+	struct str page;
+	size_t size;
+	char *p;
 
 	for (uint64_t m = w->mask; m != 0; m &= m - 1) {
 		if (!keywords_is_empty(w->e[__builtin_ctzll(m)].keywords))
 			has_keywords = true;
 	}
 	buf_clear(out);
-	p = buf_reserve(out, PAGE_HEADER_BYTES + n * (PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0)));
+	size = PAGE_HEADER_BYTES + n * (size_t)(PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
+	p = buf_reserve(out, size);
 	if (p == NULL)
 		return;
 	memset(p, 0, PAGE_HEADER_BYTES);
 	p[0] = PAGE_FORMAT;
 	p[1] = (char)((has_keywords ? PAGE_HAS_KEYWORDS : 0) | (w->is_damaged ? PAGE_IS_DAMAGED : 0));
 	put_le64(p + 8, w->mask);
-	p += PAGE_HEADER_BYTES;
-	k = p + (size_t)n * PAGE_ENTRY_BYTES;
+	page = str_make(p, size);
 	for (uint64_t m = w->mask; m != 0; m &= m - 1, i++) {
 		const struct page_entry *e = &w->e[__builtin_ctzll(m)];
 
-		entry_encode(p + i * PAGE_ENTRY_BYTES, e);
+		put_le64((char *)page_column(page, n, COLUMN_MODSEQ) + i * 8, e->modseq);
+		put_le64((char *)page_column(page, n, COLUMN_SIZE) + i * 8, e->size_bytes);
+		put_le64((char *)page_column(page, n, COLUMN_INTERNAL) + i * 8, (uint64_t)e->internal_s);
+		put_le64((char *)page_column(page, n, COLUMN_SAVED) + i * 8, (uint64_t)e->saved_s);
+		put_le32((char *)page_column(page, n, COLUMN_MSGNO) + i * 4, e->msgno);
+		put_le16((char *)page_column(page, n, COLUMN_FLAGS) + i * 2, e->flags);
+		put_le16((char *)page_column(page, n, COLUMN_ZONE) + i * 2, (uint16_t)e->internal_zone_min);
 		if (has_keywords) {
-			put_le64(k + i * PAGE_KEYWORD_BYTES, e->keywords.w[0]);
-			put_le64(k + i * PAGE_KEYWORD_BYTES + 8, e->keywords.w[1]);
+			char *k = (char *)page_column(page, n, PAGE_ENTRY_BYTES) + i * PAGE_KEYWORD_BYTES;
+
+			put_le64(k, e->keywords.w[0]);
+			put_le64(k + 8, e->keywords.w[1]);
 		}
 	}
-	out->n = PAGE_HEADER_BYTES + n * (PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
+	out->n = size;
 }
 
 static void

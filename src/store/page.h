@@ -53,11 +53,24 @@ static inline uint64_t page_mask(struct str page) { return page.n == 0 ? 0 : get
 static inline bool page_is_damaged(struct str page) { return page.n != 0 && (page.p[1] & PAGE_IS_DAMAGED) != 0; }
 /** Index of a UID's bit in the packed entries. */
 static inline unsigned page_index(uint64_t mask, unsigned bit) { return (unsigned)__builtin_popcountll(mask & (((uint64_t)1 << bit) - 1)); }
-static inline const char *page_at(struct str page, unsigned index) { return page.p + PAGE_HEADER_BYTES + index * PAGE_ENTRY_BYTES; }
-static inline uint64_t page_modseq(struct str page, unsigned index) { return get_le64(page_at(page, index)); }
-static inline uint64_t page_size(struct str page, unsigned index) { return get_le64(page_at(page, index) + 8); }
-static inline uint32_t page_msgno(struct str page, unsigned index) { return get_le32(page_at(page, index) + 32); }
-static inline uint16_t page_flags(struct str page, unsigned index) { return get_le16(page_at(page, index) + 36); }
+/*
+ * Entries lie in columns, so that what is compared or added up lies together: modseq 8, size 8, internal date 8, saved 8, msgno 4,
+ * flags 2, zone 2 bytes an entry; then keywords, 16 bytes, when PAGE_HAS_KEYWORDS. n: entries in the page.
+ */
+enum {
+	COLUMN_MODSEQ = 0,
+	COLUMN_SIZE = 8,
+	COLUMN_INTERNAL = 16,
+	COLUMN_SAVED = 24,
+	COLUMN_MSGNO = 32,
+	COLUMN_FLAGS = 36,
+	COLUMN_ZONE = 38,
+};
+static inline unsigned page_count(struct str page) { return (unsigned)__builtin_popcountll(page_mask(page)); }
+static inline const char *page_column(struct str page, unsigned n, unsigned column) { return page.p + PAGE_HEADER_BYTES + (size_t)n * column; }
+static inline uint64_t page_modseq(struct str page, unsigned index) { return get_le64(page_column(page, 0, COLUMN_MODSEQ) + index * 8); }
+static inline uint32_t page_msgno(struct str page, unsigned index) { return get_le32(page_column(page, page_count(page), COLUMN_MSGNO) + index * 4); }
+static inline uint16_t page_flags(struct str page, unsigned index) { return get_le16(page_column(page, page_count(page), COLUMN_FLAGS) + index * 2); }
 struct keywords page_keywords(struct str page, unsigned index);
 /** Decodes the index-th entry. */
 void page_entry(struct str page, unsigned index, struct page_entry *out);
