@@ -458,6 +458,39 @@ is_private(struct str base, const struct str *operands, size_t count)
 	return count != 0 && operands[0].n != 0 && operands[0].p[0] == OP_PRIVATE;
 }
 
+/* The usual operand, flags of messages without keywords, patches two columns of a copy; false when it is not that. */
+static bool
+set_in_place(struct str base, struct str op, struct buf *out)
+{
+	bool is_same = op.n > 1 && (op.p[1] & OP_IS_SAME) != 0;
+	unsigned n, i = 0;
+	uint64_t mask, modseq;
+	const char *values;
+	struct str page;
+
+	if (op.n < OP_HEADER_BYTES + 16 || op.p[0] != OP_SET || (op.p[1] & OP_HAS_KEYWORDS) != 0 || base.n == 0 ||
+	    !page_is_valid(base) || (base.p[1] & PAGE_HAS_KEYWORDS) != 0)
+		return false;
+	modseq = get_le64(op.p + OP_HEADER_BYTES);
+	mask = get_le64(op.p + OP_HEADER_BYTES + 8);
+	values = op.p + OP_HEADER_BYTES + 16;
+	if ((mask & ~page_mask(base)) != 0 ||
+	    op.n != OP_HEADER_BYTES + 16 + (is_same ? 1 : (size_t)__builtin_popcountll(mask)) * 2)
+		return false;
+	buf_clear(out);
+	buf_str_add(out, base);
+	page = buf_str(out);
+	n = page_count(page);
+	for (uint64_t m = mask; m != 0; m &= m - 1) {
+		unsigned at = page_index(page_mask(page), (unsigned)__builtin_ctzll(m));
+
+		put_le64(out->p + PAGE_HEADER_BYTES + at * 8, modseq);
+		put_le16((char *)page_column(page, n, COLUMN_FLAGS) + at * 2,
+		    get_le16(values + (is_same ? 0 : i++) * 2) & FLAGS_STORABLE);
+	}
+	return true;
+}
+
 void
 page_merge(struct str base, const struct str *operands, size_t count, struct buf *out)
 {
@@ -467,6 +500,8 @@ page_merge(struct str base, const struct str *operands, size_t count, struct buf
 		private_merge(base, operands, count, out);
 		return;
 	}
+	if (count == 1 && set_in_place(base, operands[0], out))
+		return;
 	work_load(&w, base);
 	for (size_t i = 0; i < count; i++)
 		apply(&w, operands[i]);

@@ -47,6 +47,7 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	v->info.exists = tree_sums(tree)->count;
 	v->tree = tree;
 	v->version = use->version;
+	v->at = xcalloc(1, sizeof(*v->at));
 	snapshot_unref(use);
 	view_take_recent(v, 1);
 	*out = v;
@@ -63,6 +64,7 @@ view_close(struct view *v)
 	tree_unref(v->tree);
 	mailbox_state_unref(v->state);
 	rangeset_done(&v->recent);
+	free(v->at);
 	account_unref(v->account);
 	free(v);
 }
@@ -154,6 +156,23 @@ view_entry(const struct view *v, struct uid uid, struct entry *out)
 	return true;
 }
 
+/* The entry behind the last one, when it lies in the same page: the usual way through a mailbox. */
+static bool
+next_in_page(struct tree_at *at, uint32_t from)
+{
+	uint64_t left;
+
+	if (at->uid == 0 || from != at->uid + 1 || from % PAGE_UIDS == 0)
+		return false;
+	left = page_mask(at->page) >> from % PAGE_UIDS;
+	if (left == 0)
+		return false;
+	at->uid = from + (uint32_t)__builtin_ctzll(left);
+	at->before++;
+	at->index++;
+	return true;
+}
+
 static bool
 next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out, struct seqnum *seq_out)
 {
@@ -170,7 +189,14 @@ next(const struct view *v, uint32_t from, struct tree_want want, struct entry *o
 bool
 view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum *seq_out)
 {
-	return next(v, from, TREE_ANY, out, seq_out);
+	struct tree_at *at = v->at;
+
+	if (!next_in_page(at, from) && !tree_next(v->tree, from, TREE_ANY, at))
+		return false;
+	entry_from(v, at->uid, at->page, at->index, out);
+	if (seq_out != NULL)
+		seq_out->v = at->before + 1;
+	return true;
 }
 
 bool

@@ -18,6 +18,7 @@ struct view {
 	uint32_t ghosts;		/* entries of tree that are marked FLAG_GHOST */
 	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
 	uint64_t version;
+	struct tree_at *at;		/* where view_next() was last, in tree; uid 0: nowhere */
 	bool is_gone;			/* the mailbox was deleted */
 	bool is_gone_told;
 	struct rangeset recent;		/* UIDs that are \Recent here */

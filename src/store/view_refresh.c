@@ -124,6 +124,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 	tree_unref(v->tree);
 	tree_unref(tree);
 	v->tree = tree_edit_end(&d.ghosts);
+	v->at->uid = 0;
 	v->version = version;
 	v->is_gone = v->is_gone || state == NULL;
 	if (state != NULL) {
