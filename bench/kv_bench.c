@@ -299,13 +299,13 @@ versions_find(struct kv *kv)
 
 /* In a process of its own: RocksDB's threads don't survive a fork. */
 static int
-crash_child(uint64_t count)
+crash_child(uint64_t count, unsigned in_flight)
 {
 	struct kv *kv = open_store();
 
 	versions_find(kv);
 	made = versions[1] * ACCOUNTS;
-	deliveries(kv, count, 64);
+	deliveries(kv, count, in_flight);
 	fflush(stdout);
 	raise(SIGKILL);
 	return 1;
@@ -345,7 +345,7 @@ main(int argc, char **argv)
 	}
 	dir = argv[1];
 	if (argc > 3)
-		return crash_child(count);
+		return crash_child(count, argc > 4 ? (unsigned)atoi(argv[4]) : 64);
 	kv = crash(argc > 2 ? argv[2] : "20000");
 	start = now_s();
 	kv_close(kv);

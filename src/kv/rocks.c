@@ -262,6 +262,8 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 		e = rocks_stages_sweep(r);
 	if (e == ERR_OK && !r->options.read_only)
 		e = rocks_committer_start(r);
+	if (e == ERR_OK && !r->options.read_only)
+		e = rocks_tidier_start(r);
 	if (e == ERR_OK)
 		e = rocks_readers_start(r);
 	return e;
@@ -288,6 +290,7 @@ static void
 rocks_end(struct rocks *r, bool is_flushed)
 {
 	rocks_committer_stop(r);
+	rocks_tidier_stop(r);
 	if (r->readers != NULL)
 		rocks_readers_stop(r);
 	if (is_flushed)
@@ -310,6 +313,8 @@ rocks_end(struct rocks *r, bool is_flushed)
 	pthread_mutex_destroy(&r->read_lock);
 	pthread_cond_destroy(&r->read_changed);
 	pthread_mutex_destroy(&r->unpacked_lock);
+	pthread_mutex_destroy(&r->tidy_lock);
+	pthread_cond_destroy(&r->tidy_changed);
 	kv_done(&r->kv);
 	free(r->dir);
 	free(r);
@@ -409,6 +414,8 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	pthread_mutex_init(&r->read_lock, NULL);
 	pthread_cond_init(&r->read_changed, NULL);
 	pthread_mutex_init(&r->unpacked_lock, NULL);
+	pthread_mutex_init(&r->tidy_lock, NULL);
+	pthread_cond_init(&r->tidy_changed, NULL);
 	pthread_condattr_destroy(&monotonic);
 	list_init(&r->commits);
 	list_init(&r->chunks);

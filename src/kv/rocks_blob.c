@@ -364,6 +364,8 @@ rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *
 		e = rocks_batch_write(r, false);
 	else
 		rocksdb_writebatch_clear(r->batch);
+	if (e == ERR_OK && swept > 0)
+		rocks_tidy_note(r, swept);
 	*swept_out = swept;
 	*is_more_out = count == SWEEP_BLOBS;
 	return e;

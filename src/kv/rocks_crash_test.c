@@ -812,7 +812,81 @@ test_checkpoint(void)
 	memcpy(dir, live, sizeof(dir));
 }
 
-/* Space is given back when messages go: in files, not only in rows. */
+static uint64_t
+dir_bytes(void)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	uint64_t bytes = 0;
+
+	while ((entry = readdir(d)) != NULL) {
+		struct stat st;
+
+		if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_size;
+	}
+	closedir(d);
+	return bytes;
+}
+
+#define SPACE_BYTES 150000u
+#define SPACE_MESSAGES 700u
+
+/* A link to the i-th of many messages, or one less; its bytes can't be compressed. */
+static void
+space_link(struct kv *kv, struct kv_txn *t, unsigned i, bool is_link)
+{
+	char *p = xmalloc(SPACE_BYTES);
+	struct kv_stage *s = kv_stage_new(kv);
+	struct blob_id id;
+	uint64_t length;
+	size_t taken;
+
+	for (unsigned j = 0; j + 8 <= SPACE_BYTES; j += 8)
+		put_le64(p + j, hash_u64(i * 1000000ull + j));
+	CHECK_U64(kv_stage_write(s, str_make(p, SPACE_BYTES), &taken, NULL), ERR_OK);
+	CHECK_U64(taken, SPACE_BYTES);
+	CHECK_U64(kv_stage_seal(s, &id, &length), ERR_OK);
+	if (is_link)
+		kv_link(t, &id, 1, s);
+	else
+		kv_unlink(t, &id, 1);
+	kv_stage_unref(s);
+	free(p);
+}
+
+/* The room that deleted messages took comes back: in files, not only in rows. One of eight stays, spread over all. */
+static void
+test_space_comes_back(void)
+{
+	uint64_t before = 0, after = UINT64_MAX, swept;
+	struct kv *kv;
+
+	dir_empty();
+	kv = store_open(NULL, ERR_OK);
+	for (unsigned i = 0; i < 2 * SPACE_MESSAGES; i++) {
+		struct kv_txn *t = kv_txn_new(kv, (struct account_id){ 1 }, i, i + 1);
+
+		if (i < SPACE_MESSAGES)
+			space_link(kv, t, i, true);
+		else if (i % 8 != 0)
+			space_link(kv, t, i - SPACE_MESSAGES, false);
+		CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
+		if (i == SPACE_MESSAGES)
+			before = dir_bytes();
+	}
+	CHECK(before > (uint64_t)SPACE_MESSAGES * SPACE_BYTES);
+	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
+	for (unsigned i = 0; i < 3000 && after > before / 3; i++) {	/* work in the background: there is no event for it */
+		usleep(10000);
+		after = dir_bytes();
+	}
+	printf("# %llu MB, of which %llu deleted: then %llu MB\n", (unsigned long long)before >> 20, (unsigned long long)swept >> 20,
+	    (unsigned long long)after >> 20);
+	CHECK(after <= before / 3);
+	kv_close(kv);
+}
+
 static void
 test_full_disk(void)
 {
@@ -842,6 +916,7 @@ main(int argc, char **argv)
 		TEST(test_read_only),
 		TEST(test_checkpoint),
 		TEST(test_full_disk),
+		TEST(test_space_comes_back),
 		TEST(test_failure_is_final),
 		TEST(test_failing_open),
 		TEST(test_power_cut),

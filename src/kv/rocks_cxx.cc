@@ -1,8 +1,13 @@
-// rocks_cxx.cc - see rocks_cxx.h. The C interface's rocksdb_options_t is a struct whose only member is the Options.
+// rocks_cxx.cc - see rocks_cxx.h. The C interface's handles are structs whose first member is the object, or a pointer to it.
 #include "kv/rocks_cxx.h"
 
+#include <rocksdb/db.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
+
+#include <atomic>
+#include <cstring>
 
 namespace {
 
@@ -10,6 +15,59 @@ rocksdb::Options *
 options_of(rocksdb_options_t *o)
 {
 	return reinterpret_cast<rocksdb::Options *>(o);
+}
+
+rocksdb::DB *
+db_of(rocksdb_t *db)
+{
+	return *reinterpret_cast<rocksdb::DB **>(db);
+}
+
+rocksdb::ColumnFamilyHandle *
+cf_of(rocksdb_column_family_handle_t *cf)
+{
+	return *reinterpret_cast<rocksdb::ColumnFamilyHandle **>(cf);
+}
+
+void
+error_put(const rocksdb::Status &s, char **errptr)
+{
+	if (!s.ok() && !s.IsIncomplete() && *errptr == nullptr)
+		*errptr = strdup(s.ToString().c_str());
+}
+
+rocksdb::CompactRangeOptions
+compact_options(void *canceled)
+{
+	rocksdb::CompactRangeOptions o;
+
+	o.exclusive_manual_compaction = false;
+	o.canceled = static_cast<std::atomic<bool> *>(canceled);
+	return o;
+}
+
+// Keys of the tables that name the file, or the nearest older one: tables know only the oldest file that they name.
+bool
+tables_of(const rocksdb::ColumnFamilyMetaData &meta, uint64_t file, std::string *from, std::string *to)
+{
+	uint64_t nearest = 0;
+	bool is_found = false;
+
+	for (const auto &level : meta.levels)
+		for (const auto &table : level.files)
+			if (table.oldest_blob_file_number <= file)
+				nearest = std::max(nearest, table.oldest_blob_file_number);
+	for (const auto &level : meta.levels)
+		for (const auto &table : level.files) {
+			if (nearest == 0 || table.oldest_blob_file_number != nearest)
+				continue;
+			if (!is_found || table.smallestkey < *from)
+				*from = table.smallestkey;
+			if (!is_found || table.largestkey > *to)
+				*to = table.largestkey;
+			is_found = true;
+		}
+	return is_found;
 }
 
 class ErrorListener : public rocksdb::EventListener
@@ -46,4 +104,41 @@ rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra)
 	o->avoid_flush_during_recovery = extra->avoid_flush_during_recovery;
 	if (extra->env != nullptr)
 		o->env = static_cast<rocksdb::Env *>(extra->env);
+}
+
+void
+rocks_compact_deletions(rocksdb_t *db, rocksdb_column_family_handle_t *cf, void *canceled, char **errptr)
+{
+	rocksdb::CompactRangeOptions o = compact_options(canceled);
+
+	o.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
+	error_put(db_of(db)->CompactRange(o, cf_of(cf), nullptr, nullptr), errptr);
+}
+
+bool
+rocks_reclaim_step(rocksdb_t *db, rocksdb_column_family_handle_t *cf, double garbage_ratio, uint64_t *file, void *canceled,
+    char **errptr)
+{
+	rocksdb::CompactRangeOptions o = compact_options(canceled);
+	rocksdb::ColumnFamilyMetaData meta;
+	std::string from, to;
+	uint64_t next = 0;
+
+	db_of(db)->GetColumnFamilyMetaData(cf_of(cf), &meta);
+	for (const auto &blobs : meta.blob_files)
+		if (blobs.blob_file_number > *file && (next == 0 || blobs.blob_file_number < next) &&
+		    (double)blobs.garbage_blob_bytes >= garbage_ratio * (double)blobs.total_blob_bytes)
+			next = blobs.blob_file_number;
+	if (next == 0)
+		return false;
+	*file = next;
+	if (!tables_of(meta, next, &from, &to))
+		return true;
+	rocksdb::Slice begin(from), end(to);
+	o.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+	o.blob_garbage_collection_age_cutoff = 1.0;
+	o.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+	rocksdb::Status s = db_of(db)->CompactRange(o, cf_of(cf), &begin, &end);
+	error_put(s, errptr);
+	return s.ok();
 }

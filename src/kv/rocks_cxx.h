@@ -4,6 +4,7 @@
 
 #include <rocksdb/c.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,16 @@ struct rocks_extra {
 };
 
 void rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra);
+
+/** Has deletions of the whole family meet what they delete, so that the garbage in blob files is counted. */
+void rocks_compact_deletions(rocksdb_t *db, rocksdb_column_family_handle_t *cf, void *canceled, char **errptr);
+/**
+ * One step: the next blob file behind *file (0 at first) of which at least that part is garbage has its live rest rewritten,
+ * so that it can go. *file becomes its number. False when there is none, when canceled (atomic_bool *) became true, or with
+ * *errptr set.
+ */
+bool rocks_reclaim_step(rocksdb_t *db, rocksdb_column_family_handle_t *cf, double garbage_ratio, uint64_t *file, void *canceled,
+    char **errptr);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
  *     rocks_commit.c   the committer: the only thread that writes
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
  *     rocks_read.c     loads and bytes: cache first, else reader threads
+ *     rocks_tidy.c     gives the space of deleted messages back
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
  *
  * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their kind. CF_META has, by
@@ -119,6 +120,14 @@ struct rocks {
 	} unpacked[UNPACKED_KEPT];
 	unsigned unpacked_next;
 
+	/* Giving room back. */
+	pthread_mutex_t tidy_lock;
+	pthread_cond_t tidy_changed;
+	pthread_t tidier;
+	bool has_tidier;
+	atomic_bool tidy_ends;
+	uint64_t tidy_bytes;		/* swept and not tidied */
+
 	atomic_uint_fast64_t stat_commits, stat_batches, stat_syncs, stat_bytes, stat_loads_now, stat_loads_waited;
 };
 
@@ -183,6 +192,12 @@ enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t
 /* One account's version; o, which may carry a snapshot, is of that tier. */
 must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
     struct account_id account, uint64_t *version_out);
+
+/* ---- rocks_tidy.c */
+must_use enum err rocks_tidier_start(struct rocks *r);
+void rocks_tidier_stop(struct rocks *r);
+/* So many bytes of messages were swept. */
+void rocks_tidy_note(struct rocks *r, uint64_t swept);
 
 /* ---- rocks_wal.c */
 

@@ -168,7 +168,8 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 	rocksdb_options_set_max_write_buffer_number(r, 3);
 	rocksdb_options_set_arena_block_size(r, MIN(cf == CF_CHUNK ? CHUNK_BLOCK_BYTES : SMALL_BLOCK_BYTES, buffer));
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(r, 1);
-	rocksdb_options_set_target_file_size_base(r, 16u << 20);
+	/* Tables of chunks hold only keys; small ones let rocks_tidy.c rewrite a small part of the messages. */
+	rocksdb_options_set_target_file_size_base(r, cf == CF_CHUNK ? 512u * 1024 : 16u << 20);
 	rocksdb_options_set_max_bytes_for_level_base(r, 64u << 20);
 	rocksdb_options_set_compression(r, families[cf].is_compressed ? rocksdb_lz4_compression : rocksdb_no_compression);
 	if (families[cf].is_compressed)
@@ -184,10 +185,8 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 		rocksdb_options_set_blob_file_size(r, 64u << 20);
 		rocksdb_options_set_blob_compression_type(r, rocksdb_no_compression);
 		rocksdb_options_set_blob_cache(r, cache);
-		rocksdb_options_set_enable_blob_gc(r, 1);
-		rocksdb_options_set_blob_gc_age_cutoff(r, 0.25);
-		rocksdb_options_set_blob_gc_force_threshold(r, 0.5);
-		rocksdb_options_add_compact_on_deletion_collector_factory(r, 1024, 256);
+		/* RocksDB's own collection of garbage goes by age and would rewrite live messages: rocks_tidy.c goes by garbage. */
+		rocksdb_options_set_enable_blob_gc(r, 0);
 	}
 	return r;
 }

@@ -1,0 +1,78 @@
+/*
+ * rocks_tidy.c - gives the space of deleted messages back to the disk. Deleting a chunk writes a mark; its bytes go when
+ * compaction meets both and when the blob file that holds them is rewritten or wholly garbage. A thread of its own does
+ * this when enough was swept, in steps of one blob file, so that little is rewritten and little more room is needed.
+ */
+#include "kv/rocks_cxx.h"
+#include "kv/rocks_int.h"
+
+#define TIDY_BYTES (32u << 20)	/* swept since the last time; less is not worth the work */
+#define GARBAGE_RATIO 0.4	/* a blob file is rewritten when that much of it is garbage */
+
+/* Does what there is to do. */
+static void
+tidy(struct rocks *r)
+{
+	char *message = NULL;
+	uint64_t file = 0;
+
+	rocks_compact_deletions(r->db, r->cf[CF_CHUNK], &r->tidy_ends, &message);
+	while (message == NULL && !atomic_load(&r->tidy_ends) &&
+	    rocks_reclaim_step(r->db, r->cf[CF_CHUNK], GARBAGE_RATIO, &file, &r->tidy_ends, &message))
+		continue;
+	/* What failed for good is told by the listener; the rest is tried again when more was swept. */
+	ignore_err(rocks_err(message), "nothing is lost by not tidying");
+}
+
+static void *
+tidier_run(void *arg)
+{
+	struct rocks *r = arg;
+
+	pthread_mutex_lock(&r->tidy_lock);
+	while (!atomic_load(&r->tidy_ends)) {
+		if (r->tidy_bytes < TIDY_BYTES) {
+			pthread_cond_wait(&r->tidy_changed, &r->tidy_lock);
+			continue;
+		}
+		r->tidy_bytes = 0;
+		pthread_mutex_unlock(&r->tidy_lock);
+		tidy(r);
+		pthread_mutex_lock(&r->tidy_lock);
+	}
+	pthread_mutex_unlock(&r->tidy_lock);
+	return NULL;
+}
+
+void
+rocks_tidy_note(struct rocks *r, uint64_t swept)
+{
+	pthread_mutex_lock(&r->tidy_lock);
+	r->tidy_bytes += swept;
+	if (r->tidy_bytes >= TIDY_BYTES)
+		pthread_cond_signal(&r->tidy_changed);
+	pthread_mutex_unlock(&r->tidy_lock);
+}
+
+enum err
+rocks_tidier_start(struct rocks *r)
+{
+	if (pthread_create(&r->tidier, NULL, tidier_run, r) != 0)
+		return ERR_NOMEM;
+	pthread_setname_np(r->tidier, "kv-tidy");
+	r->has_tidier = true;
+	return ERR_OK;
+}
+
+void
+rocks_tidier_stop(struct rocks *r)
+{
+	if (!r->has_tidier)
+		return;
+	pthread_mutex_lock(&r->tidy_lock);
+	atomic_store(&r->tidy_ends, true);
+	pthread_cond_signal(&r->tidy_changed);
+	pthread_mutex_unlock(&r->tidy_lock);
+	pthread_join(r->tidier, NULL);
+	r->has_tidier = false;
+}
