@@ -75,6 +75,14 @@ chunk_flush(struct kv_stage *s, struct waiter *w)
 	return ERR_OK;
 }
 
+/* An assignment's value would be atomic too, which clang does not return. */
+static enum err
+stage_fail(struct kv_stage *s, enum err e)
+{
+	s->failed = e;
+	return e;
+}
+
 enum err
 kv_stage_write(struct kv_stage *s, struct str data, size_t *taken_out, struct waiter *w)
 {
@@ -85,16 +93,16 @@ kv_stage_write(struct kv_stage *s, struct str data, size_t *taken_out, struct wa
 	if (s->failed != ERR_OK)
 		return s->failed;
 	if (kv_is_failed(s->kv))
-		return s->failed = ERR_IO;
+		return stage_fail(s, ERR_IO);
 	if (kv_space(s->kv) != KV_SPACE_OK)
-		return s->failed = ERR_FULL;
+		return stage_fail(s, ERR_FULL);
 	if (!s->kv->keeps_stages) {
 		if (s->raw.n == KV_CHUNK_BYTES && n > 0) {
 			e = chunk_flush(s, w);
 			if (e == ERR_WAIT)
 				return e;
 			if (e != ERR_OK)
-				return s->failed = e;
+				return stage_fail(s, e);
 		}
 		n = MIN(n, KV_CHUNK_BYTES - s->raw.n);
 	}
