@@ -774,7 +774,7 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	imap_framer_init(&k->framer, &limits_after);
 	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
 	k->last_input_ms = loop_now_ms(k->loop);
-	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->keepalive_ms);
+	loop_timer_set(k->loop, &k->timer, MIN(server_limits(s->server)->keepalive_ms, server_limits(s->server)->idle_timeout_ms));
 	server_session_changed(s->server, k);
 }
 

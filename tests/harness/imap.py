@@ -139,7 +139,7 @@ class IMAP:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if ssl is not None:
             self.sock = tls.wrap(ssl, self.sock)
-        self.buf = b''
+        self.buf = bytearray()
         self.name = name
         self.log = []
         self.count = 0
@@ -195,8 +195,9 @@ class IMAP:
                 continue
             m = re.compile(rb'~?\{([0-9]+)\}\r\n\Z').search(self.buf[pos:end + 1])
             if m is None or self.buf[:1] == b'+':
-                raw, self.buf = self.buf[:end + 1], self.buf[end + 1:]
-                self.log.append(b'S: ' + raw)
+                raw = bytes(self.buf[:end + 1])
+                del self.buf[:end + 1]
+                self.log.append(b'S: ' + raw[:2000])
                 return raw
             pos = end + 1 + int(m.group(1))
             while len(self.buf) < pos:
@@ -438,7 +439,7 @@ class IMAP:
         self.inflate = zlib.decompressobj(-15)
         self.deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
         if self.buf:
-            self.buf = self.inflate.decompress(self.buf)
+            self.buf = bytearray(self.inflate.decompress(bytes(self.buf)))
         return r
 
     def authenticate(self, mechanism, *answers, initial=None):

@@ -315,7 +315,7 @@ def test_starttls_injection_ends_the_connection(server):
         r = c.response()
         if r.name == 'OK' and r.tag == 's1':
             c.sock = tls.wrap(tls.context(), c.sock)
-            c.buf = b''
+            c.buf = bytearray()
             assert not [r for r in c.closed() if r.tag == 's2'], 'a command from the clear text was run inside TLS'
         ended = True
     except (Closed, OSError, ssl.SSLError):
