@@ -4,7 +4,7 @@
 #include "mime/sortkeys.h"
 #include "mime/structure.h"
 
-enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024 };
+enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024, PREFETCH = 128 };
 
 static enum truth
 truth(bool is_yes)
@@ -237,6 +237,15 @@ begin_text(struct search *s)
 	return ERR_OK;
 }
 
+static bool
+is_text_decided(const struct search *s)
+{
+	for (uint32_t i = 0; i < s->text_count; i++)
+		if (s->text_nodes[i]->text_truth == IS_UNKNOWN)
+			return false;
+	return true;
+}
+
 /* Reads the text until every key is decided or it ends. */
 static enum err
 read_text(struct search *s, struct waiter *w)
@@ -246,7 +255,7 @@ read_text(struct search *s, struct waiter *w)
 
 	if (s->text == NULL)
 		e = begin_text(s);
-	while (e == ERR_OK && mime_text_want(s->text, &range)) {
+	while (e == ERR_OK && !is_text_decided(s) && mime_text_want(s->text, &range)) {
 		struct kv_bytes *bytes;
 		struct str data;
 
@@ -269,6 +278,31 @@ read_text(struct search *s, struct waiter *w)
 	return e;
 }
 
+/*
+ * Asks for the records of this message and of those behind it that their entries don't decide, together: a cold search waits
+ * for one load a batch, not for one a message.
+ */
+static void
+prefetch(struct search *s, const struct entry *e)
+{
+	struct msgno numbers[PREFETCH];
+	size_t n = 0;
+	struct entry next = *e;
+	struct seqnum seq;
+
+	numbers[n++] = e->msgno;
+	s->asked_to = e->uid.v;
+	/* At the level of entries, at which the message at hand still is, the texts of its nodes don't matter. */
+	for (int looked = 0; n < PREFETCH && looked < 16 * PREFETCH && next.uid.v != UINT32_MAX; looked++) {
+		if (!search_candidate(s, next.uid.v + 1, &next, &seq))
+			break;
+		s->asked_to = next.uid.v;
+		if (judge(s, s->root, &next) == IS_UNKNOWN)
+			numbers[n++] = next.msgno;
+	}
+	message_prefetch(view_account(s->view), numbers, n, s->deepest >= LEVEL_HEADER ? MESSAGE_WHOLE : MESSAGE_SUMMARY);
+}
+
 /* Reads what the next level needs. Faults make the message unreadable: it is logged where bodies are served, not here. */
 static enum err
 deepen(struct search *s, const struct entry *e, struct waiter *w)
@@ -280,6 +314,8 @@ deepen(struct search *s, const struct entry *e, struct waiter *w)
 		s->have = next;
 		return ERR_OK;
 	}
+	if (s->have == LEVEL_ENTRY && e->uid.v > s->asked_to)
+		prefetch(s, e);
 	if (next != LEVEL_TEXT) {
 		message_unref(s->message);
 		s->message = NULL;

@@ -45,6 +45,7 @@ struct search {
 
 	/* The message at hand. */
 	struct uid at;			/* 0: none */
+	uint32_t asked_to;		/* UID up to which records were asked for */
 	enum level have;
 	bool is_unreadable;
 	struct message *message;

@@ -1,0 +1,255 @@
+/* search_test.c - unit tests of search/: what each key means, asked of two messages in a store in memory. */
+#include "search/search.h"
+
+#include "imap/date.h"
+#include "store/store_test_util.h"
+
+static const char first[] =
+	"From: J\xc3\xb6rg M\xc3\xbcller <joerg@example.org>\r\n"
+	"To: =?iso-8859-1?Q?Andr=E9?= Pirard <andre@example.com>\r\n"
+	"Subject: =?utf-8?B?R3LDvMOfZQ==?= from\r\n"
+	" the mountains\r\n"
+	"Date: Mon, 7 Feb 1994 23:52:25 -0800\r\n"
+	"X-Empty:\r\n"
+	"Content-Type: multipart/mixed; boundary=b\r\n"
+	"\r\n"
+	"preamble is nothing\r\n"
+	"--b\r\n"
+	"Content-Type: text/plain; charset=utf-8\r\n"
+	"Content-Transfer-Encoding: base64\r\n"
+	"Content-Description: greeting card\r\n"
+	"\r\n"
+	"U3RyYcOfZSB1bmQgSGF1cyBuYW1lZCBCT0I=\r\n"
+	"--b\r\n"
+	"Content-Type: text/html; charset=iso-8859-1\r\n"
+	"Content-Transfer-Encoding: quoted-printable\r\n"
+	"\r\n"
+	"<p>caf=E9 <b>wor</b>ld <a href=3D\"http://example.net/x\">link</a> &amp; tea</p>\r\n"
+	"--b\r\n"
+	"Content-Type: application/octet-stream\r\n"
+	"\r\n"
+	"binary needle\r\n"
+	"--b--\r\n";
+
+/* No date, no body. */
+static const char second[] = "From: root\r\nSubject: x\r\n\r\n";
+
+/* Both came on 10-Feb-1994 23:30 -0100, are \Seen, \Flagged and $Forwarded, and have the UIDs 1 and 2. */
+static int64_t
+internal_date(void)
+{
+	struct imap_datetime t;
+
+	must(imap_datetime_parse(STR("10-Feb-1994 23:30:00 -0100"), &t));
+	return t.utc_s;
+}
+
+static void
+append(struct fixture *f, struct str text)
+{
+	struct arrival *m = arrival_new(f->store);
+	struct str keyword = STR("$Forwarded");
+	struct append add = { .arrival = m, .flags = FLAG_SEEN | FLAG_FLAGGED, .keywords = &keyword, .keyword_count = 1,
+		.has_internal_date = true, .internal_s = internal_date(), .internal_zone_min = -60 };
+	struct snapshot *after = NULL;
+	struct uid uid;
+	uint32_t validity;
+	size_t taken;
+
+	while (text.n != 0 && UNTIL_DONE(&f->b, arrival_write(m, text, &taken, &f->b.w)) == ERR_OK)
+		text = str_sub(text, taken, text.n);
+	CHECK(arrival_finish(m) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, test_box(f, "INBOX"), &add, 1, &f->b.w, &uid, &validity, &after)) == ERR_OK);
+	test_wait_durable(f, after);
+	snapshot_unref(after);
+	arrival_unref(m);
+}
+
+static struct view *
+open_view(struct fixture *f)
+{
+	struct snapshot *s = account_snapshot(f->account, NULL);
+	struct view *v = NULL;
+
+	CHECK(UNTIL_DONE(&f->b, view_open(s, test_box(f, "INBOX"), VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
+	snapshot_unref(s);
+	return v;
+}
+
+/* The UIDs found, as a mask: bit 1 for UID 1. -1 when the search is refused. */
+static int
+search(struct fixture *f, struct view *v, const char *query)
+{
+	struct arena a = ARENA_NONE;
+	struct imap_search parsed;
+	struct imap_scan scan;
+	struct search *s = NULL;
+	struct entry entry;
+	struct seqnum seq;
+	int mask = 0;
+
+	imap_scan_init(&scan, &a, str_c(query), true);
+	if (imap_search_parse(&scan, &parsed) != ERR_OK || search_new(&a, &parsed, v, NULL, internal_date() + 1000, &s) != ERR_OK)
+		mask = -1;
+	for (uint32_t uid = 1; mask >= 0 && search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+		bool is_match = false;
+
+		CHECK(UNTIL_DONE(&f->b, search_match(s, &entry, &f->b.w, &is_match)) == ERR_OK);
+		mask |= is_match ? 1 << entry.uid.v : 0;
+	}
+	waiter_cancel(&f->b.w);
+	search_free(s);
+	arena_done(&a);
+	return mask;
+}
+
+static const struct {
+	const char *query;
+	bool first, second;
+} searches[] = {
+	{ "ALL", true, true },
+	{ "SEEN", true, true },
+	{ "UNSEEN", false, false },
+	{ "NEW", false, false },
+	{ "RECENT", true, true },
+	{ "OLD", false, false },
+	{ "FLAGGED NOT DELETED", true, true },
+	{ "OR DELETED FLAGGED", true, true },
+	{ "NOT OR DELETED FLAGGED", false, false },
+	{ "KEYWORD $forwarded", true, true },
+	{ "UNKEYWORD $Forwarded", false, false },
+	{ "KEYWORD other", false, false },
+	{ "UNKEYWORD other", true, true },
+	{ "1", true, false },
+	{ "2:*", false, true },
+	{ "UID 1:7 NOT UID 2", true, false },
+	{ "LARGER 25 SMALLER 27", false, true },
+	{ "LARGER 26", true, false },
+	{ "SMALLER 26", false, false },
+	{ "MODSEQ 1", true, true },
+	{ "MODSEQ 1000000", false, false },
+	/* Internal date: its own day, whatever the day is in UTC. */
+	{ "ON 10-Feb-1994", true, true },
+	{ "ON 11-Feb-1994", false, false },
+	{ "BEFORE 10-Feb-1994", false, false },
+	{ "BEFORE 11-Feb-1994", true, true },
+	{ "SINCE 10-Feb-1994", true, true },
+	{ "SINCE 11-Feb-1994", false, false },
+	{ "SAVEDSINCE 1-Jan-2020", true, true },
+	{ "SAVEDBEFORE 1-Jan-2020", false, false },
+	{ "SAVEDON 1-Jan-2020", false, false },
+	{ "SAVEDATESUPPORTED", true, true },
+	/* The Date field: 7-Feb there, 8-Feb in UTC. */
+	{ "SENTON 7-Feb-1994", true, false },
+	{ "SENTON 8-Feb-1994", false, false },
+	{ "SENTBEFORE 8-Feb-1994", true, false },
+	{ "SENTSINCE 7-Feb-1994", true, false },
+	{ "NOT SENTSINCE 7-Feb-1994", false, true },
+	{ "OLDER 1000", true, true },
+	{ "OLDER 1001", false, false },
+	{ "YOUNGER 1000", true, true },
+	{ "YOUNGER 999", false, false },
+	{ "EMAILID M1", false, false },
+	{ "NOT THREADID T1", true, true },
+	{ "FROM joerg@EXAMPLE", true, false },
+	{ "FROM \"j\xc3\xb6RG m\"", true, false },
+	{ "FROM root", false, true },
+	{ "TO \"andr\xc3\x89\"", true, false },
+	/* i;unicode-casemap decomposes: an accent that is not asked for does not matter. */
+	{ "TO \"Andre\"", true, false },
+	{ "SUBJECT \"gr\xc3\xbc\xc3\x9f" "e from the MOUNTAINS\"", true, false },
+	{ "SUBJECT mountain", true, false },
+	{ "SUBJECT gr", true, false },
+	{ "SUBJECT \"from the\"", true, false },
+	{ "SUBJECT \"e from the mou\"", true, false },
+	{ "SUBJECT mountain SUBJECT valley", false, false },
+	{ "HEADER X-Empty \"\"", true, false },
+	{ "HEADER X-EMPTY a", false, false },
+	{ "NOT HEADER X-Empty \"\"", false, true },
+	{ "HEADER X-Other \"\"", false, false },
+	{ "BODY \"STRA\xc3\x9f" "E und haus\"", true, false },
+	{ "BODY bob", true, false },
+	{ "BODY \"caf\xc3\xa9 world link & tea\"", true, false },
+	{ "BODY example.net/x", true, false },
+	{ "BODY needle", false, false },
+	{ "BODY preamble", false, false },
+	{ "BODY greeting", true, false },
+	{ "BODY joerg", false, false },
+	{ "TEXT joerg", true, false },
+	{ "TEXT \"x-empty: \"", true, false },
+	{ "TEXT \"subject: x\"", false, true },
+	{ "BODY \"\"", true, true },
+	{ "TEXT \"\"", true, true },
+	{ "OR BODY bob BODY nothing", true, false },
+	{ "BODY bob NOT BODY haus", false, false },
+	{ "NOT TEXT zebra", true, true },
+	{ "OR (SUBJECT mountains BODY nothing) (BODY bob SENTON 7-Feb-1994)", true, false },
+};
+
+/* Once with what waits answered at once, once with the engine stepped by hand. */
+static void
+test_searches(void)
+{
+	for (int is_manual = 0; is_manual < 2; is_manual++) {
+		struct fixture f;
+		struct view *v;
+
+		fixture_init(&f, is_manual);
+		append(&f, str_c(first));
+		append(&f, str_c(second));
+		v = open_view(&f);
+		for (size_t i = 0; i < ARRAY_LEN(searches); i++) {
+			int want = (searches[i].first ? 2 : 0) | (searches[i].second ? 4 : 0);
+			int got = search(&f, v, searches[i].query);
+
+			if (!CHECK(got == want))
+				printf("# %s: %d\n", searches[i].query, got);
+		}
+		CHECK(search(&f, v, "3") == -1);
+		CHECK(search(&f, v, "UID 3") == 0);
+		view_close(v);
+		fixture_done(&f);
+	}
+}
+
+/* Enough messages that records are asked for in more than one batch; and a text that lies across pieces of the blob. */
+static void
+test_many(void)
+{
+	struct fixture f;
+	struct view *v;
+	struct arena a = ARENA_NONE;
+	struct imap_search parsed;
+	struct imap_scan scan;
+	struct search *s = NULL;
+	struct entry entry;
+	struct seqnum seq;
+	int found = 0;
+	BUF_CLEAN struct buf big = BUF_MAX(1 << 20);
+
+	fixture_init(&f, true);
+	for (int i = 0; i < 300; i++)
+		append(&f, i % 3 == 0 ? str_c(first) : str_c(second));
+	buf_lit(&big, "Subject: big\r\n\r\n");
+	while (big.n < 262144 - 3)
+		buf_chr(&big, 'x');
+	buf_lit(&big, "across the piece");
+	append(&f, buf_str(&big));
+	v = open_view(&f);
+	imap_scan_init(&scan, &a, STR("OR BODY bob BODY \"xacross\""), true);
+	CHECK(imap_search_parse(&scan, &parsed) == ERR_OK && search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
+	for (uint32_t uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+		bool is_match = false;
+
+		CHECK(UNTIL_DONE(&f.b, search_match(s, &entry, &f.b.w, &is_match)) == ERR_OK);
+		found += is_match;
+	}
+	CHECK_U64(found, 101);
+	waiter_cancel(&f.b.w);
+	search_free(s);
+	arena_done(&a);
+	view_close(v);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_searches), TEST(test_many))
