@@ -335,5 +335,87 @@ test_hooks(void)
 	}
 }
 
+static uint32_t
+count_params(int n)
+{
+	struct arena a = ARENA_NONE;
+	BUF_CLEAN struct buf b = BUF_MAX(1 << 16);
+	uint32_t count = 0;
+
+	buf_lit(&b, "Content-Type: a/b");
+	for (int i = 0; i < n; i++)
+		buf_printf(&b, "; p%d=v", i);
+	buf_lit(&b, "\n\n");
+	for (const struct mime_param *p = mime_parse(&a, buf_str(&b))->root->params; p != NULL; p = p->next)
+		count++;
+	arena_done(&a);
+	return count;
+}
+
+static uint32_t
+count_languages(int n)
+{
+	struct arena a = ARENA_NONE;
+	BUF_CLEAN struct buf b = BUF_MAX(1 << 16);
+	uint32_t count;
+
+	buf_lit(&b, "Content-Language: en");
+	for (int i = 1; i < n; i++)
+		buf_lit(&b, ", de");
+	buf_lit(&b, "\n\n");
+	count = mime_parse(&a, buf_str(&b))->root->language_count;
+	arena_done(&a);
+	return count;
+}
+
+static void
+test_field_limits(void)
+{
+	CHECK_U64(count_params(MIME_MAX_PARAMS), MIME_MAX_PARAMS);
+	CHECK_U64(count_params(MIME_MAX_PARAMS + 1), MIME_MAX_PARAMS);
+	CHECK_U64(count_languages(MIME_MAX_LANGUAGES), MIME_MAX_LANGUAGES);
+	CHECK_U64(count_languages(MIME_MAX_LANGUAGES + 1), MIME_MAX_LANGUAGES);
+}
+
+/* A boundary longer than is kept is found by its begin. */
+static void
+test_boundary_limit(void)
+{
+	for (int extra = 0; extra < 2; extra++)
+		for (size_t step = 1; step < 1000; step += 333) {
+			struct arena a = ARENA_NONE;
+			BUF_CLEAN struct buf b = BUF_MAX(1 << 16);
+			int n = MIME_MAX_BOUNDARY + extra;
+			struct mime_message *msg;
+
+			buf_printf(&b, "Content-Type: multipart/mixed; boundary=%0*d\n\n--%0*d\n\none\n--%0*d\n\ntwo\n--%0*d--\n", n, 1, n, 1, n, 1, n, 1);
+			msg = parse(&a, buf_str(&b), step);
+			CHECK_U64(msg->root->child_count, extra == 0 ? 2 : 3);
+			CHECK_U64(msg->root->last_child->number, msg->root->child_count);
+			arena_done(&a);
+		}
+}
+
+/* Headers of parts share one allowance: what is beyond it is parts whose type is not told. */
+static void
+test_kept_limit(void)
+{
+	struct arena a = ARENA_NONE;
+	BUF_CLEAN struct buf b = BUF_MAX(1 << 24);
+	struct mime_message *msg;
+
+	buf_lit(&b, "Content-Type: multipart/mixed; boundary=b\n\n");
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&b, "--b\nContent-Type: image/png\nContent-Description: %01000d\n\nx\n", i);
+	buf_lit(&b, "--b--\n");
+	msg = mime_parse(&a, buf_str(&b));
+	CHECK_U64(msg->root->child_count, 2000);
+	CHECK(msg->root->first_child->description.n == 1000);
+	CHECK(msg->root->last_child->description.p == NULL);
+	CHECK(a.total_bytes < MIME_MAX_KEPT_BYTES + 2000 * 600);
+	arena_done(&a);
+}
+
 TEST_MAIN(TEST(test_structures), TEST(test_nul), TEST(test_sections), TEST(test_single_sections), TEST(test_depth_limit),
-	TEST(test_parts_limit), TEST(test_header_limits), TEST(test_hooks))
+	TEST(test_parts_limit), TEST(test_header_limits), TEST(test_field_limits), TEST(test_boundary_limit), TEST(test_kept_limit),
+	TEST(test_hooks))
