@@ -6,6 +6,7 @@
 #include "proc/certs.h"
 #include "proc/channel.h"
 #include "proc/child.h"
+#include "proc/notify.h"
 #include "proc/sockets.h"
 
 #include <errno.h>
@@ -170,6 +171,7 @@ on_kid_readable(struct loop_fd *f)
 	if (sup->is_announced)
 		return;
 	sup->is_announced = true;
+	notify_state("READY=1");
 	if (sup->options->announce != NULL) {
 		printf("%s\n", sup->options->announce);
 		fflush(stdout);
@@ -318,6 +320,7 @@ stop(struct supervisor *sup)
 		return;
 	}
 	log_event(LOG_INFO, "stopping");
+	notify_state("STOPPING=1");
 	sup->is_stopping = true;
 	sup->stopping_ms = loop_now_ms(sup->loop);
 	loop_timer_cancel(sup->loop, &sup->certs_poll);

@@ -244,6 +244,24 @@ def test_sockets_from_systemd(tmp_path):
         p.stdout.close()
 
 
+def test_notify(tmp_path):
+    """systemd is told when all processes serve, and when they end."""
+    path = tmp_path / 'c.conf'
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+                    'imap_listen = {}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(tmp_path / 'notify'))
+        s.settimeout(30)
+        p = subprocess.Popen([programs()[1], '-c', str(path)], env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / 'notify')),
+                             stderr=subprocess.DEVNULL)
+        try:
+            assert s.recv(100) == b'READY=1'
+        finally:
+            p.terminate()
+        assert s.recv(100) == b'STOPPING=1'
+        assert p.wait(20) == 0
+
+
 def test_failures_are_held_back(own):
     server = own('--set', 'auth_failure_delay=300ms')
     c = server.connect()
