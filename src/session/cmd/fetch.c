@@ -14,7 +14,10 @@
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_set.h"
 
-enum { WINDOW_MESSAGES = 64 };
+enum {
+	WINDOW_MESSAGES = 64,
+	AHEAD_MESSAGES = 256,		/* whose records are asked for together, when half of the last ones are answered */
+};
 
 enum fetch_step { STEP_VANISHED, STEP_WINDOW, STEP_SET_SEEN, STEP_TELL_SEEN, STEP_MESSAGES };
 
@@ -34,6 +37,7 @@ struct fetch_ctx {
 	struct imap_fetch args;
 	struct seqset set;		/* for VANISHED, whose "*" is another */
 	struct rangeset uids;
+	uint32_t ahead_again;		/* read_ahead() when this UID's turn has come */
 	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
@@ -128,11 +132,31 @@ next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct
 	return message_set_next(s->view, &x->uids, from, out, seq_out);
 }
 
-/* Looks ahead: asks for the records of the next messages, and notes which of them become \Seen. */
+/* Asks for the records of the next messages, so that they are there when their turn comes. */
+static void
+read_ahead(struct session *s, struct fetch_ctx *x)
+{
+	struct msgno numbers[AHEAD_MESSAGES];
+	uint32_t at = x->at;
+	struct entry e;
+	size_t n = 0;
+
+	while (n < AHEAD_MESSAGES && next_message(s, x, at, &e, NULL)) {
+		numbers[n++] = e.msgno;
+		at = e.uid.v + 1;
+		if (n == AHEAD_MESSAGES / 2)
+			x->ahead_again = e.uid.v;
+	}
+	if (n < AHEAD_MESSAGES)
+		x->ahead_again = UINT32_MAX;
+	if (n > 1)
+		message_prefetch(view_account(s->view), numbers, n, x->need);
+}
+
+/* Looks ahead: asks for records, and notes which of the next messages become \Seen. */
 static void
 open_window(struct session *s, struct fetch_ctx *x)
 {
-	struct msgno numbers[WINDOW_MESSAGES];
 	bool may_set = x->args.sets_seen && !view_is_read_only(s->view) && !view_is_gone(s->view);
 	uint32_t at = x->at;
 	struct entry e;
@@ -141,14 +165,14 @@ open_window(struct session *s, struct fetch_ctx *x)
 	rangeset_clear(&x->unseen);
 	rangeset_clear(&x->seen);
 	while (n < WINDOW_MESSAGES && next_message(s, x, at, &e, NULL)) {
-		numbers[n++] = e.msgno;
+		n++;
 		if (may_set && !e.is_ghost && (e.flags & FLAG_SEEN) == 0)
 			rangeset_add_one(&x->unseen, e.uid.v);
 		x->window_end = e.uid.v;
 		at = e.uid.v + 1;
 	}
-	if (n > 1 && x->needs_message)
-		message_prefetch(view_account(s->view), numbers, n, x->need);
+	if (x->needs_message && x->at >= x->ahead_again)
+		read_ahead(s, x);
 	x->cursor = rangeset_is_empty(&x->unseen) ? UINT32_MAX : 0;
 	x->step = STEP_SET_SEEN;
 }
