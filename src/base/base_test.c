@@ -38,6 +38,24 @@ test_utf8(void)
 }
 
 static void
+test_ascii(void)
+{
+	const char all[] = "@AZ[`az{ 0azAZ\x7f\x01-zebra\xc3\xa4";
+	char to[sizeof(all)], want[sizeof(all)];
+
+	for (size_t from = 0; from < sizeof(all) - 1; from++) {
+		struct str s = str_make(all + from, sizeof(all) - 1 - from);
+		size_t n = from < sizeof(all) - 3 ? sizeof(all) - 3 - from : 0;
+
+		for (size_t i = 0; i < n; i++)
+			want[i] = chr_upper(s.p[i]);
+		CHECK_U64(str_ascii_length(s), n);
+		CHECK_U64(str_ascii_upper(to, s), n);
+		CHECK_STR(str_make(to, n), str_make(want, n));
+	}
+}
+
+static void
 test_buf_limit(void)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(10);
@@ -124,4 +142,4 @@ test_waiter(void)
 	waitlist_done(&l);
 }
 
-TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_buf_limit), TEST(test_arena), TEST(test_hash), TEST(test_waiter))
+TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit), TEST(test_arena), TEST(test_hash), TEST(test_waiter))

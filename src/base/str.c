@@ -139,14 +139,44 @@ str_to_u32(struct str s, uint32_t *out)
 	return true;
 }
 
-bool
-str_is_ascii(struct str s)
+#define HIGH_BITS 0x8080808080808080u
+
+size_t
+str_ascii_length(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		if ((w & HIGH_BITS) != 0)
+			break;
 	}
-	return true;
+	while (i < s.n && (unsigned char)s.p[i] < 0x80)
+		i++;
+	return i;
+}
+
+size_t
+str_ascii_upper(char *to, struct str s)
+{
+	size_t i = 0;
+	uint64_t w;
+
+	/* Bytes are below 0x80, so adding 0x80 - c sets the high bit of those from c on and carries nothing over. */
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t is_small;
+
+		memcpy(&w, s.p + i, 8);
+		if ((w & HIGH_BITS) != 0)
+			break;
+		is_small = (w + 0x1F1F1F1F1F1F1F1Fu) & ~(w + 0x0505050505050505u) & HIGH_BITS;
+		w ^= is_small >> 2;
+		memcpy(to + i, &w, 8);
+	}
+	for (; i < s.n && (unsigned char)s.p[i] < 0x80; i++)
+		to[i] = chr_upper(s.p[i]);
+	return i;
 }
 
 /* Length of the well-formed sequence at p, or 0. */

@@ -56,8 +56,12 @@ static inline bool chr_is_alpha(char c) { return chr_lower(c) >= 'a' && chr_lowe
 
 /** Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL counts as well-formed. */
 bool str_is_utf8(struct str s);
+/** How many bytes at the beginning are below 0x80. Eight at a time. */
+size_t str_ascii_length(struct str s);
 /** Every byte is below 0x80. */
-bool str_is_ascii(struct str s);
+static inline bool str_is_ascii(struct str s) { return str_ascii_length(s) == s.n; }
+/** Copies ASCII letters as capitals and stops before the first byte that is not ASCII: returns how many were copied. */
+size_t str_ascii_upper(char *to, struct str s);
 
 /** Hash for tables (SipHash is not needed where keys are ours; for keys a stranger chooses use hash_seeded of hash.h). */
 uint64_t str_hash(struct str s, uint64_t seed);

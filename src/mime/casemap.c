@@ -44,19 +44,18 @@ mime_casemap(struct str s, struct buf *out)
 	size_t i = 0;
 
 	while (i < s.n) {
-		size_t n = 0;
-		char *to;
+		struct str rest = str_sub(s, i, s.n);
+		char *to = buf_reserve(out, rest.n);
 		UChar32 c;
 
-		while (i + n < s.n && (unsigned char)s.p[i + n] < 0x80)
-			n++;
-		to = n > 0 ? buf_reserve(out, n) : NULL;
 		if (to != NULL) {
-			for (size_t j = 0; j < n; j++)
-				to[j] = chr_upper(s.p[i + j]);
+			size_t n = str_ascii_upper(to, rest);
+
 			out->n += n;
+			i += n;
+		} else {
+			i += str_ascii_length(rest);
 		}
-		i += n;
 		if (i == s.n)
 			break;
 		if (nfkd == NULL)

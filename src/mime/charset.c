@@ -170,22 +170,11 @@ windows_1252_add(unsigned char c, struct buf *out)
 	utf8_add(c >= 0x80 && c < 0xA0 ? high[c - 0x80] : c, out);
 }
 
-/* The length of the ASCII that text begins with. */
-static size_t
-ascii_length(struct str s)
-{
-	size_t i = 0;
-
-	while (i < s.n && (unsigned char)s.p[i] < 0x80)
-		i++;
-	return i;
-}
-
 static void
 windows_1252_feed(struct str in, struct buf *out)
 {
 	while (in.n > 0) {
-		size_t n = ascii_length(in);
+		size_t n = str_ascii_length(in);
 
 		buf_add(out, in.p, n);
 		in = str_sub(in, n, in.n);
@@ -232,7 +221,7 @@ static void
 utf8_feed(struct mime_charset *cs, struct str in, struct buf *out)
 {
 	while (in.n > 0) {
-		size_t n = cs->part_count == 0 ? ascii_length(in) : 0;
+		size_t n = cs->part_count == 0 ? str_ascii_length(in) : 0;
 
 		buf_add(out, in.p, n);
 		for (; n < in.n && (cs->part_count > 0 || (unsigned char)in.p[n] >= 0x80); n++) {
