@@ -23,6 +23,7 @@
 enum {
 	YOUNG_MS = 5000,		/* who dies younger is started again more slowly */
 	RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000,
+	RESTART_SERVED_MAX_MS = 1000,	/* for one that did serve */
 	STOP_TIMEOUT_MS = 10000,	/* then SIGKILL */
 	AGAIN_MS = 1000,
 	CERTS_POLL_MS = 30000,
@@ -287,7 +288,8 @@ kid_ended(struct kid *k, int status)
 		stop_next(sup);
 		return;
 	}
-	k->delay_ms = age >= YOUNG_MS ? 0 : MIN(MAX(2 * k->delay_ms, RESTART_MIN_MS), RESTART_MAX_MS);
+	k->delay_ms = age >= YOUNG_MS ? 0 : MIN(MAX(2 * k->delay_ms, RESTART_MIN_MS),
+	    was_ready ? RESTART_SERVED_MAX_MS : RESTART_MAX_MS);
 	/* The first death of one that served costs no waiting. */
 	loop_timer_set(sup->loop, &k->restart, age >= YOUNG_MS || k->delay_ms == RESTART_MIN_MS ? 0 : k->delay_ms);
 }

@@ -3,7 +3,7 @@
  * certificates' files and the users' switches, and never reads a byte of a client.
  *
  *     start: ports bound ──► auth, mail started ──► each READY ──► "ready"
- *     a child dies: started again at once, then after 100 ms, 200 ms, … 10 s while it keeps dying young
+ *     a child dies: started again at once; while it keeps dying young, after 200 ms, 400 ms, … 1 s, and 10 s if it never serves
  *     SIGHUP: configuration and certificates are read again and sent to the children; nobody's session ends
  *     SIGTERM, SIGINT: mail says BYE and ends, then auth, then we
  */
