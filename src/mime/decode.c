@@ -3,29 +3,46 @@
 
 enum { DIGIT_NONE = 64, DIGIT_BLANK, DIGIT_PAD };
 
+/* What a byte is in base64, plus one; 0: nothing. */
+static const uint8_t digits[256] = {
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,
+	['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15,
+	['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22,
+	['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29,
+	['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43,
+	['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
+	['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57,
+	['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+	[' '] = DIGIT_BLANK + 1, ['\t'] = DIGIT_BLANK + 1, ['\r'] = DIGIT_BLANK + 1,
+	['\n'] = DIGIT_BLANK + 1, ['='] = DIGIT_PAD + 1,
+};
+
 static uint8_t
 digit_of(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return (uint8_t)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (uint8_t)(c - 'a' + 26);
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0' + 52);
-	switch (c) {
-	case '+':
-		return 62;
-	case '/':
-		return 63;
-	case ' ':
-	case '\t':
-	case '\r':
-	case '\n':
-		return DIGIT_BLANK;
-	case '=':
-		return DIGIT_PAD;
+	uint8_t v = digits[(unsigned char)c];
+
+	return v == 0 ? DIGIT_NONE : v - 1;
+}
+
+/* Decodes whole groups from in[i] on, as long as they are nothing but digits. Returns how many bytes of in were taken. */
+static size_t
+base64_groups(struct str in, size_t i, char *to, size_t *n)
+{
+	size_t from = i;
+
+	for (; in.n - i >= 4; i += 4) {
+		unsigned a = digit_of(in.p[i]), b = digit_of(in.p[i + 1]), c = digit_of(in.p[i + 2]), d = digit_of(in.p[i + 3]);
+		uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+
+		if ((a | b | c | d) >= 64)
+			break;
+		to[(*n)++] = (char)(bits >> 16);
+		to[(*n)++] = (char)(bits >> 8);
+		to[(*n)++] = (char)bits;
 	}
-	return DIGIT_NONE;
+	return i - from;
 }
 
 /* Adds the bytes of a group that is not full. */
@@ -55,8 +72,14 @@ base64_feed(struct mime_decoder *d, struct str in, struct buf *out)
 	if (to == NULL)
 		return;
 	for (size_t i = 0; i < in.n; i++) {
-		uint8_t v = digit_of(in.p[i]);
+		uint8_t v;
 
+		if (d->count == 0 && !d->is_ended) {
+			i += base64_groups(in, i, to, &n);
+			if (i == in.n)
+				break;
+		}
+		v = digit_of(in.p[i]);
 		if (v < 64 && !d->is_ended) {
 			d->bits = d->bits << 6 | v;
 			if (++d->count == 4) {
