@@ -147,8 +147,10 @@ state_cmp(const void *a, const void *b)
 
 /* Takes rows "M" and then "S", which come sorted by id. */
 static enum err
-collect(const struct kv_row_list *rows, struct loading *boxes, size_t *count_out, struct account_row *row_out)
+collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, size_t *count_out,
+    struct account_row *row_out)
 {
+	struct str keywords[KEYWORDS_MAX], *own;
 	bool has_account = false;
 	size_t count = 0;
 
@@ -167,7 +169,13 @@ collect(const struct kv_row_list *rows, struct loading *boxes, size_t *count_out
 			if (!row_key_parse_mailbox(r->key, &id))
 				return ERR_CORRUPT;
 			boxes[count].id = id.v;
-			e = mailbox_row_decode(r->value, &boxes[count++].row);
+			l = &boxes[count++];
+			e = mailbox_row_decode(r->value, &l->row, keywords);
+			if (e != ERR_OK)
+				return e;
+			own = arena_array(a, struct str, l->row.keyword_count);
+			memcpy(own, keywords, l->row.keyword_count * sizeof(*own));
+			l->row.keywords = own;
 			break;
 		case 'S':
 			if (!row_key_parse_mailbox(r->key, &id))
@@ -217,10 +225,11 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 {
 	struct loading *boxes = xcalloc(rows->ranges[0].count + 1, sizeof(*boxes));
 	struct account_row row = { 0 };
+	struct arena names = ARENA_NONE;
 	size_t count = 0;
 	enum err e;
 
-	e = collect(&rows->ranges[0], boxes, &count, &row);
+	e = collect(&names, &rows->ranges[0], boxes, &count, &row);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
 		if (!boxes[i].has_status)
 			e = ERR_CORRUPT;
@@ -231,6 +240,7 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 		a->version_high = rows->version;
 		a->msgno_high = row.next_msgno;
 	}
+	arena_done(&names);
 	free(boxes);
 	return e;
 }

@@ -98,10 +98,10 @@ struct recent {
 /* What a mailbox is, as far as it seldom changes: shared by its states. Immutable. */
 struct mailbox_desc {
 	_Atomic(uint32_t) refs;
-	struct arena memory;
 	struct mailbox_id id;
 	struct mailbox_row row;		/* row.name is the last level */
 	struct str name;		/* all levels */
+	char texts[];			/* its keywords, as struct str, and all their bytes */
 };
 
 /* A mailbox in one or more snapshots. Immutable, but for its pages: they may come and go, under the account's mutex. */

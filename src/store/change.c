@@ -60,10 +60,13 @@ keyword_add(struct mailbox_change *m, struct str name)
 {
 	const struct mailbox_desc *d = m->state->desc;
 	struct mailbox_row row = d->row;
+	struct str keywords[KEYWORDS_MAX];
 
 	if (row.keyword_count >= KEYWORDS_MAX || name.n == 0 || name.n > KEYWORD_NAME_MAX)
 		return -1;
-	row.keywords[row.keyword_count++] = name;
+	memcpy(keywords, row.keywords, row.keyword_count * sizeof(keywords[0]));
+	keywords[row.keyword_count++] = name;
+	row.keywords = keywords;
 	mailbox_state_set_desc(m->state, mailbox_desc_new(d->id, &row, d->name));
 	m->has_new_desc = true;
 	return (int)row.keyword_count - 1;

@@ -94,13 +94,12 @@ new_state(struct commit *c, struct str name, const struct mailbox_row *like)
 {
 	struct mailbox_id id = { c->row.next_mailbox++ };
 	struct status_row status = { .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 };
+	struct str keywords[KEYWORDS_MAX];
 	struct mailbox_row row = *like;
 
 	c->is_row_changed = true;
 	row.uidvalidity = c->row.next_uidvalidity++;
-	row.keyword_count = KEYWORDS_REGISTERED;
-	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
-		row.keywords[i] = imap_flags_registered(i);
+	mailbox_row_set_registered(&row, keywords);
 	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
 }
 
@@ -184,6 +183,7 @@ static enum err
 create(struct commit *c, struct str name, uint32_t special_use)
 {
 	struct mailbox_row row = { .special_use = special_use };
+	struct str keywords[KEYWORDS_MAX];
 	int64_t i = find(c, name);
 
 	if (i >= 0 && !c->states[i]->info.is_noselect)
@@ -196,10 +196,8 @@ create(struct commit *c, struct str name, uint32_t special_use)
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
 	row.uidvalidity = c->row.next_uidvalidity++;
-	row.keyword_count = KEYWORDS_REGISTERED;
 	c->is_row_changed = true;
-	for (unsigned k = 0; k < KEYWORDS_REGISTERED; k++)
-		row.keywords[k] = imap_flags_registered(k);
+	mailbox_row_set_registered(&row, keywords);
 	commit_replace_state(c, (uint32_t)i, mailbox_state_new(mailbox_desc_new(c->states[i]->info.id, &row, name),
 	    &(struct status_row){ .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 }));
 	return ERR_OK;

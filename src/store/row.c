@@ -191,7 +191,7 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 }
 
 enum err
-mailbox_row_decode(struct str row, struct mailbox_row *out)
+mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[KEYWORDS_MAX])
 {
 	struct str rest;
 	size_t name;
@@ -206,6 +206,7 @@ mailbox_row_decode(struct str row, struct mailbox_row *out)
 		.is_noselect = (row.p[1] & MAILBOX_IS_NOSELECT) != 0,
 		.is_subscribed = (row.p[1] & MAILBOX_IS_SUBSCRIBED) != 0,
 		.keyword_count = get_le16(row.p + 24),
+		.keywords = keywords,
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
 	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n || out->keyword_count > KEYWORDS_MAX ||
@@ -214,16 +215,25 @@ mailbox_row_decode(struct str row, struct mailbox_row *out)
 	out->name = str_sub(rest, 0, name);
 	rest = str_sub(rest, name, rest.n);
 	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
-		out->keywords[i] = imap_flags_registered(i);
+		keywords[i] = imap_flags_registered(i);
 	for (uint32_t i = KEYWORDS_REGISTERED; i < out->keyword_count; i++) {
 		size_t n = rest.n == 0 ? 0 : (uint8_t)rest.p[0];
 
 		if (n == 0 || n > KEYWORD_NAME_MAX || n >= rest.n)
 			return ERR_CORRUPT;
-		out->keywords[i] = str_sub(rest, 1, 1 + n);
+		keywords[i] = str_sub(rest, 1, 1 + n);
 		rest = str_sub(rest, 1 + n, rest.n);
 	}
 	return rest.n == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+void
+mailbox_row_set_registered(struct mailbox_row *r, struct str keywords[KEYWORDS_MAX])
+{
+	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
+		keywords[i] = imap_flags_registered(i);
+	r->keyword_count = KEYWORDS_REGISTERED;
+	r->keywords = keywords;
 }
 
 void

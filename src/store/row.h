@@ -67,11 +67,13 @@ struct mailbox_row {
 	bool is_subscribed;
 	struct str name;		/* last level of it */
 	uint32_t keyword_count;		/* slots in use; the first KEYWORDS_REGISTERED have names of their own */
-	struct str keywords[KEYWORDS_MAX];
+	const struct str *keywords;	/* by slot; borrowed */
 };
 void mailbox_row_encode(const struct mailbox_row *r, struct buf *out);
-/** Texts point into row. */
-must_use enum err mailbox_row_decode(struct str row, struct mailbox_row *out);
+/** Texts point into row, out->keywords to the array. */
+must_use enum err mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[KEYWORDS_MAX]);
+/** A row of a mailbox without keywords of its own. */
+void mailbox_row_set_registered(struct mailbox_row *r, struct str keywords[KEYWORDS_MAX]);
 
 /* What a mailbox holds. Changes with every commit that changes it. */
 struct status_row {

@@ -56,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str in = str_make(data + 1, size == 0 ? 0 : size - 1);
 	struct rangeset set = RANGESET_NONE;
 	struct account_row account;
+	struct str keywords[KEYWORDS_MAX];
 	struct mailbox_row mailbox;
 	struct status_row status;
 
@@ -66,7 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ignore_err(account_row_decode(in, &account), "hostile");
 		break;
 	case 1:
-		ignore_err(mailbox_row_decode(in, &mailbox), "hostile");
+		ignore_err(mailbox_row_decode(in, &mailbox, keywords), "hostile");
 		break;
 	case 2:
 		ignore_err(status_row_decode(in, &status), "hostile");

@@ -8,19 +8,37 @@
 
 /* ---- descs and states ------------------------------------------------------------------------------------------- */
 
+static struct str
+text_put(char **at, struct str text)
+{
+	struct str out = str_make(*at, text.n);
+
+	memcpy(*at, text.p, text.n);
+	*at += text.n;
+	return out;
+}
+
 struct mailbox_desc *
 mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str name)
 {
-	struct mailbox_desc *d = xcalloc(1, sizeof(*d));
-	size_t leaf = str_rchr(name, '/');
+	size_t size = row->keyword_count * sizeof(struct str) + name.n, leaf = str_rchr(name, '/');
+	struct mailbox_desc *d;
+	struct str *keywords;
+	char *at;
 
+	for (uint32_t i = KEYWORDS_REGISTERED; i < row->keyword_count; i++)
+		size += row->keywords[i].n;
+	d = xmalloc(sizeof(*d) + size);
 	atomic_init(&d->refs, 1);
 	d->id = id;
 	d->row = *row;
-	d->name = arena_str(&d->memory, name);
+	keywords = (struct str *)(void *)d->texts;
+	at = d->texts + row->keyword_count * sizeof(struct str);
+	d->name = text_put(&at, name);
 	d->row.name = leaf == SIZE_MAX ? d->name : str_sub(d->name, leaf + 1, d->name.n);
-	for (uint32_t i = KEYWORDS_REGISTERED; i < row->keyword_count; i++)
-		d->row.keywords[i] = arena_str(&d->memory, row->keywords[i]);
+	for (uint32_t i = 0; i < row->keyword_count; i++)
+		keywords[i] = i < KEYWORDS_REGISTERED ? row->keywords[i] : text_put(&at, row->keywords[i]);
+	d->row.keywords = keywords;
 	return d;
 }
 
@@ -36,7 +54,6 @@ mailbox_desc_unref(struct mailbox_desc *d)
 {
 	if (d == NULL || atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	arena_done(&d->memory);
 	free(d);
 }
 

@@ -232,12 +232,11 @@ first_mailbox(struct commit *c, struct str name, uint32_t special_use)
 		.uidvalidity = c->row.next_uidvalidity++,
 		.special_use = special_use,
 		.is_subscribed = true,
-		.keyword_count = KEYWORDS_REGISTERED,
 	};
 	struct status_row status = { .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 };
+	struct str keywords[KEYWORDS_MAX];
 
-	for (unsigned i = 0; i < KEYWORDS_REGISTERED; i++)
-		row.keywords[i] = imap_flags_registered(i);
+	mailbox_row_set_registered(&row, keywords);
 	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
 }
 
