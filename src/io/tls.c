@@ -447,41 +447,44 @@ tls_peer_cert(SSL *ssl, struct buf *out)
 	return true;
 }
 
+/* False for what is empty, no text, or holds a NUL, which would end it early elsewhere. */
 static bool
-add_asn1(struct buf *out, const ASN1_STRING *s)
+asn1_text(struct arena *a, const ASN1_STRING *s, struct str *out)
 {
 	unsigned char *utf8 = NULL;
 	int n = ASN1_STRING_to_UTF8(&utf8, s);
 	bool ok = n > 0 && memchr(utf8, '\0', (size_t)n) == NULL;
 
 	if (ok)
-		buf_add(out, utf8, (size_t)n);
+		*out = arena_str(a, str_make(utf8, (size_t)n));
 	if (n >= 0)
 		OPENSSL_free(utf8);
 	return ok;
 }
 
-bool
-tls_peer_name(SSL *ssl, struct buf *out)
+size_t
+tls_peer_names(SSL *ssl, struct arena *a, struct str *names_out, size_t max)
 {
 	X509 *cert = SSL_get0_peer_certificate(ssl);
 	GENERAL_NAMES *alt;
-	bool has_name = false;
+	size_t n = 0;
 	int at;
 
 	if (cert == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
-		return false;
+		return 0;
 	alt = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	for (int i = 0; alt != NULL && i < sk_GENERAL_NAME_num(alt) && !has_name; i++) {
+	for (int i = 0; alt != NULL && i < sk_GENERAL_NAME_num(alt) && n < max; i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(alt, i);
 
-		has_name = g->type == GEN_EMAIL && add_asn1(out, g->d.rfc822Name);
+		if (g->type == GEN_EMAIL && asn1_text(a, g->d.rfc822Name, &names_out[n]))
+			n++;
 	}
 	GENERAL_NAMES_free(alt);
 	at = X509_NAME_get_index_by_NID(X509_get_subject_name(cert), NID_commonName, -1);
-	if (!has_name && at >= 0)
-		has_name = add_asn1(out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at)));
-	return has_name;
+	if (n < max && at >= 0 && asn1_text(a, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at)),
+			&names_out[n]))
+		n++;
+	return n;
 }
 
 struct str

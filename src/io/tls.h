@@ -8,6 +8,7 @@
 #ifndef IO_TLS_H
 #define IO_TLS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "io/loop.h"
 
@@ -71,8 +72,13 @@ enum tls_binding { TLS_BINDING_UNIQUE, TLS_BINDING_EXPORTER, TLS_BINDING_SERVER_
 bool tls_binding(SSL *ssl, enum tls_binding kind, struct buf *out);
 /** Appends the verified client certificate as DER. False: there is none. */
 bool tls_peer_cert(SSL *ssl, struct buf *out);
-/** Appends the name it stands for: the first e-mail address among its alternative names, else its common name. */
-bool tls_peer_name(SSL *ssl, struct buf *out);
+/**
+ * The names it stands for: the e-mail addresses among its alternative names, then its common name; at most max.
+ *
+ * @a        arena of the names
+ * @return   how many; 0: no verified certificate, or one without a name
+ */
+size_t tls_peer_names(SSL *ssl, struct arena *a, struct str *names_out, size_t max);
 /** "TLSv1.3" and so on, for the log. */
 struct str tls_version(SSL *ssl);
 

@@ -25,9 +25,12 @@ add_mechs(const struct session *s, struct buf *b)
 {
 	const struct server_options *o = server_options(s->server);
 	SSL *ssl = stream_ssl(s->stream);
-	BUF_CLEAN struct buf cert = BUF_MAX(4096);
-	const char *const *mechs = auth_mechs(o->auth, session_may_send_password(s), ssl != NULL, ssl != NULL && tls_peer_name(ssl, &cert));
+	struct arena a = ARENA_NONE;
+	struct str name;
+	bool has_cert = ssl != NULL && tls_peer_names(ssl, &a, &name, 1) > 0;
+	const char *const *mechs = auth_mechs(o->auth, session_may_send_password(s), ssl != NULL, has_cert);
 
+	arena_done(&a);
 	for (; *mechs != NULL; mechs++) {
 		add(b, capabilities[CAP_AUTH].name);
 		buf_c(b, *mechs);

@@ -45,7 +45,6 @@ login_begin(struct login *l, struct session *s, struct command *c, struct auth_s
 	SSL *ssl = stream_ssl(s->stream);
 	BUF_CLEAN struct buf unique = BUF_MAX(256);
 	BUF_CLEAN struct buf exporter = BUF_MAX(256);
-	BUF_CLEAN struct buf name = BUF_MAX(4096);
 	char peer[IO_ADDR_TEXT_MAX];
 
 	l->s = s;
@@ -58,10 +57,7 @@ login_begin(struct login *l, struct session *s, struct command *c, struct auth_s
 			start->tls_unique = buf_str(&unique);
 		if (tls_binding(ssl, TLS_BINDING_EXPORTER, &exporter))
 			start->tls_exporter = buf_str(&exporter);
-		if (tls_peer_name(ssl, &name)) {
-			start->cert_names[0] = buf_str(&name);
-			start->cert_name_count = 1;
-		}
+		start->cert_name_count = tls_peer_names(ssl, c->arena, start->cert_names, AUTH_CERT_NAMES_MAX);
 	}
 	l->phase = LOGIN_ASKED;
 	auth_begin(server_options(s->server)->auth, s->core->loop, start, answered, l, &l->x);
