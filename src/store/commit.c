@@ -4,6 +4,7 @@
  */
 #include "store/commit_int.h"
 
+#include "store/thread_index.h"
 #include "store/undo_int.h"
 
 #include <stdlib.h>
@@ -400,6 +401,7 @@ take_back(struct account *a, struct commit *c)
 			q->is_failed = true;
 	}
 	a->latest = snapshot_ref(a->durable);
+	thread_index_revert(a->threads, snapshot_version(a->durable));
 	return old;
 }
 

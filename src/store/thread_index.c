@@ -310,13 +310,13 @@ thread_assign(struct thread_index *t, struct kv_txn *txn, uint64_t version, uint
 }
 
 void
-thread_index_revert(struct thread_index *t)
+thread_index_revert(struct thread_index *t, uint64_t durable)
 {
 	struct entry *e;
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t pos = 0; (e = hash_next(&t->entries, &pos)) != NULL;) {
-		if (e->version != 0)
+		if (e->version > durable)
 			entry_drop(t, e);
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -27,7 +27,7 @@ must_use enum err thread_index_load(struct thread_index *t, const uint64_t *hash
  */
 struct object_id thread_assign(struct thread_index *t, struct kv_txn *txn, uint64_t version, uint64_t durable,
     const uint64_t *hashes, size_t count, struct object_id fresh);
-/** Transactions have failed: what they assigned is forgotten. */
-void thread_index_revert(struct thread_index *t);
+/** Transactions behind the durable version have failed: what they assigned is forgotten. */
+void thread_index_revert(struct thread_index *t, uint64_t durable);
 
 #endif

@@ -92,7 +92,7 @@ test_reply_to_what_is_not_durable(void)
 	kv_txn_abort(a);
 	kv_txn_abort(b);
 
-	thread_index_revert(t);		/* neither came to be */
+	thread_index_revert(t, 0);		/* neither came to be */
 	a = kv_txn_new(kv, account, 0, 3);
 	CHECK(load(t, kv, reply, 2) == ERR_OK);
 	thread = thread_assign(t, a, 3, 0, reply, 2, (struct object_id){ 3, 5 });
