@@ -125,7 +125,7 @@ users_open(const char *path, struct users **out)
 	if (e == ERR_OK) {
 		sqlite3_extended_result_codes(u->db, 1);
 		sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
-		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
 	}
 	if (e == ERR_OK)
 		e = migrate(u);
