@@ -2,7 +2,9 @@
 #include "session/session_world.h"
 
 #include "base/arena.h"
+#include "kv/kv.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -233,6 +235,147 @@ test_long_lines_and_literals(void)
 	world_free(w);
 }
 
+/* A line of LOGIN that is n bytes long, line end included. */
+static void
+send_long_login(struct client *c, size_t n)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(1024 * 1024);
+
+	buf_c(&b, "a LOGIN joe ");
+	while (b.n < n - 2)
+		buf_chr(&b, 'x');
+	buf_c(&b, "\r\n");
+	client_send(c, buf_str(&b));
+}
+
+static void
+test_limits_before_and_after_login(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	send_long_login(&c, 8192);
+	CHECK_HAS(client_line(&c), "a NO [AUTHENTICATIONFAILED]");
+	send_long_login(&c, 8193);
+	CHECK_HAS(client_line(&c), "a BAD The command is too long.");
+	client_send(&c, STR("b LOGIN {1024}\r\n"));
+	CHECK_HAS(client_line(&c), "+ ");
+	client_close(&c);
+	client_open(&c, w, false);
+	client_send(&c, STR("b LOGIN {1025}\r\n"));
+	CHECK_HAS(client_line(&c), "b NO [LIMIT]");
+	client_login(&c, "joe");
+	send_long_login(&c, 65536);
+	CHECK_HAS(client_line(&c), "a BAD You are logged in already.");
+	send_long_login(&c, 65537);
+	CHECK_HAS(client_line(&c), "a BAD The command is too long.");
+	client_send(&c, STR("c CREATE {65536}\r\n"));
+	CHECK_HAS(client_line(&c), "+ ");
+	client_close(&c);
+	client_open(&c, w, false);
+	client_login(&c, "joe");
+	client_send(&c, STR("c CREATE {65537}\r\n"));
+	CHECK_HAS(client_line(&c), "c NO [LIMIT]");
+	client_send(&c, STR("d APPEND INBOX {67108865}\r\n"));
+	CHECK_HAS(client_line(&c), "d NO [TOOBIG]");
+	client_send(&c, STR("e APPEND INBOX {67108864}\r\n"));
+	CHECK_HAS(client_line(&c), "+ ");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_no_passwords_in_the_clear(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open_from(&c, w, htonl(0xC0000207));	/* 192.0.2.7 */
+	CHECK_HAS(buf_str(&c.last), " LOGINDISABLED ");
+	CHECK_HAS(buf_str(&c.last), " STARTTLS ");
+	CHECK_HAS_NOT(buf_str(&c.last), "AUTH=PLAIN");
+	CHECK_HAS(client_do(&c, "LOGIN joe secret"), " NO [PRIVACYREQUIRED] ");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ="), " NO ");
+	CHECK_HAS(client_do(&c, "STARTTLS"), " OK ");
+	CHECK(peer_start_tls(&c.peer, 0, "imap", NULL));
+	CHECK_HAS_NOT(client_do(&c, "CAPABILITY"), "LOGINDISABLED");
+	client_login(&c, "joe");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_cleartext_when_allowed(void)
+{
+	struct server_options o = { .cleartext = SERVER_CLEARTEXT_ALWAYS };
+	struct world *w = world_new(&o);
+	struct client c;
+
+	client_open_from(&c, w, htonl(0xC0000207));
+	CHECK_HAS_NOT(buf_str(&c.last), "LOGINDISABLED");
+	client_login(&c, "joe");
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_too_many_sessions(void)
+{
+	struct server_options o = { .sessions_max = 2 };
+	struct world *w = world_new(&o);
+	struct client c[3];
+
+	for (int i = 0; i < 3; i++)
+		client_open(&c[i], w, false);
+	CHECK_HAS(buf_str(&c[1].last), "* OK ");
+	CHECK_HAS(buf_str(&c[2].last), "* BYE [UNAVAILABLE]");
+	for (int i = 0; i < 3; i++)
+		client_close(&c[i]);
+	world_free(w);
+}
+
+static void
+test_inactivity_and_keepalive(void)
+{
+	struct server_options o = { .limits = { .idle_timeout_ms = 400, .keepalive_ms = 60 } };
+	struct world *w = world_new(&o);
+	struct client c;
+	int lines = 0;
+
+	client_open(&c, w, false);
+	client_login(&c, "joe");
+	CHECK_HAS(client_line(&c), "* BYE You were inactive for too long.");
+	client_close(&c);
+	client_open(&c, w, false);
+	client_login(&c, "joe");
+	client_do(&c, "SELECT INBOX");
+	client_send(&c, STR("i IDLE\r\n"));
+	client_line(&c);
+	for (struct str line = client_line(&c); has(line, "* OK Still here."); line = client_line(&c))
+		lines++;
+	CHECK(lines >= 2);
+	client_close(&c);
+	world_free(w);
+}
+
+static void
+test_what_is_not_stored_is_not_acknowledged(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c;
+
+	client_open(&c, w, false);
+	client_login(&c, "joe");
+	append_one(&c, "one");
+	kv_memory_fail_at(world_kv(w), 1, ERR_IO);
+	client_send(&c, STR("a APPEND INBOX {15+}\r\nSubject: x\r\n\r\ny\r\n"));
+	for (struct str line = client_line(&c); line.p != NULL; line = client_line(&c))
+		CHECK_HAS_NOT(line, "a OK");
+	client_close(&c);
+	world_free(w);
+}
+
 static void
 test_login_takes_too_long(void)
 {
@@ -293,5 +436,7 @@ test_client_goes_away_at_any_point(void)
 
 TEST_MAIN(TEST(test_greeting_and_logout), TEST(test_login), TEST(test_authenticate), TEST(test_starttls_and_compress),
 	TEST(test_pipelining_in_order), TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
-	TEST(test_long_lines_and_literals), TEST(test_login_takes_too_long), TEST(test_who_and_shutdown),
+	TEST(test_long_lines_and_literals), TEST(test_limits_before_and_after_login), TEST(test_no_passwords_in_the_clear),
+	TEST(test_cleartext_when_allowed), TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),
+	TEST(test_what_is_not_stored_is_not_acknowledged), TEST(test_login_takes_too_long), TEST(test_who_and_shutdown),
 	TEST(test_client_goes_away_at_any_point))

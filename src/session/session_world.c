@@ -10,6 +10,7 @@
 #include "store/store.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -200,6 +201,12 @@ world_server(struct world *w)
 	return w->server;
 }
 
+struct kv *
+world_kv(struct world *w)
+{
+	return w->kv;
+}
+
 struct shutdown_call {
 	struct world *w;
 	struct call call;
@@ -266,6 +273,36 @@ client_open(struct client *c, struct world *w, bool is_tls)
 	setsockopt(c->peer.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (is_tls)
 		CHECK(peer_start_tls(&c->peer, 0, "imap", NULL));
+	buf_str_add(&c->last, client_line(c));
+}
+
+struct serve_call {
+	struct world *w;
+	struct io_addr peer;
+	int fd;
+};
+
+static void
+serve(void *arg)
+{
+	struct serve_call *c = arg;
+
+	server_serve(c->w->server, c->w->loops[0], c->fd, &c->peer, false);
+}
+
+void
+client_open_from(struct client *c, struct world *w, uint32_t ipv4)
+{
+	struct serve_call call = { .w = w, .peer.n = sizeof(struct sockaddr_in) };
+	struct sockaddr_in *a = (struct sockaddr_in *)&call.peer.sa;
+	int fds[2];
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = ipv4 };
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	call.fd = fds[1];
+	*c = (struct client){ .peer.fd = fds[0], .in = BUF_MAX(64 * 1024 * 1024), .last = BUF_MAX(64 * 1024 * 1024) };
+	world_run(w, serve, &call);
 	buf_str_add(&c->last, client_line(c));
 }
 

@@ -15,6 +15,7 @@ struct world;
 struct world *world_new(const struct server_options *o);
 void world_free(struct world *w);
 struct server *world_server(struct world *w);
+struct kv *world_kv(struct world *w);
 /** Runs fn(arg) on the thread of the first loop, and waits for it. */
 void world_run(struct world *w, void (*fn)(void *arg), void *arg);
 
@@ -28,6 +29,8 @@ struct client {
 
 /** Connects and takes the greeting (into c->last). */
 void client_open(struct client *c, struct world *w, bool is_tls);
+/** The same over a socket pair, as if from that address (network order), greeting taken. */
+void client_open_from(struct client *c, struct world *w, uint32_t ipv4);
 void client_close(struct client *c);
 /** Sends bytes as they are. */
 void client_send(struct client *c, struct str bytes);
