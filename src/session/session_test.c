@@ -235,14 +235,14 @@ test_long_lines_and_literals(void)
 	world_free(w);
 }
 
-/* A line of LOGIN that is n bytes long, line end included. */
+/* A line of LOGIN that has n bytes before its LF. */
 static void
 send_long_login(struct client *c, size_t n)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(1024 * 1024);
 
 	buf_c(&b, "a LOGIN joe ");
-	while (b.n < n - 2)
+	while (b.n < n - 1)
 		buf_chr(&b, 'x');
 	buf_c(&b, "\r\n");
 	client_send(c, buf_str(&b));
