@@ -210,7 +210,7 @@ void account_trim_commits(struct account *a, struct list *gone);
 /* ---- \Recent (commit.c) ------------------------------------------------------------------------------------------- */
 
 /** First UID that nobody was told of; mutex held. */
-uint32_t account_recent_from(struct account *a, const struct mailbox_state *s);
+uint32_t account_recent_from(struct account *a, const struct mailbox_info *m);
 /** UIDs below uidnext are claimed; mutex held. */
 void account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext);
 

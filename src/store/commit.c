@@ -22,11 +22,11 @@ recent_find(struct account *a, struct mailbox_id id)
 }
 
 uint32_t
-account_recent_from(struct account *a, const struct mailbox_state *s)
+account_recent_from(struct account *a, const struct mailbox_info *m)
 {
-	const struct recent *r = recent_find(a, s->info.id);
+	const struct recent *r = recent_find(a, m->id);
 
-	return r == NULL ? s->info.recent_from : MAX(r->from, s->info.recent_from);
+	return r == NULL ? m->recent_from : MAX(r->from, m->recent_from);
 }
 
 void
@@ -333,7 +333,7 @@ settle_change(struct commit *c, struct mailbox_change *m)
 	if (!m->is_touched)
 		return;
 	s->info.highestmodseq = c->version;
-	s->info.recent_from = account_recent_from(c->account, s);
+	s->info.recent_from = account_recent_from(c->account, &s->info);
 	put_status(c, s);
 	if (!rangeset_is_empty(&m->vanished)) {
 		struct row_key key = row_key_vanished(s->info.id, c->version);

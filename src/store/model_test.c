@@ -11,6 +11,7 @@
 #include "store/store_test_util.h"
 
 #include "store/commit_int.h"
+#include "store/view_int.h"
 
 enum { BOXES = 8, SESSIONS = 3, ENTRIES = 600, VERSIONS = 4000, KEYWORDS = 5 };
 
@@ -448,6 +449,8 @@ do_refresh(struct model *m)
 
 	if (s->view == NULL)
 		return;
+	if (s->view->is_resting)
+		tell = TELL_ALL;
 	at = account_snapshot(m->f.account, s->own);
 	if (snapshot_version(at) < view_version(s->view) && account_durability(m->f.account, view_version(s->view)) == VERSION_FAILED) {
 		snapshot_unref(at);
@@ -716,7 +719,7 @@ do_vanished(struct model *m)
 	struct m_box *b;
 	enum err e;
 
-	if (s->view == NULL || view_is_gone(s->view))
+	if (s->view == NULL || view_is_gone(s->view) || s->view->is_resting)
 		return;
 	then = &m->states[rnd(m, m->state_count)];
 	b = box_of(then, s->box);
@@ -734,6 +737,15 @@ do_vanished(struct model *m)
 		MUST(m, rangeset_contains(gone, b->e[i].uid) == !is_there);
 	}
 	SAY(m, "vanished since %llu\n", (unsigned long long)then->version);
+}
+
+static void
+do_rest(struct model *m)
+{
+	struct m_session *s = random_session(m);
+
+	if (s->view != NULL)
+		view_rest(s->view);
 }
 
 /* ---- trouble ---------------------------------------------------------------------------------------------------- */
@@ -827,8 +839,10 @@ command(struct model *m)
 		do_mailbox(m);
 	else if (what < 84)
 		do_vanished(m);
-	else if (what < 90)
+	else if (what < 87)
 		do_evict(m);
+	else if (what < 90)
+		do_rest(m);
 	else if (what < 91 && rnd(m, 3) == 0)
 		kv_memory_fail_at(m->f.kv, 1 + rnd(m, 6), (const enum err[]){ ERR_CONFLICT, ERR_FULL, ERR_IO }[rnd(m, 3)]);
 	else if (what < 92 && rnd(m, 4) == 0)

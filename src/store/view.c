@@ -16,12 +16,21 @@ view_take_recent(struct view *v, uint32_t from)
 	uint32_t first, next = v->info.uidnext;
 
 	pthread_mutex_lock(&a->lock);
-	first = MAX(from, account_recent_from(a, v->state));
+	first = MAX(from, account_recent_from(a, &v->info));
 	if (first < next && v->access == VIEW_READ_WRITE)
 		account_recent_claim(a, v->id, next);
 	pthread_mutex_unlock(&a->lock);
 	if (first < next)
 		rangeset_add(&v->recent, first, next - 1);
+}
+
+void
+view_set_info(struct view *v, const struct mailbox_state *state)
+{
+	mailbox_desc_unref(v->desc);
+	v->desc = mailbox_desc_ref(state->desc);
+	v->info = state->info;
+	v->info.state = NULL;
 }
 
 enum err
@@ -42,8 +51,8 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	v->account = account_ref(s->account);
 	v->id = id;
 	v->access = access;
-	v->state = state;
-	v->info = state->info;
+	view_set_info(v, state);
+	mailbox_state_unref(state);
 	v->info.exists = tree_sums(tree)->count;
 	v->tree = tree;
 	v->version = use->version;
@@ -62,8 +71,9 @@ view_close(struct view *v)
 	log_load_drop(v->log);
 	held_free(v->held);
 	tree_unref(v->tree);
-	mailbox_state_unref(v->state);
+	mailbox_desc_unref(v->desc);
 	rangeset_done(&v->recent);
+	rangeset_done(&v->resting);
 	free(v->at);
 	account_unref(v->account);
 	free(v);
@@ -74,13 +84,15 @@ struct account *view_account(const struct view *v) { return v->account; }
 uint64_t view_version(const struct view *v) { return v->version; }
 bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
-uint32_t view_exists(const struct view *v) { return tree_sums(v->tree)->count; }
+uint32_t view_exists(const struct view *v) { return v->is_resting ? v->info.exists : tree_sums(v->tree)->count; }
 
 uint32_t
 view_recent(const struct view *v)
 {
 	uint32_t n = 0;
 
+	if (v->is_resting)
+		return v->resting_recent;
 	for (size_t i = 0; i < v->recent.n; i++)
 		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1) - tree_rank(v->tree, v->recent.r[i].first);
 	return n;

@@ -99,6 +99,12 @@ struct view_changes {
  */
 must_use enum err view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w, struct arena *a,
     struct view_changes *out);
+/**
+ * A client idles: the view's pages are let go until the next view_refresh(), which is to be TELL_ALL and comes before any
+ * question but view_mailbox(), view_version(), view_exists(), view_recent(), view_highestmodseq() and view_is_stale(). Does
+ * nothing while there are ghosts.
+ */
+void view_rest(struct view *v);
 /** Whether a refresh to that snapshot would have something to tell (ghosts included): cheap. */
 bool view_is_stale(const struct view *v, const struct snapshot *s);
 

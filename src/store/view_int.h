@@ -12,8 +12,8 @@ struct view {
 	struct account *account;	/* referenced */
 	struct mailbox_id id;
 	enum view_access access;
-	struct mailbox_state *state;	/* referenced; as last refreshed */
-	struct mailbox_info info;	/* its info, with the counts of the pages */
+	struct mailbox_desc *desc;	/* referenced; what info's texts belong to */
+	struct mailbox_info info;	/* as last refreshed, with the counts of the pages */
 	struct tree *tree;		/* the mailbox and the ghosts; referenced */
 	uint32_t ghosts;		/* entries of tree that are marked FLAG_GHOST */
 	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
@@ -21,6 +21,9 @@ struct view {
 	struct tree_at *at;		/* where view_next() was last, in tree; uid 0: nowhere */
 	bool is_gone;			/* the mailbox was deleted */
 	bool is_gone_told;
+	bool is_resting;		/* view_rest(): there is no tree, but */
+	struct rangeset resting;	/* the UIDs that it had */
+	uint32_t resting_recent;
 	struct rangeset recent;		/* UIDs that are \Recent here */
 	struct log_load *log;		/* a load of the change log: view_log.c */
 	struct held *held;		/* records on their way to another account: change_across.c */
@@ -28,6 +31,13 @@ struct view {
 
 /** Takes the messages from `from` on as \Recent; a read-write view claims them. */
 void view_take_recent(struct view *v, uint32_t from);
+/** Takes the state's info over. */
+void view_set_info(struct view *v, const struct mailbox_state *state);
+/**
+ * view_rest.c: a tree that differs from `tree` where the view that rests differed when it went to rest; the view has it
+ * afterwards.
+ */
+void view_wake(struct view *v, struct tree *tree);
 /** The mailbox's own tree, without ghosts; referenced. */
 struct tree *view_live_tree(const struct view *v);
 void log_load_drop(struct log_load *l);

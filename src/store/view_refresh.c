@@ -103,13 +103,16 @@ report(struct view *v, const struct differ *d, bool is_gone, struct arena *a, st
 		out->changed[i].v = d->changed[i];
 }
 
-/* The view becomes that of `state`, whose pages are `tree` (both taken over); state is NULL when the mailbox is gone. */
+/* The view becomes that of `state`, whose pages are `tree` (taken over); state is NULL when the mailbox is gone. */
 static void
 move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t version, enum view_tell tell, struct arena *a,
     struct view_changes *out)
 {
 	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
 	uint32_t recent = view_recent(v), uidnext = v->info.uidnext;
+
+	if (v->is_resting)
+		view_wake(v, tree);
 
 	tree_edit_begin(&d.ghosts, tree);
 	tree_diff(v->tree, tree, compare_pages, &d);
@@ -129,9 +132,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 	v->is_gone = v->is_gone || state == NULL;
 	if (state != NULL) {
 		out->has_new_keywords = state->info.keyword_count != v->info.keyword_count;
-		mailbox_state_unref(v->state);
-		v->state = state;
-		v->info = state->info;
+		view_set_info(v, state);
 		if (d.has_new)
 			view_take_recent(v, uidnext);
 	}
@@ -161,6 +162,17 @@ view_is_stale(const struct view *v, const struct snapshot *s)
 	return v->ghosts != 0 || v->is_gone != v->is_gone_told || has_news(v, s);
 }
 
+/* A state with what the view knows already. */
+static struct mailbox_state *
+view_own_state(const struct view *v)
+{
+	struct mailbox_state *s = mailbox_state_new(mailbox_desc_ref(v->desc), &(struct status_row){ 0 });
+
+	s->info = v->info;
+	s->info.state = s;
+	return s;
+}
+
 enum err
 view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w, struct arena *a,
     struct view_changes *out)
@@ -172,30 +184,29 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 	enum err e;
 
 	*out = (struct view_changes){ .exists = view_exists(v), .recent = view_recent(v) };
-	if (!has_news(v, s) && (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
+	if (!v->is_resting && !has_news(v, s) && (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
 		v->version = MAX(v->version, s->version);
 		return ERR_OK;
 	}
-	if (has_news(v, s)) {
+	if (v->is_resting || has_news(v, s)) {
 		e = account_state_at(v->account, s, v->id, w, &state, &tree, &use);
-		if (e == ERR_OK && use->version < v->version) {
-			mailbox_state_unref(state);	/* taken back meanwhile; the session is about to end */
-			tree_unref(tree);
-			snapshot_unref(use);
-			return ERR_IO;
-		}
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
 			return e;
-		if (use != NULL)
-			version = use->version;
+		version = use->version;
 		snapshot_unref(use);
+		if (version < v->version) {
+			mailbox_state_unref(state);
+			tree_unref(tree);
+			return ERR_IO;	/* what it knew was taken back: the session is about to end */
+		}
 	} else if (!v->is_gone) {
-		/* Only ghosts to tell, on a view that is ahead of s. */
-		state = mailbox_state_ref(v->state);
+		/* Only ghosts to tell. */
+		state = view_own_state(v);
 		tree = view_live_tree(v);
-		version = v->version;
+		version = MAX(version, v->version);
 	}
 	move(v, state, tree, version, tell, a, out);
+	mailbox_state_unref(state);
 	return ERR_OK;
 }
 
