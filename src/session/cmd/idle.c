@@ -11,6 +11,7 @@
 
 struct idle_ctx {
 	bool is_idling;			/* the continuation was sent */
+	enum { IDLE_ON, IDLE_DONE, IDLE_BAD } line;	/* what the client has said since */
 };
 
 static enum err
@@ -23,8 +24,8 @@ static enum err
 idle_run(struct session *s, struct command *c)
 {
 	struct idle_ctx *x = c->ctx;
+	enum err e = ERR_OK;
 	struct str line;
-	enum err e;
 
 	if (!x->is_idling) {
 		x->is_idling = true;
@@ -32,17 +33,19 @@ idle_run(struct session *s, struct command *c)
 		reply_continue(session_out(s), "idling");
 	}
 	for (;;) {
-		if (session_take_line(s, &line)) {
-			if (str_eq_nocase(str_trim(line), STR("DONE")))
-				return ERR_OK;
-			c->text = STR("Expected DONE.");
-			return ERR_SYNTAX;
-		}
-		if (s->is_closing || s->view == NULL)
+		if (x->line == IDLE_ON && session_take_line(s, &line))
+			x->line = str_eq_nocase(str_trim(line), STR("DONE")) ? IDLE_DONE : IDLE_BAD;
+		if (x->line == IDLE_ON && (s->is_closing || s->view == NULL))
 			return ERR_WAIT;
-		e = session_tell(s, TELL_ALL);
+		if (s->view != NULL && !s->is_closing)
+			e = session_tell(s, TELL_ALL);	/* at the end too: the view comes back from its rest */
 		if (e != ERR_OK)
 			return e;
+		if (x->line == IDLE_BAD)
+			c->text = STR("Expected DONE.");
+		if (x->line != IDLE_ON)
+			return x->line == IDLE_DONE ? ERR_OK : ERR_SYNTAX;
+		view_rest(s->view);	/* an idle client holds no pages */
 		e = account_wait_change(s->account, view_version(s->view), session_waiter(s));
 		if (e != ERR_OK)
 			return e;
