@@ -20,8 +20,11 @@ core_tell_reset(struct session_core *k)
 static bool
 tells_uid(const struct session *s)
 {
-	/* What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it with QRESYNC, RFC 9051 7.5.2 recommends it. */
-	return (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_QRESYNC | ENABLED_IMAP4REV2)) != 0;
+	/*
+	 * What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it once CONDSTORE is on,
+	 * RFC 9051 7.5.2 recommends it.
+	 */
+	return (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
 }
 
 static void

@@ -60,7 +60,14 @@ def test_enabling_commands(box3, login, enabling):
     other.select()
     other.ok('STORE 3 +FLAGS (\\Seen)')
     r = box3.ok('NOOP')
-    assert 'MODSEQ' in r.fetch(3)
+    assert 'MODSEQ' in r.fetch(3) and r.fetch(3)['UID'] == box3.test_uids[2]
+
+
+def test_implicit_seen_tells_uid_and_modseq(box3):
+    """RFC 7162 3.2.4: a FETCH that sets \\Seen has both, although they were not asked for."""
+    box3.enable('CONDSTORE')
+    got = box3.ok('FETCH 2 BODY[TEXT]').fetch(2)
+    assert got['UID'] == box3.test_uids[1] and got['MODSEQ'][0] > 0 and '\\Seen' in got['FLAGS']
 
 
 def test_not_enabled_no_modseq(box3):

@@ -357,8 +357,11 @@ write_head(struct session *s, struct fetch_ctx *x)
 
 	if (rangeset_contains(&x->seen, m->entry.uid.v)) {
 		atts |= FETCH_FLAGS;
+		/* RFC 7162 3.2.4, RFC 9051 7.5.2: what a client did not ask for names its message by UID. */
 		if ((s->enabled & ENABLED_CONDSTORE) != 0)
-			atts |= FETCH_MODSEQ;
+			atts |= FETCH_UID | FETCH_MODSEQ;
+		else if ((s->enabled & ENABLED_IMAP4REV2) != 0)
+			atts |= FETCH_UID;
 	}
 	reply_untagged(session_out(s));
 	reply_number(session_out(s), m->seq.v);
