@@ -1,260 +1,183 @@
-"""Three clients do random things to one mailbox. Each keeps what it was told, as a mail program does, and that must be true.
+"""SEARCH programs and LIST patterns made at random, against a few lines of Python that say what they mean.
 
-POSTHORN_RANDOM_ROUNDS makes it longer; a failure names its seed, which makes the same commands again.
+POSTHORN_TEST_SEED repeats a run.
 """
 
+import base64
 import os
 import random
-import threading
+import re
+import time
 
 import pytest
 
-from harness import mail
-from harness.imap import Lit
+from harness.imap import Lit, quote
 from harness.parse import numbers
 
-STEPS = 120
-FLAGS = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft', '$Forwarded', 'word', 'Other']
+MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split()
+WORDS = ['alpha', 'beta', 'Gamma', 'delta', 'über', 'straße', 'fox', 'quick']
+FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Draft', '\\Deleted', 'k1', 'k2']
 
 
-class Client:
-    """A client's memory of the mailbox, from the untagged responses alone."""
+@pytest.fixture
+def chance():
+    seed = int(os.environ.get('POSTHORN_TEST_SEED', time.time() * 10))
+    print('POSTHORN_TEST_SEED=%d' % seed)
+    return random.Random(seed)
 
-    def __init__(self, connect, user, mode, rnd, is_silent_sometimes=True):
-        self.connect, self.user, self.mode, self.rnd = connect, user, mode, rnd
-        self.is_silent_sometimes = is_silent_sometimes
-        self.imap = None
-        self.uids, self.flags = [], {}      # by position; by UID
-        self.modseq = 0
-        self.uidvalidity = None
-        self.open()
 
-    def open(self):
-        """Logs in and selects; with QRESYNC it goes on from what it knew."""
-        known = self.modseq if self.mode == 'qresync' else 0
-        self.imap = self.connect(user=self.user)
-        if self.mode == 'qresync':
-            self.imap.enable('QRESYNC')
-        elif self.mode == 'rev2':
-            self.imap.enable('IMAP4rev2')
-        if known:
-            r = self.imap.ok('SELECT INBOX (QRESYNC (%d %d))' % (self.uidvalidity, known))
+class Letter:
+    def __init__(self, chance, n):
+        self.subject = ' '.join(chance.sample(WORDS, 3))
+        self.sender = chance.choice(['anna', 'bob', 'carl']) + '@example.org'
+        self.body = ' '.join(chance.choices(WORDS, k=6)) + '\r\n'
+        self.flags = set(chance.sample(FLAGS, chance.randrange(4)))
+        self.day = (chance.randrange(1995, 2024), chance.randrange(1, 13), chance.randrange(1, 28))
+        self.sent = (chance.randrange(1995, 2024), chance.randrange(1, 13), chance.randrange(1, 28))
+        self.data = ('From: %s\r\nSubject: =?utf-8?q?%s?=\r\nDate: %d %s %d 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n'
+                     'Content-Transfer-Encoding: 8bit\r\n\r\n%s%s\r\n'
+                     % (self.sender, ''.join('=%02X' % b for b in self.subject.encode()), self.sent[2], MONTHS[self.sent[1] - 1], self.sent[0], self.body,
+                        'x' * chance.randrange(60))).encode()
+
+    def date(self):
+        return '%2d-%s-%d 12:00:00 +0000' % (self.day[2], MONTHS[self.day[1] - 1], self.day[0])
+
+
+def day(chance):
+    return chance.randrange(1995, 2024), chance.randrange(1, 13), chance.randrange(1, 28)
+
+
+def fold(s):
+    return s.casefold()
+
+
+def program(chance, letters, uids, depth=0):
+    """A random program: (pieces to send, function of (number, letter))."""
+    kind = chance.randrange(13 if depth < 4 else 9)
+    if kind == 0:
+        f = chance.choice(['\\Seen', '\\Flagged', '\\Answered', '\\Draft', '\\Deleted'])
+        un = chance.choice(['', 'UN'])
+        return [un + f[1:].upper()], lambda n, m: (f in m.flags) == (un == '')
+    if kind == 1:
+        k, un = chance.choice(['k1', 'K2', 'k3']), chance.choice(['', 'UN'])
+        return ['%sKEYWORD %s' % (un, k)], lambda n, m: (k.lower() in m.flags) == (un == '')
+    if kind == 2:
+        d, how = day(chance), chance.choice(['BEFORE', 'ON', 'SINCE', 'SENTBEFORE', 'SENTON', 'SENTSINCE'])
+
+        def test(n, m):
+            have = m.sent if how.startswith('SENT') else m.day
+            return {'BEFORE': have < d, 'ON': have == d, 'SINCE': have >= d}[how.replace('SENT', '', 1)]
+        return ['%s %d-%s-%d' % (how, d[2], MONTHS[d[1] - 1], d[0])], test
+    if kind == 3:
+        size, how = chance.choice([len(m.data) for m in letters]), chance.choice(['LARGER', 'SMALLER'])
+        return ['%s %d' % (how, size)], lambda n, m: len(m.data) > size if how == 'LARGER' else len(m.data) < size
+    if kind == 4:
+        w = chance.choice(WORDS)
+        w = chance.choice([w, w.upper() if 'ß' not in w else w, w[1:-1]])
+        return ['SUBJECT ', Lit(w)], lambda n, m: fold(w) in fold(m.subject)
+    if kind == 5:
+        w = chance.choice(['anna', 'BOB', 'carl@example', 'nobody'])
+        return ['FROM %s' % w], lambda n, m: fold(w) in fold(m.sender)
+    if kind == 6:
+        w, how = chance.choice(WORDS), chance.choice(['BODY', 'TEXT'])
+        return [how + ' ', Lit(w)], lambda n, m: fold(w) in fold(m.body) or how == 'TEXT' and fold(w) in fold(m.subject)
+    if kind == 7:
+        a, b = chance.randrange(1, len(letters) + 1), chance.randrange(1, len(letters) + 1)
+        return ['%d:%d' % (a, b)], lambda n, m: min(a, b) <= n <= max(a, b)
+    if kind == 8:
+        some = chance.sample(uids, 5)
+        return ['UID %s' % ','.join(map(str, some))], lambda n, m: uids[n - 1] in some
+    one, f = program(chance, letters, uids, depth + 1)
+    if kind == 9:
+        return ['NOT '] + one, lambda n, m: not f(n, m)
+    two, g = program(chance, letters, uids, depth + 1)
+    if kind == 10:
+        return ['OR '] + one + [' '] + two, lambda n, m: f(n, m) or g(n, m)
+    return ['('] + one + [' '] + two + [')'], lambda n, m: f(n, m) and g(n, m)
+
+
+def test_search_programs(imap, chance):
+    letters = [Letter(chance, n) for n in range(150)]
+    uids = [imap.append(m.data, flags=' '.join(m.flags), date=m.date()) for m in letters]
+    imap.select()
+    for _ in range(200):
+        pieces, test = program(chance, letters, uids)
+        expected = [n for n, m in enumerate(letters, 1) if test(n, m)]
+        sent = ''.join(p if isinstance(p, str) else '{%s}' % p.data.decode() for p in pieces)
+        extended = chance.random() < 0.4
+        r = imap.ok('SEARCH %sCHARSET UTF-8 ' % ('RETURN (MIN MAX COUNT ALL SAVE) ' if extended else ''), *pieces)
+        assert r.search() == expected, sent
+        if extended:
+            e = r.esearch()
+            assert e['COUNT'] == len(expected), sent
+            assert (e.get('MIN'), e.get('MAX')) == ((expected[0], expected[-1]) if expected else (None, None)), sent
+            assert sorted(imap.ok('FETCH $ UID').fetches()) == expected, sent
         else:
-            r = self.imap.ok('SELECT INBOX%s' % (' (CONDSTORE)' if self.mode == 'condstore' else ''))
-            self.uids, self.flags = [], {}
-        exists = r.one('EXISTS').number
-        self.uidvalidity = r.codes()['UIDVALIDITY'][0]
-        self.modseq = r.codes()['HIGHESTMODSEQ'][0]
-        if known:
-            gone = set(u for x in r.all('VANISHED') for u in numbers(x.data[-1]))
-            for u in gone:
-                self.flags.pop(u, None)
-            for f in r.all('FETCH'):
-                self.flags[f.attrs['UID']] = flag_set(f.attrs['FLAGS'])
-            self.uids = sorted(self.flags)
-            assert len(self.uids) == exists, 'QRESYNC left %d messages of %d' % (len(self.uids), exists)
-        else:
-            self.uids = [None] * exists
-        self.learn_new()
-
-    def reopen(self):
-        """The connection breaks. What was told before a NOOP is what the client may rely on (RFC 7162 3.1.2)."""
-        self.do('NOOP')
-        self.imap.close()
-        self.open()
-        self.verify()
-
-    def learn(self, r):
-        """Takes over what a command's untagged responses tell."""
-        for x in r.untagged:
-            if x.name == 'EXISTS':
-                self.uids += [None] * (x.number - len(self.uids))
-                assert len(self.uids) == x.number
-            elif x.name == 'EXPUNGE':
-                self.flags.pop(self.uids.pop(x.number - 1), None)
-            elif x.name == 'VANISHED':
-                gone = set(numbers(x.data[-1]))
-                new = gone - set(self.uids)     # came and went before we could ask for their UIDs
-                assert len(new) <= self.uids.count(None), 'VANISHED of what was not there'
-                self.uids = [u for u in self.uids if u not in gone]
-                for _ in new:
-                    self.uids.remove(None)
-                for u in gone:
-                    self.flags.pop(u, None)
-            elif x.name == 'FETCH':
-                self.learn_fetch(x)
-        if 'HIGHESTMODSEQ' in r.codes():
-            self.modseq = max(self.modseq, r.codes()['HIGHESTMODSEQ'][0])
-
-    def learn_fetch(self, x):
-        a = x.attrs
-        if 'UID' in a:
-            assert self.uids[x.number - 1] in (None, a['UID'])
-            self.uids[x.number - 1] = a['UID']
-        uid = self.uids[x.number - 1]
-        if 'FLAGS' in a and uid is not None:
-            self.flags[uid] = flag_set(a['FLAGS'])
-        if 'MODSEQ' in a:
-            self.modseq = max(self.modseq, a['MODSEQ'][0])
-
-    def do(self, *parts, status='OK'):
-        r = self.imap.cmd(*parts)
-        assert r.status in status.split(), '%r\n%s' % (r, self.imap.history())
-        self.learn(r)
-        self.learn_new()
-        return r
-
-    def learn_new(self):
-        """Asks for what it does not know of new messages."""
-        while None in self.uids:
-            first = self.uids.index(None) + 1
-            self.learn(self.imap.ok('FETCH %d:%d (UID FLAGS%s)' % (first, len(self.uids), ' MODSEQ' if self.is_condstore() else '')))
-
-    def is_condstore(self):
-        return self.mode in ('condstore', 'qresync')
-
-    def verify(self):
-        """What the server answers is what was told before; the answer to FETCH is of the view, so it can't be news."""
-        told, flags = list(self.uids), dict(self.flags)
-        r = self.imap.ok('FETCH 1:* (UID FLAGS)')
-        seen = {}
-        for x in r.all('FETCH'):
-            if 'UID' in x.attrs and x.number not in seen:
-                seen[x.number] = x.attrs
-        assert [seen[n + 1]['UID'] for n in range(len(told))] == told
-        for n, u in enumerate(told):
-            assert flag_set(seen[n + 1]['FLAGS']) == flags[u], 'flags of UID %d\n%s' % (u, self.imap.history())
-        self.learn(r)
-        self.learn_new()
-
-    # What it does.
-
-    def some(self, is_uid):
-        """A random set of messages, as numbers or UIDs; None when there are none."""
-        if not self.uids:
-            return None, []
-        chosen = sorted(self.rnd.sample(range(len(self.uids)), self.rnd.randint(1, min(6, len(self.uids)))))
-        uids = [self.uids[n] for n in chosen]
-        return ','.join(str(u if is_uid else n + 1) for n, u in zip(chosen, uids)), uids
-
-    def step(self):
-        rnd = self.rnd
-        is_uid = rnd.random() < 0.5
-        what, uids = self.some(is_uid)
-        uid = 'UID ' if is_uid else ''
-        kind = rnd.choice(['append', 'append', 'store', 'store', 'store', 'expunge', 'uid expunge', 'move', 'copy', 'noop', 'idle',
-                           'body', 'search', 'search', 'verify', 'reopen'])
-        if kind == 'append' or what is None:
-            self.do('APPEND INBOX (%s) ' % ' '.join(rnd.sample(FLAGS, rnd.randint(0, 3))), Lit(mail.simple('n', 'x\n'), plus=True))
-        elif kind == 'store':
-            self.store(uid, what, uids)
-        elif kind == 'expunge':
-            self.do('EXPUNGE')
-        elif kind == 'uid expunge':
-            self.do('UID EXPUNGE ' + ','.join(map(str, uids)))
-        elif kind in ('move', 'copy'):
-            # Others may have expunged some: then NO, with nothing done.
-            self.do('%s%s %s %s' % (uid, kind.upper(), what, rnd.choice(['INBOX', 'Archive']) if kind == 'copy' else 'Archive'), status='OK NO')
-        elif kind == 'noop':
-            self.do('NOOP')
-        elif kind == 'idle':
-            self.idle()
-        elif kind == 'body':
-            self.do('%sFETCH %s (BODY[])' % (uid, what), status='OK NO')
-        elif kind == 'search':
-            self.search(is_uid)
-        elif kind == 'verify':
-            self.verify()
-        elif kind == 'reopen' and rnd.random() < 0.3:
-            self.reopen()
-
-    def store(self, uid, what, uids):
-        rnd = self.rnd
-        sign = rnd.choice(['+', '-', ''])
-        flags = rnd.sample(FLAGS, rnd.randint(0 if sign == '' else 1, 3))
-        is_silent = self.is_silent_sometimes and rnd.random() < 0.3
-        if is_silent:
-            # What others changed meanwhile is not told by a silent STORE if it is the same message; so be up to date.
-            self.do('NOOP')
-            uids = [u for u in uids if u in self.flags]
-            if not uids:
-                return
-            uid, what = 'UID ', ','.join(map(str, uids))
-        self.do('%sSTORE %s %sFLAGS%s (%s)' % (uid, what, sign, '.SILENT' if is_silent else '', ' '.join(flags)), status='OK NO')
-        for u in uids if is_silent else []:
-            if u in self.flags:
-                old, new = self.flags[u], flag_set(flags)
-                self.flags[u] = old | new if sign == '+' else old - new if sign == '-' else new
-
-    def idle(self):
-        self.learn(self.imap.done(self.imap.idle()))
-        self.learn_new()
-
-    def search(self, is_uid):
-        """What SEARCH finds is what the flags that were told say; ghosts apart, which SEARCH leaves out."""
-        flag = self.rnd.choice(['SEEN', 'ANSWERED', 'FLAGGED', 'DELETED', 'DRAFT', 'KEYWORD word', 'KEYWORD $Forwarded'])
-        name = flag.split()[-1].lower() if ' ' in flag else '\\' + flag.lower()
-        want = [u for u in self.uids if name in self.flags[u]]
-        by_number = list(self.uids)
-        r = self.imap.ok('%sSEARCH %s' % ('UID ' if is_uid else '', flag))
-        got = r.search() if is_uid else [by_number[n - 1] for n in r.search()]
-        missing = set(want) - set(got)
-        assert set(got) <= set(want)
-        self.learn(r)
-        self.learn_new()
-        self.do('NOOP')
-        assert not missing & set(self.uids), 'SEARCH did not find what was there'
+            assert imap.ok('UID SEARCH CHARSET UTF-8 ', *pieces).search() == [uids[n - 1] for n in expected], sent
 
 
-def flag_set(flags):
-    return frozenset(str(f).lower() for f in flags if str(f).lower() != '\\recent')
+def test_list_patterns(imap, chance):
+    names = set()
+    for _ in range(60):
+        name = '/'.join(''.join(chance.choices('ab.', k=chance.randrange(1, 4))) for _ in range(chance.randrange(1, 4)))
+        if name not in names:
+            if imap.cmd('CREATE ' + quote(name)).status == 'OK':
+                while name:
+                    names.add(name)
+                    name = name.rpartition('/')[0]
+    special = {'INBOX', 'Drafts', 'Sent', 'Junk', 'Trash', 'Archive'}
+    for _ in range(150):
+        pattern = ''.join(chance.choices('ab./*%', weights=[4, 4, 1, 2, 2, 2], k=chance.randrange(1, 9)))
+        meaning = re.compile(''.join({'*': '.*', '%': '[^/]*'}.get(ch, re.escape(ch)) for ch in pattern) + r'\Z', re.S)
+        expected = set(n for n in names | special if meaning.match(n))
+        got = set(imap.ok('LIST "" ' + quote(pattern)).list())
+        # A pattern that ends in the delimiter may match the name before it.
+        assert got == expected or pattern.endswith('/'), pattern
 
 
-ROUNDS = int(os.environ.get('POSTHORN_RANDOM_ROUNDS', '6'))
-MODES = [('plain', 'plain', 'plain'), ('qresync', 'qresync', 'plain'), ('condstore', 'rev2', 'qresync')]
+def test_sequence_sets(imap, chance):
+    parts = []
+    for n in range(300):
+        parts += [' ', Lit(b'Subject: %d\r\n\r\n' % n, plus=True)]
+    uids = numbers(imap.ok('APPEND INBOX', *parts).codes()['APPENDUID'][1])
+    imap.select()
+    gone = set(chance.sample(uids, 120))
+    imap.ok('UID STORE %s +FLAGS.SILENT (\\Deleted)' % ','.join(map(str, gone)))
+    imap.ok('EXPUNGE')
+    left = [u for u in uids if u not in gone]
+    for _ in range(100):
+        pieces = []
+        for _ in range(chance.randrange(1, 6)):
+            a, b = chance.choice([str(chance.randrange(1, len(left) + 1)), '*']), chance.choice([str(chance.randrange(1, len(left) + 1)), '*'])
+            pieces.append(chance.choice([a, a + ':' + b]))
+        text = ','.join(pieces)
+        want = sorted(set(n for p in pieces for n in numbers(p, len(left))))
+        assert sorted(imap.ok('FETCH %s UID' % text).fetches()) == want, text
+        pieces = []
+        for _ in range(chance.randrange(1, 6)):
+            a, b = chance.choice([str(chance.randrange(1, uids[-1] + 9)), '*']), chance.choice([str(chance.randrange(1, uids[-1] + 9)), '*'])
+            pieces.append(chance.choice([a, a + ':' + b]))
+        text = ','.join(pieces)
+        want = set(n for p in pieces for n in numbers(p, left[-1]))
+        assert sorted(a['UID'] for a in imap.ok('UID FETCH %s (FLAGS)' % text).fetches().values()) == [u for u in left if u in want], text
 
 
-@pytest.mark.parametrize('seed', range(ROUNDS))
-def test_clients_are_told_the_truth(connect, user, seed):
-    """RFC 3501 5.2, 7.3.1, 7.4.1; RFC 2180; RFC 7162 3.2: whatever they do, three clients of one mailbox agree in the end."""
-    rnd = random.Random(seed)
-    clients = [Client(connect, user, mode, rnd) for mode in MODES[seed % len(MODES)]]
-    try:
-        for _ in range(STEPS):
-            rnd.choice(clients).step()
-        for c in clients:
-            c.do('NOOP')
-        for c in clients:
-            c.verify()
-        assert all(c.uids == clients[0].uids and c.flags == clients[0].flags for c in clients)
-    finally:
-        for c in clients:
-            c.imap.close()
-
-
-@pytest.mark.parametrize('seed', range(max(1, ROUNDS // 6)))
-def test_clients_at_the_same_time(connect, user, seed):
-    """The same, each client in a thread of its own: what they do meets in the server."""
-    modes = ['plain', 'qresync', 'condstore', 'rev2', 'qresync', 'plain']
-    clients = [Client(connect, user, mode, random.Random(seed * 100 + n), is_silent_sometimes=False) for n, mode in enumerate(modes)]
-    failed = []
-
-    def run(c):
-        try:
-            for _ in range(STEPS):
-                c.step()
-        except BaseException as e:
-            failed.append(e)
-
-    threads = [threading.Thread(target=run, args=(c,)) for c in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    for c in clients:
-        c.do('NOOP')
-    for c in clients:
-        c.verify()
-    assert all(c.uids == clients[0].uids and c.flags == clients[0].flags for c in clients)
+def test_partial_fetches(imap, chance):
+    """Random pieces of random sections, in random transfer encodings."""
+    data = os.urandom(20000)
+    message = (b'Subject: pieces\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: application/octet-stream\r\n'
+               b'Content-Transfer-Encoding: base64\r\n\r\n' + base64.encodebytes(data).replace(b'\n', b'\r\n') + b'--b\r\nContent-Type: text/plain\r\n'
+               b'Content-Transfer-Encoding: quoted-printable\r\n\r\n' + b''.join(b'=%02X=\r\n' % b for b in data[:3000]) + b'\r\n--b--\r\n')
+    imap.append(message)
+    imap.select()
+    whole = {'': message, '1': imap.body(1, '1'), 'TEXT': message.split(b'\r\n\r\n', 1)[1], '2.MIME': imap.body(1, '2.MIME')}
+    assert base64.b64decode(whole['1']) == data
+    decoded = {'1': data, '2': imap.ok('FETCH 1 BINARY.PEEK[2]').fetch()['BINARY[2]']}
+    assert decoded['2'].rstrip() == data[:3000].rstrip()
+    for _ in range(80):
+        binary = chance.random() < 0.5
+        section, value = chance.choice(list((decoded if binary else whole).items()))
+        start, count = chance.randrange(len(value) + 20), chance.randrange(1, 9000)
+        name = 'BINARY' if binary else 'BODY'
+        got = imap.ok('FETCH 1 %s.PEEK[%s]<%d.%d>' % (name, section, start, count)).fetch()
+        assert got['%s[%s]<%d>' % (name, section, start)] == value[start:start + count], (section, start, count)
