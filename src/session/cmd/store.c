@@ -19,6 +19,8 @@ struct store_ctx {
 	uint32_t cursor;
 	struct rangeset changed, modified;
 	uint32_t at;			/* next UID to look at for those that were not changed */
+	uint64_t version;		/* of the account, that our next commit should follow if nobody comes between */
+	bool is_raced;			/* somebody did */
 };
 
 static enum err
@@ -36,16 +38,35 @@ store_parse(struct session *s, struct command *c, struct imap_scan *in)
 
 /*
  * What others changed is told before a silent change, so that it is not mistaken for our own (RFC 9051 6.4.6). No EXPUNGE: the
- * client may have used sequence numbers.
+ * client may have used sequence numbers. What comes between this and our commits shows in the account's version.
  */
 static enum err
 catch_up(struct session *s, struct store_ctx *x)
 {
-	enum err e = x->args.is_silent ? session_tell(s, TELL_NO_EXPUNGE) : ERR_OK;
+	struct snapshot *now;
+	enum err e;
 
-	if (e == ERR_OK)
-		x->step = STEP_CHANGE;
-	return e;
+	if (x->args.is_silent) {
+		now = session_snapshot(s);
+		x->version = snapshot_version(now);
+		snapshot_unref(now);
+		e = session_tell(s, TELL_NO_EXPUNGE);
+		if (e != ERR_OK)
+			return e;
+	}
+	x->step = STEP_CHANGE;
+	return ERR_OK;
+}
+
+/* A commit of ours was made. */
+static void
+committed(struct session *s, struct store_ctx *x, struct snapshot *after)
+{
+	if (after == NULL)
+		return;
+	x->is_raced = x->is_raced || snapshot_version(after) != x->version + 1;
+	x->version = snapshot_version(after);
+	session_committed(s, after);
 }
 
 static enum err
@@ -67,13 +88,14 @@ change(struct session *s, struct store_ctx *x)
 		struct snapshot *after = NULL;
 		enum err e = messages_store(s->view, &x->uids, &f, &x->cursor, session_waiter(s), &x->changed, &x->modified, &after);
 
-		session_committed(s, after);
+		committed(s, x, after);
 		if (e != ERR_OK)
 			return e;
 		if (x->cursor != UINT32_MAX && session_should_yield(s))
 			return session_yield(s);
 	}
-	if (x->args.is_silent) {
+	/* Others' changes on top of which ours were made would be silenced with them. */
+	if (x->args.is_silent && !x->is_raced) {
 		struct rangeset all = RANGESET_NONE;
 
 		rangeset_union(&all, &s->silenced, &x->changed);
