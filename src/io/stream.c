@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-	CLOSE_MS = 5000,		/* for the peer to take the rest */
+	CLOSE_MS = 5000,		/* for the peer to take some of the rest, and to end its side */
 	READ_CHUNK = 4096,		/* first read into an empty buffer */
 	READ_BUDGET = 128 * 1024,	/* a turn */
 };
@@ -243,9 +243,22 @@ take_input(struct stream *s)
 /* --- Closing --- */
 
 static void
+set_close_timer(struct stream *s)
+{
+	s->close_mark = s->stats.wire_out_bytes;
+	loop_timer_set(s->loop, &s->close_timer, CLOSE_MS);
+}
+
+/* A slow peer may take its time, as long as it takes something. */
+static void
 close_fired(struct loop_timer *t)
 {
-	stream_fail(container_of(t, struct stream, close_timer), ERR_TIMEOUT);
+	struct stream *s = container_of(t, struct stream, close_timer);
+
+	if (!s->is_shut && s->stats.wire_out_bytes != s->close_mark)
+		set_close_timer(s);
+	else
+		stream_fail(s, ERR_TIMEOUT);
 }
 
 /* When all has been sent: tells the peer that no more comes. */
@@ -274,7 +287,7 @@ stream_close(struct stream *s)
 	if (s->is_closing || s->end != ERR_OK)
 		return;
 	s->is_closing = true;
-	loop_timer_set(s->loop, &s->close_timer, CLOSE_MS);
+	set_close_timer(s);
 	update_reading(s);
 	stream_post(s);
 }

@@ -119,8 +119,8 @@ SSL *stream_ssl(const struct stream *s);
 must_use enum err stream_start_deflate(struct stream *s);
 bool stream_is_deflated(const struct stream *s);
 
-/** Sends what is queued (waiting for gates too), ends the layers and the connection properly, then calls closed(). The peer
- *  has a few seconds to take it. Nothing else is called meanwhile, except gate_failed(). */
+/** Sends what is queued (waiting for gates too), ends the layers and the connection properly, then calls closed(). When
+ *  nothing moves for a few seconds it gives up. Nothing else is called meanwhile, except gate_failed(). */
 void stream_close(struct stream *s);
 
 struct stream_stats {

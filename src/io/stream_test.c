@@ -416,6 +416,51 @@ test_gate_fails(void)
 	side_done(&x);
 }
 
+struct test_clock {
+	struct clock clock;
+	int64_t now_us;
+};
+
+static int64_t
+test_mono(struct clock *c)
+{
+	return container_of(c, struct test_clock, clock)->now_us;
+}
+
+/* --- Closing on a slow peer --- */
+
+static void
+test_slow_peer_gets_the_rest(void)
+{
+	struct test_clock c = { .clock = { .mono_us = test_mono, .wall_ms = test_mono } };
+	struct side x = { .on_readable = ignore_input };
+	char *bytes = xcalloc(1, 2000000), back[65536];
+	size_t got = 0;
+	int fds[2];
+
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+	x.loop = loop_new(&c.clock);
+	x.s = stream_new(x.loop, fds[0], &ops, &x);
+	x.peer = (struct peer){ .fd = fds[1] };
+	stream_write_ref(x.s, str_make(bytes, 2000000), free, bytes);
+	stream_close(x.s);
+	while (got < 2000000) {
+		ssize_t n = recv(fds[1], back, sizeof(back), 0);
+
+		got += n > 0 ? (size_t)n : 0;
+		c.now_us += 2000000;
+		turns(&x, 3);
+		if (!CHECK(got == 2000000 || !x.is_closed || n > 0))
+			break;
+	}
+	CHECK(recv(fds[1], back, 1, 0) == 0);
+	/* Who takes nothing and does not end its side is left. */
+	c.now_us += 20000000;
+	turns(&x, 3);
+	CHECK(x.is_closed);
+	side_done(&x);
+}
+
 /* --- STARTTLS and COMPRESS on a running stream --- */
 
 static void
@@ -549,17 +594,6 @@ static void test_garbage_for_tls(void) { run_bad_tls(garbage_peer); }
 
 /* --- Idle: owns nothing, and goes on where it was --- */
 
-struct test_clock {
-	struct clock clock;
-	int64_t now_us;
-};
-
-static int64_t
-test_mono(struct clock *c)
-{
-	return container_of(c, struct test_clock, clock)->now_us;
-}
-
 static void
 test_idle_deflate_goes_on(void)
 {
@@ -685,7 +719,7 @@ test_input_is_bounded(void)
 }
 
 TEST_MAIN(TEST(test_echo_clear), TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
-	TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails),
+	TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails), TEST(test_slow_peer_gets_the_rest),
 	TEST(test_no_tls_with_bytes_behind), TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
 	TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded), TEST(test_broken_deflate),
 	TEST(test_peer_vanishes), TEST(test_input_is_bounded))
