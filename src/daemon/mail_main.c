@@ -16,12 +16,22 @@
 #include "session/server.h"
 #include "store/store.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { LOOPS_MAX = 256, GRACE_MS = 3000, TICK_MS = 60000 };
+enum {
+	LOOPS_MAX = 256,
+	GRACE_MS = 3000,
+	TICK_MS = 60000,
+	/*
+	 * Blocks of this size go back to the system when they are freed, as does the end of the heap. glibc raises both limits by
+	 * itself once a message's chunk (256 KiB) was freed, and then holds some 15 MB for good.
+	 */
+	MALLOC_GIVE_BACK_BYTES = 128 * 1024,
+};
 
 struct mail {
 	struct child child;
@@ -302,6 +312,8 @@ mail_main(void)
 	const char *folder;
 	int status = 1;
 
+	mallopt(M_MMAP_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
 	if (child_open(&m->child, ROLE_MAIL) != ERR_OK)
 		return 1;
 	folder = role_folder(&a, ROLE_MAIL, m->child.config);
