@@ -25,6 +25,9 @@ struct mime_preview {
 	struct excerpt own, quoted;
 	size_t line_n;			/* own.n where the last own line with text in it began */
 	uint32_t line_chars;
+	size_t paragraph_n;		/* the same of its paragraph */
+	uint32_t paragraph_chars, paragraph_lines;
+	bool is_paragraph_begin;
 	bool is_html;
 	bool is_line_begin, is_line_quoted, is_over;
 	bool had_text;			/* an earlier part said something */
@@ -69,6 +72,7 @@ mime_preview_begin(struct mime_preview *p, bool is_html)
 	p->is_line_quoted = false;
 	p->is_over = false;
 	p->is_maybe_attribution = false;
+	p->is_paragraph_begin = true;
 	p->part_count = 0;
 	p->line_n = p->own.n;
 	p->line_chars = p->own.chars;
@@ -125,8 +129,25 @@ line_end(struct mime_preview *p)
 	p->quoted.has_blank = p->quoted.n > 0;
 	if (!p->is_line_begin && !p->is_line_quoted)
 		p->is_maybe_attribution = p->last == ':';
+	p->is_paragraph_begin = p->is_line_begin || p->is_line_quoted;
 	p->is_line_begin = true;
 	p->line_count = 0;
+}
+
+/* Takes back the line that introduces a quotation, or up to three that are broken: "On Monday, Joe Doe\n<joe@example.org> wrote:". */
+static void
+attribution_remove(struct mime_preview *p)
+{
+	static const struct str begins[] = { STR_INIT("On "), STR_INIT("Am "), STR_INIT("Le "), STR_INIT("El "), STR_INIT("Il "),
+		STR_INIT("Op "), STR_INIT("Em "), STR_INIT("Den ") };
+	struct str paragraph = str_trim(str_sub(str_make(p->own.bytes, p->own.n), p->paragraph_n, p->own.n));
+	bool is_whole = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(begins) && p->paragraph_lines <= 3; i++)
+		is_whole = is_whole || str_starts(paragraph, begins[i]);
+	p->own.n = is_whole ? p->paragraph_n : p->line_n;
+	p->own.chars = is_whole ? p->paragraph_chars : p->line_chars;
+	p->is_maybe_attribution = false;
 }
 
 /* The first character of a line that is not blank tells whose it is. */
@@ -138,10 +159,15 @@ line_begin(struct mime_preview *p, uint32_t c)
 	if (!p->is_line_quoted) {
 		p->line_n = p->own.n;
 		p->line_chars = p->own.chars;
+		if (p->is_paragraph_begin) {
+			p->paragraph_n = p->line_n;
+			p->paragraph_chars = p->line_chars;
+			p->paragraph_lines = 0;
+		}
+		p->paragraph_lines++;
+		p->is_paragraph_begin = false;
 	} else if (p->is_maybe_attribution) {
-		p->own.n = p->line_n;
-		p->own.chars = p->line_chars;
-		p->is_maybe_attribution = false;
+		attribution_remove(p);
 	}
 }
 
