@@ -7,9 +7,11 @@
  * when bytes come: possible whenever the old one stands between two blocks at a byte, which is where a peer's flush leaves it.
  */
 #include "base/arena.h"
+#include "base/size.h"
 #include "io/stream_int.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <zlib.h>
 
 enum {
@@ -18,13 +20,20 @@ enum {
 	LEVEL = 4,		/* beyond it mail shrinks by a few per cent and takes twice the time */
 	WINDOW_BITS = -15,	/* raw DEFLATE */
 	DICTIONARY_MAX = 32 * 1024,
+	CODER_BYTES = 512 * 1024,	/* address space for one; it touches 270 or 45 KB of it */
+};
+
+/* An inflater or deflater, at the beginning of the mapping that its memory comes from. */
+struct coder {
+	z_stream z;
+	size_t used;
 };
 
 struct stream_deflate {
 	struct loop *loop;
 	struct loop_timer idle;
-	z_stream *out;			/* NULL while silent */
-	z_stream *in;
+	struct coder *out;		/* NULL while silent */
+	struct coder *in;
 	struct buf wire;		/* compressed, not sent */
 	size_t wire_sent;
 	struct buf raw;			/* received, not inflated */
@@ -34,24 +43,43 @@ struct stream_deflate {
 	bool is_in_full;		/* the inflater may hold more than it had room to give */
 };
 
-static void
-free_out(struct stream_deflate *z)
+static void *
+coder_alloc(void *arg, unsigned count, unsigned size)
 {
-	if (z->out == NULL)
-		return;
-	deflateEnd(z->out);
-	free(z->out);
-	z->out = NULL;
+	struct coder *c = arg;
+	size_t from = (c->used + 15) & ~(size_t)15, n = size_mul(count, size);
+
+	if (n > CODER_BYTES - from)
+		return NULL;
+	c->used = from + n;
+	return (char *)c + from;
+}
+
+/* All goes with the mapping. */
+static void
+coder_release(unused_arg void *arg, unused_arg void *p)
+{
+}
+
+static struct coder *
+coder_new(void)
+{
+	struct coder *c = mmap(NULL, CODER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(c != MAP_FAILED);
+	c->used = sizeof(*c);
+	c->z.zalloc = coder_alloc;
+	c->z.zfree = coder_release;
+	c->z.opaque = c;
+	return c;
 }
 
 static void
-free_in(struct stream_deflate *z)
+coder_free(struct coder **c)
 {
-	if (z->in == NULL)
-		return;
-	inflateEnd(z->in);
-	free(z->in);
-	z->in = NULL;
+	if (*c != NULL)
+		munmap(*c, CODER_BYTES);
+	*c = NULL;
 }
 
 /* Keeps the window only, when nothing is half read. 128: between two blocks; below it: bits of a byte begun; 64: last block. */
@@ -61,17 +89,17 @@ reduce_in(struct stream_deflate *z)
 	uInt n = 0;
 	char *p;
 
-	if (z->in == NULL || z->raw.n > z->raw_at || z->is_in_full || z->in->data_type != 128)
+	if (z->in == NULL || z->raw.n > z->raw_at || z->is_in_full || z->in->z.data_type != 128)
 		return;
 	buf_done(&z->dictionary);
 	z->dictionary = BUF_MAX(DICTIONARY_MAX);
-	if (inflateGetDictionary(z->in, NULL, &n) != Z_OK)
+	if (inflateGetDictionary(&z->in->z, NULL, &n) != Z_OK)
 		return;
 	p = buf_reserve(&z->dictionary, MAX(n, 1u));
-	if (p == NULL || inflateGetDictionary(z->in, (Bytef *)p, &n) != Z_OK)
+	if (p == NULL || inflateGetDictionary(&z->in->z, (Bytef *)p, &n) != Z_OK)
 		return;
 	z->dictionary.n = n;
-	free_in(z);
+	coder_free(&z->in);
 }
 
 static void
@@ -79,7 +107,7 @@ idle_fired(struct loop_timer *t)
 {
 	struct stream_deflate *z = container_of(t, struct stream_deflate, idle);
 
-	free_out(z);	/* between batches always: deflate_end_batch() comes before the loop turns */
+	coder_free(&z->out);	/* between batches always: deflate_end_batch() comes before the loop turns */
 	reduce_in(z);
 }
 
@@ -109,8 +137,8 @@ deflate_free(struct stream_deflate *z)
 	if (z == NULL)
 		return;
 	loop_timer_cancel(z->loop, &z->idle);
-	free_out(z);
-	free_in(z);
+	coder_free(&z->out);
+	coder_free(&z->in);
 	buf_done(&z->wire);
 	buf_done(&z->raw);
 	buf_done(&z->dictionary);
@@ -140,22 +168,25 @@ deflate_is_sending(const struct stream_deflate *z)
 static void
 run_out(struct stream_deflate *z, struct str bytes, int flush)
 {
+	z_stream *out;
+
 	if (z->out == NULL) {
-		z->out = xcalloc(1, sizeof(*z->out));
-		must(deflateInit2(z->out, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+		z->out = coder_new();
+		must(deflateInit2(&z->out->z, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
 	}
-	z->out->next_in = (Bytef *)bytes.p;
-	z->out->avail_in = (uInt)bytes.n;
+	out = &z->out->z;
+	out->next_in = (Bytef *)bytes.p;
+	out->avail_in = (uInt)bytes.n;
 	do {
 		char *p = buf_reserve(&z->wire, 4096);
 		int r;
 
-		z->out->next_out = (Bytef *)p;
-		z->out->avail_out = 4096;
-		r = deflate(z->out, flush);
+		out->next_out = (Bytef *)p;
+		out->avail_out = 4096;
+		r = deflate(out, flush);
 		must(r == Z_OK || r == Z_BUF_ERROR);
-		z->wire.n += 4096 - z->out->avail_out;
-	} while (z->out->avail_out == 0);
+		z->wire.n += 4096 - out->avail_out;
+	} while (out->avail_out == 0);
 	is_active(z);
 }
 
@@ -197,10 +228,10 @@ start_in(struct stream_deflate *z)
 
 	if (z->in != NULL)
 		return true;
-	z->in = xcalloc(1, sizeof(*z->in));
-	must(inflateInit2(z->in, WINDOW_BITS) == Z_OK);
+	z->in = coder_new();
+	must(inflateInit2(&z->in->z, WINDOW_BITS) == Z_OK);
 	ok = z->dictionary.n == 0 ||
-		inflateSetDictionary(z->in, (const Bytef *)z->dictionary.p, (uInt)z->dictionary.n) == Z_OK;
+		inflateSetDictionary(&z->in->z, (const Bytef *)z->dictionary.p, (uInt)z->dictionary.n) == Z_OK;
 	buf_done(&z->dictionary);
 	z->dictionary = BUF_MAX(DICTIONARY_MAX);
 	return ok;
@@ -217,6 +248,7 @@ deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, si
 {
 	for (;;) {
 		size_t got = 0;
+		z_stream *in;
 		int r;
 
 		if (z->has_ended)
@@ -238,14 +270,15 @@ deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, si
 		}
 		if (!start_in(z))
 			return ERR_CORRUPT;
-		z->in->next_in = (Bytef *)z->raw.p + z->raw_at;
-		z->in->avail_in = (uInt)(z->raw.n - z->raw_at);
-		z->in->next_out = (Bytef *)p;
-		z->in->avail_out = (uInt)max;
-		r = inflate(z->in, Z_SYNC_FLUSH);
-		z->raw_at = z->raw.n - z->in->avail_in;
-		z->is_in_full = z->in->avail_out == 0;
-		got = max - z->in->avail_out;
+		in = &z->in->z;
+		in->next_in = (Bytef *)z->raw.p + z->raw_at;
+		in->avail_in = (uInt)(z->raw.n - z->raw_at);
+		in->next_out = (Bytef *)p;
+		in->avail_out = (uInt)max;
+		r = inflate(in, Z_SYNC_FLUSH);
+		z->raw_at = z->raw.n - in->avail_in;
+		z->is_in_full = in->avail_out == 0;
+		got = max - in->avail_out;
 		is_active(z);
 		if (r == Z_STREAM_END)
 			z->has_ended = true;	/* RFC 4978 3: the end of the data is the end of the connection */
