@@ -111,6 +111,13 @@ check_view(const struct view *v)
 	return v->is_gone ? ERR_NOTFOUND : ERR_OK;
 }
 
+/* On a full disk mail must still go, and \Deleted is how it begins. */
+static bool
+only_deletes(const struct flags_change *change)
+{
+	return change->op == FLAGS_ADD && change->flags == FLAG_DELETED && change->keyword_count == 0;
+}
+
 enum err
 messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change, uint32_t *cursor,
     struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out)
@@ -122,7 +129,7 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 	e = check_view(v);
 	if (e != ERR_OK)
 		return e;
-	e = change_begin(v->account, v->id, false, w, &s.c, &s.at);
+	e = change_begin(v->account, v->id, only_deletes(change), w, &s.c, &s.at);
 	if (e != ERR_OK)
 		return e;
 	s.tree = snapshot_state(s.c->base, s.at)->tree;

@@ -356,3 +356,91 @@ def test_configuration_errors_are_told(start, tmp_path):
     config.write_text('')
     assert subprocess.run([daemon, '-t', '-c', config], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT).returncode == 0
     s.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 700 MB with a server on it; skipped where none can be mounted."""
+    where = tmp_path / 'disk'
+    where.mkdir()
+    os.chmod(tmp_path, 0o755)
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=700m,mode=755', 'none', str(where)], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip('no file system can be mounted here')
+    (where / 'server').mkdir()
+    s = Server(users=3, directory=str(where / 'server'))
+    yield s, where
+    try:
+        s.close()
+    finally:
+        subprocess.run(['umount', '-l', str(where)])
+
+
+def leave_free(where, megabytes):
+    """Fills the file system until so much is free."""
+    ballast = where / 'ballast'
+    if ballast.exists():
+        ballast.unlink()
+    if megabytes is None:
+        return
+    free = os.statvfs(where)
+    with open(ballast, 'wb') as f:
+        os.posix_fallocate(f.fileno(), 0, free.f_bavail * free.f_frsize - megabytes * 1000000)
+
+
+def test_full_disk(small_disk):
+    """Below the soft floor new mail is refused and the rest works; below the hard floor only what frees room; with room again all goes on."""
+    s, where = small_disk
+    os.chmod(s.dir, 0o755)
+    s.start()
+    c = s.login('user1')
+    for n in range(5):
+        c.append(mail.numbered(n))
+    c.select()
+
+    leave_free(where, 150)
+    wait_until(lambda: c.cmd('APPEND INBOX ', Lit(mail.numbered(6))).status == 'NO', what='the refusal of APPEND')
+    r = c.no('APPEND INBOX ', Lit(mail.numbered(6)))
+    assert r.code is not None and r.code[0] in ('UNAVAILABLE', 'OVERQUOTA', 'LIMIT')
+    c.no('COPY 1 Archive')
+    c.ok('STORE 1 +FLAGS (\\Flagged)')
+    c.ok('CREATE still')
+    l = s.lmtp_connect()
+    l.lhlo()
+    l.cmd('MAIL FROM:<a@example.org>')
+    r = l.cmd('RCPT TO:<user1>')
+    if r.code == 250:
+        l.cmd('DATA', 354)
+        l.send(b'Subject: full\r\n\r\n.\r\n')
+        r = l.reply()
+    assert r.code == 452, r
+    l.close()
+
+    leave_free(where, 30)
+    wait_until(lambda: c.cmd('STORE 1 +FLAGS (x)').status == 'NO', what='the refusal of STORE')
+    c.ok('FETCH 1:* (FLAGS BODY.PEEK[])')
+    again = s.login('user1')
+    again.close()
+
+    leave_free(where, None)
+    wait_until(lambda: c.cmd('APPEND INBOX ', Lit(mail.numbered(7))).status == 'OK', what='APPEND when there is room')
+    c.ok('STORE 1 +FLAGS (y)')
+    c.ok('STORE 2 +FLAGS (\\Deleted)')
+    c.ok('EXPUNGE')
+    c.close()
+
+
+def test_deleting_works_on_a_full_disk(small_disk):
+    """What frees room must work when there is least of it: marking \\Deleted and EXPUNGE, or how could anybody make room?"""
+    s, where = small_disk
+    os.chmod(s.dir, 0o755)
+    s.start()
+    c = s.login('user1')
+    for n in range(5):
+        c.append(mail.numbered(n))
+    c.append(mail.numbered(9), flags='\\Deleted')
+    c.select()
+    leave_free(where, 30)
+    wait_until(lambda: c.cmd('APPEND INBOX ', Lit(mail.numbered(6))).status == 'NO', what='the refusal of APPEND')
+    c.ok('STORE 1:2 +FLAGS (\\Deleted)')
+    assert len(c.ok('EXPUNGE').expunged()) == 3
+    c.close()
