@@ -17,6 +17,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -49,6 +50,18 @@ content_make(unsigned content)
 	for (size_t i = 0; i < n; i++)
 		p[i] = (char)(i % 3 == 0 ? hash_u64(content * 1000003u + i) >> 9 : 'a' + i / 7 % 26);
 	return str_make(p, n);
+}
+
+/* Its name, without a store. */
+static struct blob_id
+content_id(unsigned content)
+{
+	struct str data = content_make(content);
+	struct blob_id id;
+
+	must(EVP_Digest(data.p, data.n, id.sha256, NULL, EVP_sha256(), NULL) == 1);
+	free((char *)data.p);
+	return id;
 }
 
 /* What version v of the account links. */
@@ -156,14 +169,11 @@ next_make(struct run *r, unsigned account)
 	kv_link(t, &id, 1, s);
 	kv_stage_unref(s);
 	if (v > KEEP) {
-		s = stage_make(r->kv, content_of(account, v - KEEP), &id);
-		if (s == NULL) {
-			kv_txn_abort(t);
-			return NULL;
-		}
+		id = content_id(content_of(account, v - KEEP));
 		kv_unlink(t, &id, 1);
-		kv_stage_unref(s);	/* made for its name; its chunks are dropped */
 	}
+	if (v % 7 == 0)		/* one that comes to nothing */
+		kv_stage_unref(stage_make(r->kv, content_of(account, v + 1), &id));
 	put_be64(key, v);
 	put_le64(value, v);
 	kv_put(t, KV_ROW, STR("version"), str_make(value, 8));
@@ -249,6 +259,19 @@ store_open(void *env, enum err want)
 	return kv;
 }
 
+/* Damage was done to the files: then an error is an answer too, only wrong data is not. Counts them. */
+static bool may_be_damaged;
+static uint64_t told_errors;
+
+static bool
+is_told(enum err e)
+{
+	bool is = may_be_damaged && (e == ERR_CORRUPT || e == ERR_IO);
+
+	told_errors += is;
+	return is;
+}
+
 static void
 check_account(struct kv *kv, unsigned account, uint64_t v)
 {
@@ -260,8 +283,10 @@ check_account(struct kv *kv, unsigned account, uint64_t v)
 	};
 	uint64_t floor = v / 10 * 10 >= 10 ? v / 10 * 10 - 5 : 1;
 	struct kv_rows *rows = NULL;
+	enum err e;
 
-	if (!CHECK_U64(kv_load_now(kv, (struct account_id){ account + 1 }, ranges, 4, &rows), ERR_OK))
+	e = kv_load_now(kv, (struct account_id){ account + 1 }, ranges, 4, &rows);
+	if (is_told(e) || !CHECK_U64(e, ERR_OK))
 		return;
 	CHECK_U64(rows->version, v);
 	if (v == 0) {
@@ -307,17 +332,19 @@ static void
 check_content(struct kv *kv, unsigned content, uint64_t links)
 {
 	struct str data = content_make(content);
-	struct blob_id id;
-	struct kv_stage *s = stage_make(kv, content, &id);
+	struct blob_id id = content_id(content);
 	uint64_t counted = 0;
+	enum err e;
 
-	kv_stage_unref(s);
-	CHECK_U64(kv_blob_links(kv, &id, &counted), ERR_OK);
-	CHECK_U64(counted, links);
+	e = kv_blob_links(kv, &id, &counted);
+	if (!is_told(e)) {
+		CHECK_U64(e, ERR_OK);
+		CHECK_U64(counted, links);
+	}
 	for (size_t at = 0; links > 0 && at < data.n;) {
 		struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-		enum err e = kv_blob_read(kv, &id, at, SIZE_MAX, &w.bytes, blob_done, &w);
 
+		e = kv_blob_read(kv, &id, at, SIZE_MAX, &w.bytes, blob_done, &w);
 		if (e == ERR_WAIT) {
 			pthread_mutex_lock(&w.lock);
 			while (!w.is_done)
@@ -325,6 +352,8 @@ check_content(struct kv *kv, unsigned content, uint64_t links)
 			pthread_mutex_unlock(&w.lock);
 			e = w.e;
 		}
+		if (is_told(e))
+			break;
 		if (!CHECK_U64(e, ERR_OK)) {
 			printf("# message %u of %zu bytes, at %zu, with %llu links\n", content, data.n, at, (unsigned long long)links);
 			break;
@@ -366,17 +395,15 @@ check_nothing_left(struct kv *kv)
 
 	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
 	for (unsigned c = 0; c < CONTENTS; c++) {
-		struct blob_id id;
+		struct blob_id id = content_id(c);
 		uint64_t links = 0;
 
-		kv_stage_unref(stage_make(kv, c, &id));
 		CHECK_U64(kv_blob_links(kv, &id, &links), ERR_OK);
 		if (links > 0) {
 			chunks += MAX((content_bytes(c) + KV_CHUNK_BYTES - 1) / KV_CHUNK_BYTES, 1);
 			linked++;
 		}
 	}
-	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);	/* behind the stages that were dropped just now */
 	blobs = rows_count(rocks_of(kv), CF_BLOB, '\0');
 	CHECK_U64(blobs, linked);
 	CHECK_U64(rows_count(rocks_of(kv), CF_CHUNK, '\0'), chunks);
@@ -456,20 +483,51 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 	rocks_fault_free(f);
 }
 
+/*
+ * Rounds run in processes of their own: RocksDB as Debian builds it has its assertions, and one may end the process when a
+ * flush meets a log whose sync failed a moment ago. That is a stop, not a wrong answer, and rare; anything else is a failure.
+ */
+static void
+fault_rounds(uint64_t count, bool for_good, bool is_cut)
+{
+	uint64_t stopped = 0;
+
+	for (uint64_t i = 0; i < count && test_failures < 5; i++) {
+		char numbers[3][24];
+		int status = 0;
+		pid_t pid;
+
+		snprintf(numbers[0], sizeof(numbers[0]), "%llu", (unsigned long long)(first_seed + i));
+		snprintf(numbers[1], sizeof(numbers[1]), "%d", for_good);
+		snprintf(numbers[2], sizeof(numbers[2]), "%d", is_cut);
+		fflush(stdout);
+		pid = fork();
+		if (pid == 0) {
+			execl("/proc/self/exe", "rocks_crash_test", "--round", dir, numbers[0], numbers[1], numbers[2], (char *)NULL);
+			_exit(1);
+		}
+		waitpid(pid, &status, 0);
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+			stopped++;
+		else
+			CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	printf("# %llu rounds of three, %llu stopped by an assertion of RocksDB\n", (unsigned long long)count,
+	    (unsigned long long)stopped);
+	CHECK(stopped <= 1 + count / 20);
+}
+
 static void
 test_power_cut(void)
 {
-	for (uint64_t i = 0; i < rounds && test_failures < 20; i++)
-		fault_round(first_seed + i, true, true);
-	printf("# %llu rounds of three cuts\n", (unsigned long long)rounds);
+	fault_rounds(rounds, true, true);
 }
 
 static void
 test_failing_once(void)
 {
-	for (uint64_t i = 0; i < rounds / 2 && test_failures < 20; i++)
-		fault_round(first_seed + i, false, i % 2 == 0);
-	printf("# %llu rounds of three failures\n", (unsigned long long)rounds / 2);
+	fault_rounds(rounds / 4, false, true);
+	fault_rounds(rounds / 4, false, false);
 }
 
 /* Opening and closing fail at each of their operations, and do no harm. */
@@ -739,6 +797,106 @@ test_log_damaged(void)
 	free((char *)log.p);
 }
 
+/* ---- tables, blob files, manifest are damaged */
+
+/* In a process of its own, so that one that ends by a signal is noticed: 0 all right, 2 something was told, else wrong. */
+static int
+damaged_child(char **versions)
+{
+	struct kv_options o = options();
+	uint64_t links[CONTENTS] = { 0 };
+	struct kv *kv = NULL;
+	enum err e = kv_rocks_open(&o, &kv, NULL);
+
+	if (e != ERR_OK)
+		return e == ERR_CORRUPT || e == ERR_IO ? 2 : 1;
+	may_be_damaged = true;
+	for (unsigned i = 0; i < ACCOUNTS; i++) {
+		uint64_t v = strtoull(versions[i], NULL, 10), found = 0;
+
+		e = kv_versions(kv, &(struct account_id){ i + 1 }, 1, &found);
+		if (!is_told(e))
+			CHECK_U64(found, v);
+		check_account(kv, i, v);
+		for (uint64_t k = v > KEEP ? v - KEEP + 1 : 1; k <= v; k++)
+			links[content_of(i, k)]++;
+	}
+	for (unsigned c = 0; c < CONTENTS; c++)
+		check_content(kv, c, links[c]);
+	rocks_abandon(kv);
+	return test_failures > 0 ? 1 : told_errors > 0 ? 2 : 0;
+}
+
+static int
+damaged_look(const uint64_t versions[ACCOUNTS])
+{
+	char numbers[ACCOUNTS][24];
+	int status = 0;
+	pid_t pid;
+
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		snprintf(numbers[i], sizeof(numbers[i]), "%llu", (unsigned long long)versions[i]);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "rocks_crash_test", "--damaged", dir, numbers[0], numbers[1], numbers[2], (char *)NULL);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Those that hold what was stored; the others RocksDB makes anew, or only reads for people. */
+static bool
+holds_data(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	return strstr(name, ".sst") != NULL || strstr(name, ".blob") != NULL || strncmp(name, "MANIFEST", 8) == 0;
+}
+
+/* One byte of a file that was closed well: an error or the right answer, never a wrong one. */
+static void
+test_files_damaged(void)
+{
+	uint64_t versions[ACCOUNTS] = { 0 }, tried = 0, seen = 0, random = first_seed;
+	static struct kept kept[200];
+	struct kv *kv;
+	struct run r;
+	size_t count;
+
+	dir_empty();
+	kv = store_open(NULL, ERR_OK);
+	run_begin(&r, kv, versions);
+	run_commits(&r, 60, 4, 5);
+	kv_close(kv);
+	count = dir_keep(kept, ARRAY_LEN(kept));
+	CHECK_U64(damaged_look(r.acked), 0);
+	for (uint64_t i = 0; i < rounds * 4 && test_failures < 20; i++) {
+		struct kept *k;
+		size_t at;
+		int status;
+
+		do
+			k = &kept[(random = hash_u64(random + 1)) % count];
+		while (!holds_data(k->path) || k->data.n == 0);
+		at = (random >> 20) % k->data.n;
+		dir_restore(kept, count);
+		((char *)k->data.p)[at] ^= (char)(1 << (random >> 50) % 8);
+		file_put(k->path, k->data);
+		((char *)k->data.p)[at] ^= (char)(1 << (random >> 50) % 8);
+		status = damaged_look(r.acked);
+		tried++;
+		seen += status == 2;
+		if (!CHECK(status == 0 || status == 2))
+			printf("# byte %zu of %zu of %s: %d\n", at, k->data.n, strrchr(k->path, '/') + 1, status);
+	}
+	printf("# %llu of %llu flipped bits were noticed by reading everything; the others changed nothing\n", (unsigned long long)seen,
+	    (unsigned long long)tried);
+	for (size_t i = 0; i < count; i++)
+		free((char *)kept[i].data.p);
+}
+
 /* ---- opening */
 
 static void
@@ -923,6 +1081,7 @@ main(int argc, char **argv)
 		TEST(test_failing_once),
 		TEST(test_kill),
 		TEST(test_log_damaged),
+		TEST(test_files_damaged),
 	};
 	size_t cases_from = 0, cases_count = ARRAY_LEN(cases);
 	int status;
@@ -930,6 +1089,16 @@ main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "--killed") == 0) {
 		snprintf(dir, sizeof(dir), "%s", argv[2]);
 		return killed_child(strtoull(argv[3], NULL, 10));
+	}
+	if (argc == 6 && strcmp(argv[1], "--round") == 0) {
+		snprintf(dir, sizeof(dir), "%s", argv[2]);
+		fault_round(strtoull(argv[3], NULL, 10), atoi(argv[4]) != 0, atoi(argv[5]) != 0);
+		fflush(stdout);
+		return test_failures > 0 ? 1 : 0;
+	}
+	if (argc == 6 && strcmp(argv[1], "--damaged") == 0) {
+		snprintf(dir, sizeof(dir), "%s", argv[2]);
+		return damaged_child(argv + 3);
 	}
 	if (argc > 1)
 		rounds = strtoull(argv[1], NULL, 10);
