@@ -229,6 +229,9 @@ class IMAP:
 
     def check(self, r):
         """What any client relies on, whatever the test is about."""
+        for part in (r.code or []) + (r.data if r.name in ('VANISHED', 'ESEARCH') else []):
+            if isinstance(part, str) and re.search(r'(?:^|,)([0-9]+):\1(?:,|$)', part):
+                self.broken('a range of one number (RFC 9051 6.4.9, RFC 4315 4)', r)
         words = [w for _, w in self.pending]
         if r.name == 'EXISTS':
             if words and words[0] in ('SELECT', 'EXAMINE'):

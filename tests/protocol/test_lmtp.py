@@ -382,6 +382,33 @@ def test_xclient_from_a_stranger_is_refused_or_offered(l):
         assert r.code in (500, 502, 503, 550)
 
 
+def test_xclient_is_in_the_trace(l, user, login):
+    """What a trusted agent says of the client is what the Received line tells."""
+    if 'XCLIENT' not in l.keywords:
+        pytest.skip('not offered here')
+    assert 'ADDR' in l.keywords['XCLIENT'].split()
+    l.cmd('XCLIENT ADDR=192.0.2.7 NAME=far.example HELO=helo.example', 220)
+    l.lhlo()
+    assert l.deliver(mail.simple('from far'), [user])[0].code == 250
+    assert b'192.0.2.7' in inbox(login).body(1, 'HEADER')
+
+
+@pytest.mark.parametrize('line', ['XCLIENT', 'XCLIENT ADDR', 'XCLIENT NOPE=1', 'XCLIENT ADDR=192.0.2.7 ADDR'])
+def test_xclient_malformed(l, line):
+    assert l.cmd(line).code in (500, 501, 502, 550, 555)
+    l.cmd('NOOP', 250)
+
+
+@pytest.mark.parametrize('line', ['XCLIENT NAME=a+0D+0AX-Smuggled:+20yes', 'XCLIENT HELO=a+0AX-Smuggled:+20yes', 'XCLIENT ADDR=a+0D+0AX-Smuggled:+20yes',
+                                  'XCLIENT ADDR=192.0.2.7 HELO=(+28+29+29'])
+def test_xclient_smuggles_no_header(l, user, login, line):
+    if l.cmd(line).code == 220:
+        l.lhlo()
+    l.lhlo('a)b(c')
+    assert l.deliver(mail.simple('clean'), [user])[0].code == 250
+    assert b'Smuggled' not in inbox(login).body(1, 'HEADER.FIELDS (X-Smuggled)')
+
+
 def test_bad_commands_end_the_session(lmtp):
     try:
         for _ in range(100):

@@ -375,6 +375,24 @@ def test_list_status(imap):
     imap.no('STATUS ls (MESSAGES)')
 
 
+def test_status_follows_its_list(imap):
+    """RFC 5819 2: for each mailbox the STATUS comes behind its LIST."""
+    imap.ok('CREATE o1')
+    imap.ok('CREATE o2')
+    seen = []
+    for r in imap.ok('LIST "" o% RETURN (STATUS (MESSAGES))').untagged:
+        seen.append((r.name, text(r.data[2] if r.name == 'LIST' else r.data[0])))
+    for name in ('o1', 'o2'):
+        assert seen.index(('LIST', name)) < seen.index(('STATUS', name))
+
+
+def test_options_given_twice_count_once(imap):
+    """RFC 5258 3: the server MUST act as if the option was given once."""
+    imap.ok('CREATE twice')
+    r = imap.ok('LIST (SUBSCRIBED SUBSCRIBED) "" * RETURN (CHILDREN CHILDREN SUBSCRIBED)')
+    assert names(imap.ok('LIST "" (twice twice) RETURN (CHILDREN CHILDREN)')) == {'twice'}
+
+
 def test_list_status_with_children(imap):
     r = imap.ok('LIST "" INBOX RETURN (CHILDREN STATUS (MESSAGES))')
     assert r.one('STATUS').attrs == {'MESSAGES': 0}
@@ -599,7 +617,16 @@ def test_enable(imap):
     """RFC 5161: ENABLED lists what this command enabled; unknown names are ignored."""
     r = imap.ok('ENABLE CONDSTORE X-NO-SUCH-THING')
     assert [str(a).upper() for a in r.one('ENABLED').data] == ['CONDSTORE']
-    assert not any(r.data for r in imap.ok('ENABLE X-NO-SUCH-THING').all('ENABLED'))
+    # RFC 9051 6.3.1: the response comes also when nothing was enabled.
+    assert imap.ok('ENABLE X-NO-SUCH-THING').one('ENABLED').data == []
+
+
+@pytest.mark.parametrize('name', ['CONDSTORE', 'QRESYNC', 'UTF8=ACCEPT', 'IMAP4rev2'])
+def test_enable_does_not_change_capabilities(imap, name):
+    """RFC 5161 3.1: the server MUST NOT change the CAPABILITY list as a result of ENABLE."""
+    before = imap.capabilities()
+    imap.enable(name)
+    assert imap.capabilities() == before
 
 
 def test_enable_names_are_case_insensitive(imap):
@@ -612,4 +639,4 @@ def test_enable_without_argument_is_bad(imap):
 
 def test_enable_what_needs_no_enabling(imap):
     """RFC 5161 3.1: capabilities that need no ENABLE are not listed."""
-    assert not any(r.data for r in imap.ok('ENABLE IDLE MOVE').all('ENABLED'))
+    assert imap.ok('ENABLE IDLE MOVE').one('ENABLED').data == []

@@ -14,6 +14,32 @@ def rev2(imap):
     return imap
 
 
+def oldnames(r):
+    """Mailbox name → OLDNAME of the LIST responses."""
+    out = {}
+    for x in r.all('LIST'):
+        for i, item in enumerate(x.data[3][::2] if len(x.data) > 3 else []):
+            if text(item).upper() == 'OLDNAME':
+                out[text(x.data[2])] = text(x.data[3][2 * i + 1][0])
+    return out
+
+
+def test_oldname_when_a_name_is_normalised(rev2):
+    """RFC 9051 6.3.2, 6.3.4, 6.3.9.7: LIST with OLDNAME tells what became of the name that was given."""
+    decomposed = 'Cafe\u0301'
+    assert oldnames(rev2.ok('CREATE "%s"' % decomposed)) == {'Café': decomposed}
+    assert oldnames(rev2.ok('SELECT "%s"' % decomposed)) == {'Café': decomposed}
+    assert oldnames(rev2.ok('CREATE plain')) == {}
+
+
+def test_search_text_is_utf8_without_charset(rev2):
+    """RFC 9051 6.4.4: without CHARSET an IMAP4rev2 server MUST assume UTF-8."""
+    rev2.append(mail.UTF8_TEXT)
+    rev2.select()
+    assert rev2.ok('SEARCH SUBJECT ', Lit('Übergröße')).search() == [4]
+    assert rev2.ok('SEARCH BODY "日本語"').search() == [4]
+
+
 def test_both_revisions_are_advertised(anon):
     """RFC 9051 A: a server of both says both."""
     assert {'IMAP4REV1', 'IMAP4REV2'} <= anon.capabilities()
