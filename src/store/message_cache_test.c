@@ -3,6 +3,8 @@
 
 #include "base/test.h"
 
+#include <stdlib.h>
+
 enum { ACCOUNT = 7 };
 static const struct account_id account = { ACCOUNT };
 
@@ -281,7 +283,114 @@ test_forgets_an_account(void)
 	kv_close(kv);
 }
 
-TEST_MAIN(TEST(test_gets_both_rows), TEST(test_copies_share_memory), TEST(test_missing_and_damaged),
+/* ---- many threads ---- */
+
+enum { THREADS = 4, ROUNDS = 3000, MESSAGES = 512 };
+
+struct reader {
+	pthread_t thread;
+	struct kv *kv;
+	struct message_cache *c;
+	unsigned seed;
+	pthread_mutex_t lock;
+	pthread_cond_t woken;
+	bool is_woken;
+	struct waiter w;
+	uint32_t wrong;
+};
+
+static void
+reader_wake(struct waiter *w)
+{
+	struct reader *r = container_of(w, struct reader, w);
+
+	pthread_mutex_lock(&r->lock);
+	r->is_woken = true;
+	pthread_cond_signal(&r->woken);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void
+reader_wait(struct reader *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (!r->is_woken)
+		pthread_cond_wait(&r->woken, &r->lock);
+	r->is_woken = false;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void *
+reader_run(void *arg)
+{
+	struct reader *r = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint32_t n = (uint32_t)rand_r(&r->seed) % MESSAGES + 1, want;
+		enum message_need need = rand_r(&r->seed) % 2 == 0 ? MESSAGE_SUMMARY : MESSAGE_WHOLE;
+		struct message *m;
+		uint64_t version;
+		enum err e;
+
+		if (i % 16 == 0) {
+			struct msgno ahead[64];
+
+			for (uint32_t k = 0; k < ARRAY_LEN(ahead); k++)
+				ahead[k] = (struct msgno){ (n + k) % MESSAGES + 1 };
+			message_cache_prefetch(r->c, account, ahead, ARRAY_LEN(ahead), need);
+		}
+		while ((e = message_cache_get(r->c, account, (struct msgno){ n }, need, &r->w, &m, &version)) == ERR_WAIT)
+			reader_wait(r);
+		if (e != ERR_OK) {
+			r->wrong++;
+			continue;
+		}
+		if (!str_to_u32(m->envelope, &want) || want != n || (need == MESSAGE_WHOLE && m->header.n != n + 7))
+			r->wrong++;
+		message_unref(m);
+	}
+	waiter_cancel(&r->w);
+	return NULL;
+}
+
+/* In manual mode the engine's answers come from yet another thread, late and in any order. */
+static void
+test_many_threads(void)
+{
+	for (int is_manual = 0; is_manual < 2; is_manual++) {
+		struct kv *kv = engine(is_manual);
+		struct message_cache *c = message_cache_new(kv, 60000);
+		struct reader readers[THREADS] = { 0 };
+
+		messages_make(kv, MESSAGES);
+		for (unsigned i = 0; i < THREADS; i++) {
+			struct reader *r = &readers[i];
+
+			r->kv = kv;
+			r->c = c;
+			r->seed = i + 1;
+			pthread_mutex_init(&r->lock, NULL);
+			pthread_cond_init(&r->woken, NULL);
+			waiter_init(&r->w, reader_wake);
+			must(pthread_create(&r->thread, NULL, reader_run, r) == 0);
+		}
+		for (unsigned i = 0; i < THREADS; i++) {
+			while (is_manual && pthread_tryjoin_np(readers[i].thread, NULL) != 0)
+				kv_memory_step(kv);
+			if (!is_manual)
+				pthread_join(readers[i].thread, NULL);
+			CHECK_U64(readers[i].wrong, 0);
+			pthread_mutex_destroy(&readers[i].lock);
+			pthread_cond_destroy(&readers[i].woken);
+		}
+		while (kv_memory_step(kv))
+			;
+		message_cache_free(c);
+		kv_close(kv);
+	}
+}
+
+TEST_MAIN(TEST(test_many_threads), TEST(test_gets_both_rows), TEST(test_copies_share_memory), TEST(test_missing_and_damaged),
 	TEST(test_a_failed_read_is_told_once_and_tried_again), TEST(test_prefetch_loads_together),
 	TEST(test_all_who_wait_are_woken), TEST(test_memory_is_bounded),
 	TEST(test_what_is_waited_for_stays_in_the_smallest_cache), TEST(test_forgets_an_account))
