@@ -330,6 +330,10 @@ class Run:
         have = ([r.number] if r.number is not None else []) + [Atom(r.name)] + r.data
         if r.name in ('FETCH', 'STATUS') and want and isinstance(want[-1], list) and isinstance(have[-1], list):
             return self.match_list(want[:-1], have[:-1]) and self.match_pairs(want[-1], have[-1])
+        if r.name == 'ESEARCH' and len(want) > 1 and isinstance(want[1], list):
+            # The results of ESEARCH come in any order; others may come with them.
+            skip = 3 if len(want) > 2 and str(want[2]).lower() == 'uid' else 2
+            return self.match_list(want[:skip], have[:skip]) and self.match_pairs(want[skip:], have[skip:])
         return self.match_list(want, have)
 
     def match_list(self, want, have):
