@@ -192,6 +192,54 @@ def test_certificates_are_swapped(own, tmp_path):
     c.close()
 
 
+def openssl(*args):
+    subprocess.run(['openssl', *map(str, args)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def client_certificate(folder, ca, subject, email=None):
+    """A key and a certificate for a client, signed by the authority; the path of both in one file."""
+    name = folder / subject
+    extra = folder / (subject + '.ext')
+    extra.write_text('subjectAltName=email:%s\n' % email if email else 'basicConstraints=CA:FALSE\n')
+    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + subject, '-keyout',
+            str(name) + '.key', '-out', str(name) + '.csr')
+    openssl('x509', '-req', '-in', str(name) + '.csr', '-CA', ca / 'cert.pem', '-CAkey', ca / 'key.pem', '-CAcreateserial', '-days', '2',
+            '-extfile', extra, '-out', str(name) + '.crt')
+    both = folder / (subject + '.pem')
+    both.write_text(pathlib.Path(str(name) + '.crt').read_text() + pathlib.Path(str(name) + '.key').read_text())
+    return both
+
+
+def test_external(own, tmp_path):
+    """RFC 4422 A: who shows a client certificate of ours is who it says, by its e-mail address or its common name."""
+    ca = tmp_path / 'ca'
+    ca.mkdir()
+    make_certificate(ca, 'authority')
+    server = own('--set', 'tls_client_ca="%s"' % (ca / 'cert.pem'))
+
+    def connect(certificate):
+        context = tls.context()
+        context.load_cert_chain(certificate)
+        return server.connect(ssl=context)
+
+    c = connect(client_certificate(tmp_path, ca, 'user1'))
+    assert 'AUTH=EXTERNAL' in c.capabilities()
+    c.ok('AUTHENTICATE EXTERNAL =')
+    c.select()
+    c.close()
+    c = connect(client_certificate(tmp_path, ca, 'somebody', 'user2@example.org'))
+    c.no('AUTHENTICATE EXTERNAL dXNlcjE=', code='AUTHORIZATIONFAILED')
+    c.ok('AUTHENTICATE EXTERNAL dXNlcjI=')
+    c.close()
+    c = connect(client_certificate(tmp_path, ca, 'stranger'))
+    c.no('AUTHENTICATE EXTERNAL =', code='AUTHENTICATIONFAILED')
+    c.close()
+    # Without a certificate, and with one of another authority, nothing is offered.
+    c = server.connect(ssl=True)
+    assert 'AUTH=EXTERNAL' not in c.capabilities()
+    c.close()
+
+
 def daemon(config, *args, **more):
     return subprocess.run([programs()[1], '-c', str(config), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=30, **more)
