@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import mail
+from harness.follower import Follower, truth
 from harness.imap import Lit
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError, numbers
@@ -92,6 +93,36 @@ class Worker(threading.Thread):
         m.states = m.states[1:2]
 
 
+class Watcher(threading.Thread):
+    """A QRESYNC client that only looks; what it was told before a crash must still lead it to the truth after it."""
+
+    def __init__(self, user, server):
+        super().__init__(daemon=True)
+        self.user, self.server = user, server
+        self.follower = None
+        self.error = None
+
+    def run(self):
+        try:
+            self.follower = Follower(self.server, self.user, 'qresync', 9).select(BOXES[0])
+            while True:
+                self.follower.run(['NOOP'])
+        except (ProtocolError, OSError) as e:
+            if 'connection' not in str(e) and not isinstance(e, OSError):
+                self.error = e
+
+    def come_back(self, chance):
+        """Resynchronises with what it knew, after the crash."""
+        if self.follower is None or self.follower.box is None or any(m.uid is None or m.flags is None for m in self.follower.seqs):
+            return
+        snapshot = self.follower.snapshot(chance)
+        back = Follower(self.server, self.user, 'qresync', 8).select(BOXES[0], snapshot)
+        assert snapshot['validity'] == back.validity
+        true = dict((uid, flags) for uid, flags, _ in truth(self.server, self.user, BOXES[0]))
+        assert back.resynchronised == true, 'a client that comes back after the crash is led astray'
+        back.c.close()
+
+
 def reconnect(server, user, seconds=15):
     """Logs in as soon as the server is back."""
     deadline = time.monotonic() + seconds
@@ -169,6 +200,8 @@ def test_kill_mail_while_clients_work(own):
         for k, w in enumerate(workers):
             w.told = told[k]
             w.start()
+        watcher = Watcher(user, own)
+        watcher.start()
         # Workers that fail at once (an error of the server) must not leave us waiting.
         while not due.wait(0.2):
             assert any(w.is_alive() for w in workers), [w.error for w in workers]
@@ -186,9 +219,12 @@ def test_kill_mail_while_clients_work(own):
         for w in workers:
             assert not w.is_alive(), 'a client still waits for an answer'
             assert w.error is None, w.error
+        watcher.join(20)
+        assert not watcher.is_alive() and watcher.error is None, watcher.error
         c = reconnect(own, user)
         verify(c, workers, validity)
         c.close()
+        watcher.come_back(chance)
 
 
 def test_kill_auth_while_sessions_live(own):
