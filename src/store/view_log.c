@@ -13,6 +13,7 @@ struct log_load {
 	_Atomic(uint32_t) refs;
 	struct account *account;	/* referenced */
 	uint64_t modseq;
+	struct rangeset queued;		/* what commits that were not durable when it began took out */
 	bool is_done;			/* under account->lock; what follows */
 	enum err error;
 	struct kv_rows *rows;
@@ -25,6 +26,7 @@ log_load_drop(struct log_load *l)
 		return;
 	if (l->rows != NULL)
 		kv_rows_free(l->rows);
+	rangeset_done(&l->queued);
 	account_unref(l->account);
 	free(l);
 }
@@ -44,6 +46,24 @@ log_loaded(void *ctx, enum err e, struct kv_rows *rows)
 	log_load_drop(l);
 }
 
+/* What queued and kept commits took out. */
+static void
+add_queued(const struct view *v, uint64_t modseq, struct rangeset *out)
+{
+	pthread_mutex_lock(&v->account->lock);
+	list_each(&v->account->commits, c, struct commit, node) {
+		for (uint32_t i = 0; i < c->change_count; i++) {
+			const struct mailbox_change *m = &c->changes[i];
+
+			if (c->is_failed || c->version <= modseq || m->id.v != v->id.v)
+				continue;
+			for (size_t k = 0; k < m->vanished.n; k++)
+				rangeset_add(out, m->vanished.r[k].first, m->vanished.r[k].last);
+		}
+	}
+	pthread_mutex_unlock(&v->account->lock);
+}
+
 /* Rows of the log above modseq; they belong to v->log. */
 static enum err
 load_log(struct view *v, uint64_t modseq, struct waiter *w)
@@ -60,6 +80,8 @@ load_log(struct view *v, uint64_t modseq, struct waiter *w)
 		l = v->log = xcalloc(1, sizeof(*l));
 		*l = (struct log_load){ .account = account_ref(a), .modseq = modseq };
 		atomic_init(&l->refs, 2);
+		/* Before the load: what the view lacks is in the engine's rows or here, whatever becomes durable meanwhile. */
+		add_queued(v, modseq, &l->queued);
 		e = kv_load(a->kv, a->id, &range, 1, &rows, log_loaded, l);
 		if (e != ERR_WAIT)
 			log_loaded(l, e, rows);
@@ -83,24 +105,6 @@ add_page(void *ctx, uint32_t page, struct str before, struct str after)
 	return true;
 }
 
-/* What queued and kept commits took out. */
-static void
-add_queued(struct view *v, uint64_t modseq, struct rangeset *out)
-{
-	pthread_mutex_lock(&v->account->lock);
-	list_each(&v->account->commits, c, struct commit, node) {
-		for (uint32_t i = 0; i < c->change_count; i++) {
-			const struct mailbox_change *m = &c->changes[i];
-
-			if (c->is_failed || c->version <= modseq || m->id.v != v->id.v)
-				continue;
-			for (size_t k = 0; k < m->vanished.n; k++)
-				rangeset_add(out, m->vanished.r[k].first, m->vanished.r[k].last);
-		}
-	}
-	pthread_mutex_unlock(&v->account->lock);
-}
-
 enum err
 view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *known, struct waiter *w, struct arena *a,
     struct rangeset **out)
@@ -115,11 +119,15 @@ view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *know
 	floor = v->account->latest->row.log_floor;
 	pthread_mutex_unlock(&v->account->lock);
 	if (modseq >= floor && modseq < v->info.highestmodseq) {
-		add_queued(v, modseq, &gone);	/* before the load: what becomes durable meanwhile is in one or the other */
 		e = load_log(v, modseq, w);
-		if (e != ERR_OK)
+		if (e == ERR_WAIT)
 			return e;
-		add_queued(v, modseq, &gone);
+		if (e != ERR_OK) {
+			log_load_drop(v->log);
+			v->log = NULL;
+			return e;
+		}
+		rangeset_copy(&gone, &v->log->queued);
 		for (size_t i = 0; i < v->log->rows->ranges[0].count && e == ERR_OK; i++)
 			e = vanished_row_decode(v->log->rows->ranges[0].rows[i].value, &gone);
 		log_load_drop(v->log);
