@@ -401,6 +401,14 @@ page_private(struct str page, unsigned bit, bool *is_seen_out, uint64_t *modseq_
 	return true;
 }
 
+void
+page_private_sum(struct str page, struct page_sums *out)
+{
+	*out = (struct page_sums){ .count = page_count(page) };
+	for (unsigned i = 0; i < out->count; i++)
+		out->modseq = MAX(out->modseq, get_le64(page.p + PRIVATE_HEADER_BYTES + i * 8));
+}
+
 static void
 private_merge(struct str base, const struct str *operands, size_t count, struct buf *out)
 {

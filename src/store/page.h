@@ -101,6 +101,8 @@ void page_op_private(struct buf *op, uint64_t modseq, uint64_t mask, uint64_t se
 /** Whether the page says something of a UID, and what. */
 bool page_private(struct str page, unsigned bit, bool *is_seen_out, uint64_t *modseq_out);
 bool page_private_is_valid(struct str page);
+/** How many UIDs it says something of, and the highest modseq; the other sums are 0. */
+void page_private_sum(struct str page, struct page_sums *out);
 
 /**
  * Applies operands, oldest first; base.n == 0: no page yet. out is emptied first; an empty page comes out as a header with no

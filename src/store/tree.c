@@ -112,6 +112,18 @@ tree_entry(const struct tree *t, uint32_t uid, struct page_entry *out)
 	return true;
 }
 
+void
+tree_private(const struct tree *private_pages, uint32_t uid, struct page_entry *e)
+{
+	uint64_t modseq;
+	bool is_seen;
+
+	if (private_pages == NULL || !page_private(tree_page(private_pages, uid / PAGE_UIDS), uid % PAGE_UIDS, &is_seen, &modseq))
+		return;
+	e->flags = (uint16_t)((e->flags & ~FLAG_SEEN) | (is_seen ? FLAG_SEEN : 0));
+	e->modseq = MAX(e->modseq, modseq);
+}
+
 /* Whether something below may be wanted. */
 static bool
 may_have(const struct tree *t, const struct tree_want *want)
@@ -290,7 +302,10 @@ leaf_new(struct str bytes)
 	struct leaf *l = xmalloc(sizeof(*l) + bytes.n);
 
 	l->t = (struct tree){ .refs = 1, .is_fresh = true };
-	page_sum(bytes, &l->t.sums);
+	if (bytes.p[0] == PAGE_PRIVATE_FORMAT)
+		page_private_sum(bytes, &l->t.sums);
+	else
+		page_sum(bytes, &l->t.sums);
 	l->n = (uint32_t)bytes.n;
 	memcpy(l->bytes, bytes.p, bytes.n);
 	return &l->t;

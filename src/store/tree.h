@@ -6,6 +6,9 @@
  * sums of what is below them: sequence number ↔ UID, first unseen and CHANGEDSINCE look only where there is something.
  *
  * NULL is the empty tree. Trees can be read by any number of threads.
+ *
+ * A user's private pages of a mailbox make a tree too: of it, only tree_page(), tree_sums(), tree_diff(), tree_private() and
+ * changes are of use.
  */
 #ifndef STORE_TREE_H
 #define STORE_TREE_H
@@ -32,6 +35,12 @@ size_t tree_bytes(const struct tree *t);
 struct str tree_page(const struct tree *t, uint32_t page);
 /** False when there is no such UID. */
 bool tree_entry(const struct tree *t, uint32_t uid, struct page_entry *out);
+
+/**
+ * What a user's private pages (NULL: none) say of an entry takes the place of what it has: \Seen, and a later modseq. The one way
+ * in which flags of a mailbox become those of a user.
+ */
+void tree_private(const struct tree *private_pages, uint32_t uid, struct page_entry *e);
 
 /* A place in a tree: the entry at `uid`. */
 struct tree_at {

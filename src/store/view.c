@@ -71,6 +71,7 @@ view_close(struct view *v)
 	log_load_drop(v->log);
 	held_free(v->held);
 	tree_unref(v->tree);
+	tree_unref(v->private_pages);
 	mailbox_desc_unref(v->desc);
 	rangeset_done(&v->recent);
 	rangeset_done(&v->resting);
@@ -104,15 +105,6 @@ view_highestmodseq(const struct view *v)
 	return v->ghosts != 0 ? MIN(v->info.highestmodseq, v->ghost_floor) : v->info.highestmodseq;
 }
 
-struct seqnum
-view_first_unseen(const struct view *v)
-{
-	struct tree_want want = { .unset = FLAG_SEEN };
-	struct tree_at at;
-
-	return (struct seqnum){ tree_next(v->tree, 0, want, &at) ? at.before + 1 : 0 };
-}
-
 bool
 view_uid(const struct view *v, struct seqnum seq, struct uid *uid_out)
 {
@@ -141,6 +133,7 @@ entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index, 
 	struct page_entry e;
 
 	page_entry(page, index, &e);
+	tree_private(v->private_pages, uid, &e);
 	*out = (struct entry){
 		.uid = { uid },
 		.msgno = { e.msgno },
@@ -185,17 +178,30 @@ next_in_page(struct tree_at *at, uint32_t from)
 	return true;
 }
 
+/* Without private pages the tree's sums say where to look. With them \Seen and modseq are only known entry by entry. */
 static bool
 next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out, struct seqnum *seq_out)
 {
+	struct tree_want in_tree = want;
 	struct tree_at at;
 
-	if (!tree_next(v->tree, from, want, &at))
-		return false;
-	entry_from(v, at.uid, at.page, at.index, out);
-	if (seq_out != NULL)
-		seq_out->v = at.before + 1;
-	return true;
+	if (v->private_pages != NULL) {
+		in_tree.modseq_above = 0;
+		in_tree.set &= (uint16_t)~FLAG_SEEN;
+		in_tree.unset &= (uint16_t)~FLAG_SEEN;
+	}
+	while (tree_next(v->tree, from, in_tree, &at)) {
+		entry_from(v, at.uid, at.page, at.index, out);
+		if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set && (out->flags & want.unset) == 0) {
+			if (seq_out != NULL)
+				seq_out->v = at.before + 1;
+			return true;
+		}
+		if (at.uid == UINT32_MAX)
+			break;
+		from = at.uid + 1;
+	}
+	return false;
 }
 
 bool
@@ -227,4 +233,13 @@ struct uid
 view_last_uid(const struct view *v)
 {
 	return (struct uid){ tree_last(v->tree) };
+}
+
+struct seqnum
+view_first_unseen(const struct view *v)
+{
+	struct seqnum seq = { 0 };
+	struct entry e;
+
+	return view_next_flags(v, 0, 0, FLAG_SEEN, &e, &seq) ? seq : (struct seqnum){ 0 };
 }

@@ -15,6 +15,7 @@ struct view {
 	struct mailbox_desc *desc;	/* referenced; what info's texts belong to */
 	struct mailbox_info info;	/* as last refreshed, with the counts of the pages */
 	struct tree *tree;		/* the mailbox and the ghosts; referenced */
+	struct tree *private_pages;	/* of a user who does not share \Seen with the owner; else NULL; referenced */
 	uint32_t ghosts;		/* entries of tree that are marked FLAG_GHOST */
 	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
 	uint64_t version;
