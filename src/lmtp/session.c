@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUT_MAX = 64 * 1024 };
+enum { INPUT_MAX = 64 * 1024, REPLIES_MAX = 16 * 1024 };
 
 enum mode {
 	MODE_COMMAND,
@@ -52,6 +52,7 @@ struct lmtp_session {
 	enum mode mode;
 	enum wait waits;
 	struct loop_timer idle;
+	struct buf out;			/* replies, sent together when the input is used up or something takes long */
 
 	char client[LMTP_NAME_MAX + 1];	/* of LHLO; empty before it */
 	char client_address[LMTP_NAME_MAX + 1];	/* the peer's, or of XCLIENT */
@@ -86,20 +87,24 @@ static void session_run(struct lmtp_session *s);
 /* ---- replies ------------------------------------------------------------------------------------------------------ */
 
 static void
+replies_send(struct lmtp_session *s)
+{
+	stream_write(s->stream, buf_str(&s->out));
+	buf_done(&s->out);
+}
+
+static void
 reply(struct lmtp_session *s, const char *line)
 {
-	struct buf *out = stream_write_begin(s->stream);
-
-	buf_c(out, line);
-	buf_lit(out, "\r\n");
-	stream_write_end(s->stream);
+	buf_c(&s->out, line);
+	buf_lit(&s->out, "\r\n");
 }
 
 /* Recipients are shown as they were sent: without control characters, and short. */
 static void
 reply_path(struct lmtp_session *s, const char *code, struct str path, const char *text)
 {
-	struct buf *out = stream_write_begin(s->stream);
+	struct buf *out = &s->out;
 
 	buf_c(out, code);
 	buf_lit(out, " <");
@@ -107,18 +112,16 @@ reply_path(struct lmtp_session *s, const char *code, struct str path, const char
 	buf_lit(out, "> ");
 	buf_c(out, text);
 	buf_lit(out, "\r\n");
-	stream_write_end(s->stream);
 }
 
 static void
 greet(struct lmtp_session *s)
 {
-	struct buf *out = stream_write_begin(s->stream);
+	struct buf *out = &s->out;
 
 	buf_lit(out, "220 ");
 	buf_str_add(out, s->o->hostname);
 	buf_lit(out, " LMTP Posthorn\r\n");
-	stream_write_end(s->stream);
 }
 
 static void
@@ -127,6 +130,7 @@ session_close(struct lmtp_session *s, const char *line)
 	if (s->mode == MODE_ENDING)
 		return;
 	reply(s, line);
+	replies_send(s);
 	s->mode = MODE_ENDING;
 	stream_close(s->stream);
 }
@@ -523,12 +527,11 @@ do_bdat(struct lmtp_session *s, const struct lmtp_command *c)
 static void
 do_lhlo(struct lmtp_session *s, const struct lmtp_command *c)
 {
-	struct buf *out;
+	struct buf *out = &s->out;
 
 	transaction_reset(s);
 	memcpy(s->client, c->argument.p, c->argument.n);
 	s->client[c->argument.n] = '\0';
-	out = stream_write_begin(s->stream);
 	buf_lit(out, "250-");
 	buf_str_add(out, s->o->hostname);
 	buf_lit(out, "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
@@ -540,7 +543,6 @@ do_lhlo(struct lmtp_session *s, const struct lmtp_command *c)
 	buf_lit(out, "250 SIZE ");
 	buf_u64(out, s->o->message_max_bytes);
 	buf_lit(out, "\r\n");
-	stream_write_end(s->stream);
 }
 
 static void
@@ -554,6 +556,7 @@ do_starttls(struct lmtp_session *s)
 		transaction_reset(s);
 		s->client[0] = '\0';
 		reply(s, "220 2.0.0 Ready");
+		replies_send(s);
 		s->waits = WAIT_TLS;
 		if (stream_start_tls(s->stream, s->o->tls, NULL) != ERR_OK)
 			session_close(s, "421 4.7.0 Bytes came in behind STARTTLS");
@@ -709,11 +712,11 @@ session_step(struct lmtp_session *s)
 	return false;
 }
 
+/* As far as it goes without waiting. */
 static void
-session_run(struct lmtp_session *s)
+session_steps(struct lmtp_session *s)
 {
-	loop_timer_set(s->shard->loop, &s->idle, s->o->idle_ms);
-	while (s->waits == WAIT_NONE && s->mode != MODE_ENDING && !stream_is_full(s->stream)) {
+	while (s->waits == WAIT_NONE && s->mode != MODE_ENDING && s->out.n < REPLIES_MAX && !stream_is_full(s->stream)) {
 		if (s->is_stopping) {
 			session_close(s, "421 4.3.2 The server is stopping");
 			return;
@@ -721,11 +724,26 @@ session_run(struct lmtp_session *s)
 		if (session_step(s))
 			continue;
 		if (stream_is_eof(s->stream) && s->waits == WAIT_NONE && s->mode != MODE_ENDING) {
+			replies_send(s);
 			s->mode = MODE_ENDING;
 			stream_close(s->stream);
 		}
 		return;
 	}
+}
+
+static void
+session_run(struct lmtp_session *s)
+{
+	loop_timer_set(s->shard->loop, &s->idle, s->o->idle_ms);
+	session_steps(s);
+	while (s->out.n >= REPLIES_MAX) {
+		replies_send(s);
+		session_steps(s);
+	}
+	/* A look-up is answered within moments, mostly from memory: what it adds goes out with the rest. */
+	if (s->waits != WAIT_LOOKUP)
+		replies_send(s);
 }
 
 static void
@@ -756,6 +774,7 @@ session_free(struct lmtp_session *s)
 	struct lmtp_shard *shard = s->shard;
 
 	transaction_reset(s);
+	buf_done(&s->out);
 	loop_timer_cancel(shard->loop, &s->idle);
 	stream_free(s->stream);
 	list_remove(&s->in_shard);
@@ -820,6 +839,7 @@ lmtp_session_new(struct lmtp_shard *shard, int fd, const struct io_addr *peer, u
 	for (size_t i = 0; i < s->o->trusted_count; i++)
 		s->is_trusted = s->is_trusted || str_eq(s->peer, s->o->trusted[i]);
 	s->recipients_end = &s->recipients;
+	s->out = BUF_MAX(SIZE_MAX);
 	waiter_init(&s->room, room_wake);
 	loop_task_init(&s->room_task, room_task);
 	loop_timer_init(&s->idle, on_idle);
@@ -827,6 +847,7 @@ lmtp_session_new(struct lmtp_shard *shard, int fd, const struct io_addr *peer, u
 	s->stream = stream_new(shard->loop, fd, &ops, s);
 	stream_set_input_max(s->stream, INPUT_MAX);
 	greet(s);
+	replies_send(s);
 	loop_timer_set(shard->loop, &s->idle, s->o->idle_ms);
 }
 
