@@ -240,13 +240,28 @@ meta_check(struct rocks *r, struct buf *detail)
 }
 
 static enum err
+logs_sync(struct rocks *r, void *env, struct buf *detail)
+{
+	char *message = NULL;
+
+	if (r->options.read_only)
+		return ERR_OK;
+	rocks_logs_sync(env, r->dir, &message);
+	if (message != NULL)
+		detail_add(detail, message);
+	return rocks_err(message);
+}
+
+static enum err
 rocks_start(struct rocks *r, void *env, struct buf *detail)
 {
 	struct wal_report wal = { 0 };
 	enum err e = dir_lock(r, detail);
 
 	if (e == ERR_OK && !is_new(r)) {
-		e = rocks_wal_look(r->dir, &wal);
+		e = logs_sync(r, env, detail);
+		if (e == ERR_OK)
+			e = rocks_wal_look(r->dir, &wal);
 		if (e == ERR_OK)
 			e = log_check(r, &wal, env, detail);
 	}

@@ -2,6 +2,8 @@
 #include "kv/rocks_cxx.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
@@ -104,6 +106,33 @@ rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra)
 	o->avoid_flush_during_recovery = extra->avoid_flush_during_recovery;
 	if (extra->env != nullptr)
 		o->env = static_cast<rocksdb::Env *>(extra->env);
+}
+
+void
+rocks_logs_sync(void *env, const char *dir, char **errptr)
+{
+	rocksdb::Env *e = env != nullptr ? static_cast<rocksdb::Env *>(env) : rocksdb::Env::Default();
+	const std::shared_ptr<rocksdb::FileSystem> &fs = e->GetFileSystem();
+	std::vector<std::string> names;
+	std::unique_ptr<rocksdb::FSDirectory> names_dir;
+	rocksdb::Status s = fs->GetChildren(dir, rocksdb::IOOptions(), &names, nullptr);
+
+	for (const std::string &name : names) {
+		std::unique_ptr<rocksdb::FSWritableFile> file;
+
+		if (!s.ok() || name.size() < 5 || name.compare(name.size() - 4, 4, ".log") != 0)
+			continue;
+		s = fs->ReopenWritableFile(std::string(dir) + "/" + name, rocksdb::FileOptions(), &file, nullptr);
+		if (s.ok())
+			s = file->Sync(rocksdb::IOOptions(), nullptr);
+		if (s.ok())
+			s = file->Close(rocksdb::IOOptions(), nullptr);
+	}
+	if (s.ok())
+		s = fs->NewDirectory(dir, rocksdb::IOOptions(), &names_dir, nullptr);
+	if (s.ok())
+		s = names_dir->Fsync(rocksdb::IOOptions(), nullptr);
+	error_put(s, errptr);
 }
 
 void

@@ -23,6 +23,11 @@ struct rocks_extra {
 
 void rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra);
 
+/**
+ * Syncs the log files of a closed database, and their names. What a killed process wrote and did not sync is read back from the
+ * kernel's memory at the next start, which takes it for durable and builds on it; so it must be made durable first.
+ */
+void rocks_logs_sync(void *env, const char *dir, char **errptr);
 /** Has deletions of the whole family meet what they delete, so that the garbage in blob files is counted. */
 void rocks_compact_deletions(rocksdb_t *db, rocksdb_column_family_handle_t *cf, void *canceled, char **errptr);
 /**

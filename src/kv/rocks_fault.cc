@@ -143,6 +143,27 @@ public:
 		return s;
 	}
 
+	// What is there already counts as it was known, or as synced when it was not.
+	IOStatus
+	ReopenWritableFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSWritableFile> *out,
+	    IODebugContext *d) override
+	{
+		std::lock_guard<std::mutex> guard(lock);
+		std::unique_ptr<rocksdb::FSWritableFile> file;
+		IOStatus s = operation();
+
+		if (s.ok())
+			s = target()->ReopenWritableFile(name, o, &file, d);
+		if (!s.ok())
+			return s;
+		if (files.count(name) == 0) {
+			files[name] = std::make_shared<FileState>();
+			files[name]->size = files[name]->synced = file_read(name).size();
+		}
+		out->reset(new FaultFile(std::move(file), this, files[name]));
+		return s;
+	}
+
 	IOStatus
 	ReuseWritableFile(const std::string &name, const std::string &old_name, const FileOptions &o,
 	    std::unique_ptr<rocksdb::FSWritableFile> *out, IODebugContext *d) override
