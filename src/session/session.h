@@ -1,11 +1,4 @@
 /*
- * NOTE for the helpers (to be removed when done): core.{h,c}, tell.c, gate.c, sets.c, command_table.c have landed (coordinator).
- * The io helper writes server.{h,c} (struct server: options, store, auth client, TLS contexts, registry of sessions for `who`,
- * accepting on loops through io/listener, BYE on shutdown, limits per address, session log lines), capability.c, and
- * cmd/{capability,id,noop,logout,starttls,login,authenticate,compress}.c, and owns the core from here on. core.h has
- * session_take_line() for IDLE and AUTHENTICATE, is_idling for keep-alives, `replied` in command.h for STARTTLS and COMPRESS.
- */
-/*
  * session.h - one IMAP client: what commands see of it.
  *
  * A session belongs to one loop for life. It holds a view of the selected mailbox (store/view.h) and the snapshot after its
