@@ -1,8 +1,9 @@
 /*
  * address.c - see address.h.
  *
- * Words are collected until a character tells what they were: "<" a display name, "@" a local part, ":" the name of a
- * group, and "," ";" or the end an address without a host. No lookahead, no failure: whatever comes is taken as one of these.
+ * Words are collected until a character tells what they were: "<" a display name, "@" a local part,
+ * ":" the name of a group, and "," ";" or the end an address without a host. No lookahead, no
+ * failure: whatever comes is taken as one of these.
  */
 #include "mime/address.h"
 
@@ -113,7 +114,10 @@ keep_text(struct parser *p, struct str s)
 	return s.n > 0 ? arena_str(p->a, s) : STR("");
 }
 
-/* Reads a domain behind "@": atoms and dots, or a literal; white space and comments between them do not count. */
+/*
+ * Reads a domain behind "@": atoms and dots, or a literal; white space and comments between them do
+ * not count.
+ */
 static struct str
 domain_read(struct parser *p)
 {
@@ -283,7 +287,10 @@ group_end(struct parser *p)
 {
 	if (!p->is_in_group)
 		return;
-	/* Whoever opened it gets it closed, also one above the limit: the reader must be able to count. */
+	/*
+	 * Whoever opened it gets it closed, also one above the limit: the reader must be able to
+	 * count.
+	 */
 	p->count--;
 	address_add(p, MIME_ADDR_GROUP_END);
 	p->is_in_group = false;
@@ -297,7 +304,10 @@ word_read(struct parser *p, bool had_space)
 
 	if (p->has_words && had_space) {
 		buf_chr(&p->words, ' ');
-		/* "joe . smith" is one local part (RFC 5322 4.4), so a dot joins; of the words of a name it does not. */
+		/*
+		 * "joe . smith" is one local part (RFC 5322 4.4), so a dot joins; of the words of a
+		 * name it does not.
+		 */
 		if (!ends_in_dot && *p->l.p != '.') {
 			p->local_begin = p->words.n;
 			buf_clear(&p->local);

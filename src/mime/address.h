@@ -1,4 +1,7 @@
-/* address.h - address lists (RFC 5322 3.4 with the obsolete forms, RFC 6532), tolerant of all that is sent as such. */
+/*
+ * address.h - address lists (RFC 5322 3.4 with the obsolete forms, RFC 6532), tolerant of all that
+ * is sent as such.
+ */
 #ifndef MIME_ADDRESS_H
 #define MIME_ADDRESS_H
 
@@ -22,7 +25,10 @@ struct mime_address {
 	struct str host;	/* absent when there was no "@" */
 };
 
-/** Never fails: what is no address at all becomes a mailbox without host. At most MIME_MAX_ADDRESSES; NULL when empty. */
+/**
+ * Never fails: what is no address at all becomes a mailbox without host. At most
+ * MIME_MAX_ADDRESSES; NULL when empty.
+ */
 struct mime_address *mime_address_parse(struct arena *a, struct str value);
 
 #endif

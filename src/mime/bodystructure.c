@@ -6,8 +6,9 @@
 #include "mime/limits.h"
 
 /*
- * RFC 9051 7.5.2 wants an extended parameter decoded, in UTF-8, under its name with a star. What a "name*" holds has a form
- * (RFC 2231 4), and clients rely on it; so the value goes in that form, charset'language'text with % escapes.
+ * RFC 9051 7.5.2 wants an extended parameter decoded, in UTF-8, under its name with a star. What a
+ * "name*" holds has a form (RFC 2231 4), and clients rely on it; so the value goes in that form,
+ * charset'language'text with % escapes.
  */
 static void
 extended_format(struct str value, struct buf *out)
@@ -139,6 +140,7 @@ static bool
 part_begin(const struct mime_part *part, bool is_extended, struct buf *out)
 {
 	static const struct mime_envelope empty_envelope;
+	const struct mime_envelope *env;
 
 	buf_chr(out, '(');
 	switch (part->kind) {
@@ -155,7 +157,8 @@ part_begin(const struct mime_part *part, bool is_extended, struct buf *out)
 	case MIME_KIND_MESSAGE:
 		one_part_begin(part, out);
 		buf_chr(out, ' ');
-		mime_envelope_format(part->first_child->envelope != NULL ? part->first_child->envelope : &empty_envelope, out);
+		env = part->first_child->envelope;
+		mime_envelope_format(env != NULL ? env : &empty_envelope, out);
 		buf_chr(out, ' ');
 		return true;
 	case MIME_KIND_TEXT:
@@ -306,7 +309,8 @@ one_part_copy(struct str *s, struct buf *out, bool *has_message_out)
 	if (str_eq_nocase(type, STR("\"text\"")))
 		return items_copy(s, 1, out) && extension_skip(s, out);
 	if (str_eq_nocase(type, STR("\"message\"")) &&
-		(str_eq_nocase(subtype, STR("\"rfc822\"")) || str_eq_nocase(subtype, STR("\"global\"")))) {
+		(str_eq_nocase(subtype, STR("\"rfc822\"")) ||
+		    str_eq_nocase(subtype, STR("\"global\"")))) {
 		*has_message_out = true;
 		if (!items_copy(s, 1, out) || s->n == 0 || s->p[0] != ' ')
 			return false;

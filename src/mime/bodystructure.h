@@ -1,4 +1,7 @@
-/* bodystructure.h - BODY and BODYSTRUCTURE as they are sent (RFC 9051 7.5.2 and its grammar, RFC 3501 7.4.2). */
+/*
+ * bodystructure.h - BODY and BODYSTRUCTURE as they are sent (RFC 9051 7.5.2 and its grammar,
+ * RFC 3501 7.4.2).
+ */
 #ifndef MIME_BODYSTRUCTURE_H
 #define MIME_BODYSTRUCTURE_H
 

@@ -1,6 +1,6 @@
 /*
- * charset.c - see charset.h. UTF-8 and windows-1252, which are nearly all of today's mail, are read here, everything else by
- * ICU's converters.
+ * charset.c - see charset.h. UTF-8 and windows-1252, which are nearly all of today's mail, are read
+ * here, everything else by ICU's converters.
  */
 #include "mime/charset.h"
 
@@ -25,7 +25,10 @@ struct mime_charset {
 	bool is_bad;
 };
 
-/* Labels that mean something else than ICU thinks; the WHATWG's encoding standard, and what mailers really send. */
+/*
+ * Labels that mean something else than ICU thinks; the WHATWG's encoding standard, and what mailers
+ * really send.
+ */
 static const struct {
 	struct str label;
 	enum how how;
@@ -97,7 +100,8 @@ icu_open(struct str label)
 }
 
 enum err
-mime_charset_open(struct str label, enum mime_charset_fallback fallback, struct mime_charset **cs_out)
+mime_charset_open(struct str label, enum mime_charset_fallback fallback,
+    struct mime_charset **cs_out)
 {
 	enum how how = HOW_ICU;
 	UConverter *icu = NULL;
@@ -163,8 +167,10 @@ static void
 windows_1252_add(unsigned char c, struct buf *out)
 {
 	static const uint16_t high[32] = {
-		0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F,
-		0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178,
+		0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030,
+		0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D,
+		0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E,
+		0x0178,
 	};
 
 	utf8_add(c >= 0x80 && c < 0xA0 ? high[c - 0x80] : c, out);
@@ -190,15 +196,16 @@ enum utf8 { UTF8_NO, UTF8_PART, UTF8_WHOLE };
 static enum utf8
 utf8_check(const unsigned char *b, size_t n)
 {
-	size_t want = b[0] < 0x80 ? 1 : b[0] >= 0xC2 && b[0] < 0xE0 ? 2 : b[0] >= 0xE0 && b[0] < 0xF0 ? 3 :
-		b[0] >= 0xF0 && b[0] < 0xF5 ? 4 : 0;
+	size_t want = b[0] < 0x80 ? 1 : b[0] < 0xC2 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 :
+	    b[0] < 0xF5 ? 4 : 0;
 
 	if (want == 0)
 		return UTF8_NO;
 	for (size_t i = 1; i < n; i++)
 		if ((b[i] & 0xC0) != 0x80)
 			return UTF8_NO;
-	if (n > 1 && ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) || (b[0] == 0xF0 && b[1] < 0x90) ||
+	if (n > 1 && ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) ||
+	    (b[0] == 0xF0 && b[1] < 0x90) ||
 		(b[0] == 0xF4 && b[1] > 0x8F)))
 		return UTF8_NO;
 	return n < want ? UTF8_PART : UTF8_WHOLE;

@@ -1,6 +1,7 @@
 /*
- * charset.h - text of any charset to UTF-8, streaming. ICU converts; labels mean what browsers and mailers mean by them
- * (ISO-8859-1 and US-ASCII are read as windows-1252, GB2312 as GB18030, KS_C_5601 as windows-949, …).
+ * charset.h - text of any charset to UTF-8, streaming. ICU converts; labels mean what browsers and
+ * mailers mean by them (ISO-8859-1 and US-ASCII are read as windows-1252, GB2312 as GB18030,
+ * KS_C_5601 as windows-949, …).
  */
 #ifndef MIME_CHARSET_H
 #define MIME_CHARSET_H
@@ -19,9 +20,13 @@ enum mime_charset_fallback {
  *
  * ERR_BADCHARSET  not known (only when STRICT)
  */
-must_use enum err mime_charset_open(struct str label, enum mime_charset_fallback fallback, struct mime_charset **cs_out);
+must_use enum err mime_charset_open(struct str label, enum mime_charset_fallback fallback,
+    struct mime_charset **cs_out);
 void mime_charset_close(struct mime_charset *cs);
-/** Adds the bytes as UTF-8; a character may be split between calls. Bytes that are no text become U+FFFD. The result is always well-formed. */
+/**
+ * Adds the bytes as UTF-8; a character may be split between calls. Bytes that are no text become
+ * U+FFFD. The result is always well-formed.
+ */
 void mime_charset_feed(struct mime_charset *cs, struct str in, struct buf *out);
 /** Ends the text: an unfinished character becomes U+FFFD; after that a new text may begin. */
 void mime_charset_finish(struct mime_charset *cs, struct buf *out);

@@ -1,6 +1,6 @@
 /*
- * content.c - see content_int.h. A Content-Type that can't be understood counts as none (RFC 2045 5.2), so that a person
- * gets to see the bytes as text rather than nothing.
+ * content.c - see content_int.h. A Content-Type that can't be understood counts as none (RFC 2045
+ * 5.2), so that a person gets to see the bytes as text rather than nothing.
  */
 #include "mime/content_int.h"
 
@@ -58,7 +58,10 @@ parse_type(struct mime_keeper *k, struct str value, bool is_in_digest, struct mi
 			subtype = STR_NONE;
 	}
 	if (subtype.n == 0) {
-		/* "text" alone was RFC 1049's way, and means plain text; another type without a subtype says nothing. */
+		/*
+		 * "text" alone was RFC 1049's way, and means plain text; another type without a
+		 * subtype says nothing.
+		 */
 		default_type(part, is_in_digest);
 		return;
 	}
@@ -81,7 +84,8 @@ parse_type(struct mime_keeper *k, struct str value, bool is_in_digest, struct mi
 	part->params = mime_params_parse(k, str_make(l.p, (size_t)(l.end - l.p)));
 	part->charset = mime_param_find(part->params, STR("charset"));
 	/* Without its boundary a multipart is no multipart: what it holds is shown as text. */
-	if (part->kind == MIME_KIND_MULTIPART && mime_param_find(part->params, STR("boundary")).n == 0)
+	if (part->kind == MIME_KIND_MULTIPART && mime_param_find(part->params,
+	    STR("boundary")).n == 0)
 		default_type(part, false);
 }
 
@@ -110,14 +114,18 @@ parse_disposition(struct mime_keeper *k, struct str value, struct mime_part *par
 
 	mime_lex_skip(&l);
 	if (!mime_lex_token(&l, &token)) {
-		/* 'Content-Disposition: ; filename="x"' is common enough; RFC 2183 2.8: unknown means attachment. */
+		/*
+		 * 'Content-Disposition: ; filename="x"' is common enough; RFC 2183 2.8: unknown
+		 * means attachment.
+		 */
 		if (!mime_lex_is(&l, ';'))
 			return;
 		token = STR("attachment");
 	}
 	part->disposition = mime_keep(k, token);
 	if (part->disposition.p != NULL)
-		part->disposition_params = mime_params_parse(k, str_make(l.p, (size_t)(l.end - l.p)));
+		part->disposition_params = mime_params_parse(k,
+		    str_make(l.p, (size_t)(l.end - l.p)));
 }
 
 /* RFC 3282: tags, separated by commas. */
@@ -147,7 +155,10 @@ parse_languages(struct mime_keeper *k, struct str value, struct mime_part *part)
 	part->language_count = n;
 }
 
-/* Content-ID, -MD5 and -Location are given as they stand, but for comments and white space around them. */
+/*
+ * Content-ID, -MD5 and -Location are given as they stand, but for comments and white space around
+ * them.
+ */
 static struct str
 parse_plain(struct mime_keeper *k, struct str value)
 {
@@ -158,9 +169,11 @@ parse_plain(struct mime_keeper *k, struct str value)
 }
 
 void
-mime_content_parse(struct mime_keeper *k, struct str header, bool is_in_digest, struct mime_part *part)
+mime_content_parse(struct mime_keeper *k, struct str header, bool is_in_digest,
+    struct mime_part *part)
 {
-	enum { TYPE = 1, ENCODING = 2, DISPOSITION = 4, LANGUAGE = 8, ID = 16, DESCRIPTION = 32, MD5 = 64, LOCATION = 128 };
+	enum { TYPE = 1, ENCODING = 2, DISPOSITION = 4, LANGUAGE = 8, ID = 16, DESCRIPTION = 32,
+	    MD5 = 64, LOCATION = 128 };
 	static const struct {
 		struct str name;
 		int bit;

@@ -20,7 +20,8 @@ struct str mime_keep(struct mime_keeper *k, struct str s);
  *
  * @is_in_digest  a part of multipart/digest, whose default type is message/rfc822 (RFC 2046 5.1.5)
  */
-void mime_content_parse(struct mime_keeper *k, struct str header, bool is_in_digest, struct mime_part *part);
+void mime_content_parse(struct mime_keeper *k, struct str header, bool is_in_digest,
+    struct mime_part *part);
 /** Makes it an opaque part: application/octet-stream, whatever it said. */
 void mime_content_set_opaque(struct mime_part *part);
 /** The fields of an ENVELOPE; absent where there was no more room. */

@@ -1,4 +1,7 @@
-/* date_fuzz.c - Date fields: no undefined arithmetic, and a date that is found is one of the calendar. */
+/*
+ * date_fuzz.c - Date fields: no undefined arithmetic, and a date that is found is one of the
+ * calendar.
+ */
 #include "mime/date.h"
 
 #include "base/attr.h"

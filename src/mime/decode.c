@@ -26,14 +26,18 @@ digit_of(char c)
 	return v == 0 ? DIGIT_NONE : v - 1;
 }
 
-/* Decodes whole groups from in[i] on, as long as they are nothing but digits. Returns how many bytes of in were taken. */
+/*
+ * Decodes whole groups from in[i] on, as long as they are nothing but digits. Returns how many
+ * bytes of in were taken.
+ */
 static size_t
 base64_groups(struct str in, size_t i, char *to, size_t *n)
 {
 	size_t from = i;
 
 	for (; in.n - i >= 4; i += 4) {
-		unsigned a = digit_of(in.p[i]), b = digit_of(in.p[i + 1]), c = digit_of(in.p[i + 2]), d = digit_of(in.p[i + 3]);
+		unsigned a = digit_of(in.p[i]), b = digit_of(in.p[i + 1]),
+		    c = digit_of(in.p[i + 2]), d = digit_of(in.p[i + 3]);
 		uint32_t bits = a << 18 | b << 12 | c << 6 | d;
 
 		if ((a | b | c | d) >= 64)
@@ -60,8 +64,8 @@ base64_flush(struct mime_decoder *d, struct buf *out)
 }
 
 /*
- * Bytes that are no digits are passed over (RFC 2045 6.8) and noted. Padding ends the data: mailing lists append their
- * footers as plain text, which would decode to noise.
+ * Bytes that are no digits are passed over (RFC 2045 6.8) and noted. Padding ends the data: mailing
+ * lists append their footers as plain text, which would decode to noise.
  */
 static void
 base64_feed(struct mime_decoder *d, struct str in, struct buf *out)
@@ -126,8 +130,9 @@ qp_release(struct mime_decoder *d, struct buf *out)
 }
 
 /*
- * One character behind "=": two hex digits, or blanks and a line end (a soft one, which goes). True when it was taken; else
- * the escape was none, is given out as it stands, and the character is still to be read.
+ * One character behind "=": two hex digits, or blanks and a line end (a soft one, which goes). True
+ * when it was taken; else the escape was none, is given out as it stands, and the character is
+ * still to be read.
  */
 static bool
 qp_escape(struct mime_decoder *d, char c, struct buf *out)
@@ -150,7 +155,8 @@ qp_escape(struct mime_decoder *d, char c, struct buf *out)
 		d->count = 0;
 		return true;
 	}
-	if (d->count != 2 && (c == ' ' || c == '\t' || c == '\r') && d->held_count < sizeof(d->held)) {
+	if (d->count != 2 && (c == ' ' || c == '\t' || c == '\r') &&
+	    d->held_count < sizeof(d->held)) {
 		d->held[d->held_count++] = c;
 		d->count = 3;
 		return true;
@@ -160,7 +166,10 @@ qp_escape(struct mime_decoder *d, char c, struct buf *out)
 	return false;
 }
 
-/* Blanks at the end of a line were added on the way (RFC 2045 6.7, rule 3), so they are held until something follows. */
+/*
+ * Blanks at the end of a line were added on the way (RFC 2045 6.7, rule 3), so they are held until
+ * something follows.
+ */
 static void
 qp_feed(struct mime_decoder *d, struct str in, struct buf *out)
 {
@@ -236,7 +245,8 @@ uu_line(struct mime_decoder *d, struct str line, struct buf *out)
 	if (n > (line.n - 1 + 3) / 4 * 3)
 		d->is_bad = true;
 	for (size_t i = 1; n > 0 && i < line.n; i += 4) {
-		uint32_t v = uu_of(line, i) << 18 | uu_of(line, i + 1) << 12 | uu_of(line, i + 2) << 6 | uu_of(line, i + 3);
+		uint32_t v = uu_of(line, i) << 18 | uu_of(line, i + 1) << 12 |
+		    uu_of(line, i + 2) << 6 | uu_of(line, i + 3);
 
 		for (int shift = 16; shift >= 0 && n > 0; shift -= 8, n--)
 			buf_chr(out, (char)(v >> shift));

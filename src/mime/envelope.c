@@ -6,7 +6,10 @@
 #include "mime/content_int.h"
 #include "mime/header.h"
 
-/* Longer texts go as literals, so that no line of ours is longer than clients' buffers are known to be. */
+/*
+ * Longer texts go as literals, so that no line of ours is longer than clients' buffers are known to
+ * be.
+ */
 #define QUOTED_MAX 2000
 
 void
@@ -119,7 +122,10 @@ mime_envelope_format(const struct mime_envelope *env, struct buf *out)
 		buf_chr(out, ' ');
 		at = out->n;
 		if (!addresses_format(&a, after[i], out) && i < 2) {
-			/* Sender and Reply-To are From where they are absent or empty (RFC 9051 7.5.2). */
+			/*
+			 * Sender and Reply-To are From where they are absent or empty (RFC 9051
+			 * 7.5.2).
+			 */
 			buf_truncate(out, at);
 			buf_str_add(out, from);
 		}
@@ -171,7 +177,8 @@ mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelop
 
 	while (mime_header_next(&rest, &f))
 		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-			bool is_destination = fields[i].value == &env->to || fields[i].value == &env->cc || fields[i].value == &env->bcc;
+			bool is_destination = fields[i].value == &env->to ||
+			    fields[i].value == &env->cc || fields[i].value == &env->bcc;
 
 			if (fields[i].value->p != NULL || !str_eq_nocase(f.name, fields[i].name))
 				continue;
@@ -180,14 +187,17 @@ mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelop
 				destinations_join(f, rest, &k->scratch);
 			else
 				mime_value_unfold(f.value, &k->scratch);
-			*fields[i].value = k->scratch.n > 0 ? mime_keep(k, buf_str(&k->scratch)) : STR("");
+			*fields[i].value = STR("");
+			if (k->scratch.n > 0)
+				*fields[i].value = mime_keep(k, buf_str(&k->scratch));
 		}
 }
 
 void
 mime_envelope_parse(struct arena *a, struct str header, struct mime_envelope *env_out)
 {
-	struct mime_keeper k = { .a = a, .left = 2 * header.n, .scratch = BUF_MAX(2 * header.n + 1) };
+	struct mime_keeper k = { .a = a, .left = 2 * header.n,
+	    .scratch = BUF_MAX(2 * header.n + 1) };
 
 	*env_out = (struct mime_envelope){ 0 };
 	mime_envelope_keep(&k, header, env_out);

@@ -1,4 +1,7 @@
-/* header_fuzz.c - header blocks: fields, addresses, envelopes, message-ids, base subjects, picking fields. */
+/*
+ * header_fuzz.c - header blocks: fields, addresses, envelopes, message-ids, base subjects, picking
+ * fields.
+ */
 #include "base/arena.h"
 #include "mime/address.h"
 #include "mime/envelope.h"
@@ -31,7 +34,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct str names[] = { STR_INIT("From"), STR_INIT("subject"), STR_INIT("x") };
 	struct arena a = ARENA_NONE;
 	struct str header = str_make(data, size), rest = header;
-	BUF_CLEAN struct buf some = BUF_MAX(1 << 26), others = BUF_MAX(1 << 26), text = BUF_MAX(1 << 26), id = BUF_MAX(1 << 20);
+	BUF_CLEAN struct buf some = BUF_MAX(1 << 26), others = BUF_MAX(1 << 26),
+	    text = BUF_MAX(1 << 26), id = BUF_MAX(1 << 20);
 	struct mime_envelope env;
 	struct mime_sortkeys keys, again;
 	struct mime_field f;
@@ -58,7 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mime_sortkeys_encode(&keys, &text);
 	must(mime_sortkeys_decode(&a, buf_str(&text), &again) == ERR_OK);
 	must(str_eq(keys.subject, again.subject) && keys.reference_count == again.reference_count);
-	ignore_err(mime_sortkeys_decode(&a, header, &again), "damaged keys may be refused, but must not hurt");
+	ignore_err(mime_sortkeys_decode(&a, header, &again),
+	    "damaged keys may be refused, but must not hurt");
 	arena_done(&a);
 	return 0;
 }

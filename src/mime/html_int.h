@@ -1,13 +1,15 @@
 /*
- * html_int.h - HTML read as text, streaming and forgiving: for previews and search. Tags become white space or line ends,
- * character references characters; what is in script, style, title and comments is left out. Text in blockquote is marked.
+ * html_int.h - HTML read as text, streaming and forgiving: for previews and search. Tags become
+ * white space or line ends, character references characters; what is in script, style, title and
+ * comments is left out. Text in blockquote is marked.
  */
 #ifndef MIME_HTML_INT_H
 #define MIME_HTML_INT_H
 
 #include "base/buf.h"
 
-enum mime_html_state { HTML_TEXT, HTML_TAG_OPEN, HTML_TAG_NAME, HTML_TAG_REST, HTML_TAG_QUOTED, HTML_COMMENT, HTML_ENTITY };
+enum mime_html_state { HTML_TEXT, HTML_TAG_OPEN, HTML_TAG_NAME, HTML_TAG_REST, HTML_TAG_QUOTED,
+    HTML_COMMENT, HTML_ENTITY };
 
 struct mime_html {
 	enum mime_html_state state;

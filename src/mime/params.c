@@ -1,6 +1,7 @@
 /*
- * params.c - the parameters of Content-Type and Content-Disposition, with the continuations and charsets of RFC 2231 undone:
- * "name*0", "name*1" become name; "name*", "name*0*" become name, extended, in UTF-8.
+ * params.c - the parameters of Content-Type and Content-Disposition, with the continuations and
+ * charsets of RFC 2231 undone: "name*0", "name*1" become name; "name*", "name*0*" become name,
+ * extended, in UTF-8.
  */
 #include "mime/charset.h"
 #include "mime/content_int.h"
@@ -38,8 +39,8 @@ looks_like_param(struct mime_lex l)
 }
 
 /*
- * Reads a value. Names of files often come unquoted and with spaces in them, so for the parameters that hold names everything
- * up to the semicolon belongs to it.
+ * Reads a value. Names of files often come unquoted and with spaces in them, so for the parameters
+ * that hold names everything up to the semicolon belongs to it.
  */
 static void
 parse_value(struct mime_lex *l, bool is_name, struct buf *out)
@@ -143,7 +144,8 @@ static void
 percent_decode(struct str s, struct buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
+		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
+		    hex_digit(s.p[i + 2]) >= 0) {
 			buf_chr(out, (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2])));
 			i += 2;
 		} else {
@@ -183,7 +185,8 @@ static struct mime_param
 join(struct mime_keeper *k, struct raw_param *raw, size_t n, struct raw_param *first)
 {
 	struct mime_param p = { .name = first->base };
-	struct buf bytes = BUF_MAX(MIME_MAX_HEADER_BYTES), text = BUF_MAX(3 * MIME_MAX_HEADER_BYTES);
+	struct buf bytes = BUF_MAX(MIME_MAX_HEADER_BYTES),
+	    text = BUF_MAX(3 * MIME_MAX_HEADER_BYTES);
 	struct mime_charset *cs = NULL;
 	struct str charset = STR_NONE;
 	uint32_t index = 0;
@@ -204,7 +207,8 @@ join(struct mime_keeper *k, struct raw_param *raw, size_t n, struct raw_param *f
 			break;
 	}
 	if (p.is_extended) {
-		ignore_err(mime_charset_open(charset, MIME_CHARSET_GUESS, &cs), "a guess always opens");
+		ignore_err(mime_charset_open(charset, MIME_CHARSET_GUESS, &cs),
+		    "a guess always opens");
 		mime_charset_feed(cs, buf_str(&bytes), &text);
 		mime_charset_finish(cs, &text);
 		mime_charset_close(cs);
@@ -230,7 +234,10 @@ mime_params_parse(struct mime_keeper *k, struct str s)
 
 		if (begin->is_used)
 			continue;
-		/* A continuation stands where its first piece to appear stands; one without a beginning stays as it is. */
+		/*
+		 * A continuation stands where its first piece to appear stands; one without a
+		 * beginning stays as it is.
+		 */
 		if (begin->index != NO_INDEX && begin->index > 0)
 			begin = find_piece(raw, n, begin->base, 0);
 		if (begin == NULL || (begin->index == NO_INDEX && !begin->is_encoded)) {

@@ -1,10 +1,11 @@
 /*
  * parser.c - see parser.h.
  *
- * Two loops take the bytes: one for headers, line by line, one for bodies, in runs that are as long as possible. A line that
- * begins with "--" while a multipart is open is a candidate for a boundary; when the piece ends inside it, its begin is held
- * until it can be told. The line end before a boundary belongs to the boundary, so in a body the last line end (and a bare
- * CR, which may become one) is held back until the next byte is known.
+ * Two loops take the bytes: one for headers, line by line, one for bodies, in runs that are as long
+ * as possible. A line that begins with "--" while a multipart is open is a candidate for a
+ * boundary; when the piece ends inside it, its begin is held until it can be told. The line end
+ * before a boundary belongs to the boundary, so in a body the last line end (and a bare CR, which
+ * may become one) is held back until the next byte is known.
  *
  *              boundary_found()                     header_end()
  *     BOUNDARY -----------------> HEADER (new part) ------------> BODY
@@ -35,7 +36,8 @@ struct mime_parser {
 	struct mime_keeper keep;
 	struct mime_parser_hooks hooks;
 	struct mime_message *msg;
-	struct mime_part *part;		/* the current one; in a multipart's preamble or epilogue the multipart */
+	/* the current one; in a multipart's preamble or epilogue the multipart */
+	struct mime_part *part;
 	struct boundary open[MIME_MAX_DEPTH];
 	uint32_t open_count;
 	enum state state;
@@ -43,7 +45,8 @@ struct mime_parser {
 	uint64_t lines;			/* line ends so far */
 	uint64_t part_lines;		/* their number where the current header began */
 	bool is_mid_line;
-	char last;			/* the last byte of the line so far, in a header or a boundary line */
+	/* the last byte of the line so far, in a header or a boundary line */
+	char last;
 	uint64_t line_length;		/* of the line so far, in a header */
 	uint8_t eol;			/* length of the last line end in a header */
 	bool is_closing;		/* STATE_BOUNDARY: the multipart is over */
@@ -140,12 +143,14 @@ header_parse(struct mime_parser *p)
 		part->envelope = arena_new(p->keep.a, struct mime_envelope);
 		mime_envelope_keep(&p->keep, header, part->envelope);
 	}
-	if (!is_leaf(part) && (part->depth + 1 >= MIME_MAX_DEPTH || p->msg->part_count >= MIME_MAX_PARTS))
+	if (!is_leaf(part) && (part->depth + 1 >= MIME_MAX_DEPTH ||
+	    p->msg->part_count >= MIME_MAX_PARTS))
 		mime_content_set_opaque(part);
 	if (part->kind == MIME_KIND_MULTIPART) {
 		struct str text = mime_param_find(part->params, STR("boundary"));
 
-		p->open[p->open_count++] = (struct boundary){ part, str_sub(text, 0, MIME_MAX_BOUNDARY) };
+		p->open[p->open_count++] = (struct boundary){ part,
+		    str_sub(text, 0, MIME_MAX_BOUNDARY) };
 	}
 }
 
@@ -175,8 +180,8 @@ header_end(struct mime_parser *p)
 }
 
 /*
- * A multipart in which no boundary came is shown as the text that it is; else nobody could see it. Its begin was told as
- * that of a multipart, so that previews miss it.
+ * A multipart in which no boundary came is shown as the text that it is; else nobody could see it.
+ * Its begin was told as that of a multipart, so that previews miss it.
  */
 static void
 multipart_without_parts(struct mime_part *part)
@@ -191,7 +196,10 @@ multipart_without_parts(struct mime_part *part)
 	part->charset = STR_NONE;
 }
 
-/* Ends the current part and those around it, up to but not including `upto`, where the given offset and line count are. */
+/*
+ * Ends the current part and those around it, up to but not including `upto`, where the given offset
+ * and line count are.
+ */
 static void
 parts_end(struct mime_parser *p, const struct mime_part *upto, uint64_t offset, uint64_t lines)
 {
@@ -213,7 +221,10 @@ parts_end(struct mime_parser *p, const struct mime_part *upto, uint64_t offset, 
 	}
 }
 
-/* A header that has no empty line behind it is over. Messages that begin just here begin and end, too. */
+/*
+ * A header that has no empty line behind it is over. Messages that begin just here begin and end,
+ * too.
+ */
 static void
 header_cut(struct mime_parser *p)
 {
@@ -236,7 +247,10 @@ header_cut_before(struct mime_parser *p)
 	return eol;
 }
 
-/* A body is over before its first byte: the empty line before it was no part of its header. Tells its length. */
+/*
+ * A body is over before its first byte: the empty line before it was no part of its header. Tells
+ * its length.
+ */
 static uint8_t
 header_shrink(struct mime_parser *p)
 {
@@ -257,7 +271,10 @@ boundary_found(struct mime_parser *p, uint32_t index, bool is_closing)
 	struct mime_part *multipart = p->open[index].part;
 	uint8_t eol = p->tail_count;
 
-	/* The line end before it is its own (RFC 2046 5.1.1, delimiter), even that of a header's last line. */
+	/*
+	 * The line end before it is its own (RFC 2046 5.1.1, delimiter), even that of a header's
+	 * last line.
+	 */
 	if (p->state == STATE_HEADER)
 		eol = header_cut_before(p);
 	else if (p->part != multipart && p->part->body.offset == p->offset)
@@ -270,11 +287,12 @@ boundary_found(struct mime_parser *p, uint32_t index, bool is_closing)
 }
 
 /*
- * Whether a line that begins with these bytes is a boundary. It need only begin with one (RFC 2046 5.1.1); of several that
- * fit, the longest counts, then the innermost.
+ * Whether a line that begins with these bytes is a boundary. It need only begin with one (RFC 2046
+ * 5.1.1); of several that fit, the longest counts, then the innermost.
  */
 static enum match
-boundary_match(struct mime_parser *p, struct str line, bool is_whole, uint32_t *index_out, bool *is_closing_out)
+boundary_match(struct mime_parser *p, struct str line, bool is_whole, uint32_t *index_out,
+    bool *is_closing_out)
 {
 	size_t best_n = 0;
 	uint32_t best = 0;
@@ -300,9 +318,9 @@ boundary_match(struct mime_parser *p, struct str line, bool is_whole, uint32_t *
 }
 
 /*
- * Looks at the begin of a line, *at on its first new byte. Takes bytes of it when it is a boundary (then the state is
- * STATE_BOUNDARY) or when more must come to tell (then all is taken, and held). MATCH_NO leaves it to the caller, with the held
- * bytes still in p->held.
+ * Looks at the begin of a line, *at on its first new byte. Takes bytes of it when it is a boundary
+ * (then the state is STATE_BOUNDARY) or when more must come to tell (then all is taken, and held).
+ * MATCH_NO leaves it to the caller, with the held bytes still in p->held.
  */
 static enum match
 line_begin(struct mime_parser *p, const char **at, const char *end)
@@ -384,8 +402,10 @@ feed_header(struct mime_parser *p, const char *at, const char *end)
 			p->offset += n;
 			return end;
 		}
-		is_empty = p->line_length + n == 1 || (p->line_length + n == 2 && (n == 2 ? at[0] : p->last) == '\r');
-		p->eol = n > 1 ? (at[n - 2] == '\r' ? 2 : 1) : p->line_length > 0 && p->last == '\r' ? 2 : 1;
+		is_empty = p->line_length + n == 1 || (p->line_length + n == 2 &&
+		    (n == 2 ? at[0] : p->last) == '\r');
+		p->eol = n > 1 ? (at[n - 2] == '\r' ? 2 : 1) : p->line_length > 0 &&
+		    p->last == '\r' ? 2 : 1;
 		header_bytes(p, at, n);
 		p->offset += n;
 		at += n;
@@ -475,7 +495,10 @@ boundary_end(struct mime_parser *p, bool has_cr)
 	p->is_mid_line = false;
 	if (p->is_closing) {
 		p->open_count--;
-		/* Its line end is that of the boundary that may follow (RFC 2046 5.1.1, close-delimiter). */
+		/*
+		 * Its line end is that of the boundary that may follow (RFC 2046 5.1.1,
+		 * close-delimiter).
+		 */
 		memcpy(p->tail, has_cr ? "\r\n" : "\n", has_cr ? 2 : 1);
 		p->tail_count = has_cr ? 2 : 1;
 	} else if (p->msg->part_count >= MIME_MAX_PARTS) {
@@ -528,7 +551,8 @@ mime_parser_new(struct arena *a, const struct mime_parser_hooks *hooks)
 {
 	struct mime_parser *p = arena_new(a, struct mime_parser);
 
-	p->keep = (struct mime_keeper){ .a = a, .left = MIME_MAX_KEPT_BYTES, .scratch = BUF_MAX(MIME_MAX_HEADER_BYTES) };
+	p->keep = (struct mime_keeper){ .a = a, .left = MIME_MAX_KEPT_BYTES,
+	    .scratch = BUF_MAX(MIME_MAX_HEADER_BYTES) };
 	if (hooks != NULL)
 		p->hooks = *hooks;
 	p->msg = arena_new(a, struct mime_message);
@@ -577,8 +601,12 @@ mime_parser_finish(struct mime_parser *p, struct mime_message **msg_out)
 	bool is_closing = false;
 
 	if (p->held_count > 0) {
-		/* The message ends inside a line that could have been a boundary; perhaps it is one. */
-		if (boundary_match(p, str_make(p->held, p->held_count), true, &index, &is_closing) == MATCH_YES) {
+		/*
+		 * The message ends inside a line that could have been a boundary; perhaps it is
+		 * one.
+		 */
+		if (boundary_match(p, str_make(p->held, p->held_count), true, &index,
+		    &is_closing) == MATCH_YES) {
 			boundary_found(p, index, is_closing);
 			p->offset += p->held_count;
 		} else {

@@ -1,9 +1,10 @@
 /*
  * parser.h - parses a message in one pass as it streams in, and never refuses one.
  *
- * Bytes are pushed in pieces of any size; the result does not depend on where they were cut. No recursion; the work is
- * linear; only headers are kept, within limits.h. Lines end in CRLF or LF; a bare CR is an ordinary byte. A header ends at
- * an empty line, at a boundary of a part around it, or with the message.
+ * Bytes are pushed in pieces of any size; the result does not depend on where they were cut. No
+ * recursion; the work is linear; only headers are kept, within limits.h. Lines end in CRLF or LF; a
+ * bare CR is an ordinary byte. A header ends at an empty line, at a boundary of a part around it,
+ * or with the message.
  */
 #ifndef MIME_PARSER_H
 #define MIME_PARSER_H
@@ -14,9 +15,9 @@
 struct mime_parser;
 
 /*
- * What a caller may want to see while the parser goes on; each may be NULL. Order for a part: part_begin (its header is
- * parsed: type, encoding, charset are known), body pieces, part_end. Only leaves (TEXT and BASIC) get body pieces: exactly
- * the bytes of their body range.
+ * What a caller may want to see while the parser goes on; each may be NULL. Order for a part:
+ * part_begin (its header is parsed: type, encoding, charset are known), body pieces, part_end. Only
+ * leaves (TEXT and BASIC) get body pieces: exactly the bytes of their body range.
  */
 struct mime_parser_hooks {
 	void *ctx;

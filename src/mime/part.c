@@ -49,8 +49,8 @@ mime_encoding_parse(struct str name)
 }
 
 /*
- * One step down (RFC 9051 6.4.5.1): numbers count the parts of a multipart; a part that holds a message is seen through to
- * that message; what is neither has itself as its part 1.
+ * One step down (RFC 9051 6.4.5.1): numbers count the parts of a multipart; a part that holds a
+ * message is seen through to that message; what is neither has itself as its part 1.
  */
 static const struct mime_part *
 step_down(const struct mime_part *part, bool is_message_root, uint32_t number)
@@ -74,8 +74,9 @@ step_down(const struct mime_part *part, bool is_message_root, uint32_t number)
 }
 
 /*
- * The part that a path names. A message root that is no multipart is reached by "1" from its message and has no parts of
- * its own but, when it is itself a message/rfc822, those of the message inside.
+ * The part that a path names. A message root that is no multipart is reached by "1" from its
+ * message and has no parts of its own but, when it is itself a message/rfc822, those of the message
+ * inside.
  */
 const struct mime_part *
 mime_part_find(const struct mime_message *msg, const uint32_t *path, size_t path_count)
@@ -91,7 +92,8 @@ mime_part_find(const struct mime_message *msg, const uint32_t *path, size_t path
 }
 
 enum err
-mime_section_find(const struct mime_message *msg, const uint32_t *path, size_t path_count, enum mime_section section,
+mime_section_find(const struct mime_message *msg, const uint32_t *path, size_t path_count,
+    enum mime_section section,
 	struct mime_range *range_out, const struct mime_part **part_out)
 {
 	const struct mime_part *part = mime_part_find(msg, path, path_count);

@@ -1,9 +1,9 @@
 /*
  * preview.c - see preview.h.
  *
- * Text goes line by line into one of two results: what the writer wrote, and what was quoted (the fallback). A line that ends
- * in ":" and has a quoted line behind it introduces the quotation ("On Monday Joe wrote:") and goes too; so where the last
- * own line began is remembered.
+ * Text goes line by line into one of two results: what the writer wrote, and what was quoted (the
+ * fallback). A line that ends in ":" and has a quoted line behind it introduces the quotation ("On
+ * Monday Joe wrote:") and goes too; so where the last own line began is remembered.
  */
 #include "mime/preview.h"
 
@@ -83,7 +83,8 @@ mime_preview_begin(struct mime_preview *p, bool is_html)
 bool
 mime_preview_wants_more(const struct mime_preview *p)
 {
-	return !p->is_over && !p->had_text && p->own.chars + 2 <= KEEP_CHARS;	/* as excerpt_add() */
+	/* as excerpt_add() */
+	return !p->is_over && !p->had_text && p->own.chars + 2 <= KEEP_CHARS;
 }
 
 static void
@@ -105,14 +106,17 @@ excerpt_add(struct excerpt *e, const unsigned char *bytes, size_t n)
 static bool
 is_invisible(uint32_t c)
 {
-	return c == 0xAD || c == 0x34F || c == 0x61C || (c >= 0x200B && c <= 0x200F) || (c >= 0x202A && c <= 0x202E) ||
-		(c >= 0x2060 && c <= 0x2064) || c == 0xFEFF || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0);
+	return c == 0xAD || c == 0x34F || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
+	    (c >= 0x202A && c <= 0x202E) ||
+		(c >= 0x2060 && c <= 0x2064) || c == 0xFEFF ||
+		    (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0);
 }
 
 static bool
 is_blank(uint32_t c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == 0xA0 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+	return c == ' ' || c == '\t' || c == '\r' || c == 0xA0 || (c >= 0x2000 && c <= 0x200A) ||
+	    c == 0x2028 || c == 0x2029 ||
 		c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
@@ -120,7 +124,8 @@ static void
 line_end(struct mime_preview *p)
 {
 	/* The signature and what is behind it says nothing about the message. */
-	if (!p->is_html && p->line_n > 0 && p->line_count >= 2 && p->line_count <= 3 && memcmp(p->line_start, "-- ", p->line_count) == 0) {
+	if (!p->is_html && p->line_n > 0 && p->line_count >= 2 && p->line_count <= 3 &&
+	    memcmp(p->line_start, "-- ", p->line_count) == 0) {
 		p->own.n = p->line_n;
 		p->own.chars = p->line_chars;
 		p->is_over = true;
@@ -134,13 +139,18 @@ line_end(struct mime_preview *p)
 	p->line_count = 0;
 }
 
-/* Takes back the line that introduces a quotation, or up to three that are broken: "On Monday, Joe Doe\n<joe@example.org> wrote:". */
+/*
+ * Takes back the line that introduces a quotation, or up to three that are broken: "On Monday, Joe
+ * Doe\n<joe@example.org> wrote:".
+ */
 static void
 attribution_remove(struct mime_preview *p)
 {
-	static const struct str begins[] = { STR_INIT("On "), STR_INIT("Am "), STR_INIT("Le "), STR_INIT("El "), STR_INIT("Il "),
+	static const struct str begins[] = { STR_INIT("On "), STR_INIT("Am "), STR_INIT("Le "),
+	    STR_INIT("El "), STR_INIT("Il "),
 		STR_INIT("Op "), STR_INIT("Em "), STR_INIT("Den ") };
-	struct str paragraph = str_trim(str_sub(str_make(p->own.bytes, p->own.n), p->paragraph_n, p->own.n));
+	struct str paragraph = str_trim(str_sub(str_make(p->own.bytes, p->own.n), p->paragraph_n,
+	    p->own.n));
 	bool is_whole = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(begins) && p->paragraph_lines <= 3; i++)
@@ -247,7 +257,8 @@ excerpt_out(const struct excerpt *e, struct buf *out)
 	size_t n = 0;
 
 	for (uint32_t chars = 0; n < e->n; n++)
-		if (((unsigned char)e->bytes[n] & 0xC0) != 0x80 && chars++ == MIME_MAX_PREVIEW_CHARS)
+		if (((unsigned char)e->bytes[n] & 0xC0) != 0x80 &&
+		    chars++ == MIME_MAX_PREVIEW_CHARS)
 			break;
 	while (n > 0 && e->bytes[n - 1] == ' ')
 		n--;

@@ -1,8 +1,10 @@
 /*
- * preview.h - the first words of a message (RFC 8970): at most 200 characters of plain UTF-8, white space run together,
- * HTML read as text, quoted lines and what introduces them left out if there is other text.
+ * preview.h - the first words of a message (RFC 8970): at most 200 characters of plain UTF-8, white
+ * space run together, HTML read as text, quoted lines and what introduces them left out if there is
+ * other text.
  *
- * It is made while the text streams by: offer it each text part, in order; it takes the first that says something.
+ * It is made while the text streams by: offer it each text part, in order; it takes the first that
+ * says something.
  */
 #ifndef MIME_PREVIEW_H
 #define MIME_PREVIEW_H

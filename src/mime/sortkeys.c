@@ -1,8 +1,9 @@
 /*
  * sortkeys.c - see sortkeys.h.
  *
- * Bytes: version 1; flags (1 has_date, 2 is_reply); date 8 and zone 2, little-endian; then subject, from, to, cc, from_name,
- * to_name, message_id, the number of references and each of them; lengths and that number as varints (7 bits a byte, low first).
+ * Bytes: version 1; flags (1 has_date, 2 is_reply); date 8 and zone 2, little-endian; then subject,
+ * from, to, cc, from_name, to_name, message_id, the number of references and each of them; lengths
+ * and that number as varints (7 bits a byte, low first).
  */
 #include "mime/sortkeys.h"
 
@@ -55,7 +56,8 @@ key_text(struct arena *a, struct str raw)
 
 /* The mailbox and the display name (RFC 5957 2.1) of the first address. */
 static void
-address_keys(struct arena *a, struct str header, struct str field, struct str *mailbox_out, struct str *name_out)
+address_keys(struct arena *a, struct str header, struct str field, struct str *mailbox_out,
+    struct str *name_out)
 {
 	struct arena scratch = ARENA_NONE;
 	struct mime_field f;
@@ -71,11 +73,13 @@ address_keys(struct arena *a, struct str header, struct str field, struct str *m
 		addr = addr->next;
 	if (addr != NULL) {
 		/* A group sorts by its name, as in ENVELOPE. */
-		*mailbox_out = key_text(a, addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
+		*mailbox_out = key_text(a,
+		    addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
 		if (name_out != NULL && addr->name.n > 0)
 			*name_out = key_text(a, addr->name);
 		else if (name_out != NULL)
-			*name_out = key_text(a, arena_printf(&scratch, "%.*s@%.*s", STR_F(addr->mailbox), STR_F(addr->host)));
+			*name_out = key_text(a, arena_printf(&scratch, "%.*s@%.*s",
+			    STR_F(addr->mailbox), STR_F(addr->host)));
 	}
 	arena_done(&scratch);
 }
@@ -110,7 +114,8 @@ mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *ke
 	struct mime_field f;
 
 	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
-	keys->has_date = mime_header_find(header, STR("Date"), &f) && mime_date_parse(f.value, &keys->date) == ERR_OK;
+	keys->has_date = mime_header_find(header, STR("Date"), &f) &&
+	    mime_date_parse(f.value, &keys->date) == ERR_OK;
 	if (mime_header_find(header, STR("Subject"), &f)) {
 		struct buf base = BUF_MAX(4 * f.value.n + 64);
 
@@ -144,7 +149,8 @@ str_encode(struct str s, struct buf *out)
 void
 mime_sortkeys_encode(const struct mime_sortkeys *keys, struct buf *out)
 {
-	const struct str texts[] = { keys->subject, keys->from, keys->to, keys->cc, keys->from_name, keys->to_name, keys->message_id };
+	const struct str texts[] = { keys->subject, keys->from, keys->to, keys->cc, keys->from_name,
+	    keys->to_name, keys->message_id };
 	char fixed[FIXED_BYTES];
 
 	fixed[0] = VERSION;
@@ -175,7 +181,8 @@ enum err
 mime_sortkeys_decode(struct arena *a, struct str bytes, struct mime_sortkeys *keys_out)
 {
 	struct mime_sortkeys k = { 0 };
-	struct str *texts[] = { &k.subject, &k.from, &k.to, &k.cc, &k.from_name, &k.to_name, &k.message_id };
+	struct str *texts[] = { &k.subject, &k.from, &k.to, &k.cc, &k.from_name, &k.to_name,
+	    &k.message_id };
 	struct str rest;
 	uint64_t n;
 

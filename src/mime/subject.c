@@ -1,8 +1,9 @@
 /*
  * subject.c - see subject.h. The numbers are those of the steps in RFC 5256 2.1.
  *
- * Done by the letter, steps 3 and 4 look at the same run of "[...]" again and again; but what they find at its end does not
- * depend on where they began, so here a run is looked at once, and the work is linear.
+ * Done by the letter, steps 3 and 4 look at the same run of "[...]" again and again; but what they
+ * find at its end does not depend on where they began, so here a run is looked at once, and the
+ * work is linear.
  */
 #include "mime/subject.h"
 

@@ -4,7 +4,10 @@
 
 #include "base/buf.h"
 
-/** Adds the base subject of a raw Subject value, UTF-8 as written. True when it was a reply or a forward. */
+/**
+ * Adds the base subject of a raw Subject value, UTF-8 as written. True when it was a reply or a
+ * forward.
+ */
 bool mime_subject_base(struct str value, struct buf *out);
 
 #endif

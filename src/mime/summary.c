@@ -1,4 +1,7 @@
-/* summary.c - see summary.h. The preview's text is decoded as it streams by; when it has enough, decoding stops. */
+/*
+ * summary.c - see summary.h. The preview's text is decoded as it streams by; when it has enough,
+ * decoding stops.
+ */
 #include "mime/summary.h"
 
 #include "base/arena.h"
@@ -23,7 +26,10 @@ struct mime_summarizer {
 	struct buf raw, utf8;
 };
 
-/* Larger than any list or text of a message inside the limits can become; a message beyond it would be a fault of ours. */
+/*
+ * Larger than any list or text of a message inside the limits can become; a message beyond it would
+ * be a fault of ours.
+ */
 enum { TEXT_MAX = 64 * 1024 * 1024 };
 enum { STEP = 16 * 1024 };
 
@@ -41,7 +47,8 @@ part_begin(void *ctx, const struct mime_part *part)
 		return;
 	s->is_previewed = true;
 	mime_decoder_init(&s->decoder, part->encoding);
-	ignore_err(mime_charset_open(part->charset, MIME_CHARSET_GUESS, &s->cs), "a guess always opens");
+	ignore_err(mime_charset_open(part->charset, MIME_CHARSET_GUESS, &s->cs),
+	    "a guess always opens");
 }
 
 static void
@@ -90,7 +97,8 @@ struct mime_summarizer *
 mime_summarizer_new(struct arena *a)
 {
 	struct mime_summarizer *s = xcalloc(1, sizeof(*s));
-	const struct mime_parser_hooks hooks = { .ctx = s, .part_begin = part_begin, .body = body, .part_end = part_end };
+	const struct mime_parser_hooks hooks = { .ctx = s, .part_begin = part_begin, .body = body,
+	    .part_end = part_end };
 
 	s->a = a;
 	s->preview = mime_preview_new();

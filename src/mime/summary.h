@@ -1,5 +1,6 @@
 /*
- * summary.h - everything that is stored beside a message, made in one pass as it streams in: the one call that a store needs.
+ * summary.h - everything that is stored beside a message, made in one pass as it streams in: the
+ * one call that a store needs.
  */
 #ifndef MIME_SUMMARY_H
 #define MIME_SUMMARY_H
@@ -12,7 +13,8 @@ struct mime_summarizer;
 struct mime_summary {
 	struct mime_message *msg;
 	struct str envelope;		/* ready to send */
-	struct str bodystructure;	/* ready to send; BODY comes from it by mime_body_from_bodystructure() */
+	/* ready to send; BODY comes from it by mime_body_from_bodystructure() */
+	struct str bodystructure;
 	struct str structure;		/* mime_structure_encode() */
 	struct str header;		/* header block of the root, up to MIME_MAX_HEADER_BYTES */
 	bool is_header_cut;		/* it is longer: read it from the message */

@@ -1,4 +1,7 @@
-/* text.c - see text.h. Parts are walked in their order; each is decoded as it comes, headers when they are whole. */
+/*
+ * text.c - see text.h. Parts are walked in their order; each is decoded as it comes, headers when
+ * they are whole.
+ */
 #include "mime/text.h"
 
 #include "base/arena.h"
@@ -56,9 +59,9 @@ static struct mime_range
 header_range(const struct mime_text *t)
 {
 	struct mime_range r = t->part->header;
-	bool is_wanted = t->part == t->msg->root ? (t->what & MIME_TEXT_HEADER) != 0 : (t->what & MIME_TEXT_BODY) != 0;
+	unsigned wanted = t->part == t->msg->root ? MIME_TEXT_HEADER : MIME_TEXT_BODY;
 
-	r.length = is_wanted ? MIN(r.length, (uint64_t)MIME_MAX_HEADER_BYTES) : 0;
+	r.length = (t->what & wanted) != 0 ? MIN(r.length, (uint64_t)MIME_MAX_HEADER_BYTES) : 0;
 	return r;
 }
 
@@ -67,7 +70,9 @@ body_range(const struct mime_text *t)
 {
 	struct mime_range r = t->part->body;
 
-	/* Delivery reports and the like (message/delivery-status, message/partial) are text, too. */
+	/*
+	 * Delivery reports and the like (message/delivery-status, message/partial) are text, too.
+	 */
 	bool is_text = t->part->kind == MIME_KIND_TEXT ||
 		(t->part->kind == MIME_KIND_BASIC && str_eq_nocase(t->part->type, STR("message")));
 
@@ -84,7 +89,8 @@ begin(struct mime_text *t)
 	if (t->is_header || t->left.length == 0)
 		return;
 	mime_decoder_init(&t->decoder, t->part->encoding);
-	ignore_err(mime_charset_open(t->part->charset, MIME_CHARSET_GUESS, &t->cs), "a guess always opens");
+	ignore_err(mime_charset_open(t->part->charset, MIME_CHARSET_GUESS, &t->cs),
+	    "a guess always opens");
 	t->is_html = str_eq_nocase(t->part->subtype, STR("html"));
 	t->html = (struct mime_html){ 0 };
 }
@@ -113,7 +119,8 @@ names_add(struct str value, struct buf *out)
 
 	value = str_sub(value, str_chr(value, ';'), value.n);
 	for (p = mime_params_parse(&k, value); p != NULL; p = p->next)
-		if (str_eq_nocase(p->name, STR("name")) || str_eq_nocase(p->name, STR("filename"))) {
+		if (str_eq_nocase(p->name, STR("name")) ||
+		    str_eq_nocase(p->name, STR("filename"))) {
 			mime_value_text(p->value, out);
 			buf_chr(out, '\n');
 		}
@@ -126,8 +133,10 @@ field_add(const struct mime_text *t, const struct mime_field *f, struct buf *out
 {
 	bool is_of_message = t->part->parent == NULL || t->part->parent->kind == MIME_KIND_MESSAGE;
 
-	if (!is_of_message && str_starts_nocase(f->name, STR("content-")) && !str_eq_nocase(f->name, STR("content-description"))) {
-		if (str_eq_nocase(f->name, STR("content-type")) || str_eq_nocase(f->name, STR("content-disposition")))
+	if (!is_of_message && str_starts_nocase(f->name, STR("content-")) &&
+	    !str_eq_nocase(f->name, STR("content-description"))) {
+		if (str_eq_nocase(f->name, STR("content-type")) ||
+		    str_eq_nocase(f->name, STR("content-disposition")))
 			names_add(f->value, out);
 		return;
 	}
@@ -160,7 +169,8 @@ end(struct mime_text *t)
 	if (t->is_header) {
 		header_give(t);
 	} else if (t->cs != NULL) {
-		ignore_err(mime_decoder_finish(&t->decoder, &t->raw), "readers prefer something to nothing");
+		ignore_err(mime_decoder_finish(&t->decoder, &t->raw),
+		    "readers prefer something to nothing");
 		mime_charset_feed(t->cs, buf_str(&t->raw), &t->utf8);
 		mime_charset_finish(t->cs, &t->utf8);
 		buf_clear(&t->raw);

@@ -1,4 +1,7 @@
-/* varint_int.h - numbers of the stored forms: 7 bits a byte, the low ones first, the top bit set on all but the last. */
+/*
+ * varint_int.h - numbers of the stored forms: 7 bits a byte, the low ones first, the top bit set on
+ * all but the last.
+ */
 #ifndef MIME_VARINT_INT_H
 #define MIME_VARINT_INT_H
 

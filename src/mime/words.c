@@ -14,12 +14,15 @@ struct word {
 
 struct decoder {
 	struct buf *out;
-	struct mime_charset *cs;	/* of the words since the last plain text; NULL when there was none */
+	/* of the words since the last plain text; NULL when there was none */
+	struct mime_charset *cs;
 	struct str charset;
 	struct buf bytes;
 };
 
-/* Whether an encoded word begins here. Spaces inside its text are wrong, but many send them in "Q". */
+/*
+ * Whether an encoded word begins here. Spaces inside its text are wrong, but many send them in "Q".
+ */
 static bool
 word_parse(struct str s, struct word *w)
 {
@@ -39,7 +42,9 @@ word_parse(struct str s, struct word *w)
 	q2 = q1 + 2;
 	for (i = q2 + 1; i < s.n; i++) {
 		if (s.p[i] == '?') {
-			/* A "?" in the text should be encoded; only one that "=" follows ends it. */
+			/*
+			 * A "?" in the text should be encoded; only one that "=" follows ends it.
+			 */
 			if (i + 1 < s.n && s.p[i + 1] == '=')
 				break;
 			if (encoding == 'b')
@@ -97,7 +102,8 @@ word_add(struct decoder *d, const struct word *w)
 	if (d->cs != NULL && !str_eq_nocase(d->charset, w->charset))
 		words_end(d);
 	if (d->cs == NULL) {
-		ignore_err(mime_charset_open(w->charset, MIME_CHARSET_GUESS, &d->cs), "a guess always opens");
+		ignore_err(mime_charset_open(w->charset, MIME_CHARSET_GUESS, &d->cs),
+		    "a guess always opens");
 		d->charset = w->charset;
 	}
 	buf_clear(&d->bytes);
@@ -105,11 +111,16 @@ word_add(struct decoder *d, const struct word *w)
 	if (w->is_base64) {
 		mime_decoder_feed(&decoder, w->text, &d->bytes);
 	} else {
-		/* "_" is a space, and blanks at the end count, which differs from a body's quoted-printable. */
+		/*
+		 * "_" is a space, and blanks at the end count, which differs from a body's
+		 * quoted-printable.
+		 */
 		for (size_t i = 0; i < w->text.n; i++) {
 			struct str c = str_sub(w->text, i, i + 1);
 
-			mime_decoder_feed(&decoder, c.p[0] == '_' || c.p[0] == ' ' ? STR("=20") : c, &d->bytes);
+			if (c.p[0] == '_' || c.p[0] == ' ')
+				c = STR("=20");
+			mime_decoder_feed(&decoder, c, &d->bytes);
 		}
 	}
 	ignore_err(mime_decoder_finish(&decoder, &d->bytes), "readers prefer something to nothing");
@@ -132,7 +143,10 @@ mime_words_decode(struct str value, struct buf *out)
 	size_t begin = 0, i = 0;
 	struct word w;
 
-	/* Each place where a word may begin is tried once; a try ends at the next "=?", so all together are linear. */
+	/*
+	 * Each place where a word may begin is tried once; a try ends at the next "=?", so all
+	 * together are linear.
+	 */
 	while (i < value.n) {
 		const char *eq = memchr(value.p + i, '=', value.n - i);
 

@@ -5,8 +5,9 @@
 #include "base/buf.h"
 
 /**
- * Adds the text with its encoded words decoded; space between two of them goes; a character split over two words of one
- * charset is put together. What can't be decoded stays as it is. 8-bit that is not UTF-8 is read as Latin-1 (windows-1252).
+ * Adds the text with its encoded words decoded; space between two of them goes; a character split
+ * over two words of one charset is put together. What can't be decoded stays as it is. 8-bit that
+ * is not UTF-8 is read as Latin-1 (windows-1252).
  */
 void mime_words_decode(struct str value, struct buf *out);
 

@@ -1,6 +1,7 @@
 /*
- * words_fuzz.c - encoded words, transfer encodings and charsets: always well-formed UTF-8, and the same however the input is cut.
- * The first byte chooses the encoding, the second how it is cut; up to the next line end stands a charset's label.
+ * words_fuzz.c - encoded words, transfer encodings and charsets: always well-formed UTF-8, and the
+ * same however the input is cut. The first byte chooses the encoding, the second how it is cut; up
+ * to the next line end stands a charset's label.
  */
 #include "base/buf.h"
 #include "mime/casemap.h"
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { OUT_MAX = 1 << 26 };
 
 static void
-decode(struct str in, struct str label, enum mime_encoding encoding, size_t step, struct buf *raw, struct buf *text)
+decode(struct str in, struct str label, enum mime_encoding encoding, size_t step, struct buf *raw,
+    struct buf *text)
 {
 	struct mime_decoder d;
 	struct mime_charset *cs = NULL;
@@ -46,7 +48,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	BUF_CLEAN struct buf words = BUF_MAX(OUT_MAX);
-	BUF_CLEAN struct buf raw1 = BUF_MAX(OUT_MAX), raw2 = BUF_MAX(OUT_MAX), text1 = BUF_MAX(OUT_MAX), text2 = BUF_MAX(OUT_MAX);
+	BUF_CLEAN struct buf raw1 = BUF_MAX(OUT_MAX), raw2 = BUF_MAX(OUT_MAX),
+	    text1 = BUF_MAX(OUT_MAX), text2 = BUF_MAX(OUT_MAX);
 	struct str in = str_make(data, size), label;
 	enum mime_encoding encoding;
 
