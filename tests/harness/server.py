@@ -81,12 +81,13 @@ class Server:
         self.program = os.path.join(os.path.abspath(build), 'src', 'ctl', 'posthorn')
 
     def start(self, base=None):
-        for _ in range(5):
+        for attempt in range(5):
             self.base = base or free_base()
             if self.launch():
                 return self
             if base is not None:
-                break
+                # Somebody's connection may have the port for a moment.
+                time.sleep(0.5 * attempt)
         raise AssertionError('the server did not start:\n' + self.log()[-4000:])
 
     def launch(self):
