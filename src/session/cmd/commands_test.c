@@ -298,7 +298,7 @@ test_store_expunge(void)
 	RUN(b, "FETCH 1:2 UID", "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 2 FETCH (FLAGS (\\Answered))\r\n"
 	    "t OK FETCH completed.");
 	RUN(b, "NOOP", "* 1 EXPUNGE\r\nt OK NOOP completed.");
-	RUN(a, "STORE 1 +FLAGS (\\Deleted)", "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Recent) MODSEQ (~))\r\nt OK STORE completed.");
+	RUN(a, "STORE 1 +FLAGS (\\Deleted)", "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Recent) UID 2 MODSEQ (~))\r\nt OK STORE completed.");
 	RUN(a, "CLOSE", "t OK CLOSE completed.");
 	RUN(a, "FETCH 1 FLAGS", "t BAD Select a mailbox first.");
 	RUN(b, "UNSELECT", "t OK UNSELECT completed.");
