@@ -181,3 +181,66 @@ def test_partial_fetches(imap, chance):
         name = 'BINARY' if binary else 'BODY'
         got = imap.ok('FETCH 1 %s.PEEK[%s]<%d.%d>' % (name, section, start, count)).fetch()
         assert got['%s[%s]<%d>' % (name, section, start)] == value[start:start + count], (section, start, count)
+
+
+NAMES = ['a', 'b', 'c', 'a/x', 'a/y', 'a/x/z', 'b/x', 'b/x/z', 'c/y/z', 'INBOX/x']
+
+
+def tree(c):
+    """(selectable names, names that only hold others) as LIST tells; the mailboxes of a new account are left out."""
+    real, hollow = set(), set()
+    for name, attrs in c.ok('LIST "" *').list().items():
+        if name not in ('INBOX', 'Drafts', 'Sent', 'Junk', 'Trash', 'Archive'):
+            (hollow if attrs & {'\\noselect', '\\nonexistent'} else real).add(name)
+    return real, hollow
+
+
+def below(name):
+    return lambda other: other == name or other.startswith(name + '/')
+
+
+def test_names_of_mailboxes(login, chance):
+    """CREATE, DELETE and RENAME at random from two connections: each mailbox holds one message that says which it is, and goes
+    where its name goes; a name made again never has a UIDVALIDITY that it had."""
+    one, two = login(name='a'), login(name='b')
+    marker, validity, made = {}, {}, 0
+    for step in range(250):
+        c = chance.choice([one, two])
+        real, hollow = tree(c)
+        assert real >= set(marker), step
+        do, name, other = chance.choice(['create', 'create', 'delete', 'rename']), chance.choice(NAMES), chance.choice(NAMES)
+        if do == 'create':
+            r = c.cmd('CREATE ' + name)
+            assert (r.status == 'NO') == (name in real), (step, name, r)
+            if r.status == 'OK':
+                made += 1
+                c.append(b'Subject: m%d\r\n\r\n' % made, name)
+                marker[name] = b'm%d' % made
+        elif do == 'delete':
+            r = c.cmd('DELETE ' + name)
+            if name in real:
+                assert r.status == 'OK', (step, name, r)
+                marker.pop(name, None)
+                assert any(map(below(name), real - {name})) == (name in tree(c)[1]), (step, name)
+            else:
+                assert r.status == 'NO', (step, name, r)
+        else:
+            r = c.cmd('RENAME %s %s' % (name, other))
+            if name not in real | hollow or other in real or below(name)(other):
+                assert r.status == 'NO', (step, name, other, r)
+            elif other not in hollow and name in real:
+                assert r.status == 'OK', (step, name, other, r)
+            if r.status == 'OK':
+                marker = dict((other + n[len(name):] if below(name)(n) else n, m) for n, m in marker.items())
+                after = tree(c)[0]
+                assert not [n for n in real if below(name)(n) and n in after and not below(other)(n)], (step, name, other)
+        if step % 10 == 9:
+            for name in tree(c)[0]:
+                codes = c.ok('EXAMINE ' + name).codes()
+                subjects = [a['ENVELOPE'][1] for a in c.ok('FETCH 1:* ENVELOPE').fetches().values()] if c.exists else []
+                assert subjects == ([marker[name]] if name in marker else []), (step, name)
+                holder = marker.get(name)
+                if holder is not None:
+                    # A number belongs to one mailbox for ever, whatever its name is.
+                    assert validity.setdefault(codes['UIDVALIDITY'][0], holder) == holder, (step, name)
+                c.ok('UNSELECT')
