@@ -21,9 +21,10 @@ crc32c_sse42(uint32_t crc, const unsigned char *p, size_t n)
 }
 #endif
 
-static uint32_t
-crc32c_plain(uint32_t crc, const unsigned char *p, size_t n)
+uint32_t
+crc32c_plain(uint32_t crc, const void *bytes, size_t n)
 {
+	const unsigned char *p = bytes;
 	/* The remainders of the sixteen nibbles, reflected polynomial 82F63B78. */
 	static const uint32_t table[16] = {
 		0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,

@@ -7,5 +7,7 @@
 
 /** Continues crc (0 at the beginning) over n bytes. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
+/** The same without the processor's help. */
+uint32_t crc32c_plain(uint32_t crc, const void *p, size_t n);
 
 #endif

@@ -1,0 +1,94 @@
+/* chunk_test.c - the stored form of a piece of a message, and its checksum. */
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/test.h"
+#include "kv/crc32c.h"
+#include "kv/kv_int.h"
+
+#include <stdlib.h>
+
+/* RFC 3720 B.4. */
+static void
+test_crc32c(void)
+{
+	char zeros[32] = { 0 }, ones[32], up[32];
+
+	memset(ones, 0xFF, sizeof(ones));
+	for (unsigned i = 0; i < sizeof(up); i++)
+		up[i] = (char)i;
+	CHECK_U64(crc32c(0, "123456789", 9), 0xE3069283);
+	CHECK_U64(crc32c(0, zeros, 32), 0x8A9136AA);
+	CHECK_U64(crc32c(0, ones, 32), 0x62A8AB43);
+	CHECK_U64(crc32c(0, up, 32), 0x46DD794E);
+	CHECK_U64(crc32c(0, "", 0), 0);
+	CHECK_U64(crc32c(crc32c(0, up, 13), up + 13, 19), 0x46DD794E);
+	for (unsigned n = 0; n < 32; n++)
+		CHECK_U64(crc32c_plain(0, up, n), crc32c(0, up, n));
+}
+
+static char *
+text(size_t n, bool is_noise)
+{
+	char *p = xmalloc(MAX(n, 1));
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = is_noise ? (char)hash_u64(i) : "Received: from "[i % 15];
+	return p;
+}
+
+static void
+test_sizes(void)
+{
+	static const size_t sizes[] = { 0, 1, 255, 256, 257, 5000, KV_CHUNK_BYTES - 1, KV_CHUNK_BYTES };
+	struct kv_codecs codecs;
+
+	kv_codecs_init(&codecs);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
+		size_t n = sizes[i / 2];
+		char *p = text(n, i % 2 == 1);
+		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
+		struct kv_bytes *back = NULL;
+
+		kv_chunk_encode(&codecs, str_make(p, n), &stored);
+		CHECK(stored.n <= KV_CHUNK_HEAD + n);
+		CHECK(n < 256 || i % 2 == 1 || stored.n < n / 4);
+		if (CHECK_U64(kv_chunk_decode(&codecs, buf_str(&stored), &back), ERR_OK))
+			CHECK(str_eq(kv_bytes_str(back), str_make(p, n)));
+		kv_bytes_unref(back);
+		free(p);
+	}
+	kv_codecs_done(&codecs);
+}
+
+/* One bit anywhere, or bytes missing at the end: an error, or the right bytes (a bit that nothing depends on). */
+static void
+test_damage(void)
+{
+	struct kv_codecs codecs;
+
+	kv_codecs_init(&codecs);
+	for (unsigned is_noise = 0; is_noise < 2; is_noise++) {
+		char *p = text(1000, is_noise);
+		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
+
+		kv_chunk_encode(&codecs, str_make(p, 1000), &stored);
+		for (size_t bit = 0; bit < stored.n * 8; bit++) {
+			struct kv_bytes *back = NULL;
+
+			stored.p[bit / 8] ^= (char)(1 << bit % 8);
+			if (kv_chunk_decode(&codecs, buf_str(&stored), &back) == ERR_OK)
+				CHECK(str_eq(kv_bytes_str(back), str_make(p, 1000)));
+			kv_bytes_unref(back);
+			stored.p[bit / 8] ^= (char)(1 << bit % 8);
+		}
+		for (size_t n = 0; n < stored.n; n++) {
+			struct kv_bytes *back = NULL;
+
+			CHECK_U64(kv_chunk_decode(&codecs, str_make(stored.p, n), &back), ERR_CORRUPT);
+		}
+		free(p);
+	}
+	kv_codecs_done(&codecs);
+}
+
+TEST_MAIN(TEST(test_crc32c), TEST(test_sizes), TEST(test_damage))
