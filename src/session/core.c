@@ -145,6 +145,7 @@ run_command(struct session_core *k)
 			return false;
 		if (e != ERR_OK && k->result == ERR_OK)
 			k->result = e;
+		tell_held_back(&k->s);
 	}
 	command_reply(k);
 	return true;

@@ -117,6 +117,11 @@ void core_gate(struct session_core *k, uint64_t version);
 void core_gate_init(struct session_core *k);
 void core_gate_done(struct session_core *k);
 void core_tell_reset(struct session_core *k);
+/**
+ * While expunges are held back, the HIGHESTMODSEQ that a client may go on from after a lost connection: MODSEQ items of FETCH
+ * may have told higher ones (RFC 7162 3.2, 6).
+ */
+void tell_held_back(struct session *s);
 
 /* What the core needs of the server: server.c. */
 struct server_limits {

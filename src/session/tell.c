@@ -196,3 +196,15 @@ session_enable_condstore(struct session *s)
 	reply_code_number(&code, "HIGHESTMODSEQ", view_highestmodseq(s->view));
 	session_untagged(s, "OK", buf_str(&code), STR("MODSEQ is told from now on."));
 }
+
+void
+tell_held_back(struct session *s)
+{
+	BUF_CLEAN struct buf code = BUF_MAX(64);
+
+	if ((s->enabled & ENABLED_CONDSTORE) == 0 || s->view == NULL ||
+	    view_highestmodseq(s->view) >= view_mailbox(s->view)->highestmodseq)
+		return;
+	reply_code_number(&code, "HIGHESTMODSEQ", view_highestmodseq(s->view));
+	session_untagged(s, "OK", buf_str(&code), STR("Expunged messages are told later."));
+}

@@ -84,7 +84,7 @@ class Client:
             elif x.name == 'FETCH':
                 self.learn_fetch(x)
         if 'HIGHESTMODSEQ' in r.codes():
-            self.modseq = max(self.modseq, r.codes()['HIGHESTMODSEQ'][0])
+            self.modseq = r.codes()['HIGHESTMODSEQ'][0]     # also when lower than a MODSEQ told (RFC 7162 6)
 
     def learn_fetch(self, x):
         a = x.attrs
