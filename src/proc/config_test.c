@@ -6,7 +6,7 @@
 static void
 test_empty_is_valid(void)
 {
-	BUF_CLEAN struct buf errors = BUF_MAX(4096), text = BUF_MAX(CONFIG_TEXT_MAX), changed = BUF_MAX(CONFIG_TEXT_MAX);
+	BUF_CLEAN struct buf errors = BUF_MAX(4096), changed = BUF_MAX(CONFIG_TEXT_MAX);
 	struct config *c = NULL;
 
 	CHECK(config_parse("t", STR(""), &c, &errors) == ERR_OK);
