@@ -10,7 +10,6 @@ import pytest
 from harness import mail
 from harness.follower import Follower, truth
 from harness.imap import Lit
-from harness.lmtp import wait_until
 from harness.parse import ProtocolError, numbers
 from harness.server import Server
 
@@ -181,7 +180,7 @@ def test_kill_mail_while_clients_work(own):
         c.ok('CREATE ' + box)
     c.close()
     seed = int(os.environ.get('POSTHORN_TEST_SEED', time.time()))
-    print('seed', seed)
+    print('POSTHORN_TEST_SEED=%d' % seed)
     chance = random.Random(seed)
     validity = {}
     messages = [{} for _ in range(4)]

@@ -1,7 +1,5 @@
 """offlineimap3: a tree comes down, changes go both ways."""
 
-import os
-
 from harness import mail
 from clients import tools
 

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 
-from .parse import Atom, Parser, ProtocolError, Response, numbers
+from .parse import Parser, ProtocolError, numbers
 from . import tls
 
 TIMEOUT = 20

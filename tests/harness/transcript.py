@@ -5,8 +5,8 @@ import re
 import pytest
 
 from . import mail
-from .imap import IMAP, Lit, TIMEOUT
-from .parse import Atom, Parser, ProtocolError
+from .imap import Lit, TIMEOUT
+from .parse import Atom, ProtocolError
 
 STATUSES = ('ok', 'no', 'bad')
 HEADS = ('spec', 'connections', 'messages', 'state', 'enable', 'create', 'mailbox')

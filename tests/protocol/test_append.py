@@ -1,12 +1,11 @@
 """APPEND, with MULTIAPPEND (RFC 3502), UIDPLUS (RFC 4315), BINARY (RFC 3516), APPENDLIMIT (RFC 7889), LITERAL+ (RFC 7888)."""
 
-import re
 import threading
 
 import pytest
 
 from harness import mail
-from harness.imap import Lit, Closed
+from harness.imap import Lit
 
 
 def limit(c):

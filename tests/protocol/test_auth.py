@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from harness import tls
-from harness.imap import IMAP, Closed, Lit, b64
+from harness.imap import Closed, Lit, b64
 from harness.scram import Scram
 
 HASHES = {'SCRAM-SHA-1': 'sha1', 'SCRAM-SHA-256': 'sha256'}

@@ -3,7 +3,6 @@
 import pytest
 
 from harness import mail
-from harness.imap import Lit, text
 from harness.parse import numbers
 
 

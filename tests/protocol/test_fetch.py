@@ -124,7 +124,7 @@ def test_body_of_nested(imap):
     assert low(full[5]) == [b'boundary', b'outer']
     assert full[1][7] is NIL and low(full[1][8]) == [b'attachment', [b'filename', b'two.bin']]
     html = full[2][8][1]
-    assert html[9] is NIL or html[9:11] and low(html[10]) == [b'en', b'de'] and html[11] == b'http://example.org/three'
+    assert html[9] is NIL and low(html[10]) == [b'en', b'de'] and html[11] == b'http://example.org/three'
     assert full[3][0][7] == b'Q2hlY2sgSW50ZWdyaXR5IQ=='
 
 
@@ -413,7 +413,7 @@ def test_folded_headers_come_whole(imap):
     b'Content-Type: text\r\n\r\nx', b'Content-Type: ;;;\r\n\r\nx', b'Content-Transfer-Encoding: base64\r\n\r\n!!not base64!!\r\n',
     b'Content-Type: message/rfc822\r\n\r\n', b'From: <<<>>>@@\r\nTo: "unclosed\r\nDate: yesterday\r\n\r\nx\r\n',
     b'Subject: \xe4\xf6\xfc \xff\r\nFrom: J\xfcrgen <a@b>\r\n\r\n8-bit \xff\xfe\r\n', b'X: ' + b'y' * 70000 + b'\r\n\r\nlong\r\n',
-    (b'Content-Type: multipart/mixed; boundary=a%d\r\n\r\n--a%d\r\n' * 1)[:0] + b''.join(b'Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n' % (i, i) for i in range(150)),
+    b''.join(b'Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n' % (i, i) for i in range(150)),
 ])
 def test_odd_messages_are_shown_whole(imap, message):
     """Never refuse to show bytes: whatever the structure, all items have an answer and the bytes come back."""

@@ -11,7 +11,6 @@ import zlib
 import pytest
 
 from harness import mail, tls
-from harness.imap import Closed, Lit
 from harness.parse import ProtocolError
 
 

@@ -2,7 +2,6 @@
 CHUNKING and BINARYMIME (RFC 3030), SMTPUTF8 (RFC 6531), STARTTLS (RFC 3207), XCLIENT (Postfix)."""
 
 import re
-import socket
 import threading
 
 import pytest

@@ -1,8 +1,6 @@
 """Mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, XLIST, STATUS, NAMESPACE, SELECT, EXAMINE
 (RFC 3501 6.3, RFC 9051 6.3, RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 3348, RFC 2342)."""
 
-import re
-
 import pytest
 
 from harness import mail

@@ -121,7 +121,7 @@ def test_deleted_mailbox_while_selected(login):
         two.cmd('NOOP')
         r = two.cmd('FETCH 1:* (FLAGS)')
         assert not [a for a in r.fetches().values() if '\\Flagged' in a['FLAGS']]
-        assert two.cmd('STORE 1 +FLAGS (\\Deleted)').status != 'OK' or True
+        two.cmd('STORE 1 +FLAGS (\\Deleted)')
         two.cmd('EXPUNGE')
     except Closed:
         pass

@@ -4,7 +4,6 @@ import pytest
 
 from harness import mail
 from harness.imap import Lit, text
-from harness.parse import numbers
 
 
 @pytest.fixture

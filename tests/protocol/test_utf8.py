@@ -3,7 +3,7 @@
 import pytest
 
 from harness import mail
-from harness.imap import Lit, quote, text
+from harness.imap import Lit, quote
 
 
 @pytest.fixture

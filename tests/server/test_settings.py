@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import mail, tls
-from harness.imap import Closed, Lit
+from harness.imap import Lit
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server
@@ -77,7 +77,7 @@ def test_no_password_in_clear(start):
     assert 'LOGINDISABLED' in caps and 'STARTTLS' in caps
     assert not caps & {'AUTH=PLAIN', 'AUTH=LOGIN'}
     c.no('LOGIN user1 secret', code='PRIVACYREQUIRED')
-    r = c.refused('AUTHENTICATE PLAIN AHVzZXIxAHNlY3JldA==')
+    c.refused('AUTHENTICATE PLAIN AHVzZXIxAHNlY3JldA==')
     c.starttls(tls.context())
     assert 'LOGINDISABLED' not in c.capabilities()
     c.ok('LOGIN user1 secret')
