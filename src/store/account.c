@@ -1,5 +1,6 @@
 /*
- * account.c - an account in memory: made from its rows, its versions waited for, freed when nobody uses it.
+ * account.c - an account in memory: made from its rows, its versions waited for, freed when nobody
+ * uses it.
  */
 #include "store/commit_int.h"
 
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct account *
 account_ref(struct account *a)
@@ -17,7 +18,10 @@ account_ref(struct account *a)
 	return a;
 }
 
-/* The store frees it, when it wants the room and finds nobody using it: here only the time is noted. */
+/*
+ * The store frees it, when it wants the room and finds nobody using it: here only the time is
+ * noted.
+ */
 void
 account_unref(struct account *a)
 {
@@ -95,7 +99,7 @@ account_next_msgno(struct account *a)
 	return (struct msgno){ ++a->msgno_high };
 }
 
-/* ---- from rows -------------------------------------------------------------------------------------------------- */
+/* ---- from rows ------------------------------------------------------------------------------- */
 
 /* A mailbox row while names are put together. */
 struct loading {
@@ -113,9 +117,13 @@ loading_cmp(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* The whole name, level by level upwards. A parent that is missing, or a circle, gives a name at the top. */
+/*
+ * The whole name, level by level upwards. A parent that is missing, or a circle, gives a name at
+ * the top.
+ */
 static struct str
-full_name(const struct loading *boxes, size_t count, const struct loading *b, char space[MAILBOX_NAME_MAX + 1])
+full_name(const struct loading *boxes, size_t count, const struct loading *b,
+    char space[MAILBOX_NAME_MAX + 1])
 {
 	size_t at = MAILBOX_NAME_MAX, depth = 0;
 	const struct loading *l = b;
@@ -134,7 +142,8 @@ full_name(const struct loading *boxes, size_t count, const struct loading *b, ch
 			break;
 		space[--at] = '/';
 	}
-	return str_make(space, (size_t)snprintf(space, MAILBOX_NAME_MAX, "Recovered-%llu", (unsigned long long)b->id));
+	return str_make(space,
+	    (size_t)snprintf(space, MAILBOX_NAME_MAX, "Recovered-%llu", (unsigned long long)b->id));
 }
 
 static int
@@ -196,7 +205,8 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
 }
 
 static struct snapshot *
-snapshot_from(struct account *a, uint64_t version, const struct account_row *row, const struct loading *boxes, size_t count)
+snapshot_from(struct account *a, uint64_t version, const struct account_row *row,
+    const struct loading *boxes, size_t count)
 {
 	struct mailbox_state **states = xmalloc((count + 1) * sizeof(struct mailbox_state *));
 	char space[MAILBOX_NAME_MAX + 1];
@@ -206,7 +216,8 @@ snapshot_from(struct account *a, uint64_t version, const struct account_row *row
 		struct str name = full_name(boxes, count, &boxes[i], space);
 		struct mailbox_id id = { boxes[i].id };
 
-		states[i] = mailbox_state_new(mailbox_desc_new(id, &boxes[i].row, name), &boxes[i].status);
+		states[i] =
+		    mailbox_state_new(mailbox_desc_new(id, &boxes[i].row, name), &boxes[i].status);
 	}
 	qsort(states, count, sizeof(struct mailbox_state *), state_cmp);
 	s = snapshot_build(a, version, row, states, (uint32_t)count);
@@ -245,7 +256,7 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 	return e;
 }
 
-/* ---- versions --------------------------------------------------------------------------------------------------- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 struct snapshot *
 account_snapshot(struct account *a, struct snapshot *own)
@@ -253,7 +264,9 @@ account_snapshot(struct account *a, struct snapshot *own)
 	struct snapshot *s;
 
 	pthread_mutex_lock(&a->lock);
-	s = own != NULL && own->version > a->durable->version && !account_is_failed(a, own->version) ? own : a->durable;
+	s = own != NULL && own->version > a->durable->version && !account_is_failed(a, own->version)
+		? own
+		: a->durable;
 	snapshot_ref(s);
 	pthread_mutex_unlock(&a->lock);
 	return s;

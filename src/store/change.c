@@ -2,7 +2,8 @@
 #include "store/change_int.h"
 
 enum err
-change_begin(struct account *a, struct mailbox_id id, bool frees_room, struct waiter *w, struct commit **out, uint32_t *at_out)
+change_begin(struct account *a, struct mailbox_id id, bool frees_room, struct waiter *w,
+    struct commit **out, uint32_t *at_out)
 {
 	enum kv_space space = kv_space(a->kv);
 
@@ -52,7 +53,7 @@ change_abort(struct commit *c)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* ---- keywords --------------------------------------------------------------------------------------------------- */
+/* ---- keywords -------------------------------------------------------------------------------- */
 
 /* A slot for a new name, or -1. */
 static int
@@ -73,7 +74,8 @@ keyword_add(struct mailbox_change *m, struct str name)
 }
 
 enum err
-change_keywords(struct mailbox_change *m, const struct str *names, uint32_t count, bool may_add, struct keywords *out)
+change_keywords(struct mailbox_change *m, const struct str *names, uint32_t count, bool may_add,
+    struct keywords *out)
 {
 	*out = (struct keywords){ { 0, 0 } };
 	for (uint32_t i = 0; i < count; i++) {
@@ -90,7 +92,7 @@ change_keywords(struct mailbox_change *m, const struct str *names, uint32_t coun
 	return ERR_OK;
 }
 
-/* ---- new entries ------------------------------------------------------------------------------------------------ */
+/* ---- new entries ----------------------------------------------------------------------------- */
 
 void
 appender_begin(struct appender *p, struct commit *c, uint32_t at)
@@ -152,7 +154,8 @@ rangeset_page_mask(const struct rangeset *uids, size_t *i, uint32_t page)
 	while (*i < uids->n && uids->r[*i].last < first)
 		(*i)++;
 	for (size_t k = *i; k < uids->n && uids->r[k].first <= last; k++) {
-		uint32_t from = MAX(uids->r[k].first, first) - first, to = MIN(uids->r[k].last, last) - first;
+		uint32_t from = MAX(uids->r[k].first, first) - first,
+			 to = MIN(uids->r[k].last, last) - first;
 
 		mask |= (~(uint64_t)0 >> (63 - (to - from))) << from;
 	}

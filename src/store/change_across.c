@@ -1,6 +1,7 @@
 /*
- * change_across.c - COPY and MOVE into another account: the messages' records are loaded first, then written anew there, and their
- * bytes are linked. Both mutexes are taken, in the order of the accounts' ids; a move is one set of commits.
+ * change_across.c - COPY and MOVE into another account: the messages' records are loaded first,
+ * then written anew there, and their bytes are linked. Both mutexes are taken, in the order of the
+ * accounts' ids; a move is one set of commits.
  */
 #include "store/change_int.h"
 
@@ -61,7 +62,9 @@ prefetch(struct account *a, const struct tree *tree, const struct rangeset *uids
 	struct tree_at at;
 	size_t n = 0;
 
-	for (; n < PREFETCH && (uid = rangeset_next(uids, uid)) != 0 && tree_next(tree, uid, TREE_ANY, &at); uid = at.uid + 1) {
+	for (; n < PREFETCH && (uid = rangeset_next(uids, uid)) != 0 &&
+	       tree_next(tree, uid, TREE_ANY, &at);
+	     uid = at.uid + 1) {
 		if (rangeset_contains(uids, at.uid))
 			numbers[n++].v = page_msgno(at.page, at.index);
 		if (at.uid == UINT32_MAX)
@@ -70,9 +73,13 @@ prefetch(struct account *a, const struct tree *tree, const struct rangeset *uids
 	message_prefetch(a, numbers, n, MESSAGE_WHOLE);
 }
 
-/* Loads the records of uids from `from` on: of pages_max pages (0: of all) and at most ACROSS_MAX messages. */
+/*
+ * Loads the records of uids from `from` on: of pages_max pages (0: of all) and at most ACROSS_MAX
+ * messages.
+ */
 static enum err
-hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint32_t from, uint32_t pages_max, struct waiter *w)
+hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint32_t from,
+    uint32_t pages_max, struct waiter *w)
 {
 	uint32_t uid = MAX(from, 1), page = UINT32_MAX, pages = 0;
 	struct tree_at at;
@@ -86,7 +93,8 @@ hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint3
 		v->held->from = from;
 	}
 	v->held->until = UINT32_MAX;
-	for (; (uid = rangeset_next(uids, uid)) != 0 && tree_next(tree, uid, TREE_ANY, &at); uid = at.uid + 1) {
+	for (; (uid = rangeset_next(uids, uid)) != 0 && tree_next(tree, uid, TREE_ANY, &at);
+	     uid = at.uid + 1) {
 		struct msgno n = { page_msgno(at.page, at.index) };
 		struct message *m;
 		enum err e;
@@ -125,7 +133,8 @@ source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struc
 		pthread_mutex_lock(&v->account->lock);
 		at = snapshot_find_id(v->account->latest, v->id);
 		if (at >= 0 && snapshot_state(v->account->latest, (uint32_t)at)->has_tree) {
-			*state_out = mailbox_state_ref(snapshot_state(v->account->latest, (uint32_t)at));
+			*state_out =
+			    mailbox_state_ref(snapshot_state(v->account->latest, (uint32_t)at));
 			*tree_out = tree_ref((*state_out)->tree);
 			pthread_mutex_unlock(&v->account->lock);
 			return ERR_OK;
@@ -142,8 +151,8 @@ held_drop(struct view *v)
 }
 
 enum err
-copy_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, struct waiter *w,
-    struct arena *a, struct copied *out, struct snapshot **after_out)
+copy_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
@@ -200,10 +209,13 @@ unlock_both(struct account *a, struct account *b)
 
 /* Both mutexes are held. ERR_WAIT: the source's pages went meanwhile; nothing waits. */
 static enum err
-move_locked(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, uint32_t *cursor,
-    struct rangeset *from_uids, struct rangeset *to_uids, uint32_t *uidvalidity_out, struct snapshot **after_out)
+move_locked(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    uint32_t *cursor, struct rangeset *from_uids, struct rangeset *to_uids,
+    uint32_t *uidvalidity_out, struct snapshot **after_out)
 {
-	struct copying p = { .moves = true, .held = v->held, .from_uids = from_uids, .to_uids = to_uids };
+	struct copying p = {
+		.moves = true, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
+	};
 	struct commit_set set = { .store = to->store, .count = 2 };
 	int64_t from_at = snapshot_find_id(v->account->latest, v->id);
 	struct commit *from = NULL, *into = NULL;
@@ -240,8 +252,9 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 }
 
 enum err
-move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, uint32_t *cursor,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
+    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
@@ -249,7 +262,7 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 	enum err e;
 
 	if (kv_space(to->kv) != KV_SPACE_OK)
-		return ERR_FULL;	/* the copies are written before the originals' room is free */
+		return ERR_FULL; /* the copies are written before the originals' room is free */
 	do {
 		struct mailbox_state *state = NULL;
 		struct tree *tree = NULL;
@@ -263,7 +276,8 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 			return e;
 		if (e == ERR_OK) {
 			lock_both(v->account, to);
-			e = move_locked(v, uids, to, dest, &went, &from_uids, &to_uids, &uidvalidity, after_out);
+			e = move_locked(v, uids, to, dest, &went, &from_uids, &to_uids,
+			    &uidvalidity, after_out);
 			unlock_both(v->account, to);
 		}
 	} while (e == ERR_WAIT);

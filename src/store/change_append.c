@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 static void
-append_entry(struct account *a, struct commit *c, const struct append *m, struct keywords keywords, int64_t now_s,
-    struct page_entry *out)
+append_entry(struct account *a, struct commit *c, const struct append *m, struct keywords keywords,
+    int64_t now_s, struct page_entry *out)
 {
 	struct msgno n = account_next_msgno(a);
 
@@ -25,7 +25,8 @@ append_entry(struct account *a, struct commit *c, const struct append *m, struct
 
 /* Slots for all keywords, before anything is written: what could be refused is refused here. */
 static enum err
-find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint32_t count, struct keywords *out)
+find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint32_t count,
+    struct keywords *out)
 {
 	struct mailbox_change *m = commit_mailbox(c, at);
 	enum err e = ERR_OK;
@@ -33,12 +34,14 @@ find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint
 	if (m->state->info.uidnext > UINT32_MAX - count - 1)
 		return ERR_LIMIT;
 	for (uint32_t i = 0; i < count && e == ERR_OK; i++)
-		e = change_keywords(m, messages[i].keywords, messages[i].keyword_count, true, &out[i]);
+		e = change_keywords(
+		    m, messages[i].keywords, messages[i].keyword_count, true, &out[i]);
 	return e;
 }
 
 static enum err
-append_all(struct account *a, struct commit *c, uint32_t at, const struct append *messages, uint32_t count)
+append_all(
+    struct account *a, struct commit *c, uint32_t at, const struct append *messages, uint32_t count)
 {
 	struct clock *clock = a->store->o.clock;
 	int64_t now_s = clock->wall_ms(clock) / 1000;
@@ -64,8 +67,9 @@ append_all(struct account *a, struct commit *c, uint32_t at, const struct append
 }
 
 enum err
-messages_append(struct account *a, struct mailbox_id dest, const struct append *messages, uint32_t count, struct waiter *w,
-    struct uid *uid_first_out, uint32_t *uidvalidity_out, struct snapshot **after_out)
+messages_append(struct account *a, struct mailbox_id dest, const struct append *messages,
+    uint32_t count, struct waiter *w, struct uid *uid_first_out, uint32_t *uidvalidity_out,
+    struct snapshot **after_out)
 {
 	const struct mailbox_info *info = NULL;
 	struct commit *c = NULL;

@@ -1,4 +1,7 @@
-/* change_copy.c - COPY and MOVE. Inside an account a copy is one more entry of the same message; change_across.c has the rest. */
+/*
+ * change_copy.c - COPY and MOVE. Inside an account a copy is one more entry of the same message;
+ * change_across.c has the rest.
+ */
 #include "store/change_int.h"
 
 #include "store/arrival_int.h"
@@ -18,10 +21,13 @@ map_keywords(struct copying *p, struct keywords k, struct keywords *out)
 			if (slot >= p->from_info->keyword_count)
 				continue;
 			if (p->slots[slot] < 0) {
-				e = change_keywords(commit_mailbox(p->to, p->to_at), &p->from_info->keywords[slot], 1, true, &one);
+				e = change_keywords(commit_mailbox(p->to, p->to_at),
+				    &p->from_info->keywords[slot], 1, true, &one);
 				if (e != ERR_OK)
 					return e;
-				p->slots[slot] = (int8_t)(one.w[0] != 0 ? __builtin_ctzll(one.w[0]) : 64 + __builtin_ctzll(one.w[1]));
+				p->slots[slot] =
+				    (int8_t)(one.w[0] != 0 ? __builtin_ctzll(one.w[0])
+							   : 64 + __builtin_ctzll(one.w[1]));
 			}
 			keywords_set(out, (unsigned)p->slots[slot]);
 		}
@@ -78,7 +84,8 @@ copy_page(struct copying *p, uint32_t page, struct str bytes, uint64_t wanted)
 		return e;
 	p->pages++;
 	if (p->moves)
-		commit_remove(p->from, commit_mailbox(p->from, p->from_at), page, went, p->held == NULL ? 'M' : 'R');
+		commit_remove(p->from, commit_mailbox(p->from, p->from_at), page, went,
+		    p->held == NULL ? 'M' : 'R');
 	return ERR_OK;
 }
 
@@ -131,12 +138,14 @@ copying_count(const struct tree *tree, const struct rangeset *uids)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < uids->n; i++)
-		n += tree_rank(tree, (uint64_t)uids->r[i].last + 1) - tree_rank(tree, uids->r[i].first);
+		n += tree_rank(tree, (uint64_t)uids->r[i].last + 1) -
+		     tree_rank(tree, uids->r[i].first);
 	return n;
 }
 
 enum err
-copying_find(const struct commit *c, struct mailbox_id dest, uint32_t *at_out, uint32_t *uidvalidity_out)
+copying_find(
+    const struct commit *c, struct mailbox_id dest, uint32_t *at_out, uint32_t *uidvalidity_out)
 {
 	int64_t at = snapshot_find_id(c->base, dest);
 
@@ -151,10 +160,15 @@ copying_find(const struct commit *c, struct mailbox_id dest, uint32_t *at_out, u
 
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
-copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids, uint32_t *cursor,
-    bool moves, struct rangeset *from_uids, struct rangeset *to_uids, uint32_t *uidvalidity_out)
+copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids,
+    uint32_t *cursor, bool moves, struct rangeset *from_uids, struct rangeset *to_uids,
+    uint32_t *uidvalidity_out)
 {
-	struct copying p = { .from = c, .from_at = from_at, .moves = moves, .from_uids = from_uids, .to_uids = to_uids };
+	struct copying p = { .from = c,
+		.from_at = from_at,
+		.moves = moves,
+		.from_uids = from_uids,
+		.to_uids = to_uids };
 	uint32_t to_at;
 	enum err e;
 
@@ -170,7 +184,8 @@ copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const st
 }
 
 void
-copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from, const struct rangeset *to)
+copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from,
+    const struct rangeset *to)
 {
 	struct rangeset all = RANGESET_NONE;
 
@@ -194,8 +209,9 @@ copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const stru
 }
 
 static enum err
-copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_id dest, bool moves, uint32_t *cursor,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_id dest, bool moves,
+    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to = RANGESET_NONE;
@@ -218,8 +234,9 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_
 }
 
 enum err
-messages_copy(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, struct waiter *w,
-    struct arena *a, struct copied *out, struct snapshot **after_out)
+messages_copy(struct view *v, const struct rangeset *uids, struct account *to,
+    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out)
 {
 	uint32_t cursor = 0;
 	enum err e;
@@ -238,8 +255,9 @@ messages_copy(struct view *v, const struct rangeset *uids, struct account *to, s
 }
 
 enum err
-messages_move(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest, uint32_t *cursor,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+messages_move(struct view *v, const struct rangeset *uids, struct account *to,
+    struct mailbox_id dest, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out)
 {
 	*after_out = NULL;
 	if (v->access == VIEW_READ_ONLY)
@@ -252,7 +270,8 @@ messages_move(struct view *v, const struct rangeset *uids, struct account *to, s
 }
 
 enum err
-messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id to, struct snapshot **after_out)
+messages_move_all(
+    struct account *a, struct mailbox_id from, struct mailbox_id to, struct snapshot **after_out)
 {
 	uint32_t cursor = 0;
 	enum err e = ERR_OK;

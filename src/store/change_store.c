@@ -97,7 +97,8 @@ store_pages(struct storing *s, const struct rangeset *uids, uint32_t *cursor)
 		}
 		uid = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
 		store_page(s, at.uid / PAGE_UIDS, at.page,
-		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS) & (*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
+		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS) &
+			(*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
 		*cursor = uid > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : uid + PAGE_UIDS;
 	}
 }
@@ -115,12 +116,14 @@ check_view(const struct view *v)
 static bool
 only_deletes(const struct flags_change *change)
 {
-	return change->op == FLAGS_ADD && change->flags == FLAG_DELETED && change->keyword_count == 0;
+	return change->op == FLAGS_ADD && change->flags == FLAG_DELETED &&
+	       change->keyword_count == 0;
 }
 
 enum err
-messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change, uint32_t *cursor,
-    struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out)
+messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change,
+    uint32_t *cursor, struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out,
+    struct snapshot **after_out)
 {
 	struct storing s = { .change = change, .changed = changed_out, .modified = modified_out };
 	enum err e;
@@ -133,7 +136,8 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 	if (e != ERR_OK)
 		return e;
 	s.tree = snapshot_state(s.c->base, s.at)->tree;
-	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords, change->keyword_count, change->op != FLAGS_REMOVE, &s.keywords);
+	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords, change->keyword_count,
+	    change->op != FLAGS_REMOVE, &s.keywords);
 	if (e != ERR_OK) {
 		change_abort(s.c);
 		return e;
@@ -143,7 +147,7 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 	return ERR_OK;
 }
 
-/* ---- EXPUNGE ---------------------------------------------------------------------------------------------------- */
+/* ---- EXPUNGE --------------------------------------------------------------------------------- */
 
 enum err
 messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, struct waiter *w,
@@ -173,17 +177,21 @@ messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, 
 			break;
 		}
 		base = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
-		mask = page_mask(at.page) & (uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
+		mask =
+		    page_mask(at.page) &
+		    (uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
 		for (uint64_t m = mask; m != 0; m &= m - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(m);
 
-			if ((page_flags(at.page, page_index(page_mask(at.page), bit)) & FLAG_DELETED) == 0)
+			if ((page_flags(at.page, page_index(page_mask(at.page), bit)) &
+				FLAG_DELETED) == 0)
 				continue;
 			gone |= (uint64_t)1 << bit;
 			rangeset_add_one(expunged_out, base + bit);
 		}
 		if (gone != 0) {
-			commit_remove(c, commit_mailbox(c, at_mailbox), base / PAGE_UIDS, gone, 'R');
+			commit_remove(
+			    c, commit_mailbox(c, at_mailbox), base / PAGE_UIDS, gone, 'R');
 			pages++;
 		}
 		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;

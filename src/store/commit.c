@@ -1,6 +1,6 @@
 /*
- * commit.c - see commit_int.h. What is published stays queued here until the engine has answered, and a little longer when a
- * load that began before may come back with rows that are older.
+ * commit.c - see commit_int.h. What is published stays queued here until the engine has answered,
+ * and a little longer when a load that began before may come back with rows that are older.
  */
 #include "store/commit_int.h"
 
@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* ---- \Recent ---------------------------------------------------------------------------------------------------- */
+/* ---- \Recent --------------------------------------------------------------------------------- */
 
 static struct recent *
 recent_find(struct account *a, struct mailbox_id id)
@@ -36,14 +36,15 @@ account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext)
 
 	if (r == NULL) {
 		if ((a->recent_count & (a->recent_count - 1)) == 0)
-			a->recents = xrealloc(a->recents, MAX(4, a->recent_count * 2) * sizeof(*a->recents));
+			a->recents =
+			    xrealloc(a->recents, MAX(4, a->recent_count * 2) * sizeof(*a->recents));
 		r = &a->recents[a->recent_count++];
 		*r = (struct recent){ id, 0 };
 	}
 	r->from = MAX(r->from, uidnext);
 }
 
-/* ---- making ----------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 enum err
 commit_begin(struct account *a, struct commit **out)
@@ -118,7 +119,8 @@ commit_mailbox(struct commit *c, uint32_t at)
 	}
 	c->changes = xrealloc(c->changes, (c->change_count + 1) * sizeof(*c->changes));
 	m = &c->changes[c->change_count++];
-	*m = (struct mailbox_change){ .at = at, .state = mailbox_state_copy(snapshot_state(c->base, at)) };
+	*m = (struct mailbox_change){ .at = at,
+		.state = mailbox_state_copy(snapshot_state(c->base, at)) };
 	m->id = m->state->info.id;
 	if (m->state->has_tree) {
 		m->edit.root = m->state->tree;
@@ -140,7 +142,9 @@ commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, str
 		return;
 	}
 	op = arena_new(&c->memory, struct page_op);
-	*op = (struct page_op){ .id = m->state->info.id, .page = page, .operand = arena_str(&c->memory, operand) };
+	*op = (struct page_op){
+		.id = m->state->info.id, .page = page, .operand = arena_str(&c->memory, operand)
+	};
 	*c->ops_end = op;
 	c->ops_end = &op->next;
 }
@@ -201,7 +205,7 @@ put_row(struct commit *c)
 	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
 }
 
-/* ---- mailboxes that come and go --------------------------------------------------------------------------------- */
+/* ---- mailboxes that come and go -------------------------------------------------------------- */
 
 void
 commit_list_states(struct commit *c)
@@ -261,7 +265,8 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 	struct mailbox_state *s = mailbox_state_copy(c->states[i]);
 
 	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name) ||
-	    s->desc->row.special_use != d->row.special_use || s->desc->row.is_noselect != d->row.is_noselect ||
+	    s->desc->row.special_use != d->row.special_use ||
+	    s->desc->row.is_noselect != d->row.is_noselect ||
 	    s->desc->row.is_subscribed != d->row.is_subscribed) {
 		undo_renamed(c, s->desc);
 		commit_put_desc(c, d);
@@ -295,7 +300,7 @@ commit_sort_states(struct commit *c)
 	qsort(c->states, c->state_count, sizeof(*c->states), state_cmp);
 }
 
-/* ---- publishing ------------------------------------------------------------------------------------------------- */
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 static int
 change_cmp(const void *a, const void *b)
@@ -367,7 +372,8 @@ make_snapshot(struct commit *c)
 	if (c->is_row_changed)
 		put_row(c);
 	if (c->states == NULL) {
-		c->snapshot = snapshot_change(c->base, c->version, &c->row, at, states, c->change_count);
+		c->snapshot =
+		    snapshot_change(c->base, c->version, &c->row, at, states, c->change_count);
 		return;
 	}
 	must(c->change_count == 0);	/* a commit changes mailboxes or their messages */
@@ -389,7 +395,10 @@ note_failed(struct account *a, uint64_t first, uint64_t last)
 	a->failed[a->failed_count++] = (struct versions){ first, last };
 }
 
-/* `latest` falls back to `durable`: the commits from c on are taken back. The mutex is held; what to unref is returned. */
+/*
+ * `latest` falls back to `durable`: the commits from c on are taken back. The mutex is held; what
+ * to unref is returned.
+ */
 static struct snapshot *
 take_back(struct account *a, struct commit *c)
 {

@@ -1,7 +1,8 @@
 /*
- * directory.c - ACCOUNT_SYSTEM: who has an account, and what is left of accounts that were deleted. An account is deleted by one
- * set of commits: its mailboxes go, its row in the directory goes, and a row "D" says that its rows are still there, which
- * housekeeping removes when nobody holds the account any more.
+ * directory.c - ACCOUNT_SYSTEM: who has an account, and what is left of accounts that were deleted.
+ * An account is deleted by one set of commits: its mailboxes go, its row in the directory goes, and
+ * a row "D" says that its rows are still there, which housekeeping removes when nobody holds the
+ * account any more.
  */
 #include "store/commit_int.h"
 
@@ -33,7 +34,8 @@ store_accounts_each(struct store *s, store_each_fn *fn, void *ctx)
 			const struct kv_row *r = &rows->ranges[0].rows[i];
 			struct account_id id;
 
-			if (r->key.n > USER_NAME_MAX + 1 || u64_row_decode(r->value, &id.v) != ERR_OK) {
+			if (r->key.n > USER_NAME_MAX + 1 ||
+			    u64_row_decode(r->value, &id.v) != ERR_OK) {
 				kv_rows_free(rows);
 				return ERR_CORRUPT;
 			}
@@ -49,7 +51,7 @@ store_accounts_each(struct store *s, store_each_fn *fn, void *ctx)
 	return ERR_OK;
 }
 
-/* ---- deleting --------------------------------------------------------------------------------------------------- */
+/* ---- deleting -------------------------------------------------------------------------------- */
 
 /* Begins the deletion: the version that ends the account is in a->end_version. */
 static enum err
@@ -109,14 +111,18 @@ store_account_delete(struct store *s, struct str user, struct waiter *w)
 	return e;
 }
 
-/* ---- removing what is left -------------------------------------------------------------------------------------- */
+/* ---- removing what is left ------------------------------------------------------------------- */
 
 /* Some of the account's messages go; false when there were none left. */
 static enum err
 purge_messages(struct store *s, struct account_id id, bool *more_out)
 {
-	struct message_key from = message_summary_key((struct msgno){ 0 }), to = message_summary_key((struct msgno){ UINT32_MAX });
-	struct kv_range range = { .kind = KV_MESSAGE, .from = message_key_str(&from), .to = message_key_str(&to), .limit = PURGE_ROWS };
+	struct message_key from = message_summary_key((struct msgno){ 0 }),
+			   to = message_summary_key((struct msgno){ UINT32_MAX });
+	struct kv_range range = { .kind = KV_MESSAGE,
+		.from = message_key_str(&from),
+		.to = message_key_str(&to),
+		.limit = PURGE_ROWS };
 	struct kv_rows *rows = NULL;
 	struct kv_txn *t;
 	enum err e;
@@ -167,7 +173,8 @@ directory_purge(struct store *s)
 		bool more = true;
 		enum err e = ERR_OK;
 
-		if (!row_key_parse_dying(rows->ranges[0].rows[i].key, &id.v) || store_has_account(s, id))
+		if (!row_key_parse_dying(rows->ranges[0].rows[i].key, &id.v) ||
+		    store_has_account(s, id))
 			continue;
 		while (e == ERR_OK && more)
 			e = purge_messages(s, id, &more);
@@ -177,7 +184,7 @@ directory_purge(struct store *s)
 	kv_rows_free(rows);
 }
 
-/* ---- accounts that nobody has open ------------------------------------------------------------------------------ */
+/* ---- accounts that nobody has open ----------------------------------------------------------- */
 
 /* A waiter for a thread that may block. */
 struct sleeper {
@@ -201,7 +208,8 @@ sleeper_wake(struct waiter *w)
 static enum err
 open_now(struct store *s, struct str user, struct account **out)
 {
-	struct sleeper sleeper = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct sleeper sleeper = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER };
 	enum err e;
 
 	waiter_init(&sleeper.w, sleeper_wake);

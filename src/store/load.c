@@ -1,16 +1,18 @@
 /*
  * load.c - the pages of mailboxes come into memory and leave it.
  *
- * The engine's rows are those of its version, which may be behind `durable` (the load began earlier), ahead of it (the
- * callback of a commit is on its way) and is behind `latest` while commits are queued. The queued commits, and those that
- * became durable while a load was in flight, keep their operands: applied one after the other they give the pages of every
- * version since, which are hung into the states of the snapshots that lack them.
+ * The engine's rows are those of its version, which may be behind `durable` (the load began
+ * earlier), ahead of it (the callback of a commit is on its way) and is behind `latest` while
+ * commits are queued. The queued commits, and those that became durable while a load was in flight,
+ * keep their operands: applied one after the other they give the pages of every version since,
+ * which are hung into the states of the snapshots that lack them.
  */
 #include "store/commit_int.h"
 
 #include <stdlib.h>
 
-enum { EVICT_AFTER_US = 10000000 };	/* what was loaded for somebody who has not come back for it yet stays */
+/* What was loaded for somebody who has not come back for it yet stays. */
+enum { EVICT_AFTER_US = 10000000 };
 
 /* Puts pages into a state that has none; mutex held. */
 static void
@@ -56,7 +58,8 @@ attach_all(struct account *a, struct mailbox_id id, struct tree *tree, uint64_t 
 	struct mailbox_state *s;
 
 	list_each(&a->commits, c, struct commit, node) {
-		if (!c->is_failed && c->version <= version && (at == NULL || c->version > at->version))
+		if (!c->is_failed && c->version <= version &&
+		    (at == NULL || c->version > at->version))
 			at = c->snapshot;
 	}
 	s = at == NULL ? NULL : state_in(at, id);
@@ -82,7 +85,8 @@ tree_from_rows(struct store *store, const struct kv_row_list *rows)
 		struct mailbox_id id;
 		uint32_t page;
 
-		if (row_key_parse_page(rows->rows[i].key, &id, &page) && page_is_valid(rows->rows[i].value))
+		if (row_key_parse_page(rows->rows[i].key, &id, &page) &&
+		    page_is_valid(rows->rows[i].value))
 			tree_edit_put(&edit, page, rows->rows[i].value);
 		else
 			atomic_fetch_add(&store->damaged, 1);
@@ -90,7 +94,10 @@ tree_from_rows(struct store *store, const struct kv_row_list *rows)
 	return tree_edit_end(&edit);
 }
 
-/* A load ends: in the engine's reader, or at once. Frees rows; the load's reference to the account goes. */
+/*
+ * A load ends: in the engine's reader, or at once. Frees rows; the load's reference to the account
+ * goes.
+ */
 static void
 load_end(void *ctx, enum err e, struct kv_rows *rows)
 {
@@ -137,8 +144,11 @@ load_find(struct account *a, struct mailbox_id id)
 static void
 load_begin(struct account *a, struct tree_load *l)
 {
-	struct row_key from = row_key_page(l->id, 0), to = row_key_page((struct mailbox_id){ l->id.v + 1 }, 0);
-	struct kv_range range = { .kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to) };
+	struct row_key from = row_key_page(l->id, 0),
+		       to = row_key_page((struct mailbox_id){ l->id.v + 1 }, 0);
+	struct kv_range range = {
+		.kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to)
+	};
 	struct kv_rows *rows = NULL;
 	enum err e;
 
@@ -176,10 +186,13 @@ account_load_tree(struct account *a, struct mailbox_id id, struct waiter *w)
 		} else if (l != NULL) {
 			waiter_wait(w, &a->loaded);
 		} else if (has_begun && a->latest != a->durable) {
-			waiter_wait(w, &a->durables);	/* evicted at once or taken back: settle first */
+			waiter_wait(
+			    w, &a->durables); /* evicted at once or taken back: settle first */
 		} else {
 			l = xcalloc(1, sizeof(*l));
-			*l = (struct tree_load){ .account = account_ref(a), .id = id, .durable_at_start = a->durable->version };
+			*l = (struct tree_load){ .account = account_ref(a),
+				.id = id,
+				.durable_at_start = a->durable->version };
 			list_init(&l->node);
 			list_add_tail(&a->loads, &l->node);
 			pthread_mutex_unlock(&a->lock);
@@ -204,7 +217,8 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, st
 
 		pthread_mutex_lock(&a->lock);
 		state = state_in(use, id);
-		if (state != NULL && !state->has_tree && (a->durable->version > s->version || account_is_failed(a, s->version))) {
+		if (state != NULL && !state->has_tree &&
+		    (a->durable->version > s->version || account_is_failed(a, s->version))) {
 			use = a->durable;
 			state = state_in(use, id);
 		}
@@ -223,7 +237,10 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, st
 		} else if (e == ERR_OK) {
 			struct mailbox_state *latest = state_in(a->latest, id);
 
-			/* The engine was ahead of this snapshot, whose successor is about to be durable. */
+			/*
+			 * The engine was ahead of this snapshot, whose successor is about to be
+			 * durable.
+			 */
 			if (latest == NULL || latest->has_tree) {
 				waiter_wait(w, &a->durables);
 				e = ERR_WAIT;
@@ -234,11 +251,12 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, st
 			return e;
 		e = account_load_tree(a, id, w);
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
-			return e;	/* those two are told of s or of what is durable, not of latest: look again */
+			return e; /* those two are told of s or of what is durable, not of latest:
+				     look again */
 	}
 }
 
-/* ---- eviction --------------------------------------------------------------------------------------------------- */
+/* ---- eviction -------------------------------------------------------------------------------- */
 
 void
 account_evict(struct account *a)

@@ -1,6 +1,7 @@
 /*
- * mailbox.c - making, removing, renaming mailboxes. Each works on the commit's list of all states, sorted by name, in which
- * what is below a name follows it. A name without a mailbox (a level, or only subscribed to) is a state that is \NonExistent.
+ * mailbox.c - making, removing, renaming mailboxes. Each works on the commit's list of all states,
+ * sorted by name, in which what is below a name follows it. A name without a mailbox (a level, or
+ * only subscribed to) is a state that is \NonExistent.
  */
 #include "store/commit_int.h"
 
@@ -8,7 +9,7 @@
 
 #include <stdio.h>
 
-/* ---- looking ---------------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct str
 mailbox_objectid(struct arena *a, const struct mailbox_info *m)
@@ -41,7 +42,8 @@ is_good_name(struct str name)
 	struct str rest = name, level;
 	unsigned depth = 0;
 
-	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || name.p[name.n - 1] == '/' || !str_is_utf8(name))
+	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || name.p[name.n - 1] == '/' ||
+	    !str_is_utf8(name))
 		return false;
 	while (str_split(&rest, '/', &level)) {
 		if (level.n == 0 || ++depth > MAILBOX_DEPTH_MAX)
@@ -73,7 +75,8 @@ find(const struct commit *c, struct str name)
 static bool
 has_below(const struct commit *c, int64_t i)
 {
-	return i + 1 < c->state_count && mailbox_name_is_below(c->states[i + 1]->info.name, c->states[i]->info.name);
+	return i + 1 < c->state_count &&
+	       mailbox_name_is_below(c->states[i + 1]->info.name, c->states[i]->info.name);
 }
 
 /* Whether another mailbox has one of these uses, which only one may have. */
@@ -87,7 +90,7 @@ is_use_taken(const struct commit *c, uint32_t special_use, int64_t except)
 	return false;
 }
 
-/* ---- making ----------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static struct mailbox_state *
 new_state(struct commit *c, struct str name, const struct mailbox_row *like)
@@ -103,7 +106,10 @@ new_state(struct commit *c, struct str name, const struct mailbox_row *like)
 	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
 }
 
-/* Adds what is missing of a name, from the top. The last level is like `like`; levels above are mailboxes or mere levels. */
+/*
+ * Adds what is missing of a name, from the top. The last level is like `like`; levels above are
+ * mailboxes or mere levels.
+ */
 static enum err
 add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bool is_level)
 {
@@ -139,7 +145,8 @@ prune(struct commit *c, struct str name)
 	for (; name.n != 0; name = parent_name(name)) {
 		int64_t i = find(c, name);
 
-		if (i < 0 || !c->states[i]->info.is_noselect || c->states[i]->info.is_subscribed || has_below(c, i))
+		if (i < 0 || !c->states[i]->info.is_noselect || c->states[i]->info.is_subscribed ||
+		    has_below(c, i))
 			return;
 		commit_remove_state(c, (uint32_t)i);
 	}
@@ -192,19 +199,24 @@ create(struct commit *c, struct str name, uint32_t special_use)
 		return ERR_USEATTR;
 	if (i < 0)
 		return add_levels(c, name, &row, false);
-	/* A level becomes a mailbox: it has had no messages, so it keeps its id, but nothing else. */
+	/*
+	 * A level becomes a mailbox: it has had no messages, so it keeps its id, but nothing else.
+	 */
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
 	row.uidvalidity = c->row.next_uidvalidity++;
 	c->is_row_changed = true;
 	mailbox_row_set_registered(&row, keywords);
-	commit_replace_state(c, (uint32_t)i, mailbox_state_new(mailbox_desc_new(c->states[i]->info.id, &row, name),
-	    &(struct status_row){ .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 }));
+	commit_replace_state(c, (uint32_t)i,
+	    mailbox_state_new(mailbox_desc_new(c->states[i]->info.id, &row, name),
+		&(struct status_row){
+		    .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 }));
 	return ERR_OK;
 }
 
 enum err
-mailbox_create(struct account *a, struct str name, uint32_t special_use, struct waiter *w, struct snapshot **after_out)
+mailbox_create(struct account *a, struct str name, uint32_t special_use, struct waiter *w,
+    struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	struct commit *c;
@@ -220,7 +232,7 @@ mailbox_create(struct account *a, struct str name, uint32_t special_use, struct 
 	return end(c, create(c, name, special_use), true, after_out);
 }
 
-/* ---- removing --------------------------------------------------------------------------------------------------- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 /* Mailboxes right below have another parent now. */
 static void
@@ -228,7 +240,8 @@ reparent(struct commit *c, uint32_t at, uint64_t parent)
 {
 	struct str name = c->states[at]->info.name;
 
-	for (uint32_t i = at + 1; i < c->state_count && mailbox_name_is_below(c->states[i]->info.name, name); i++) {
+	for (uint32_t i = at + 1;
+	     i < c->state_count && mailbox_name_is_below(c->states[i]->info.name, name); i++) {
 		struct mailbox_desc *d = c->states[i]->desc;
 		struct mailbox_row row = d->row;
 
@@ -258,11 +271,11 @@ delete(struct commit *c, struct str name)
 		prune(c, parent_name(name));
 		return ERR_OK;
 	}
-	/* The level stays, as another one: pages and ids of what was deleted may be held by the past. */
-	commit_add_state(c, new_state(c, name, &row));
-	i = find(c, name);
-	reparent(c, (uint32_t)i, c->states[i]->info.id.v);
-	return ERR_OK;
+/* The level stays, as another one: pages and ids of what was deleted may be held by the past. */
+commit_add_state(c, new_state(c, name, &row));
+i = find(c, name);
+reparent(c, (uint32_t)i, c->states[i]->info.id.v);
+return ERR_OK;
 }
 
 enum err
@@ -282,7 +295,7 @@ mailbox_delete(struct account *a, struct str name, struct waiter *w, struct snap
 	return end(c, delete(c, name), true, after_out);
 }
 
-/* ---- renaming --------------------------------------------------------------------------------------------------- */
+/* ---- renaming -------------------------------------------------------------------------------- */
 
 /* Gives everything from `at` on that is `from` or below it a name with `to` in its place. */
 static enum err
@@ -327,7 +340,8 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 
 	if (i < 0)
 		return ERR_NOTFOUND;
-	if (str_eq(from, to) || (there >= 0 && (!c->states[there]->info.is_noselect || has_below(c, there))))
+	if (str_eq(from, to) ||
+	    (there >= 0 && (!c->states[there]->info.is_noselect || has_below(c, there))))
 		return ERR_EXISTS;
 	if (mailbox_name_is_below(to, from))
 		return ERR_CANNOT;
@@ -346,8 +360,8 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 }
 
 /*
- * RENAME of INBOX (RFC 9051 6.3.6): a new mailbox, then its messages. The name is made once: called again after ERR_WAIT, the
- * mailbox is there and has no messages that came otherwise.
+ * RENAME of INBOX (RFC 9051 6.3.6): a new mailbox, then its messages. The name is made once: called
+ * again after ERR_WAIT, the mailbox is there and has no messages that came otherwise.
  */
 static enum err
 rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot **after_out)
@@ -365,7 +379,8 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	snapshot_unref(now);
 	if (inbox == NULL)
 		return ERR_NOTFOUND;
-	e = account_load_tree(a, inbox_id, w);	/* before anything is made: afterwards nothing waits */
+	e = account_load_tree(
+	    a, inbox_id, w); /* before anything is made: afterwards nothing waits */
 	if (e != ERR_OK)
 		return e;
 	e = mailbox_create(a, to, 0, w, &now);
@@ -381,7 +396,8 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 }
 
 enum err
-mailbox_rename(struct account *a, struct str from, struct str to, struct waiter *w, struct snapshot **after_out)
+mailbox_rename(struct account *a, struct str from, struct str to, struct waiter *w,
+    struct snapshot **after_out)
 {
 	char from_space[MAILBOX_NAME_MAX], to_space[MAILBOX_NAME_MAX];
 	struct commit *c;
@@ -399,7 +415,7 @@ mailbox_rename(struct account *a, struct str from, struct str to, struct waiter 
 	return end(c, rename_mailbox(c, from, to), true, after_out);
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 static enum err
 subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_changed_out)
@@ -414,13 +430,15 @@ subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_change
 		return add_levels(c, name, &row, true);
 	row = c->states[i]->desc->row;
 	row.is_subscribed = is_subscribed;
-	commit_change_desc(c, (uint32_t)i, mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
+	commit_change_desc(
+	    c, (uint32_t)i, mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
 	prune(c, name);
 	return ERR_OK;
 }
 
 enum err
-mailbox_subscribe(struct account *a, struct str name, bool is_subscribed, struct waiter *w, struct snapshot **after_out)
+mailbox_subscribe(struct account *a, struct str name, bool is_subscribed, struct waiter *w,
+    struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	bool is_changed;
@@ -439,7 +457,8 @@ mailbox_subscribe(struct account *a, struct str name, bool is_subscribed, struct
 }
 
 enum err
-mailbox_set_use(struct account *a, struct str name, uint32_t special_use, struct waiter *w, struct snapshot **after_out)
+mailbox_set_use(struct account *a, struct str name, uint32_t special_use, struct waiter *w,
+    struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	struct mailbox_row row;

@@ -1,12 +1,14 @@
 /*
- * model_test.c - random commands from several sessions against a naive model: every view, count and difference is compared.
+ * model_test.c - random commands from several sessions against a naive model: every view, count and
+ * difference is compared.
  *
  *     model_test                 a few histories, as a unit test
  *     model_test 1000 7          1000 histories from seed 7 on
  *     model_test 1 7 300         the history of seed 7, 300 commands long
  *
- * The engine is the one in memory in manual mode: loads and commits complete in any order, fail at times, and lose power; pages are
- * evicted at any time. The model keeps a whole copy of all mailboxes for each version.
+ * The engine is the one in memory in manual mode: loads and commits complete in any order, fail at
+ * times, and lose power; pages are evicted at any time. The model keeps a whole copy of all
+ * mailboxes for each version.
  */
 #include "store/store_test_util.h"
 
@@ -65,17 +67,18 @@ rnd(struct model *m, uint64_t below)
 }
 
 #define SAY(m, ...) do { if ((m)->is_verbose) printf("# " __VA_ARGS__); } while (0)
-#define MUST(m, x) \
-	do { \
-		if (!(x)) { \
-			printf("# seed %llu step %u: %s\n", (unsigned long long)(m)->seed, (m)->step, #x); \
-			CHECK(x); \
-			fflush(stdout); \
-			abort(); \
-		} \
+#define MUST(m, x)                                                                                 \
+	do {                                                                                       \
+		if (!(x)) {                                                                        \
+			printf("# seed %llu step %u: %s\n", (unsigned long long)(m)->seed,         \
+			    (m)->step, #x);                                                        \
+			CHECK(x);                                                                  \
+			fflush(stdout);                                                            \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
-/* ---- the model -------------------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static struct m_state *
 latest(struct model *m)
@@ -171,9 +174,11 @@ take_back(struct model *m)
 	for (int i = 0; i < SESSIONS; i++) {
 		struct m_session *s = &m->s[i];
 
-		if (s->own != NULL && account_durability(a, snapshot_version(s->own)) == VERSION_FAILED)
+		if (s->own != NULL &&
+		    account_durability(a, snapshot_version(s->own)) == VERSION_FAILED)
 			end_session(s);
-		else if (s->view != NULL && account_durability(a, view_version(s->view)) == VERSION_FAILED)
+		else if (s->view != NULL &&
+			 account_durability(a, view_version(s->view)) == VERSION_FAILED)
 			end_session(s);
 	}
 	for (uint32_t i = 0; i < m->state_count; i++) {
@@ -183,7 +188,7 @@ take_back(struct model *m)
 	m->state_count = n;
 }
 
-/* ---- comparing -------------------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static uint8_t
 keywords_of(const struct mailbox_info *info, struct keywords k)
@@ -295,7 +300,7 @@ compare_rows(struct model *m)
 	kv_rows_free(rows);
 }
 
-/* ---- commands --------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* What a command of a session made becomes a version of the model. */
 static struct m_state *
@@ -357,8 +362,12 @@ do_append(struct model *m)
 	enum err e;
 
 	for (uint32_t i = 0; i < count; i++)
-		add[i] = (struct append){ .arrival = arrival, .flags = flags, .keywords = &keyword, .keyword_count = keywords != 0 };
-	e = UNTIL_DONE(&m->f.b, messages_append(m->f.account, (struct mailbox_id){ id }, add, count, &m->f.b.w, &first, &validity, &after));
+		add[i] = (struct append){ .arrival = arrival,
+			.flags = flags,
+			.keywords = &keyword,
+			.keyword_count = keywords != 0 };
+	e = UNTIL_DONE(&m->f.b, messages_append(m->f.account, (struct mailbox_id){ id }, add, count,
+				    &m->f.b.w, &first, &validity, &after));
 	arrival_unref(arrival);
 	if (failed(m, e))
 		return;
@@ -367,8 +376,11 @@ do_append(struct model *m)
 	MUST(m, first.v == b->uidnext);
 	b->highestmodseq = state->version;
 	for (uint32_t i = 0; i < count; i++)
-		box_add(m, b, (struct m_entry){ .flags = flags, .keywords = keywords, .modseq = state->version });
-	SAY(m, "append %u to %s: version %llu\n", count, b->name, (unsigned long long)state->version);
+		box_add(m, b,
+		    (struct m_entry){
+			.flags = flags, .keywords = keywords, .modseq = state->version });
+	SAY(m, "append %u to %s: version %llu\n", count, b->name,
+	    (unsigned long long)state->version);
 }
 
 static void
@@ -384,7 +396,8 @@ do_open(struct model *m)
 	view_close(s->view);
 	s->view = NULL;
 	at = account_snapshot(m->f.account, s->own);
-	e = UNTIL_DONE(&m->f.b, view_open(at, (struct mailbox_id){ id }, VIEW_READ_WRITE, &m->f.b.w, &s->view));
+	e = UNTIL_DONE(&m->f.b,
+	    view_open(at, (struct mailbox_id){ id }, VIEW_READ_WRITE, &m->f.b.w, &s->view));
 	snapshot_unref(at);
 	take_back(m);
 	if (e != ERR_OK) {
@@ -409,7 +422,8 @@ do_open(struct model *m)
 
 /* What the client ends up with when it believes what it is told. */
 static void
-check_told(struct model *m, struct m_session *s, const struct view_changes *ch, const struct m_entry *now, uint32_t count)
+check_told(struct model *m, struct m_session *s, const struct view_changes *ch,
+    const struct m_entry *now, uint32_t count)
 {
 	uint32_t changed = 0;
 
@@ -419,7 +433,8 @@ check_told(struct model *m, struct m_session *s, const struct view_changes *ch, 
 		MUST(m, seq >= 1 && seq <= s->told_count);
 		MUST(m, rangeset_contains(ch->vanished, s->told[seq - 1].uid));
 		s->told_count--;
-		memmove(&s->told[seq - 1], &s->told[seq], (s->told_count - (seq - 1)) * sizeof(*s->told));
+		memmove(&s->told[seq - 1], &s->told[seq],
+		    (s->told_count - (seq - 1)) * sizeof(*s->told));
 	}
 	MUST(m, ch->exists == count);
 	MUST(m, s->told_count <= count);
@@ -452,7 +467,8 @@ do_refresh(struct model *m)
 	if (s->view->is_resting)
 		tell = TELL_ALL;
 	at = account_snapshot(m->f.account, s->own);
-	if (snapshot_version(at) < view_version(s->view) && account_durability(m->f.account, view_version(s->view)) == VERSION_FAILED) {
+	if (snapshot_version(at) < view_version(s->view) &&
+	    account_durability(m->f.account, view_version(s->view)) == VERSION_FAILED) {
 		snapshot_unref(at);
 		return;
 	}
@@ -467,7 +483,8 @@ do_refresh(struct model *m)
 	b = box_of(state, s->box);
 	now = arena_array(&m->f.a, struct m_entry, s->told_count + (b != NULL ? b->count : 0) + 1);
 	for (uint32_t i = 0, k = 0; i < s->told_count || (b != NULL && k < b->count);) {
-		if (b != NULL && k < b->count && (i == s->told_count || b->e[k].uid <= s->told[i].uid)) {
+		if (b != NULL && k < b->count &&
+		    (i == s->told_count || b->e[k].uid <= s->told[i].uid)) {
 			i += i < s->told_count && b->e[k].uid == s->told[i].uid;
 			now[count++] = b->e[k++];
 			continue;
@@ -498,7 +515,8 @@ random_uids(struct model *m, uint32_t uidnext)
 	uint32_t n = 1 + (uint32_t)rnd(m, 4);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t first = 1 + (uint32_t)rnd(m, uidnext + 3), last = first + (uint32_t)rnd(m, rnd(m, 3) == 0 ? 100 : 4);
+		uint32_t first = 1 + (uint32_t)rnd(m, uidnext + 3),
+			 last = first + (uint32_t)rnd(m, rnd(m, 3) == 0 ? 100 : 4);
 
 		rangeset_add(&set, first, last);
 	}
@@ -509,7 +527,8 @@ static void
 do_store(struct model *m)
 {
 	struct m_session *s = random_session(m);
-	struct flags_change change = { .op = (enum flags_op)rnd(m, 3), .flags = (uint16_t)rnd(m, 32) };
+	struct flags_change change = { .op = (enum flags_op)rnd(m, 3),
+		.flags = (uint16_t)rnd(m, 32) };
 	uint8_t keywords = (uint8_t)(rnd(m, 2) == 0 ? 1 << rnd(m, KEYWORDS) : 0);
 	char name[3] = { 'k', (char)('0' + (keywords ? __builtin_ctz(keywords) : 0)), 0 };
 	struct str keyword = str_c(name);
@@ -532,7 +551,8 @@ do_store(struct model *m)
 		struct m_box *b;
 		enum err e;
 
-		e = UNTIL_DONE(&m->f.b, messages_store(s->view, &uids, &change, &cursor, &m->f.b.w, &changed, &modified, &after));
+		e = UNTIL_DONE(&m->f.b, messages_store(s->view, &uids, &change, &cursor, &m->f.b.w,
+					    &changed, &modified, &after));
 		if (e == ERR_NOTFOUND || failed(m, e)) {
 			snapshot_unref(after);
 			break;
@@ -564,7 +584,8 @@ do_store(struct model *m)
 			}
 			if (x->flags != was.flags || x->keywords != was.keywords)
 				x->modseq = state->version;
-			MUST(m, rangeset_contains(&changed, x->uid) == (x->modseq == state->version));
+			MUST(m,
+			    rangeset_contains(&changed, x->uid) == (x->modseq == state->version));
 		}
 		SAY(m, "store on %s: version %llu\n", b->name, (unsigned long long)state->version);
 	}
@@ -591,7 +612,8 @@ do_expunge(struct model *m)
 		struct m_box *b;
 		enum err e;
 
-		e = UNTIL_DONE(&m->f.b, messages_expunge(s->view, all ? NULL : &uids, &cursor, &m->f.b.w, &gone, &after));
+		e = UNTIL_DONE(&m->f.b, messages_expunge(s->view, all ? NULL : &uids, &cursor,
+					    &m->f.b.w, &gone, &after));
 		if (e == ERR_NOTFOUND || failed(m, e)) {
 			snapshot_unref(after);
 			break;
@@ -604,12 +626,14 @@ do_expunge(struct model *m)
 		for (uint32_t i = b->count; i != 0; i--) {
 			struct m_entry x = b->e[i - 1];
 
-			if ((x.flags & FLAG_DELETED) == 0 || x.uid >= cursor || (!all && !rangeset_contains(&uids, x.uid)))
+			if ((x.flags & FLAG_DELETED) == 0 || x.uid >= cursor ||
+			    (!all && !rangeset_contains(&uids, x.uid)))
 				continue;
 			MUST(m, rangeset_contains(&gone, x.uid));
 			box_remove(m, b, i - 1);
 		}
-		SAY(m, "expunge on %s: version %llu\n", b->name, (unsigned long long)state->version);
+		SAY(m, "expunge on %s: version %llu\n", b->name,
+		    (unsigned long long)state->version);
 	}
 	rangeset_done(&uids);
 	rangeset_done(&gone);
@@ -637,9 +661,11 @@ do_copy(struct model *m, bool moves)
 		enum err e;
 
 		if (moves) {
-			e = UNTIL_DONE(&m->f.b, messages_move(s->view, &uids, m->f.account, to, &cursor, &m->f.b.w, &m->f.a, &copied, &after));
+			e = UNTIL_DONE(&m->f.b, messages_move(s->view, &uids, m->f.account, to,
+						    &cursor, &m->f.b.w, &m->f.a, &copied, &after));
 		} else {
-			e = UNTIL_DONE(&m->f.b, messages_copy(s->view, &uids, m->f.account, to, &m->f.b.w, &m->f.a, &copied, &after));
+			e = UNTIL_DONE(&m->f.b, messages_copy(s->view, &uids, m->f.account, to,
+						    &m->f.b.w, &m->f.a, &copied, &after));
 			cursor = UINT32_MAX;
 		}
 		if (e == ERR_NOTFOUND || e == ERR_TRYCREATE || e == ERR_EXPUNGED || failed(m, e)) {
@@ -668,7 +694,8 @@ do_copy(struct model *m, bool moves)
 			else
 				k++;
 		}
-		SAY(m, "%s: version %llu\n", moves ? "move" : "copy", (unsigned long long)state->version);
+		SAY(m, "%s: version %llu\n", moves ? "move" : "copy",
+		    (unsigned long long)state->version);
 	}
 	rangeset_done(&uids);
 }
@@ -690,7 +717,9 @@ do_mailbox(struct model *m)
 			return;
 		state = push(m, snapshot_version(after));
 		b = &state->box[i];
-		*b = (struct m_box){ .id = snapshot_mailbox(after, str_c(name))->id.v, .uidnext = 1, .highestmodseq = state->version };
+		*b = (struct m_box){ .id = snapshot_mailbox(after, str_c(name))->id.v,
+			.uidnext = 1,
+			.highestmodseq = state->version };
 		memcpy(b->name, name, sizeof(name));
 	} else if (rnd(m, 2) == 0) {
 		e = mailbox_rename(m->f.account, str_c(b->name), str_c(name), &m->f.b.w, &after);
@@ -725,7 +754,8 @@ do_vanished(struct model *m)
 	b = box_of(then, s->box);
 	if (b == NULL || then->version > view_version(s->view))
 		return;
-	e = UNTIL_DONE(&m->f.b, view_vanished_since(s->view, then->version, NULL, &m->f.b.w, &m->f.a, &gone));
+	e = UNTIL_DONE(
+	    &m->f.b, view_vanished_since(s->view, then->version, NULL, &m->f.b.w, &m->f.a, &gone));
 	take_back(m);
 	if (s->view == NULL || e == ERR_IO || e == ERR_FULL || e == ERR_CONFLICT)
 		return;
@@ -748,7 +778,7 @@ do_rest(struct model *m)
 		view_rest(s->view);
 }
 
-/* ---- trouble ---------------------------------------------------------------------------------------------------- */
+/* ---- trouble --------------------------------------------------------------------------------- */
 
 static void
 do_evict(struct model *m)
@@ -769,10 +799,12 @@ reopen(struct model *m)
 
 	fixture_open_store(&m->f);
 	blocker_init(&m->f.b, m->f.kv);
-	MUST(m, UNTIL_DONE(&m->f.b, store_account_open(m->f.store, STR("joe"), ACCOUNT_EXISTING, &m->f.b.w, &m->f.account)) == ERR_OK);
+	MUST(m, UNTIL_DONE(&m->f.b, store_account_open(m->f.store, STR("joe"), ACCOUNT_EXISTING,
+					&m->f.b.w, &m->f.account)) == ERR_OK);
 	s = account_snapshot(m->f.account, NULL);
 	durable = snapshot_version(s);
-	SAY(m, "reopened at %llu, model at %llu\n", (unsigned long long)durable, (unsigned long long)latest(m)->version);
+	SAY(m, "reopened at %llu, model at %llu\n", (unsigned long long)durable,
+	    (unsigned long long)latest(m)->version);
 	while (m->state_count != 0 && latest(m)->version > durable)
 		m->state_count--;
 	MUST(m, m->state_count != 0 && latest(m)->version == durable);
@@ -844,7 +876,8 @@ command(struct model *m)
 	else if (what < 90)
 		do_rest(m);
 	else if (what < 91 && rnd(m, 3) == 0)
-		kv_memory_fail_at(m->f.kv, 1 + rnd(m, 6), (const enum err[]){ ERR_CONFLICT, ERR_FULL, ERR_IO }[rnd(m, 3)]);
+		kv_memory_fail_at(m->f.kv, 1 + rnd(m, 6),
+		    (const enum err[]){ ERR_CONFLICT, ERR_FULL, ERR_IO }[rnd(m, 3)]);
 	else if (what < 92 && rnd(m, 4) == 0)
 		do_power_cut(m);
 	else if (what < 93 && rnd(m, 4) == 0)
@@ -870,8 +903,11 @@ run(uint64_t seed, uint32_t steps, bool is_verbose)
 	for (uint32_t i = 0; snapshot_mailbox_at(s, i) != NULL; i++) {
 		const struct mailbox_info *info = snapshot_mailbox_at(s, i);
 
-		m.states[0].box[n] = (struct m_box){ .id = info->id.v, .uidnext = 1, .highestmodseq = info->highestmodseq };
-		snprintf(m.states[0].box[n++].name, sizeof(m.states[0].box[0].name), "%.*s", STR_F(info->name));
+		m.states[0].box[n] = (struct m_box){
+			.id = info->id.v, .uidnext = 1, .highestmodseq = info->highestmodseq
+		};
+		snprintf(m.states[0].box[n++].name, sizeof(m.states[0].box[0].name), "%.*s",
+		    STR_F(info->name));
 	}
 	snapshot_unref(s);
 	for (m.step = 0; m.step < steps; m.step++)
@@ -903,7 +939,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct test_case cases[] = { TEST(test_model) };
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0,
+		 seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	uint32_t steps = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 400;
 
 	if (argc < 2)

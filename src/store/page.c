@@ -1,11 +1,12 @@
 /*
- * page.c - see page.h. A merge decodes the page into an array with a place for each of its 64 UIDs, applies the operands
- * there and packs it again: a few hundred nanoseconds, whatever the operands.
+ * page.c - see page.h. A merge decodes the page into an array with a place for each of its 64 UIDs,
+ * applies the operands there and packs it again: a few hundred nanoseconds, whatever the operands.
  */
 #include "store/page.h"
 
 /*
- * Operands begin with their kind, a byte of OP_… bits and six zero bytes; docs/file-format.md has the layouts.
+ * Operands begin with their kind, a byte of OP_… bits and six zero bytes; docs/file-format.md has
+ * the layouts.
  */
 enum { OP_APPEND = 'A', OP_SET = 'F', OP_REMOVE = 'R', OP_PRIVATE = 'S' };
 enum {
@@ -16,7 +17,7 @@ enum {
 	PRIVATE_HEADER_BYTES = 24,
 };
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool
 page_is_valid(struct str page)
@@ -39,7 +40,8 @@ page_keywords(struct str page, unsigned index)
 
 	if ((page.p[1] & PAGE_HAS_KEYWORDS) == 0)
 		return (struct keywords){ 0 };
-	p = page.p + PAGE_HEADER_BYTES + (size_t)__builtin_popcountll(page_mask(page)) * PAGE_ENTRY_BYTES;
+	p = page.p + PAGE_HEADER_BYTES +
+	    (size_t)__builtin_popcountll(page_mask(page)) * PAGE_ENTRY_BYTES;
 	p += index * PAGE_KEYWORD_BYTES;
 	return (struct keywords){ { get_le64(p), get_le64(p + 8) } };
 }
@@ -82,7 +84,8 @@ page_entry(struct str page, unsigned index, struct page_entry *out)
 		.saved_s = (int64_t)get_le64(page_column(page, n, COLUMN_SAVED) + index * 8),
 		.msgno = get_le32(page_column(page, n, COLUMN_MSGNO) + index * 4),
 		.flags = get_le16(page_column(page, n, COLUMN_FLAGS) + index * 2),
-		.internal_zone_min = (int16_t)get_le16(page_column(page, n, COLUMN_ZONE) + index * 2),
+		.internal_zone_min =
+		    (int16_t)get_le16(page_column(page, n, COLUMN_ZONE) + index * 2),
 		.keywords = page_keywords(page, index),
 	};
 }
@@ -114,7 +117,7 @@ page_sum(struct str page, struct page_sums *out)
 	*out = s;
 }
 
-/* ---- operands --------------------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static char *
 op_begin(struct buf *op, char kind, char bits, size_t more)
@@ -154,8 +157,8 @@ page_op_append_entry(struct buf *op, unsigned bit, const struct page_entry *e)
 }
 
 void
-page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flags, const struct keywords *keywords,
-    bool is_same)
+page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flags,
+    const struct keywords *keywords, bool is_same)
 {
 	size_t n = is_same ? 1 : (size_t)__builtin_popcountll(mask);
 	bool has_keywords = false;
@@ -204,7 +207,7 @@ page_op_private(struct buf *op, uint64_t modseq, uint64_t mask, uint64_t seen)
 	put_le64(p + 16, seen);
 }
 
-/* ---- merging ---------------------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 /* A page while it is changed. */
 struct work {
@@ -246,13 +249,15 @@ work_store(const struct work *w, struct buf *out)
 			has_keywords = true;
 	}
 	buf_clear(out);
-	size = PAGE_HEADER_BYTES + n * (size_t)(PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
+	size = PAGE_HEADER_BYTES +
+	       n * (size_t)(PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
 	p = buf_reserve(out, size);
 	if (p == NULL)
 		return;
 	memset(p, 0, PAGE_HEADER_BYTES);
 	p[0] = PAGE_FORMAT;
-	p[1] = (char)((has_keywords ? PAGE_HAS_KEYWORDS : 0) | (w->is_damaged ? PAGE_IS_DAMAGED : 0));
+	p[1] =
+	    (char)((has_keywords ? PAGE_HAS_KEYWORDS : 0) | (w->is_damaged ? PAGE_IS_DAMAGED : 0));
 	put_le64(p + 8, w->mask);
 	page = str_make(p, size);
 	for (uint64_t m = w->mask; m != 0; m &= m - 1, i++) {
@@ -260,13 +265,16 @@ work_store(const struct work *w, struct buf *out)
 
 		put_le64((char *)page_column(page, n, COLUMN_MODSEQ) + i * 8, e->modseq);
 		put_le64((char *)page_column(page, n, COLUMN_SIZE) + i * 8, e->size_bytes);
-		put_le64((char *)page_column(page, n, COLUMN_INTERNAL) + i * 8, (uint64_t)e->internal_s);
+		put_le64(
+		    (char *)page_column(page, n, COLUMN_INTERNAL) + i * 8, (uint64_t)e->internal_s);
 		put_le64((char *)page_column(page, n, COLUMN_SAVED) + i * 8, (uint64_t)e->saved_s);
 		put_le32((char *)page_column(page, n, COLUMN_MSGNO) + i * 4, e->msgno);
 		put_le16((char *)page_column(page, n, COLUMN_FLAGS) + i * 2, e->flags);
-		put_le16((char *)page_column(page, n, COLUMN_ZONE) + i * 2, (uint16_t)e->internal_zone_min);
+		put_le16((char *)page_column(page, n, COLUMN_ZONE) + i * 2,
+		    (uint16_t)e->internal_zone_min);
 		if (has_keywords) {
-			char *k = (char *)page_column(page, n, PAGE_ENTRY_BYTES) + i * PAGE_KEYWORD_BYTES;
+			char *k =
+			    (char *)page_column(page, n, PAGE_ENTRY_BYTES) + i * PAGE_KEYWORD_BYTES;
 
 			put_le64(k, e->keywords.w[0]);
 			put_le64(k + 8, e->keywords.w[1]);
@@ -328,7 +336,8 @@ apply_set(struct work *w, struct str op, uint8_t bits)
 			e->flags = get_le16(p) & FLAGS_STORABLE;
 			e->keywords = (struct keywords){ { 0, 0 } };
 			if ((bits & OP_HAS_KEYWORDS) != 0)
-				e->keywords = (struct keywords){ { get_le64(p + 2), get_le64(p + 10) } };
+				e->keywords =
+				    (struct keywords){ { get_le64(p + 2), get_le64(p + 10) } };
 		}
 		if ((bits & OP_IS_SAME) == 0)
 			p += one;
@@ -380,13 +389,15 @@ page_with_ghosts(struct str page, struct str old, uint64_t mask, struct buf *out
 	work_store(&w, out);
 }
 
-/* ---- private pages ---------------------------------------------------------------------------------------------- */
+/* ---- private pages --------------------------------------------------------------------------- */
 
 bool
 page_private_is_valid(struct str page)
 {
-	return page.n == 0 || (page.n >= PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT &&
-	    page.n == PRIVATE_HEADER_BYTES + (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
+	return page.n == 0 ||
+	       (page.n >= PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT &&
+		   page.n == PRIVATE_HEADER_BYTES +
+				 (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
 }
 
 bool
@@ -422,7 +433,8 @@ private_merge(struct str base, const struct str *operands, size_t count, struct 
 		mask = get_le64(base.p + 8);
 		seen = get_le64(base.p + 16);
 		for (uint64_t m = mask; m != 0; m &= m - 1)
-			modseqs[__builtin_ctzll(m)] = get_le64(base.p + PRIVATE_HEADER_BYTES + n++ * 8);
+			modseqs[__builtin_ctzll(m)] =
+			    get_le64(base.p + PRIVATE_HEADER_BYTES + n++ * 8);
 	}
 	for (size_t i = 0; i < count; i++) {
 		const char *o = operands[i].p + OP_HEADER_BYTES;
@@ -466,7 +478,10 @@ is_private(struct str base, const struct str *operands, size_t count)
 	return count != 0 && operands[0].n != 0 && operands[0].p[0] == OP_PRIVATE;
 }
 
-/* The usual operand, flags of messages without keywords, patches two columns of a copy; false when it is not that. */
+/*
+ * The usual operand, flags of messages without keywords, patches two columns of a copy; false when
+ * it is not that.
+ */
 static bool
 set_in_place(struct str base, struct str op, struct buf *out)
 {
@@ -476,8 +491,8 @@ set_in_place(struct str base, struct str op, struct buf *out)
 	const char *values;
 	struct str page;
 
-	if (op.n < OP_HEADER_BYTES + 16 || op.p[0] != OP_SET || (op.p[1] & OP_HAS_KEYWORDS) != 0 || base.n == 0 ||
-	    !page_is_valid(base) || (base.p[1] & PAGE_HAS_KEYWORDS) != 0)
+	if (op.n < OP_HEADER_BYTES + 16 || op.p[0] != OP_SET || (op.p[1] & OP_HAS_KEYWORDS) != 0 ||
+	    base.n == 0 || !page_is_valid(base) || (base.p[1] & PAGE_HAS_KEYWORDS) != 0)
 		return false;
 	modseq = get_le64(op.p + OP_HEADER_BYTES);
 	mask = get_le64(op.p + OP_HEADER_BYTES + 8);

@@ -1,7 +1,8 @@
 /*
- * retention.c - the end of the past: undo records older than the retention go, and what they hold with them; the change log is
- * cut when it gets long. On a job thread, one account at a time, and only by transactions that no version depends on: a
- * message whose last entry went with an undo record is reached from nowhere, so nobody can link it anew meanwhile.
+ * retention.c - the end of the past: undo records older than the retention go, and what they hold
+ * with them; the change log is cut when it gets long. On a job thread, one account at a time, and
+ * only by transactions that no version depends on: a message whose last entry went with an undo
+ * record is reached from nowhere, so nobody can link it anew meanwhile.
  */
 #include "store/commit_int.h"
 
@@ -90,8 +91,12 @@ unversioned(struct account *a)
 static enum err
 drop_pages(struct account *a, struct mailbox_id id, struct losses *l)
 {
-	struct row_key from = row_key_page(id, 0), to = row_key_page((struct mailbox_id){ id.v + 1 }, 0);
-	struct kv_range range = { .kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to), .limit = PURGE_PAGES };
+	struct row_key from = row_key_page(id, 0),
+		       to = row_key_page((struct mailbox_id){ id.v + 1 }, 0);
+	struct kv_range range = { .kind = KV_PAGE,
+		.from = row_key_str(&from),
+		.to = row_key_str(&to),
+		.limit = PURGE_PAGES };
 	size_t count = PURGE_PAGES;
 	enum err e = ERR_OK;
 
@@ -161,11 +166,16 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 	return commit_losses(a, t, l);
 }
 
-/* Records whose time is over, oldest first; false when there are no more. *next_ms_out: when the oldest left is due. */
+/*
+ * Records whose time is over, oldest first; false when there are no more. *next_ms_out: when the
+ * oldest left is due.
+ */
 static enum err
 drop_round(struct account *a, int64_t until_ms, int64_t *oldest_ms_out, bool *more_out)
 {
-	struct kv_range range = { .kind = KV_LOG, .from = STR("U"), .to = STR("V"), .limit = ROUND_RECORDS };
+	struct kv_range range = {
+		.kind = KV_LOG, .from = STR("U"), .to = STR("V"), .limit = ROUND_RECORDS
+	};
 	struct losses l = { 0 };
 	struct kv_rows *rows = NULL;
 	enum err e;
@@ -206,7 +216,8 @@ cut_log(struct account *a)
 
 		for (uint32_t i = 0; i < c->base->count; i++) {
 			struct mailbox_id id = snapshot_state(c->base, i)->info.id;
-			struct row_key from = row_key_vanished(id, 0), to = row_key_vanished(id, floor + 1);
+			struct row_key from = row_key_vanished(id, 0),
+				       to = row_key_vanished(id, floor + 1);
 
 			kv_del_range(c->txn, KV_LOG, row_key_str(&from), row_key_str(&to));
 		}
@@ -224,7 +235,8 @@ retention_tick(struct account *a)
 {
 	struct store *s = a->store;
 	struct clock *clock = s->o.clock;
-	int64_t now_ms = clock->wall_ms(clock), retention_ms = (int64_t)s->o.retention_s * 1000, oldest_ms;
+	int64_t now_ms = clock->wall_ms(clock), retention_ms = (int64_t)s->o.retention_s * 1000,
+		oldest_ms;
 	bool more = true;
 	enum err e = ERR_OK;
 

@@ -6,7 +6,7 @@
 enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = 52 };
 enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
 
-/* ---- keys ------------------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static struct row_key
 key(char letter)
@@ -40,8 +40,16 @@ key_u64_u64(char letter, uint64_t a, uint64_t b)
 struct row_key row_key_account(void) { return key('A'); }
 struct row_key row_key_mailbox(struct mailbox_id id) { return key_u64('M', id.v); }
 struct row_key row_key_status(struct mailbox_id id) { return key_u64('S', id.v); }
-struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user) { return key_u64_u64('Q', id.v, user); }
-struct row_key row_key_vanished(struct mailbox_id id, uint64_t version) { return key_u64_u64('V', id.v, version); }
+struct row_key
+row_key_private_sums(struct mailbox_id id, uint64_t user)
+{
+	return key_u64_u64('Q', id.v, user);
+}
+struct row_key
+row_key_vanished(struct mailbox_id id, uint64_t version)
+{
+	return key_u64_u64('V', id.v, version);
+}
 struct row_key row_key_undo(uint64_t version) { return key_u64('U', version); }
 struct row_key row_key_next_account(void) { return key('N'); }
 struct row_key row_key_dying(uint64_t account) { return key_u64('D', account); }
@@ -93,7 +101,8 @@ row_key_parse_page(struct str k, struct mailbox_id *id_out, uint32_t *page_out)
 }
 
 bool
-row_key_parse_private(struct str k, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out)
+row_key_parse_private(
+    struct str k, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out)
 {
 	if (k.n != 21 || k.p[0] != 'Q')
 		return false;
@@ -122,10 +131,18 @@ parse_u64(struct str k, char letter, uint64_t *out)
 	return true;
 }
 
-bool row_key_parse_undo(struct str k, uint64_t *version_out) { return parse_u64(k, 'U', version_out); }
-bool row_key_parse_dying(struct str k, uint64_t *account_out) { return parse_u64(k, 'D', account_out); }
+bool
+row_key_parse_undo(struct str k, uint64_t *version_out)
+{
+	return parse_u64(k, 'U', version_out);
+}
+bool
+row_key_parse_dying(struct str k, uint64_t *account_out)
+{
+	return parse_u64(k, 'D', account_out);
+}
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 void
 account_row_encode(const struct account_row *r, struct buf *out)
@@ -151,7 +168,8 @@ account_row_encode(const struct account_row *r, struct buf *out)
 enum err
 account_row_decode(struct str row, struct account_row *out)
 {
-	if (row.n < ACCOUNT_BYTES || row.n > ACCOUNT_BYTES + USER_NAME_MAX || row.p[0] != ROW_FORMAT)
+	if (row.n < ACCOUNT_BYTES || row.n > ACCOUNT_BYTES + USER_NAME_MAX ||
+	    row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
 	*out = (struct account_row){
 		.next_msgno = get_le32(row.p + 4),
@@ -176,7 +194,8 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 		return;
 	memset(p, 0, MAILBOX_BYTES);
 	p[0] = ROW_FORMAT;
-	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) | (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0));
+	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) |
+		      (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0));
 	put_le16(p + 2, (uint16_t)r->name.n);
 	put_le64(p + 8, r->parent);
 	put_le32(p + 16, r->uidvalidity);
@@ -209,8 +228,9 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 		.keywords = keywords,
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
-	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n || out->keyword_count > KEYWORDS_MAX ||
-	    out->keyword_count < KEYWORDS_REGISTERED || memchr(rest.p, '/', name) != NULL)
+	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n ||
+	    out->keyword_count > KEYWORDS_MAX || out->keyword_count < KEYWORDS_REGISTERED ||
+	    memchr(rest.p, '/', name) != NULL)
 		return ERR_CORRUPT;
 	out->name = str_sub(rest, 0, name);
 	rest = str_sub(rest, name, rest.n);
@@ -324,7 +344,8 @@ vanished_row_decode(struct str row, struct rangeset *out)
 	while (row.n != 0) {
 		uint32_t gap, more;
 
-		if (!varint_take(&row, &gap) || !varint_take(&row, &more) || gap == 0 || at + gap + more > UINT32_MAX)
+		if (!varint_take(&row, &gap) || !varint_take(&row, &more) || gap == 0 ||
+		    at + gap + more > UINT32_MAX)
 			return ERR_CORRUPT;
 		rangeset_add(out, (uint32_t)at + gap, (uint32_t)at + gap + more);
 		at += (uint64_t)gap + more;

@@ -26,7 +26,8 @@ fuzz_page(struct str in)
 		page_sum(in, &sums);
 		tree_edit_put(&edit, 5, in);
 		tree_edit_merge(&edit, 5, operands[1]);
-		for (uint32_t uid = 0; tree_next(tree_edit_now(&edit), uid, TREE_ANY, &at); uid = at.uid + 1)
+		for (uint32_t uid = 0; tree_next(tree_edit_now(&edit), uid, TREE_ANY, &at);
+		     uid = at.uid + 1)
 			must(at.uid / PAGE_UIDS == 5);
 		tree_unref(tree_edit_end(&edit));
 	}

@@ -1,12 +1,12 @@
 /*
- * snapshot.c - immutable snapshots of an account: an array of mailbox states in chunks, so that a commit which changes one
- * mailbox copies one chunk, whatever their number.
+ * snapshot.c - immutable snapshots of an account: an array of mailbox states in chunks, so that a
+ * commit which changes one mailbox copies one chunk, whatever their number.
  */
 #include "store/account_int.h"
 
 #include <stdlib.h>
 
-/* ---- descs and states ------------------------------------------------------------------------------------------- */
+/* ---- descs and states ------------------------------------------------------------------------ */
 
 static struct str
 text_put(char **at, struct str text)
@@ -37,7 +37,8 @@ mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str
 	d->name = text_put(&at, name);
 	d->row.name = leaf == SIZE_MAX ? d->name : str_sub(d->name, leaf + 1, d->name.n);
 	for (uint32_t i = 0; i < row->keyword_count; i++)
-		keywords[i] = i < KEYWORDS_REGISTERED ? row->keywords[i] : text_put(&at, row->keywords[i]);
+		keywords[i] =
+		    i < KEYWORDS_REGISTERED ? row->keywords[i] : text_put(&at, row->keywords[i]);
 	d->row.keywords = keywords;
 	return d;
 }
@@ -146,7 +147,7 @@ mailbox_state_status(const struct mailbox_state *s, struct status_row *out)
 	};
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool
 is_inbox(struct str name)
@@ -180,15 +181,16 @@ mailbox_name_is_below(struct str b, struct str a)
 struct str
 mailbox_name_canonical(struct str name, char *space)
 {
-	if (name.n < 5 || name.n > MAILBOX_NAME_MAX || !str_eq_nocase(str_sub(name, 0, 5), STR("INBOX")) ||
-	    (name.n > 5 && name.p[5] != '/') || memcmp(name.p, "INBOX", 5) == 0)
+	if (name.n < 5 || name.n > MAILBOX_NAME_MAX ||
+	    !str_eq_nocase(str_sub(name, 0, 5), STR("INBOX")) || (name.n > 5 && name.p[5] != '/') ||
+	    memcmp(name.p, "INBOX", 5) == 0)
 		return name;
 	memcpy(space, name.p, name.n);
 	memcpy(space, "INBOX", 5);
 	return str_make(space, name.n);
 }
 
-/* ---- snapshots -------------------------------------------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------------- */
 
 static uint32_t
 chunk_count(uint32_t states)
@@ -220,7 +222,10 @@ snapshot_new(struct account *a, uint64_t version, const struct account_row *row,
 	return s;
 }
 
-/* Whether there is something to select below, for all: they are sorted, so what is below a name follows it. */
+/*
+ * Whether there is something to select below, for all: they are sorted, so what is below a name
+ * follows it.
+ */
 static void
 find_children(struct mailbox_state **states, uint32_t count)
 {
@@ -230,9 +235,11 @@ find_children(struct mailbox_state **states, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct str name = states[i]->info.name;
 
-		while (depth != 0 && !mailbox_name_is_below(name, states[above[depth - 1]]->info.name))
+		while (
+		    depth != 0 && !mailbox_name_is_below(name, states[above[depth - 1]]->info.name))
 			depth--;
-		for (uint32_t d = depth; d != 0 && !states[i]->info.is_noselect && !has[above[d - 1]]; d--)
+		for (uint32_t d = depth;
+		     d != 0 && !states[i]->info.is_noselect && !has[above[d - 1]]; d--)
 			has[above[d - 1]] = true;
 		if (depth <= MAILBOX_DEPTH_MAX)
 			above[depth++] = i;
@@ -258,8 +265,8 @@ place_cmp(const void *a, const void *b)
 }
 
 struct snapshot *
-snapshot_build(struct account *a, uint64_t version, const struct account_row *row, struct mailbox_state **states,
-    uint32_t count)
+snapshot_build(struct account *a, uint64_t version, const struct account_row *row,
+    struct mailbox_state **states, uint32_t count)
 {
 	struct snapshot *s = snapshot_new(a, version, row, count);
 
@@ -293,8 +300,8 @@ chunk_own(struct state_chunk *from)
 }
 
 struct snapshot *
-snapshot_change(const struct snapshot *base, uint64_t version, const struct account_row *row, const uint32_t *at,
-    struct mailbox_state *const *states, uint32_t count)
+snapshot_change(const struct snapshot *base, uint64_t version, const struct account_row *row,
+    const uint32_t *at, struct mailbox_state *const *states, uint32_t count)
 {
 	struct snapshot *s = snapshot_new(base->account, version, row, base->count);
 	uint32_t chunks = chunk_count(base->count), next = 0;

@@ -4,8 +4,9 @@
  *     FINDING ── its row in the directory ──▶ LOADING ── its rows ──────────────▶ READY
  *        └─ none ─▶ MISSING ─▶ NUMBERING ── an id ──▶ CREATING ── first commit ──▶ READY
  *
- * Each step is begun by a caller of store_account_open() and ends in an engine's thread (step_done), which wakes the callers;
- * one of them takes the next step. What failed is told once and forgotten.
+ * Each step is begun by a caller of store_account_open() and ends in an engine's thread
+ * (step_done), which wakes the callers; one of them takes the next step. What failed is told once
+ * and forgotten.
  */
 #include "store/commit_int.h"
 
@@ -16,7 +17,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { CACHE_BYTES = 32 << 20, MESSAGE_MAX_BYTES = 64 << 20, MAILBOXES_MAX = 10000, IDLE_ACCOUNT_US = 60000000 };
+enum {
+	CACHE_BYTES = 32 << 20,
+	MESSAGE_MAX_BYTES = 64 << 20,
+	MAILBOXES_MAX = 10000,
+	IDLE_ACCOUNT_US = 60000000
+};
 
 static bool
 account_has_user(const void *item, const void *key)
@@ -121,7 +127,7 @@ store_discard(struct store *s)
 	free(s);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static struct account *
 account_new(struct store *s, struct str user)
@@ -163,7 +169,8 @@ step_done(void *ctx, enum err e, struct kv_rows *rows)
 
 /* Begins a step that is a load; s->lock held. */
 static void
-step_load(struct account *a, enum account_state state, struct account_id from, const struct kv_range *ranges, size_t count)
+step_load(struct account *a, enum account_state state, struct account_id from,
+    const struct kv_range *ranges, size_t count)
 {
 	struct kv_rows *rows = NULL;
 	enum err e;
@@ -189,7 +196,8 @@ step_find(struct account *a, enum account_state state)
 
 	row_key_user(&key, a->user);
 	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = buf_str(&key), .is_exact = true };
-	ranges[1] = (struct kv_range){ .kind = KV_ROW, .from = row_key_str(&next), .is_exact = true };
+	ranges[1] =
+	    (struct kv_range){ .kind = KV_ROW, .from = row_key_str(&next), .is_exact = true };
 	step_load(a, state, ACCOUNT_SYSTEM, ranges, state == ACCOUNT_FINDING ? 1 : 2);
 }
 
@@ -240,15 +248,24 @@ first_mailbox(struct commit *c, struct str name, uint32_t special_use)
 	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
 }
 
-/* The account gets an id and its mailboxes, in one commit with its row in the directory; s->lock held. */
+/*
+ * The account gets an id and its mailboxes, in one commit with its row in the directory; s->lock
+ * held.
+ */
 static void
 create(struct store *s, struct account *a, uint64_t directory_version, uint64_t id)
 {
-	static const struct { struct str name; uint32_t use; } first[] = {
-		{ STR_INIT("INBOX"), 0 }, { STR_INIT("Archive"), USE_ARCHIVE }, { STR_INIT("Drafts"), USE_DRAFTS },
-		{ STR_INIT("Junk"), USE_JUNK }, { STR_INIT("Sent"), USE_SENT }, { STR_INIT("Trash"), USE_TRASH },
+	static const struct { struct str name; uint32_t use;
+	} first[] = {
+		{ STR_INIT("INBOX"), 0 },
+		{ STR_INIT("Archive"), USE_ARCHIVE },
+		{ STR_INIT("Drafts"), USE_DRAFTS },
+		{ STR_INIT("Junk"), USE_JUNK },
+		{ STR_INIT("Sent"), USE_SENT },
+		{ STR_INIT("Trash"), USE_TRASH },
 	};
-	struct kv_txn *t = kv_txn_new(s->o.kv, ACCOUNT_SYSTEM, directory_version, directory_version + 1);
+	struct kv_txn *t =
+	    kv_txn_new(s->o.kv, ACCOUNT_SYSTEM, directory_version, directory_version + 1);
 	struct commit_set set = { .store = s, .count = 1, .directory = t, .fn = created, .ctx = a };
 	struct row_key next = row_key_next_account();
 	BUF_CLEAN struct buf key = BUF_MAX(USER_NAME_MAX + 1);
@@ -387,7 +404,8 @@ advance(struct store *s, struct account *a)
 
 /* One step towards the account; s->lock held. ERR_WAIT: w waits. ERR_OK with *out NULL: again. */
 static enum err
-open_step(struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+open_step(
+    struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
 {
 	struct account *a = hash_find(&s->by_user, str_hash(user, 0), &user);
 	enum err e;
@@ -440,7 +458,8 @@ open_step(struct store *s, struct str user, enum account_open how, struct waiter
 }
 
 enum err
-store_account_open(struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+store_account_open(
+    struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
 {
 	struct account *a = NULL;
 	enum err e;
@@ -457,17 +476,19 @@ store_account_open(struct store *s, struct str user, enum account_open how, stru
 	return e;
 }
 
-/* ---- housekeeping ----------------------------------------------------------------------------------------------- */
+/* ---- housekeeping ---------------------------------------------------------------------------- */
 
 /* Closes what nobody has used for a while; s->lock held. */
 static void
 close_idle(struct store *s, int64_t now_us)
 {
 	list_each(&s->accounts, a, struct account, in_store) {
-		bool is_settled = a->state == ACCOUNT_READY || a->state == ACCOUNT_BROKEN || a->state == ACCOUNT_MISSING ||
-		    (a->is_step_done && a != s->numbering);
+		bool is_settled = a->state == ACCOUNT_READY || a->state == ACCOUNT_BROKEN ||
+				  a->state == ACCOUNT_MISSING ||
+				  (a->is_step_done && a != s->numbering);
 
-		if (is_settled && now_us - atomic_load(&a->used_us) > IDLE_ACCOUNT_US && account_is_idle(a)) {
+		if (is_settled && now_us - atomic_load(&a->used_us) > IDLE_ACCOUNT_US &&
+		    account_is_idle(a)) {
 			forget(s, a);
 			account_free(a);
 		}

@@ -1,6 +1,7 @@
 /*
- * threads_test.c - threads that change one account at once, each with a view of its own that is told everything by differences
- * alone: it must stay what it would be if it were opened anew. Built with -Db_sanitize=thread it is the proof of the locking.
+ * threads_test.c - threads that change one account at once, each with a view of its own that is
+ * told everything by differences alone: it must stay what it would be if it were opened anew. Built
+ * with -Db_sanitize=thread it is the proof of the locking.
  *
  *     threads_test [commands a thread [directory for RocksDB]]
  */
@@ -59,7 +60,8 @@ append(struct worker *w, struct mailbox_id box)
 	while (text.n != 0 && UNTIL_DONE(&w->b, arrival_write(m, text, &taken, &w->b.w)) == ERR_OK)
 		text = str_sub(text, taken, text.n);
 	CHECK(arrival_finish(m) == ERR_OK);
-	CHECK(UNTIL_DONE(&w->b, messages_append(w->f->account, box, &add, 1, &w->b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->b, messages_append(w->f->account, box, &add, 1, &w->b.w, &uid,
+				    &validity, &after)) == ERR_OK);
 	arrival_unref(m);
 	w->appended++;
 	keep(w, after);
@@ -73,12 +75,15 @@ refresh(struct worker *w)
 	struct entry e;
 	uint32_t uid = 0;
 
-	CHECK(UNTIL_DONE(&w->b, view_refresh(w->view, s, rnd(w, 3) == 0 ? TELL_NO_EXPUNGE : TELL_ALL, &w->b.w, &w->a, &ch)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&w->b, view_refresh(w->view, s, rnd(w, 3) == 0 ? TELL_NO_EXPUNGE : TELL_ALL,
+				  &w->b.w, &w->a, &ch)) == ERR_OK);
 	if (ch.vanished != NULL) {
 		for (size_t i = 0; i < ch.vanished->n; i++)
 			rangeset_remove(&w->told, ch.vanished->r[i].first, ch.vanished->r[i].last);
 	}
-	while (rangeset_count(&w->told) < ch.exists && view_next(w->view, rangeset_max(&w->told) + 1, &e, NULL))
+	while (rangeset_count(&w->told) < ch.exists &&
+	       view_next(w->view, rangeset_max(&w->told) + 1, &e, NULL))
 		rangeset_add_one(&w->told, e.uid.v);
 	CHECK_U64(rangeset_count(&w->told), view_exists(w->view));
 	for (size_t i = 0; i < w->told.n; i++) {
@@ -92,7 +97,8 @@ refresh(struct worker *w)
 static void
 change(struct worker *w)
 {
-	struct flags_change flags = { .op = (enum flags_op)rnd(w, 3), .flags = (uint16_t)rnd(w, 32) };
+	struct flags_change flags = { .op = (enum flags_op)rnd(w, 3),
+		.flags = (uint16_t)rnd(w, 32) };
 	uint32_t cursor = 0, first = 1 + (uint32_t)rnd(w, view_mailbox(w->view)->uidnext);
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset changed = RANGESET_NONE;
@@ -100,7 +106,8 @@ change(struct worker *w)
 
 	rangeset_add(&uids, first, first + (uint32_t)rnd(w, 80));
 	while (cursor != UINT32_MAX) {
-		CHECK(UNTIL_DONE(&w->b, messages_store(w->view, &uids, &flags, &cursor, &w->b.w, &changed, &changed, &after)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->b, messages_store(w->view, &uids, &flags, &cursor, &w->b.w,
+					    &changed, &changed, &after)) == ERR_OK);
 		keep(w, after);
 	}
 }
@@ -113,7 +120,8 @@ expunge(struct worker *w)
 	uint32_t cursor = 0;
 
 	while (cursor != UINT32_MAX) {
-		CHECK(UNTIL_DONE(&w->b, messages_expunge(w->view, NULL, &cursor, &w->b.w, &gone, &after)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->b, messages_expunge(w->view, NULL, &cursor, &w->b.w, &gone,
+					    &after)) == ERR_OK);
 		keep(w, after);
 	}
 	w->expunged += rangeset_count(&gone);
@@ -127,8 +135,10 @@ copy(struct worker *w, struct mailbox_id from)
 	struct copied copied;
 	enum err e;
 
-	rangeset_add(&uids, 1 + (uint32_t)rnd(w, view_mailbox(w->view)->uidnext), view_mailbox(w->view)->uidnext);
-	e = UNTIL_DONE(&w->b, messages_copy(w->view, &uids, w->f->account, from, &w->b.w, &w->a, &copied, &after));
+	rangeset_add(&uids, 1 + (uint32_t)rnd(w, view_mailbox(w->view)->uidnext),
+	    view_mailbox(w->view)->uidnext);
+	e = UNTIL_DONE(&w->b,
+	    messages_copy(w->view, &uids, w->f->account, from, &w->b.w, &w->a, &copied, &after));
 	CHECK(e == ERR_OK || e == ERR_EXPUNGED);
 	if (e == ERR_OK && rangeset_count(copied.to) != rangeset_count(copied.from))
 		CHECK(false);
@@ -163,7 +173,8 @@ work(void *arg)
 		else if (what < 90)
 			account_evict(w->f->account);
 		else if (w->own != NULL)
-			CHECK(UNTIL_DONE(&w->b, account_wait_durable(w->f->account, snapshot_version(w->own), &w->b.w)) == ERR_OK);
+			CHECK(UNTIL_DONE(&w->b, account_wait_durable(w->f->account,
+						    snapshot_version(w->own), &w->b.w)) == ERR_OK);
 	}
 	waiter_cancel(&w->b.w);
 	return NULL;
@@ -193,9 +204,11 @@ test_threads(void)
 	blocker_init(&f.b, NULL);
 	fixture_open_store(&f);
 	f.store->o.cache_bytes = 1;	/* evict whatever can go */
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_CREATE, &f.b.w, &f.account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_CREATE, &f.b.w,
+				   &f.account)) == ERR_OK);
 	for (int i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){ .f = &f, .random = (uint64_t)i * 99 + 5, .commands = rounds };
+		workers[i] =
+		    (struct worker){ .f = &f, .random = (uint64_t)i * 99 + 5, .commands = rounds };
 		blocker_init(&workers[i].b, NULL);
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
 	}
@@ -212,10 +225,29 @@ test_threads(void)
 	fixture_done(&f);
 }
 
+/* The same on the engine that servers run on, in a directory of its own. */
+static void
+test_threads_rocks(void)
+{
+	char dir[] = "/tmp/store-threads-XXXXXX", command[64];
+
+	if (rocks_dir != NULL) {
+		test_threads();
+		return;
+	}
+	if (!CHECK(mkdtemp(dir) != NULL))
+		return;
+	rocks_dir = dir;
+	test_threads();
+	rocks_dir = NULL;
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	CHECK(system(command) == 0);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct test_case cases[] = { TEST(test_threads) };
+	static const struct test_case cases[] = { TEST(test_threads), TEST(test_threads_rocks) };
 
 	rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : rounds;
 	rocks_dir = argc > 2 ? argv[2] : NULL;

@@ -1,7 +1,8 @@
 /*
- * tree.c - see tree.h. A node of height 0 is a page; one of height h has 64 places for trees of height h - 1, so the root's
- * height grows with the highest UID. While an edit is on, the nodes that it made are marked fresh: only they change in
- * place, they hang together below the root, and the end of the edit takes their marks off.
+ * tree.c - see tree.h. A node of height 0 is a page; one of height h has 64 places for trees of
+ * height h - 1, so the root's height grows with the highest UID. While an edit is on, the nodes
+ * that it made are marked fresh: only they change in place, they hang together below the root, and
+ * the end of the edit takes their marks off.
  */
 #include "store/tree.h"
 
@@ -35,12 +36,28 @@ static const struct page_sums no_sums;
 
 static struct leaf *leaf_of(const struct tree *t) { return container_of(t, struct leaf, t); }
 static struct node *node_of(const struct tree *t) { return container_of(t, struct node, t); }
-static struct str leaf_str(const struct tree *t) { return str_make(leaf_of(t)->bytes, leaf_of(t)->n); }
-static unsigned place(uint32_t page, unsigned height) { return page >> FANOUT_BITS * (height - 1) & (FANOUT - 1); }
-static bool covers(unsigned height, uint32_t page) { return FANOUT_BITS * height >= 32 || page >> FANOUT_BITS * height == 0; }
+static struct str
+leaf_str(const struct tree *t)
+{
+	return str_make(leaf_of(t)->bytes, leaf_of(t)->n);
+}
+static unsigned
+place(uint32_t page, unsigned height)
+{
+	return page >> FANOUT_BITS * (height - 1) & (FANOUT - 1);
+}
+static bool
+covers(unsigned height, uint32_t page)
+{
+	return FANOUT_BITS * height >= 32 || page >> FANOUT_BITS * height == 0;
+}
 static uint64_t from_bit(unsigned bit) { return bit >= 64 ? 0 : ~(uint64_t)0 << bit; }
 /* First page of the child in that place of a node whose first page is `base`. */
-static uint32_t child_base(uint32_t base, unsigned i, unsigned height) { return base + (i << FANOUT_BITS * (height - 1)); }
+static uint32_t
+child_base(uint32_t base, unsigned i, unsigned height)
+{
+	return base + (i << FANOUT_BITS * (height - 1));
+}
 
 struct tree *
 tree_ref(struct tree *t)
@@ -80,10 +97,12 @@ size_t
 tree_bytes(const struct tree *t)
 {
 	/* Pages hold an entry each; a node stands over at most 4096 of them. */
-	return t == NULL ? 0 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + sizeof(struct leaf) + t->height * sizeof(struct node);
+	return t == NULL ? 0
+			 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + sizeof(struct leaf) +
+			       t->height * sizeof(struct node);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct str
 tree_page(const struct tree *t, uint32_t page)
@@ -118,7 +137,8 @@ tree_private(const struct tree *private_pages, uint32_t uid, struct page_entry *
 	uint64_t modseq;
 	bool is_seen;
 
-	if (private_pages == NULL || !page_private(tree_page(private_pages, uid / PAGE_UIDS), uid % PAGE_UIDS, &is_seen, &modseq))
+	if (private_pages == NULL || !page_private(tree_page(private_pages, uid / PAGE_UIDS),
+					 uid % PAGE_UIDS, &is_seen, &modseq))
 		return;
 	e->flags = (uint16_t)((e->flags & ~FLAG_SEEN) | (is_seen ? FLAG_SEEN : 0));
 	e->modseq = MAX(e->modseq, modseq);
@@ -132,14 +152,16 @@ may_have(const struct tree *t, const struct tree_want *want)
 
 	if (s->modseq <= want->modseq_above)
 		return false;
-	if (((want->set & FLAG_SEEN) != 0 && s->unseen == s->count) || ((want->unset & FLAG_SEEN) != 0 && s->unseen == 0))
+	if (((want->set & FLAG_SEEN) != 0 && s->unseen == s->count) ||
+	    ((want->unset & FLAG_SEEN) != 0 && s->unseen == 0))
 		return false;
 	return ((want->set & FLAG_DELETED) == 0 || s->deleted != 0) &&
 	    ((want->unset & FLAG_DELETED) == 0 || s->deleted != s->count);
 }
 
 static bool
-leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct tree_want *want, struct tree_at *out)
+leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct tree_want *want,
+    struct tree_at *out)
 {
 	struct str page = leaf_str(t);
 	uint64_t mask = page_mask(page);
@@ -148,7 +170,8 @@ leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct t
 		unsigned bit = (unsigned)__builtin_ctzll(m), i = page_index(mask, bit);
 		uint16_t flags = page_flags(page, i);
 
-		if (page_modseq(page, i) <= want->modseq_above || (flags & want->set) != want->set || (flags & want->unset) != 0)
+		if (page_modseq(page, i) <= want->modseq_above ||
+		    (flags & want->set) != want->set || (flags & want->unset) != 0)
 			continue;
 		out->uid = base_uid + bit;
 		out->before += i;
@@ -159,9 +182,13 @@ leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct t
 	return false;
 }
 
-/* Looks below t, whose first page is base, for UIDs of at least from; out->before counts what is left of t. */
+/*
+ * Looks below t, whose first page is base, for UIDs of at least from; out->before counts what is
+ * left of t.
+ */
 static bool
-next_below(const struct tree *t, uint32_t base, uint32_t from, const struct tree_want *want, struct tree_at *out)
+next_below(const struct tree *t, uint32_t base, uint32_t from, const struct tree_want *want,
+    struct tree_at *out)
 {
 	uint32_t before = out->before, from_page = from / PAGE_UIDS;
 	const struct node *n = node_of(t);
@@ -169,11 +196,16 @@ next_below(const struct tree *t, uint32_t base, uint32_t from, const struct tree
 	if (!may_have(t, want))
 		return false;
 	if (t->height == 0)
-		return leaf_next(t, base * PAGE_UIDS, base < from_page ? 64 : base == from_page ? from % PAGE_UIDS : 0, want, out);
+		return leaf_next(t, base * PAGE_UIDS,
+		    base < from_page    ? 64
+		    : base == from_page ? from % PAGE_UIDS
+					: 0,
+		    want, out);
 	for (uint64_t m = n->mask; m != 0; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 		uint32_t first = child_base(base, i, t->height);
-		bool is_left = (uint64_t)first + ((uint64_t)1 << FANOUT_BITS * (t->height - 1u)) <= from_page;
+		bool is_left =
+		    (uint64_t)first + ((uint64_t)1 << FANOUT_BITS * (t->height - 1u)) <= from_page;
 
 		out->before = before;
 		if (!is_left && next_below(n->child[i], first, from, want, out))
@@ -245,7 +277,7 @@ tree_last(const struct tree *t)
 	return t == NULL ? 0 : tree_select(t, t->sums.count - 1);
 }
 
-/* ---- differences ------------------------------------------------------------------------------------------------ */
+/* ---- differences ----------------------------------------------------------------------------- */
 
 struct diff {
 	tree_diff_fn *fn;
@@ -264,14 +296,16 @@ child_at(const struct tree *t, unsigned height, unsigned i)
 }
 
 static bool
-diff_below(const struct diff *d, const struct tree *a, const struct tree *b, unsigned height, uint32_t base)
+diff_below(const struct diff *d, const struct tree *a, const struct tree *b, unsigned height,
+    uint32_t base)
 {
 	uint64_t mask = 1;
 
 	if (a == b)
 		return true;
 	if (height == 0)
-		return d->fn(d->ctx, base, a != NULL ? leaf_str(a) : STR_NONE, b != NULL ? leaf_str(b) : STR_NONE);
+		return d->fn(d->ctx, base, a != NULL ? leaf_str(a) : STR_NONE,
+		    b != NULL ? leaf_str(b) : STR_NONE);
 	if (a != NULL && a->height == height)
 		mask |= node_of(a)->mask;
 	if (b != NULL && b->height == height)
@@ -279,7 +313,8 @@ diff_below(const struct diff *d, const struct tree *a, const struct tree *b, uns
 	for (uint64_t m = mask; m != 0; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 
-		if (!diff_below(d, child_at(a, height, i), child_at(b, height, i), height - 1, child_base(base, i, height)))
+		if (!diff_below(d, child_at(a, height, i), child_at(b, height, i), height - 1,
+			child_base(base, i, height)))
 			return false;
 	}
 	return true;
@@ -294,7 +329,7 @@ tree_diff(const struct tree *before, const struct tree *after, tree_diff_fn *fn,
 	return diff_below(&d, before, after, MAX(ha, hb), 0);
 }
 
-/* ---- changing --------------------------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 static struct tree *
 leaf_new(struct str bytes)
@@ -358,7 +393,10 @@ node_own(struct tree *t, unsigned height)
 	return n;
 }
 
-/* Puts a leaf (NULL: takes it out) below t, whose reference it takes over; the new tree, NULL when nothing is left. */
+/*
+ * Puts a leaf (NULL: takes it out) below t, whose reference it takes over; the new tree, NULL when
+ * nothing is left.
+ */
 static struct tree *
 put_below(struct tree *t, unsigned height, uint32_t page, struct tree *leaf)
 {

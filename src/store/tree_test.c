@@ -22,9 +22,10 @@ rnd(uint32_t below)
 static bool
 entry_eq(const struct page_entry *a, const struct page_entry *b)
 {
-	return a->modseq == b->modseq && a->size_bytes == b->size_bytes && a->internal_s == b->internal_s &&
-	    a->saved_s == b->saved_s && a->msgno == b->msgno && a->flags == b->flags &&
-	    a->internal_zone_min == b->internal_zone_min && keywords_eq(a->keywords, b->keywords);
+	return a->modseq == b->modseq && a->size_bytes == b->size_bytes &&
+	       a->internal_s == b->internal_s && a->saved_s == b->saved_s && a->msgno == b->msgno &&
+	       a->flags == b->flags && a->internal_zone_min == b->internal_zone_min &&
+	       keywords_eq(a->keywords, b->keywords);
 }
 
 static void
@@ -52,7 +53,8 @@ compare(const struct tree *t)
 		want.unseen += (model[u].flags & FLAG_SEEN) == 0;
 		want.deleted += (model[u].flags & FLAG_DELETED) != 0;
 		want.size_bytes += model[u].size_bytes;
-		want.deleted_bytes += (model[u].flags & FLAG_DELETED) != 0 ? model[u].size_bytes : 0;
+		want.deleted_bytes +=
+		    (model[u].flags & FLAG_DELETED) != 0 ? model[u].size_bytes : 0;
 	}
 	CHECK(!tree_next(t, uid, TREE_ANY, &at));
 	CHECK_U64(tree_select(t, want.count), 0);
@@ -68,14 +70,16 @@ compare(const struct tree *t)
 static void
 compare_next(const struct tree *t)
 {
-	struct tree_want want = { .modseq_above = rnd(3) == 0 ? rnd(300) : 0, .set = (uint16_t)(rnd(3) == 0 ? 1 << rnd(5) : 0) };
+	struct tree_want want = { .modseq_above = rnd(3) == 0 ? rnd(300) : 0,
+		.set = (uint16_t)(rnd(3) == 0 ? 1 << rnd(5) : 0) };
 	uint32_t from = rnd(UIDS), u = from;
 	struct tree_at at;
 	bool has;
 
 	want.unset = (uint16_t)(rnd(3) == 0 ? (1 << rnd(5)) & ~want.set : 0);
-	while (u < UIDS && (model[u].msgno == 0 || model[u].modseq <= want.modseq_above || (model[u].flags & want.set) != want.set ||
-	    (model[u].flags & want.unset) != 0))
+	while (u < UIDS &&
+	       (model[u].msgno == 0 || model[u].modseq <= want.modseq_above ||
+		   (model[u].flags & want.set) != want.set || (model[u].flags & want.unset) != 0))
 		u++;
 	has = tree_next(t, from, want, &at);
 	CHECK(has == (u < UIDS));
@@ -94,7 +98,8 @@ random_entry(uint64_t modseq)
 		.msgno = 1 + rnd(1 << 30),
 		.flags = (uint16_t)rnd(32),
 		.internal_zone_min = (int16_t)(rnd(1440) - 720),
-		.keywords = { { rnd(4) == 0 ? rnd(1 << 30) : 0, rnd(8) == 0 ? (uint64_t)rnd(9) << 60 : 0 } },
+		.keywords = { { rnd(4) == 0 ? rnd(1 << 30) : 0,
+		    rnd(8) == 0 ? (uint64_t)rnd(9) << 60 : 0 } },
 	};
 }
 
@@ -141,7 +146,8 @@ change(struct tree_edit *edit, uint64_t modseq)
 		break;
 	}
 	case 2:
-		mask = there & (rnd(4) == 0 ? ~(uint64_t)0 : ((uint64_t)rnd(1 << 30) << 32 | rnd(1 << 30)));
+		mask = there &
+		       (rnd(4) == 0 ? ~(uint64_t)0 : ((uint64_t)rnd(1 << 30) << 32 | rnd(1 << 30)));
 		for (unsigned i = 0; i < PAGE_UIDS; i++) {
 			if ((mask >> i & 1) != 0)
 				model[base + i].msgno = 0;
@@ -205,7 +211,8 @@ test_random_histories(void)
 static void
 test_high_uids(void)
 {
-	static const uint32_t uids[] = { 1, 63, 64, 4095, 4096, 1u << 18, 1u << 24, 1u << 30, UINT32_MAX - 1 };
+	static const uint32_t uids[] = { 1, 63, 64, 4095, 4096, 1u << 18, 1u << 24, 1u << 30,
+		UINT32_MAX - 1 };
 	struct tree_edit edit = { 0 };
 	struct tree_at at;
 	struct tree *t;
@@ -223,7 +230,8 @@ test_high_uids(void)
 	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
 		CHECK_U64(tree_select(t, (uint32_t)i), uids[i]);
 		CHECK_U64(tree_rank(t, uids[i]), i);
-		CHECK(tree_next(t, i == 0 ? 0 : uids[i - 1] + 1, TREE_ANY, &at) && at.uid == uids[i]);
+		CHECK(
+		    tree_next(t, i == 0 ? 0 : uids[i - 1] + 1, TREE_ANY, &at) && at.uid == uids[i]);
 	}
 	tree_edit_begin(&edit, t);
 	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
@@ -254,7 +262,7 @@ test_damage(void)
 	for (size_t n = 0; n < op.n; n++) {
 		ops[0] = str_make(op.p, n);
 		page_merge(buf_str(&page), ops, 1, &out);
-		CHECK(page_is_damaged(buf_str(&out)) || n == 8);	/* 8: an append of nothing */
+		CHECK(page_is_damaged(buf_str(&out)) || n == 8); /* 8: an append of nothing */
 		CHECK(page_is_valid(buf_str(&out)));
 	}
 	page_op_remove(&op, (uint64_t)1 << 6);
@@ -294,4 +302,5 @@ test_private_pages(void)
 	buf_done(&page);
 }
 
-TEST_MAIN(TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage), TEST(test_private_pages))
+TEST_MAIN(
+    TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage), TEST(test_private_pages))

@@ -1,4 +1,7 @@
-/* undo.c - see undo_int.h. Sections are appended while the commit is made and become one row of KV_LOG at its end. */
+/*
+ * undo.c - see undo_int.h. Sections are appended while the commit is made and become one row of
+ * KV_LOG at its end.
+ */
 #include "store/undo_int.h"
 
 #include "base/bytes.h"
@@ -17,7 +20,8 @@ section(struct commit *c, char kind, struct mailbox_id id, size_t n)
 }
 
 void
-undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before, uint64_t mask, char why)
+undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before,
+    uint64_t mask, char why)
 {
 	char space[PAGE_MAX_BYTES], number[4];
 	struct buf out = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
@@ -46,7 +50,8 @@ undo_made(struct commit *c, struct mailbox_id id)
 }
 
 static void
-desc_section(struct commit *c, char kind, const struct mailbox_desc *d, const struct status_row *status)
+desc_section(
+    struct commit *c, char kind, const struct mailbox_desc *d, const struct status_row *status)
 {
 	BUF_CLEAN struct buf body = BUF_MAX(65536);
 

@@ -1,6 +1,6 @@
 /*
- * view.c - opening a view and looking into it. All questions go to one tree, which is the mailbox's own or, while there are
- * ghosts, a version of it with their entries put back and marked.
+ * view.c - opening a view and looking into it. All questions go to one tree, which is the mailbox's
+ * own or, while there are ghosts, a version of it with their entries put back and marked.
  */
 #include "store/view_int.h"
 
@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 
-/* The UIDs that nobody was told of, from `from` on; claimed by the first read-write view that asks. */
+/*
+ * The UIDs that nobody was told of, from `from` on; claimed by the first read-write view that asks.
+ */
 void
 view_take_recent(struct view *v, uint32_t from)
 {
@@ -34,7 +36,8 @@ view_set_info(struct view *v, const struct mailbox_state *state)
 }
 
 enum err
-view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w, struct view **out)
+view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w,
+    struct view **out)
 {
 	struct snapshot *use = NULL;
 	struct mailbox_state *state = NULL;
@@ -85,7 +88,11 @@ struct account *view_account(const struct view *v) { return v->account; }
 uint64_t view_version(const struct view *v) { return v->version; }
 bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
-uint32_t view_exists(const struct view *v) { return v->is_resting ? v->info.exists : tree_sums(v->tree)->count; }
+uint32_t
+view_exists(const struct view *v)
+{
+	return v->is_resting ? v->info.exists : tree_sums(v->tree)->count;
+}
 
 uint32_t
 view_recent(const struct view *v)
@@ -95,7 +102,8 @@ view_recent(const struct view *v)
 	if (v->is_resting)
 		return v->resting_recent;
 	for (size_t i = 0; i < v->recent.n; i++)
-		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1) - tree_rank(v->tree, v->recent.r[i].first);
+		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1) -
+		     tree_rank(v->tree, v->recent.r[i].first);
 	return n;
 }
 
@@ -178,9 +186,13 @@ next_in_page(struct tree_at *at, uint32_t from)
 	return true;
 }
 
-/* Without private pages the tree's sums say where to look. With them \Seen and modseq are only known entry by entry. */
+/*
+ * Without private pages the tree's sums say where to look. With them \Seen and modseq are only
+ * known entry by entry.
+ */
 static bool
-next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out, struct seqnum *seq_out)
+next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out,
+    struct seqnum *seq_out)
 {
 	struct tree_want in_tree = want;
 	struct tree_at at;
@@ -192,7 +204,8 @@ next(const struct view *v, uint32_t from, struct tree_want want, struct entry *o
 	}
 	while (tree_next(v->tree, from, in_tree, &at)) {
 		entry_from(v, at.uid, at.page, at.index, out);
-		if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set && (out->flags & want.unset) == 0) {
+		if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set &&
+		    (out->flags & want.unset) == 0) {
 			if (seq_out != NULL)
 				seq_out->v = at.before + 1;
 			return true;
@@ -218,13 +231,15 @@ view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum 
 }
 
 bool
-view_next_changed(const struct view *v, uint32_t from, uint64_t since, struct entry *out, struct seqnum *seq_out)
+view_next_changed(
+    const struct view *v, uint32_t from, uint64_t since, struct entry *out, struct seqnum *seq_out)
 {
 	return next(v, from, (struct tree_want){ .modseq_above = since }, out, seq_out);
 }
 
 bool
-view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unset, struct entry *out, struct seqnum *seq_out)
+view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unset,
+    struct entry *out, struct seqnum *seq_out)
 {
 	return next(v, from, (struct tree_want){ .set = set, .unset = unset }, out, seq_out);
 }

@@ -1,6 +1,7 @@
 /*
- * view_log.c - what vanished since a modseq (RFC 7162 3.2.5.2): the rows of the change log, what queued commits took out, and
- * never anything that the view still has. Where the log does not reach back, everything that is not there.
+ * view_log.c - what vanished since a modseq (RFC 7162 3.2.5.2): the rows of the change log, what
+ * queued commits took out, and never anything that the view still has. Where the log does not reach
+ * back, everything that is not there.
  */
 #include "store/commit_int.h"
 
@@ -13,7 +14,7 @@ struct log_load {
 	_Atomic(uint32_t) refs;
 	struct account *account;	/* referenced */
 	uint64_t modseq;
-	struct rangeset queued;		/* what commits that were not durable when it began took out */
+	struct rangeset queued; /* what commits that were not durable when it began took out */
 	bool is_done;			/* under account->lock; what follows */
 	enum err error;
 	struct kv_rows *rows;
@@ -68,8 +69,11 @@ add_queued(const struct view *v, uint64_t modseq, struct rangeset *out)
 static enum err
 load_log(struct view *v, uint64_t modseq, struct waiter *w)
 {
-	struct row_key from = row_key_vanished(v->id, modseq + 1), to = row_key_vanished((struct mailbox_id){ v->id.v + 1 }, 0);
-	struct kv_range range = { .kind = KV_LOG, .from = row_key_str(&from), .to = row_key_str(&to) };
+	struct row_key from = row_key_vanished(v->id, modseq + 1),
+		       to = row_key_vanished((struct mailbox_id){ v->id.v + 1 }, 0);
+	struct kv_range range = {
+		.kind = KV_LOG, .from = row_key_str(&from), .to = row_key_str(&to)
+	};
 	struct account *a = v->account;
 	struct kv_rows *rows = NULL;
 	struct log_load *l = v->log;
@@ -80,7 +84,10 @@ load_log(struct view *v, uint64_t modseq, struct waiter *w)
 		l = v->log = xcalloc(1, sizeof(*l));
 		*l = (struct log_load){ .account = account_ref(a), .modseq = modseq };
 		atomic_init(&l->refs, 2);
-		/* Before the load: what the view lacks is in the engine's rows or here, whatever becomes durable meanwhile. */
+		/*
+		 * Before the load: what the view lacks is in the engine's rows or here, whatever
+		 * becomes durable meanwhile.
+		 */
 		add_queued(v, modseq, &l->queued);
 		e = kv_load(a->kv, a->id, &range, 1, &rows, log_loaded, l);
 		if (e != ERR_WAIT)
@@ -106,8 +113,8 @@ add_page(void *ctx, uint32_t page, struct str before, struct str after)
 }
 
 enum err
-view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *known, struct waiter *w, struct arena *a,
-    struct rangeset **out)
+view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *known, struct waiter *w,
+    struct arena *a, struct rangeset **out)
 {
 	RANGESET_CLEAN struct rangeset gone = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset there = RANGESET_NONE;

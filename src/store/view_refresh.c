@@ -1,6 +1,6 @@
 /*
- * view_refresh.c - a view goes to a later version: the difference of two trees, with ghosts put into the new one when what
- * vanished may not be told yet.
+ * view_refresh.c - a view goes to a later version: the difference of two trees, with ghosts put
+ * into the new one when what vanished may not be told yet.
  */
 #include "store/view_int.h"
 
@@ -36,7 +36,8 @@ compare_pages(void *ctx, uint32_t page, struct str before, struct str after)
 	for (uint64_t m = was & is; m != 0; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
 
-		if (page_modseq(before, page_index(was, bit)) != page_modseq(after, page_index(is, bit)))
+		if (page_modseq(before, page_index(was, bit)) !=
+		    page_modseq(after, page_index(is, bit)))
 			add_changed(d, base + bit);
 	}
 	if ((is & ~was) != 0)
@@ -55,7 +56,8 @@ compare_pages(void *ctx, uint32_t page, struct str before, struct str after)
 
 /* Sequence numbers in the tree before, highest first: so each is right when it is told. */
 static void
-number_vanished(const struct tree *before, const struct rangeset *vanished, struct arena *a, struct view_changes *out)
+number_vanished(const struct tree *before, const struct rangeset *vanished, struct arena *a,
+    struct view_changes *out)
 {
 	uint32_t n = 0;
 
@@ -83,7 +85,8 @@ rangeset_in(struct arena *a, const struct rangeset *s)
 }
 
 static void
-report(struct view *v, const struct differ *d, bool is_gone, struct arena *a, struct view_changes *out)
+report(
+    struct view *v, const struct differ *d, bool is_gone, struct arena *a, struct view_changes *out)
 {
 	if (!d->keeps_ghosts && !rangeset_is_empty(&d->vanished)) {
 		RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
@@ -103,10 +106,13 @@ report(struct view *v, const struct differ *d, bool is_gone, struct arena *a, st
 		out->changed[i].v = d->changed[i];
 }
 
-/* The view becomes that of `state`, whose pages are `tree` (taken over); state is NULL when the mailbox is gone. */
+/*
+ * The view becomes that of `state`, whose pages are `tree` (taken over); state is NULL when the
+ * mailbox is gone.
+ */
 static void
-move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t version, enum view_tell tell, struct arena *a,
-    struct view_changes *out)
+move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t version,
+    enum view_tell tell, struct arena *a, struct view_changes *out)
 {
 	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
 	uint32_t recent = view_recent(v), uidnext = v->info.uidnext;
@@ -166,7 +172,8 @@ view_is_stale(const struct view *v, const struct snapshot *s)
 static struct mailbox_state *
 view_own_state(const struct view *v)
 {
-	struct mailbox_state *s = mailbox_state_new(mailbox_desc_ref(v->desc), &(struct status_row){ 0 });
+	struct mailbox_state *s =
+	    mailbox_state_new(mailbox_desc_ref(v->desc), &(struct status_row){ 0 });
 
 	s->info = v->info;
 	s->info.state = s;
@@ -174,8 +181,8 @@ view_own_state(const struct view *v)
 }
 
 enum err
-view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w, struct arena *a,
-    struct view_changes *out)
+view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct waiter *w,
+    struct arena *a, struct view_changes *out)
 {
 	struct snapshot *use = NULL;
 	struct mailbox_state *state = NULL;
@@ -184,7 +191,8 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 	enum err e;
 
 	*out = (struct view_changes){ .exists = view_exists(v), .recent = view_recent(v) };
-	if (!v->is_resting && !has_news(v, s) && (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
+	if (!v->is_resting && !has_news(v, s) &&
+	    (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
 		v->version = MAX(v->version, s->version);
 		return ERR_OK;
 	}
@@ -197,7 +205,8 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 		if (version < v->version) {
 			mailbox_state_unref(state);
 			tree_unref(tree);
-			return ERR_IO;	/* what it knew was taken back: the session is about to end */
+			return ERR_IO; /* what it knew was taken back: the session is about to end
+					*/
 		}
 	} else if (!v->is_gone) {
 		/* Only ghosts to tell. */

@@ -1,7 +1,8 @@
 /*
- * view_rest.c - a view that idles lets its pages go and keeps the UIDs, in ranges. When it wakes, the tree that it had is put
- * together from the one of now: without what is new, with stand-ins for what vanished, and marked where it changed. So all
- * that was not touched is shared, and the difference of the two is found as always.
+ * view_rest.c - a view that idles lets its pages go and keeps the UIDs, in ranges. When it wakes,
+ * the tree that it had is put together from the one of now: without what is new, with stand-ins for
+ * what vanished, and marked where it changed. So all that was not touched is shared, and the
+ * difference of the two is found as always.
  */
 #include "store/view_int.h"
 
@@ -39,10 +40,13 @@ view_rest(struct view *v)
 	v->is_resting = true;
 }
 
-/* One operand on the entries of a page that are wanted, from `at` on; the first UID behind the page. */
+/*
+ * One operand on the entries of a page that are wanted, from `at` on; the first UID behind the
+ * page.
+ */
 static uint32_t
-change_page(struct tree_edit *edit, const struct tree *tree, struct tree_want want, const struct tree_at *at, uint32_t below,
-    bool is_new)
+change_page(struct tree_edit *edit, const struct tree *tree, struct tree_want want,
+    const struct tree_at *at, uint32_t below, bool is_new)
 {
 	char space[64];
 	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
@@ -54,8 +58,9 @@ change_page(struct tree_edit *edit, const struct tree *tree, struct tree_want wa
 
 	do
 		mask |= (uint64_t)1 << next.uid % PAGE_UIDS;
-	while (next.uid % PAGE_UIDS != PAGE_UIDS - 1 && tree_next(tree, next.uid + 1, want, &next) &&
-	    next.uid / PAGE_UIDS == page && next.uid < below);
+	while (next.uid % PAGE_UIDS != PAGE_UIDS - 1 &&
+	       tree_next(tree, next.uid + 1, want, &next) && next.uid / PAGE_UIDS == page &&
+	       next.uid < below);
 	if (is_new)
 		page_op_remove(&op, mask);
 	else
@@ -73,11 +78,13 @@ add_vanished(struct tree_edit *edit, const struct rangeset *uids)
 
 	for (uint32_t uid = rangeset_min(uids); uid != 0;) {
 		uint32_t page = uid / PAGE_UIDS;
-		uint64_t gone = rangeset_page_mask(uids, &i, page) & ~page_mask(tree_page(tree_edit_now(edit), page));
+		uint64_t gone = rangeset_page_mask(uids, &i, page) &
+				~page_mask(tree_page(tree_edit_now(edit), page));
 
 		page_op_append(&op);
 		for (uint64_t m = gone; m != 0; m &= m - 1)
-			page_op_append_entry(&op, (unsigned)__builtin_ctzll(m), &(struct page_entry){ 0 });
+			page_op_append_entry(
+			    &op, (unsigned)__builtin_ctzll(m), &(struct page_entry){ 0 });
 		if (gone != 0)
 			tree_edit_merge(edit, page, buf_str(&op));
 		if (page == UINT32_MAX / PAGE_UIDS)
