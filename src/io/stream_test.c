@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,6 +112,7 @@ side_init(struct side *x, unsigned layers)
 {
 	int fds[2];
 
+	signal(SIGPIPE, SIG_IGN);
 	*x = (struct side){ .layers = layers, .on_readable = ignore_input };
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -164,6 +165,7 @@ meet(struct tls *t, struct meeting *m)
 	int fds[2];
 	pthread_t thread;
 
+	signal(SIGPIPE, SIG_IGN);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	m->loop = loop_new(clock_system());
