@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -10,6 +11,8 @@ enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 5000 };
 
 struct users {
 	sqlite3 *db;
+	sqlite3_vfs vfs;
+	char vfs_name[32];
 	sqlite3_stmt *find;
 };
 
@@ -28,6 +31,35 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	"  changed_ms INTEGER NOT NULL);"
 	"CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
 };
+
+/*
+ * SQLite makes paths absolute, and then needs the right to pass through every folder above. Ours are relative to the working
+ * directory, which the process entered while it still might: so they are left as they are.
+ */
+static int
+keep_path(sqlite3_vfs *vfs, const char *name, int size, char *out)
+{
+	(void)vfs;
+	if ((size_t)size <= strlen(name))
+		return SQLITE_CANTOPEN;
+	strcpy(out, name);
+	return SQLITE_OK;
+}
+
+/* The system's file functions with the one above, under a name of this handle's own. */
+static enum err
+vfs_register(struct users *u)
+{
+	const sqlite3_vfs *base;
+
+	if (sqlite3_initialize() != SQLITE_OK || (base = sqlite3_vfs_find(NULL)) == NULL)
+		return ERR_NOMEM;
+	u->vfs = *base;
+	u->vfs.xFullPathname = keep_path;
+	u->vfs.zName = u->vfs_name;
+	snprintf(u->vfs_name, sizeof(u->vfs_name), "posthorn-%p", (void *)u);
+	return sqlite3_vfs_register(&u->vfs, 0) == SQLITE_OK ? ERR_OK : ERR_NOMEM;
+}
 
 static enum err
 err_of(int rc)
@@ -119,13 +151,16 @@ users_open(const char *path, struct users **out)
 {
 	struct users *u = xcalloc(1, sizeof(*u));
 	mode_t mask = umask(077);
-	int rc = sqlite3_open_v2(path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-	enum err e = err_of(rc);
+	enum err e = vfs_register(u);
 
+	if (e == ERR_OK)
+		e = err_of(sqlite3_open_v2(path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		    u->vfs_name));
 	if (e == ERR_OK) {
 		sqlite3_extended_result_codes(u->db, 1);
 		sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
-		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+		    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
 	}
 	if (e == ERR_OK)
 		e = migrate(u);
@@ -148,6 +183,8 @@ users_close(struct users *u)
 		return;
 	sqlite3_finalize(u->find);
 	sqlite3_close(u->db);
+	if (u->vfs_name[0] != '\0')
+		sqlite3_vfs_unregister(&u->vfs);
 	free(u);
 }
 

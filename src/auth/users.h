@@ -21,7 +21,7 @@ struct user_row {
 	int64_t created_ms, changed_ms;		/* wall clock */
 };
 
-/** @path  made when it is missing, for the owner only. ERR_IO, ERR_CORRUPT (no users database, or one of a newer version). */
+/** @path  made when it is missing, for the owner only; may be relative, and then no right to the folders above is needed. ERR_IO, ERR_CORRUPT (no users database, or one of a newer version). */
 must_use enum err users_open(const char *path, struct users **out);
 void users_close(struct users *u);
 /** What SQLite said last, for a log line. */

@@ -43,18 +43,23 @@ ctl_users_open(struct ctl *c)
 		ctl_fail("%s: %s", folder, strerror(errno));
 		return NULL;
 	}
+	/* From here on relative: that user may have no right to the folders above. */
+	if (chdir(folder) != 0) {
+		ctl_fail("%s: %s", folder, strerror(errno));
+		return NULL;
+	}
 	if (pw != NULL && (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
 	    || setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)) {
 		ctl_fail("can't become %s: %s", user.p, strerror(errno));
 		return NULL;
 	}
-	e = sodium_init() < 0 ? ERR_BUG : users_open(path, &u);
+	e = sodium_init() < 0 ? ERR_BUG : users_open("users.db", &u);
 	if (e == ERR_OK)
 		return u;
 	if (e == ERR_CORRUPT)
 		ctl_fail("%s is no users database, or one of a newer version", path);
 	else
-		ctl_fail("%s can't be opened (%s)%s", path, err_name(e), access(path, R_OK | W_OK) != 0 && geteuid() != 0
+		ctl_fail("%s can't be opened (%s)%s", path, err_name(e), access("users.db", R_OK | W_OK) != 0 && geteuid() != 0
 		    ? "; run this as root or as the user that posthornd runs as" : "");
 	return NULL;
 }

@@ -78,7 +78,7 @@ auth_main(void)
 	if (e != ERR_OK)
 		return 1;
 	folder = role_folder(&a, ROLE_AUTH, p.child.config);
-	s = settings(p.child.config, arena_printf(&a, "%s/users.db", folder).p);
+	s = settings(p.child.config, "users.db");
 	e = child_confine(&p.child, folder);
 	if (e != ERR_OK)
 		return 1;

@@ -70,11 +70,11 @@ random_bytes(void *p, size_t n)
 /* --- The store --- */
 
 static enum err
-store_start(struct mail *m, const char *folder)
+store_start(struct mail *m)
 {
 	const struct config *c = m->child.config;
 	BUF_CLEAN struct buf detail = BUF_MAX(1024);
-	struct kv_options ko = { .dir = folder, .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
+	struct kv_options ko = { .dir = ".", .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
 		.retention_s = (uint32_t)(c->retention / 1000) };
 	enum err e;
@@ -319,7 +319,7 @@ mail_main(void)
 	folder = role_folder(&a, ROLE_MAIL, m->child.config);
 	if (child_confine(&m->child, folder) != ERR_OK)
 		return 1;
-	if (tls_start(m) == ERR_OK && store_start(m, folder) == ERR_OK) {
+	if (tls_start(m) == ERR_OK && store_start(m) == ERR_OK) {
 		if (loops_start(m) == ERR_OK) {
 			serve(m);
 			status = 0;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "proc/sandbox.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,10 +129,15 @@ enum err
 child_confine(struct child *ch, const char *folder)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
-	struct sandbox s = { .folder = folder, .is_confined = ch->config->sandbox };
+	struct sandbox s = { .folder = ".", .is_confined = ch->config->sandbox };
 	struct str user = role_user(ch->role, ch->config);
 	enum err e;
 
+	umask(077);
+	if (chdir(folder) != 0) {
+		log_event(LOG_ERROR, "folder", F_C("path", folder), F_C("detail", strerror(errno)));
+		return ERR_IO;
+	}
 	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
 		s.user = user.p;
 	e = sandbox_enter(&s, &why);

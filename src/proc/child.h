@@ -45,7 +45,11 @@ struct child {
 
 /** Reads messages until GO. Sets up the log. ERR_CLOSED, ERR_CORRUPT, ERR_CONFIG: end. */
 must_use enum err child_open(struct child *ch, enum role role);
-/** Leaves the privileges, as its role and configuration say, and logs what the kernel can't do. folder: see role_folder(). */
+/**
+ * Goes to the folder (see role_folder()), then leaves the privileges, as its role and configuration say, and logs what the kernel
+ * can't do. Files are opened relative to the folder from then on: the new user need not have a right to those above it, which may
+ * be somebody's home.
+ */
 must_use enum err child_confine(struct child *ch, const char *folder);
 /** From now on the loop hears the supervisor, and SIGTERM. */
 void child_watch(struct child *ch, struct loop *loop, const struct child_events *events);

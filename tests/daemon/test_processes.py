@@ -73,6 +73,27 @@ def test_roles_are_confined(own):
         assert len(uids) == 2 and '0' not in uids
 
 
+def test_store_in_a_private_folder(tmp_path):
+    """Root's server in a folder that others may not pass through: its processes are others, and work there all the same."""
+    private = tmp_path / 'home'
+    private.mkdir(0o700)
+    server = Server(users=2, directory=str(private))
+    private.chmod(0o700)
+    try:
+        server.start()
+        c = server.login('user1')
+        c.append('Subject: x\r\n\r\ny\r\n')
+        c.close()
+        assert 'stay root' not in server.log() or os.getuid() != 0 or not has_users()
+    finally:
+        server.close()
+
+
+def has_users():
+    import pwd
+    return {'posthorn', 'posthorn-auth'} <= {p.pw_name for p in pwd.getpwall()}
+
+
 def test_auth_dies(own):
     """Those who are logged in notice nothing; the next login works at once."""
     server = own()
