@@ -67,7 +67,10 @@ class Follower:
             elif r.name == 'VANISHED':
                 assert self.kind == 'qresync'
                 for uid in numbers(r.data[-1]):
-                    found = [m for m in self.seqs if m.uid == uid] or [m for m in self.seqs if m.uid is None]
+                    # One that is not known yet has its place between those that are.
+                    found = [m for m in self.seqs if m.uid == uid] or \
+                        [m for n, m in enumerate(self.seqs) if m.uid is None and all(x.uid is None or x.uid < uid for x in self.seqs[:n]) and
+                         all(x.uid is None or x.uid > uid for x in self.seqs[n:])]
                     assert found, 'VANISHED of UID %d, which was not there' % uid
                     self.seqs.remove(found[0])
             elif r.name == 'FETCH':

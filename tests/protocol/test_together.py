@@ -76,15 +76,23 @@ class Client:
                 gone = set(numbers(x.data[-1]))
                 new = gone - set(self.uids)     # came and went before we could ask for their UIDs
                 assert len(new) <= self.uids.count(None), 'VANISHED of what was not there'
+                for u in sorted(new):
+                    self.uids[self.place(u)] = u
                 self.uids = [u for u in self.uids if u not in gone]
-                for _ in new:
-                    self.uids.remove(None)
                 for u in gone:
                     self.flags.pop(u, None)
             elif x.name == 'FETCH':
                 self.learn_fetch(x)
         if 'HIGHESTMODSEQ' in r.codes():
             self.modseq = r.codes()['HIGHESTMODSEQ'][0]     # also when lower than a MODSEQ told (RFC 7162 6)
+
+    def place(self, uid):
+        """Where a message that is not known yet must be, since UIDs ascend."""
+        for n, u in enumerate(self.uids):
+            known = [v for v in self.uids[n:] if v is not None]
+            if u is None and (not known or known[0] > uid) and all(v is None or v < uid for v in self.uids[:n]):
+                return n
+        raise AssertionError('VANISHED of UID %d, which has no place' % uid)
 
     def learn_fetch(self, x):
         a = x.attrs
