@@ -115,10 +115,10 @@ open_err(char *message, struct buf *detail)
 }
 
 static enum err
-db_open(struct rocks *r, bool read_only, void *env, bool is_torn, struct buf *detail)
+db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf *detail)
 {
 	struct rocks_extra extra = { .on_error = background_failed, .ctx = r, .env = env,
-		.avoid_flush_during_recovery = !is_torn };
+		.avoid_flush_during_recovery = !is_flushed };
 	const char *names[CF_COUNT];
 	char *message = NULL;
 
@@ -266,7 +266,7 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 			e = log_check(r, &wal, env, detail);
 	}
 	if (e == ERR_OK)
-		e = db_open(r, r->options.read_only, env, wal.is_torn, detail);
+		e = db_open(r, r->options.read_only, env, wal.is_torn || wal.files > WAL_FILES_KEPT, detail);
 	if (e != ERR_OK)
 		return e;
 	if (rocksdb_get_latest_sequence_number(r->db) < wal.durable_seq)

@@ -544,7 +544,7 @@ test_failing_open(void)
 	run_begin(&r, kv, versions);
 	run_commits(&r, 30, 4, 1);
 	rocks_abandon(kv);
-	for (n = 1;; n += rounds > 100 ? 1 : 3) {
+	for (n = 1; CHECK(n < 2000); n += rounds > 100 ? 1 : 3) {
 		struct kv_options o = options();
 
 		rocks_fault_fail_at(f, n, n % 2 == 0);

@@ -207,7 +207,10 @@ struct wal_report {
 	bool has_gap;			/* in the file being looked at */
 	uint64_t durable_seq;		/* the highest that some record says was synced before it */
 	uint64_t bytes;
+	unsigned files;
 };
+/* More log files than that are made into tables at start, so that starts after crashes don't heap them up. */
+#define WAL_FILES_KEPT 8u
 must_use enum err rocks_wal_look(const char *dir, struct wal_report *out);
 /* The record that says it, as the first of a batch. */
 #define WAL_MARK_BYTES 12u

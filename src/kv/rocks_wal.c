@@ -122,6 +122,7 @@ file_look(int dir_fd, const char *name, struct wal_report *report)
 		return ERR_IO;
 	block = xmalloc(BLOCK_BYTES);
 	report->has_gap = false;
+	report->files++;
 	for (off_t at = 0; (n = pread(fd, block, BLOCK_BYTES, at)) > 0; at += n) {
 		block_look(report, block, (size_t)n);
 		report->bytes += (uint64_t)n;
