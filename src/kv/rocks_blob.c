@@ -10,6 +10,7 @@
 
 #define ROW_FORMAT 1
 #define FLAG_DOUBTFUL 1
+#define FLAG_LONG 2
 #define SWEEP_BLOBS 256u	/* in one step */
 
 /* A blob that the batch being made looks at. */
@@ -29,6 +30,7 @@ blob_row_decode(struct str value, struct blob_row *row_out)
 	if (value.n != BLOB_ROW_BYTES || value.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
 	row_out->is_doubtful = (value.p[1] & FLAG_DOUBTFUL) != 0;
+	row_out->is_long = (value.p[1] & FLAG_LONG) != 0;
 	row_out->chunk_bytes = get_le32(value.p + 4);
 	row_out->length = get_le64(value.p + 8);
 	row_out->links = get_le64(value.p + 16);
@@ -42,12 +44,18 @@ blob_row_encode(const struct blob_row *row, char value[BLOB_ROW_BYTES])
 {
 	memset(value, 0, BLOB_ROW_BYTES);
 	value[0] = ROW_FORMAT;
-	value[1] = row->is_doubtful ? FLAG_DOUBTFUL : 0;
+	value[1] = (char)((row->is_doubtful ? FLAG_DOUBTFUL : 0) | (row->is_long ? FLAG_LONG : 0));
 	put_le32(value + 4, row->chunk_bytes);
 	put_le64(value + 8, row->length);
 	put_le64(value + 16, row->links);
 	put_le64(value + 24, row->stage_id);
 	put_le64(value + 32, (uint64_t)row->unlinked_ms);
+}
+
+enum rocks_cf
+chunk_cf(const struct blob_row *row)
+{
+	return row->is_long ? CF_LONG : CF_CHUNK;
 }
 
 void
@@ -170,12 +178,13 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 		p->row.stage_id = r->kv.ops->stage_id(&r->kv);
 	} else {
 		p->row.stage_id = s->stage_id;
+		p->row.is_long = true;
 		marker[0] = META_STAGE;
 		put_be64(marker + 1, s->stage_id);
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
 	}
 	chunk_key_put(key, p->row.stage_id, s->chunks_written);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), s->stored.p, s->stored.n);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(&p->row)], key, sizeof(key), s->stored.p, s->stored.n);
 	atomic_store(&s->is_linked, true);
 	p->is_there = true;
 }
@@ -257,7 +266,7 @@ rocks_chunk_put(struct rocks *r, const struct kv_chunk *c)
 		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], marker, sizeof(marker), "", 0);
 	}
 	chunk_key_put(key, c->stage_id, c->no);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), c->value.p, c->value.n);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_LONG], key, sizeof(key), c->value.p, c->value.n);
 }
 
 void
@@ -267,7 +276,7 @@ rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count)
 
 	for (uint32_t no = 0; no < count; no++) {
 		chunk_key_put(key, stage_id, no);
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key));
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_LONG], key, sizeof(key));
 	}
 	marker[0] = META_STAGE;
 	put_be64(marker + 1, stage_id);
@@ -291,7 +300,7 @@ rocks_stages_sweep(struct rocks *r)
 			break;
 		chunk_key_put(from, get_be64(key + 1), 0);
 		chunk_key_put(to, get_be64(key + 1) + 1, 0);
-		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_CHUNK], from, sizeof(from), to, sizeof(to));
+		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_LONG], from, sizeof(from), to, sizeof(to));
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
 	}
 	rocksdb_iter_get_error(it, &message);
@@ -326,7 +335,7 @@ blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
 		char chunk[12];
 
 		chunk_key_put(chunk, row.stage_id, no);
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_CHUNK], chunk, sizeof(chunk));
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[chunk_cf(&row)], chunk, sizeof(chunk));
 	}
 	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_BLOB], (const char *)id.sha256, sizeof(id.sha256));
 	*swept += row.length;

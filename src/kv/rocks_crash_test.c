@@ -406,7 +406,7 @@ check_nothing_left(struct kv *kv)
 	}
 	blobs = rows_count(rocks_of(kv), CF_BLOB, '\0');
 	CHECK_U64(blobs, linked);
-	CHECK_U64(rows_count(rocks_of(kv), CF_CHUNK, '\0'), chunks);
+	CHECK_U64(rows_count(rocks_of(kv), CF_CHUNK, '\0') + rows_count(rocks_of(kv), CF_LONG, '\0'), chunks);
 	CHECK_U64(rows_count(rocks_of(kv), CF_META, META_STAGE), 0);
 	CHECK_U64(rows_count(rocks_of(kv), CF_META, META_UNLINKED), 0);
 }

@@ -12,7 +12,9 @@
  * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their kind. CF_META has, by
  * first byte: 'v' account → version; 's' stage id → nothing, a stage whose chunks are written and which nothing links yet;
  * 'z' time (8) blob id → nothing, a blob without links since then; 'f' → version of this format; 'e' → the epoch of stage
- * ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk number (4) → chunk (chunk.c).
+ * ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk number (4) → chunk (chunk.c) of blobs that
+ * travelled with their transaction, CF_LONG the same for those that were streamed in: its buffers are small, so that a long
+ * message passes through without filling memory.
  */
 #ifndef KV_ROCKS_INT_H
 #define KV_ROCKS_INT_H
@@ -24,7 +26,7 @@
 
 #define ROCKS_FORMAT 1u
 
-enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_COUNT };
+enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 
 #define META_VERSION 'v'
 #define META_STAGE 's'
@@ -43,6 +45,7 @@ enum rocks_tier { TIER_ALL = 0, TIER_CACHE = 1 };
 /* A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id, unlinked_ms. */
 struct blob_row {
 	bool is_doubtful;	/* more unlinks than links: never swept */
+	bool is_long;		/* streamed in: its chunks are in CF_LONG */
 	uint32_t chunk_bytes;
 	uint64_t length, links, stage_id;
 	int64_t unlinked_ms;	/* since when it has no links; 0 while it has some */
@@ -177,6 +180,8 @@ must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t 
 enum err rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 enum err rocks_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);
+/* The family that the chunks of a blob are in. */
+enum rocks_cf chunk_cf(const struct blob_row *row);
 void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
 
 /* ---- rocks_read.c */

@@ -22,9 +22,10 @@ static const struct {
 	[CF_META] = { "default", 25, false, true, false },
 	[CF_BLOB] = { "blob", 25, false, true, false },
 	[CF_CHUNK] = { "chunk", 25, false, true, true },
+	[CF_LONG] = { "long", 3, false, true, true },
 };
 
-#define SMALL_BLOCK_BYTES (64u * 1024)		/* of a memtable's arena: nine families are open at once */
+#define SMALL_BLOCK_BYTES (64u * 1024)		/* of a memtable's arena: ten families are open at once */
 #define CHUNK_BLOCK_BYTES (512u * 1024)
 
 const char *
@@ -165,7 +166,7 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 	rocksdb_options_set_block_based_table_factory(r, t);
 	rocksdb_block_based_options_destroy(t);
 	rocksdb_options_set_write_buffer_size(r, buffer);
-	rocksdb_options_set_max_write_buffer_number(r, 3);
+	rocksdb_options_set_max_write_buffer_number(r, cf == CF_LONG ? 2 : 3);
 	rocksdb_options_set_arena_block_size(r, MIN(cf == CF_CHUNK ? CHUNK_BLOCK_BYTES : SMALL_BLOCK_BYTES, buffer));
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(r, 1);
 	/* Tables of chunks hold only keys; small ones let rocks_tidy.c rewrite a small part of the messages. */

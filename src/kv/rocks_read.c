@@ -296,15 +296,15 @@ blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier ti
 }
 
 static enum err
-chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, uint64_t stage_id, uint32_t no,
+chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, const struct blob_row *row, uint32_t no,
     struct kv_bytes **out)
 {
 	rocksdb_pinnableslice_t *s;
 	char key[12];
 	enum err e;
 
-	chunk_key_put(key, stage_id, no);
-	e = row_get(r, o, tier, CF_CHUNK, str_make(key, sizeof(key)), &s);
+	chunk_key_put(key, row->stage_id, no);
+	e = row_get(r, o, tier, chunk_cf(row), str_make(key, sizeof(key)), &s);
 	if (e != ERR_OK)
 		return e;
 	if (s == NULL)
@@ -332,7 +332,7 @@ blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64
 		bool is_kept = chunk != NULL;
 
 		if (chunk == NULL)
-			e = chunk_try(r, o, tier, row.stage_id, no, &chunk);
+			e = chunk_try(r, o, tier, &row, no, &chunk);
 		if (e == ERR_OK && chunk->s.n != whole)
 			e = ERR_CORRUPT;
 		if (e == ERR_OK && at == 0 && length >= whole) {

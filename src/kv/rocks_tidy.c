@@ -9,16 +9,16 @@
 #define TIDY_BYTES (32u << 20)	/* swept since the last time; less is not worth the work */
 #define GARBAGE_RATIO 0.4	/* a blob file is rewritten when that much of it is garbage */
 
-/* Does what there is to do. */
+/* Does what there is to do in one of the families that hold chunks. */
 static void
-tidy(struct rocks *r)
+tidy(struct rocks *r, enum rocks_cf cf)
 {
 	char *message = NULL;
 	uint64_t file = 0;
 
-	rocks_compact_deletions(r->db, r->cf[CF_CHUNK], &r->tidy_ends, &message);
+	rocks_compact_deletions(r->db, r->cf[cf], &r->tidy_ends, &message);
 	while (message == NULL && !atomic_load(&r->tidy_ends) &&
-	    rocks_reclaim_step(r->db, r->cf[CF_CHUNK], GARBAGE_RATIO, &file, &r->tidy_ends, &message))
+	    rocks_reclaim_step(r->db, r->cf[cf], GARBAGE_RATIO, &file, &r->tidy_ends, &message))
 		continue;
 	/* What failed for good is told by the listener; the rest is tried again when more was swept. */
 	ignore_err(rocks_err(message), "nothing is lost by not tidying");
@@ -37,7 +37,8 @@ tidier_run(void *arg)
 		}
 		r->tidy_bytes = 0;
 		pthread_mutex_unlock(&r->tidy_lock);
-		tidy(r);
+		tidy(r, CF_CHUNK);
+		tidy(r, CF_LONG);
 		pthread_mutex_lock(&r->tidy_lock);
 	}
 	pthread_mutex_unlock(&r->tidy_lock);
