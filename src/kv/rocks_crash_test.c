@@ -514,7 +514,7 @@ fault_rounds(uint64_t count, bool for_good, bool is_cut)
 	}
 	printf("# %llu rounds of three, %llu stopped by an assertion of RocksDB\n", (unsigned long long)count,
 	    (unsigned long long)stopped);
-	CHECK(stopped <= 1 + count / 20);
+	CHECK(stopped <= 2 + count / 10);
 }
 
 static void
