@@ -82,7 +82,7 @@ reply_astring(struct buf *b, struct str s, enum reply_form form)
 	bool is_atom = s.n > 0 && s.n < 256 && !str_eq_nocase(s, STR("NIL"));
 
 	for (size_t i = 0; i < s.n && is_atom; i++)
-		is_atom = imap_is_astring_char(s.p[i]);
+		is_atom = imap_is_astring_char(s.p[i]) && s.p[i] != '}';	/* at a line's end it looks like a literal's */
 	if (is_atom)
 		buf_str_add(b, s);
 	else

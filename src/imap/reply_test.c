@@ -11,6 +11,8 @@ static const struct {
 	{ STR_INIT(""), "\"\"", "\"\"", "\"\"" },
 	{ STR_INIT("nil"), "\"nil\"", "\"nil\"", "\"nil\"" },
 	{ STR_INIT("a b"), "\"a b\"", "\"a b\"", "\"a b\"" },
+	{ STR_INIT("{1}"), "\"{1}\"", "\"{1}\"", "\"{1}\"" },
+	{ STR_INIT("}"), "\"}\"", "\"}\"", "\"}\"" },
 	{ STR_INIT("a\"\\"), "\"a\\\"\\\\\"", "\"a\\\"\\\\\"", "\"a\\\"\\\\\"" },
 	{ STR_INIT("a\r\nb"), "{4}\r\na\r\nb", "{4}\r\na\r\nb", "{4}\r\na\r\nb" },
 	{ STR_INIT("\xc3\xbc"), "{2}\r\n\xc3\xbc", "{2}\r\n\xc3\xbc", "\"\xc3\xbc\"" },
