@@ -121,13 +121,20 @@ takes_output(const struct stream *s)
 	return s->end == ERR_OK && !s->is_closing && !s->is_gate_failed;
 }
 
+/* Whoever has seen stream_is_full() waits for drained(): so it must be noted whenever it becomes true, compressed bytes and all. */
+static void
+note_full(struct stream *s)
+{
+	if (stream_is_full(s))
+		s->was_full = true;
+}
+
 static void
 was_written(struct stream *s, size_t n)
 {
 	s->out_bytes += n;
 	s->stats.out_bytes += n;
-	if (s->out_bytes >= STREAM_OUTPUT_HIGH)
-		s->was_full = true;
+	note_full(s);
 	stream_post(s);
 }
 
@@ -446,6 +453,7 @@ queue_flush(struct stream *s)
 			break;
 		}
 	}
+	note_full(s);
 	if (s->was_full && stream_output_bytes(s) < STREAM_OUTPUT_LOW) {
 		s->was_full = false;
 		s->news |= NEWS_DRAINED;
