@@ -236,12 +236,18 @@ mime_preview_feed(struct mime_preview *p, struct str utf8)
 		text_feed(p, utf8);
 		return;
 	}
-	/* Bit by bit, so that the state of the HTML (is it a quotation?) is that of the text. */
+	/*
+	 * Bit by bit, so that the state of the HTML (is it a quotation?) is that of the text: a bit ends before
+	 * each "<" but its first byte, since that may be text ("<: x <blockquote>").
+	 */
 	while (utf8.n > 0 && mime_preview_wants_more(p)) {
 		struct str bit = str_sub(utf8, 0, 64);
-		size_t tag = str_chr(bit, '<');
-		size_t end = tag == 0 ? str_chr(bit, '>') : SIZE_MAX;
-		size_t n = end != SIZE_MAX ? end + 1 : tag == 0 ? 1 : MIN(tag, bit.n);
+		size_t next = str_chr(str_sub(bit, 1, bit.n), '<');
+		size_t n = next == SIZE_MAX ? bit.n : next + 1;
+		size_t end = bit.p[0] == '<' ? str_chr(str_sub(bit, 0, n), '>') : SIZE_MAX;
+
+		if (end != SIZE_MAX)
+			n = end + 1;
 
 		buf_clear(&p->text);
 		mime_html_feed(&p->html, str_sub(bit, 0, n), &p->text);
