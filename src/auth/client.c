@@ -121,6 +121,8 @@ asked_deliver(struct loop_task *t)
 	}
 	buf_wipe(&data);
 	if (a != NULL) {
+		/* An answer that came between CONTINUE and now has posted the task again. */
+		loop_task_cancel(a->loop, &a->task);
 		free((void *)(uintptr_t)a->address.p);
 		free(a);
 	}
