@@ -236,23 +236,12 @@ mime_preview_feed(struct mime_preview *p, struct str utf8)
 		text_feed(p, utf8);
 		return;
 	}
-	/*
-	 * Bit by bit, so that the state of the HTML (is it a quotation?) is that of the text: a bit ends before
-	 * each "<" but its first byte, since that may be text ("<: x <blockquote>").
-	 */
-	while (utf8.n > 0 && mime_preview_wants_more(p)) {
-		struct str bit = str_sub(utf8, 0, 64);
-		size_t next = str_chr(str_sub(bit, 1, bit.n), '<');
-		size_t n = next == SIZE_MAX ? bit.n : next + 1;
-		size_t end = bit.p[0] == '<' ? str_chr(str_sub(bit, 0, n), '>') : SIZE_MAX;
-
-		if (end != SIZE_MAX)
-			n = end + 1;
-
+	/* Byte by byte, so that the state of the HTML (is it a quotation?) is that of the text it just gave. */
+	for (size_t i = 0; i < utf8.n && mime_preview_wants_more(p); i++) {
 		buf_clear(&p->text);
-		mime_html_feed(&p->html, str_sub(bit, 0, n), &p->text);
-		text_feed(p, buf_str(&p->text));
-		utf8 = str_sub(utf8, n, utf8.n);
+		mime_html_feed(&p->html, str_sub(utf8, i, i + 1), &p->text);
+		if (p->text.n > 0)
+			text_feed(p, buf_str(&p->text));
 	}
 }
 
