@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-	YOUNG_MS = 5000,		/* who dies younger is started again more slowly */
+	DEATHS = 10, DEATHS_MS = 60000,	/* so many so soon, and the next start waits */
 	RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000,
 	RESTART_SERVED_MAX_MS = 1000,	/* for one that did serve */
 	STOP_TIMEOUT_MS = 10000,	/* then SIGKILL */
@@ -36,7 +36,10 @@ struct kid {
 	struct channel channel;
 	struct loop_fd readable;
 	struct loop_timer restart;
-	int64_t started_ms, delay_ms;
+	int64_t started_ms;
+	int64_t deaths_ms[DEATHS];	/* a ring of when it died last; 0: it did not */
+	unsigned death_count;		/* that were ever put there */
+	int64_t delay_ms;		/* before the next start; 0: it is not dying again and again */
 	bool is_ready;
 };
 
@@ -263,11 +266,33 @@ stop_next(struct supervisor *sup)
 	loop_stop(sup->loop);
 }
 
+/*
+ * One that dies is started at once, for its clients wait; but not for ever: after ten deaths in a minute each start waits twice
+ * as long as the one before, until one has lived for a minute.
+ */
+static void
+kid_count_death(struct kid *k, bool did_serve)
+{
+	int64_t now = loop_now_ms(k->sup->loop);
+	int64_t tenth_last;
+
+	k->deaths_ms[k->death_count++ % DEATHS] = now;
+	tenth_last = k->deaths_ms[k->death_count % DEATHS];
+	if (now - k->started_ms >= DEATHS_MS)
+		k->delay_ms = 0;
+	else if (k->delay_ms != 0)
+		k->delay_ms = MIN(2 * k->delay_ms, did_serve ? RESTART_SERVED_MAX_MS : RESTART_MAX_MS);
+	else if (k->death_count >= DEATHS && now - tenth_last < DEATHS_MS) {
+		k->delay_ms = RESTART_MIN_MS;
+		log_event(LOG_ERROR, "alarm", F_C("role", role_table[k->role].name), F_U64("deaths", DEATHS),
+		    F_U64("seconds", (uint64_t)(now - tenth_last) / 1000), F_C("detail", "it keeps dying, and is started more slowly from now on"));
+	}
+}
+
 static void
 kid_ended(struct kid *k, int status)
 {
 	struct supervisor *sup = k->sup;
-	int64_t age = loop_now_ms(sup->loop) - k->started_ms;
 	bool was_ready = k->is_ready;
 
 	loop_fd_off(&k->readable);
@@ -288,10 +313,11 @@ kid_ended(struct kid *k, int status)
 		stop_next(sup);
 		return;
 	}
-	k->delay_ms = age >= YOUNG_MS ? 0 : MIN(MAX(2 * k->delay_ms, RESTART_MIN_MS),
-	    was_ready ? RESTART_SERVED_MAX_MS : RESTART_MAX_MS);
-	/* The first death of one that served costs no waiting. */
-	loop_timer_set(sup->loop, &k->restart, age >= YOUNG_MS || k->delay_ms == RESTART_MIN_MS ? 0 : k->delay_ms);
+	kid_count_death(k, was_ready);
+	if (k->delay_ms == 0)
+		kid_start(k);
+	else
+		loop_timer_set(sup->loop, &k->restart, k->delay_ms);
 }
 
 static void
