@@ -2,10 +2,12 @@
  * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
+ *         [--think-ms N] [--command TEXT]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
  * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
  * the times they were asked at. User names are --accounts in number from user--first-user on, dealt out in turn, password --password.
+ * With --think-ms a connection waits about so long between an answer and its next command; --command is what mode `command` sends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,8 +27,8 @@
 enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
 
 struct options {
-	const char *mode, *password, *user_format;
-	int port, conns, accounts, first_user, depth, rcpts, messages;
+	const char *mode, *password, *user_format, *command;
+	int port, conns, accounts, first_user, depth, rcpts, messages, think_ms;
 	double seconds;
 	size_t size;
 };
@@ -59,10 +61,11 @@ struct conn {
 	unsigned lmtp_expect;		/* replies still to come of this LMTP transaction */
 	bool is_writing;
 	uint32_t rng;
+	uint64_t due_us;		/* thinking until then; 0: not thinking */
 };
 
 static struct options opt = {
-	.password = "pass", .user_format = "user%d", .conns = 1, .accounts = 1, .first_user = 1, .depth = 1, .rcpts = 1, .messages = 200,
+	.password = "pass", .user_format = "user%d", .command = "NOOP", .conns = 1, .accounts = 1, .first_user = 1, .depth = 1, .rcpts = 1, .messages = 200,
 	.seconds = 5, .size = 5000,
 };
 static const struct mode *mode;
@@ -230,6 +233,8 @@ static void next_search_header(struct conn *c) { ask(c); putf(c, "a SEARCH FROM 
 static void next_search_body(struct conn *c) { ask(c); putf(c, "a SEARCH BODY \"needle%u\"\r\n", random_u32(c) % 100); }
 static void next_fetch_list(struct conn *c) { ask(c); putf(c, "a FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\r\n"); }
 
+static void next_command(struct conn *c) { ask(c); putf(c, "a %s\r\n", opt.command); }
+
 /* What a day's clients do, in about the proportions of a busy webmail and phone server. */
 static void
 next_mixed(struct conn *c)
@@ -280,6 +285,7 @@ static const struct mode modes[] = {
 	{ "search-body", .setup = "a SELECT INBOX\r\n", .next = next_search_body },
 	{ "idle", .setup = "a SELECT INBOX\r\n", .next = next_idle },
 	{ "mixed", .setup = "a SELECT INBOX\r\n", .next = next_mixed },
+	{ "command", .setup = "a SELECT INBOX\r\n", .next = next_command },
 	{ "lmtp", .is_lmtp = true, .next = next_lmtp },
 };
 
@@ -321,7 +327,7 @@ conn_open(struct conn *c)
 static void
 work(struct conn *c)
 {
-	if (now_us() >= end_us)
+	if (now_us() >= end_us || c->due_us != 0)
 		return;
 	if (mode->reconnects)
 		mode->next(c);
@@ -340,6 +346,8 @@ answered(struct conn *c)
 		if (latency_count < LATENCIES_MAX)
 			latencies[latency_count++] = (uint32_t)(now - asked);
 	}
+	if (opt.think_ms > 0)
+		c->due_us = now + random_u32(c) % (uint32_t)(2000 * opt.think_ms);
 }
 
 static void
@@ -494,6 +502,20 @@ ready(struct conn *c, uint32_t events)
 		conn_open(c);
 }
 
+/* Those that have thought long enough go on. */
+static void
+wake_thinkers(struct conn *conns)
+{
+	uint64_t now = now_us();
+
+	for (int i = 0; i < opt.conns; i++) {
+		if (conns[i].due_us != 0 && conns[i].due_us <= now) {
+			conns[i].due_us = 0;
+			work(&conns[i]);
+		}
+	}
+}
+
 /* ---- main ---- */
 
 static void
@@ -550,6 +572,8 @@ parse_arguments(int argc, char **argv)
 		else if (strcmp(name, "--messages") == 0) opt.messages = atoi(v);
 		else if (strcmp(name, "--seconds") == 0) opt.seconds = atof(v);
 		else if (strcmp(name, "--size") == 0) opt.size = (size_t)atol(v);
+		else if (strcmp(name, "--think-ms") == 0) opt.think_ms = atoi(v);
+		else if (strcmp(name, "--command") == 0) opt.command = v;
 		else if (strcmp(name, "--password") == 0) opt.password = v;
 		else goto usage;
 	}
@@ -561,7 +585,7 @@ parse_arguments(int argc, char **argv)
 		return;
 usage:
 	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
-	    "[--messages N] [--password P]\nmodes:");
+	    "[--messages N] [--think-ms N] [--command TEXT] [--password P]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
 	fprintf(stderr, "\n");
@@ -591,10 +615,12 @@ main(int argc, char **argv)
 		conn_open(&conns[i]);
 	}
 	while (now_us() < end_us) {
-		int n = epoll_wait(epoll_fd, events, 256, 50);
+		int n = epoll_wait(epoll_fd, events, 256, opt.think_ms > 0 ? 1 : 50);
 
 		for (int i = 0; i < n; i++)
 			ready(events[i].data.ptr, events[i].events);
+		if (opt.think_ms > 0)
+			wake_thinkers(conns);
 	}
 	took = (double)(now_us() - begin_us) / 1e6;
 	qsort(latencies, latency_count, sizeof(*latencies), by_value);

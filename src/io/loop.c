@@ -24,6 +24,7 @@ struct loop {
 	struct clock *clock;
 	_Atomic(struct loop_task *) posted;	/* newest first */
 	struct loop_task *ready, **ready_tail;	/* taken from there, oldest first */
+	struct lanes shares;
 	struct loop_timer **heap;		/* earliest first; a timer knows its place */
 	uint32_t heap_count, heap_cap;
 	struct event wake_ev, timer_ev;
@@ -199,6 +200,51 @@ loop_task_cancel(struct loop *l, struct loop_task *t)
 	atomic_store(&t->is_posted, false);
 }
 
+/* --- Shares --- */
+
+void
+loop_share_init(struct loop_share *s, void (*run)(struct loop_share *s))
+{
+	*s = (struct loop_share){ .run = run };
+}
+
+void
+loop_share_post(struct loop *l, struct loop_share *s, uint64_t owner)
+{
+	lanes_add(&l->shares, &s->item, owner);
+}
+
+void
+loop_share_cancel(struct loop *l, struct loop_share *s)
+{
+	lanes_remove(&l->shares, &s->item);
+}
+
+void
+loop_share_spend(struct loop *l, uint64_t owner, int64_t now_us, int64_t spent_us)
+{
+	lanes_spend(&l->shares, owner, now_us, spent_us);
+}
+
+bool
+loop_share_is_due(const struct loop *l, uint64_t owner, int64_t now_us)
+{
+	return lanes_has_overspent(&l->shares, owner, now_us);
+}
+
+static bool
+run_share(struct loop *l)
+{
+	struct lane_item *i = lanes_take(&l->shares);
+	struct loop_share *s;
+
+	if (i == NULL)
+		return false;
+	s = container_of(i, struct loop_share, item);
+	s->run(s);
+	return true;
+}
+
 /* --- Timers --- */
 
 static void
@@ -331,9 +377,10 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 	}
 	has_run = run_tasks(l);
 	has_run = run_timers(l) || has_run;
+	has_run = run_share(l) || has_run;
 	arm_timer(l);
 	if (!may_block || (has_run && !may_block_after_work) || l->ready != NULL || atomic_load(&l->posted) != NULL ||
-			atomic_load(&l->is_stopped))
+			!lanes_is_empty(&l->shares) || atomic_load(&l->is_stopped))
 		flags = EVLOOP_NONBLOCK;
 	event_base_loop(l->base, flags);
 }

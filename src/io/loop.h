@@ -3,13 +3,16 @@
  *
  * Everything here is called on the loop's own thread, except loop_post(), loop_stop() and loop_clock(). Nodes (tasks,
  * timers, descriptors) are embedded by their users, so none of this allocates for a connection. One turn: posted tasks,
- * timers that are due, then descriptors. What a turn's tasks post runs in the next turn, so nothing starves the rest.
+ * timers that are due, one share, then descriptors. What a turn's tasks post runs in the next turn, so nothing starves the
+ * rest. A share is a step of long work: one a turn, of all owners in rotation, so however many connections somebody has and
+ * whatever they ask for, the others wait for one step.
  */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "io/lanes.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -45,6 +48,21 @@ void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *t));
 void loop_post(struct loop *l, struct loop_task *t);
 /** Loop thread, once nobody else posts it any more: afterwards it is not posted. */
 void loop_task_cancel(struct loop *l, struct loop_task *t);
+
+/* A step of long work, run once a posting; it posts itself again for the next one. At most a millisecond is good manners. */
+struct loop_share {
+	struct lane_item item;
+	void (*run)(struct loop_share *s);
+};
+
+void loop_share_init(struct loop_share *s, void (*run)(struct loop_share *s));
+/** Posting what is posted does nothing. */
+void loop_share_post(struct loop *l, struct loop_share *s, uint64_t owner);
+/** Also fine when it is not posted. */
+void loop_share_cancel(struct loop *l, struct loop_share *s);
+/** Notes what an owner used, in shares and otherwise; who has used much is to go on in shares: see lanes.h. */
+void loop_share_spend(struct loop *l, uint64_t owner, int64_t now_us, int64_t spent_us);
+bool loop_share_is_due(const struct loop *l, uint64_t owner, int64_t now_us);
 
 /* Timers to the millisecond, kept in a heap: setting one costs a few steps, an unused one nothing. */
 struct loop_timer {

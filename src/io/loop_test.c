@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/test.h"
 #include "io/jobs.h"
+#include "io/lanes.h"
 #include "io/prefix.h"
 
 #include <arpa/inet.h>
@@ -275,5 +276,98 @@ test_prefix_limit(void)
 	prefix_limit_free(p);
 }
 
-TEST_MAIN(TEST(test_timers_in_order), TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
+static char
+taken(struct lanes *l, const struct lane_item *items)
+{
+	struct lane_item *i = lanes_take(l);
+
+	return i == NULL ? '-' : (char)('a' + (i - items));
+}
+
+static void
+test_lanes_rotate(void)
+{
+	static struct lanes l;
+	struct lane_item items[8] = { 0 };
+
+	for (int i = 0; i < 5; i++)
+		lanes_add(&l, &items[i], 7);
+	lanes_add(&l, &items[5], 9);
+	lanes_add(&l, &items[6], 9);
+	lanes_add(&l, &items[7], 11);
+	lanes_add(&l, &items[7], 11);	/* is there already */
+	lanes_remove(&l, &items[1]);
+	lanes_remove(&l, &items[4]);	/* the last of its lane */
+	for (const char *want = "afhcgd-"; *want != '\0'; want++)
+		CHECK(taken(&l, items) == *want);
+	CHECK(lanes_is_empty(&l));
+	for (int i = 0; i < 3; i++)
+		lanes_add(&l, &items[i], (uint64_t)i);
+	for (int i = 2; i >= 0; i--)
+		lanes_remove(&l, &items[i]);
+	lanes_remove(&l, &items[0]);
+	CHECK(lanes_is_empty(&l) && taken(&l, items) == '-');
+}
+
+static void
+test_lanes_count_what_was_spent(void)
+{
+	static struct lanes l;
+
+	lanes_spend(&l, 7, 1000000, 2000);
+	CHECK(!lanes_has_overspent(&l, 7, 1000000));
+	lanes_spend(&l, 7, 1000000, 1000);
+	CHECK(lanes_has_overspent(&l, 7, 1000000));
+	CHECK(!lanes_has_overspent(&l, 8, 1000000));
+	CHECK(!lanes_has_overspent(&l, 7, 1000000 + 4 * 1000));
+	lanes_spend(&l, 7, 1010000, 3600000000);
+	CHECK(lanes_has_overspent(&l, 7, 1010000 + 300000));
+	CHECK(!lanes_has_overspent(&l, 7, 1010000 + 500000));
+}
+
+struct long_work {
+	struct loop_share share;
+	struct loop *loop;
+	uint64_t owner;
+	int steps;
+	char name;
+};
+
+static void
+long_work_step(struct loop_share *s)
+{
+	struct long_work *w = container_of(s, struct long_work, share);
+
+	note(w->name);
+	if (--w->steps > 0)
+		loop_share_post(w->loop, s, w->owner);
+}
+
+/* Long work of others costs a short task one step, however many of them there are. */
+static void
+test_shares_one_a_turn(void)
+{
+	struct test_clock c = { .clock = { .mono_us = test_mono, .wall_ms = test_mono } };
+	struct loop *l = loop_new(&c.clock);
+	struct long_work w[4];
+
+	order_n = 0;
+	for (int i = 0; i < 4; i++) {
+		w[i] = (struct long_work){ .loop = l, .owner = i < 3 ? 1 : 2, .steps = 2, .name = (char)('a' + i) };
+		loop_share_init(&w[i].share, long_work_step);
+		loop_share_post(l, &w[i].share, w[i].owner);
+	}
+	loop_turn(l, true);
+	CHECK_STR(str_make(order, order_n), STR("a"));
+	loop_share_cancel(l, &w[1].share);
+	for (int i = 0; i < 5; i++)
+		loop_turn(l, true);	/* does not block while there are shares */
+	CHECK_STR(str_make(order, order_n), STR("adcdac"));
+	loop_turn(l, false);
+	CHECK_U64(order_n, 6);
+	loop_free(l);
+}
+
+TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_count_what_was_spent), TEST(test_shares_one_a_turn),
+	TEST(test_timers_in_order), TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
 	TEST(test_jobs_come_back), TEST(test_addresses), TEST(test_prefix_limit))

@@ -11,7 +11,7 @@
 static const struct imap_framer_limits limits_before = { .line_max = 8192, .literal_max = 1024, .command_max = 10240 };
 static const struct imap_framer_limits limits_after = { .line_max = 65536, .literal_max = 65536, .command_max = 262144 };
 
-enum { TURN_MAX_US = 5000, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
+enum { TURN_MAX_US = 1000, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
 
 static struct session_core *
 core_of(struct session *s)
@@ -62,6 +62,7 @@ core_command_clear(struct session_core *k)
 	k->has_cmd = k->was_parsed = false;
 	k->wants_output = k->wants_line = false;
 	k->cmd = (struct command){ 0 };
+	k->command_us = 0;
 	arena_reset(&k->arena);
 	k->phase = PHASE_IDLE;
 }
@@ -190,6 +191,21 @@ rest(struct session_core *k)
 		buf_done(&k->out);
 }
 
+static void core_go_on(struct session_core *k);
+
+/* Notes what this turn took. */
+static void
+turn_end(struct session_core *k)
+{
+	struct clock *c = loop_clock(k->loop);
+	int64_t now_us = c->mono_us(c), spent_us = now_us - k->turn_began_us;
+
+	if (k->has_cmd)
+		k->command_us += spent_us;
+	if (k->s.account != NULL)
+		loop_share_spend(k->loop, account_id(k->s.account).v, now_us, spent_us);
+}
+
 void
 core_continue(struct session_core *k)
 {
@@ -203,13 +219,14 @@ core_continue(struct session_core *k)
 	while (!s->is_closing && !session_is_full(s) && step(k)) {
 		if (session_should_yield(s)) {
 			goes_on = true;
-			loop_post(k->loop, &k->wake_task);
+			core_go_on(k);
 			break;
 		}
 	}
 	if (session_is_full(s))
 		k->wants_output = goes_on = true;
 	core_flush(k);
+	turn_end(k);
 	k->is_inside = false;
 	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL ||
 	    k->phase == PHASE_SKIP || k->phase == PHASE_DISCARD || k->wants_line)) {
@@ -218,6 +235,32 @@ core_continue(struct session_core *k)
 		stream_close(s->stream);
 	}
 	rest(k);
+}
+
+/*
+ * Goes on, now or in a turn to come. A command that has had a turn and an account that has had more than its part of the loop
+ * go on in shares, with the accounts in rotation; so the others' short commands wait for one of its turns at most, however many
+ * sessions it has.
+ */
+static void
+core_go_on(struct session_core *k)
+{
+	struct clock *c = loop_clock(k->loop);
+	struct account *a = k->s.account;
+
+	if (a != NULL && (k->is_inside || k->command_us >= TURN_MAX_US || k->share.item.is_queued ||
+	    loop_share_is_due(k->loop, account_id(a).v, c->mono_us(c))))
+		loop_share_post(k->loop, &k->share, account_id(a).v);
+	else if (k->is_inside)
+		loop_post(k->loop, &k->wake_task);
+	else
+		core_continue(k);
+}
+
+static void
+share(struct loop_share *s)
+{
+	core_continue(container_of(s, struct session_core, share));
 }
 
 static void
@@ -231,7 +274,7 @@ woken(struct waiter *w)
 static void
 wake_task(struct loop_task *t)
 {
-	core_continue(container_of(t, struct session_core, wake_task));
+	core_go_on(container_of(t, struct session_core, wake_task));
 }
 
 void
@@ -287,7 +330,7 @@ session_wait_output(struct session *s)
 enum err
 session_yield(struct session *s)
 {
-	session_wake(s);
+	core_go_on(core_of(s));
 	return ERR_WAIT;
 }
 
@@ -424,7 +467,7 @@ readable(unused_arg struct stream *stream, void *ctx)
 	/* A command that waits for something else must not be run again for input that it does not want. */
 	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL) && !k->wants_line)
 		return;
-	core_continue(k);
+	core_go_on(k);
 }
 
 static void
@@ -433,7 +476,7 @@ drained(unused_arg struct stream *stream, void *ctx)
 	struct session_core *k = ctx;
 
 	if (k->wants_output)
-		core_continue(k);
+		core_go_on(k);
 }
 
 static void
@@ -526,6 +569,7 @@ make(struct server *server, struct loop *loop, int fd, const struct io_addr *pee
 	imap_framer_init(&k->framer, &limits_before);
 	waiter_init(&k->waiter, woken);
 	loop_task_init(&k->wake_task, wake_task);
+	loop_share_init(&k->share, share);
 	loop_timer_init(&k->timer, timer_fired);
 	core_gate_init(k);
 	k->s.stream = stream_new(loop, fd, &ops, k);
@@ -569,6 +613,7 @@ session_free(struct session *s)
 	core_command_clear(k);
 	core_gate_done(k);
 	loop_task_cancel(k->loop, &k->wake_task);
+	loop_share_cancel(k->loop, &k->share);
 	loop_timer_cancel(k->loop, &k->timer);
 	stream_free(s->stream);
 	view_close(s->view);

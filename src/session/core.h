@@ -54,7 +54,8 @@ struct session_core {
 	/* What a waiting command waits for; each event just goes on with it. */
 	bool wants_output, wants_line;
 	struct waiter waiter;
-	struct loop_task wake_task;	/* posted by the waiter, by yield and by session_wake() */
+	struct loop_task wake_task;	/* posted by the waiter and by session_wake() */
+	struct loop_share share;	/* posted instead by who has had much time: see core_go_on() */
 	bool is_inside;			/* core_continue() is on the stack */
 
 	/* The output gate: woken whenever the account's durable version moves while gates are queued. */
@@ -65,6 +66,7 @@ struct session_core {
 	struct loop_timer timer;	/* login time or inactivity; keep-alives in IDLE */
 	int64_t last_input_ms;
 	int64_t turn_began_us;
+	int64_t command_us;		/* that the current command has had of the loop */
 
 	/* For the log and `posthorn who`. */
 	struct io_addr peer;

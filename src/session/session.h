@@ -50,9 +50,9 @@ void session_send(struct session *s, struct kv_bytes *bytes, struct str data);
 bool session_is_full(struct session *s);
 /** ERR_WAIT, and the command is run again when the output has drained. */
 enum err session_wait_output(struct session *s);
-/** ERR_WAIT, and the command is run again in the next turn of the loop: long work in steps of about 5 ms. */
+/** ERR_WAIT, and the command is run again in a turn of the loop to come: long work in steps of about 1 ms. */
 enum err session_yield(struct session *s);
-/** Whether this turn has been long enough (5 ms): then yield. */
+/** Whether this turn has been long enough (1 ms): then yield. */
 bool session_should_yield(struct session *s);
 /** The waiter to hand to the store: waking it runs the command again. */
 struct waiter *session_waiter(struct session *s);

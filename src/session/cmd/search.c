@@ -65,7 +65,7 @@ should_yield(void *ctx)
 
 	if (!session_should_yield(s))
 		return false;
-	session_wake(s);
+	(void)session_yield(s);
 	return true;
 }
 
