@@ -7,11 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 1024, STAMP_BYTES = sizeof("2026-01-01T00:00:00.000Z"), SECONDS_A_DAY = 86400 };
 
 /* Written at start, before threads; a reload may change the level. */
 static _Atomic(enum log_level) lowest_level = LOG_INFO;
 static const char *_Atomic process_name = "posthorn";
+
+static const char *const level_names[] = { "debug", "info", "warning", "error" };
 
 void
 log_setup(enum log_level lowest, const char *process)
@@ -64,19 +66,77 @@ add_value(struct buf *b, struct str s)
 	buf_chr(b, '"');
 }
 
+static char *
+digits(char *to, unsigned v, unsigned count)
+{
+	for (unsigned i = count; i > 0; i--, v /= 10)
+		to[i - 1] = (char)('0' + v % 10);
+	return to + count;
+}
+
+/* The time in UTC. Not by gmtime_r(), which takes a lock. The calendar's arithmetic counts years from March. */
+static const char *
+stamp_now(char out[STAMP_BYTES])
+{
+	struct timespec ts;
+	unsigned days, second, era_day, era_year, year_day, month;
+	char *p = out;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	days = (unsigned)(ts.tv_sec / SECONDS_A_DAY) + 719468;	/* since 0000-03-01 */
+	second = (unsigned)(ts.tv_sec % SECONDS_A_DAY);
+	era_day = days % 146097;
+	era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
+	year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
+	month = (5 * year_day + 2) / 153;	/* 0 is March */
+	p = digits(p, era_year + days / 146097 * 400 + (month >= 10), 4);
+	*p++ = '-';
+	p = digits(p, month < 10 ? month + 3 : month - 9, 2);
+	*p++ = '-';
+	p = digits(p, year_day - (153 * month + 2) / 5 + 1, 2);
+	*p++ = 'T';
+	p = digits(p, second / 3600, 2);
+	*p++ = ':';
+	p = digits(p, second / 60 % 60, 2);
+	*p++ = ':';
+	p = digits(p, second % 60, 2);
+	*p++ = '.';
+	p = digits(p, (unsigned)(ts.tv_nsec / 1000000), 3);
+	*p++ = 'Z';
+	*p = '\0';
+	return out;
+}
+
+static size_t
+put(char *line, size_t at, size_t size, const char *text)
+{
+	while (*text != '\0' && at < size)
+		line[at++] = *text++;
+	return at;
+}
+
+void
+log_in_handler(enum log_level level, const char *event, const char *key1, const char *value1, const char *key2, const char *value2)
+{
+	char line[512], stamp[STAMP_BYTES];
+	const char *const parts[] = { "time=", stamp_now(stamp), " level=", level_names[level], " process=", process_name, " event=",
+		event, " ", key1, "=", value1, " ", key2, "=", value2 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		n = put(line, n, sizeof(line) - 1, parts[i]);
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;	/* nowhere left to say so */
+}
+
 void
 log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-	static const char *const names[] = { "debug", "info", "warning", "error" };
 	BUF_CLEAN struct buf b = BUF_MAX(LINE_MAX_BYTES);
-	struct timespec ts;
-	struct tm tm;
+	char stamp[STAMP_BYTES];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	buf_printf(&b, "time=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s process=%s event=%s", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, names[level],
-	    process_name, event);
+	buf_printf(&b, "time=%s level=%s process=%s event=%s", stamp_now(stamp), level_names[level], process_name, event);
 	for (size_t i = 0; i < count; i++) {
 		buf_printf(&b, " %s=", fields[i].key);
 		switch (fields[i].kind) {

@@ -30,6 +30,9 @@ void log_setup(enum log_level lowest, const char *process);
 bool log_is_on(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
+/** A line from a signal's handler, which may have interrupted anything: no lock, no memory. Values are ours, not a client's. */
+void log_in_handler(enum log_level level, const char *event, const char *key1, const char *value1, const char *key2, const char *value2);
+
 /* log_event(LOG_INFO, "login", F_STR("user", user), F_U64("session", id)); */
 #define log_event(level, event, ...) \
 	do { \

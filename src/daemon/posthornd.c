@@ -1,6 +1,7 @@
 /* posthornd.c - the daemon's program: the supervisor, and, started by it with --role, each of the processes. */
 #include "base/log.h"
 #include "daemon/roles.h"
+#include "daemon/selftest.h"
 #include "proc/roles.h"
 #include "proc/supervisor.h"
 
@@ -15,10 +16,11 @@
 static void
 usage(FILE *to)
 {
-	fputs("usage: posthornd [-c FILE] [-t] [-a TEXT]\n"
+	fputs("usage: posthornd [-c FILE] [-t] [-a TEXT] [--sandbox-selftest]\n"
 	    "  -c, --config FILE   the configuration (" DEFAULT_CONFIG "; without that file: all defaults)\n"
 	    "  -t, --test          check the configuration, and end\n"
 	    "  -a, --announce TEXT write TEXT to standard output when all processes serve\n"
+	    "      --sandbox-selftest  try what the processes may not do, and say how each was denied\n"
 	    "  -V, --version\n"
 	    "  -h, --help\n", to);
 }
@@ -63,11 +65,11 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' }, { "announce", required_argument, NULL, 'a' },
-		{ "role", required_argument, NULL, 'R' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "role", required_argument, NULL, 'R' }, { "sandbox-selftest", no_argument, NULL, 'S' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
 	struct supervisor_options o = { 0 };
-	bool only_test = false;
-	int c;
+	bool only_test = false, tests_sandbox = false;
+	int c, status = 0;
 
 	while ((c = getopt_long(argc, argv, "c:ta:Vh", options, NULL)) != -1) {
 		switch (c) {
@@ -82,6 +84,9 @@ main(int argc, char **argv)
 			break;
 		case 'R':
 			return run_role(optarg);
+		case 'S':
+			tests_sandbox = true;
+			break;
 		case 'V':
 			puts("posthornd " POSTHORN_VERSION);
 			return 0;
@@ -100,9 +105,11 @@ main(int argc, char **argv)
 	o.config = read_config(&o.config_path);
 	if (o.config == NULL)
 		return 1;
-	if (only_test) {
+	if (tests_sandbox)
+		status = sandbox_selftest(o.config);
+	if (only_test || tests_sandbox) {
 		config_free(o.config);
-		return 0;
+		return status;
 	}
 	return supervisor_run(&o);
 }

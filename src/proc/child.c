@@ -95,6 +95,7 @@ child_open(struct child *ch, enum role role)
 	enum err e;
 
 	*ch = (struct child){ .role = role };
+	sandbox_hide_memory();	/* keys are about to come */
 	snprintf(name, sizeof(name), "posthorn-%s", role_table[role].name);
 	prctl(PR_SET_NAME, name);
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
@@ -129,8 +130,6 @@ enum err
 child_confine(struct child *ch, const char *folder)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
-	struct sandbox s = { .folder = ".", .is_confined = ch->config->sandbox };
-	struct str user = role_user(ch->role, ch->config);
 	enum err e;
 
 	umask(077);
@@ -138,9 +137,7 @@ child_confine(struct child *ch, const char *folder)
 		log_event(LOG_ERROR, "folder", F_C("path", folder), F_C("detail", strerror(errno)));
 		return ERR_IO;
 	}
-	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
-		s.user = user.p;
-	e = sandbox_enter(&s, &why);
+	e = sandbox_enter(ch->role, ch->config, &why);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "sandbox", F_ERR(e), F_STR("detail", buf_str(&why)));
 	else if (why.n > 0)

@@ -58,7 +58,7 @@ test_errors_say_what_would_be_right(void)
 		{ "imap_listen = {\"143\"}", "f:1: imap_listen: \"143\" is not an address to listen on, such as \"*:143\", "
 		    "\"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"\n" },
 		{ "idle_timeout = 5x", "f:1: idle_timeout: \"5x\" is not a time (90s, 30m, 2h, 7d) from 1s to 7d\n" },
-		{ "sandbox = maybe", "f:1: sandbox: \"maybe\" is not yes or no\n" },
+		{ "scram = maybe", "f:1: scram: \"maybe\" is not yes or no\n" },
 		{ "tls_certs = {\"/a\"}", "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
 	};
 

@@ -5,7 +5,7 @@
 #include "proc/config.h"
 
 enum role {
-#define ROLE(id, name, user, folder, what) ROLE_##id,
+#define ROLE(id, name, user, folder, calls, what) ROLE_##id,
 #include "proc/roles.def"
 #undef ROLE
 	ROLE_COUNT
@@ -15,6 +15,7 @@ struct role_row {
 	const char *name;
 	size_t user_option;	/* offset of its text in struct config */
 	const char *folder;
+	unsigned calls;		/* enum filter_group */
 };
 extern const struct role_row role_table[ROLE_COUNT];
 /** ROLE_COUNT when there is no such role. */

@@ -1,18 +1,29 @@
-/* sandbox.c - see sandbox.h. Landlock confines files and TCP, seccomp the system calls; both hold for all threads to come. */
+/*
+ * sandbox.c - see sandbox.h. The order matters: capabilities that nobody keeps leave the bounding set while we may still say so, then
+ * the user changes, then Landlock and seccomp, which need no_new_privs. All hold for the threads to come.
+ */
 #include "proc/sandbox.h"
 
+#include "proc/filter.h"
+#include "proc/landlock.h"
+
+#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <linux/landlock.h>
-#include <linux/sched.h>
+#include <limits.h>
+#include <link.h>
+#include <linux/capability.h>
 #include <pwd.h>
-#include <seccomp.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Sanitizers trace and read more than a server may. */
+#include <openssl/ssl.h>
+
+/* Sanitizers trace their own process and read more than a server may. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED true
 #elif defined(__has_feature)
@@ -24,12 +35,27 @@
 #define IS_SANITIZED false
 #endif
 
+#define CAP_BIT(cap) (1ull << (cap))
+#define SUPERVISOR_CAPS (CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_KILL) \
+	| CAP_BIT(CAP_DAC_READ_SEARCH))
+
 static void
 say(struct buf *why, const char *what)
 {
 	if (why->n > 0)
 		buf_lit(why, "; ");
 	buf_printf(why, "%s: %s", what, strerror(errno));
+}
+
+void
+sandbox_hide_memory(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (IS_SANITIZED)
+		return;
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static enum err
@@ -56,128 +82,142 @@ become(const char *user, struct buf *why)
 	return ERR_OK;
 }
 
-/* Rights of Landlock's first ABI and of the third; what a newer kernel knows beyond stays allowed. */
-enum { READ_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR };
-#define FS_V1 ((1ull << 13) - 1)
-#define FS_REFER (1ull << 13)
-#define FS_TRUNCATE (1ull << 14)
-#define NET_TCP 3ull	/* bind and connect; ABI 4 */
-
-struct ruleset_attr_v4 {
-	uint64_t handled_access_fs;
-	uint64_t handled_access_net;
-};
-
-static bool
-allow_path(int ruleset, const char *path, uint64_t rights)
+/* No program that is executed from here on can have more than these. Only root may say so, and only root needs to. */
+static void
+bound_caps(uint64_t keep)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = rights };
-	bool ok;
+	for (int cap = 0; cap <= 63; cap++)
+		if ((keep & CAP_BIT(cap)) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno == EINVAL)
+			break;	/* the kernel's last one was before */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
 
-	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0)
-		return false;
-	ok = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
-	close(rule.parent_fd);
-	return ok;
+/* What is kept is at most what is there. */
+static enum err
+keep_caps(uint64_t keep, struct buf *why)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &head, data) != 0) {
+		say(why, "capget");
+		return ERR_NOPERM;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(data); i++) {
+		data[i].permitted &= (uint32_t)(keep >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, data) != 0) {
+		say(why, "capset");
+		return ERR_NOPERM;
+	}
+	return ERR_OK;
+}
+
+/* What libraries read once, while they still can: the time zone for the engine's own log, OpenSSL's configuration. */
+static void
+read_ahead(void)
+{
+	tzset();
+	OPENSSL_init_ssl(0, NULL);
 }
 
 static bool
-confine_files(const char *folder)
+confine_child_files(void)
 {
-	/* What libraries read while running: time zones, randomness, their own process. */
-	static const char *const readable[] = { "/etc/localtime", "/usr/share/zoneinfo", "/dev/urandom", "/dev/random", "/proc" };
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct ruleset_attr_v4 attr = { .handled_access_fs = FS_V1 };
-	bool ok;
-	int ruleset;
+	const struct landlock_rule rules[] = {
+		{ ".", LANDLOCK_WRITE },
+		/* What they read later. */
+		{ "/dev/urandom", LANDLOCK_READ }, { "/dev/null", LANDLOCK_READ }, { "/sys/devices/system/cpu", LANDLOCK_READ },
+		{ "/", LANDLOCK_READ },		/* sanitizers: programs and libraries, for the names in reports */
+	};
 
-	if (abi < 1)
-		return false;
-	if (abi >= 2)
-		attr.handled_access_fs |= FS_REFER;
-	if (abi >= 3)
-		attr.handled_access_fs |= FS_TRUNCATE;
-	if (abi >= 4)
-		attr.handled_access_net = NET_TCP;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, abi >= 4 ? sizeof(attr) : sizeof(uint64_t), 0);
-	if (ruleset < 0)
-		return false;
-	ok = allow_path(ruleset, folder, attr.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE);
-	/* /dev/null and files are no folders: only the rights of files may be given to them. */
-	if (!allow_path(ruleset, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE))
-		ok = false;
-	for (size_t i = 0; i < ARRAY_LEN(readable); i++)
-		if (!allow_path(ruleset, readable[i], READ_RIGHTS))
-			allow_path(ruleset, readable[i], LANDLOCK_ACCESS_FS_READ_FILE);
-	ok = ok && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
-	close(ruleset);
-	return ok;
+	return landlock_enter(rules, ARRAY_LEN(rules) - !IS_SANITIZED, false);
 }
 
-/* Ways out of a process that has been taken over, none of which a server uses once it runs. */
-static const int forbidden[] = {
-	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise), SCMP_SYS(pidfd_getfd), SCMP_SYS(pidfd_open), SCMP_SYS(kcmp),
-	SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen),
-	SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid), SCMP_SYS(setresgid),
-	SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(capset),
-	SCMP_SYS(chroot), SCMP_SYS(pivot_root), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
-	SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick), SCMP_SYS(mount_setattr), SCMP_SYS(unshare),
-	SCMP_SYS(setns), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(quotactl),
-	SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-	SCMP_SYS(io_uring_register), SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(init_module),
-	SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(reboot),
-	SCMP_SYS(acct), SCMP_SYS(syslog), SCMP_SYS(personality), SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(modify_ldt),
-	SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(clock_adjtime), SCMP_SYS(adjtimex), SCMP_SYS(sethostname),
-	SCMP_SYS(setdomainname), SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at), SCMP_SYS(fanotify_init),
-	SCMP_SYS(lookup_dcookie), SCMP_SYS(vhangup), SCMP_SYS(memfd_secret),
-};
+/* The folder of the program that maps libraries, which comes before ours whenever that is executed. */
+static int
+find_interpreter(struct dl_phdr_info *info, unused_arg size_t size, void *out)
+{
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		char *slash;
+
+		if (h->p_type != PT_INTERP || realpath((const char *)(info->dlpi_addr + h->p_vaddr), out) == NULL)
+			continue;
+		slash = strrchr(out, '/');
+		*(slash == out ? slash + 1 : slash) = '\0';
+	}
+	return 1;	/* the program is the first, and all that we want */
+}
 
 static bool
-confine_calls(void)
+confine_supervisor_files(const struct config *c)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	bool ok = ctx != NULL;
+	char libraries[PATH_MAX] = "/lib";
+	const struct landlock_rule rules[] = {
+		{ "/", LANDLOCK_READ },		/* the configuration and the keys may be anywhere */
+		{ c->data_dir.p, LANDLOCK_WRITE }, { c->run_dir.p, LANDLOCK_WRITE },
+		{ "/proc/self/exe", LANDLOCK_EXECUTE }, { libraries, LANDLOCK_EXECUTE },
+	};
 
-	for (size_t i = 0; ok && i < ARRAY_LEN(forbidden); i++)
-		ok = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0) == 0;
-	/* Threads, but no processes: clone3's flags can't be looked at, so the C library is sent back to clone. */
-	ok = ok && seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0
-	    && seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0
-	    && seccomp_load(ctx) == 0;
-	if (ctx != NULL)
-		seccomp_release(ctx);
-	return ok;
+	dl_iterate_phdr(find_interpreter, libraries);
+	return landlock_enter(rules, ARRAY_LEN(rules), true);
+}
+
+/* @files  Landlock has been entered */
+static enum err
+finish(const struct config *c, bool files, unsigned groups, struct buf *why)
+{
+	if (!files)
+		say(why, "Landlock");
+	if (IS_SANITIZED)
+		groups |= CALLS_SANITIZER;
+	if (!filter_enter(groups))
+		say(why, "seccomp");
+	return why->n > 0 && c->sandbox == SANDBOX_REQUIRE ? ERR_NOPERM : ERR_OK;
+}
+
+static enum err
+forbid_new_privileges(struct buf *why)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return ERR_OK;
+	say(why, "no_new_privs");
+	return ERR_NOPERM;
 }
 
 enum err
-sandbox_enter(const struct sandbox *s, struct buf *why)
+sandbox_enter(enum role role, const struct config *c, struct buf *why)
 {
-	if (s->user != NULL) {
-		enum err e = become(s->user, why);
+	struct str user = role_user(role, c);
+	enum err e = ERR_OK;
 
-		if (e != ERR_OK)
-			return e;
-	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		say(why, "no_new_privs");
-		return ERR_NOPERM;
-	}
-	if (IS_SANITIZED) {
-		buf_lit(why, "built with a sanitizer: not confined");
-		return ERR_OK;
-	}
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-		say(why, "dumpable");
-	if (!s->is_confined) {
-		buf_lit(why, "switched off in the configuration");
-		return ERR_OK;
-	}
-	if (!confine_files(s->folder))
-		say(why, "Landlock");
-	errno = 0;
-	if (!confine_calls())
-		say(why, "seccomp");
-	return ERR_OK;
+	read_ahead();
+	bound_caps(0);
+	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
+		e = become(user.p, why);
+	if (e == ERR_OK)
+		e = keep_caps(0, why);
+	if (e == ERR_OK)
+		e = forbid_new_privileges(why);
+	sandbox_hide_memory();	/* another user: the kernel has forgotten it */
+	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
+		return e;
+	return finish(c, confine_child_files(), role_table[role].calls, why);
+}
+
+enum err
+sandbox_enter_supervisor(const struct config *c, struct buf *why)
+{
+	enum err e;
+
+	bound_caps(SUPERVISOR_CAPS);
+	e = keep_caps(SUPERVISOR_CAPS, why);
+	if (e == ERR_OK)
+		e = forbid_new_privileges(why);
+	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
+		return e;
+	return finish(c, confine_supervisor_files(c), CALLS_COMMON | CALLS_START, why);
 }

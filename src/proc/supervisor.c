@@ -7,6 +7,7 @@
 #include "proc/channel.h"
 #include "proc/child.h"
 #include "proc/notify.h"
+#include "proc/sandbox.h"
 #include "proc/sockets.h"
 
 #include <errno.h>
@@ -479,6 +480,17 @@ watch(struct supervisor *sup)
 	}
 }
 
+static void
+confine(struct supervisor *sup)
+{
+	BUF_CLEAN struct buf why = BUF_MAX(1024);
+
+	if (sandbox_enter_supervisor(sup->config, &why) != ERR_OK)
+		fail_start(sup, "sandbox", buf_str(&why));
+	else if (why.n > 0)
+		log_event(LOG_WARNING, "sandbox", F_STR("detail", buf_str(&why)));
+}
+
 int
 supervisor_run(const struct supervisor_options *o)
 {
@@ -487,6 +499,7 @@ supervisor_run(const struct supervisor_options *o)
 
 	log_setup(sup.config->log_level, "supervisor");
 	signal(SIGPIPE, SIG_IGN);
+	sandbox_hide_memory();
 	raise_limits(sup.config);
 	sockets_inherit(&sup.sockets);
 	if (!folders_make(sup.config, &why))
@@ -495,6 +508,8 @@ supervisor_run(const struct supervisor_options *o)
 		fail_start(&sup, "listen", buf_str(&why));
 	else if (certs_load(sup.config, &sup.certs, &why) != ERR_OK)
 		fail_start(&sup, "certificates", buf_str(&why));
+	else
+		confine(&sup);
 	if (sup.status == 0) {
 		sup.loop = loop_new(clock_system());
 		watch(&sup);

@@ -22,7 +22,7 @@ from . import tls
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OFFSETS = (24, 110, 143, 190, 465, 587, 993, 995)
-BAD_LOG = re.compile(r'AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:|level="?(error|fatal)\b')
+BAD_LOG = re.compile(r'event=sandbox-denied|AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:|level="?(error|fatal)\b')
 
 
 def free_base():

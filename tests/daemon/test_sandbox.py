@@ -1,0 +1,141 @@
+"""What the processes may not do: capabilities, system calls, files, memory. `posthornd --sandbox-selftest` tries it from inside."""
+
+import os
+import pwd
+import re
+import subprocess
+
+import pytest
+
+from daemon.test_processes import config_of, daemon, has_users, is_sanitized, own, programs, status  # noqa: F401 (own is a fixture)
+from harness.lmtp import wait_until
+
+pytestmark = pytest.mark.own_server
+
+# Sanitizers trace themselves and read programs, so these stay possible in builds with one.
+WITH_SANITIZER = {
+    'read a file outside', 'read /etc/passwd', "read another process's folder", 'list /', 'list the folder above',
+    'follow a symbolic link out', "follow one to another's folder", 'go through /proc/self/root', 'go through /proc/self/cwd',
+    'fork', 'clone into a namespace', "open another's memory", "read another's environment", 'signal the supervisor', 'signal its group',
+    'signal process 1', "signal another's thread", 'trace the supervisor', 'be traced', "read another's memory", 'allow core dumps',
+    'raise a limit', 'personality', 'gain an ambient capability',
+}
+# What anybody may do who is not confined: these acts are real attempts, and only the sandbox stops them.
+HARMLESS = {
+    'read /etc/passwd', "read another process's folder", 'list /', 'follow a symbolic link out', 'write a file outside', 'make a file outside',
+    'link a file from outside', 'move a file out', 'remove a file outside', 'make a symbolic link', 'make a named pipe', 'chmod outside',
+    'make a set-user-id file', 'open its own memory', 'fork', 'clone3', 'execute /bin/true', 'execute itself', 'signal its group',
+    'open a process', 'TCP over IPv4', 'UDP', 'netlink socket', 'unix socket', 'unix datagram socket', 'pair of datagram sockets', 'connect',
+    'bind', 'listen', 'send to an address', 'make data executable', 'map writable code', 'map more code', 'memfd_create',
+}
+
+
+def selftest(tmp_path, user=None, sandbox='auto'):
+    """Name of the process and the act, and what came of it."""
+    path = tmp_path / 'c.conf'
+    path.write_text('sandbox = %s\n%s' % (sandbox, '' if has_users() else 'user = "root"\nauth_user = "root"\n'))
+    tmp_path.chmod(0o755)
+    more = {}
+    if user is not None:
+        more = {'user': user, 'group': pwd.getpwnam(user).pw_gid, 'extra_groups': []}
+    p = subprocess.run([programs()[1], '-c', path.name, '--sandbox-selftest'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                       timeout=300, cwd=tmp_path, **more)
+    lines = re.findall(r'^(auth|mail|supervisor) +(\S.*?)  +(killed|refused \(\w+\)|NOT DENIED .*)$', p.stdout, re.M)
+    return p, {(process, act): result for process, act, result in lines}
+
+
+def check_selftest(p, results):
+    broken = {act for (_, act), result in results.items() if result.startswith('NOT')}
+    if is_sanitized():
+        assert broken <= WITH_SANITIZER, p.stdout
+    else:
+        assert broken == set() and p.returncode == 0, p.stdout
+        assert re.search(r'^%d acts tried, all denied$' % len(results), p.stdout, re.M)
+    for process, least in ('auth', 100), ('mail', 100), ('supervisor', 75):
+        assert sum(1 for who, _ in results if who == process) >= least
+
+
+def needs_kernel():
+    """Some kernels have no Landlock, or have it switched off; then this test can't hold."""
+    try:
+        with open('/sys/kernel/security/lsm') as f:
+            return 'landlock' in f.read()
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(not needs_kernel(), reason='this kernel has no Landlock')
+def test_selftest(tmp_path):
+    p, results = selftest(tmp_path)
+    check_selftest(p, results)
+    assert sum(result == 'killed' for result in results.values()) > 100
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='is run as another user only by root')
+@pytest.mark.skipif(not needs_kernel(), reason='this kernel has no Landlock')
+def test_selftest_as_a_normal_user(tmp_path):
+    check_selftest(*selftest(tmp_path, user='nobody'))
+
+
+def test_the_acts_are_real(tmp_path):
+    """Without a sandbox they succeed: so it is the sandbox that denies them."""
+    p, results = selftest(tmp_path, sandbox='off')
+    assert p.returncode == 1 and 'the sandbox is off' in p.stdout
+    for act in HARMLESS:
+        assert results[('mail', act)].startswith('NOT DENIED'), act
+    denied = {act for (_, act), result in results.items() if not result.startswith('NOT')}
+    assert len(denied) < (30 if os.getuid() == 0 else 60), denied
+
+
+def caps(pid):
+    s = status(pid)
+    return {name: int(s[name].strip(), 16) for name in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb')}
+
+
+def test_no_capabilities(own):  # noqa: F811
+    server = own()
+    for role in 'mail', 'auth':
+        c = caps(server.role_pid(role))
+        bounding = c.pop('CapBnd')
+        assert set(c.values()) == {0}
+        if os.getuid() == 0:
+            assert bounding == 0
+    c = caps(server.proc.pid)
+    kept = {'CAP_KILL': 5, 'CAP_SETGID': 6, 'CAP_SETUID': 7, 'CAP_SETPCAP': 8, 'CAP_DAC_READ_SEARCH': 2}
+    mask = sum(1 << n for n in kept.values())
+    assert c['CapEff'] & ~mask == 0 and c['CapPrm'] & ~mask == 0 and c['CapInh'] == c['CapAmb'] == 0
+    if os.getuid() == 0:
+        assert c['CapBnd'] & ~mask == 0
+
+
+def test_no_core_dumps(own):  # noqa: F811
+    if is_sanitized():
+        return      # looking for leaks needs to see the process
+    server = own()
+    for pid in server.pids():
+        with open('/proc/%d/limits' % pid) as f:
+            assert re.search(r'^Max core file size +0 +0 ', f.read(), re.M)
+        # What can't be dumped belongs to root.
+        assert os.stat('/proc/%d/mem' % pid).st_uid == 0
+        s = status(pid)
+        assert s['NoNewPrivs'].strip() == '1' and s['Seccomp'].strip() == '2'
+
+
+def test_restart_when_confined(own):  # noqa: F811
+    """The supervisor has given away what it does not need for this."""
+    server = own()
+    for role in 'auth', 'mail', 'auth', 'mail':
+        ready = server.log().count('event=child-ready')
+        server.kill_role(role)
+        wait_until(lambda: server.log().count('event=child-ready') > ready, 30)
+    server.login('user1').close()
+
+
+def test_required_sandbox(own, tmp_path):  # noqa: F811
+    server = own('--set', 'sandbox=require')
+    assert 'event=sandbox ' not in server.log()
+    server.login('user1').close()
+    path = config_of(server)
+    path.write_text(path.read_text() + 'sandbox = maybe\n')
+    r = daemon(path, '-t')
+    assert r.returncode == 1 and 'auto, require, off' in r.stdout
