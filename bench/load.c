@@ -2,13 +2,15 @@
  * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
- *         [--think-ms N] [--command TEXT]
+ *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
  * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
  * the times they were asked at. User names are --accounts in number from user--first-user on, dealt out in turn, password --password.
  * With --think-ms a connection waits about so long between an answer and its next command; --command is what mode `command` sends.
  */
+#include "wire.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +33,8 @@ struct options {
 	int port, conns, accounts, first_user, depth, rcpts, messages, think_ms;
 	double seconds;
 	size_t size;
+	enum wire_tls tls;
+	bool is_compressed;
 };
 
 struct conn;
@@ -44,13 +48,14 @@ struct mode {
 	bool reconnects;	/* an operation is a whole connection */
 };
 
-enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_SETUP, CONN_WORK, CONN_BYE };
+enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_COMPRESS, CONN_SETUP, CONN_WORK, CONN_BYE };
 
 struct conn {
 	int fd, number, user;
+	struct wire *wire;
 	enum conn_state state;
 	char *out;
-	size_t out_n, out_cap, out_at;
+	size_t out_n, out_cap;
 	char line[4096];
 	size_t line_n;
 	uint64_t skip;			/* bytes of a literal still to come */
@@ -58,6 +63,8 @@ struct conn {
 	uint64_t asked_us[DEPTH_MAX];	/* ring of outstanding operations */
 	unsigned asked, answered;
 	unsigned ops;
+	unsigned exists;		/* messages of the selected mailbox, as it was told */
+	bool is_idle;			/* says DONE when it is asked to */
 	unsigned lmtp_expect;		/* replies still to come of this LMTP transaction */
 	bool is_writing;
 	uint32_t rng;
@@ -136,19 +143,10 @@ flush(struct conn *c)
 {
 	bool wants;
 
-	while (c->out_at < c->out_n) {
-		ssize_t n = write(c->fd, c->out + c->out_at, c->out_n - c->out_at);
-
-		if (n < 0) {
-			if (errno != EAGAIN)
-				fail("write", strerror(errno));
-			break;
-		}
-		c->out_at += (size_t)n;
-	}
-	if (c->out_at == c->out_n)
-		c->out_at = c->out_n = 0;
-	wants = c->out_n > 0;
+	if (!(c->out_n > 0 ? wire_write(c->wire, c->out, c->out_n) : wire_flush(c->wire)))
+		fail("write", strerror(errno));
+	c->out_n = 0;
+	wants = wire_wants_write(c->wire);
 	if (wants != c->is_writing) {
 		struct epoll_event ev = { .events = EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0), .data.ptr = c };
 
@@ -239,21 +237,30 @@ static void next_command(struct conn *c) { ask(c); putf(c, "a %s\r\n", opt.comma
 static void
 next_mixed(struct conn *c)
 {
-	unsigned m = 1 + random_u32(c) % (unsigned)opt.messages;
+	unsigned m = 1 + random_u32(c) % (c->exists > 0 ? c->exists : 1), last = m + 49 > c->exists ? c->exists : m + 49;
+	unsigned kind = c->exists < 10 ? 4 : random_u32(c) % 40;
 
-	switch (random_u32(c) % 20) {
-	case 0: next_select(c); return;
-	case 1: next_list(c); return;
-	case 2: case 3: next_status(c); return;
-	case 4: next_append(c); return;
-	case 5: next_search_flags(c); return;
-	case 6: next_search_header(c); return;
-	case 7: next_copy(c); return;
-	case 8: case 9: next_store(c); return;
-	case 10: case 11: next_noop(c); return;
-	case 12: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS ENVELOPE BODYSTRUCTURE)\r\n", m, m + 49 > (unsigned)opt.messages ? (unsigned)opt.messages : m + 49); return;
-	case 13: case 14: ask(c); putf(c, "a FETCH 1:%u (UID FLAGS)\r\n", (unsigned)opt.messages); return;
-	default: next_fetch(c); return;
+	switch (kind) {
+	case 0: case 1: next_select(c); return;
+	case 2: next_list(c); return;
+	case 3: case 5: case 6: next_status(c); return;
+	case 4: case 7: next_append(c); return;
+	case 8: next_search_flags(c); return;
+	case 9: next_search_header(c); return;
+	case 10: next_search_body(c); return;
+	case 11: ask(c); putf(c, "a COPY %u Archive\r\n", m); return;
+	case 12: ask(c); putf(c, "a MOVE %u Trash\r\n", m); return;
+	case 13: ask(c); putf(c, "a STORE %u +FLAGS.SILENT (\\Deleted)\r\n", m); return;
+	case 14: ask(c); putf(c, "a EXPUNGE\r\n"); return;
+	case 15: case 16: case 17: ask(c); putf(c, "a STORE %u %cFLAGS (\\Flagged)\r\n", m, c->ops % 2 == 0 ? '+' : '-'); return;
+	case 18: case 19: case 20: next_noop(c); return;
+	case 21: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)\r\n", m, last); return;
+	case 22: case 23: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])\r\n", m, last); return;
+	case 24: case 25: ask(c); putf(c, "a FETCH 1:* (UID FLAGS)\r\n"); return;
+	case 26: case 27: ask(c); putf(c, "a FETCH %u (BODY[1])\r\n", m); return;
+	case 28: case 29: c->is_idle = true; next_idle(c); return;
+	case 30: ask(c); put(c, "a LOGOUT\r\n", 10); c->state = CONN_BYE; return;
+	default: ask(c); putf(c, "a FETCH %u (BODY.PEEK[])\r\n", m); return;
 	}
 }
 
@@ -315,13 +322,15 @@ conn_open(struct conn *c)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	c->state = CONN_GREETING;
-	c->out_n = c->out_at = c->line_n = 0;
+	c->out_n = c->line_n = 0;
 	c->skip = 0;
 	c->is_writing = c->line_has_literal = false;
 	c->asked = c->answered = 0;
 	if (mode->reconnects)
 		ask(c);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
+	c->wire = wire_new(c->fd, opt.tls, (unsigned)c->user);
+	flush(c);	/* a handshake begins with the client */
 }
 
 static void
@@ -365,12 +374,37 @@ imap_line(struct conn *c, const char *line)
 		flush(c);
 		return;
 	}
-	if (!is_tagged)
+	if (!is_tagged) {
+		unsigned n;
+		char what[16];
+
+		if (line[0] == '+' && c->is_idle) {
+			c->is_idle = false;
+			put(c, "DONE\r\n", 6);
+			flush(c);
+		} else if (sscanf(line, "* %u %15s", &n, what) == 2) {
+			if (strcmp(what, "EXISTS") == 0)
+				c->exists = n;
+			else if (strcmp(what, "EXPUNGE") == 0)
+				c->exists--;
+		}
 		return;
-	if (strncmp(line, "a OK", 4) != 0)
+	}
+	/* In mixed work others expunge what this one names: a right answer (RFC 5530). */
+	if (strncmp(line, "a OK", 4) != 0 && strncmp(line, "a NO [EXPUNGEISSUED]", 20) != 0)
 		fail("reply", line);
 	switch (c->state) {
 	case CONN_LOGIN:
+		if (opt.is_compressed) {
+			c->state = CONN_COMPRESS;
+			put(c, "a COMPRESS DEFLATE\r\n", 20);
+			flush(c);
+			return;
+		}
+		/* fall through */
+	case CONN_COMPRESS:
+		if (c->state == CONN_COMPRESS)
+			wire_compress(c->wire);
 		c->state = mode->setup != NULL ? CONN_SETUP : CONN_WORK;
 		if (mode->setup != NULL) {
 			put(c, mode->setup, strlen(mode->setup));
@@ -485,20 +519,27 @@ ready(struct conn *c, uint32_t events)
 		flush(c);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
-	n = read(c->fd, t, sizeof(t));
-	if (n > 0) {
-		bytes_in += (uint64_t)n;
-		take(c, t, (size_t)n);
+	/* Until there is nothing more: what lies decrypted or inflated makes no event. */
+	do {
+		n = wire_read(c->wire, t, sizeof(t));
+		if (n > 0) {
+			bytes_in += (uint64_t)n;
+			take(c, t, (size_t)n);
+		}
+	} while (n > 0 && (opt.tls != WIRE_CLEAR || opt.is_compressed));
+	if (n > 0)
+		return;
+	if (n < 0 && errno == EAGAIN) {
+		flush(c);
 		return;
 	}
-	if (n < 0 && errno == EAGAIN)
-		return;
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-	close(c->fd);
+	wire_free(c->wire);
+	c->wire = NULL;
 	if (c->state != CONN_BYE && now_us() < end_us)
 		fail("closed", n < 0 ? strerror(errno) : "by the server");
 	c->fd = -1;
-	if (mode->reconnects && now_us() < end_us)
+	if (c->state == CONN_BYE && now_us() < end_us)
 		conn_open(c);
 }
 
@@ -575,6 +616,10 @@ parse_arguments(int argc, char **argv)
 		else if (strcmp(name, "--think-ms") == 0) opt.think_ms = atoi(v);
 		else if (strcmp(name, "--command") == 0) opt.command = v;
 		else if (strcmp(name, "--password") == 0) opt.password = v;
+		else if (strcmp(name, "--compress") == 0) opt.is_compressed = atoi(v) != 0;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "no") == 0) opt.tls = WIRE_CLEAR;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "full") == 0) opt.tls = WIRE_TLS;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "resumed") == 0) opt.tls = WIRE_TLS_RESUMED;
 		else goto usage;
 	}
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -585,7 +630,7 @@ parse_arguments(int argc, char **argv)
 		return;
 usage:
 	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
-	    "[--messages N] [--think-ms N] [--command TEXT] [--password P]\nmodes:");
+	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
 	fprintf(stderr, "\n");
@@ -625,8 +670,9 @@ main(int argc, char **argv)
 	took = (double)(now_us() - begin_us) / 1e6;
 	qsort(latencies, latency_count, sizeof(*latencies), by_value);
 	printf("{\"mode\":\"%s\",\"ops\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
-	    "\"failures\":%llu,\"bytes_in\":%llu}\n", mode->name, (unsigned long long)operations, took, (double)operations / took,
-	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures, (unsigned long long)bytes_in);
+	    "\"failures\":%llu,\"bytes_in\":%llu,\"handshakes\":%llu,\"resumed\":%llu}\n", mode->name, (unsigned long long)operations, took, (double)operations / took,
+	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures, (unsigned long long)bytes_in,
+	    wire_stats().full + wire_stats().resumed, wire_stats().resumed);
 	if (failures > 0)
 		fprintf(stderr, "first failure: %s\n", first_failure);
 	return failures > 0 ? 1 : 0;

@@ -65,9 +65,11 @@ namespace inbox {
     auto = create
   }
 }
+mail_attribute_dict = file:%h/dovecot-attributes
 mail_plugins = acl quota zlib
 protocol imap {
   mail_plugins = $mail_plugins imap_acl imap_quota imap_zlib
+  imap_metadata = yes
 }
 protocol lmtp {
   postmaster_address = postmaster@localhost
@@ -148,7 +150,11 @@ class Dovecot:
     def start(self):
         subprocess.run(["dovecot", "-c", str(self.dir / "dovecot.conf")], check=True, stdin=subprocess.DEVNULL)
         wait_port(self.imap)
-        self.pid = int((self.dir / "run/master.pid").read_text())
+        # It listens before it has written who it is.
+        pid = self.dir / "run/master.pid"
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.02)
+        self.pid = int(pid.read_text())
 
     def stop(self):
         os.kill(self.pid, signal.SIGTERM)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """make bench: Posthorn beside Debian's Dovecot, same machine, same run, alternating; writes RESULTS.md.
 
-    run.py --build DIR [--rounds N] [--seconds S] [--modes a,b,...] [--only posthorn|dovecot] [--out FILE]
+    run.py --build DIR [--rounds N] [--seconds S] [--modes a,b,...] [--only posthorn|dovecot] [--idle N] [--skip-big] [--skip-idle]
+           [--out FILE]
 
 Each mode runs alternately on both servers; medians are compared. Posthorn syncs every change before it is acknowledged;
 Dovecot syncs saved messages and not flag changes (its default). Rates are the load generator's, which shares the machine's
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import signal
 import socket
@@ -122,6 +124,10 @@ class Imap:
         self.f = self.s.makefile("rb", 1 << 20)
         self.f.readline()
         self.do(f"LOGIN {user} pass")
+        self.s.sendall(b"c CAPABILITY\r\n")
+        # "THREAD=REFERENCES" counts as THREAD.
+        self.capabilities = self.f.readline().decode().replace("=", " ").split()
+        self.f.readline()
 
     def do(self, command, data=b"", check=True):
         self.s.sendall(b"a " + command.encode() + b"\r\n" if not data else b"a " + command.encode() + data + b"\r\n")
@@ -173,6 +179,8 @@ MODES = [
     ("LMTP, 8 connections, 1 recipient", "lmtp --conns 8 --accounts 20 --first-user 26", "lmtp", 1),
     ("LMTP, 8 connections, 5 recipients", "lmtp --conns 8 --accounts 20 --first-user 26 --rcpts 5", "lmtp", 5),
     ("login and logout", "login --conns 8 --accounts 8", "imap", 1),
+    ("IMAPS login and logout, full handshake", "login --conns 8 --accounts 8 --tls full", "imaps", 1),
+    ("IMAPS login and logout, resumed", "login --conns 8 --accounts 8 --tls resumed", "imaps", 1),
     ("SELECT", "select --conns 8 --accounts 8", "imap", 1),
     ("STATUS", "status --conns 8 --accounts 8", "imap", 1),
     ("LIST", "list --conns 8 --accounts 8", "imap", 1),
@@ -185,10 +193,12 @@ MODES = [
     ("SEARCH header", "search-header --conns 4 --accounts 4 --first-user 10", "imap", 1),
     ("SEARCH body", "search-body --conns 4 --accounts 4 --first-user 10", "imap", 1),
     ("mixed work, 50 clients on 25 accounts", "mixed --conns 50 --accounts 25", "imap", 1),
+    ("mixed work under TLS", "mixed --conns 50 --accounts 25 --tls resumed", "imaps", 1),
 ]
 
 BIG = 100000
 BIG_COMMANDS = [
+    ("SELECT, cold: the first after a start", "SELECT INBOX"),
     ("SELECT, warm", "SELECT INBOX"),
     ("UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (FLAGS)"),
     ("FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE), first",
@@ -196,6 +206,10 @@ BIG_COMMANDS = [
     ("the same again", "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"),
     ("FETCH 1:* BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)]", "FETCH 1:* BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)]"),
     ("FETCH 1:* BODY.PEEK[]", "FETCH 1:* BODY.PEEK[]"),
+    ("SORT (DATE), first", "SORT (DATE) UTF-8 ALL"),
+    ("SORT (DATE), again", "SORT (DATE) UTF-8 ALL"),
+    ("THREAD REFERENCES, first", "THREAD REFERENCES UTF-8 ALL"),
+    ("THREAD REFERENCES, again", "THREAD REFERENCES UTF-8 ALL"),
     ("SEARCH FROM", "SEARCH FROM \"sender42\""),
     ("SEARCH UNSEEN", "SEARCH UNSEEN"),
     ("SEARCH TEXT", "SEARCH TEXT \"number 4711 of\""),
@@ -226,9 +240,13 @@ def big_mailbox(server):
     began = time.perf_counter()
     fill(server.imap, "user50", BIG)
     took["import by MULTIAPPEND of 64"] = time.perf_counter() - began
+    server.stop()
+    server.start()
     c = Imap(server.imap, "user50")
-    c.do("SELECT INBOX")
     for name, command in BIG_COMMANDS:
+        word = command.split()[0] if command else ""
+        if word in ("SORT", "THREAD") and word not in c.capabilities:
+            continue
         if command is None:
             c.do("STORE 1:10000 +FLAGS.SILENT (\\Deleted)")
             took[name] = c.timed("EXPUNGE")
@@ -238,19 +256,52 @@ def big_mailbox(server):
     return took
 
 
-def idle_memory(load, server, count):
+IDLE = [
+    ("plain", "imap", []),
+    ("TLS", "imaps", ["--tls", "full"]),
+    ("TLS and COMPRESS", "imaps", ["--tls", "full", "--compress", "1"]),
+]
+
+
+def connections(server):
+    """Established connections to the server's IMAP ports."""
+    ports = {f":{p:04X}" for p in (server.imap, server.imaps)}
+    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(1 for line in lines if line.split()[1][8:] in ports and line.split()[3] == "01")
+
+
+def settled(value, step=1.0, limit=60):
+    """Waits until a figure has stopped changing; gives its last."""
+    last, end = value(), time.monotonic() + limit
+    while time.monotonic() < end:
+        time.sleep(step)
+        now = value()
+        if abs(now - last) <= max(1, last // 500):
+            return now
+        last = now
+    return last
+
+
+def idle_memory(load, server, count, port, options):
     before = memory_kb(server.pid)
-    p = subprocess.Popen([load, "idle", "--conns", str(count), "--accounts", "25", "--port", str(server.imap), "--seconds", "30"],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(12)
-    after = memory_kb(server.pid)
+    p = subprocess.Popen([load, "idle", "--conns", str(count), "--accounts", "25", "--port", str(getattr(server, port)),
+                          "--seconds", "600", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 240
+    while connections(server) < count and time.monotonic() < end and p.poll() is None:
+        time.sleep(0.2)
+    after = settled(lambda: memory_kb(server.pid))
+    # Until all are in IDLE and what that took has passed.
+    settled(lambda: cpu_seconds(server.pid) * 100)
     cpu = cpu_seconds(server.pid)
-    time.sleep(5)
-    busy = (cpu_seconds(server.pid) - cpu) / 5
+    time.sleep(10)
+    busy = (cpu_seconds(server.pid) - cpu) / 10
+    held = connections(server)
     p.kill()
     p.wait()
-    time.sleep(1)
-    return (after - before) / count, busy
+    while connections(server) > 0 and time.monotonic() < end:
+        time.sleep(0.2)
+    settled(lambda: memory_kb(server.pid))
+    return (after - before) / max(1, held), busy, held
 
 
 def wake_latency(server, count=200):
@@ -290,21 +341,18 @@ def main():
     a.add_argument("--seconds", type=float, default=4)
     a.add_argument("--modes")
     a.add_argument("--only")
+    a.add_argument("--idle", type=int, default=20000, help="idle clients to hold on Posthorn")
     a.add_argument("--skip-big", action="store_true")
     a.add_argument("--skip-idle", action="store_true")
     a.add_argument("--out")
     opt = a.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-bench-"))
     os.chmod(folder, 0o755)
     build = str(pathlib.Path(opt.build).resolve())
     load = f"{build}/bench/load"
     servers = []
-    if opt.only != "dovecot":
-        servers.append(Posthorn(folder / "posthorn", USERS, free_base(), build))
-        servers[-1].start()
-    if opt.only != "posthorn":
-        servers.append(Dovecot(folder / "dovecot", USERS, free_base()))
-        servers[-1].start()
     lines = []
 
     def say(text):
@@ -312,6 +360,12 @@ def main():
         lines.append(text)
 
     try:
+        if opt.only != "dovecot":
+            servers.append(Posthorn(folder / "posthorn", USERS, free_base(), build))
+            servers[-1].start()
+        if opt.only != "posthorn":
+            servers.append(Dovecot(folder / "dovecot", USERS, free_base()))
+            servers[-1].start()
         for s in servers:
             for i in range(1, 26):
                 fill(s.imap, f"user{i}", MESSAGES, 5000)
@@ -342,10 +396,11 @@ def main():
             say("|---|" + "---|" * len(servers))
             wake = [wake_latency(s) for s in servers]
             say("| delivery to EXISTS of an idle client, p50 / p99 | " + " | ".join(f"{p50:.1f} / {p99:.1f} ms" for p50, p99 in wake) + " |")
-            counts = {"posthorn": 5000, "dovecot": 200}
-            idle = [idle_memory(load, s, counts[s.name]) for s in servers]
-            say("| memory a client (plain, IDLE on INBOX) | " + " | ".join(f"{kb:.1f} KB at {counts[s.name]}" for s, (kb, _) in zip(servers, idle)) + " |")
-            say("| CPU of all of them doing nothing | " + " | ".join(f"{busy * 100:.2f} % of a core" for _, busy in idle) + " |")
+            counts = {"posthorn": opt.idle, "dovecot": min(opt.idle, 200)}
+            for name, port, options in IDLE:
+                idle = [idle_memory(load, s, counts[s.name], port, options) for s in servers]
+                say(f"| memory a client, {name} (IDLE on INBOX) | " + " | ".join(f"{kb:.1f} KB at {held:,}" for kb, _, held in idle) + " |")
+                say(f"| CPU of all of them doing nothing, {name} | " + " | ".join(f"{busy * 100:.2f} % of a core" for _, busy, _ in idle) + " |")
         if not opt.skip_big:
             say("")
             say(f"A mailbox of {BIG:,} messages, one client, seconds:")
@@ -354,7 +409,7 @@ def main():
             say("|---|" + "---|" * (len(servers) + (len(servers) == 2)))
             took = [big_mailbox(s) for s in servers]
             for key in took[0]:
-                row = " | ".join(f"{t[key]:.3f}" for t in took)
+                row = " | ".join(f"{t[key]:.4f}" if key in t else "–" for t in took)
                 ratio = f" | {took[1][key] / took[0][key]:.1f}× |" if len(servers) == 2 else " |"
                 say(f"| {key} | {row}{ratio}")
     finally:
