@@ -144,7 +144,11 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 	explicit_bzero(&key, sizeof(key));
 	if (!ok)
 		return -1;
-	return !is_sealing && age > 0 ? 2 : 1;	/* 2: good, but give out a new one */
+	/*
+	 * 2: good, but give out a new one. In TLS 1.3 always, since clients use a ticket once (RFC 8446 C.4) and would come
+	 * with a whole handshake every second time.
+	 */
+	return !is_sealing && (age > 0 || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : 1;
 }
 
 /* --- Life --- */

@@ -224,7 +224,7 @@ test_replace(void)
 	struct tls_cert first = make_cert(&a, "old.example"), second = make_cert(&b, "new.example"), broken = first;
 	struct tls_config c = { .certs = &first, .cert_count = 1 };
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
-	struct meeting m = { .host = NULL }, again = m;
+	struct meeting m = { .host = NULL }, again = m, third = m;
 	struct tls *t;
 	char name[256];
 
@@ -238,12 +238,17 @@ test_replace(void)
 	CHECK_STR(shown_to(t, NULL, name), STR("old.example"));
 	CHECK(tls_replace(t, &second, 1, &why) == ERR_OK);
 	CHECK_STR(shown_to(t, NULL, name), STR("new.example"));
-	/* The tickets go on. */
+	/* The tickets go on, and each use brings the next. */
 	again.resume = m.session;
 	meet(t, &again);
 	CHECK(again.ok && again.is_reused);
+	CHECK(again.session != NULL);
+	third.resume = again.session;
+	meet(t, &third);
+	CHECK(third.ok && third.is_reused);
 	SSL_SESSION_free(m.session);
 	SSL_SESSION_free(again.session);
+	SSL_SESSION_free(third.session);
 	tls_unref(t);
 	pair_done(&a);
 	pair_done(&b);
