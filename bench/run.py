@@ -423,4 +423,5 @@ def main():
         pathlib.Path(opt.out).write_text("\n".join(lines) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
