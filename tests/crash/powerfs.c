@@ -19,6 +19,7 @@
 #include "disk.h"
 
 #include "base/arena.h"
+#include "base/list.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ enum {
 
 /* A folder being read: its names when it was opened, as the kernel wants them. */
 struct listing {
+	struct list node;
 	char *p;
 	size_t n;
 };
@@ -49,6 +51,7 @@ struct powerfs {
 	const char *folder;
 	struct disk *disk;
 	int fd;
+	struct list listings;
 	bool is_frozen, is_lying;
 	unsigned long left;	/* changes until it freezes; 0: it does not */
 	char request[REQUEST_MAX];
@@ -166,6 +169,7 @@ do_open(struct powerfs *fs, const struct fuse_in_header *in, const struct node *
 
 	if (in->opcode == FUSE_OPENDIR) {
 		l = xcalloc(1, sizeof(*l));
+		list_add_tail(&fs->listings, &l->node);
 		for (size_t i = 0; i < node->names.n; i++) {
 			const struct entry *e = &node->names.v[i];
 			struct fuse_dirent d = { .ino = e->node->ino, .namelen = (uint32_t)strlen(e->name), .type = (e->node->mode & S_IFMT) >> 12 };
@@ -243,12 +247,9 @@ do_statfs(struct powerfs *fs, const struct fuse_in_header *in)
 }
 
 static void
-do_release(const struct fuse_in_header *in, const struct fuse_release_in *arg)
+listing_free(struct listing *l)
 {
-	struct listing *l = (struct listing *)(uintptr_t)arg->fh;
-
-	if (in->opcode != FUSE_RELEASEDIR)
-		return;
+	list_remove(&l->node);
 	free(l->p);
 	free(l);
 }
@@ -339,9 +340,11 @@ dispatch(struct powerfs *fs, const struct fuse_in_header *in, void *arg)
 	case FUSE_STATFS:
 		do_statfs(fs, in);
 		break;
-	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
-		do_release(in, arg);
+		listing_free((struct listing *)(uintptr_t)((struct fuse_release_in *)arg)->fh);
+		answer(fs, in, 0, NULL, 0);
+		break;
+	case FUSE_RELEASE:
 		answer(fs, in, 0, NULL, 0);
 		break;
 	case FUSE_FORGET:
@@ -400,6 +403,8 @@ unmount_it(struct powerfs *fs)
 {
 	umount2(fs->folder, MNT_DETACH);
 	close(fs->fd);	/* whoever still waits gets an error */
+	while (!list_is_empty(&fs->listings))
+		listing_free(container_of(fs->listings.next, struct listing, node));
 }
 
 static bool
@@ -472,10 +477,13 @@ main(int argc, char **argv)
 		fputs("usage: powerfs FOLDER\n", stderr);
 		return 2;
 	}
+	list_init(&fs->listings);
 	fs->folder = argv[1];
 	fs->disk = disk_new();
 	if (!mount_it(fs)) {
-		fprintf(stderr, "powerfs: can't mount on %s: %s\n", fs->folder, strerror(errno));
+		printf("can't mount on %s: %s\n", fs->folder, strerror(errno));
+		disk_free(fs->disk);
+		free(fs);
 		return 1;
 	}
 	say("mounted");

@@ -29,13 +29,11 @@ class PowerServer(Server):
         self.data = os.path.join(self.store, 'data', 'mail')
         os.makedirs(self.data)
         program = os.path.join(os.path.dirname(self.program), '..', '..', 'tests', 'crash', 'powerfs')
-        self.fs = await asyncio.create_subprocess_exec(program, self.data, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                       stderr=subprocess.PIPE)
-        said = await self.fs.stdout.readline()
-        if said != b'mounted\n':
-            why = (await self.fs.stderr.read()).decode().strip()
+        self.fs = await asyncio.create_subprocess_exec(program, self.data, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        said = (await self.fs.stdout.readline()).decode().strip()
+        if said != 'mounted':
             await self.fs.wait()
-            return why or 'powerfs does not run here'
+            return said or 'powerfs does not run here'
         return None
 
     async def tell(self, command):
