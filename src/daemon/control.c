@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "daemon/admin.h"
 #include "io/loop.h"
 #include "session/server.h"
 #include "store/store.h"
@@ -22,6 +23,7 @@ struct control {
 	struct server *server;
 	struct store *store;
 	struct auth_client *auth;
+	struct admin *admin;
 	struct loop_fd readable;
 	struct list requests;
 	size_t count;
@@ -164,6 +166,23 @@ on_found(void *arg, enum err e, struct str user)
 	go_on(r);
 }
 
+/* The thread that serves it from here on may block. */
+static void
+become_admin(struct request *r)
+{
+	enum err e;
+
+	loop_fd_off(&r->writable);
+	if (send(r->fd, "OK\n", 3, MSG_NOSIGNAL | MSG_DONTWAIT) != 3) {
+		request_free(r);
+		return;
+	}
+	e = admin_serve(r->control->admin, r->fd);
+	if (e == ERR_OK)
+		r->fd = -1;
+	request_free(r);
+}
+
 static void
 run_line(struct request *r, struct str line)
 {
@@ -178,6 +197,10 @@ run_line(struct request *r, struct str line)
 			request_free(r);
 		else
 			finish(r);
+		return;
+	}
+	if (str_eq(line, STR("ADMIN"))) {
+		become_admin(r);
 		return;
 	}
 	if (!str_split(&line, ' ', &verb) || line.n == 0) {
@@ -243,11 +266,12 @@ on_connection(struct loop_fd *f)
 }
 
 struct control *
-control_new(struct loop *loop, int fd, struct server *server, struct store *store, struct auth_client *auth)
+control_new(struct loop *loop, int fd, struct server *server, struct store *store, struct auth_client *auth,
+    struct admin *admin)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
 
-	*c = (struct control){ .loop = loop, .fd = fd, .server = server, .store = store, .auth = auth };
+	*c = (struct control){ .loop = loop, .fd = fd, .server = server, .store = store, .auth = auth, .admin = admin };
 	list_init(&c->requests);
 	loop_fd_init(loop, &c->readable, fd, false, on_connection);
 	loop_fd_on(&c->readable);

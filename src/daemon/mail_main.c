@@ -6,6 +6,7 @@
  */
 #include "auth/client_home.h"
 #include "base/log.h"
+#include "daemon/admin.h"
 #include "daemon/control.h"
 #include "daemon/roles.h"
 #include "io/jobs.h"
@@ -49,6 +50,7 @@ struct mail {
 	struct server *imap;
 	struct lmtp_server *lmtp;
 	struct control *control;
+	struct admin *admin;
 	unsigned ending;		/* servers that still have sessions */
 	char hostname[256];
 };
@@ -170,6 +172,7 @@ servers_start(struct mail *m)
 	};
 
 	m->imap = server_new(&so);
+	m->admin = admin_new(&(struct service_store){ .store = m->store, .kv = m->kv });
 	m->lmtp = lmtp_server_new(&lo);
 	for (size_t i = 0; i < m->child.listener_count; i++) {
 		const struct bound *b = &m->child.listeners[i];
@@ -183,7 +186,7 @@ servers_start(struct mail *m)
 			lmtp_server_listen(m->lmtp, b->fd);
 			break;
 		case SERVICE_CONTROL:
-			m->control = control_new(m->loops[0], b->fd, m->imap, m->store, m->auth);
+			m->control = control_new(m->loops[0], b->fd, m->imap, m->store, m->auth, m->admin);
 			break;
 		case SERVICE_COUNT:
 			break;
@@ -326,6 +329,7 @@ mail_main(void)
 		}
 		loops_join(m);
 		control_free(m->control);
+		admin_free(m->admin);
 		lmtp_server_free(m->lmtp);
 		server_free(m->imap);
 		if (m->jobs != NULL)

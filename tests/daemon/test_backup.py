@@ -1,0 +1,201 @@
+"""Backups: what was saved comes back, bit for bit; nothing interrupts one into a wrong one; every flipped byte is found."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.imap import quote
+from harness.lmtp import wait_until
+from harness.parse import ProtocolError
+from harness.server import Server
+
+pytestmark = pytest.mark.own_server
+
+
+class Tool:
+    def __init__(self, server):
+        self.server = server
+
+    def command(self, *args):
+        return [self.server.program, '-c', os.path.join(self.server.store, 'posthornd.conf'), *map(str, args)]
+
+    def __call__(self, *args, fails=False, **more):
+        r = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
+                           **more or {'stdin': subprocess.DEVNULL})
+        assert (r.returncode != 0) == fails, (args, r.stdout, r.stderr)
+        return r.stderr + r.stdout if fails else r.stdout
+
+    def json(self, *args, **more):
+        return [json.loads(line) for line in self('--json', *args, **more).splitlines()]
+
+    def bytes(self, *args, **more):
+        r = subprocess.run(self.command(*args), stdout=subprocess.PIPE, timeout=120, **more)
+        assert r.returncode == 0
+        return r.stdout
+
+
+@pytest.fixture
+def server():
+    s = Server(users=12)
+    s.start()
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def tool(server):
+    return Tool(server)
+
+
+def mail_folder(server):
+    return os.path.join(server.store, 'data', 'mail')
+
+
+def text(n, size=0):
+    return ('From: a@example.org\r\nTo: b@example.org\r\nSubject: message %d\r\nMessage-ID: <%d@test>\r\n%s\r\nbody %d\r\n%s' % (
+        n, n, 'References: <%d@test>\r\n' % (n // 4) if n > 4 else '', n, ''.join(
+            random.Random(n).choice('abcdefghijklmnopqrstuvwxyz\n') for _ in range(size)).replace('\n', '\r\n'))).encode()
+
+
+def uids(text):
+    return {n for part in text.split(',') for a, _, b in [part.partition(':')] for n in range(int(a), int(b or a) + 1)}
+
+
+def strings(value):
+    if isinstance(value, (list, tuple)):
+        return [strings(v) for v in value]
+    return value if isinstance(value, (bytes, int, type(None))) else str(value)
+
+
+def dump(c, numbers=True):
+    """Everything that a client can know of an account: mailboxes with their attributes, and their messages."""
+    out = {}
+    r = c.ok('LIST "" * RETURN (SUBSCRIBED SPECIAL-USE)')
+    for row in r.all('LIST'):
+        attributes, _, name = row.data[0], row.data[1], row.data[2]
+        kept = sorted(str(a).lower() for a in attributes)
+        name = name.decode() if isinstance(name, bytes) else str(name)
+        box = {'attributes': [a for a in kept if a != '\\marked' and a != '\\unmarked']}
+        if '\\nonexistent' not in kept:
+            c.ok('EXAMINE ' + quote(name))
+            items = 'UID FLAGS INTERNALDATE RFC822.SIZE EMAILID THREADID ENVELOPE BODYSTRUCTURE BODY.PEEK[]'
+            if numbers:
+                items += ' SAVEDATE'
+            rows = c.ok('FETCH 1:* (%s)' % items).fetches() if c.exists else {}
+            box['messages'] = []
+            for n in sorted(rows):
+                a = dict(rows[n])
+                a['FLAGS'] = sorted(str(f).lower() for f in a['FLAGS'] if str(f).lower() != '\\recent')
+                if not numbers:
+                    a.pop('UID', None)
+                box['messages'].append({k: strings(v) for k, v in a.items() if k != 'MODSEQ'})
+            if numbers:
+                status = c.status(name, 'UIDVALIDITY', 'UNSEEN', 'DELETED', 'SIZE', 'MAILBOXID')
+                box['status'] = {k: strings(v) for k, v in status.items()}
+        out[name] = box
+    return out
+
+
+def fill(server, user='user1'):
+    """An account with something of everything."""
+    c = server.login(user)
+    for name in 'Work', 'Work/Year/2026', 'Gr&APwA3w-e':
+        c.ok('CREATE ' + quote(name))
+    c.ok('DELETE Archive')
+    c.ok('CREATE Old (USE (\\Archive))')
+    c.ok('SUBSCRIBE Work')
+    c.ok('SUBSCRIBE Not/There')
+    c.ok('UNSUBSCRIBE Junk')
+    for i in range(40):
+        c.append(text(i), 'INBOX', ['', '\\Seen', '\\Seen \\Flagged kw%d' % (i % 5), '$Junk Project'][i % 4],
+                 '%02d-Mar-2024 10:%02d:00 +0530' % (i % 28 + 1, i))
+    c.append(text(100, 700000), 'Work')
+    c.append(b'Subject: 8 bit \xe4\xf6\r\n\r\n\xff\xfe\r\n', 'Work/Year/2026', '\\Draft')
+    c.select('INBOX')
+    c.ok('COPY 1:5 Work')
+    c.ok('MOVE 6:8 Work/Year/2026')
+    c.ok('STORE 1:2 +FLAGS (\\Deleted)')
+    c.ok('EXPUNGE')
+    c.ok('STORE 3 +FLAGS (\\Deleted)')
+    c.ok('CREATE Gone')
+    c.append(text(200), 'Gone')
+    c.ok('DELETE Gone')
+    c.close()
+    deliver(server, user, 300)
+
+
+def deliver(server, user, n):
+    l = server.lmtp_connect()
+    l.lhlo()
+    assert l.deliver(text(n), [user])[0].code == 250
+    l.close()
+
+
+def everything(server, users=('user1', 'user2')):
+    out = {}
+    for user in users:
+        c = server.login(user)
+        out[user] = dump(c)
+        c.close()
+    return out
+
+
+def lose(server):
+    """The disk is gone."""
+    shutil.rmtree(os.path.join(server.store, 'data', 'mail'))
+    shutil.rmtree(os.path.join(server.store, 'data', 'auth'))
+
+
+def test_whole(server, tool, tmp_path):
+    """A backup of the running server, restored where nothing is left: all is as it was, and goes on with higher numbers."""
+    fill(server)
+    c = server.login('user2')
+    c.append(text(7))
+    c.close()
+    before = everything(server)
+    dest = tmp_path / 'backup'
+    first = tool.json('backup', dest)[0]
+    assert first['accounts'] == 2 and first['damaged'] == 0
+    assert tool('backup', 'verify', dest).endswith('good\n')
+
+    c = server.login('user1')
+    later = c.append(text(8))
+    c.ok('CREATE Later')
+    validity = c.status('Later', 'UIDVALIDITY')['UIDVALIDITY']
+    c.select('INBOX', ' (CONDSTORE)')
+    modseq = c.status('INBOX', 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
+    c.ok('STORE 4 +FLAGS (\\Answered)')
+    lost_emailid = strings(c.ok('UID FETCH %d (EMAILID)' % later).fetch()['EMAILID'])
+    c.close()
+    assert 'has mail already' in tool('restore', dest, fails=True)
+    server.stop()
+    lose(server)
+    tool('restore', dest, '--dry-run')
+    r = tool.json('restore', dest)[0]
+    assert r['lost'] == 0 and r['accounts'] == 2 and r['users'] == 12
+    server.start()
+
+    assert everything(server) == before
+    c = server.login('user1')
+    assert c.append(text(9)) > later + 1000
+    c.ok('CREATE Later')
+    assert c.status('Later', 'UIDVALIDITY')['UIDVALIDITY'] > validity
+    assert c.status('INBOX', 'HIGHESTMODSEQ')['HIGHESTMODSEQ'] > modseq + 2 ** 31
+    # A client that saw what was lost learns that it is gone, and all flags.
+    box = before['user1']['INBOX']
+    c.ok('ENABLE QRESYNC')
+    r = c.ok('SELECT INBOX (QRESYNC (%d %d 1:%d))' % (box['status']['UIDVALIDITY'], modseq + 1, later))
+    assert any(later in uids(str(x.data[-1])) for x in r.all('VANISHED'))
+    assert len(r.fetches()) >= len(box['messages'])
+    new = strings(c.ok('UID FETCH * (EMAILID)').fetch()['EMAILID'])
+    assert new != lost_emailid
+    c.close()
