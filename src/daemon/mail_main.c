@@ -41,7 +41,7 @@ struct mail {
 	size_t loop_count, thread_count;
 	struct kv *kv;
 	struct store *store;
-	struct jobs *jobs;
+	struct jobs *jobs, *searches;
 	struct job tick;
 	bool is_ticking;
 	struct loop_timer tick_timer;
@@ -159,6 +159,7 @@ servers_start(struct mail *m)
 	const struct config *c = m->child.config;
 	struct server_options so = {
 		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
+		.pool = m->searches,
 		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
@@ -283,6 +284,7 @@ serve(struct mail *m)
 	static const struct child_events events = { on_configured, on_certified, on_peer, on_stop };
 
 	m->jobs = jobs_new(1, 4);
+	m->searches = jobs_new_nice((unsigned)m->loop_count, m->child.config->connections_max);
 	m->tick = (struct job){ .run = tick_run, .done = tick_done };
 	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
 	if (m->child.peer_fd[ROLE_AUTH] >= 0)
@@ -332,8 +334,8 @@ mail_main(void)
 		admin_free(m->admin);
 		lmtp_server_free(m->lmtp);
 		server_free(m->imap);
-		if (m->jobs != NULL)
-			jobs_free(m->jobs);
+		jobs_free(m->jobs);
+		jobs_free(m->searches);
 		auth_client_free(m->auth);
 	}
 	if (m->store != NULL)

@@ -1,4 +1,4 @@
-/* jobs.c - see jobs.h. One queue behind one mutex; jobs last far longer than the lock is held. */
+/* jobs.c - see jobs.h. Lanes behind one mutex; jobs last far longer than the lock is held. */
 #include "io/jobs.h"
 
 #include "base/arena.h"
@@ -6,15 +6,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+
+enum { NICE = 10 };
 
 struct jobs {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct job *head, **tail;
+	struct lanes lanes;
 	size_t queued, queue_max;
 	pthread_t *threads;
 	unsigned running, busy, max;	/* threads started, those in a job, most there may be */
-	bool is_ending;
+	bool is_ending, is_nice;
 };
 
 struct jobs *
@@ -25,10 +28,18 @@ jobs_new(unsigned threads, size_t queue_max)
 	must(threads > 0);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
-	p->tail = &p->head;
 	p->queue_max = queue_max;
 	p->max = threads;
 	p->threads = xcalloc(threads, sizeof(p->threads[0]));
+	return p;
+}
+
+struct jobs *
+jobs_new_nice(unsigned threads, size_t queue_max)
+{
+	struct jobs *p = jobs_new(threads, queue_max);
+
+	p->is_nice = true;
 	return p;
 }
 
@@ -44,26 +55,28 @@ static void *
 worker(void *arg)
 {
 	struct jobs *p = arg;
-	struct job *j;
+	struct lane_item *i;
 
+	if (p->is_nice)	/* of this thread: Linux has no other */
+		setpriority(PRIO_PROCESS, 0, NICE);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		while (p->head == NULL && !p->is_ending)
+		struct loop *loop;
+		struct job *j;
+
+		while (lanes_is_empty(&p->lanes) && !p->is_ending)
 			pthread_cond_wait(&p->more, &p->lock);
-		j = p->head;
-		if (j == NULL)
+		i = lanes_take(&p->lanes);
+		if (i == NULL)
 			break;
-		p->head = j->next;
-		if (p->head == NULL)
-			p->tail = &p->head;
+		j = container_of(i, struct job, item);
+		loop = j->loop;
 		p->queued--;
 		p->busy++;
 		pthread_mutex_unlock(&p->lock);
 		j->run(j);
-		if (j->loop != NULL)
-			loop_post(j->loop, &j->task);
-		else
-			j->done(j);
+		if (loop != NULL)
+			loop_post(loop, &j->task);
 		pthread_mutex_lock(&p->lock);
 		p->busy--;
 	}
@@ -94,7 +107,6 @@ jobs_submit(struct jobs *p, struct job *j, struct loop *loop)
 {
 	enum err e = ERR_OK;
 
-	j->next = NULL;
 	j->loop = loop;
 	loop_task_init(&j->task, run_done);
 	pthread_mutex_lock(&p->lock);
@@ -104,8 +116,7 @@ jobs_submit(struct jobs *p, struct job *j, struct loop *loop)
 	else if (p->running - p->busy <= p->queued && p->running < p->max && !start_thread(p) && p->running == 0)
 		e = ERR_BUSY;
 	if (e == ERR_OK) {
-		*p->tail = j;
-		p->tail = &j->next;
+		lanes_add(&p->lanes, &j->item, j->owner);
 		p->queued++;
 		pthread_cond_signal(&p->more);
 	}

@@ -15,8 +15,9 @@ struct jobs;
 struct job {
 	void (*run)(struct job *j);	/* on a thread of the pool */
 	void (*done)(struct job *j);	/* on the loop; may free the job */
+	uint64_t owner;			/* jobs of several owners are run in rotation: see lanes.h */
 	/* Private. */
-	struct job *next;
+	struct lane_item item;
 	struct loop *loop;
 	struct loop_task task;
 };
@@ -24,12 +25,14 @@ struct job {
 /** @threads  how many run at a time, at least 1; they start with the first job
  *  @queue_max  jobs waiting beyond those running */
 struct jobs *jobs_new(unsigned threads, size_t queue_max);
+/** The same with threads that only get the time that nobody else wants, or nearly (nice 10). */
+struct jobs *jobs_new_nice(unsigned threads, size_t queue_max);
 /** Runs what is queued, then ends the threads. Done functions that were posted run when their loops turn. */
 void jobs_free(struct jobs *p);
 /**
  * Queues a job; any thread.
  *
- * @loop  where done runs; NULL: on the pool's thread, right after run
+ * @loop  where done runs; NULL: nowhere: run may have submitted or freed the job
  *
  * ERR_BUSY  the queue is full: nothing happened
  */

@@ -3,7 +3,7 @@
 
 #include "mime/casemap.h"
 
-enum { FOLDED_MAX = 1024 * 1024 };
+enum { FOLDED_MAX = 1024 * 1024, KEYS_LIGHT = 8 };
 
 static enum level
 level_of(enum imap_search_kind kind)
@@ -72,6 +72,7 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
 	else if (n->level >= LEVEL_HEADER)
 		n->folded = fold(s->arena, key->text);
+	s->header_count += n->level == LEVEL_HEADER;
 	if (n->level == LEVEL_TEXT) {
 		s->text_longest = MAX(s->text_longest, n->folded.n);
 		s->text_count++;
@@ -153,6 +154,12 @@ search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx)
 {
 	s->should_yield = fn;
 	s->yield_ctx = ctx;
+}
+
+bool
+search_is_heavy(const struct search *s)
+{
+	return s->header_count + s->text_count > KEYS_LIGHT;
 }
 
 static bool

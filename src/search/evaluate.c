@@ -259,7 +259,7 @@ read_text(struct search *s, struct waiter *w)
 		struct kv_bytes *bytes;
 		struct str data;
 
-		if (s->should_yield != NULL && s->should_yield(s->yield_ctx))
+		if (s->should_yield != NULL && s->should_yield(s->yield_ctx, (size_t)MIN(range.length, (uint64_t)PIECE_BYTES)))
 			return ERR_WAIT;
 		/* Ranges of the part tree count from the blob. */
 		e = message_reader_get(s->reader, s->message->prefix_bytes + range.offset,

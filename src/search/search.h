@@ -10,7 +10,7 @@
  *     for (uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1)
  *             e = search_match(s, &entry, waiter, &is_match);      ERR_WAIT: call again with the same entry
  *
- * One thread at a time; not to be used after the view was refreshed.
+ * One thread at a time, and any; not to be used after the view was refreshed.
  */
 #ifndef SEARCH_SEARCH_H
 #define SEARCH_SEARCH_H
@@ -20,9 +20,9 @@
 
 struct search;
 
-/* Asked between pieces of text: true when the caller wants its loop back and has arranged to be called again;
+/* Asked before each piece of text, of next_bytes: true when the caller wants its thread back and will call again;
  * search_match() then returns ERR_WAIT. */
-typedef bool search_should_yield_fn(void *ctx);
+typedef bool search_should_yield_fn(void *ctx, size_t next_bytes);
 
 /**
  * Compiles.
@@ -38,6 +38,8 @@ must_use enum err search_new(struct arena *a, const struct imap_search *program,
 /** Takes NULL. Its waiter must not be waiting any more. */
 void search_free(struct search *s);
 void search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx);
+/** Whether one message alone may take long: there are many keys that look into its header or text. */
+bool search_is_heavy(const struct search *s);
 
 /** The next message with a UID of at least `from` that may match; ghosts are left out. What can't match is skipped by the tree. */
 bool search_candidate(struct search *s, uint32_t from, struct entry *entry_out, struct seqnum *seq_out);

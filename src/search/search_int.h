@@ -32,6 +32,7 @@ struct search {
 	uint32_t text_count;
 	size_t text_longest;		/* bytes of the longest folded text */
 	enum level deepest;
+	uint32_t header_count;		/* HEADER keys */
 
 	/* What every match must have, from the keys that stand in the top conjunction. */
 	uint16_t flags_set, flags_unset;

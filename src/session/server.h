@@ -12,6 +12,7 @@
 #include "session/core.h"
 
 struct auth_client;
+struct jobs;
 struct store;
 struct tls;
 
@@ -24,6 +25,7 @@ struct server_options {
 	struct tls *tls;		/* NULL: neither STARTTLS nor implicit TLS */
 	struct loop *const *loops;
 	size_t loop_count;
+	struct jobs *pool;		/* for long searches; NULL: they are done on the loops */
 	struct server_limits limits;
 	uint32_t unknown_per_prefix_max;	/* connections an address prefix that have not logged in; 32 */
 	size_t sessions_max;		/* of all; 20,000 */

@@ -434,7 +434,54 @@ test_client_goes_away_at_any_point(void)
 	world_free(w);
 }
 
-TEST_MAIN(TEST(test_greeting_and_logout), TEST(test_login), TEST(test_authenticate), TEST(test_starttls_and_compress),
+/* So many keys that look into texts that the pool searches, whatever the size of the mailbox. */
+#define HEAVY_KEYS "OR TEXT t0 OR TEXT t1 OR TEXT t2 OR TEXT t3 OR TEXT t4 OR TEXT t5 OR TEXT t6 OR TEXT t7 TEXT t8"
+
+static void
+fill(struct client *c, int messages)
+{
+	client_login(c, "joe");
+	for (int i = 0; i < messages; i++) {
+		client_send(c, STR("a APPEND INBOX {33+}\r\nSubject: t"));
+		client_send(c, i % 3 == 0 ? STR("8\r\n\r\nThe body is here.\r\n\r\n") : STR("9\r\n\r\nThe body is here.\r\n\r\n"));
+		while (!has(client_line(c), "a OK"))
+			;
+	}
+	client_do(c, "SELECT INBOX");
+}
+
+static void
+test_long_searches_on_the_pool(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c, others[8];
+
+	client_open(&c, w, false);
+	fill(&c, 7);
+	CHECK_HAS(client_do(&c, "SEARCH " HEAVY_KEYS), "* SEARCH 1 4 7\r\n");
+	CHECK_HAS(client_do(&c, "UID SEARCH RETURN (MIN COUNT SAVE) " HEAVY_KEYS), "UID MIN 1 COUNT 3");
+	CHECK_HAS(client_do(&c, "SEARCH RETURN (MIN) NOT " HEAVY_KEYS), " MIN 2\r\n");
+	CHECK_HAS(client_do(&c, "SEARCH $"), "* SEARCH 1 4 7\r\n");
+	client_send(&c, STR("1 SEARCH " HEAVY_KEYS "\r\n2 SEARCH SUBJECT t9\r\n3 STORE 1 +FLAGS (\\Deleted)\r\n4 EXPUNGE\r\n"));
+	while (!has(client_line(&c), "4 OK"))
+		;
+	CHECK_HAS(client_do(&c, "SEARCH " HEAVY_KEYS), "* SEARCH 3 6\r\n");
+	/* Clients go while the pool searches for them. */
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		client_open(&others[i], w, false);
+		client_login(&others[i], "joe");
+		client_do(&others[i], "SELECT INBOX");
+		client_send(&others[i], STR("1 SEARCH " HEAVY_KEYS "\r\n2 SEARCH " HEAVY_KEYS "\r\n3 LOGOUT\r\n"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		client_close(&others[i]);
+	CHECK_HAS(client_do(&c, "SEARCH " HEAVY_KEYS), "* SEARCH 3 6\r\n");
+	client_send(&c, STR("1 SEARCH " HEAVY_KEYS "\r\n"));
+	world_free(w);
+	client_close(&c);
+}
+
+TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), TEST(test_login), TEST(test_authenticate), TEST(test_starttls_and_compress),
 	TEST(test_pipelining_in_order), TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
 	TEST(test_long_lines_and_literals), TEST(test_limits_before_and_after_login), TEST(test_no_passwords_in_the_clear),
 	TEST(test_cleartext_when_allowed), TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),

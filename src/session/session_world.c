@@ -6,6 +6,7 @@
 #include "auth/users.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "io/jobs.h"
 #include "kv/kv.h"
 #include "store/store.h"
 
@@ -30,6 +31,7 @@ struct world {
 	struct auth_server *auth_server;
 	struct auth_client *auth;
 	struct tls *tls;
+	struct jobs *pool;
 	struct server *server;
 	int fd, tls_fd;
 	uint16_t port, tls_port;
@@ -140,6 +142,8 @@ world_new(const struct server_options *o)
 	so.tls = w->tls;
 	so.loops = w->loops;
 	so.loop_count = LOOPS;
+	w->pool = jobs_new_nice(2, 1000);
+	so.pool = w->pool;
 	w->server = server_new(&so);
 	w->fd = listening_socket(&w->port);
 	w->tls_fd = listening_socket(&w->tls_port);
@@ -236,6 +240,7 @@ world_free(struct world *w)
 	for (size_t i = 0; i < LOOPS; i++)
 		pthread_join(w->threads[i], NULL);
 	server_free(w->server);
+	jobs_free(w->pool);
 	auth_client_free(w->auth);
 	auth_server_free(w->auth_server);
 	store_close(w->store);

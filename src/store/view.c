@@ -51,6 +51,7 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 		return e;
 	}
 	v = xcalloc(1, sizeof(*v));
+	atomic_init(&v->refs, 1);
 	v->account = account_ref(s->account);
 	v->id = id;
 	v->access = access;
@@ -66,10 +67,17 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	return ERR_OK;
 }
 
+struct view *
+view_ref(struct view *v)
+{
+	atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+	return v;
+}
+
 void
 view_close(struct view *v)
 {
-	if (v == NULL)
+	if (v == NULL || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	log_load_drop(v->log);
 	held_free(v->held);

@@ -20,7 +20,9 @@ enum view_access { VIEW_READ_WRITE, VIEW_READ_ONLY };
  */
 must_use enum err view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w,
     struct view **out);
-/** Takes NULL. */
+/** Another owner, in any thread; the view is still used by one thread at a time. */
+struct view *view_ref(struct view *v);
+/** Takes NULL. Frees it when it was the last owner. */
 void view_close(struct view *v);
 
 /** The mailbox as the view knows it. Valid until the view is refreshed or closed. */

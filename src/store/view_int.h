@@ -9,6 +9,7 @@ struct held;
 struct log_load;
 
 struct view {
+	_Atomic(uint32_t) refs;
 	struct account *account;	/* referenced */
 	struct mailbox_id id;
 	enum view_access access;

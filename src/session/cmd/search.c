@@ -1,13 +1,14 @@
 /*
  * search.c - SEARCH and UID SEARCH: as "* SEARCH", or as "* ESEARCH" with RETURN or for IMAP4rev2 clients.
  *
- *     candidates one by one, in steps of some milliseconds -> what was found -> saved as "$" -> answer, as the output takes it
+ *     candidates one by one, at first here and then on the pool -> what was found -> saved as "$" -> answer, as the output takes it
  */
-#include "search/search.h"
+#include "session/scan.h"
 
 #include "imap/search.h"
 #include "session/cmd/commands.h"
 #include "session/core.h"
+#include "session/server.h"
 
 enum search_step { STEP_BEGIN, STEP_SEARCH, STEP_HEAD, STEP_NUMBERS };
 
@@ -15,14 +16,8 @@ struct search_ctx {
 	struct imap_search args;
 	bool is_extended;		/* the answer is ESEARCH */
 	enum search_step step;
-	struct search *search;
-	struct entry entry;		/* being matched */
-	struct seqnum seq;
-	bool has_entry;
-	uint32_t from;			/* next UID to look at; 0: none is left */
-	struct rangeset uids, seqs;	/* what was found; seqs for SEARCH only */
-	struct uid min, max;		/* 0: nothing was found */
-	uint64_t min_modseq, max_modseq, all_modseq;
+	struct scan *scan;
+	const struct scan_found *found;	/* from STEP_HEAD on */
 	size_t at_range;		/* answer: the next range, and the next number in it */
 	uint32_t at_number;
 };
@@ -58,79 +53,41 @@ search_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return ERR_OK;
 }
 
-static bool
-should_yield(void *ctx)
-{
-	struct session *s = ctx;
-
-	if (!session_should_yield(s))
-		return false;
-	(void)session_yield(s);
-	return true;
-}
-
 static enum err
 begin(struct session *s, struct command *c, struct search_ctx *x)
 {
 	struct clock *clock = loop_clock(s->core->loop);
+	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = s->view, .wants_seqs = !c->is_uid,
+		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	enum err e;
 
 	/* Asking for a modseq switches CONDSTORE on (RFC 7162 3.1). */
 	if (x->args.has_modseq)
 		session_enable_condstore(s);
-	e = search_new(c->arena, &x->args, s->view, &s->saved, clock->wall_ms(clock) / 1000, &x->search);
+	e = search_new(c->arena, &x->args, s->view, &s->saved, clock->wall_ms(clock) / 1000, &o.search);
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		search_free(o.search);
 		return e;
-	search_set_yield(x->search, should_yield, s);
-	x->from = 1;
+	}
+	x->scan = scan_new(&o);
 	x->step = STEP_SEARCH;
 	return ERR_OK;
 }
 
-static void
-found(struct command *c, struct search_ctx *x)
-{
-	const struct entry *e = &x->entry;
-
-	rangeset_add_one(&x->uids, e->uid.v);
-	if (!c->is_uid)
-		rangeset_add_one(&x->seqs, x->seq.v);
-	if (x->min.v == 0) {
-		x->min = e->uid;
-		x->min_modseq = e->modseq;
-	}
-	x->max = e->uid;
-	x->max_modseq = e->modseq;
-	x->all_modseq = MAX(x->all_modseq, e->modseq);
-}
-
 static enum err
-search(struct session *s, struct command *c, struct search_ctx *x)
+search(struct session *s, struct search_ctx *x)
 {
-	bool is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN;
+	enum err e = scan_run(x->scan, session_waiter(s));
 
-	while (x->has_entry || (x->from != 0 && search_candidate(x->search, x->from, &x->entry, &x->seq))) {
-		bool is_match;
-		enum err e;
-
-		if (!x->has_entry && session_should_yield(s))
-			return session_yield(s);
-		x->has_entry = true;
-		e = search_match(x->search, &x->entry, session_waiter(s), &is_match);
-		if (e != ERR_OK)
-			return e;
-		x->has_entry = false;
-		x->from = x->entry.uid.v + 1;
-		if (!is_match)
-			continue;
-		found(c, x);
-		if (is_first_enough)
-			break;
+	if (e == ERR_BUSY)
+		return session_yield(s);
+	if (e == ERR_OK) {
+		x->found = scan_found(x->scan);
+		x->step = STEP_HEAD;
 	}
-	x->step = STEP_HEAD;
-	return ERR_OK;
+	return e;
 }
 
 /* RFC 5182 2.4: MIN and MAX without ALL and COUNT save just those messages. */
@@ -143,13 +100,13 @@ save(struct session *s, struct search_ctx *x)
 		return;
 	rangeset_clear(&s->saved);
 	if ((returns & (RETURN_ALL | RETURN_COUNT)) != 0 || (returns & (RETURN_MIN | RETURN_MAX)) == 0) {
-		rangeset_copy(&s->saved, &x->uids);
+		rangeset_copy(&s->saved, &x->found->uids);
 		return;
 	}
-	if ((returns & RETURN_MIN) != 0 && x->min.v != 0)
-		rangeset_add_one(&s->saved, x->min.v);
-	if ((returns & RETURN_MAX) != 0 && x->max.v != 0)
-		rangeset_add_one(&s->saved, x->max.v);
+	if ((returns & RETURN_MIN) != 0 && x->found->min.v != 0)
+		rangeset_add_one(&s->saved, x->found->min.v);
+	if ((returns & RETURN_MAX) != 0 && x->found->max.v != 0)
+		rangeset_add_one(&s->saved, x->found->max.v);
 }
 
 /* The modseq of what the answer tells of (RFC 7162 3.1.5, 3.1.10); 0: none is told. */
@@ -162,11 +119,11 @@ modseq_told(const struct search_ctx *x)
 	if (!x->args.has_modseq)
 		return 0;
 	if ((returns & (RETURN_ALL | RETURN_COUNT)) != 0)
-		return x->all_modseq;
+		return x->found->all_modseq;
 	if ((returns & RETURN_MIN) != 0)
-		modseq = x->min_modseq;
+		modseq = x->found->min_modseq;
 	if ((returns & RETURN_MAX) != 0)
-		modseq = MAX(modseq, x->max_modseq);
+		modseq = MAX(modseq, x->found->max_modseq);
 	return modseq;
 }
 
@@ -182,7 +139,7 @@ item(struct session *s, const char *name, uint64_t value)
 static const struct rangeset *
 numbers(const struct command *c, const struct search_ctx *x)
 {
-	return c->is_uid ? &x->uids : &x->seqs;
+	return c->is_uid ? &x->found->uids : &x->found->seqs;
 }
 
 /* Everything of ESEARCH but the numbers of ALL, which come last so that they can be written in steps. */
@@ -275,7 +232,7 @@ search_run(struct session *s, struct command *c)
 	if (x->step == STEP_BEGIN)
 		e = begin(s, c, x);
 	if (e == ERR_OK && x->step == STEP_SEARCH)
-		e = search(s, c, x);
+		e = search(s, x);
 	forget_saved(s, x, e);
 	if (e == ERR_OK && x->step == STEP_HEAD)
 		e = write_head(s, c, x);
@@ -291,9 +248,7 @@ search_done(struct session *s, struct command *c)
 
 	/* A search must not wait when it goes. */
 	waiter_cancel(session_waiter(s));
-	search_free(x->search);
-	rangeset_done(&x->uids);
-	rangeset_done(&x->seqs);
+	scan_free(x->scan, c->arena);
 }
 
 const struct imap_command cmd_search = {

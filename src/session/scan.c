@@ -1,0 +1,267 @@
+/* scan.c - see scan.h. */
+#include "session/scan.h"
+
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum {
+	HOME_US = 300,			/* how long a search may be to be done on the loop */
+	HOME_BYTES = 32 * 1024,		/* of text at a time */
+	STEP_US = 2000,			/* on the pool, where others of the same account wait for their turn */
+};
+
+enum scan_state { SCAN_HOME, SCAN_QUEUED, SCAN_WAITING, SCAN_ENDED };
+
+struct scan {
+	struct scan_options o;
+	struct entry entry;		/* being matched */
+	struct seqnum seq;
+	bool has_entry;
+	uint32_t from;			/* next UID to look at; 0: none is left */
+	struct scan_found found;
+	int64_t until_us;		/* of the step */
+	int64_t home_us;		/* used on the loop so far */
+	bool is_at_home;		/* this step is done on the loop */
+	bool is_over;			/* search_match() was told to stop */
+	struct job job;
+	struct arena arena;		/* the session's, when it has gone */
+	struct waiter waiter;		/* on the pool: for the store */
+	pthread_mutex_t lock;		/* what follows */
+	enum scan_state state;
+	bool is_woken;			/* while it ran */
+	atomic_bool is_abandoned;
+	enum err result;
+	struct waitlist ended;
+};
+
+static void scan_job(struct job *j);
+static void scan_woken(struct waiter *w);
+
+/* Asked by the search between pieces of text. */
+static bool
+is_step_over(void *ctx, size_t next_bytes)
+{
+	struct scan *x = ctx;
+
+	x->is_over = x->o.clock->mono_us(x->o.clock) >= x->until_us || (x->is_at_home && next_bytes > HOME_BYTES) ||
+	    atomic_load_explicit(&x->is_abandoned, memory_order_relaxed);
+	return x->is_over;
+}
+
+static void
+scan_job_done(unused_arg struct job *j)
+{
+}
+
+struct scan *
+scan_new(const struct scan_options *o)
+{
+	struct scan *x = xcalloc(1, sizeof(*x));
+
+	x->o = *o;
+	x->o.view = view_ref(o->view);
+	x->from = 1;
+	x->job = (struct job){ .run = scan_job, .done = scan_job_done, .owner = account_id(view_account(o->view)).v };
+	waiter_init(&x->waiter, scan_woken);
+	pthread_mutex_init(&x->lock, NULL);
+	waitlist_init(&x->ended);
+	atomic_init(&x->is_abandoned, false);
+	search_set_yield(o->search, is_step_over, x);
+	return x;
+}
+
+const struct scan_found *
+scan_found(const struct scan *x)
+{
+	return &x->found;
+}
+
+static void
+scan_destroy(struct scan *x)
+{
+	waiter_cancel(&x->waiter);
+	search_free(x->o.search);
+	view_close(x->o.view);
+	rangeset_done(&x->found.uids);
+	rangeset_done(&x->found.seqs);
+	waitlist_done(&x->ended);
+	pthread_mutex_destroy(&x->lock);
+	arena_done(&x->arena);
+	free(x);
+}
+
+/* ---- searching ---- */
+
+static void
+note(struct scan *x)
+{
+	const struct entry *e = &x->entry;
+	struct scan_found *f = &x->found;
+
+	rangeset_add_one(&f->uids, e->uid.v);
+	if (x->o.wants_seqs)
+		rangeset_add_one(&f->seqs, x->seq.v);
+	if (f->min.v == 0) {
+		f->min = e->uid;
+		f->min_modseq = e->modseq;
+	}
+	f->max = e->uid;
+	f->max_modseq = e->modseq;
+	f->all_modseq = MAX(f->all_modseq, e->modseq);
+}
+
+/* ERR_OK: all is searched. ERR_BUSY: the step is over. ERR_WAIT: w waits for the store. */
+static enum err
+step(struct scan *x, struct waiter *w)
+{
+	x->is_over = false;
+	while (x->has_entry || (x->from != 0 && search_candidate(x->o.search, x->from, &x->entry, &x->seq))) {
+		bool is_match;
+		enum err e;
+
+		if (!x->has_entry && is_step_over(x, 0))
+			return ERR_BUSY;
+		x->has_entry = true;
+		e = search_match(x->o.search, &x->entry, w, &is_match);
+		if (e != ERR_OK)
+			return e == ERR_WAIT && x->is_over ? ERR_BUSY : e;
+		x->has_entry = false;
+		x->from = x->entry.uid.v + 1;
+		if (!is_match)
+			continue;
+		note(x);
+		if (x->o.is_first_enough)
+			break;
+	}
+	return ERR_OK;
+}
+
+/* ---- on the pool ---- */
+
+/* With the lock, and only while the pool has not refused: a session has one scan at most. */
+static bool
+enqueue(struct scan *x)
+{
+	if (x->o.pool == NULL || jobs_submit(x->o.pool, &x->job, NULL) != ERR_OK)
+		return false;
+	x->state = SCAN_QUEUED;
+	return true;
+}
+
+static void
+end(struct scan *x, enum err e)
+{
+	x->result = e;
+	x->state = SCAN_ENDED;
+	waitlist_wake_all(&x->ended);	/* with the lock, so that x is still there */
+}
+
+/* Any thread, with the lock of the list that w was in. */
+static void
+scan_woken(struct waiter *w)
+{
+	struct scan *x = container_of(w, struct scan, waiter);
+
+	pthread_mutex_lock(&x->lock);
+	if (x->state != SCAN_WAITING)
+		x->is_woken = true;
+	else if (!atomic_load(&x->is_abandoned) && !enqueue(x))
+		end(x, ERR_LIMIT);
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void
+scan_job(struct job *j)
+{
+	struct scan *x = container_of(j, struct scan, job);
+	enum err e = ERR_OK;
+	bool is_abandoned;
+
+	pthread_mutex_lock(&x->lock);
+	x->is_woken = false;
+	pthread_mutex_unlock(&x->lock);
+	if (!atomic_load(&x->is_abandoned)) {
+		x->until_us = x->o.clock->mono_us(x->o.clock) + STEP_US;
+		e = step(x, &x->waiter);
+	}
+	pthread_mutex_lock(&x->lock);
+	is_abandoned = atomic_load(&x->is_abandoned);
+	if (!is_abandoned && e == ERR_WAIT && !x->is_woken)
+		x->state = SCAN_WAITING;
+	else if (!is_abandoned && (e == ERR_WAIT || e == ERR_BUSY)) {
+		if (!enqueue(x))
+			end(x, ERR_LIMIT);
+	} else if (!is_abandoned)
+		end(x, e);
+	pthread_mutex_unlock(&x->lock);
+	if (is_abandoned)
+		scan_destroy(x);
+}
+
+/* ---- on the session's loop ---- */
+
+/* On the loop, for a moment; what takes longer goes to the pool. */
+static enum err
+run_at_home(struct scan *x, struct waiter *w)
+{
+	int64_t began_us = x->o.clock->mono_us(x->o.clock);
+	bool is_heavy = x->o.pool != NULL && search_is_heavy(x->o.search);
+	enum err e = ERR_BUSY;
+
+	if (!is_heavy && x->home_us < HOME_US) {
+		x->is_at_home = x->o.pool != NULL;
+		x->until_us = began_us + HOME_US - x->home_us;
+		e = step(x, w);
+		x->is_at_home = false;
+		x->home_us += x->o.clock->mono_us(x->o.clock) - began_us;
+	}
+	if (e != ERR_BUSY)
+		return e;
+	pthread_mutex_lock(&x->lock);
+	if (enqueue(x)) {
+		waiter_wait(w, &x->ended);
+		e = ERR_WAIT;
+	}
+	pthread_mutex_unlock(&x->lock);
+	x->home_us = e == ERR_BUSY ? 0 : x->home_us;
+	return e;
+}
+
+enum err
+scan_run(struct scan *x, struct waiter *w)
+{
+	enum err e;
+
+	if (x->state == SCAN_HOME)	/* only this thread takes it from there */
+		return run_at_home(x, w);
+	pthread_mutex_lock(&x->lock);
+	e = x->result;
+	if (x->state != SCAN_ENDED) {
+		waiter_wait(w, &x->ended);
+		e = ERR_WAIT;
+	}
+	pthread_mutex_unlock(&x->lock);
+	return e;
+}
+
+void
+scan_free(struct scan *x, struct arena *arena)
+{
+	bool is_queued;
+
+	if (x == NULL)
+		return;
+	pthread_mutex_lock(&x->lock);
+	is_queued = x->state == SCAN_QUEUED;
+	if (is_queued) {
+		x->arena = *arena;
+		*arena = ARENA_NONE;
+	}
+	atomic_store(&x->is_abandoned, true);
+	pthread_mutex_unlock(&x->lock);
+	/* The pool has it and frees it; or nobody has it, and from now on nobody will. */
+	if (!is_queued)
+		scan_destroy(x);
+}
