@@ -1,6 +1,7 @@
 /* fetch.c - see fetch.h. */
 #include "imap/fetch.h"
 
+#include "base/hash.h"
 #include "base/size.h"
 #include "imap/reply.h"
 
@@ -211,15 +212,27 @@ make_label(struct arena *a, const struct imap_section *sec)
 	return arena_str(a, buf_str(&b));
 }
 
+static uint64_t
+hash_label(struct str label)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < label.n; i++)
+		hash = hash * 31 + (unsigned char)chr_lower(label.p[i]);
+	return hash_u64(hash);
+}
+
 /* Keeps a section, unless the same one is there already. */
 static bool
 add_section(struct imap_scan *s, struct imap_fetch *f, const struct imap_section *sec)
 {
+	uint64_t hash = hash_label(sec->label);
+
 	f->sets_seen = f->sets_seen || !sec->is_peek;
 	for (size_t i = 0; i < f->n_sections; i++) {
 		const struct imap_section *have = &f->sections[i];
 
-		if (str_eq_nocase(have->label, sec->label) && have->length == sec->length)
+		if (have->label_hash == hash && str_eq_nocase(have->label, sec->label) && have->length == sec->length)
 			return true;
 	}
 	if (f->n_sections == FETCH_ITEMS_MAX)
@@ -232,7 +245,8 @@ add_section(struct imap_scan *s, struct imap_fetch *f, const struct imap_section
 			memcpy(grown, f->sections, f->n_sections * sizeof(*grown));
 		f->sections = grown;
 	}
-	f->sections[f->n_sections++] = *sec;
+	f->sections[f->n_sections] = *sec;
+	f->sections[f->n_sections++].label_hash = hash;
 	return true;
 }
 

@@ -57,6 +57,7 @@ struct imap_section {
 	bool has_partial;
 	uint64_t offset, length;	/* of <offset.length>; length >= 1 */
 	struct str label;		/* how the answer names it: "BODY[1.HEADER.FIELDS (From To)]<0>", "RFC822.TEXT" */
+	uint64_t label_hash;		/* of it in lower case */
 };
 
 struct imap_fetch {
