@@ -146,6 +146,13 @@ imap_datetime_day(struct imap_datetime t)
 	return (int32_t)floor_div(local_seconds(t), DAY_S);
 }
 
+static void
+two_digits(char *p, int n)
+{
+	p[0] = (char)('0' + n / 10);
+	p[1] = (char)('0' + n % 10);
+}
+
 void
 imap_datetime_format(struct imap_datetime t, struct buf *b)
 {
@@ -154,8 +161,20 @@ imap_datetime_format(struct imap_datetime t, struct buf *b)
 	int s = (int)(local - (int64_t)days * DAY_S);
 	int zone = t.zone_min < 0 ? -t.zone_min : t.zone_min;
 	int year, month, day;
+	char out[] = "\"00-Jan-0000 00:00:00 +0000\"";
 
 	date_of_days(days, &year, &month, &day);
-	buf_printf(b, "\"%2d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", day, month_names[month - 1], year, s / 3600,
-	    s / 60 % 60, s % 60, t.zone_min < 0 ? '-' : '+', zone / 60 % 100, zone % 60);
+	/* Digit by digit: a list of a mailbox has one a message. */
+	out[1] = day < 10 ? ' ' : (char)('0' + day / 10);
+	out[2] = (char)('0' + day % 10);
+	memcpy(out + 4, month_names[month - 1], 3);
+	two_digits(out + 8, year / 100 % 100);
+	two_digits(out + 10, year % 100);
+	two_digits(out + 13, s / 3600);
+	two_digits(out + 16, s / 60 % 60);
+	two_digits(out + 19, s % 60);
+	out[22] = t.zone_min < 0 ? '-' : '+';
+	two_digits(out + 23, zone / 60 % 100);
+	two_digits(out + 25, zone % 60);
+	buf_add(b, out, sizeof(out) - 1);
 }

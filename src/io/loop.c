@@ -59,7 +59,6 @@ loop_new(struct clock *clock)
 
 	must(cfg != NULL);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
 	l->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	must(l->base != NULL);
