@@ -42,19 +42,25 @@ struct copied {
 	struct rangeset *to;
 };
 
+/* What COPY and MOVE do when some of their messages are gone by now. */
+enum copy_gone {
+	COPY_SKIPS_GONE,	/* a set of UIDs names those that there are */
+	COPY_WHOLE,		/* all or nothing: ERR_EXPUNGED. Inside an account; to another one MOVE skips them */
+};
+
 /**
  * COPY into a mailbox of the same or another account: one commit, all or nothing, at most 100,000 messages (ERR_LIMIT). Ghosts are
- * left out; ERR_EXPUNGED when none is left; ERR_TRYCREATE when there is no such destination. Into another account: at most
+ * gone; ERR_EXPUNGED when none is left; ERR_TRYCREATE when there is no such destination. Into another account: at most
  * 10,000, and *after_out is a snapshot of that account.
  */
-must_use enum err messages_copy(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 /**
  * MOVE (RFC 6851): in one commit each (over both accounts) a message is in exactly one mailbox. out is added to. *after_out is of
  * the view's account.
  */
-must_use enum err messages_move(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err messages_move(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 
 /* A message to be put into a mailbox. */
 struct append {

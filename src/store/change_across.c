@@ -151,8 +151,9 @@ held_drop(struct view *v)
 }
 
 enum err
-copy_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
@@ -178,6 +179,9 @@ copy_across(struct view *v, const struct rangeset *uids, struct account *to, str
 		p.held = v->held;
 		e = copying_run(&p, uids, &cursor, 0);
 	}
+	if (e == ERR_OK && gone == COPY_WHOLE &&
+	    rangeset_count(&from_uids) < copying_count(v->tree, uids))
+		e = ERR_EXPUNGED;
 	if (e == ERR_OK && !rangeset_is_empty(&from_uids))
 		*after_out = commit_publish_one(c);
 	else

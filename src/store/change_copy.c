@@ -209,9 +209,9 @@ copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const stru
 }
 
 static enum err
-copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_id dest, bool moves,
-    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
-    struct snapshot **after_out)
+copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone gone,
+    struct mailbox_id dest, bool moves, uint32_t *cursor, struct waiter *w, struct arena *a,
+    struct copied *out, struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to = RANGESET_NONE;
@@ -222,7 +222,11 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_
 	e = change_begin(v->account, v->id, moves, w, &c, &at);
 	if (e != ERR_OK)
 		return e;
-	e = copy_inside(c, at, dest, uids, &went, moves, &from, &to, &uidvalidity);
+	/* Of a MOVE in several commits only the first can still refuse. */
+	if (gone == COPY_WHOLE && went == 0 && copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
+		e = ERR_EXPUNGED;
+	else
+		e = copy_inside(c, at, dest, uids, &went, moves, &from, &to, &uidvalidity);
 	if (e != ERR_OK) {
 		change_abort(c);
 		return e;
@@ -234,7 +238,7 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, struct mailbox_
 }
 
 enum err
-messages_copy(struct view *v, const struct rangeset *uids, struct account *to,
+messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
     struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out,
     struct snapshot **after_out)
 {
@@ -248,14 +252,15 @@ messages_copy(struct view *v, const struct rangeset *uids, struct account *to,
 	if (kv_space(v->account->kv) != KV_SPACE_OK)
 		return ERR_FULL;
 	if (to != v->account)
-		e = copy_across(v, uids, to, dest, w, a, out, after_out);
+		e = copy_across(v, uids, gone, to, dest, w, a, out, after_out);
 	else
-		e = copy_or_move_inside(v, uids, dest, false, &cursor, w, a, out, after_out);
+		e = copy_or_move_inside(
+		    v, uids, gone, dest, false, &cursor, w, a, out, after_out);
 	return e == ERR_OK && out->from == NULL ? ERR_EXPUNGED : e;
 }
 
 enum err
-messages_move(struct view *v, const struct rangeset *uids, struct account *to,
+messages_move(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
     struct mailbox_id dest, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
     struct snapshot **after_out)
 {
@@ -266,7 +271,8 @@ messages_move(struct view *v, const struct rangeset *uids, struct account *to,
 		return ERR_NOTFOUND;
 	if (to != v->account)
 		return move_across(v, uids, to, dest, cursor, w, a, out, after_out);
-	return copy_or_move_inside(v, uids, dest, true, cursor, w, a, out, after_out);
+	return copy_or_move_inside(
+	    v, uids, gone, dest, true, cursor, w, a, out, after_out);
 }
 
 enum err

@@ -83,8 +83,8 @@ must_use enum err copying_find(const struct commit *c, struct mailbox_id dest, u
 /** Adds pairs to what the caller of a copy gets; both sets were filled in the same order. */
 void copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from,
     const struct rangeset *to);
-must_use enum err copy_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 must_use enum err move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
     uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 

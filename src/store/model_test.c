@@ -661,10 +661,10 @@ do_copy(struct model *m, bool moves)
 		enum err e;
 
 		if (moves) {
-			e = UNTIL_DONE(&m->f.b, messages_move(s->view, &uids, m->f.account, to,
+			e = UNTIL_DONE(&m->f.b, messages_move(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
 						    &cursor, &m->f.b.w, &m->f.a, &copied, &after));
 		} else {
-			e = UNTIL_DONE(&m->f.b, messages_copy(s->view, &uids, m->f.account, to,
+			e = UNTIL_DONE(&m->f.b, messages_copy(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
 						    &m->f.b.w, &m->f.a, &copied, &after));
 			cursor = UINT32_MAX;
 		}

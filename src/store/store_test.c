@@ -193,14 +193,14 @@ test_copies_and_moves(void)
 	}
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	snapshot_unref(after);
-	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &uids, f.account, trash, &f.b.w, &f.a, &copied,
+	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &uids, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
 				   &after)) == ERR_OK);
 	CHECK_U64(rangeset_count(copied.from), 2);
 	CHECK_U64(rangeset_max(copied.to), 2);
 	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 2);
 	snapshot_unref(after);
 	copied = (struct copied){ 0 };
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &uids, f.account, trash, &cursor, &f.b.w, &f.a,
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &uids, COPY_SKIPS_GONE, f.account, trash, &cursor, &f.b.w, &f.a,
 				   &copied, &after)) == ERR_OK);
 	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 4);
 	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 1);
@@ -238,7 +238,7 @@ test_copies_across_accounts(void)
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	snapshot_unref(after);
 	CHECK(UNTIL_DONE(&f.b,
-		  messages_copy(v, &first, ann, theirs, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+		  messages_copy(v, &first, COPY_SKIPS_GONE, ann, theirs, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
 	CHECK(snapshot_account(after) == ann);
 	CHECK_U64(snapshot_mailbox_by_id(after, theirs)->exists, 2);
 	CHECK_U64(rangeset_count(copied.to), 2);
@@ -247,7 +247,7 @@ test_copies_across_accounts(void)
 
 	/* Both or none: the engine refuses the set, and nothing has happened. */
 	fixture_settle(&f);
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
 				   &after)) == ERR_OK);
 	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 0);
 	kv_memory_fail_at(f.kv, 1, ERR_FULL);
@@ -263,7 +263,7 @@ test_copies_across_accounts(void)
 
 	cursor = 0;
 	copied = (struct copied){ 0 };
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
+	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
 				   &after)) == ERR_OK);
 	CHECK_U64(cursor, UINT32_MAX);
 	CHECK(snapshot_account(after) == f.account);
@@ -322,7 +322,7 @@ test_retention(void)
 	    UNTIL_DONE(&f.b, message_get(f.account, e.msgno, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
 	blob = m->blob;
 	message_unref(m);
-	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &one, f.account, trash, &f.b.w, &f.a, &copied,
+	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &one, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
 				   &after)) == ERR_OK);
 	snapshot_unref(after);
 	CHECK(UNTIL_DONE(&f.b, messages_store(v, &one, &del, &cursor, &f.b.w, &changed, &changed,

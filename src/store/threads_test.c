@@ -138,7 +138,7 @@ copy(struct worker *w, struct mailbox_id from)
 	rangeset_add(&uids, 1 + (uint32_t)rnd(w, view_mailbox(w->view)->uidnext),
 	    view_mailbox(w->view)->uidnext);
 	e = UNTIL_DONE(&w->b,
-	    messages_copy(w->view, &uids, w->f->account, from, &w->b.w, &w->a, &copied, &after));
+	    messages_copy(w->view, &uids, COPY_SKIPS_GONE, w->f->account, from, &w->b.w, &w->a, &copied, &after));
 	CHECK(e == ERR_OK || e == ERR_EXPUNGED);
 	if (e == ERR_OK && rangeset_count(copied.to) != rangeset_count(copied.from))
 		CHECK(false);

@@ -96,6 +96,7 @@ struct account *view_account(const struct view *v) { return v->account; }
 uint64_t view_version(const struct view *v) { return v->version; }
 bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
+uint32_t view_ghosts(const struct view *v) { return v->ghosts; }
 uint32_t
 view_exists(const struct view *v)
 {

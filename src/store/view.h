@@ -34,6 +34,8 @@ bool view_is_read_only(const struct view *v);
 bool view_is_gone(const struct view *v);
 /** EXISTS as last told: ghosts count. */
 uint32_t view_exists(const struct view *v);
+/** How many of them are ghosts. */
+uint32_t view_ghosts(const struct view *v);
 uint32_t view_recent(const struct view *v);
 /** The modseq that may be told as HIGHESTMODSEQ. */
 uint64_t view_highestmodseq(const struct view *v);

@@ -292,6 +292,15 @@ def test_lsub_percent_shows_parents_as_noselect(imap):
     assert '\\noselect' in [a.lower() for a in rs[0].data[0]]
 
 
+def test_lsub_star_shows_only_what_is_subscribed(imap):
+    """RFC 3501 6.3.9: a parent stands for its children only where their names do not match themselves."""
+    imap.ok('CREATE top/mid/sub')
+    imap.ok('SUBSCRIBE top/mid/sub')
+    assert [text(r.data[2]) for r in imap.ok('LSUB "" t*').all('LSUB')] == ['top/mid/sub']
+    assert [text(r.data[2]) for r in imap.ok('LSUB "" top/%').all('LSUB')] == ['top/mid']
+    assert [text(r.data[2]) for r in imap.ok('LSUB "" %/sub').all('LSUB')] == []
+
+
 def test_xlist_for_old_clients(imap):
     rs = imap.ok('XLIST "" *').all('XLIST')
     uses = dict((text(r.data[2]), set(a.lower() for a in r.data[0])) for r in rs)

@@ -26,8 +26,9 @@ copy_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 /*
- * Looks up the mailbox to copy to, once. A set that holds messages which are gone is refused as a whole, since a copy may not be
- * partial (RFC 9051 6.4.7, RFC 2180 4.4.2); UIDs that are gone just name nothing.
+ * Looks up the mailbox to copy to, once. A set of numbers that holds messages which are gone is refused as a whole, since a copy may
+ * not be partial (RFC 9051 6.4.7, RFC 2180 4.4.2); the store does the same with what went a moment ago. UIDs that are gone just name
+ * nothing.
  */
 static enum err
 begin(struct session *s, struct command *c, struct copy_ctx *x)
@@ -79,7 +80,8 @@ copy_run(struct session *s, struct command *c)
 
 	if (e != ERR_OK)
 		return e;
-	e = messages_copy(s->view, &x->uids, s->account, x->dest, session_waiter(s), c->arena, &x->copied, &after);
+	e = messages_copy(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, s->account, x->dest, session_waiter(s),
+	    c->arena, &x->copied, &after);
 	session_committed(s, after);
 	if (e == ERR_WAIT)
 		return e;
@@ -98,7 +100,8 @@ move(struct session *s, struct command *c, struct copy_ctx *x)
 	while (e == ERR_OK && x->cursor != UINT32_MAX) {
 		struct snapshot *after = NULL;
 
-		e = messages_move(s->view, &x->uids, s->account, x->dest, &x->cursor, session_waiter(s), c->arena, &x->copied, &after);
+		e = messages_move(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, s->account, x->dest, &x->cursor,
+		    session_waiter(s), c->arena, &x->copied, &after);
 		session_committed(s, after);
 		if (e == ERR_OK && x->cursor != UINT32_MAX && session_should_yield(s))
 			return session_yield(s);

@@ -73,7 +73,8 @@ close_run(struct session *s, struct command *c)
 
 	if (!view_is_read_only(s->view) && !view_is_gone(s->view))
 		e = expunge(s, x, NULL);
-	if (e != ERR_OK)
+	/* Deleted a moment ago: there is nothing left to expunge, and CLOSE knows no NO (RFC 9051 6.4.1). */
+	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
 	session_select(s, NULL);
 	return ERR_OK;

@@ -73,8 +73,11 @@ choose(struct session *s, struct command *c, struct list_ctx *x)
 	x->snapshot = session_snapshot(s);
 	list_rows_make(c->arena, x->snapshot, &x->rows);
 	for (uint32_t i = 0; i < x->rows.count; i++) {
-		if (meets_criteria(x, &x->rows.rows[i]))
-			list_rows_select(&x->rows, i);
+		if (!meets_criteria(x, &x->rows.rows[i]))
+			continue;
+		list_rows_select(&x->rows, i);
+		if (x->kind == LIST_KIND_LSUB && (imap_listmatch_run(x->match, x->rows.rows[i].name) & LISTMATCH_YES) == 0)
+			list_rows_hide(&x->rows, i);
 	}
 }
 
@@ -103,8 +106,8 @@ static void
 tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 {
 	struct list_line line = { .name = row->name, .mailbox = row->mailbox, .kind = x->kind };
-	bool is_for_children = !row->is_selected && row->has_selected_below &&
-	    (x->kind == LIST_KIND_LSUB || (x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0);
+	bool is_for_children = !row->is_selected && (x->kind == LIST_KIND_LSUB ? row->has_hidden_below :
+	    row->has_selected_below && (x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0);
 
 	if (!row->is_selected && !is_for_children)
 		return;

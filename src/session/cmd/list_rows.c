@@ -52,3 +52,10 @@ list_rows_select(struct list_rows *l, uint32_t i)
 	for (uint32_t p = l->rows[i].parent; p != 0 && !l->rows[p - 1].has_selected_below; p = l->rows[p - 1].parent)
 		l->rows[p - 1].has_selected_below = true;
 }
+
+void
+list_rows_hide(struct list_rows *l, uint32_t i)
+{
+	for (uint32_t up = l->rows[i].parent; up != 0 && !l->rows[up - 1].has_hidden_below; up = l->rows[up - 1].parent)
+		l->rows[up - 1].has_hidden_below = true;
+}

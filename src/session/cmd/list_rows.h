@@ -15,6 +15,7 @@ struct list_row {
 	uint32_t parent;			/* index + 1; 0: top level */
 	bool is_selected;			/* for the caller: meets its criteria */
 	bool has_selected_below;		/* some row below is selected */
+	bool has_hidden_below;			/* some row below is selected, but its own name does not match what was asked for */
 };
 
 struct list_rows {
@@ -26,5 +27,7 @@ struct list_rows {
 void list_rows_make(struct arena *a, const struct snapshot *snapshot, struct list_rows *out);
 /** Marks a row as selected, and what is above it accordingly. */
 void list_rows_select(struct list_rows *l, uint32_t i);
+/** A selected row's name does not match: what is above it may stand for it. */
+void list_rows_hide(struct list_rows *l, uint32_t i);
 
 #endif

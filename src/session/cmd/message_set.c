@@ -54,7 +54,7 @@ message_set_has_ghosts(const struct view *v, const struct rangeset *uids)
 {
 	struct entry e;
 
-	if (!view_is_gone(v) && view_exists(v) == view_mailbox(v)->exists)
+	if (view_ghosts(v) == 0)
 		return false;
 	for (uint32_t at = 1; at != 0 && message_set_next(v, uids, at, &e, NULL); at = e.uid.v + 1) {
 		if (e.is_ghost)
