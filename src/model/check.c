@@ -1,0 +1,480 @@
+/* check.c - what was answered, held against the model. */
+#include "model/run.h"
+
+#include "imap/flags.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* ---- taking answers ---- */
+
+void
+answer_clear(struct answer *a)
+{
+	rangeset_done(&a->uids);
+	rangeset_done(&a->from);
+	memset(a, 0, sizeof(*a));
+}
+
+static void
+copy_text(char *to, size_t size, struct str s)
+{
+	snprintf(to, size, "%.*s", STR_F(s));
+}
+
+static struct str
+word(struct str *rest)
+{
+	struct str w;
+
+	return str_split(rest, ' ', &w) ? w : STR_NONE;
+}
+
+static void
+take_code(struct run *r, struct answer *a, struct str code)
+{
+	struct str rest = code, name = word(&rest), w;
+	bool is_copy = str_eq(name, STR("COPYUID"));
+
+	if (is_copy || str_eq(name, STR("APPENDUID"))) {
+		if (!str_to_u32(word(&rest), &a->validity))
+			run_fail(r, "no validity in %.*s", STR_F(code));
+		if (is_copy && !told_numbers(word(&rest), &a->from))
+			run_fail(r, "no set in %.*s", STR_F(code));
+		if (!told_numbers(word(&rest), &a->uids))
+			run_fail(r, "no set in %.*s", STR_F(code));
+	} else if (str_eq(name, STR("MODIFIED"))) {
+		w = word(&rest);
+		if (!told_numbers(w, &a->uids))
+			run_fail(r, "no set in %.*s", STR_F(code));
+	} else {
+		return;
+	}
+}
+
+static void
+take_search(struct run *r, struct answer *a, const struct told *t)
+{
+	struct str rest = t->rest;
+	size_t at;
+
+	a->has_search = true;
+	if (t->kind == TOLD_SEARCH) {
+		at = str_chr(rest, '(');
+		if (at != SIZE_MAX)
+			rest = str_sub(rest, 0, at > 0 ? at - 1 : 0);
+		if (!told_numbers(rest, &a->uids))
+			run_fail(r, "no numbers: %.*s", STR_F(t->line));
+		return;
+	}
+	while (rest.n > 0) {
+		if (str_eq(word(&rest), STR("ALL")) && !told_numbers(word(&rest), &a->uids))
+			run_fail(r, "no set: %.*s", STR_F(t->line));
+	}
+}
+
+/* (attributes) "/" name */
+static void
+take_list(struct run *r, struct answer *a, const struct told *t)
+{
+	size_t end = str_chr(t->rest, ')');
+	struct str attributes = str_sub(t->rest, 1, end), name = str_sub(t->rest, end + 6, t->rest.n);
+
+	if (end == SIZE_MAX || a->name_count == STATE_BOXES)
+		run_fail(r, "cannot read %.*s", STR_F(t->line));
+	if (str_starts(name, STR("\"")))
+		name = str_sub(name, 1, name.n - 1);
+	copy_text(a->attributes[a->name_count], sizeof(a->attributes[0]), attributes);
+	copy_text(a->names[a->name_count++], sizeof(a->names[0]), name);
+}
+
+/* Contents are what was put in, whatever else is going on. */
+static void
+check_contents(struct run *r, const struct player *p, const struct told *t, uint32_t uid)
+{
+	const struct state_box *b = state_box_by_id(&r->state, p->box);
+	int at = b != NULL && uid != 0 ? state_message(b, uid) : -1;
+	uint32_t content, size;
+	char subject[32];
+
+	if (at < 0)
+		return;
+	content = b->m[at].content;
+	size = r->contents.size[content];
+	if ((t->fetch & TOLD_SIZE) != 0 && contents_find(&r->contents, t->size) != content)
+		run_fail(r, "message %u of %u bytes has %llu", content, size, (unsigned long long)t->size);
+	if ((t->fetch & TOLD_BODY) == 0)
+		return;
+	snprintf(subject, sizeof(subject), "Subject: s%05u\r\n", content);
+	if (memmem(t->body.p, t->body.n, subject, strlen(subject)) == NULL)
+		run_fail(r, "not message %u: \"%.*s\"", content, STR_F(str_sub(t->body, 0, 200)));
+	if (str_eq(t->section, STR("BODY[]")) && contents_find(&r->contents, t->body.n) != content)
+		run_fail(r, "message %u of %u bytes has %zu", content, size, t->body.n);
+}
+
+static void
+take_fetch(struct run *r, struct player *p, struct answer *a, const struct told *t)
+{
+	uint32_t uid = t->number - 1 < p->pic.n ? p->pic.m[t->number - 1].uid : 0;
+
+	check_contents(r, p, t, uid);
+	if (a != NULL && a->fetched_count < PICTURE_MAX)
+		a->fetched[a->fetched_count++] = uid;
+}
+
+static void
+take_resync(struct player *p, const struct told *t)
+{
+	RANGESET_CLEAN struct rangeset gone = RANGESET_NONE;
+	uint32_t n = 0, i = 0;
+
+	if (t->kind == TOLD_VANISHED && str_starts(t->rest, STR("(EARLIER) "))) {
+		told_numbers(str_sub(t->rest, 10, t->rest.n), &gone);
+		for (i = 0; i < p->old_n; i++) {
+			if (!rangeset_contains(&gone, p->old[i].uid))
+				p->old[n++] = p->old[i];
+		}
+		p->old_n = n;
+	} else if (t->kind == TOLD_FETCH && (t->fetch & TOLD_UID) != 0) {
+		while (i < p->old_n && p->old[i].uid < t->uid)
+			i++;
+		if ((i == p->old_n || p->old[i].uid != t->uid) && p->old_n < PICTURE_MAX) {
+			memmove(&p->old[i + 1], &p->old[i], (p->old_n - i) * sizeof(*p->old));
+			p->old_n++;
+		}
+		p->old[i] = (struct seen){ .uid = t->uid, .has_flags = true, .flags = t->flags, .modseq = t->modseq };
+	}
+}
+
+/* What a silent STORE did, a client knows by itself. */
+static void
+believe_own_store(struct player *p, const struct plan *plan, const struct answer *a)
+{
+	const struct act *act = &plan->act;
+	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "EXPUNGEISSUED") == 0;
+
+	for (uint32_t i = 0; i < p->pic.n && is_done; i++) {
+		struct seen *m = &p->pic.m[i];
+		bool is_named = false;
+
+		for (uint32_t k = 0; k < act->n; k++)
+			is_named |= act->uids[k] == m->uid;
+		if (!is_named || rangeset_contains(&a->uids, act->is_uid ? m->uid : i + 1))
+			continue;
+		m->flags = act->how == HOW_SET ? act->flags : act->how == HOW_ADD ? m->flags | act->flags :
+		    (uint16_t)(m->flags & ~act->flags);
+	}
+}
+
+void
+run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t plan_count)
+{
+	struct told t;
+
+	while (picture_next(&p->pic, &t)) {
+		uint32_t at = p->pic.tag_done + (t.kind == TOLD_TAGGED ? 0 : 1) - p->first_tag;
+		struct answer *a = at < plan_count ? &p->answers[at] : NULL;
+
+		run_log(r, 'S', p, t.line);
+		if (p->pic.wrong[0] != '\0')
+			run_fail(r, "%s", p->pic.wrong);
+		if (p->has_old && p->pic.is_selecting)
+			take_resync(p, &t);
+		if (t.kind == TOLD_FETCH)
+			take_fetch(r, p, a, &t);
+		if (a == NULL)
+			continue;
+		if (t.kind == TOLD_SEARCH || t.kind == TOLD_ESEARCH)
+			take_search(r, a, &t);
+		else if (t.kind == TOLD_LIST || t.kind == TOLD_LSUB)
+			take_list(r, a, &t);
+		else if (t.kind == TOLD_STATUS)
+			copy_text(a->status, sizeof(a->status), t.rest);
+		else if (t.kind == TOLD_CONDITION && t.code.p != NULL)
+			take_code(r, a, t.code);
+		else if (t.kind == TOLD_TAGGED) {
+			struct str rest = t.code;
+
+			a->is_there = true;
+			copy_text(a->condition, sizeof(a->condition), t.condition);
+			copy_text(a->code, sizeof(a->code), word(&rest));
+			if (t.code.p != NULL)
+				take_code(r, a, t.code);
+			if (plans[at].act.op == ACT_STORE && plans[at].act.is_silent)
+				believe_own_store(p, &plans[at], a);
+		}
+	}
+}
+
+/* ---- what changes something ---- */
+
+static bool
+misfit(char *why, size_t size, const char *fmt, ...) printf_like(3, 4);
+
+static bool
+misfit(char *why, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, size, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool
+is_set(const struct rangeset *set, const uint32_t *uids, uint32_t n)
+{
+	RANGESET_CLEAN struct rangeset want = RANGESET_NONE;
+
+	for (uint32_t i = 0; i < n; i++)
+		rangeset_add_one(&want, uids[i]);
+	return rangeset_eq(set, &want);
+}
+
+bool
+answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why, size_t size)
+{
+	const struct act *act = &plan->act;
+	bool is_refused = strcmp(a->condition, "NO") == 0 && strcmp(a->code, "EXPUNGEISSUED") == 0;
+
+	if (!a->is_there)
+		return misfit(why, size, "no answer");
+	if (o->may_be_refused && is_refused && !act->is_uid && (act->op == ACT_STORE || act->op == ACT_FETCH))
+		return true;
+	if (strcmp(a->condition, o->condition) != 0)
+		return misfit(why, size, "answered %s [%s], want %s [%s]", a->condition, a->code, o->condition, o->code != NULL ? o->code : "");
+	if (o->code != NULL && !plan->is_delivery && strcmp(a->code, o->code) != 0)
+		return misfit(why, size, "answered code %s, want %s", a->code, o->code);
+	if (plan->is_delivery)
+		return true;	/* LMTP says no UIDs */
+	if (act->op == ACT_APPEND || act->op == ACT_COPY || act->op == ACT_MOVE) {
+		if (o->n > 0 && o->validity != 0 && a->validity != o->validity)
+			return misfit(why, size, "validity %u, want %u", a->validity, o->validity);
+		if (!is_set(&a->uids, o->to, o->n))
+			return misfit(why, size, "UIDs of the new messages differ");
+		if (act->op != ACT_APPEND && !is_set(&a->from, o->from, o->n))
+			return misfit(why, size, "UIDs of the copied messages differ");
+	}
+	if (act->op == ACT_STORE && act->is_uid && !is_set(&a->uids, o->modified, o->modified_count))
+		return misfit(why, size, "MODIFIED differs");
+	return true;
+}
+
+/* ---- what only tells ---- */
+
+static bool
+key_matches(struct run *r, const struct plan_key *k, const struct seen *m, uint32_t content)
+{
+	bool is_match = false;
+
+	switch (k->kind) {
+	case KEY_ALL:
+		is_match = true;
+		break;
+	case KEY_FLAG:
+		is_match = (m->flags & k->flag) != 0;
+		break;
+	case KEY_UIDS:
+		is_match = m->uid >= k->first && m->uid <= k->last;
+		break;
+	case KEY_LARGER:
+		is_match = r->contents.size[content] > k->number;
+		break;
+	case KEY_SUBJECT:
+		is_match = content == k->number;
+		break;
+	case KEY_MODSEQ:
+		is_match = m->modseq >= k->number;
+		break;
+	}
+	return is_match != k->is_not;
+}
+
+/* The answer must be what the client's own picture, as it was, gives. Of what is gone either is right. */
+static void
+check_search(struct run *r, struct player *p, const struct plan *plan, const struct answer *a, const struct seen *before,
+    uint32_t n)
+{
+	const struct state_box *b = state_box_by_id(&r->state, p->box);
+	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
+
+	if (!a->has_search)
+		run_fail(r, "no SEARCH response");
+	rangeset_copy(&left, &a->uids);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t number = plan->act.is_uid ? before[i].uid : i + 1;
+		int at = b != NULL ? state_message(b, before[i].uid) : -1;
+		bool is_match = at >= 0, is_found = rangeset_contains(&left, number);
+
+		for (uint32_t k = 0; at >= 0 && k < plan->key_count; k++)
+			is_match &= key_matches(r, &plan->keys[k], &before[i], b->m[at].content);
+		if (at >= 0 && is_match != is_found)
+			run_fail(r, "message %u, UID %u, flags %x: should%s be found", i + 1, before[i].uid, before[i].flags,
+			    is_match ? "" : " not");
+		if (is_found)
+			rangeset_remove(&left, number, number);
+	}
+	if (!rangeset_is_empty(&left))
+		run_fail(r, "found %u, which is not there", rangeset_min(&left));
+}
+
+static void
+check_fetch(struct run *r, struct player *p, const struct plan *plan, const struct answer *a)
+{
+	const struct state_box *b = state_box_by_id(&r->state, p->box);
+
+	for (uint32_t i = 0; i < plan->target_count && b != NULL; i++) {
+		uint32_t k = 0;
+
+		if (state_message(b, plan->targets[i]) < 0)
+			continue;
+		while (k < a->fetched_count && a->fetched[k] != plan->targets[i])
+			k++;
+		if (k == a->fetched_count)
+			run_fail(r, "no FETCH of UID %u", plan->targets[i]);
+	}
+}
+
+static void
+check_status(struct run *r, const struct plan *plan, const struct answer *a)
+{
+	const struct state_box *b = state_box(&r->state, plan->act.name);
+	uint32_t unseen = 0, deleted = 0;
+	char want[200];
+
+	if (b == NULL || b->is_level) {
+		if (strcmp(a->condition, "NO") != 0 || a->status[0] != '\0')
+			run_fail(r, "STATUS of a mailbox that is not there");
+		return;
+	}
+	for (uint32_t i = 0; i < b->n; i++) {
+		unseen += (b->m[i].flags & FLAG_SEEN) == 0;
+		deleted += (b->m[i].flags & FLAG_DELETED) != 0;
+	}
+	snprintf(want, sizeof(want), "%s (MESSAGES %u UIDNEXT %u UIDVALIDITY %u UNSEEN %u DELETED %u)", b->name, b->n, b->uidnext,
+	    b->validity, unseen, deleted);
+	if (strcmp(a->status, want) != 0)
+		run_fail(r, "STATUS %s, want %s", a->status, want);
+}
+
+/* A name that is only subscribed to is no child. */
+static bool
+has_mailbox_below(const struct state *s, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (!s->box[i].is_level && strncmp(s->box[i].name, name, n) == 0 && s->box[i].name[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_listed(const struct run *r, const struct plan *plan, const struct state_box *b)
+{
+	if (plan->list != LIST_ALL)
+		return b->is_subscribed;
+	return !b->is_level || has_mailbox_below(&r->state, b->name);
+}
+
+static void
+check_list(struct run *r, const struct plan *plan, const struct answer *a)
+{
+	uint32_t want = 0;
+
+	for (uint32_t i = 0; i < r->state.n; i++) {
+		const struct state_box *b = &r->state.box[i];
+		uint32_t k = 0;
+		bool is_missing;
+
+		if (!is_listed(r, plan, b))
+			continue;
+		want++;
+		while (k < a->name_count && strcmp(a->names[k], b->name) != 0)
+			k++;
+		if (k == a->name_count)
+			run_fail(r, "%s is not listed", b->name);
+		is_missing = strstr(a->attributes[k], "\\Noselect") != NULL || strstr(a->attributes[k], "\\NonExistent") != NULL;
+		if (is_missing != b->is_level)
+			run_fail(r, "%s has attributes %s", b->name, a->attributes[k]);
+		if (has_mailbox_below(&r->state, b->name) != (strstr(a->attributes[k], "\\HasChildren") != NULL) && plan->list != LIST_OLD)
+			run_fail(r, "%s has attributes %s", b->name, a->attributes[k]);
+	}
+	if (want != a->name_count)
+		run_fail(r, "%u names are listed, want %u", a->name_count, want);
+}
+
+void
+check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a, const struct seen *before,
+    uint32_t before_n)
+{
+	switch (plan->act.op) {
+	case ACT_SEARCH:
+		if (strcmp(a->condition, "OK") != 0)
+			run_fail(r, "SEARCH is refused");
+		check_search(r, p, plan, a, before, before_n);
+		break;
+	case ACT_FETCH:
+		check_fetch(r, p, plan, a);
+		break;
+	case ACT_STATUS:
+		check_status(r, plan, a);
+		break;
+	case ACT_LIST:
+		check_list(r, plan, a);
+		break;
+	case ACT_APPEND: case ACT_STORE: case ACT_COPY: case ACT_MOVE: case ACT_EXPUNGE: case ACT_CREATE: case ACT_DELETE:
+	case ACT_RENAME: case ACT_SUBSCRIBE: case ACT_UNSUBSCRIBE: case ACT_OPS_THAT_CHANGE: case ACT_NOOP: case ACT_SELECT:
+	case ACT_CLOSE: case ACT_UNSELECT: case ACT_IDLE: case ACT_DONE:
+		break;
+	}
+}
+
+/* ---- the picture ---- */
+
+/* One message of both: what was told must be true, what was not told is learnt. */
+static void
+check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m, const struct state_message *t)
+{
+	bool tells_modseq = p->pic.is_condstore;
+
+	if (m->has_flags && m->flags != t->flags)
+		run_fail(r, "message %u, UID %u: the client believes flags %x, they are %x", i + 1, t->uid, m->flags, t->flags);
+	if (tells_modseq && m->modseq != 0 && m->modseq != t->modseq)
+		run_fail(r, "message %u, UID %u: the client believes modseq %llu, it is %llu", i + 1, t->uid,
+		    (unsigned long long)m->modseq, (unsigned long long)t->modseq);
+	*m = (struct seen){ .uid = t->uid, .has_flags = true, .flags = t->flags, .modseq = t->modseq };
+}
+
+void
+check_picture(struct run *r, struct player *p, bool with_ghosts)
+{
+	static const struct state_box none;
+	const struct state_box *b = state_box_by_id(&r->state, p->box);
+	struct picture *pic = &p->pic;
+	uint32_t k = 0;
+
+	if (p->phase != PLAYER_SELECTED && p->phase != PLAYER_IDLE)
+		return;
+	if (b == NULL)
+		b = &none;
+	for (uint32_t i = 0; i < pic->n; i++) {
+		struct seen *m = &pic->m[i];
+
+		if (k < b->n && (m->uid == 0 || m->uid == b->m[k].uid)) {
+			check_message(r, p, i, m, &b->m[k]);
+			k++;
+			continue;
+		}
+		if (m->uid == 0)
+			run_fail(r, "message %u was told and is not there", i + 1);
+		if (!with_ghosts)
+			run_fail(r, "message %u, UID %u, is gone and was not told so", i + 1, m->uid);
+		if (k < b->n && m->uid > b->m[k].uid)
+			run_fail(r, "UID %u was not told", b->m[k].uid);
+	}
+	if (k < b->n)
+		run_fail(r, "UID %u was not told", b->m[k].uid);
+}

@@ -1,0 +1,446 @@
+/* plan.c - random commands, as a client with such a picture of its mailbox might send them. */
+#include "model/run.h"
+
+#include "imap/flags.h"
+
+static const char *const names[] = {
+	"INBOX", "INBOX", "INBOX", "Sent", "Archive", "a", "a", "b", "a/x", "a/y", "a/x/z", "b/q/r", "c", "Sent/old",
+};
+
+static uint64_t
+rnd(struct run *r, uint64_t n)
+{
+	return sim_random(&r->sim, n);
+}
+
+const char *
+plan_name(struct run *r)
+{
+	return names[rnd(r, ARRAY_LEN(names))];
+}
+
+static uint16_t
+random_flags(struct run *r)
+{
+	uint16_t flags = 0;
+
+	for (unsigned i = 0; i < 1 + rnd(r, 2); i++) {
+		unsigned bit = (unsigned)rnd(r, 5 + SEEN_KEYWORDS + 2);
+
+		flags |= (uint16_t)(bit < 5 ? 1u << bit : bit < 7 ? FLAG_DELETED : 1u << (SEEN_KEYWORD_SHIFT + bit - 7));
+	}
+	return flags;
+}
+
+/* A set of the picture's messages, by number or by UID; what it names goes to the act. */
+static void
+random_set(struct run *r, const struct player *p, struct plan *out)
+{
+	const struct picture *pic = &p->pic;
+	uint32_t pieces = 1 + (uint32_t)rnd(r, 3);
+	bool is_named[PICTURE_MAX] = { false };
+
+	for (uint32_t k = 0; k < pieces; k++) {
+		uint32_t first = (uint32_t)rnd(r, pic->n), more = (uint32_t)rnd(r, rnd(r, 4) == 0 ? 20 : 3);
+		uint32_t last = MIN(pic->n - 1, first + more);
+
+		if (rnd(r, 20) == 0) {
+			first = 0;
+			last = pic->n - 1;
+		}
+		buf_c(&out->text, k == 0 ? "" : ",");
+		if (out->act.is_uid)
+			buf_printf(&out->text, "%u:%u", pic->m[first].uid, pic->m[last].uid);
+		else if (first == last)
+			buf_printf(&out->text, "%u", first + 1);
+		else
+			buf_printf(&out->text, "%u:%u", last + 1, first + 1);
+		for (uint32_t i = first; i <= last; i++)
+			is_named[i] = true;
+	}
+	for (uint32_t i = 0; i < pic->n; i++) {
+		if (!is_named[i])
+			continue;
+		out->targets[out->target_count++] = pic->m[i].uid;
+		must(out->act.n < STATE_MESSAGES * 2);
+		out->act.uids[out->act.n++] = pic->m[i].uid;
+	}
+}
+
+static bool
+is_target(const struct plan *p, uint32_t uid)
+{
+	for (uint32_t i = 0; i < p->target_count; i++) {
+		if (p->targets[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+/* ---- messages ---- */
+
+uint32_t
+plan_message(struct run *r, bool is_delivered, struct buf *b)
+{
+	uint32_t content = r->contents.n++;
+	size_t begin = b->n, size;
+
+	must(content < CONTENTS_MAX);
+	buf_printf(b, "From: a@example.org\r\nSubject: s%05u\r\n\r\n", content);
+	/* Each has a size of its own; what is delivered gets lines in front. */
+	size = is_delivered ? DELIVERED_MIN + 2 * PREFIX_MAX * (size_t)r->deliveries++ : rnd(r, 400) == 0 ? 300000 + content : 64 + content;
+	while (b->n - begin + 2 < size)
+		buf_chr(b, (b->n - begin) % 70 == 69 ? ' ' : 'x');
+	buf_lit(b, "\r\n");
+	r->contents.size[content] = (uint32_t)(b->n - begin);
+	return content;
+}
+
+static void
+plan_append(struct run *r, struct plan *out)
+{
+	uint32_t count = rnd(r, 4) == 0 ? 1 + (uint32_t)rnd(r, STATE_ADDS) : 1;
+
+	out->act.op = ACT_APPEND;
+	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
+	buf_printf(&out->text, "APPEND %s", out->act.name);
+	for (uint32_t i = 0; i < count; i++) {
+		BUF_CLEAN struct buf message = BUF_MAX(1 << 20);
+		uint16_t flags = rnd(r, 2) == 0 ? random_flags(r) : 0;
+
+		out->act.add[i].flags = flags;
+		out->act.add[i].content = plan_message(r, false, &message);
+		if (flags != 0) {
+			buf_lit(&out->text, " (");
+			seen_flags_format(flags, &out->text);
+			buf_lit(&out->text, ")");
+		}
+		if (rnd(r, 4) == 0)
+			buf_lit(&out->text, " \"17-Jul-1996 02:44:25 -0700\"");
+		buf_printf(&out->text, " {%zu+}\r\n", message.n);
+		buf_str_add(&out->text, buf_str(&message));
+	}
+	out->act.add_count = count;
+}
+
+/* ---- the selected mailbox ---- */
+
+static void
+plan_store(struct run *r, struct player *p, struct plan *out)
+{
+	static const char *const how[] = { [HOW_SET] = "", [HOW_ADD] = "+", [HOW_REMOVE] = "-" };
+	struct act *a = &out->act;
+
+	a->op = ACT_STORE;
+	a->is_uid = rnd(r, 2) == 0;
+	out->may_expunge = a->is_uid;
+	a->how = (enum act_how)rnd(r, 3);
+	a->flags = rnd(r, 15) == 0 && a->how == HOW_SET ? 0 : random_flags(r);
+	a->is_silent = rnd(r, 3) == 0;
+	buf_c(&out->text, a->is_uid ? "UID STORE " : "STORE ");
+	random_set(r, p, out);
+	if (p->pic.is_condstore && rnd(r, 4) == 0) {
+		a->has_unchangedsince = true;
+		a->unchangedsince = rnd(r, 3) == 0 ? rnd(r, p->pic.known + 2) : p->pic.m[rnd(r, p->pic.n)].modseq;
+		buf_printf(&out->text, " (UNCHANGEDSINCE %llu)", (unsigned long long)a->unchangedsince);
+	}
+	buf_printf(&out->text, " %sFLAGS%s (", how[a->how], a->is_silent ? ".SILENT" : "");
+	seen_flags_format(a->flags, &out->text);
+	buf_lit(&out->text, ")");
+}
+
+static void
+plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, struct plan *out)
+{
+	static const struct { const char *text; unsigned told; bool sees; } items[] = {
+		{ "FLAGS", TOLD_FLAGS, false }, { "UID", TOLD_UID, false }, { "RFC822.SIZE", TOLD_SIZE, false },
+		{ "BODY.PEEK[HEADER.FIELDS (SUBJECT)]", TOLD_BODY, false }, { "BODY[]", TOLD_BODY, true },
+		{ "INTERNALDATE", TOLD_DATE, false }, { "ENVELOPE", 0, false }, { "BODYSTRUCTURE", 0, false },
+		{ "MODSEQ", TOLD_MODSEQ, false },
+	};
+	struct act *a = &out->act;
+	size_t some = is_first ? rnd(r, 5) : rnd(r, 4);
+
+	a->op = ACT_FETCH;
+	a->is_uid = rnd(r, 2) == 0;
+	out->may_expunge = a->is_uid;
+	buf_c(&out->text, a->is_uid ? "UID FETCH " : "FETCH ");
+	random_set(r, p, out);
+	if (only_changes && is_first)
+		some = 4;
+	buf_lit(&out->text, " (");
+	out->items = items[some].told | (a->is_uid ? TOLD_UID : 0);
+	buf_c(&out->text, items[some].text);
+	a->sees = items[some].sees;
+	for (size_t i = 0; i < 2; i++) {
+		some = rnd(r, ARRAY_LEN(items));
+		if ((items[some].told & out->items) != 0 || (items[some].told & (TOLD_BODY | TOLD_MODSEQ)) != 0)
+			continue;
+		out->items |= items[some].told;
+		buf_printf(&out->text, " %s", items[some].text);
+	}
+	buf_lit(&out->text, ")");
+	if (!a->sees)
+		return;
+	/* \Seen is set where the client does not know it to be. */
+	a->how = HOW_ADD;
+	a->flags = FLAG_SEEN;
+	a->n = 0;
+	for (uint32_t i = 0; i < p->pic.n; i++) {
+		if ((p->pic.m[i].flags & FLAG_SEEN) == 0 && is_target(out, p->pic.m[i].uid))
+			a->uids[a->n++] = p->pic.m[i].uid;
+	}
+}
+
+static void
+plan_search(struct run *r, struct player *p, struct plan *out)
+{
+	static const struct { const char *yes, *no; uint16_t flag; } flags[] = {
+		{ "SEEN", "UNSEEN", FLAG_SEEN }, { "ANSWERED", "UNANSWERED", FLAG_ANSWERED }, { "FLAGGED", "UNFLAGGED", FLAG_FLAGGED },
+		{ "DELETED", "UNDELETED", FLAG_DELETED }, { "DRAFT", "UNDRAFT", FLAG_DRAFT },
+		{ "KEYWORD k1", "UNKEYWORD k1", 2 << SEEN_KEYWORD_SHIFT }, { "KEYWORD $forwarded", "UNKEYWORD $FORWARDED", 1 << SEEN_KEYWORD_SHIFT },
+	};
+	struct picture *pic = &p->pic;
+
+	out->act.op = ACT_SEARCH;
+	out->act.is_uid = rnd(r, 2) == 0;
+	out->may_expunge = out->act.is_uid;
+	out->is_extended = rnd(r, 3) == 0;
+	buf_c(&out->text, out->act.is_uid ? "UID SEARCH" : "SEARCH");
+	buf_c(&out->text, out->is_extended ? " RETURN (ALL COUNT)" : "");
+	out->key_count = 1 + (uint32_t)rnd(r, 3);
+	for (uint32_t i = 0; i < out->key_count; i++) {
+		struct plan_key *k = &out->keys[i];
+		size_t some = rnd(r, ARRAY_LEN(flags));
+
+		*k = (struct plan_key){ .is_not = rnd(r, 4) == 0 };
+		buf_c(&out->text, k->is_not ? " NOT " : " ");
+		switch (rnd(r, 10)) {
+		case 0:
+			k->kind = KEY_ALL;
+			buf_lit(&out->text, "ALL");
+			break;
+		case 1:
+			k->kind = KEY_LARGER;
+			k->number = 64 + rnd(r, r->contents.n + 1);
+			buf_printf(&out->text, "LARGER %llu", (unsigned long long)k->number);
+			break;
+		case 2:
+			k->kind = KEY_SUBJECT;
+			k->number = rnd(r, r->contents.n + 1);
+			buf_printf(&out->text, "SUBJECT S%05u", (unsigned)k->number);
+			break;
+		case 3:
+			k->kind = KEY_UIDS;
+			k->first = 1 + (uint32_t)rnd(r, 40);
+			k->last = k->first + (uint32_t)rnd(r, 40);
+			buf_printf(&out->text, "UID %u:%u", k->last, k->first);
+			break;
+		case 4:
+			if (pic->is_condstore) {
+				k->kind = KEY_MODSEQ;
+				k->number = rnd(r, pic->known + 2);
+				buf_printf(&out->text, "MODSEQ %llu", (unsigned long long)k->number);
+				break;
+			}
+			/* fallthrough */
+		default:
+			k->kind = KEY_FLAG;
+			k->flag = flags[some].flag;
+			if (rnd(r, 2) == 0) {
+				buf_c(&out->text, flags[some].yes);
+				break;
+			}
+			/* NOT UNSEEN */
+			k->is_not = !k->is_not;
+			buf_c(&out->text, flags[some].no);
+			break;
+		}
+	}
+}
+
+static void
+plan_copy(struct run *r, struct player *p, bool moves, struct plan *out)
+{
+	out->act.op = moves ? ACT_MOVE : ACT_COPY;
+	out->act.is_uid = rnd(r, 2) == 0;
+	out->may_expunge = moves || out->act.is_uid;
+	buf_printf(&out->text, "%s%s ", out->act.is_uid ? "UID " : "", moves ? "MOVE" : "COPY");
+	random_set(r, p, out);
+	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
+	buf_printf(&out->text, " %s", out->act.name);
+}
+
+static void
+plan_expunge(struct run *r, struct player *p, struct plan *out)
+{
+	out->act.op = ACT_EXPUNGE;
+	out->act.is_uid = p->pic.n > 0 && rnd(r, 2) == 0;
+	out->may_expunge = true;
+	buf_c(&out->text, out->act.is_uid ? "UID EXPUNGE " : "EXPUNGE");
+	if (out->act.is_uid)
+		random_set(r, p, out);
+}
+
+/* ---- mailboxes ---- */
+
+static void
+plan_mailbox(struct run *r, struct plan *out)
+{
+	static const struct { const char *name; enum act_op op; } ops[] = {
+		{ "CREATE", ACT_CREATE }, { "CREATE", ACT_CREATE }, { "DELETE", ACT_DELETE }, { "RENAME", ACT_RENAME },
+		{ "SUBSCRIBE", ACT_SUBSCRIBE }, { "UNSUBSCRIBE", ACT_UNSUBSCRIBE },
+	};
+	size_t some = rnd(r, ARRAY_LEN(ops));
+
+	out->act.op = ops[some].op;
+	out->may_expunge = true;
+	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
+	buf_printf(&out->text, "%s %s", ops[some].name, out->act.name);
+	if (out->act.op == ACT_RENAME) {
+		snprintf(out->act.to, sizeof(out->act.to), "%s", plan_name(r));
+		buf_printf(&out->text, " %s", out->act.to);
+	}
+}
+
+static void
+plan_select(struct run *r, struct plan *out)
+{
+	out->act.op = ACT_SELECT;
+	out->is_examine = rnd(r, 5) == 0;
+	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
+	buf_printf(&out->text, "%s %s", out->is_examine ? "EXAMINE" : "SELECT", out->act.name);
+}
+
+static void
+plan_list(struct run *r, struct plan *out)
+{
+	static const char *const texts[] = { [LIST_ALL] = "LIST \"\" *", [LIST_SUBSCRIBED] = "LIST (SUBSCRIBED) \"\" *",
+		[LIST_OLD] = "LSUB \"\" *" };
+
+	out->act.op = ACT_LIST;
+	out->may_expunge = true;
+	out->list = rnd(r, 3);
+	buf_c(&out->text, texts[out->list]);
+}
+
+static void
+plan_status(struct run *r, struct plan *out)
+{
+	out->act.op = ACT_STATUS;
+	out->may_expunge = true;
+	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
+	buf_printf(&out->text, "STATUS %s (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)", out->act.name);
+}
+
+/* ---- */
+
+static void
+plan_plain(struct plan *out, enum act_op op, const char *text)
+{
+	out->act.op = op;
+	out->may_expunge = true;
+	buf_c(&out->text, text);
+}
+
+static void
+plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_changes, bool is_first, struct plan *out)
+{
+	bool is_empty = p->pic.n == 0;
+
+	if (what < 8)
+		plan_expunge(r, p, out);
+	else if (what < 12 && !only_changes && is_first)
+		plan_plain(out, ACT_CLOSE, "CLOSE");
+	else if (what < 13 && !only_changes && is_first)
+		plan_plain(out, ACT_UNSELECT, "UNSELECT");
+	else if (what < 20)
+		plan_plain(out, ACT_NOOP, rnd(r, 3) == 0 ? "CHECK" : "NOOP");
+	else if (is_empty)
+		plan_append(r, out);
+	else if (what < 45)
+		plan_store(r, p, out);
+	else if (what < 65)
+		plan_fetch(r, p, only_changes, is_first, out);
+	else if (what < 78 && !only_changes)
+		plan_search(r, p, out);
+	else if (what < 88)
+		plan_copy(r, p, false, out);
+	else
+		plan_copy(r, p, true, out);
+}
+
+/* Mailboxes stay small: what would make one too large is not sent. Nor is what FETCH does to \Seen in several commits. */
+static bool
+fits(struct run *r, const struct plan *p, bool is_one_of_many)
+{
+	const struct act *a = &p->act;
+	const struct state_box *to = state_box(&r->state, a->name);
+	uint32_t more = a->op == ACT_APPEND ? a->add_count : a->op == ACT_COPY || a->op == ACT_MOVE ? a->n : 0;
+
+	if (a->sees && p->target_count > 60)
+		return false;
+	return to == NULL || more == 0 || to->n + more * (is_one_of_many ? 6 : 1) <= 100;
+}
+
+static void
+make(struct run *r, struct player *p, bool only_changes, bool is_first, struct plan *out)
+{
+	uint64_t what = rnd(r, 100);
+
+	*out = (struct plan){ .text = BUF_MAX(4 << 20), .may_expunge = true };
+	out->act.box = p->phase == PLAYER_SELECTED ? p->box : 0;
+	out->act.is_read_only = p->is_read_only;
+	if (p->phase == PLAYER_SELECTED && what >= 35) {
+		plan_in_mailbox(r, p, rnd(r, 100), only_changes, is_first, out);
+		return;
+	}
+	if (what < 12)
+		plan_append(r, out);
+	else if (what < 18)
+		plan_mailbox(r, out);
+	else if (only_changes)
+		plan_append(r, out);
+	else if (what < 22)
+		plan_list(r, out);
+	else if (what < 26)
+		plan_status(r, out);
+	else if (is_first)
+		plan_select(r, out);
+	else
+		plan_plain(out, ACT_NOOP, "NOOP");
+}
+
+/*
+ * A client may not send sequence numbers while a command is in progress during which EXPUNGE may be told (RFC 9051 5.5). The server
+ * is kinder: it looks at what comes next, if that is there.
+ */
+static bool
+may_follow(const struct plan *out, uint32_t at)
+{
+	const struct plan *before = out - at;
+
+	if (out->act.is_uid || out->target_count == 0)
+		return true;
+	for (uint32_t i = 0; i < at; i++) {
+		if (before[i].may_expunge && (i + 1 < at || before[i].act.op == ACT_APPEND))
+			return false;
+	}
+	return true;
+}
+
+void
+plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out)
+{
+	make(r, p, only_changes, at == 0, out);
+	while (!fits(r, out, only_changes) || !may_follow(out, at)) {
+		plan_done(out);
+		make(r, p, only_changes, at == 0, out);
+	}
+}
+
+void
+plan_done(struct plan *p)
+{
+	buf_done(&p->text);
+}

@@ -1,0 +1,82 @@
+/*
+ * sim.h - for tests: the whole server in one thread, on a virtual clock, from a seed. IMAP and LMTP sessions over socket pairs, a
+ * stand-in for the auth process, and an engine that is stepped by hand, so that loads and commits complete late and in any
+ * order; or another engine, which is then waited for.
+ */
+#ifndef MODEL_SIM_H
+#define MODEL_SIM_H
+
+#include "base/list.h"
+#include "base/test.h"
+#include "io/loop.h"
+#include "session/server.h"
+#include "store/store.h"
+
+struct auth_client;
+struct lmtp_server;
+
+struct sim_clock {
+	struct clock clock;
+	int64_t now_us;
+};
+
+struct sim {
+	struct sim_clock clock;
+	struct loop *loop;
+	struct kv *kv;
+	bool is_manual;			/* the engine in memory, stepped by sim_turn() */
+	struct store *store;
+	struct auth_client *auth;
+	struct server *server;
+	struct lmtp_server *lmtp;
+	int auth_fd;			/* the stand-in's end */
+	struct loop_fd auth_ready;
+	struct buf auth_in;
+	bool has_asked;			/* something came for the stand-in in this turn */
+	struct list conns;		/* struct sim_conn */
+	uint64_t random;
+	unsigned patience;		/* of 100 turns in which the engine could complete something, so many let it wait */
+	uint64_t steps, steps_max;	/* completed by the engine; it stops for good at the maximum (0: never) */
+};
+
+/* One client's end. */
+struct sim_conn {
+	struct list in_sim;
+	struct sim *sim;
+	int fd;				/* -1: not connected */
+	struct buf in;			/* received and not yet looked at */
+	struct buf out;			/* not yet taken by the socket */
+	bool is_eof;
+};
+
+/** Engine in memory for sim_open(). */
+struct kv *sim_memory(uint64_t seed);
+/** @kv  stays the caller's; may hold what an earlier server left */
+void sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed);
+/** Ends all sessions, completes what waits in the engine, closes the store. */
+void sim_close(struct sim *s);
+/** The same when the process dies with nothing completed; for the engine in memory the power goes too. */
+void sim_cut(struct sim *s);
+
+/** A number below n, from the seed. */
+uint64_t sim_random(struct sim *s, uint64_t n);
+/** One turn of the loop, and at most one completion of the engine. False: nothing happened. */
+bool sim_turn(struct sim *s);
+/** Turns until nothing happens any more: every command that can end has ended. Manual engine only. */
+void sim_settle(struct sim *s);
+/** Turns until nothing happens, while the engine completes nothing. */
+void sim_settle_without_engine(struct sim *s);
+
+void sim_connect(struct sim *s, struct sim_conn *c);
+void sim_connect_lmtp(struct sim *s, struct sim_conn *c);
+void sim_disconnect(struct sim_conn *c);
+void sim_send(struct sim_conn *c, struct str bytes);
+/**
+ * The next complete response without its line end, literals included as they came; p NULL: there is none. Valid until
+ * sim_consume().
+ */
+struct str sim_line(const struct sim_conn *c);
+/** Forgets the line that sim_line() gave. */
+void sim_consume(struct sim_conn *c, struct str line);
+
+#endif
