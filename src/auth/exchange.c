@@ -40,6 +40,8 @@ struct exchange {
 	bool is_sought, is_known;
 	enum err trouble;		/* the database could not be asked */
 	struct user_row row;
+	struct str account;		/* that failures are counted for: made from the name alone, not from what is found */
+	int64_t asked_ms;		/* when what is being decided was asked */
 	enum err failure;		/* while FAILING */
 };
 
@@ -72,8 +74,10 @@ exchange_end(struct exchange *x)
 {
 	hash_remove(&x->conn->exchanges, hash_u64(x->id), &x->id);
 	loop_timer_cancel(server_of(x)->loop, &x->timer);
-	if (x->job != NULL)
+	if (x->job != NULL) {
 		x->job->x = NULL;
+		atomic_store(&x->job->is_unwanted, true);
+	}
 	if (x->sasl != NULL)
 		gsasl_finish(x->sasl);
 	wipe(x->password);
@@ -105,21 +109,24 @@ set_timer(struct exchange *x, uint64_t ms)
 
 static int64_t now_ms(const struct exchange *x) { return loop_now_ms(server_of(x)->loop); }
 
-/* Wrong credentials: counted, and told later. */
+/*
+ * Wrong credentials: counted, and told later. The delay begins when they were asked about, so the answer's time does not show whether a
+ * hash was computed meanwhile, and of which kind.
+ */
 static void
 fail(struct exchange *x, enum err e)
 {
-	struct str account = x->is_known ? x->row.name : x->authid;
-	uint64_t wait = throttle_failed_ms(server_of(x)->throttle, x->start.peer, account, now_ms(x));
+	uint64_t wait = throttle_failed_ms(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
+	uint64_t waited = (uint64_t)(now_ms(x) - x->asked_ms);
 
-	server_event(server_of(x), &(struct auth_event){ .event = "login-failed", .user = account, .mech = x->start.mech,
-	    .service = x->start.service, .peer = x->start.peer, .err = e });
+	server_event(server_of(x), &(struct auth_event){ .event = "login-failed", .user = x->is_known ? x->row.name : x->authid,
+	    .mech = x->start.mech.n > 0 ? x->start.mech : STR("none"), .service = x->start.service, .peer = x->start.peer, .err = e });
 	x->state = FAILING;
 	x->failure = e;
-	if (wait == 0)
+	if (wait <= waited)
 		refuse(x, e);
 	else
-		set_timer(x, wait);
+		set_timer(x, wait - waited);
 }
 
 static void
@@ -131,6 +138,7 @@ seek_user(struct exchange *x, struct str name)
 	if (x->is_sought)
 		return;
 	x->is_sought = true;
+	x->account = server_account_name(srv, &x->arena, name);
 	e = server_find_user(srv, &x->arena, name, &x->row);
 	x->is_known = e == ERR_OK;
 	if (e == ERR_OK || e == ERR_UNKNOWN)
@@ -172,7 +180,7 @@ succeed(struct exchange *x, struct str last)
 		send_result(x, &(struct auth_result){ .outcome = AUTH_CONTINUE, .data = last });
 		return;
 	}
-	throttle_succeeded(server_of(x)->throttle, x->row.name);
+	throttle_succeeded(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
 	send_result(x, &(struct auth_result){ .outcome = AUTH_OK, .user = x->row.name });
 	exchange_end(x);
 }
@@ -206,7 +214,7 @@ check(struct exchange *x)
 	bool has_verifier = x->is_known && x->row.password.n > 0;
 
 	x->state = CHECKING;
-	if (verify_submit(srv, x, has_verifier ? x->row.password : str_c(srv->dummy), x->password, on_verified, &x->job) != ERR_OK)
+	if (verify_submit(srv, x, throttle_knows(srv->throttle, x->start.peer, x->account, now_ms(x)), has_verifier ? x->row.password : str_c(srv->dummy), x->password, on_verified, &x->job) != ERR_OK)
 		refuse(x, ERR_BUSY);
 }
 
@@ -223,7 +231,7 @@ check_password(struct exchange *x)
 		succeed(x, STR_NONE);
 		return;
 	}
-	wait = throttle_before_ms(srv->throttle, STR_NONE, x->is_known ? x->row.name : x->authid, now_ms(x));
+	wait = throttle_account_ms(srv->throttle, x->start.peer, x->account, now_ms(x));
 	x->state = WAITING;
 	if (wait > 0)
 		set_timer(x, wait);
@@ -245,6 +253,7 @@ check_certificate(struct exchange *x)
 		    || !str_eq(want.name, row.name)))
 			continue;
 		x->is_sought = x->is_known = true;
+		x->account = server_account_name(server_of(x), &x->arena, name);
 		x->row = row;
 		succeed(x, STR_NONE);
 		return;
@@ -346,6 +355,7 @@ step(struct exchange *x, bool has_input, struct str input)
 	int rc;
 
 	loop_timer_cancel(srv->loop, &x->timer);
+	x->asked_ms = now_ms(x);
 	gsasl_callback_hook_set(srv->gsasl, x);
 	rc = gsasl_step(x->sasl, has_input ? (input.n > 0 ? input.p : "") : NULL, input.n, &out, &out_n);
 	if (rc == GSASL_NEEDS_MORE) {
@@ -377,6 +387,7 @@ start(struct exchange *x)
 	char *out = NULL;
 	size_t out_n;
 
+	x->asked_ms = now_ms(x);
 	if (x->start.mech.n == 0) {
 		x->authid = x->start.user;
 		x->password = x->start.password;
@@ -412,6 +423,7 @@ on_timer(struct loop_timer *t)
 		start(x);
 		break;
 	case WAITING:
+		x->asked_ms = now_ms(x);
 		check(x);
 		break;
 	case FAILING:
@@ -500,7 +512,7 @@ exchange_begin(struct conn *c, uint64_t id, const struct auth_start *s)
 		refuse(x, e);
 		return;
 	}
-	wait = throttle_before_ms(c->server->throttle, s->peer, STR_NONE, now_ms(x));
+	wait = throttle_address_ms(c->server->throttle, s->peer, now_ms(x));
 	x->state = DELAYED;
 	if (wait > 0)
 		set_timer(x, wait);

@@ -40,6 +40,20 @@ server_find_user(struct auth_server *srv, struct arena *a, struct str name, stru
 	return users_find(srv->users, a, str_sub(normal, 0, at), out);
 }
 
+struct str
+server_account_name(struct auth_server *srv, struct arena *a, struct str name)
+{
+	struct str normal;
+	size_t at;
+
+	if (name_normalise(a, name, &normal) != ERR_OK)
+		return name;
+	at = str_rchr(normal, '@');
+	if (at == SIZE_MAX || at == 0 || !is_our_domain(srv, str_sub(normal, at + 1, normal.n)))
+		return normal;
+	return str_sub(normal, 0, at);
+}
+
 void
 server_event(struct auth_server *srv, const struct auth_event *ev)
 {
@@ -208,8 +222,7 @@ auth_server_configure(struct auth_server *srv, const struct auth_settings *s)
 	srv->domain_count = s->domain_count;
 	remember_free(srv->remember);
 	srv->remember = remember_new(s->cache_ms);
-	throttle_free(srv->throttle);
-	srv->throttle = throttle_new(s->failure_delay_ms, ((uint64_t)randombytes_random() << 32) | randombytes_random());
+	throttle_set_base(srv->throttle, s->failure_delay_ms);
 }
 
 /* The verifier that costs an unknown user's password the same time as a known one's. */
@@ -244,6 +257,7 @@ auth_server_new(struct loop *loop, const struct auth_settings *s, auth_event_fn 
 	srv->on_event = on_event;
 	srv->event_arg = arg;
 	list_init(&srv->conns);
+	srv->throttle = throttle_new(s->failure_delay_ms, ((uint64_t)randombytes_random() << 32) | randombytes_random());
 	e = users_open(s->users_path, &srv->users);
 	if (e == ERR_OK)
 		e = users_secret(srv->users, srv->fake_secret);
@@ -252,6 +266,7 @@ auth_server_new(struct loop *loop, const struct auth_settings *s, auth_event_fn 
 	if (e == ERR_OK) {
 		auth_server_configure(srv, s);
 		srv->jobs = jobs_new(s->workers, JOBS_MAX);
+		srv->known_jobs = jobs_new(1, KNOWN_JOBS_MAX);
 		e = make_dummy(srv);
 	}
 	if (e != ERR_OK) {
@@ -267,10 +282,13 @@ auth_server_free(struct auth_server *srv)
 {
 	if (srv == NULL)
 		return;
+	atomic_store(&srv->is_ending, true);
 	list_each(&srv->conns, c, struct conn, node)
 		conn_free(c);
 	if (srv->jobs != NULL)
 		jobs_free(srv->jobs);
+	if (srv->known_jobs != NULL)
+		jobs_free(srv->known_jobs);
 	while (srv->jobs_running > 0)
 		loop_turn(srv->loop, true);
 	if (srv->gsasl != NULL)

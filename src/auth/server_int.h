@@ -12,13 +12,15 @@
 #include "io/jobs.h"
 
 #include <gsasl.h>
+#include <stdatomic.h>
 
-enum { EXCHANGES_MAX = 8192, JOBS_MAX = 4096 };
+enum { EXCHANGES_MAX = 8192, JOBS_MAX = 512, KNOWN_JOBS_MAX = 64 };
 
 struct auth_server {
 	struct loop *loop;
 	struct users *users;
 	struct jobs *jobs;
+	struct jobs *known_jobs;	/* passwords of accounts from where they are known: a flood of guesses does not queue before them */
 	struct remember *remember;
 	struct throttle *throttle;
 	Gsasl *gsasl;
@@ -32,6 +34,7 @@ struct auth_server {
 	void *event_arg;
 	struct list conns;
 	size_t jobs_running;		/* that point to us */
+	atomic_bool is_ending;		/* nothing that waits is hashed any more */
 };
 
 /* A mail process. */
@@ -49,6 +52,11 @@ struct exchange;
 
 /** Finds the account for a name or address: as it is, then its local part when the domain is ours. ERR_UNKNOWN. */
 must_use enum err server_find_user(struct auth_server *srv, struct arena *a, struct str name, struct user_row *out);
+/**
+ * The name that failures are counted for, one for all spellings and addresses of an account, whether there is such an account or not:
+ * else the delays would tell. In the arena, or the name itself.
+ */
+struct str server_account_name(struct auth_server *srv, struct arena *a, struct str name);
 void server_event(struct auth_server *srv, const struct auth_event *ev);
 /** Queues a message to the mail process. */
 void conn_send(struct conn *c, const struct wire_message *m);

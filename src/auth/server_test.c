@@ -201,6 +201,65 @@ test_passwords(void)
 	world_done();
 }
 
+/* The number of passwords that were hashed for one answer. */
+static size_t
+hashes_for(const char *user, const char *password)
+{
+	struct auth_start s = { .user = str_c(user), .password = str_c(password), .is_secure = true, .service = STR("imap"),
+		.peer = STR("192.0.2.1") };
+	struct answer a = { 0 };
+	struct auth_exchange *x;
+	size_t running = 0, count = 0;
+
+	auth_begin(w.client, w.loop, &s, on_answer, &a, &x);
+	while (a.count == 0) {
+		loop_turn(w.loop, true);
+		count += w.server->jobs_running > running;
+		running = w.server->jobs_running;
+	}
+	CHECK(a.outcome == AUTH_FAIL && a.err == ERR_AUTHFAILED && a.data_n == 0);
+	return count;
+}
+
+/* Who asks for an account that is not there gets the same words for the same work as who gives a wrong password. */
+static void
+test_unknown_user_costs_the_same(void)
+{
+	static const char *const users[] = { "ann", "nobody", "none", "off", "nobody@example.org", "ann@example.org", "a b\001" };
+	struct arena a = ARENA_NONE;
+	struct user_row row;
+	char params[64];
+	const char *end;
+
+	world_init();
+	for (size_t i = 0; i < ARRAY_LEN(users); i++)
+		CHECK_U64(hashes_for(users[i], "wrong"), 1);
+	/* "{ARGON2ID}$argon2id$v=19$m=8,t=1,p=1$": the dummy costs what a new verifier costs. */
+	CHECK(users_find(w.server->users, &a, STR("ann"), &row) == ERR_OK);
+	end = strchr(strchr(strchr(row.password.p + 11, '$') + 1, '$') + 1, '$');
+	snprintf(params, sizeof(params), "%.*s", (int)(end - row.password.p), row.password.p);
+	CHECK(strncmp(w.server->dummy, params, strlen(params)) == 0);
+	arena_done(&a);
+	world_done();
+}
+
+/* Failures are counted for the name, whichever way it is written, and whether there is such an account or not. */
+static void
+test_account_names(void)
+{
+	static const struct { const char *name, *want; } cases[] = {
+		{ "joe", "joe" }, { "JOE", "joe" }, { "Joe@Example.org", "joe" }, { "nobody@example.org", "nobody" }, { "nobody", "nobody" },
+		{ "joe@elsewhere.example", "joe@elsewhere.example" }, { "@example.org", "@example.org" },
+	};
+	struct arena a = ARENA_NONE;
+
+	world_init();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		CHECK_STR(server_account_name(w.server, &a, str_c(cases[i].name)), str_c(cases[i].want));
+	arena_done(&a);
+	world_done();
+}
+
 static void
 test_turns(void)
 {
@@ -450,8 +509,8 @@ test_offers(void)
 int
 main(void)
 {
-	static const struct test_case cases[] = { TEST(test_passwords), TEST(test_turns), TEST(test_scram), TEST(test_external),
-		TEST(test_lookup), TEST(test_connection_breaks), TEST(test_offers) };
+	static const struct test_case cases[] = { TEST(test_passwords), TEST(test_unknown_user_costs_the_same),
+		TEST(test_account_names), TEST(test_turns), TEST(test_scram), TEST(test_external), TEST(test_lookup), TEST(test_connection_breaks), TEST(test_offers) };
 
 	return sodium_init() < 0 ? 1 : test_run(cases, ARRAY_LEN(cases));
 }

@@ -34,6 +34,8 @@ verify_run(struct job *j)
 	struct verify *v = container_of(j, struct verify, job);
 	struct str prepared;
 
+	if (atomic_load(&v->is_unwanted) || atomic_load(&v->server->is_ending))
+		return;
 	v->is_right = password_verify(v->verifier, v->password);
 	if (v->is_right || str_is_ascii(v->password))
 		return;
@@ -54,8 +56,8 @@ verify_done(struct job *j)
 }
 
 enum err
-verify_submit(struct auth_server *srv, struct exchange *x, struct str verifier, struct str password,
-    void (*done)(struct verify *v), struct verify **out)
+verify_submit(struct auth_server *srv, struct exchange *x, bool is_from_known, struct str verifier,
+    struct str password, void (*done)(struct verify *v), struct verify **out)
 {
 	struct verify_ctx *ctx = xcalloc(1, sizeof(*ctx));
 	enum err e;
@@ -64,7 +66,7 @@ verify_submit(struct auth_server *srv, struct exchange *x, struct str verifier, 
 	ctx->v = (struct verify){ .job.run = verify_run, .job.done = verify_done, .server = srv, .x = x };
 	ctx->v.verifier = arena_str(&ctx->v.arena, verifier);
 	ctx->v.password = arena_str(&ctx->v.arena, password);
-	e = jobs_submit(srv->jobs, &ctx->v.job, srv->loop);
+	e = jobs_submit(is_from_known ? srv->known_jobs : srv->jobs, &ctx->v.job, srv->loop);
 	if (e != ERR_OK) {
 		verify_free(&ctx->v);
 		return e;

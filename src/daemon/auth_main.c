@@ -16,8 +16,9 @@ static void
 on_event(void *arg, const struct auth_event *ev)
 {
 	(void)arg;
-	log_event(ev->err == ERR_OK ? LOG_INFO : err_level(ev->err), ev->event, F_STR("user", ev->user), F_STR("mech", ev->mech),
-	    F_STR("service", ev->service), F_STR("peer", ev->peer), F_ERR(ev->err), F_C("detail", ev->detail != NULL ? ev->detail : ""));
+	/* The address before what the client chose: see share/fail2ban. */
+	log_event(ev->err == ERR_OK ? LOG_INFO : err_level(ev->err), ev->event, F_STR("peer", ev->peer), F_STR("service", ev->service),
+	    F_STR("mech", ev->mech), F_ERR(ev->err), F_STR("user", ev->user), F_C("detail", ev->detail != NULL ? ev->detail : ""));
 }
 
 static struct auth_settings

@@ -87,9 +87,10 @@ static enum err
 fail(struct login *l)
 {
 	struct session_core *k = l->s->core;
+	bool is_told = l->err == ERR_AUTHFAILED || l->err == ERR_AUTHZFAILED || l->err == ERR_CONTACTADMIN;	/* by the auth process */
 	char peer[IO_ADDR_TEXT_MAX];
 
-	log_event(LOG_INFO, "login-failed", F_U64("session", l->s->id), F_STR("peer", io_addr_text(&k->peer, false, peer)),
+	log_event(is_told ? LOG_DEBUG : LOG_INFO, "login-refused", F_U64("session", l->s->id), F_STR("peer", io_addr_text(&k->peer, false, peer)),
 		F_C("command", l->c->entry->name), F_ERR(l->err));
 	if (l->err == ERR_AUTHFAILED && ++k->failed_login_count >= FAILED_LOGINS_MAX) {
 		k->end_reason = "too many failed logins";
