@@ -27,6 +27,7 @@ enum {
 	LOOPS_MAX = 256,
 	GRACE_MS = 3000,
 	TICK_MS = 60000,
+	HEALTH_MS = 1500,	/* longer than the engine remembers how much room there was */
 	/*
 	 * Blocks of this size go back to the system when they are freed, as does the end of the heap. glibc raises both limits by
 	 * itself once a message's chunk (256 KiB) was freed, and then holds some 15 MB for good.
@@ -44,7 +45,9 @@ struct mail {
 	struct jobs *jobs, *searches;
 	struct job tick;
 	bool is_ticking;
-	struct loop_timer tick_timer;
+	struct loop_timer tick_timer, health_timer;
+	bool is_failed;			/* the store writes no more */
+	bool is_stopping;
 	struct auth_client *auth;
 	struct tls *tls;
 	struct server *imap;
@@ -195,6 +198,55 @@ servers_start(struct mail *m)
 	}
 }
 
+/* --- Ending --- */
+
+static void
+on_server_ended(void *ctx)
+{
+	struct mail *m = ctx;
+
+	if (--m->ending == 0)
+		for (size_t i = 0; i < m->loop_count; i++)
+			loop_stop(m->loops[i]);
+}
+
+static void
+stop(struct mail *m)
+{
+	if (m->is_stopping)
+		return;
+	m->is_stopping = true;
+	loop_timer_cancel(m->loops[0], &m->tick_timer);
+	loop_timer_cancel(m->loops[0], &m->health_timer);
+	control_free(m->control);
+	m->control = NULL;
+	m->ending = 2;
+	lmtp_server_shutdown(m->lmtp, GRACE_MS, on_server_ended, m);
+	server_shutdown(m->imap, GRACE_MS, on_server_ended, m);
+}
+
+/*
+ * An engine that failed writes no more until it is opened anew, for nobody knows what a failed sync left; reading goes on meanwhile.
+ * When it failed because the disk was full, all that is needed is room: we end, and the supervisor starts the next.
+ */
+static void
+on_health(struct loop_timer *t)
+{
+	struct mail *m = container_of(t, struct mail, health_timer);
+
+	if (kv_is_failed(m->kv) && !m->is_failed) {
+		m->is_failed = true;
+		log_event(LOG_ERROR, "store", F_C("detail", kv_is_out_of_room(m->kv) ?
+		    "the disk is full: mail can be read, nothing can be changed until there is room" :
+		    "the storage failed: mail can be read, nothing can be changed until the server is restarted"));
+	} else if (m->is_failed && kv_is_out_of_room(m->kv) && kv_space(m->kv) != KV_SPACE_HARD) {
+		log_event(LOG_WARNING, "store", F_C("detail", "there is room again; the store is opened anew"));
+		stop(m);
+		return;
+	}
+	loop_timer_set(m->loops[0], t, HEALTH_MS);
+}
+
 /* --- The supervisor's words --- */
 
 static void
@@ -229,26 +281,9 @@ on_peer(struct child *ch, enum role who, int fd)
 }
 
 static void
-on_server_ended(void *ctx)
-{
-	struct mail *m = ctx;
-
-	if (--m->ending == 0)
-		for (size_t i = 0; i < m->loop_count; i++)
-			loop_stop(m->loops[i]);
-}
-
-static void
 on_stop(struct child *ch)
 {
-	struct mail *m = container_of(ch, struct mail, child);
-
-	loop_timer_cancel(m->loops[0], &m->tick_timer);
-	control_free(m->control);
-	m->control = NULL;
-	m->ending = 2;
-	lmtp_server_shutdown(m->lmtp, GRACE_MS, on_server_ended, m);
-	server_shutdown(m->imap, GRACE_MS, on_server_ended, m);
+	stop(container_of(ch, struct mail, child));
 }
 
 /* --- Life --- */
@@ -295,6 +330,8 @@ serve(struct mail *m)
 	child_watch(&m->child, m->loops[0], &events);
 	loop_timer_init(&m->tick_timer, on_tick);
 	loop_timer_set(m->loops[0], &m->tick_timer, TICK_MS);
+	loop_timer_init(&m->health_timer, on_health);
+	loop_timer_set(m->loops[0], &m->health_timer, HEALTH_MS);
 	child_ready(&m->child);
 	loop_run(m->loops[0]);
 }

@@ -44,6 +44,12 @@ kv_is_failed(struct kv *kv)
 	return kv->ops->is_failed(kv);
 }
 
+bool
+kv_is_out_of_room(struct kv *kv)
+{
+	return kv->ops->is_out_of_room(kv);
+}
+
 enum err
 kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
     kv_load_fn *fn, void *ctx)

@@ -104,6 +104,8 @@ void kv_close(struct kv *kv);
 enum kv_space kv_space(struct kv *kv);
 /** True after a failed sync or background error: nothing is acknowledged any more; commits answer ERR_IO. */
 bool kv_is_failed(struct kv *kv);
+/** True when it failed for want of room: opened again where there is room, it goes on. */
+bool kv_is_out_of_room(struct kv *kv);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 

@@ -54,6 +54,7 @@ struct kv_ops {
 	void (*close)(struct kv *kv);
 	enum kv_space (*space)(struct kv *kv);
 	bool (*is_failed)(struct kv *kv);
+	bool (*is_out_of_room)(struct kv *kv);
 	enum err (*load)(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
 	    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 	enum err (*load_now)(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,

@@ -647,6 +647,13 @@ memory_space(struct kv *kv)
 	return space;
 }
 
+/* It is told how much room there is, and never meets the end of it. */
+static bool
+memory_is_out_of_room(unused_arg struct kv *kv)
+{
+	return false;
+}
+
 static bool
 memory_is_failed(struct kv *kv)
 {
@@ -718,6 +725,7 @@ static const struct kv_ops memory_ops = {
 	.close = memory_close,
 	.space = memory_space,
 	.is_failed = memory_is_failed,
+	.is_out_of_room = memory_is_out_of_room,
 	.load = memory_load,
 	.load_now = memory_load_now,
 	.commit = memory_commit,
@@ -734,6 +742,7 @@ static const struct kv_ops memory_manual_ops = {
 	.close = memory_close,
 	.space = memory_space,
 	.is_failed = memory_is_failed,
+	.is_out_of_room = memory_is_out_of_room,
 	.load = memory_load,
 	.load_now = memory_load_now,
 	.commit = memory_commit,

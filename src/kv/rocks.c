@@ -58,13 +58,25 @@ rocks_is_failed(struct kv *kv)
 	return atomic_load_explicit(&rocks_of(kv)->is_failed, memory_order_relaxed);
 }
 
+static bool
+rocks_is_out_of_room(struct kv *kv)
+{
+	return atomic_load_explicit(&rocks_of(kv)->is_out_of_room, memory_order_relaxed);
+}
+
+void
+rocks_fail(struct rocks *r, const char *message)
+{
+	if (message != NULL && (strstr(message, strerror(ENOSPC)) != NULL || strstr(message, strerror(EDQUOT)) != NULL))
+		atomic_store(&r->is_out_of_room, true);
+	atomic_store(&r->is_failed, true);
+}
+
 /* Work in the background failed: a flush, a compaction, the manifest. RocksDB writes no more, and neither do we. */
 static void
-background_failed(void *ctx, const char *text unused_arg)
+background_failed(void *ctx, const char *text)
 {
-	struct rocks *r = ctx;
-
-	atomic_store(&r->is_failed, true);
+	rocks_fail(ctx, text);
 }
 
 /* ---- opening */
@@ -395,6 +407,7 @@ static const struct kv_ops rocks_ops = {
 	.close = rocks_close,
 	.space = rocks_space,
 	.is_failed = rocks_is_failed,
+	.is_out_of_room = rocks_is_out_of_room,
 	.load = rocks_load,
 	.load_now = rocks_load_now,
 	.commit = rocks_commit,

@@ -42,7 +42,7 @@ rocks_batch_write(struct rocks *r, bool is_synced)
 	}
 	if (message != NULL || atomic_load(&r->is_failed)) {
 		/* Whatever the kernel did with the pages of a failed sync can't be known, so there is no second try. */
-		atomic_store(&r->is_failed, true);
+		rocks_fail(r, message);
 		/* Debian builds RocksDB with its assertions, and one is against syncing a log that has failed. */
 		rocksdb_cancel_all_background_work(r->db, 0);
 		ignore_err(rocks_err(message), "every failed write is ERR_IO to those who wait for it");

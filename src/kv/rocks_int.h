@@ -75,7 +75,7 @@ struct rocks {
 	rocksdb_options_t *cf_options[CF_COUNT], *db_options;
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *write_sync, *write_lazy;
-	atomic_bool is_failed;
+	atomic_bool is_failed, is_out_of_room;
 	atomic_uint_fast64_t stage_ids;
 
 	/* Room on the disk, as it was space_ms ago. */
@@ -140,6 +140,8 @@ rocks_of(struct kv *kv)
 	return container_of(kv, struct rocks, kv);
 }
 
+/* It can't write any more; the message says why. */
+void rocks_fail(struct rocks *r, const char *message);
 /* Frees a RocksDB message and says which error it is: CORRUPT, WAIT (not in memory), IO. NULL: OK. */
 enum err rocks_err(char *message);
 /* As kv_rocks_open(), on another rocksdb::Env (for tests). */

@@ -11,6 +11,7 @@
  *     freeze          at once
  *     cut KIND SEED   forgets what the power cut would lose (enum cut), and is mounted anew: "cut BYTES NAMES" that were lost.
  *                     The processes that used it must have been killed
+ *     full on|off     whether there is no room; the first write that finds none comes before anybody is told how much is left
  *     lie on|off      whether a sync only says that it was done: for the test of the test
  *     quit
  *
@@ -52,7 +53,7 @@ struct powerfs {
 	struct disk *disk;
 	int fd;
 	struct list listings;
-	bool is_frozen, is_lying;
+	bool is_frozen, is_lying, is_full, has_run_full;
 	unsigned long left;	/* changes until it freezes; 0: it does not */
 	char request[REQUEST_MAX];
 	char command[256];
@@ -219,6 +220,11 @@ do_write(struct powerfs *fs, const struct fuse_in_header *in, struct node *node,
 {
 	struct fuse_write_out out = { .size = arg->size };
 
+	if (fs->is_full && arg->offset + arg->size > node->data.n) {
+		fs->has_run_full = true;
+		answer(fs, in, ENOSPC, NULL, 0);
+		return;
+	}
 	disk_write(node, arg->offset, (const char *)(arg + 1), arg->size);
 	answer(fs, in, 0, &out, sizeof(out));
 }
@@ -240,7 +246,8 @@ do_fallocate(struct powerfs *fs, const struct fuse_in_header *in, struct node *n
 static void
 do_statfs(struct powerfs *fs, const struct fuse_in_header *in)
 {
-	struct fuse_statfs_out out = { .st = { .blocks = FREE_BLOCKS, .bfree = FREE_BLOCKS, .bavail = FREE_BLOCKS, .files = 1 << 20,
+	uint64_t left = fs->has_run_full ? 0 : FREE_BLOCKS;
+	struct fuse_statfs_out out = { .st = { .blocks = FREE_BLOCKS, .bfree = left, .bavail = left, .files = 1 << 20,
 		.ffree = 1 << 20, .bsize = 4096, .frsize = 4096, .namelen = 255 } };
 
 	answer(fs, in, 0, &out, sizeof(out));
@@ -438,6 +445,10 @@ command(struct powerfs *fs, const char *text)
 	else if (strcmp(text, "freeze") == 0) {
 		fs->is_frozen = true;
 		say("frozen");
+	} else if (strncmp(text, "full ", 5) == 0) {
+		fs->is_full = strcmp(text, "full on") == 0;
+		fs->has_run_full &= fs->is_full;
+		say("full");
 	} else if (strncmp(text, "lie ", 4) == 0) {
 		fs->is_lying = strcmp(text, "lie on") == 0;
 		say("lying");
