@@ -278,8 +278,14 @@ rewind_rows(struct image *i)
 			struct image_box *b = image_box_by_id(i, s.id.v);
 			struct mailbox_row row;
 
-			if (s.kind == 'B' && b != NULL && row_take(i, s.body, &row))
-				b->row = row;
+			if (s.kind != 'B' || b == NULL || !row_take(i, s.body, &row))
+				continue;
+			/* Slots of keywords keep their names, so those of now are right for entries of then. */
+			if (row.keyword_count < b->row.keyword_count) {
+				row.keyword_count = b->row.keyword_count;
+				row.keywords = b->row.keywords;
+			}
+			b->row = row;
 		}
 	}
 }

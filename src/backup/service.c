@@ -1,4 +1,5 @@
 /* service.c - see service.h: the connection, and checkpoints. */
+#include "backup/recovery.h"
 #include "backup/service_int.h"
 
 #include "base/clock.h"
@@ -140,6 +141,8 @@ serve(struct connection *c, char kind)
 	switch (kind) {
 	case 'C':
 		return make_checkpoint(c);
+	case 'R':
+		return recovery_run(c);
 	default:
 		return ERR_SYNTAX;
 	}

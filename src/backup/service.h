@@ -4,7 +4,7 @@
  * socket, the tool on a store that no daemon has open.
  *
  *     C                    makes a checkpoint: C and the name of its folder; it stays until the connection ends
- *     R user               what can be brought back, and bringing it back (recovery.h); I for each message, then D
+ *     R request            what can be brought back, and bringing it back (recovery.h); I for each message, then D
  *     A user               opens or makes the account that follows are for: D
  *     B special_use, subscribed, name     the mailbox that messages go to, made when it is missing: D 1 made, 0 there
  *     E object ids of 12 bytes            which of them the mailbox has: H and a byte each, 1 or 0

@@ -75,6 +75,7 @@ account_free(struct account *a)
 	waitlist_done(&a->durables);
 	waitlist_done(&a->loaded);
 	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->past_lock);
 	free(a->failed);
 	free(a->recents);
 	free((char *)a->user.p);

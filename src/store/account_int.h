@@ -5,7 +5,7 @@
  * (commit_int.h), publishes the snapshot after it and hands the transaction to the engine, still under the mutex, so that
  * the engine gets them in the order of their versions. The engine's callback moves `durable`.
  *
- * Order of locks: store->lock, then account->lock (of several accounts: in order of id), then the lock of a waitlist.
+ * Order of locks: account->past_lock, store->lock, then account->lock (of several accounts: in order of id), then the lock of a waitlist.
  */
 #ifndef STORE_ACCOUNT_INT_H
 #define STORE_ACCOUNT_INT_H
@@ -66,6 +66,7 @@ struct account {
 	_Atomic(int64_t) loaded_us;	/* monotonic: pages were loaded, and may be about to be used */
 
 	_Atomic(int64_t) undo_oldest_ms;	/* wall clock: no undo record is older */
+	pthread_mutex_t past_lock;	/* who removes undo records, or puts back what they hold; taken before all others */
 
 	pthread_mutex_t lock;		/* what follows; held for microseconds, never over I/O */
 	struct snapshot *latest, *durable;

@@ -2,7 +2,8 @@
  * retention.c - the end of the past: undo records older than the retention go, and what they hold
  * with them; the change log is cut when it gets long. On a job thread, one account at a time, and
  * only by transactions that no version depends on: a message whose last entry went with an undo
- * record is reached from nowhere, so nobody can link it anew meanwhile.
+ * record is reached from nowhere, so nobody can link it anew meanwhile but put_back.c, which holds
+ * the account's past_lock.
  */
 #include "store/commit_int.h"
 
@@ -245,8 +246,10 @@ retention_tick(struct account *a)
 		retention_ms = 0;	/* the past yields before mail does */
 	if (atomic_load(&a->undo_oldest_ms) > now_ms - retention_ms)
 		return;
+	pthread_mutex_lock(&a->past_lock);
 	while (e == ERR_OK && more)
 		e = drop_round(a, now_ms - retention_ms, &oldest_ms, &more);
+	pthread_mutex_unlock(&a->past_lock);
 	if (e != ERR_OK)
 		return;
 	/* A record that was written meanwhile is not older than the beginning of this. */

@@ -140,6 +140,7 @@ account_new(struct store *s, struct str user)
 	a->state = ACCOUNT_FINDING;
 	a->used_us = s->o.clock->mono_us(s->o.clock);
 	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->past_lock, NULL);
 	list_init(&a->commits);
 	list_init(&a->loads);
 	waitlist_init(&a->durables);

@@ -199,3 +199,141 @@ def test_whole(server, tool, tmp_path):
     new = strings(c.ok('UID FETCH * (EMAILID)').fetch()['EMAILID'])
     assert new != lost_emailid
     c.close()
+
+
+# ---- undelete ----
+
+def undelete(tool, user, *args):
+    return tool.json('undelete', '--account', user, *args)
+
+
+def texts(c, mailbox='INBOX'):
+    c.ok('EXAMINE ' + quote(mailbox))
+    return {int(re.search(rb'Subject: message (\d+)', a['BODY[]']).group(1)): a
+            for a in c.ok('FETCH 1:* (UID FLAGS INTERNALDATE EMAILID BODY.PEEK[])').fetches().values()} if c.exists else {}
+
+
+def expunge(c, what):
+    c.ok('STORE %s +FLAGS.SILENT (\\Deleted)' % what)
+    c.ok('EXPUNGE')
+
+
+def test_undelete_expunged(server, tool):
+    """Bit for bit, with flags, keywords and dates; a client that idles sees it at once; nothing is doubled."""
+    user = server.user()
+    c = server.login(user)
+    for i in range(6):
+        c.append(text(i), 'INBOX', '\\Flagged kw%d' % i, '0%d-Feb-2023 01:02:03 -0700' % (i + 1))
+    before = texts(c)
+    c.select()
+    expunge(c, '2:4')
+    watcher = server.login(user)
+    watcher.select()
+    tag = watcher.idle()
+    listed = undelete(tool, user, '--dry-run')
+    assert [(m['mailbox'], m['uid']) for m in listed] == [('INBOX', 2), ('INBOX', 3), ('INBOX', 4)]
+    assert sorted(texts(c)) == [0, 4, 5]
+    assert undelete(tool, user) == listed
+    watcher.wait_name('EXISTS', 6)
+    watcher.done(tag)
+    after = texts(c)
+    assert sorted(after) == list(range(6))
+    for n, a in after.items():
+        b = before[n]
+        assert a['BODY[]'] == b['BODY[]'] == text(n) and a['INTERNALDATE'] == b['INTERNALDATE']
+        assert strings(a['EMAILID']) == strings(b['EMAILID'])
+        assert {str(f).lower() for f in a['FLAGS']} - {'\\recent'} == {str(f).lower() for f in b['FLAGS']} - {'\\recent'}
+        assert (a['UID'] > 6) == (n in (1, 2, 3))
+    assert undelete(tool, user) == []
+    c.select()
+    expunge(c, '1:*')
+    server.crash()
+    server.start()
+    assert len(undelete(tool, user)) == 6
+    c = server.login(user)
+    assert {n: a['BODY[]'] for n, a in texts(c).items()} == {n: text(n) for n in range(6)}
+    c.close()
+    watcher.close()
+    assert 'no account' in tool('undelete', '--account', 'nobody', fails=True)
+
+
+def test_undelete_mailboxes(server, tool):
+    """A deleted mailbox, its children and its use; a moved message is not gone; a restart in between."""
+    user = server.user()
+    c = server.login(user)
+    c.ok('CREATE Projects')
+    c.ok('CREATE Projects/Old/Deep')
+    c.ok('CREATE Empty')
+    c.ok('SUBSCRIBE Projects/Old/Deep')
+    c.ok('DELETE Archive')
+    c.ok('CREATE Box (USE (\\Archive))')
+    for i in range(3):
+        c.append(text(i), 'Projects', 'kw%d' % i)
+        c.append(text(10 + i), 'Projects/Old/Deep', '\\Answered')
+        c.append(text(20 + i), 'Box')
+    c.append(text(30))
+    c.append(text(31))
+    c.select()
+    c.ok('MOVE 1 Trash')
+    c.select('Projects')
+    expunge(c, '1')
+    c.ok('UNSELECT')
+    before = dump(c, numbers=False)
+    for name in 'Projects/Old/Deep', 'Projects/Old', 'Projects', 'Empty', 'Box':
+        c.ok('DELETE ' + name)
+    c.close()
+    server.stop()
+    server.start()
+    back = undelete(tool, user)
+    assert len(back) == 9 and 'INBOX' not in [m['mailbox'] for m in back]
+    c = server.login(user)
+    after = dump(c, numbers=False)
+    assert sorted(texts(c, 'Projects')) == [0, 1, 2]
+    # The one that was expunged before its mailbox went has come back too, behind the others.
+    for m in after['Projects']['messages']:
+        m.pop('EMAILID')
+    first = next(m for m in after['Projects']['messages'] if b'message 0\r\n' in m['BODY[]'])
+    assert first['FLAGS'] == ['kw0']
+    del before['Projects'], after['Projects'], after['Archive']
+    before.pop('Archive', None)
+    assert after == before
+    c.close()
+
+
+def test_undelete_at(server, tool):
+    """What was there at a moment between two changes, and nothing else."""
+    user = server.user()
+    c = server.login(user)
+    for i in range(4):
+        c.append(text(i))
+    c.ok('CREATE A')
+    c.append(text(10), 'A')
+    c.select()
+    expunge(c, '1')
+    gap(c)
+    moment = '@%d' % time.time()
+    gap(c)
+    expunge(c, '1')
+    c.ok('MOVE 1 A')
+    c.append(text(5))
+    c.ok('RENAME A B')
+    c.select('B')
+    expunge(c, '1:2')
+    c.select()
+    expunge(c, '2')
+    # Message 0 was gone already, 5 had not come; 2 was in INBOX then, and is nowhere now; 10 was in A, which is B now.
+    assert sorted((m['mailbox'], m['uid']) for m in undelete(tool, user, '--at', moment)) == [('B', 1), ('INBOX', 2), ('INBOX', 3)]
+    assert sorted(texts(c)) == [1, 2, 3]
+    assert sorted(texts(c, 'B')) == [10]
+    # Since that moment: also what came after it.
+    assert sorted((m['mailbox'], m['uid']) for m in undelete(tool, user, '--since', moment)) == [('B', 2), ('INBOX', 5)]
+    assert sorted(texts(c)) == [1, 2, 3, 5]
+    assert [m['uid'] for m in undelete(tool, user, '--mailbox', 'INBOX', '--uid', 1)] == [1]
+    assert sorted(texts(c)) == [0, 1, 2, 3, 5]
+    c.close()
+
+
+def gap(c):
+    """Waits for the next second: dates of mailbox entries are in seconds."""
+    second = int(time.time())
+    wait_until(lambda: int(time.time()) > second)
