@@ -42,7 +42,7 @@ struct asked {
 	bool is_over;		/* the callback with the last answer runs */
 	enum auth_outcome outcome;
 	enum err err;
-	struct buf data;	/* the challenge, or the user */
+	struct buf data;	/* the challenge, or the user, NUL and his groups */
 	struct str address;	/* of a lookup, for the cache */
 	void *arg;
 	union {
@@ -110,10 +110,14 @@ asked_deliver(struct loop_task *t)
 	} else {
 		bool is_over = r.outcome != AUTH_CONTINUE;
 
-		if (r.outcome == AUTH_OK)
-			r.user = buf_str(&data);
-		else
+		if (r.outcome == AUTH_OK) {
+			size_t end = str_chr(buf_str(&data), '\0');
+
+			r.user = str_sub(buf_str(&data), 0, end);
+			r.groups = str_sub(buf_str(&data), end + 1, data.n);
+		} else {
 			r.data = buf_str(&data);
+		}
 		a->done(a->arg, &r);
 		/* After CONTINUE the callback may have cancelled it: then it is gone. */
 		if (!is_over)
@@ -139,6 +143,10 @@ asked_answer(struct asked *a, const struct auth_result *r)
 	buf_wipe(&a->data);
 	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
 	buf_str_add(&a->data, a->is_lookup || r->outcome == AUTH_OK ? r->user : r->data);
+	if (!a->is_lookup && r->outcome == AUTH_OK) {
+		buf_chr(&a->data, '\0');
+		buf_str_add(&a->data, r->groups);
+	}
 	if ((a->is_lookup || r->outcome != AUTH_CONTINUE) && a->is_listed) {
 		hash_remove(&c->asked, hash_u64(a->id), &a->id);
 		a->is_listed = false;

@@ -21,7 +21,7 @@ struct auth_exchange;
 struct auth_lookup;
 struct loop;
 
-enum { AUTH_CERT_NAMES_MAX = 8, AUTH_MESSAGE_MAX = 16384, AUTH_USER_MAX = 255 };
+enum { AUTH_CERT_NAMES_MAX = 8, AUTH_MESSAGE_MAX = 16384, AUTH_USER_MAX = 255, AUTH_GROUPS_MAX = 8192 };
 
 /* What the client connection is. Everything is copied by auth_begin(). */
 struct auth_start {
@@ -47,6 +47,7 @@ struct auth_result {
 	/* CONTINUE: the server's challenge, not yet base64. What a mechanism has to say with its success (SCRAM's signature) comes as
 	 * a last CONTINUE too, which the client answers with an empty response (RFC 9051 6.2.2 has no other place for it). */
 	struct str data;
+	struct str groups;	/* OK: "sales,staff": what the user is a member of */
 	struct str user;	/* OK: the account's name, normalised; it names the account in the store */
 	enum err err;		/* FAIL: AUTHFAILED, AUTHZFAILED, EXPIRED, CONTACTADMIN (disabled), PRIVACY, SYNTAX (no base64 or malformed
 				 * message: BAD), UNKNOWN (no such mechanism), BUSY */

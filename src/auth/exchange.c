@@ -181,7 +181,7 @@ succeed(struct exchange *x, struct str last)
 		return;
 	}
 	throttle_succeeded(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
-	send_result(x, &(struct auth_result){ .outcome = AUTH_OK, .user = x->row.name });
+	send_result(x, &(struct auth_result){ .outcome = AUTH_OK, .user = x->row.name, .groups = x->row.groups });
 	exchange_end(x);
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 5000 };
+enum { SCHEMA_VERSION = 2, BUSY_TIMEOUT_MS = 5000 };
 
 struct users {
 	sqlite3 *db;
@@ -16,7 +16,7 @@ struct users {
 	sqlite3_stmt *find;
 };
 
-#define COLUMNS "name, password, scram_sha1, scram_sha256, disabled, created_ms, changed_ms"
+#define COLUMNS "name, password, scram_sha1, scram_sha256, disabled, created_ms, changed_ms, member_of"
 
 /* Step i brings a database of version i to i + 1. */
 static const char *const migrations[SCHEMA_VERSION] = {
@@ -30,6 +30,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	"  created_ms INTEGER NOT NULL,"
 	"  changed_ms INTEGER NOT NULL);"
 	"CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+	"ALTER TABLE users ADD COLUMN member_of TEXT NOT NULL DEFAULT '';",
 };
 
 /*
@@ -138,8 +139,8 @@ migrate(struct users *u)
 	for (int i = version; e == ERR_OK && i < SCHEMA_VERSION; i++)
 		e = run(u, migrations[i]);
 	if (e == ERR_OK)
-		e = run(u, "PRAGMA user_version = 1");
-	_Static_assert(SCHEMA_VERSION == 1, "write the version above");
+		e = run(u, "PRAGMA user_version = 2");
+	_Static_assert(SCHEMA_VERSION == 2, "write the version above");
 	if (e == ERR_OK)
 		return run(u, "COMMIT");
 	ignore_err(run(u, "ROLLBACK"), "the first error is told");
@@ -212,6 +213,7 @@ row_read(struct arena *a, sqlite3_stmt *s, struct user_row *out)
 	out->is_disabled = sqlite3_column_int(s, 4) != 0;
 	out->created_ms = sqlite3_column_int64(s, 5);
 	out->changed_ms = sqlite3_column_int64(s, 6);
+	out->groups = column_str(a, s, 7);
 }
 
 enum err
@@ -237,7 +239,7 @@ enum err
 users_add(struct users *u, const struct user_row *row)
 {
 	STMT s = NULL;
-	enum err e = prepare(u, "INSERT INTO users (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &s);
+	enum err e = prepare(u, "INSERT INTO users (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", &s);
 
 	if (e != ERR_OK)
 		return e;
@@ -248,6 +250,7 @@ users_add(struct users *u, const struct user_row *row)
 	sqlite3_bind_int(s, 5, row->is_disabled);
 	sqlite3_bind_int64(s, 6, row->created_ms);
 	sqlite3_bind_int64(s, 7, row->changed_ms);
+	bind_str(s, 8, row->groups);
 	return err_of(sqlite3_step(s));
 }
 
@@ -278,6 +281,20 @@ users_update(struct users *u, const struct user_row *row, struct str if_password
 	sqlite3_bind_int(s, 5, row->is_disabled);
 	sqlite3_bind_int64(s, 6, row->changed_ms);
 	bind_str(s, 7, if_password);
+	return changed_one(u, sqlite3_step(s));
+}
+
+enum err
+users_set_groups(struct users *u, struct str name, struct str groups, int64_t changed_ms)
+{
+	STMT s = NULL;
+	enum err e = prepare(u, "UPDATE users SET member_of = ?2, changed_ms = ?3 WHERE name = ?1", &s);
+
+	if (e != ERR_OK)
+		return e;
+	bind_str(s, 1, name);
+	bind_str(s, 2, groups);
+	sqlite3_bind_int64(s, 3, changed_ms);
 	return changed_one(u, sqlite3_step(s));
 }
 

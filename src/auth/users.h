@@ -17,6 +17,7 @@ struct user_row {
 	struct str name;			/* normalised */
 	struct str password;			/* verifier with its scheme; empty: no login by password */
 	struct str scram[SCRAM_HASHES];		/* empty: none */
+	struct str groups;			/* "sales,staff": normalised names, sorted; empty: none */
 	bool is_disabled;
 	int64_t created_ms, changed_ms;		/* wall clock */
 };
@@ -30,8 +31,10 @@ const char *users_error(struct users *u);
 must_use enum err users_find(struct users *u, struct arena *a, struct str name, struct user_row *out);
 /** ERR_EXISTS. */
 must_use enum err users_add(struct users *u, const struct user_row *row);
+/** Replaces the groups. ERR_UNKNOWN. */
+must_use enum err users_set_groups(struct users *u, struct str name, struct str groups, int64_t changed_ms);
 /**
- * Replaces the verifiers and the state.
+ * Replaces the verifiers and the state; groups stay.
  *
  * @if_password  only when the stored verifier is still this one; empty: in any case
  *

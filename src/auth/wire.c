@@ -57,7 +57,7 @@ wire_fits(const struct wire_message *m)
 	bool fits = s->mech.n <= WORD_MAX && s->service.n <= WORD_MAX && s->peer.n <= WORD_MAX && s->tls_unique.n <= BINDING_MAX
 	    && s->tls_exporter.n <= BINDING_MAX && s->initial.n <= AUTH_MESSAGE_MAX && s->user.n <= AUTH_MESSAGE_MAX
 	    && s->password.n <= AUTH_MESSAGE_MAX && m->data.n <= AUTH_MESSAGE_MAX && m->result.data.n <= AUTH_MESSAGE_MAX
-	    && m->result.user.n <= AUTH_USER_MAX && s->cert_name_count <= AUTH_CERT_NAMES_MAX;
+	    && m->result.user.n <= AUTH_USER_MAX && m->result.groups.n <= AUTH_GROUPS_MAX && s->cert_name_count <= AUTH_CERT_NAMES_MAX;
 
 	for (size_t i = 0; fits && i < s->cert_name_count; i++)
 		fits = s->cert_names[i].n <= CERT_NAME_MAX;
@@ -86,6 +86,7 @@ wire_add(struct buf *b, const struct wire_message *m)
 		frame_add_u8(b, (uint8_t)m->result.err);
 		frame_add_str(b, m->result.data);
 		frame_add_str(b, m->result.user);
+		frame_add_str(b, m->result.groups);
 		break;
 	case WIRE_FOUND:
 		frame_add_u8(b, (uint8_t)m->result.err);
@@ -124,6 +125,7 @@ wire_next(struct str in, bool for_server, struct wire_message *out, size_t *used
 		m.result.err = err_read(&f);
 		m.result.data = frame_str(&f, AUTH_MESSAGE_MAX);
 		m.result.user = frame_str(&f, AUTH_USER_MAX);
+		m.result.groups = frame_str(&f, AUTH_GROUPS_MAX);
 		break;
 	case WIRE_FOUND:
 		m.result.err = err_read(&f);

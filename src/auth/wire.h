@@ -2,7 +2,7 @@
  * wire.h - what the mail process and the auth process say to each other, as frames (base/frame.h) over one stream socket.
  *
  *     mail → auth   BEGIN id start · RESPONSE id data · CANCEL id · LOOKUP id address
- *     auth → mail   RESULT id outcome err data user · FOUND id err user
+ *     auth → mail   RESULT id outcome err data user groups · FOUND id err user
  *
  * Ids are the asker's and never used twice on a connection. After RESULT with CONTINUE the exchange waits for RESPONSE or
  * CANCEL; any other RESULT ends it. A CANCEL may cross a RESULT; both sides ignore what names an exchange that is over.

@@ -106,6 +106,20 @@ print_head(const struct ctl *c)
 		printf("%8s %8s %12s  %-12s %s\n", "MESSAGES", "UNSEEN", "BYTES", "USE", "NAME");
 }
 
+/* "--shared" stands for the account that is nobody's, in the place of a user. */
+static void
+take_shared(int *argc, char **argv)
+{
+	static char shared[] = "/shared";
+
+	if (!ctl_option(argc, argv, "--shared", NULL))
+		return;
+	/* There was room for the option. */
+	memmove(argv + 1, argv, (size_t)*argc * sizeof(*argv));
+	argv[0] = shared;
+	(*argc)++;
+}
+
 static int
 list_run(struct ctl *c, int argc, char **argv)
 {
@@ -113,6 +127,7 @@ list_run(struct ctl *c, int argc, char **argv)
 	struct imap_client *ic;
 	bool is_ok;
 
+	take_shared(&argc, argv);
 	if (argc != 1)
 		return ctl_usage(&ctl_mailbox_list, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -132,6 +147,7 @@ status_run(struct ctl *c, int argc, char **argv)
 	struct imap_client *ic;
 	bool is_ok;
 
+	take_shared(&argc, argv);
 	if (argc != 2)
 		return ctl_usage(&ctl_mailbox_status, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -153,6 +169,7 @@ simple(struct ctl *c, const struct ctl_command *cmd, const char *words, int name
 {
 	struct imap_client *ic;
 
+	take_shared(&argc, argv);
 	if (argc != names + 1)
 		return ctl_usage(cmd, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -184,37 +201,94 @@ rename_run(struct ctl *c, int argc, char **argv)
 	return simple(c, &ctl_mailbox_rename, "RENAME", 2, argc, argv);
 }
 
+/* ---- rights ---- */
+
+static void
+print_acl(void *ctx, struct str r)
+{
+	struct ctl *c = ctx;
+	struct str word, rights;
+
+	if (!str_starts(r, STR("ACL ")))
+		return;
+	r = str_sub(r, 4, r.n);
+	if (!imap_client_take(&c->arena, &r, &word))
+		return;
+	while (imap_client_take(&c->arena, &r, &word) && imap_client_take(&c->arena, &r, &rights)) {
+		if (c->is_json) {
+			json_t *o = json_pack("{s:s%, s:s%}", "identifier", word.p, word.n, "rights", rights.p, rights.n);
+
+			json_dumpf(o, stdout, JSON_COMPACT);
+			putchar('\n');
+			json_decref(o);
+		} else {
+			printf("%-32.*s %.*s\n", STR_F(word), STR_F(rights));
+		}
+	}
+}
+
+static int
+acl_run(struct ctl *c, int argc, char **argv)
+{
+	struct imap_client *ic;
+
+	take_shared(&argc, argv);
+	if (argc != 2 && argc != 4)
+		return ctl_usage(&ctl_mailbox_acl, NULL);
+	ic = imap_client_open(c, argv[0]);
+	if (ic == NULL)
+		return CTL_FAILED;
+	imap_client_begin(ic, argc == 2 ? "GETACL " : strcmp(argv[3], "none") == 0 ? "DELETEACL " : "SETACL ");
+	imap_client_mailbox(ic, str_c(argv[1]));
+	for (int i = 2; i < argc && (i == 2 || strcmp(argv[3], "none") != 0); i++) {
+		imap_client_words(ic, " ");
+		imap_client_literal(ic, str_c(argv[i]));
+	}
+	return finish(ic, imap_client_end(ic, print_acl, c));
+}
+
+const struct ctl_command ctl_mailbox_acl = {
+	.name = "mailbox acl",
+	.args = "(USER | --shared) MAILBOX [IDENTIFIER (RIGHTS | none)]",
+	.summary = "Show or change who may do what with a mailbox.",
+	.help = "Shows the access control list of a mailbox, or changes one entry of it. IDENTIFIER is the name of a user, $ and the name "
+	    "of a group, or anyone; with - before it, its rights are taken away from whom other entries give them. RIGHTS are letters: l "
+	    "lookup, r read, s keep seen, w write other flags, i insert, p post, k make mailboxes below it, x delete the mailbox, t mark "
+	    "messages deleted, e expunge, a administer; with + or - before them they are added or removed. none removes the entry.",
+	.run = acl_run,
+};
+
 const struct ctl_command ctl_mailbox_list = {
 	.name = "mailbox list",
-	.args = "USER",
+	.args = "(USER | --shared)",
 	.summary = "List a user's mailboxes with their numbers.",
 	.run = list_run,
 };
 
 const struct ctl_command ctl_mailbox_create = {
 	.name = "mailbox create",
-	.args = "USER MAILBOX",
+	.args = "(USER | --shared) MAILBOX",
 	.summary = "Make a mailbox.",
 	.run = create_run,
 };
 
 const struct ctl_command ctl_mailbox_delete = {
 	.name = "mailbox delete",
-	.args = "USER MAILBOX",
+	.args = "(USER | --shared) MAILBOX",
 	.summary = "Delete a mailbox with its messages.",
 	.run = delete_run,
 };
 
 const struct ctl_command ctl_mailbox_rename = {
 	.name = "mailbox rename",
-	.args = "USER FROM TO",
+	.args = "(USER | --shared) FROM TO",
 	.summary = "Rename a mailbox and what is below it.",
 	.run = rename_run,
 };
 
 const struct ctl_command ctl_mailbox_status = {
 	.name = "mailbox status",
-	.args = "USER MAILBOX",
+	.args = "(USER | --shared) MAILBOX",
 	.summary = "Tell the numbers of a mailbox.",
 	.run = status_run,
 };

@@ -2,8 +2,11 @@
 #include "ctl/commands.h"
 #include "ctl/users_db.h"
 
+#include "auth/client.h"
+#include "auth/name.h"
 #include "auth/password.h"
 #include "base/clock.h"
+#include "store/sharing.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -269,6 +272,83 @@ delete_run(struct ctl *c, int argc, char **argv)
 	return status;
 }
 
+/* ---- groups ---- */
+
+static int
+str_order(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* The names of groups in their one spelling, sorted, each once. */
+static int
+groups_format(struct ctl *c, int argc, char **argv, struct buf *out)
+{
+	struct str names[SHARING_GROUPS_MAX];
+
+	if (argc > SHARING_GROUPS_MAX)
+		return ctl_fail("a user is a member of at most %d groups", SHARING_GROUPS_MAX);
+	for (int i = 0; i < argc; i++) {
+		if (name_normalise(&c->arena, str_c(argv[i]), &names[i]) != ERR_OK || str_chr(names[i], ',') != SIZE_MAX)
+			return ctl_fail("\"%s\" is no name that a group can have", argv[i]);
+	}
+	if (argc > 0)
+		qsort(names, (size_t)argc, sizeof(names[0]), str_order);
+	for (int i = 0; i < argc; i++) {
+		if (i > 0 && str_eq(names[i], names[i - 1]))
+			continue;
+		if (out->n > 0)
+			buf_chr(out, ',');
+		buf_str_add(out, names[i]);
+	}
+	return out->n > AUTH_GROUPS_MAX ? ctl_fail("the names of the groups are too long") : CTL_OK;
+}
+
+static int
+groups_run(struct ctl *c, int argc, char **argv)
+{
+	bool is_cleared = ctl_option(&argc, argv, "--none", NULL);
+	BUF_CLEAN struct buf groups = BUF_MAX(65536);
+	struct user_row row;
+	const char *name;
+	struct users *u;
+	int status;
+	enum err e;
+
+	if (ctl_stray_option(&argc, argv) != NULL || argc < 1 || (is_cleared && argc != 1))
+		return ctl_usage(&ctl_user_groups, NULL);
+	name = ctl_user_name(c, argv[0]);
+	if (name == NULL)
+		return CTL_FAILED;
+	status = groups_format(c, argc - 1, argv + 1, &groups);
+	u = status == CTL_OK ? ctl_users_open(c) : NULL;
+	if (u == NULL)
+		return CTL_FAILED;
+	if (argc > 1 || is_cleared) {
+		e = users_set_groups(u, str_c(name), buf_str(&groups), now_ms());
+	} else {
+		e = users_find(u, &c->arena, str_c(name), &row);
+		if (e == ERR_OK)
+			buf_str_add(&groups, row.groups);
+	}
+	if (e == ERR_UNKNOWN)
+		status = ctl_fail("there is no user \"%s\"", name);
+	else if (e != ERR_OK)
+		status = ctl_users_fail(u, e);
+	else
+		status = said(c, name, groups.n > 0 ? arena_cstr(&c->arena, buf_str(&groups)) : "in no group");
+	users_close(u);
+	return status;
+}
+
+const struct ctl_command ctl_user_groups = {
+	.name = "user groups",
+	.args = "NAME [GROUP ... | --none]",
+	.summary = "Show or set the groups of a user.",
+	.help = "Groups stand in access control lists of mailboxes, as $ and their name (see mailbox acl). A group is there as soon as "
+	    "somebody is its member. A change counts from the user's next login on.",
+	.run = groups_run,
+};
 const struct ctl_command ctl_user_add = {
 	.name = "user add",
 	.args = "NAME [--password P | --hash HASH]",

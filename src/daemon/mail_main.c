@@ -167,6 +167,7 @@ servers_start(struct mail *m)
 		    .idle_timeout_ms = (int64_t)c->idle_timeout },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login],
+		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared,
 	};
 	struct lmtp_options lo = {
 		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,

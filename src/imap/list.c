@@ -21,6 +21,7 @@ static const struct option return_options[] = {
 	{ STR_INIT("CHILDREN"), LIST_RETURN_CHILDREN },
 	{ STR_INIT("SPECIAL-USE"), LIST_RETURN_SPECIAL_USE },
 	{ STR_INIT("STATUS"), LIST_RETURN_STATUS },
+	{ STR_INIT("MYRIGHTS"), LIST_RETURN_MYRIGHTS },
 };
 
 /* One option of the table, its bit added. */

@@ -23,6 +23,7 @@ enum imap_list_return {
 	LIST_RETURN_CHILDREN = 1 << 1,
 	LIST_RETURN_SPECIAL_USE = 1 << 2,
 	LIST_RETURN_STATUS = 1 << 3,
+	LIST_RETURN_MYRIGHTS = 1 << 4,		/* RFC 8440 */
 };
 
 struct imap_list {

@@ -194,6 +194,14 @@ collect(cfg_t *cfg, struct config *c)
 	return ERR_OK;
 }
 
+/* One level of a mailbox name, that is not INBOX, or nothing. */
+static bool
+is_level(struct str name)
+{
+	return name.n <= 100 && str_is_utf8(name) && str_chr(name, '/') == SIZE_MAX && str_chr(name, '*') == SIZE_MAX &&
+	    str_chr(name, '%') == SIZE_MAX && !str_eq_nocase(name, STR("INBOX"));
+}
+
 /* Rules over several options. */
 static enum err
 check_together(const struct config *c, const char *name, struct buf *errors)
@@ -201,6 +209,11 @@ check_together(const struct config *c, const char *name, struct buf *errors)
 	if (c->tls_certs.n != c->tls_keys.n) {
 		buf_printf(errors, "%s: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
 		    name, c->tls_certs.n, c->tls_keys.n);
+		return ERR_CONFIG;
+	}
+	if (!is_level(c->namespace_other) || !is_level(c->namespace_shared) ||
+	    (c->namespace_other.n > 0 && str_eq(c->namespace_other, c->namespace_shared))) {
+		buf_printf(errors, "%s: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n", name);
 		return ERR_CONFIG;
 	}
 	return ERR_OK;

@@ -50,6 +50,7 @@ struct imap_command {
 	bool uid;			/* has a UID form too */
 	bool uid_only;			/* has only that (none today) */
 	unsigned states, flags;
+	unsigned rights;		/* in the selected mailbox (store/acl.h) that it can't do without */
 	enum capability capability;	/* what announces it; CAP_IMAP4REV1 for the base */
 	const char *args, *spec, *summary;
 	size_t ctx_size;
@@ -63,7 +64,7 @@ struct imap_command {
 	void (*done)(struct session *s, struct command *c);
 	/**
 	 * STREAMS only. A literal begins: `sofar` is the command up to and with its "{n}". ERR_OK: its bytes go to
-	 * literal_data(); ERR_WAIT is not allowed. ERR_EXISTS: not a message, collect it into the command. Else: refused.
+	 * literal_data(); ERR_WAIT: asked again, from the beginning when it is the first. ERR_EXISTS: not a message, collect it into the command. Else: refused.
 	 */
 	enum err (*literal)(struct session *s, struct command *c, struct imap_scan *sofar, struct imap_literal lit);
 	/** Takes some bytes of it; may return ERR_WAIT. */

@@ -2,6 +2,7 @@
 #include "session/core.h"
 
 #include "base/log.h"
+#include "session/foreign.h"
 #include "session/input.h"
 #include "session/server.h"
 
@@ -368,15 +369,25 @@ session_snapshot(struct session *s)
 	return now;
 }
 
+struct snapshot *
+session_snapshot_of(struct session *s, struct account *a)
+{
+	return a == s->account ? session_snapshot(s) : foreign_snapshot(s, a);
+}
+
 void
 session_committed(struct session *s, struct snapshot *after)
 {
 	if (after == NULL)
 		return;
+	core_gate(core_of(s), snapshot_account(after), snapshot_version(after));
+	if (snapshot_account(after) != s->account) {
+		foreign_committed(s, after);
+		return;
+	}
 	if (s->own != NULL)
 		snapshot_unref(s->own);
 	s->own = after;
-	core_gate(core_of(s), snapshot_version(after));
 }
 
 uint64_t
@@ -598,6 +609,7 @@ session_new_preauth(struct server *server, struct loop *loop, int fd, struct str
 	struct io_addr peer = io_addr_peer(fd);
 	struct session_core *k = make(server, loop, fd, &peer);
 
+	k->s.is_operator = true;
 	session_logged_in(&k->s, user, account);
 	greet(k);
 	return &k->s;
@@ -621,6 +633,7 @@ session_free(struct session *s)
 	rangeset_done(&s->silenced);
 	if (s->own != NULL)
 		snapshot_unref(s->own);
+	foreign_free(s);
 	if (s->account != NULL)
 		account_unref(s->account);
 	buf_done(&k->out);

@@ -58,10 +58,10 @@ struct session_core {
 	struct loop_share share;	/* posted instead by who has had much time: see core_go_on() */
 	bool is_inside;			/* core_continue() is on the stack */
 
-	/* The output gate: woken whenever the account's durable version moves while gates are queued. */
+	/* The output gate: woken whenever the durable version moves that the first of the queued gates waits for. */
 	struct waiter gate_waiter;
 	struct loop_task gate_task;
-	uint32_t gates;
+	struct list gates;
 
 	struct loop_timer timer;	/* login time or inactivity; keep-alives in IDLE */
 	int64_t last_input_ms;
@@ -115,7 +115,7 @@ enum { SESSION_LINE_MAX = 16384 };
 void core_continue(struct session_core *k);
 void core_flush(struct session_core *k);
 /** Puts a gate for this version of the account into the output. */
-void core_gate(struct session_core *k, uint64_t version);
+void core_gate(struct session_core *k, struct account *a, uint64_t version);
 void core_gate_init(struct session_core *k);
 void core_gate_done(struct session_core *k);
 void core_tell_reset(struct session_core *k);

@@ -4,6 +4,8 @@
 
 #include "session/session.h"
 
+/** The system flags that these rights (store/acl.h) let change. */
+unsigned changeable_flags(unsigned rights);
 /** Both lines: at SELECT and when a keyword has been added. */
 void flag_lists_reply(struct session *s);
 

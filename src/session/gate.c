@@ -1,8 +1,9 @@
 /*
  * gate.c - the output gate: what a session writes after a change of its own is not sent before that change is durable.
  *
- * A gate in the stream's queue names an account version. One waiter a session is registered with the account while any gate
- * is queued; when the durable version moves, the stream looks at its gates again.
+ * A gate in the stream's queue names a version of an account. Gates open in their order, so one waiter a session is
+ * registered, for the first that is closed; when that account's durable version moves, the stream looks at its gates again.
+ * A gate that has opened may stay in the stream's queue for as long as the client does not read.
  */
 #include "session/core.h"
 
@@ -10,7 +11,9 @@
 
 struct gate {
 	struct stream_gate g;
+	struct list node;		/* in k->gates, while it is closed */
 	struct session_core *k;
+	struct account *account;	/* referenced */
 	uint64_t version;
 };
 
@@ -19,7 +22,7 @@ gate_state(struct stream_gate *g)
 {
 	struct gate *gate = container_of(g, struct gate, g);
 
-	switch (account_durability(gate->k->s.account, gate->version)) {
+	switch (account_durability(gate->account, gate->version)) {
 	case VERSION_DURABLE:
 		return GATE_OPEN;
 	case VERSION_FAILED:
@@ -35,20 +38,22 @@ gate_release(struct stream_gate *g)
 {
 	struct gate *gate = container_of(g, struct gate, g);
 
-	gate->k->gates--;
+	list_remove(&gate->node);
+	account_unref(gate->account);
 	free(gate);
 }
 
-/* Registers for the next move; when it has moved already, the gates are looked at in the next turn. */
+/* Registers for the first gate that is closed; those that have opened are looked at in the next turn. */
 static void
 watch(struct session_core *k)
 {
-	struct snapshot *own = k->s.own;
+	struct gate *first;
 
-	if (k->gates == 0 || own == NULL)
-		return;
-	if (account_wait_durable(k->s.account, snapshot_version(own), &k->gate_waiter) != ERR_WAIT)
+	while ((first = list_first(&k->gates, struct gate, node)) != NULL &&
+	    account_wait_durable(first->account, first->version, &k->gate_waiter) != ERR_WAIT) {
+		list_remove(&first->node);
 		loop_post(k->loop, &k->gate_task);
+	}
 }
 
 static void
@@ -65,19 +70,19 @@ gate_task(struct loop_task *t)
 	struct session_core *k = container_of(t, struct session_core, gate_task);
 
 	stream_gate_changed(k->s.stream);
-	if (k->gates > 0 && k->s.own != NULL &&
-	    account_durability(k->s.account, snapshot_version(k->s.own)) == VERSION_PENDING)
-		watch(k);
+	watch(k);
 }
 
 void
-core_gate(struct session_core *k, uint64_t version)
+core_gate(struct session_core *k, struct account *a, uint64_t version)
 {
 	struct gate *gate = xcalloc(1, sizeof(*gate));
 
-	*gate = (struct gate){ .g = { .state = gate_state, .release = gate_release }, .k = k, .version = version };
+	*gate = (struct gate){
+		.g = { .state = gate_state, .release = gate_release }, .k = k, .account = account_ref(a), .version = version
+	};
 	core_flush(k);
-	k->gates++;
+	list_add_tail(&k->gates, &gate->node);
 	stream_gate(k->s.stream, &gate->g);
 	watch(k);
 }
@@ -85,6 +90,7 @@ core_gate(struct session_core *k, uint64_t version)
 void
 core_gate_init(struct session_core *k)
 {
+	list_init(&k->gates);
 	waiter_init(&k->gate_waiter, gate_woken);
 	loop_task_init(&k->gate_task, gate_task);
 }

@@ -124,6 +124,8 @@ command_framed(struct session_core *k, struct str text)
 	}
 	if ((k->cmd.entry->flags & WRITES) != 0 && k->s.view != NULL && view_is_read_only(k->s.view))
 		e = ERR_READONLY;
+	else if (k->s.view != NULL && !view_is_gone(k->s.view) && (k->s.rights & k->cmd.entry->rights) != k->cmd.entry->rights)
+		e = ERR_NOPERM;
 	else {
 		k->was_parsed = true;
 		e = k->cmd.entry->parse(&k->s, &k->cmd, &in);
@@ -186,7 +188,7 @@ offer_literal(struct session_core *k, struct str text, const struct imap_frame *
 	e = k->cmd.entry->literal(&k->s, &k->cmd, &in, lit);
 	if (e == ERR_OK)
 		k->was_parsed = true;
-	else if (e != ERR_EXISTS)
+	else if (e != ERR_EXISTS && e != ERR_WAIT)
 		parse_failed(k, &in, e);
 	return e;
 }
@@ -208,7 +210,8 @@ is_streaming_command(struct session_core *k, struct str text)
 	return entry != NULL && (entry->flags & STREAMS) != 0 && (entry->states & state_of(&k->s)) != 0;
 }
 
-static void
+/* False: the command waits, and is asked again. */
+static bool
 literal_framed(struct session_core *k, struct str input, const struct imap_frame *frame)
 {
 	struct str text = str_sub(input, 0, frame->text_length);
@@ -219,17 +222,19 @@ literal_framed(struct session_core *k, struct str input, const struct imap_frame
 
 		if (e == ERR_OK) {
 			begin_streaming(k, frame);
-			return;
+			return true;
 		}
+		if (e == ERR_WAIT)
+			return false;
 		if (e == ERR_END) {
 			/* The reply is written; the literal must go all the same. */
 			core_command_clear(k);
 			refuse_literal(k, frame, ERR_END);
-			return;
+			return true;
 		}
 		if (e != ERR_EXISTS) {
 			refuse_literal(k, frame, k->result);
-			return;
+			return true;
 		}
 	}
 	if (frame->is_over) {
@@ -239,15 +244,16 @@ literal_framed(struct session_core *k, struct str input, const struct imap_frame
 		if (!k->has_cmd && !command_begin(k, &in)) {
 			core_command_clear(k);
 			refuse_literal(k, frame, ERR_END);
-			return;
+			return true;
 		}
 		k->cmd.text = STR("The literal is too long.");
 		refuse_literal(k, frame, ERR_LIMIT);
-		return;
+		return true;
 	}
 	imap_framer_take(&k->framer);
 	if (frame->is_sync)
 		reply_continue(&k->out, "Go ahead.");
+	return true;
 }
 
 /* Feeds what has come of a literal to the command. False: wait for more. */
@@ -319,6 +325,7 @@ bool
 core_frame_input(struct session_core *k)
 {
 	struct str input = stream_input(k->s.stream);
+	struct imap_framer before = k->framer;
 	struct imap_frame frame;
 
 	if (input.n == 0)
@@ -334,8 +341,10 @@ core_frame_input(struct session_core *k)
 		stream_consume(k->s.stream, frame.length);
 		return true;
 	case IMAP_FRAME_LITERAL:
-		literal_framed(k, input, &frame);
-		return true;
+		if (literal_framed(k, input, &frame))
+			return true;
+		k->framer = before;
+		return false;
 	case IMAP_FRAME_COMMAND:
 		break;
 	}

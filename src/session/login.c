@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "io/stream.h"
 #include "session/core.h"
+#include "session/foreign.h"
 #include "session/server.h"
 
 enum { FAILED_LOGINS_MAX = 10 };
@@ -28,6 +29,7 @@ answered(void *arg, const struct auth_result *r)
 	case AUTH_OK:
 		l->x = NULL;
 		l->user = arena_str(l->c->arena, r->user);
+		l->groups = arena_str(l->c->arena, r->groups);
 		l->phase = LOGIN_SUCCEEDED;
 		break;
 	case AUTH_FAIL:
@@ -113,6 +115,7 @@ login_finish(struct login *l)
 	if (e != ERR_OK)
 		return e;
 	session_logged_in(s, l->user, l->account);
+	foreign_set_groups(s, l->groups);
 	l->account = NULL;
 	log_login(l);
 	buf_lit(&code, "CAPABILITY ");

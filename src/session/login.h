@@ -23,7 +23,7 @@ struct login {
 	enum login_phase phase;
 	struct auth_exchange *x;	/* while asked or challenged */
 	struct str data;		/* CHALLENGED: for the client; in the command's arena */
-	struct str user;
+	struct str user, groups;
 	struct account *account;
 	enum err err;			/* FAILED */
 };

@@ -93,6 +93,10 @@ fill_defaults(struct server_options *o)
 		l->keepalive_ms = 120 * 1000;
 	if (l->bad_commands_max == 0)
 		l->bad_commands_max = 20;
+	if (o->namespace_other.p == NULL)
+		o->namespace_other = STR("Other Users");
+	if (o->namespace_shared.p == NULL)
+		o->namespace_shared = STR("Shared");
 	if (o->unknown_per_prefix_max == 0)
 		o->unknown_per_prefix_max = UNKNOWN_PER_PREFIX;
 	if (o->sessions_max == 0)

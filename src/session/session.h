@@ -11,6 +11,7 @@
 
 #include "imap/reply.h"
 #include "session/command.h"
+#include "store/acl.h"
 #include "store/change.h"
 #include "store/mailbox.h"
 #include "store/message.h"
@@ -35,9 +36,12 @@ struct session {
 	struct str user;		/* STR_NONE before login */
 	struct account *account;	/* NULL before login */
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */
+	struct foreign *foreign;	/* what it has of others' accounts: foreign.c; NULL: nothing */
 	struct view *view;		/* the selected mailbox, or NULL */
+	unsigned rights;		/* in the selected mailbox (store/acl.h) */
 	struct rangeset saved;		/* SEARCHRES "$": UIDs of the selected mailbox; empty when nothing is saved */
 	struct rangeset silenced;	/* UIDs whose changed flags by our own STORE.SILENT are not told */
+	bool is_operator;		/* the admin tool's, over the control socket: it sees this account alone, and may set quotas */
 	bool is_closing;		/* BYE was sent */
 	struct session_core *core;	/* the core's own: framing, queue of commands, timers */
 };
@@ -61,6 +65,10 @@ struct waiter *session_waiter(struct session *s);
 enum reply_form session_form(const struct session *s);
 /** The snapshot that the session may show, referenced. */
 struct snapshot *session_snapshot(struct session *s);
+/** The same of any account. */
+struct snapshot *session_snapshot_of(struct session *s, struct account *a);
+/** Who asks, for access control lists; borrowed from the session. */
+struct identity session_identity(const struct session *s);
 /** A command has changed something: takes over the reference (NULL: nothing was changed). */
 void session_committed(struct session *s, struct snapshot *after);
 
@@ -71,8 +79,8 @@ void session_committed(struct session *s, struct snapshot *after);
 enum err session_tell(struct session *s, enum view_tell tell);
 /** Writes "n FETCH (FLAGS (...) UID u MODSEQ (m))" with what the client has enabled; is_uid: the UID is included in any case. */
 void session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
-/** Selects a view (takes it over) or closes the selected mailbox (NULL). */
-void session_select(struct session *s, struct view *v);
+/** Selects a view (takes it over), in whose mailbox the user has these rights, or closes the selected mailbox (NULL). */
+void session_select(struct session *s, struct view *v, unsigned rights);
 /** CONDSTORE was used: from now on MODSEQ is told (RFC 7162 3.1); sends HIGHESTMODSEQ if a mailbox is selected. */
 void session_enable_condstore(struct session *s);
 

@@ -7,6 +7,7 @@
  */
 #include "session/core.h"
 #include "session/flag_lists.h"
+#include "session/target.h"
 
 void
 core_tell_reset(struct session_core *k)
@@ -141,6 +142,33 @@ tell_changed(struct session *s, struct session_tell *t)
 	return ERR_OK;
 }
 
+/*
+ * The rights of the selected mailbox, when its list may have changed. Without the right to read it is as a deleted one; other
+ * changes show in what can be changed (RFC 4314 5.1.1).
+ */
+static void
+check_rights(struct session *s, const struct snapshot *now)
+{
+	const struct mailbox_info *m;
+	unsigned rights;
+
+	if (snapshot_version(now) <= view_version(s->view) || view_is_gone(s->view))
+		return;
+	m = snapshot_mailbox_by_id(now, view_mailbox(s->view)->id);
+	if (m == NULL || m->is_noselect)
+		return;
+	rights = target_rights(s, now, m);
+	if ((rights & RIGHT_R) == 0) {
+		view_revoke(s->view);
+		rights = 0;
+	}
+	if (rights != s->rights) {
+		s->rights = rights;
+		if (rights != 0)
+			flag_lists_reply(s);
+	}
+}
+
 enum err
 session_tell(struct session *s, enum view_tell tell)
 {
@@ -151,8 +179,9 @@ session_tell(struct session *s, enum view_tell tell)
 	if (s->view == NULL)
 		return ERR_OK;
 	if (!t->is_active) {
-		struct snapshot *now = session_snapshot(s);
+		struct snapshot *now = session_snapshot_of(s, view_account(s->view));
 
+		check_rights(s, now);
 		/* Also when there is no news of this mailbox: the view must come to know the version, or IDLE would be woken by it
 		 * again and again. */
 		e = view_refresh(s->view, now, tell, session_waiter(s), &t->arena, &t->changes);
@@ -174,11 +203,12 @@ session_tell(struct session *s, enum view_tell tell)
 }
 
 void
-session_select(struct session *s, struct view *v)
+session_select(struct session *s, struct view *v, unsigned rights)
 {
 	core_tell_reset(s->core);
 	view_close(s->view);
 	s->view = v;
+	s->rights = rights;
 	rangeset_done(&s->saved);
 	rangeset_done(&s->silenced);
 }

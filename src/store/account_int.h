@@ -37,6 +37,7 @@ struct store {
 	_Atomic(uint64_t) tree_bytes;	/* pages in memory, about */
 	_Atomic(uint64_t) damaged;	/* mailboxes whose pages did not add up when they were loaded */
 	_Atomic(uint32_t) commits;	/* on their way */
+	_Atomic(uint64_t) shares_version;	/* moves when the index of what is shared has changed */
 };
 
 enum account_state {
@@ -102,7 +103,7 @@ struct mailbox_desc {
 	struct mailbox_id id;
 	struct mailbox_row row;		/* row.name is the last level */
 	struct str name;		/* all levels */
-	char texts[];			/* its keywords, as struct str, and all their bytes */
+	char texts[];			/* its keywords, as struct str, all their bytes, the ACL */
 };
 
 /* A mailbox in one or more snapshots. Immutable, but for its pages: they may come and go, under the account's mutex. */

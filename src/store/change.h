@@ -19,6 +19,8 @@ struct flags_change {
 	uint16_t flags;
 	const struct str *keywords;
 	uint32_t keyword_count;
+	uint16_t fixed;			/* flags that stay as they are, whatever is asked for */
+	bool keeps_keywords;		/* so do the keywords */
 	bool has_unchangedsince;
 	uint64_t unchangedsince;	/* RFC 7162 3.1.3: messages changed later are left out and reported */
 };
@@ -50,17 +52,37 @@ enum copy_gone {
 
 /**
  * COPY into a mailbox of the same or another account: one commit, all or nothing, at most 100,000 messages (ERR_LIMIT). Ghosts are
- * gone; ERR_EXPUNGED when none is left; ERR_TRYCREATE when there is no such destination. Into another account: at most
- * 10,000, and *after_out is a snapshot of that account.
+ * gone; flags that `rights` in the destination don't allow are left behind (RFC 4314 4); ERR_EXPUNGED when none is left; ERR_TRYCREATE
+ * when there is no such destination. Into another account: at most 10,000, and *after_out is a snapshot of that account.
  */
-must_use enum err messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err messages_copy_as(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 /**
  * MOVE (RFC 6851): in one commit each (over both accounts) a message is in exactly one mailbox. out is added to. *after_out is of
- * the view's account.
+ * the view's account; *into_out, of the destination's, is set for another account.
  */
-must_use enum err messages_move(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+must_use enum err messages_move_as(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
+    struct mailbox_id dest, unsigned rights, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out, struct snapshot **into_out);
+
+/* With all rights. */
+must_use static inline enum err
+messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to, struct mailbox_id dest,
+    struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+{
+	return messages_copy_as(v, uids, gone, to, dest, RIGHTS_ALL, w, a, out, after_out);
+}
+
+must_use static inline enum err
+messages_move(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to, struct mailbox_id dest,
+    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out)
+{
+	struct snapshot *into;
+	enum err e = messages_move_as(v, uids, gone, to, dest, RIGHTS_ALL, cursor, w, a, out, after_out, &into);
+
+	snapshot_unref(into);
+	return e;
+}
 
 /* A message to be put into a mailbox. */
 struct append {

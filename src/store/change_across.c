@@ -152,12 +152,12 @@ held_drop(struct view *v)
 
 enum err
 copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out,
+    struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a, struct copied *out,
     struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
-	struct copying p = { .from_uids = &from_uids, .to_uids = &to_uids };
+	struct copying p = { .rights = rights, .from_uids = &from_uids, .to_uids = &to_uids };
 	struct mailbox_state *state = NULL;
 	struct tree *tree = NULL;
 	uint32_t cursor = 0, uidvalidity, at;
@@ -214,11 +214,11 @@ unlock_both(struct account *a, struct account *b)
 /* Both mutexes are held. ERR_WAIT: the source's pages went meanwhile; nothing waits. */
 static enum err
 move_locked(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    uint32_t *cursor, struct rangeset *from_uids, struct rangeset *to_uids,
-    uint32_t *uidvalidity_out, struct snapshot **after_out)
+    unsigned rights, uint32_t *cursor, struct rangeset *from_uids, struct rangeset *to_uids,
+    uint32_t *uidvalidity_out, struct snapshot **after_out, struct snapshot **into_out)
 {
 	struct copying p = {
-		.moves = true, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
+		.moves = true, .rights = rights, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
 	};
 	struct commit_set set = { .store = to->store, .count = 2 };
 	int64_t from_at = snapshot_find_id(v->account->latest, v->id);
@@ -251,14 +251,14 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 	set.commits[1] = into;
 	commit_publish(&set, after);
 	*after_out = after[0];
-	snapshot_unref(after[1]);
+	*into_out = after[1];
 	return ERR_OK;
 }
 
 enum err
 move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
-    struct snapshot **after_out)
+    unsigned rights, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
+    struct snapshot **after_out, struct snapshot **into_out)
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
@@ -280,8 +280,8 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 			return e;
 		if (e == ERR_OK) {
 			lock_both(v->account, to);
-			e = move_locked(v, uids, to, dest, &went, &from_uids, &to_uids,
-			    &uidvalidity, after_out);
+			e = move_locked(v, uids, to, dest, rights, &went, &from_uids, &to_uids,
+			    &uidvalidity, after_out, into_out);
 			unlock_both(v->account, to);
 		}
 	} while (e == ERR_WAIT);

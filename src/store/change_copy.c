@@ -41,9 +41,16 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	uint32_t new_uid;
 	enum err r;
 
-	r = map_keywords(p, e.keywords, &e.keywords);
+	r = map_keywords(p, (p->rights & RIGHT_W) != 0 ? e.keywords : (struct keywords){ { 0, 0 } },
+	    &e.keywords);
 	if (r != ERR_OK)
 		return r;
+	if ((p->rights & RIGHT_S) == 0)
+		e.flags &= (uint16_t)~FLAG_SEEN;
+	if ((p->rights & RIGHT_T) == 0)
+		e.flags &= (uint16_t)~FLAG_DELETED;
+	if ((p->rights & RIGHT_W) == 0)
+		e.flags &= FLAG_SEEN | FLAG_DELETED;
 	e.modseq = p->to->version;
 	e.saved_s = p->now_s;
 	if (p->held != NULL) {
@@ -161,10 +168,11 @@ copying_find(
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
 copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids,
-    uint32_t *cursor, bool moves, struct rangeset *from_uids, struct rangeset *to_uids,
-    uint32_t *uidvalidity_out)
+    unsigned rights, uint32_t *cursor, bool moves, struct rangeset *from_uids,
+    struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
 	struct copying p = { .from = c,
+		.rights = rights,
 		.from_at = from_at,
 		.moves = moves,
 		.from_uids = from_uids,
@@ -210,8 +218,8 @@ copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const stru
 
 static enum err
 copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone gone,
-    struct mailbox_id dest, bool moves, uint32_t *cursor, struct waiter *w, struct arena *a,
-    struct copied *out, struct snapshot **after_out)
+    struct mailbox_id dest, bool moves, unsigned rights, uint32_t *cursor, struct waiter *w,
+    struct arena *a, struct copied *out, struct snapshot **after_out)
 {
 	RANGESET_CLEAN struct rangeset from = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to = RANGESET_NONE;
@@ -223,10 +231,11 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 	if (e != ERR_OK)
 		return e;
 	/* Of a MOVE in several commits only the first can still refuse. */
-	if (gone == COPY_WHOLE && went == 0 && copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
+	if (gone == COPY_WHOLE && went == 0 &&
+	    copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	else
-		e = copy_inside(c, at, dest, uids, &went, moves, &from, &to, &uidvalidity);
+		e = copy_inside(c, at, dest, uids, rights, &went, moves, &from, &to, &uidvalidity);
 	if (e != ERR_OK) {
 		change_abort(c);
 		return e;
@@ -238,8 +247,8 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 }
 
 enum err
-messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out,
+messages_copy_as(struct view *v, const struct rangeset *uids, enum copy_gone gone,
+    struct account *to, struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a, struct copied *out,
     struct snapshot **after_out)
 {
 	uint32_t cursor = 0;
@@ -252,27 +261,28 @@ messages_copy(struct view *v, const struct rangeset *uids, enum copy_gone gone, 
 	if (kv_space(v->account->kv) != KV_SPACE_OK)
 		return ERR_FULL;
 	if (to != v->account)
-		e = copy_across(v, uids, gone, to, dest, w, a, out, after_out);
+		e = copy_across(v, uids, gone, to, dest, rights, w, a, out, after_out);
 	else
 		e = copy_or_move_inside(
-		    v, uids, gone, dest, false, &cursor, w, a, out, after_out);
+		    v, uids, gone, dest, false, rights, &cursor, w, a, out, after_out);
 	return e == ERR_OK && out->from == NULL ? ERR_EXPUNGED : e;
 }
 
 enum err
-messages_move(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out,
-    struct snapshot **after_out)
+messages_move_as(struct view *v, const struct rangeset *uids, enum copy_gone gone,
+    struct account *to, struct mailbox_id dest, unsigned rights, uint32_t *cursor, struct waiter *w,
+    struct arena *a, struct copied *out, struct snapshot **after_out, struct snapshot **into_out)
 {
-	*after_out = NULL;
+	*after_out = *into_out = NULL;
 	if (v->access == VIEW_READ_ONLY)
 		return ERR_READONLY;
 	if (v->is_gone)
 		return ERR_NOTFOUND;
 	if (to != v->account)
-		return move_across(v, uids, to, dest, cursor, w, a, out, after_out);
+		return move_across(
+		    v, uids, to, dest, rights, cursor, w, a, out, after_out, into_out);
 	return copy_or_move_inside(
-	    v, uids, gone, dest, true, cursor, w, a, out, after_out);
+	    v, uids, gone, dest, true, rights, cursor, w, a, out, after_out);
 }
 
 enum err
@@ -295,7 +305,7 @@ messages_move_all(
 		e = change_begin(a, from, true, &w, &c, &at);
 		if (e != ERR_OK)
 			break;
-		e = copy_inside(c, at, to, NULL, &cursor, true, &went, &got, &uidvalidity);
+		e = copy_inside(c, at, to, NULL, RIGHTS_ALL, &cursor, true, &went, &got, &uidvalidity);
 		if (e != ERR_OK) {
 			change_abort(c);
 			break;

@@ -64,6 +64,7 @@ struct copying {
 	const struct tree *tree;	/* of the source, before */
 	const struct mailbox_info *from_info;
 	bool moves;
+	unsigned rights;		/* in the destination: flags without them are left behind */
 	int64_t now_s;
 	struct appender out;
 	struct rangeset *from_uids, *to_uids;
@@ -72,7 +73,7 @@ struct copying {
 	uint32_t pages;
 };
 
-/** from, from_at, moves, from_uids, to_uids and held are set by the caller before. */
+/** from, from_at, moves, rights, from_uids, to_uids and held are set by the caller before. */
 void copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at);
 /** Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. Ends p->out. */
 must_use enum err copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max);
@@ -84,9 +85,10 @@ must_use enum err copying_find(const struct commit *c, struct mailbox_id dest, u
 void copied_add(struct copied *out, uint32_t uidvalidity, struct arena *a, const struct rangeset *from,
     const struct rangeset *to);
 must_use enum err copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, struct account *to,
-    struct mailbox_id dest, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+    struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
 must_use enum err move_across(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
-    uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out);
+    unsigned rights, uint32_t *cursor, struct waiter *w, struct arena *a, struct copied *out, struct snapshot **after_out,
+    struct snapshot **into_out);
 
 /** RENAME of INBOX: all messages of a mailbox whose pages are in memory. *after_out is NULL when there were none. */
 must_use enum err messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id to,

@@ -37,6 +37,9 @@ apply_change(const struct storing *s, struct page_entry *e)
 		k.w[1] &= ~s->keywords.w[1];
 		break;
 	}
+	flags = (uint16_t)((flags & ~s->change->fixed) | (e->flags & s->change->fixed));
+	if (s->change->keeps_keywords)
+		k = e->keywords;
 	if (flags == e->flags && keywords_eq(k, e->keywords))
 		return false;
 	e->flags = flags;
@@ -136,8 +139,8 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 	if (e != ERR_OK)
 		return e;
 	s.tree = snapshot_state(s.c->base, s.at)->tree;
-	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords, change->keyword_count,
-	    change->op != FLAGS_REMOVE, &s.keywords);
+	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords,
+	    change->keeps_keywords ? 0 : change->keyword_count, change->op != FLAGS_REMOVE, &s.keywords);
 	if (e != ERR_OK) {
 		change_abort(s.c);
 		return e;

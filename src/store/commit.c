@@ -267,7 +267,8 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name) ||
 	    s->desc->row.special_use != d->row.special_use ||
 	    s->desc->row.is_noselect != d->row.is_noselect ||
-	    s->desc->row.is_subscribed != d->row.is_subscribed) {
+	    s->desc->row.is_subscribed != d->row.is_subscribed ||
+	    !str_eq(s->desc->row.acl, d->row.acl)) {
 		undo_renamed(c, s->desc);
 		commit_put_desc(c, d);
 	}

@@ -113,6 +113,7 @@ new_state(struct commit *c, struct str name, const struct mailbox_row *like)
 static enum err
 add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bool is_level)
 {
+	struct str acl = STR_NONE;	/* RFC 4314 4: a new mailbox inherits its parent's */
 	uint64_t parent = 0;
 
 	for (size_t n = 1; n <= name.n; n++) {
@@ -130,10 +131,14 @@ add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bo
 				row = *like;
 				row.parent = parent;
 			}
+			if (!row.is_noselect)
+				row.acl = acl;
 			commit_add_state(c, new_state(c, level, &row));
 			i = find(c, level);
 		}
 		parent = c->states[i]->info.id.v;
+		if (!c->states[i]->info.is_noselect)
+			acl = c->states[i]->info.acl;
 	}
 	return ERR_OK;
 }
@@ -186,6 +191,19 @@ end(struct commit *c, enum err e, bool is_changed, struct snapshot **after_out)
 	return e;
 }
 
+/* The ACL of the nearest mailbox above; mere levels have none. */
+static struct str
+inherited(const struct commit *c, struct str name)
+{
+	for (name = parent_name(name); name.n != 0; name = parent_name(name)) {
+		int64_t i = find(c, name);
+
+		if (i >= 0 && !c->states[i]->info.is_noselect)
+			return c->states[i]->info.acl;
+	}
+	return STR_NONE;
+}
+
 static enum err
 create(struct commit *c, struct str name, uint32_t special_use)
 {
@@ -204,6 +222,7 @@ create(struct commit *c, struct str name, uint32_t special_use)
 	 */
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
+	row.acl = inherited(c, name);
 	row.uidvalidity = c->row.next_uidvalidity++;
 	c->is_row_changed = true;
 	mailbox_row_set_registered(&row, keywords);

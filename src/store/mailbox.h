@@ -7,6 +7,7 @@
 #ifndef STORE_MAILBOX_H
 #define STORE_MAILBOX_H
 
+#include "store/acl.h"
 #include "store/store.h"
 
 /* One mailbox as a snapshot has it. Valid as long as the snapshot. */
@@ -26,6 +27,7 @@ struct mailbox_info {
 	bool has_children;		/* selectable or with selectable ones below */
 	uint32_t keyword_count;		/* slots in use */
 	const struct str *keywords;	/* names by slot; 0–15 are the registered ones everywhere */
+	struct str acl;			/* acl.h */
 	const struct mailbox_state *state;	/* store/'s own */
 };
 

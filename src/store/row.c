@@ -81,6 +81,15 @@ row_key_user(struct buf *out, struct str user)
 	buf_str_add(out, user);
 }
 
+void
+row_key_share(struct buf *out, struct str identifier, struct str owner)
+{
+	buf_chr(out, 'S');
+	buf_str_add(out, identifier);
+	buf_chr(out, '\0');
+	buf_str_add(out, owner);
+}
+
 bool
 row_key_parse_mailbox(struct str k, struct mailbox_id *id_out)
 {
@@ -201,23 +210,26 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 	put_le32(p + 16, r->uidvalidity);
 	put_le32(p + 20, r->special_use);
 	put_le16(p + 24, (uint16_t)r->keyword_count);
+	put_le16(p + 26, (uint16_t)r->acl.n);
 	out->n += MAILBOX_BYTES;
 	buf_str_add(out, r->name);
 	for (uint32_t i = KEYWORDS_REGISTERED; i < r->keyword_count; i++) {
 		buf_chr(out, (char)r->keywords[i].n);
 		buf_str_add(out, r->keywords[i]);
 	}
+	buf_str_add(out, r->acl);
 }
 
 enum err
 mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[KEYWORDS_MAX])
 {
 	struct str rest;
-	size_t name;
+	size_t name, acl;
 
 	if (row.n < MAILBOX_BYTES || row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
 	name = get_le16(row.p + 2);
+	acl = get_le16(row.p + 26);
 	*out = (struct mailbox_row){
 		.parent = get_le64(row.p + 8),
 		.uidvalidity = get_le32(row.p + 16),
@@ -228,6 +240,12 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 		.keywords = keywords,
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
+	if (acl > rest.n)
+		return ERR_CORRUPT;
+	out->acl = str_sub(rest, rest.n - acl, rest.n);
+	rest.n -= acl;
+	if (!acl_is_valid(out->acl))
+		return ERR_CORRUPT;
 	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n ||
 	    out->keyword_count > KEYWORDS_MAX || out->keyword_count < KEYWORDS_REGISTERED ||
 	    memchr(rest.p, '/', name) != NULL)

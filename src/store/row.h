@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "imap/seqset.h"
+#include "store/acl.h"
 #include "store/ids.h"
 
 enum { ROW_KEY_MAX = 32, MAILBOX_NAME_MAX = 1000, MAILBOX_DEPTH_MAX = 64, USER_NAME_MAX = 255, ACCOUNT_ROW_MAX_BYTES = 64 + USER_NAME_MAX };
@@ -30,6 +31,8 @@ struct row_key row_key_vanished(struct mailbox_id id, uint64_t version);	/* KV_L
 struct row_key row_key_undo(uint64_t version);			/* KV_LOG "U" version */
 struct row_key row_key_next_account(void);			/* ACCOUNT_SYSTEM, KV_ROW "N" */
 struct row_key row_key_dying(uint64_t account);			/* ACCOUNT_SYSTEM, KV_ROW "D" account */
+/* ACCOUNT_SYSTEM, KV_ROW "S" identifier NUL owner: made in a buffer; without owner it is where the identifier's rows begin. */
+void row_key_share(struct buf *out, struct str identifier, struct str owner);
 /* ACCOUNT_SYSTEM, KV_ROW "U" user: the user's name follows the letter, so this key is made in a buffer. */
 void row_key_user(struct buf *out, struct str user);
 
@@ -68,6 +71,7 @@ struct mailbox_row {
 	struct str name;		/* last level of it */
 	uint32_t keyword_count;		/* slots in use; the first KEYWORDS_REGISTERED have names of their own */
 	const struct str *keywords;	/* by slot; borrowed */
+	struct str acl;			/* acl.h; borrowed */
 };
 void mailbox_row_encode(const struct mailbox_row *r, struct buf *out);
 /** Texts point into row, out->keywords to the array. */

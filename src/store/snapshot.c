@@ -21,7 +21,7 @@ text_put(char **at, struct str text)
 struct mailbox_desc *
 mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str name)
 {
-	size_t size = row->keyword_count * sizeof(struct str) + name.n, leaf = str_rchr(name, '/');
+	size_t size = row->keyword_count * sizeof(struct str) + name.n + row->acl.n, leaf = str_rchr(name, '/');
 	struct mailbox_desc *d;
 	struct str *keywords;
 	char *at;
@@ -40,6 +40,7 @@ mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str
 		keywords[i] =
 		    i < KEYWORDS_REGISTERED ? row->keywords[i] : text_put(&at, row->keywords[i]);
 	d->row.keywords = keywords;
+	d->row.acl = row->acl.n == 0 ? STR_NONE : text_put(&at, row->acl);
 	return d;
 }
 
@@ -69,6 +70,7 @@ info_from_desc(struct mailbox_info *info, const struct mailbox_desc *d)
 	info->is_subscribed = d->row.is_subscribed;
 	info->keyword_count = d->row.keyword_count;
 	info->keywords = d->row.keywords;
+	info->acl = d->row.acl;
 }
 
 struct mailbox_state *

@@ -11,6 +11,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/sharing.h"
 #include "store/undo_int.h"
 
 #include <stdio.h>
@@ -291,7 +292,7 @@ create(struct store *s, struct account *a, uint64_t directory_version, uint64_t 
 	pthread_mutex_lock(&a->lock);
 	e = kv_space(s->o.kv) != KV_SPACE_OK ? ERR_FULL : commit_begin(a, &c);
 	if (e == ERR_OK) {
-		for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		for (size_t i = 0; i < ARRAY_LEN(first) && !str_eq(a->user, SHARED_USER); i++)
 			commit_add_state(c, first_mailbox(c, first[i].name, first[i].use));
 		c->is_row_changed = true;
 		buf_clear(&c->undo);	/* an account has no past before its first commit */

@@ -49,7 +49,8 @@ void store_tick(struct store *s);
 
 enum account_open {
 	ACCOUNT_EXISTING,	/* ERR_NOTFOUND when the user has no account yet */
-	ACCOUNT_CREATE,		/* makes it: INBOX, Drafts, Sent, Junk, Trash, Archive with their special uses, subscribed */
+	ACCOUNT_CREATE,		/* makes it: INBOX, Drafts, Sent, Junk, Trash, Archive with their special uses, subscribed; that of the
+				 * shared namespace (sharing.h) without any */
 };
 
 /**

@@ -95,6 +95,7 @@ const struct mailbox_info *view_mailbox(const struct view *v) { return &v->info;
 struct account *view_account(const struct view *v) { return v->account; }
 uint64_t view_version(const struct view *v) { return v->version; }
 bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
+void view_revoke(struct view *v) { v->is_revoked = true; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
 uint32_t view_ghosts(const struct view *v) { return v->ghosts; }
 uint32_t

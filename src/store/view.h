@@ -30,6 +30,11 @@ const struct mailbox_info *view_mailbox(const struct view *v);
 struct account *view_account(const struct view *v);
 uint64_t view_version(const struct view *v);
 bool view_is_read_only(const struct view *v);
+/**
+ * The right to read it is lost: from the next view_refresh() on it is as a deleted one. For good: should the right come back, the
+ * mailbox is opened anew.
+ */
+void view_revoke(struct view *v);
 /** The mailbox is deleted: every change answers ERR_NOTFOUND. */
 bool view_is_gone(const struct view *v);
 /** EXISTS as last told: ghosts count. */

@@ -21,7 +21,8 @@ struct view {
 	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
 	uint64_t version;
 	struct tree_at *at;		/* where view_next() was last, in tree; uid 0: nowhere */
-	bool is_gone;			/* the mailbox was deleted */
+	bool is_revoked;		/* it may not be read any more */
+	bool is_gone;			/* the mailbox was deleted, or revoked */
 	bool is_gone_told;
 	bool is_resting;		/* view_rest(): there is no tree, but */
 	struct rangeset resting;	/* the UIDs that it had */

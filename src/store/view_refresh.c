@@ -155,11 +155,15 @@ has_news(const struct view *v, const struct snapshot *s)
 {
 	const struct mailbox_info *m;
 
-	if (v->is_gone || s->version <= v->version)
+	if (v->is_gone)
+		return false;
+	if (v->is_revoked)
+		return true;
+	if (s->version <= v->version)
 		return false;
 	m = snapshot_mailbox_by_id(s, v->id);
 	return m == NULL || m->is_noselect || m->highestmodseq != v->info.highestmodseq ||
-	    m->keyword_count != v->info.keyword_count;
+	    m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl);
 }
 
 bool
@@ -196,7 +200,9 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 		v->version = MAX(v->version, s->version);
 		return ERR_OK;
 	}
-	if (v->is_resting || has_news(v, s)) {
+	if (v->is_revoked) {
+		version = MAX(version, v->version);
+	} else if (v->is_resting || has_news(v, s)) {
 		e = account_state_at(v->account, s, v->id, w, &state, &tree, &use);
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
 			return e;

@@ -218,3 +218,67 @@ def test_without_server(tmp_path):
     assert r.returncode == 0, r.stderr
     r = subprocess.run([program, '-c', path, 'mailbox', 'list', 'joe'], capture_output=True, text=True)
     assert r.returncode == 1 and 'is posthornd running' in r.stderr
+
+
+# Sharing.
+
+
+def test_groups(running, tool):
+    """A user's groups count from the next login on; $group stands in access control lists."""
+    owner, member = running.user(), running.user()
+    c = running.login(owner)
+    c.ok('SETACL INBOX $sales lr')
+    theirs = '"Other Users/%s/INBOX"' % owner
+    m = running.login(member)
+    m.no('SELECT ' + theirs, code='NONEXISTENT')
+    m.close()
+    tool('user', 'groups', member, 'Sales', 'other', 'sales')
+    assert tool('user', 'groups', member) == '%s: other,sales\n' % member
+    m = running.login(member)
+    m.ok('SELECT ' + theirs)
+    assert theirs.strip('"') in m.ok('LIST "" *').list()
+    m.close()
+    tool('user', 'groups', member, '--none')
+    m = running.login(member)
+    m.no('SELECT ' + theirs, code='NONEXISTENT')
+    m.close()
+    c.close()
+    assert 'no user' in tool('user', 'groups', 'nobody', 'x', fails=True)
+    assert 'no name' in tool('user', 'groups', member, 'a,b', fails=True)
+
+
+def test_shared_namespace(running, tool):
+    """Mailboxes that are nobody's: made and granted by the tool, used by whom it says."""
+    one, two = running.user(), running.user()
+    tool('mailbox', 'create', '--shared', 'News/Today')
+    tool('mailbox', 'acl', '--shared', 'News/Today', 'anyone', 'lr')
+    tool('mailbox', 'acl', '--shared', 'News/Today', one, 'lrswikxtea')
+    assert tool('mailbox', 'acl', '--shared', 'News/Today').split() == ['anyone', 'lr', one, 'lrswikxteacd']
+    a, b = running.login(one), running.login(two)
+    assert [n for n in b.ok('LIST "" *').list() if n.startswith('Shared')] == ['Shared', 'Shared/News', 'Shared/News/Today']
+    assert a.append(b'Subject: x\r\n\r\ny\r\n', 'Shared/News/Today') == 1
+    b.select('Shared/News/Today')
+    assert b.exists == 1
+    b.no('STORE 1 +FLAGS (\\Seen)', code='NOPERM')
+    b.no('CREATE Shared/mine', code='NOPERM')
+    a.ok('CREATE Shared/News/Today/sub')
+    a.ok('SETACL Shared/News/Today %s lrs' % two)
+    b.select('Shared/News/Today')
+    b.ok('STORE 1 +FLAGS (\\Seen)')
+    assert '/shared' not in a.ok('GETACL Shared/News/Today').one('ACL').data
+    tool('mailbox', 'acl', '--shared', 'News/Today', 'anyone', 'none')
+    assert 'anyone' not in tool('mailbox', 'acl', '--shared', 'News/Today')
+    a.close()
+    b.close()
+    c = running.connect()
+    c.no('LOGIN /shared x', code='AUTHENTICATIONFAILED')
+    c.close()
+
+
+def test_tool_sees_the_account_alone(running, tool, name):
+    """What others share is not listed, nor exported."""
+    owner = running.user()
+    c = running.login(owner)
+    c.ok('SETACL INBOX %s lr' % name)
+    c.close()
+    assert 'Other Users' not in tool('mailbox', 'list', name)

@@ -11,7 +11,7 @@ connections: 2
 1 ok enable UTF8=ACCEPT
 * enabled UTF8=ACCEPT
 1 ok namespace
-* namespace (("" "/")) nil nil
+* namespace (("" "/")) (("Other Users/" "/")) (("Shared/" "/"))
 1 ok list (subscribed) "" "*" return (special-use)
 1 ok list "" "INBOX"
 * list $ "/" inbox

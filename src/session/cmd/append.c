@@ -8,13 +8,15 @@
 #include "imap/append.h"
 
 #include "session/cmd/commands.h"
+#include "session/flag_lists.h"
 #include "session/server.h"
+#include "session/target.h"
 
 enum { APPEND_MESSAGES_MAX = 1000 };	/* of one MULTIAPPEND */
 
 struct append_ctx {
 	bool is_open;			/* the mailbox was read and found */
-	struct mailbox_id dest;
+	struct target dest;
 	struct append *messages;	/* in the arena, room for cap */
 	uint32_t count, cap;
 	uint64_t bytes;			/* announced so far */
@@ -33,21 +35,25 @@ is_name_announced(const struct imap_scan *in)
 	return imap_scan_at(&ahead, '{') && imap_scan_literal_open(&ahead, &lit);
 }
 
-/* Before a byte of the message is asked for: no client uploads for nothing. */
+/* Before a byte of the message is asked for: no client uploads for nothing. ERR_WAIT. */
 static enum err
-find_mailbox(struct session *s, struct append_ctx *x, struct str name)
+find_mailbox(struct session *s, struct command *c, struct append_ctx *x, struct str name)
 {
-	struct snapshot *now = session_snapshot(s);
-	const struct mailbox_info *m = snapshot_mailbox(now, name);
-	enum err e = ERR_OK;
+	enum err e = target_open(s, c->arena, name, &x->dest);
 
-	if (m == NULL || m->is_noselect)
-		e = ERR_TRYCREATE;
-	else
-		x->dest = m->id;
-	snapshot_unref(now);
+	if (e == ERR_OK)
+		e = target_check_into(&x->dest);
 	x->is_open = e == ERR_OK;
 	return e;
+}
+
+/* Flags that the user has no right to set are left out in silence (RFC 4314 4). */
+static void
+drop_flags(const struct append_ctx *x, struct append *m)
+{
+	m->flags &= (uint16_t)changeable_flags(x->dest.rights);
+	if ((x->dest.rights & RIGHT_W) == 0)
+		m->keyword_count = 0;
 }
 
 static struct append *
@@ -66,7 +72,7 @@ add_message(struct command *c, struct append_ctx *x)
 
 /* What is said before the first message, or between two. */
 static enum err
-begin_words(struct session *s, struct append_ctx *x, struct imap_scan *in)
+begin_words(struct session *s, struct command *c, struct append_ctx *x, struct imap_scan *in)
 {
 	bool has_more;
 	struct str name;
@@ -83,16 +89,16 @@ begin_words(struct session *s, struct append_ctx *x, struct imap_scan *in)
 	if (is_name_announced(in))
 		return ERR_EXISTS;
 	e = imap_append_open(in, &name);
-	return e != ERR_OK ? e : find_mailbox(s, x, name);
+	return e != ERR_OK ? e : find_mailbox(s, c, x, name);
 }
 
 static enum err
-append_literal(struct session *s, struct command *c, struct imap_scan *sofar, unused_arg struct imap_literal lit)
+open_message(struct session *s, struct command *c, struct imap_scan *sofar)
 {
 	struct append_ctx *x = c->ctx;
 	uint64_t max = session_append_limit(s);
 	struct imap_append_message m;
-	enum err e = begin_words(s, x, sofar);
+	enum err e = begin_words(s, c, x, sofar);
 
 	if (e == ERR_OK)
 		e = imap_append_message(sofar, &m);
@@ -123,7 +129,20 @@ append_literal(struct session *s, struct command *c, struct imap_scan *sofar, un
 		.internal_s = m.date.utc_s,
 		.internal_zone_min = m.date.zone_min,
 	};
+	drop_flags(x, &x->messages[x->count - 1]);
 	return ERR_OK;
+}
+
+static enum err
+append_literal(struct session *s, struct command *c, struct imap_scan *sofar, unused_arg struct imap_literal lit)
+{
+	struct append_ctx *x = c->ctx;
+	enum err e = open_message(s, c, sofar);
+
+	/* A command that fails before its first message is not ended by append_done(). */
+	if (e != ERR_OK && x->count == 0)
+		target_close(&x->dest);
+	return e;
 }
 
 static enum err
@@ -178,7 +197,7 @@ append_run(struct session *s, struct command *c)
 	struct uid first;
 	enum err e;
 
-	e = messages_append(s->account, x->dest, x->messages, x->count, session_waiter(s), &first, &x->uidvalidity, &after);
+	e = messages_append(x->dest.account, x->dest.mailbox->id, x->messages, x->count, session_waiter(s), &first, &x->uidvalidity, &after);
 	session_committed(s, after);
 	if (e == ERR_NOTFOUND || e == ERR_NOSELECT)
 		return ERR_TRYCREATE;
@@ -199,6 +218,7 @@ append_done(struct session *s, struct command *c)
 	waiter_cancel(session_waiter(s));
 	for (uint32_t i = 0; i < x->count; i++)
 		arrival_unref(x->messages[i].arrival);
+	target_close(&x->dest);
 }
 
 const struct imap_command cmd_append = {
@@ -207,7 +227,7 @@ const struct imap_command cmd_append = {
 	.flags = STREAMS,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox 1*(SP [(flags) SP] [date-time SP] (literal | literal8 | UTF8 (literal8)))",
-	.spec = "RFC 9051 6.3.12, RFC 3502, RFC 3516, RFC 4315 3, RFC 6855 4",
+	.spec = "RFC 9051 6.3.12, RFC 4314 4, RFC 3502, RFC 3516, RFC 4315 3, RFC 6855 4",
 	.summary = "Put messages into a mailbox, all or none.",
 	.ctx_size = sizeof(struct append_ctx),
 	.parse = append_parse,

@@ -1,11 +1,13 @@
 /* copy.c - COPY and MOVE, with their UID forms. */
 #include "session/cmd/commands.h"
 #include "session/cmd/message_set.h"
+#include "session/target.h"
 
 struct copy_ctx {
 	struct rangeset uids;
 	struct str mailbox;
-	struct mailbox_id dest;		/* 0: not looked up yet */
+	struct target dest;
+	bool is_begun;
 	uint32_t cursor;		/* of MOVE */
 	struct copied copied;
 	bool is_done;			/* all commits are made and COPYUID is told */
@@ -33,19 +35,17 @@ copy_parse(struct session *s, struct command *c, struct imap_scan *in)
 static enum err
 begin(struct session *s, struct command *c, struct copy_ctx *x)
 {
-	struct snapshot *now;
-	const struct mailbox_info *m;
-	enum err e = ERR_OK;
+	enum err e;
 
-	if (x->dest.v != 0)
+	if (x->is_begun)
 		return ERR_OK;
-	now = session_snapshot(s);
-	m = snapshot_mailbox(now, x->mailbox);
-	if (m == NULL || m->is_noselect)
-		e = ERR_TRYCREATE;
-	else
-		x->dest = m->id;
-	snapshot_unref(now);
+	if (x->dest.name.user.p == NULL) {
+		e = target_open(s, c->arena, x->mailbox, &x->dest);
+		if (e != ERR_OK)
+			return e;
+	}
+	e = target_check_into(&x->dest);
+	x->is_begun = e == ERR_OK;
 	if (e == ERR_OK && !c->is_uid && message_set_has_ghosts(s->view, &x->uids))
 		e = ERR_EXPUNGED;
 	return e;
@@ -80,8 +80,8 @@ copy_run(struct session *s, struct command *c)
 
 	if (e != ERR_OK)
 		return e;
-	e = messages_copy(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, s->account, x->dest, session_waiter(s),
-	    c->arena, &x->copied, &after);
+	e = messages_copy_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, x->dest.account, x->dest.mailbox->id,
+	    x->dest.rights, session_waiter(s), c->arena, &x->copied, &after);
 	session_committed(s, after);
 	if (e == ERR_WAIT)
 		return e;
@@ -98,10 +98,11 @@ move(struct session *s, struct command *c, struct copy_ctx *x)
 	struct str code;
 
 	while (e == ERR_OK && x->cursor != UINT32_MAX) {
-		struct snapshot *after = NULL;
+		struct snapshot *after = NULL, *into = NULL;
 
-		e = messages_move(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, s->account, x->dest, &x->cursor,
-		    session_waiter(s), c->arena, &x->copied, &after);
+		e = messages_move_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, x->dest.account,
+		    x->dest.mailbox->id, x->dest.rights, &x->cursor, session_waiter(s), c->arena, &x->copied, &after, &into);
+		session_committed(s, into);
 		session_committed(s, after);
 		if (e == ERR_OK && x->cursor != UINT32_MAX && session_should_yield(s))
 			return session_yield(s);
@@ -141,6 +142,7 @@ copy_done(unused_arg struct session *s, struct command *c)
 	struct copy_ctx *x = c->ctx;
 
 	rangeset_done(&x->uids);
+	target_close(&x->dest);
 }
 
 const struct imap_command cmd_copy = {
@@ -150,7 +152,7 @@ const struct imap_command cmd_copy = {
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
 	.args = "sequence-set SP mailbox",
-	.spec = "RFC 9051 6.4.7 and 6.4.9, RFC 4315 3",
+	.spec = "RFC 9051 6.4.7 and 6.4.9, RFC 4314 4, RFC 4315 3",
 	.summary = "Copy messages to another mailbox.",
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,
@@ -163,9 +165,10 @@ const struct imap_command cmd_move = {
 	.uid = true,
 	.states = IN_SELECTED,
 	.flags = USES_SEQS | BREAKS_SEQS | WRITES,
+	.rights = RIGHT_T | RIGHT_E,
 	.capability = CAP_MOVE,
 	.args = "sequence-set SP mailbox",
-	.spec = "RFC 6851 3.1 and 3.2, RFC 9051 6.4.8",
+	.spec = "RFC 6851 3.1, 3.2 and 4.2, RFC 9051 6.4.8",
 	.summary = "Move messages to another mailbox.",
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,

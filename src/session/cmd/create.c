@@ -55,22 +55,37 @@ create_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 }
 
 static enum err
+create(struct session *s, struct command *c, struct create_ctx *x, const struct target *t)
+{
+	struct snapshot *after;
+	enum err e = target_check_new(s, t);
+
+	if (e != ERR_OK)
+		return e;
+	/* \All and \Flagged are views of other mailboxes, which a mailbox made by CREATE is not (RFC 6154 3). */
+	if (x->has_unknown_use || (x->uses & (USE_ALL | USE_FLAGGED)) != 0 || (x->uses != 0 && t->account != s->account))
+		return ERR_USEATTR;
+	e = mailbox_create(t->account, t->name.local, x->uses, session_waiter(s), &after);
+	if (e != ERR_OK)
+		return e;
+	c->code = mailbox_id_code(c->arena, after, t->name.local);
+	mailbox_arg_tell(s, c->arena, &x->mailbox, t, after);
+	session_committed(s, after);
+	return ERR_OK;
+}
+
+static enum err
 create_run(struct session *s, struct command *c)
 {
 	struct create_ctx *x = c->ctx;
-	struct snapshot *after;
-	enum err e;
+	struct target t;
+	enum err e = target_open(s, c->arena, x->mailbox.name, &t);
 
-	/* \All and \Flagged are views of other mailboxes, which a mailbox made by CREATE is not (RFC 6154 3). */
-	if (x->has_unknown_use || (x->uses & (USE_ALL | USE_FLAGGED)) != 0)
-		return ERR_USEATTR;
-	e = mailbox_create(s->account, x->mailbox.name, x->uses, session_waiter(s), &after);
 	if (e != ERR_OK)
 		return e;
-	c->code = mailbox_id_code(c->arena, after, x->mailbox.name);
-	mailbox_arg_tell(s, &x->mailbox, after);
-	session_committed(s, after);
-	return ERR_OK;
+	e = create(s, c, x, &t);
+	target_close(&t);
+	return e;
 }
 
 const struct imap_command cmd_create = {
@@ -78,7 +93,7 @@ const struct imap_command cmd_create = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox [SP (USE (special uses))]",
-	.spec = "RFC 9051 6.3.4, RFC 6154 3, RFC 8474 4.1",
+	.spec = "RFC 9051 6.3.4, RFC 4314 4, RFC 6154 3, RFC 8474 4.1",
 	.summary = "Make a mailbox.",
 	.ctx_size = sizeof(struct create_ctx),
 	.parse = create_parse,

@@ -22,12 +22,20 @@ delete_run(struct session *s, struct command *c)
 {
 	struct delete_ctx *x = c->ctx;
 	struct snapshot *after;
-	enum err e = mailbox_delete(s->account, x->mailbox.name, session_waiter(s), &after);
+	struct target t;
+	enum err e = target_open(s, c->arena, x->mailbox.name, &t);
 
+	if (e != ERR_OK)
+		return e;
+	e = target_check(&t, RIGHT_X);
+	/* Of a mere level the store says why not. */
+	if (e == ERR_OK || e == ERR_NOSELECT)
+		e = mailbox_delete(t.account, t.name.local, session_waiter(s), &after);
 	if (e == ERR_CANNOT)
 		c->text = STR("INBOX can't be deleted.");
 	if (e == ERR_OK)
 		session_committed(s, after);
+	target_close(&t);
 	return e;
 }
 
@@ -36,7 +44,7 @@ const struct imap_command cmd_delete = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox",
-	.spec = "RFC 9051 6.3.5",
+	.spec = "RFC 9051 6.3.5, RFC 4314 4",
 	.summary = "Delete a mailbox.",
 	.ctx_size = sizeof(struct delete_ctx),
 	.parse = delete_parse,

@@ -71,12 +71,13 @@ close_run(struct session *s, struct command *c)
 	struct expunge_ctx *x = c->ctx;
 	enum err e = ERR_OK;
 
-	if (!view_is_read_only(s->view) && !view_is_gone(s->view))
+	/* Nor without the right to expunge (RFC 4314 4). */
+	if (!view_is_read_only(s->view) && !view_is_gone(s->view) && (s->rights & RIGHT_E) != 0)
 		e = expunge(s, x, NULL);
 	/* Deleted a moment ago: there is nothing left to expunge, and CLOSE knows no NO (RFC 9051 6.4.1). */
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
-	session_select(s, NULL);
+	session_select(s, NULL, 0);
 	return ERR_OK;
 }
 
@@ -94,9 +95,10 @@ const struct imap_command cmd_expunge = {
 	.uid = true,
 	.states = IN_SELECTED,
 	.flags = BREAKS_SEQS | WRITES,
+	.rights = RIGHT_E,
 	.capability = CAP_IMAP4REV1,
 	.args = "(UID EXPUNGE: sequence-set)",
-	.spec = "RFC 9051 6.4.3 and 6.4.9, RFC 4315 2.1, RFC 7162 3.2.7 and 3.2.9",
+	.spec = "RFC 9051 6.4.3 and 6.4.9, RFC 4314 4, RFC 4315 2.1, RFC 7162 3.2.7 and 3.2.9",
 	.summary = "Remove messages that are marked \\Deleted for good.",
 	.ctx_size = sizeof(struct expunge_ctx),
 	.parse = expunge_parse,
@@ -110,7 +112,7 @@ const struct imap_command cmd_close = {
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
 	.args = "",
-	.spec = "RFC 9051 6.4.1, RFC 7162 3.2.8",
+	.spec = "RFC 9051 6.4.1, RFC 4314 4, RFC 7162 3.2.8",
 	.summary = "Expunge and leave the mailbox.",
 	.ctx_size = sizeof(struct expunge_ctx),
 	.parse = close_parse,

@@ -157,7 +157,7 @@ read_ahead(struct session *s, struct fetch_ctx *x)
 static void
 open_window(struct session *s, struct fetch_ctx *x)
 {
-	bool may_set = x->args.sets_seen && !view_is_read_only(s->view) && !view_is_gone(s->view);
+	bool may_set = x->args.sets_seen && (s->rights & RIGHT_S) != 0 && !view_is_read_only(s->view) && !view_is_gone(s->view);
 	uint32_t at = x->at;
 	struct entry e;
 	size_t n = 0;

@@ -46,7 +46,7 @@ idle_run(struct session *s, struct command *c)
 		if (x->line != IDLE_ON)
 			return x->line == IDLE_DONE ? ERR_OK : ERR_SYNTAX;
 		view_rest(s->view);	/* an idle client holds no pages */
-		e = account_wait_change(s->account, view_version(s->view), session_waiter(s));
+		e = account_wait_change(view_account(s->view), view_version(s->view), session_waiter(s));
 		if (e != ERR_OK)
 			return e;
 	}

@@ -37,22 +37,21 @@ add_attribute(struct buf *b, bool *is_first, struct str name)
 static void
 add_attributes(struct buf *b, const struct list_line *line)
 {
-	const struct mailbox_info *m = line->mailbox;
-	bool is_first, is_missing = m == NULL || m->is_noselect;
+	bool is_first;
 
 	reply_list_open(b, &is_first);
-	if (is_missing && (line->flags & LINE_NONEXISTENT) != 0)
+	if (line->is_missing && (line->flags & LINE_NONEXISTENT) != 0)
 		add_attribute(b, &is_first, STR("\\NonExistent"));
-	else if (is_missing || line->is_noselect)
+	else if (line->is_missing || line->is_noselect)
 		add_attribute(b, &is_first, STR("\\Noselect"));
-	if ((line->flags & LINE_SUBSCRIBED) != 0 && m != NULL && m->is_subscribed)
+	if ((line->flags & LINE_SUBSCRIBED) != 0 && line->is_subscribed)
 		add_attribute(b, &is_first, STR("\\Subscribed"));
-	if (m != NULL)
-		add_attribute(b, &is_first, m->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
+	if (!line->is_children_unknown)
+		add_attribute(b, &is_first, line->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
 	if (line->kind == LIST_KIND_XLIST && str_eq(line->name, STR("INBOX")))
 		add_attribute(b, &is_first, STR("\\Inbox"));
-	for (size_t i = 0; m != NULL && i < ARRAY_LEN(uses); i++) {
-		if ((m->special_use & uses[i].bit) != 0)
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+		if ((line->special_use & uses[i].bit) != 0)
 			add_attribute(b, &is_first, line->kind == LIST_KIND_XLIST ? uses[i].xlist : uses[i].name);
 	}
 	reply_list_close(b);
@@ -93,12 +92,37 @@ list_reply_line(struct session *s, const struct list_line *line)
 	reply_end(b);
 }
 
-void
-list_reply_oldname(struct session *s, const struct mailbox_info *m, struct str spelt)
+static struct list_line
+line_of(struct session *s, struct arena *a, const struct target *t)
 {
-	const struct list_line line = {
-		.name = m->name, .mailbox = m, .flags = LINE_SUBSCRIBED | LINE_NONEXISTENT,
+	const struct mailbox_info *m = t->mailbox;
+	struct str name = target_full_name(a, t);
+	bool is_own = t->account == s->account;
+
+	return (struct list_line){
+		.name = name,
+		.flags = LINE_SUBSCRIBED | LINE_NONEXISTENT,
+		.special_use = is_own ? m->special_use : 0,
+		.is_missing = m->is_noselect,
+		.is_subscribed = is_own ? m->is_subscribed : target_is_subscribed(s, name),
+		/* Of others' mailboxes only LIST knows which of those below may be seen. */
+		.has_children = is_own && m->has_children,
+		.is_children_unknown = !is_own,
 	};
+}
+
+void
+list_reply_target(struct session *s, struct arena *a, const struct target *t)
+{
+	const struct list_line line = line_of(s, a, t);
+
+	list_reply_line(s, &line);
+}
+
+void
+list_reply_oldname(struct session *s, struct arena *a, const struct target *t, struct str spelt)
+{
+	const struct list_line line = line_of(s, a, t);
 	struct buf *b = session_out(s);
 
 	begin_line(s, b, &line);

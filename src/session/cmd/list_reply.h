@@ -2,7 +2,7 @@
 #ifndef SESSION_CMD_LIST_REPLY_H
 #define SESSION_CMD_LIST_REPLY_H
 
-#include "session/session.h"
+#include "session/target.h"
 
 enum list_kind { LIST_KIND_LIST, LIST_KIND_LSUB, LIST_KIND_XLIST };
 
@@ -14,15 +14,20 @@ enum list_line_flags {
 
 struct list_line {
 	struct str name;
-	const struct mailbox_info *mailbox;	/* NULL: only a level above others */
 	enum list_kind kind;
 	unsigned flags;
+	unsigned special_use;
+	bool is_missing;			/* no mailbox: only a level above others, or a subscription */
 	bool is_noselect;			/* LSUB: told for children only, whatever the mailbox is */
+	bool is_subscribed;
+	bool has_children, is_children_unknown;
 };
 
 void list_reply_line(struct session *s, const struct list_line *line);
-/** The line of a mailbox whose name the client spelt otherwise (RFC 9051 6.3.9.7). */
-void list_reply_oldname(struct session *s, const struct mailbox_info *m, struct str spelt);
+/** The line of a mailbox that is there, for clients of IMAP4rev2. */
+void list_reply_target(struct session *s, struct arena *a, const struct target *t);
+/** The same of one whose name the client spelt otherwise (RFC 9051 6.3.9.7). */
+void list_reply_oldname(struct session *s, struct arena *a, const struct target *t, struct str spelt);
 /** The line that tells the separator: LIST "" "". */
 void list_reply_root(struct session *s, enum list_kind kind);
 /** The USE_… bit of a special-use attribute, any case; 0 when it is none. */

@@ -17,17 +17,22 @@ mailbox_arg_scan(struct imap_scan *in, struct mailbox_arg *out)
 	return true;
 }
 
-void
-mailbox_arg_tell(struct session *s, const struct mailbox_arg *arg, const struct snapshot *after)
+bool
+mailbox_arg_is_canonical(const struct mailbox_arg *arg, const struct target *t)
 {
-	const struct mailbox_info *m;
-
 	/* Case of INBOX is no normalisation: all its spellings are one name (5.1). */
-	if ((s->enabled & ENABLED_IMAP4REV2) == 0 || str_eq_nocase(arg->name, arg->spelt))
-		return;
-	m = snapshot_mailbox(after, arg->name);
-	if (m != NULL)
-		list_reply_oldname(s, m, arg->spelt);
+	return str_eq_nocase(arg->name, arg->spelt) && str_starts(arg->name, t->name.prefix);
+}
+
+void
+mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *arg, const struct target *t,
+    const struct snapshot *after)
+{
+	struct target now = *t;
+
+	now.mailbox = snapshot_mailbox(after, t->name.local);
+	if ((s->enabled & ENABLED_IMAP4REV2) != 0 && now.mailbox != NULL && !mailbox_arg_is_canonical(arg, t))
+		list_reply_oldname(s, a, &now, arg->spelt);
 }
 
 struct str

@@ -5,7 +5,7 @@
 #ifndef SESSION_CMD_MAILBOX_NAME_H
 #define SESSION_CMD_MAILBOX_NAME_H
 
-#include "session/session.h"
+#include "session/target.h"
 
 struct mailbox_arg {
 	struct str name;	/* as the store knows it */
@@ -14,8 +14,11 @@ struct mailbox_arg {
 
 /** Scans a mailbox. */
 must_use bool mailbox_arg_scan(struct imap_scan *in, struct mailbox_arg *out);
+/** Whether the client wrote it as the server does. */
+bool mailbox_arg_is_canonical(const struct mailbox_arg *arg, const struct target *t);
 /** Tells IMAP4rev2 clients when the name was normalised. after: a snapshot that has the mailbox. */
-void mailbox_arg_tell(struct session *s, const struct mailbox_arg *arg, const struct snapshot *after);
+void mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *arg, const struct target *t,
+    const struct snapshot *after);
 /** "MAILBOXID (F…)" for a tagged reply (RFC 8474 4.1), or STR_NONE when the snapshot has no such mailbox. */
 struct str mailbox_id_code(struct arena *a, const struct snapshot *snapshot, struct str name);
 

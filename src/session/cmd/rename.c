@@ -18,18 +18,43 @@ rename_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 }
 
 static enum err
-rename_run(struct session *s, struct command *c)
+rename_target(struct session *s, struct command *c, struct rename_ctx *x, const struct target *from, const struct target *to)
 {
-	struct rename_ctx *x = c->ctx;
 	struct snapshot *after;
-	enum err e = mailbox_rename(s->account, x->from.name, x->to.name, session_waiter(s), &after);
+	enum err e = target_check(from, RIGHT_X);
 
+	if (e == ERR_OK || e == ERR_NOSELECT)
+		e = target_check_new(s, to);
+	if (e != ERR_OK)
+		return e;
+	if (from->account != to->account) {
+		c->text = STR("A mailbox stays in its account; make one there and move the messages.");
+		return ERR_CANNOT;
+	}
+	e = mailbox_rename(from->account, from->name.local, to->name.local, session_waiter(s), &after);
 	if (e == ERR_CANNOT)
 		c->text = STR("A mailbox can't be moved below itself.");
 	if (e == ERR_OK) {
-		mailbox_arg_tell(s, &x->to, after);
+		mailbox_arg_tell(s, c->arena, &x->to, to, after);
 		session_committed(s, after);
 	}
+	return e;
+}
+
+static enum err
+rename_run(struct session *s, struct command *c)
+{
+	struct rename_ctx *x = c->ctx;
+	struct target from, to = { 0 };
+	enum err e = target_open(s, c->arena, x->from.name, &from);
+
+	if (e != ERR_OK)
+		return e;
+	e = target_open(s, c->arena, x->to.name, &to);
+	if (e == ERR_OK)
+		e = rename_target(s, c, x, &from, &to);
+	target_close(&to);
+	target_close(&from);
 	return e;
 }
 
@@ -38,7 +63,7 @@ const struct imap_command cmd_rename = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox SP mailbox",
-	.spec = "RFC 9051 6.3.6",
+	.spec = "RFC 9051 6.3.6, RFC 4314 4",
 	.summary = "Rename a mailbox and what is below it.",
 	.ctx_size = sizeof(struct rename_ctx),
 	.parse = rename_parse,

@@ -21,7 +21,7 @@ struct select_ctx {
 	struct imap_select args;
 	struct mailbox_arg mailbox;
 	enum select_step step;
-	struct snapshot *snapshot;
+	struct target target;
 	struct view *view;		/* until it is the session's */
 	bool is_resync;			/* QRESYNC with the right UIDVALIDITY */
 	struct rangeset *vanished;
@@ -65,26 +65,36 @@ static enum err
 begin(struct session *s, struct select_ctx *x)
 {
 	if (s->view != NULL) {
-		session_select(s, NULL);
+		session_select(s, NULL, 0);
 		session_untagged(s, "OK", STR("CLOSED"), STR("The previous mailbox is closed."));
 	}
 	/* Both are CONDSTORE enabling commands (RFC 7162 3.1.8, 3.2.5). */
 	if (x->args.is_condstore || x->args.is_qresync)
 		session_enable_condstore(s);
-	x->snapshot = session_snapshot(s);
 	x->step = STEP_OPEN;
 	return ERR_OK;
 }
 
-static enum err
-open_view(struct session *s, struct select_ctx *x)
+/* Who may neither insert, expunge nor change a flag reads only (RFC 4314 5.2). */
+static enum view_access
+access_of(const struct select_ctx *x)
 {
-	const struct mailbox_info *m = snapshot_mailbox(x->snapshot, x->args.mailbox);
-	enum err e;
+	const unsigned writing = RIGHT_I | RIGHT_E | RIGHT_S | RIGHT_W | RIGHT_T;
 
-	if (m == NULL)
-		return ERR_NOTFOUND;
-	e = view_open(x->snapshot, m->id, x->access, session_waiter(s), &x->view);
+	return (x->target.rights & writing) == 0 ? VIEW_READ_ONLY : x->access;
+}
+
+static enum err
+open_view(struct session *s, struct command *c, struct select_ctx *x)
+{
+	enum err e = ERR_OK;
+
+	if (x->target.name.user.p == NULL)
+		e = target_open(s, c->arena, x->args.mailbox, &x->target);
+	if (e == ERR_OK)
+		e = target_check(&x->target, RIGHT_R);
+	if (e == ERR_OK)
+		e = view_open(x->target.snapshot, x->target.mailbox->id, access_of(x), session_waiter(s), &x->view);
 	if (e != ERR_OK)
 		return e;
 	x->is_resync = x->args.is_qresync && x->args.uidvalidity == view_mailbox(x->view)->uidvalidity;
@@ -119,13 +129,12 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	reply_code(s, "UIDVALIDITY", m->uidvalidity, "UIDs are valid.");
 	reply_code(s, "UIDNEXT", m->uidnext, "The next UID.");
 	reply_code(s, "HIGHESTMODSEQ", view_highestmodseq(s->view), "The highest modseq.");
-	session_untagged(s, "OK", mailbox_id_code(c->arena, x->snapshot, m->name), STR("The mailbox's id."));
+	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name), STR("The mailbox's id."));
 	if (is_rev2) {
-		if (str_eq_nocase(x->mailbox.name, x->mailbox.spelt))
-			list_reply_line(s, &(struct list_line){ .name = m->name, .mailbox = m,
-			    .flags = LINE_SUBSCRIBED | LINE_NONEXISTENT });
+		if (mailbox_arg_is_canonical(&x->mailbox, &x->target))
+			list_reply_target(s, c->arena, &x->target);
 		else
-			list_reply_oldname(s, m, x->mailbox.spelt);
+			list_reply_oldname(s, c->arena, &x->target, x->mailbox.spelt);
 	}
 }
 
@@ -140,7 +149,7 @@ find_vanished(struct session *s, struct command *c, struct select_ctx *x)
 		if (e != ERR_OK)
 			return e;
 	}
-	session_select(s, x->view);
+	session_select(s, x->view, x->target.rights);
 	x->view = NULL;
 	reply_mailbox_data(s, c, x);
 	if (x->vanished != NULL && !rangeset_is_empty(x->vanished)) {
@@ -184,7 +193,7 @@ select_run(struct session *s, struct command *c)
 	if (x->step == STEP_BEGIN)
 		e = begin(s, x);
 	if (e == ERR_OK && x->step == STEP_OPEN)
-		e = open_view(s, x);
+		e = open_view(s, c, x);
 	if (e == ERR_OK && x->step == STEP_VANISHED)
 		e = find_vanished(s, c, x);
 	if (e == ERR_OK)
@@ -201,8 +210,7 @@ select_done(unused_arg struct session *s, struct command *c)
 
 	imap_select_done(&x->args);
 	view_close(x->view);
-	if (x->snapshot != NULL)
-		snapshot_unref(x->snapshot);
+	target_close(&x->target);
 }
 
 const struct imap_command cmd_select = {
@@ -211,7 +219,7 @@ const struct imap_command cmd_select = {
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox [SP (CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
-	.spec = "RFC 9051 6.3.2, RFC 7162 3.1.8 and 3.2.5",
+	.spec = "RFC 9051 6.3.2, RFC 4314 4 and 5.2, RFC 7162 3.1.8 and 3.2.5",
 	.summary = "Open a mailbox.",
 	.ctx_size = sizeof(struct select_ctx),
 	.parse = select_parse,
@@ -225,7 +233,7 @@ const struct imap_command cmd_examine = {
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox [SP (CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
-	.spec = "RFC 9051 6.3.3",
+	.spec = "RFC 9051 6.3.3, RFC 4314 4",
 	.summary = "Open a mailbox to read only.",
 	.ctx_size = sizeof(struct select_ctx),
 	.parse = examine_parse,

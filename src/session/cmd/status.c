@@ -2,6 +2,7 @@
 #include "session/cmd/commands.h"
 
 #include "session/cmd/status_reply.h"
+#include "session/target.h"
 
 struct status_ctx {
 	struct str name;
@@ -23,17 +24,19 @@ static enum err
 status_run(struct session *s, struct command *c)
 {
 	struct status_ctx *x = c->ctx;
-	struct snapshot *snapshot = session_snapshot(s);
-	const struct mailbox_info *m = snapshot_mailbox(snapshot, x->name);
-	enum err e = m == NULL ? ERR_NOTFOUND : m->is_noselect ? ERR_NOSELECT : ERR_OK;
+	struct target t;
+	enum err e = target_open(s, c->arena, x->name, &t);
 
+	if (e != ERR_OK)
+		return e;
+	e = target_check(&t, RIGHT_R);
 	if (e == ERR_OK) {
 		/* It is a CONDSTORE enabling command (RFC 7162 3.1). */
 		if ((x->items & STATUS_HIGHESTMODSEQ) != 0)
 			session_enable_condstore(s);
-		status_reply(s, m, x->items);
+		status_reply(s, target_full_name(c->arena, &t), t.mailbox, x->items);
 	}
-	snapshot_unref(snapshot);
+	target_close(&t);
 	return e;
 }
 
@@ -42,7 +45,7 @@ const struct imap_command cmd_status = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox SP (items)",
-	.spec = "RFC 9051 6.3.11, RFC 7162, RFC 7889, RFC 8438, RFC 8474",
+	.spec = "RFC 9051 6.3.11, RFC 4314 4, RFC 7162, RFC 7889, RFC 8438, RFC 8474",
 	.summary = "Tell the numbers of a mailbox.",
 	.ctx_size = sizeof(struct status_ctx),
 	.parse = status_parse,

@@ -12,7 +12,9 @@ recent_count(const struct mailbox_info *m)
 static uint64_t
 highestmodseq(const struct session *s, const struct mailbox_info *m)
 {
-	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v)
+	/* Ids are an account's own; uidvalidity, nearly always, tells the rest. */
+	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v &&
+	    view_mailbox(s->view)->uidvalidity == m->uidvalidity && view_mailbox(s->view)->name.n == m->name.n)
 		return MIN(m->highestmodseq, view_highestmodseq(s->view));
 	return m->highestmodseq;
 }
@@ -60,14 +62,14 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsign
 }
 
 void
-status_reply(struct session *s, const struct mailbox_info *m, unsigned items)
+status_reply(struct session *s, struct str name, const struct mailbox_info *m, unsigned items)
 {
 	struct buf *b = session_out(s);
 	bool is_first;
 
 	reply_untagged(b);
 	buf_lit(b, "STATUS ");
-	reply_mailbox(b, m->name, session_form(s));
+	reply_mailbox(b, name, session_form(s));
 	buf_chr(b, ' ');
 	reply_list_open(b, &is_first);
 	for (unsigned item = 1; item != 0 && item <= items; item <<= 1) {

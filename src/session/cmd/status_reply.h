@@ -6,6 +6,6 @@
 #include "session/session.h"
 
 /** items: enum imap_status_att bits. */
-void status_reply(struct session *s, const struct mailbox_info *m, unsigned items);
+void status_reply(struct session *s, struct str name, const struct mailbox_info *m, unsigned items);
 
 #endif

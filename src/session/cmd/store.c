@@ -9,6 +9,7 @@
 
 #include "session/cmd/commands.h"
 #include "session/cmd/message_set.h"
+#include "session/flag_lists.h"
 
 enum store_step { STEP_CATCH_UP, STEP_CHANGE, STEP_TELL_SAME };
 
@@ -47,7 +48,7 @@ catch_up(struct session *s, struct store_ctx *x)
 	enum err e;
 
 	if (x->args.is_silent) {
-		now = session_snapshot(s);
+		now = session_snapshot_of(s, view_account(s->view));
 		x->version = snapshot_version(now);
 		snapshot_unref(now);
 		e = session_tell(s, TELL_NO_EXPUNGE);
@@ -82,6 +83,8 @@ change(struct session *s, struct store_ctx *x)
 		.keyword_count = (uint32_t)x->args.flags.n_keywords,
 		.has_unchangedsince = x->args.has_unchangedsince,
 		.unchangedsince = x->args.unchangedsince,
+		.fixed = (uint16_t)(FLAGS_STORABLE & ~changeable_flags(s->rights)),
+		.keeps_keywords = (s->rights & RIGHT_W) == 0,
 	};
 
 	while (x->cursor != UINT32_MAX) {
@@ -139,12 +142,30 @@ modified_code(struct session *s, struct command *c, const struct rangeset *uids)
 	return arena_str(c->arena, buf_str(&b));
 }
 
+/*
+ * Whether the rights allow anything of what is asked for: if they do, the rest is passed over in silence (RFC 4314 4). To take all
+ * flags away names every flag.
+ */
+static bool
+may_change_some(const struct session *s, const struct imap_store *args)
+{
+	unsigned may = changeable_flags(s->rights);
+
+	if (args->mode == STORE_REPLACE && args->flags.system == 0 && args->flags.n_keywords == 0)
+		return may != 0;
+	if (args->flags.system == 0 && args->flags.n_keywords == 0)
+		return true;
+	return (args->flags.system & may) != 0 || (args->flags.n_keywords != 0 && (s->rights & RIGHT_W) != 0);
+}
+
 static enum err
 store_run(struct session *s, struct command *c)
 {
 	struct store_ctx *x = c->ctx;
 	enum err e = ERR_OK;
 
+	if (!view_is_gone(s->view) && !may_change_some(s, &x->args))
+		return ERR_NOPERM;
 	if (x->args.has_unchangedsince)
 		session_enable_condstore(s);
 	if (x->step == STEP_CATCH_UP)
@@ -180,7 +201,7 @@ const struct imap_command cmd_store = {
 	.flags = USES_SEQS | WRITES,
 	.capability = CAP_IMAP4REV1,
 	.args = "sequence-set SP [(UNCHANGEDSINCE modseq) SP] [+|-]FLAGS[.SILENT] SP flags",
-	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 7162 3.1.3",
+	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 7162 3.1.3",
 	.summary = "Change flags of messages.",
 	.ctx_size = sizeof(struct store_ctx),
 	.parse = store_parse,

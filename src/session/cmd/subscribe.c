@@ -21,8 +21,15 @@ static enum err
 set_subscription(struct session *s, struct command *c, bool is_subscribed)
 {
 	struct subscribe_ctx *x = c->ctx;
+	struct target_name name = target_name_of(s, c->arena, x->mailbox.name);
 	struct snapshot *after;
-	enum err e = mailbox_subscribe(s->account, x->mailbox.name, is_subscribed, session_waiter(s), &after);
+	struct str full = x->mailbox.name;
+	enum err e;
+
+	/* Others' mailboxes are subscribed to by their full name, in the spelling that LIST tells. */
+	if (name.space == SPACE_OTHER || name.space == SPACE_SHARED)
+		full = arena_printf(c->arena, "%.*s%.*s", STR_F(name.prefix), STR_F(name.local));
+	e = mailbox_subscribe(s->account, full, is_subscribed, session_waiter(s), &after);
 
 	if (e == ERR_OK)
 		session_committed(s, after);

@@ -12,7 +12,7 @@ unselect_parse(unused_arg struct session *s, unused_arg struct command *c, struc
 static enum err
 unselect_run(struct session *s, unused_arg struct command *c)
 {
-	session_select(s, NULL);
+	session_select(s, NULL, 0);
 	return ERR_OK;
 }
 
