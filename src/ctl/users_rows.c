@@ -1,4 +1,4 @@
-/* users_rows.c - see users_rows.h. A row: name, password, SCRAM verifiers (texts), disabled, created, changed (numbers). */
+/* users_rows.c - see users_rows.h. A row: name, password, SCRAM verifiers, groups (texts), disabled, created, changed (numbers). */
 #include "ctl/users_rows.h"
 
 #include "backup/pack.h"
@@ -22,6 +22,7 @@ add_row(void *arg, const struct user_row *row)
 	wire_str(out, row->password);
 	for (unsigned i = 0; i < SCRAM_HASHES; i++)
 		wire_str(out, row->scram[i]);
+	wire_str(out, row->groups);
 	wire_u64(out, row->is_disabled);
 	wire_u64(out, (uint64_t)row->created_ms);
 	wire_u64(out, (uint64_t)row->changed_ms);
@@ -40,7 +41,7 @@ take_row(struct str *rest, struct user_row *out)
 		if (!wire_take_str(rest, &out->scram[i]))
 			return false;
 	}
-	if (!wire_take_u64(rest, &disabled) || !wire_take_u64(rest, &created) || !wire_take_u64(rest, &changed))
+	if (!wire_take_str(rest, &out->groups) || !wire_take_u64(rest, &disabled) || !wire_take_u64(rest, &created) || !wire_take_u64(rest, &changed))
 		return false;
 	out->is_disabled = disabled != 0;
 	out->created_ms = (int64_t)created;
