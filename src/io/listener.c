@@ -5,15 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
 	ACCEPT_BUDGET = 32,		/* connections a turn */
 	ACCEPT_PAUSE_MS = 100,		/* when descriptors or memory are out */
+	TOLD_MS = 10000,		/* that they are out is told once in that time */
+	RESERVE_MAX = 768,		/* descriptors that connections leave for the store's files, or a quarter */
 };
 
 struct listener {
@@ -21,6 +25,8 @@ struct listener {
 	size_t loop_count, next;
 	struct loop_fd fd;
 	struct loop_timer pause;
+	int fd_end;			/* connections have descriptors below */
+	int64_t told_ms;		/* when we told last that descriptors are out; 0: never */
 	struct prefix_limit *limit;
 	const struct listener_ops *ops;
 	void *ctx;
@@ -101,6 +107,9 @@ accept_failed(struct listener *ln, int errno_code)
 	case ENOMEM:
 		loop_fd_off(&ln->fd);
 		loop_timer_set(ln->loops[0], &ln->pause, ACCEPT_PAUSE_MS);
+		if (ln->told_ms != 0 && loop_now_ms(ln->loops[0]) - ln->told_ms < TOLD_MS)
+			break;
+		ln->told_ms = loop_now_ms(ln->loops[0]);
 		refuse(ln, &nobody, errno_code);
 		break;
 	default:	/* EAGAIN, or the one connection died before we came */
@@ -122,6 +131,11 @@ accept_ready(struct loop_fd *f)
 			accept_failed(ln, errno);
 			return;
 		}
+		if (fd >= ln->fd_end) {
+			close(fd);
+			accept_failed(ln, EMFILE);
+			return;
+		}
 		if (!prefix_enter(ln->limit, &peer)) {
 			close(fd);
 			refuse(ln, &peer, 0);
@@ -136,6 +150,17 @@ accept_ready(struct loop_fd *f)
 	}
 }
 
+/* The system gives the lowest number that is free: one near the limit means that few are left. */
+static int
+descriptors_for_connections(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)(rl.rlim_cur - MIN(rl.rlim_cur / 4, (rlim_t)RESERVE_MAX));
+}
+
 struct listener *
 listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefix_limit *limit,
 	const struct listener_ops *ops, void *ctx)
@@ -147,6 +172,7 @@ listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefi
 	ln->loops = loops;
 	ln->loop_count = loop_count;
 	ln->limit = limit;
+	ln->fd_end = descriptors_for_connections();
 	ln->ops = ops;
 	ln->ctx = ctx;
 	atomic_init(&ln->refs, 1);

@@ -2,7 +2,8 @@
  * listener.h - accepts connections from a listening socket and deals them out to the loops in turn.
  *
  * One loop accepts, a few at a time so that its own connections are served too; each connection then belongs to one loop
- * for life. Out of descriptors: accepting pauses for a moment instead of spinning.
+ * for life. Out of descriptors: accepting pauses for a moment instead of spinning; the last ones are left for others, so that
+ * those who are connected go on.
  */
 #ifndef IO_LISTENER_H
 #define IO_LISTENER_H
@@ -18,7 +19,8 @@ struct listener_ops {
 	/* A connection, on the loop it belongs to from now on; fd is non-blocking and close-on-exec, and the callee's. The
 	 * callee also owns the place in `limit` (prefix_leave() when it is logged in or ends). */
 	void (*accepted)(void *ctx, struct loop *loop, int fd, const struct io_addr *peer);
-	/* Optional: a connection was refused (over the limit), or accepting failed with errno_code (0: refused). */
+	/* Optional: a connection was refused (over the limit), or accepting failed with errno_code (0: refused).
+	 * Being out of descriptors is told once in ten seconds. */
 	void (*refused)(void *ctx, const struct io_addr *peer, int errno_code);
 };
 

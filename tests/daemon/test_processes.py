@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -414,3 +415,48 @@ def test_ten_deaths_raise_an_alarm(own):
     # The other processes are not punished for it.
     assert seconds_until_served(server, 'auth') < 10
     login_soon(server).close()
+
+
+def cpu_seconds(pid):
+    with open('/proc/%d/stat' % pid) as f:
+        fields = f.read().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_descriptors_exhausted(own):
+    """Promise 12: more clients than descriptors. Those who are in go on and the store finds its files, nothing spins while others wait,
+    one line says so, and accepting resumes when there is room."""
+    limit = 160
+    server = own('--set', 'connections_per_prefix=1000')
+    server.expect_errors = True
+    # The next mail process inherits it from the supervisor.
+    resource.prlimit(server.proc.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    server.kill_role('mail')
+    c = login_soon(server)
+    c.select()
+    pid = server.role_pid('mail')
+    waiting = []
+    while len(waiting) < 2 * limit:
+        s = socket.create_connection(server.imap, 10)
+        waiting.append(s)
+    wait_until(lambda: 'event=accept-failed' in server.log(), what='the line that says so')
+    before, started = cpu_seconds(pid), time.monotonic()
+    uid = c.append('Subject: x\r\n\r\n' + 'y' * 1000000 + '\r\n')
+    c.ok('NOOP')
+    assert c.uid_map() == {uid: 1}
+    c.ok('CREATE other')
+    c.ok('COPY 1 other')
+    # Two seconds in which nothing else happens: what is measured is the absence of work.
+    time.sleep(2)
+    used, passed = cpu_seconds(pid) - before, time.monotonic() - started
+    print('out of descriptors: %.2f s of CPU in %.1f s' % (used, passed))
+    assert used < passed / 2
+    assert server.log().count('event=accept-failed') <= 3
+    for s in waiting:
+        s.close()
+    again = login_soon(server, 'user2', 20)
+    again.append('Subject: z\r\n\r\nz\r\n')
+    again.close()
+    c.ok('NOOP')
+    assert server.role_pid('mail') == pid
+    c.close()
