@@ -166,7 +166,7 @@ read_input(struct stream *s)
 			s->has_layered_input = s->ssl != NULL || s->z != NULL;
 			break;
 		}
-		e = s->z != NULL ? deflate_read(s, s->z, p, max, &n) : stream_wire_read(s, p, max, &n);
+		e = stream_is_deflated(s) ? deflate_read(s, s->z, p, max, &n) : stream_wire_read(s, p, max, &n);
 		if (e != ERR_OK)
 			break;
 		s->in.n += n;
@@ -533,7 +533,24 @@ stream_start_deflate(struct stream *s)
 bool
 stream_is_deflated(const struct stream *s)
 {
-	return s->z != NULL;
+	return s->z != NULL && !deflate_is_over(s->z);
+}
+
+void
+stream_end_deflate(struct stream *s)
+{
+	struct str behind;
+
+	if (!stream_is_deflated(s))
+		return;
+	behind = deflate_end_input(s->z);
+	buf_str_add(&s->in, behind);
+	/* The end of the peer's DEFLATE stream was not that of the connection; that one is met again. */
+	s->is_eof = false;
+	queue_mark(s, SEG_DEFLATE_END);
+	stream_flush(s);
+	update_reading(s);
+	stream_post(s);
 }
 
 struct stream_stats

@@ -119,6 +119,11 @@ SSL *stream_ssl(const struct stream *s);
  */
 must_use enum err stream_start_deflate(struct stream *s);
 bool stream_is_deflated(const struct stream *s);
+/**
+ * Ends DEFLATE in both directions (RFC 8437 4.1): what is queued by now is sent compressed, what follows as it is, and so is what
+ * comes in from here on. Bytes behind the end of the peer's DEFLATE stream, if it ended it, are input.
+ */
+void stream_end_deflate(struct stream *s);
 
 /** Sends what is queued (waiting for gates too), ends the layers and the connection properly, then calls closed(). When
  *  nothing moves for a few seconds it gives up. Nothing else is called meanwhile, except gate_failed(). */

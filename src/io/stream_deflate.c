@@ -41,6 +41,7 @@ struct stream_deflate {
 	struct buf dictionary;		/* of the inflater while it is NULL */
 	bool is_sending, has_ended;
 	bool is_in_full;		/* the inflater may hold more than it had room to give */
+	bool is_over;			/* deflate_end_input() was called */
 };
 
 static void *
@@ -235,6 +236,20 @@ start_in(struct stream_deflate *z)
 	buf_done(&z->dictionary);
 	z->dictionary = BUF_MAX(DICTIONARY_MAX);
 	return ok;
+}
+
+struct str
+deflate_end_input(struct stream_deflate *z)
+{
+	z->is_over = true;
+	z->is_in_full = false;
+	return z->has_ended && z->raw.n > z->raw_at ? str_make(z->raw.p + z->raw_at, z->raw.n - z->raw_at) : STR_NONE;
+}
+
+bool
+deflate_is_over(const struct stream_deflate *z)
+{
+	return z->is_over;
 }
 
 bool

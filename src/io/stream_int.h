@@ -7,7 +7,7 @@
 /* One piece of the output queue. */
 struct segment {
 	struct segment *next;
-	enum { SEG_BYTES, SEG_REF, SEG_GATE, SEG_TLS, SEG_DEFLATE } kind;
+	enum { SEG_BYTES, SEG_REF, SEG_GATE, SEG_TLS, SEG_DEFLATE, SEG_DEFLATE_END } kind;
 	size_t sent;			/* of its bytes */
 	union {
 		struct buf own;		/* SEG_BYTES */
@@ -101,6 +101,9 @@ void deflate_wire_sent(struct stream_deflate *z, size_t n);
 enum err deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out);
 /** True when bytes wait inside that no event of the socket will announce. */
 bool deflate_has_input(const struct stream_deflate *z);
+/** Nothing more is inflated; what was received behind the end of the peer's stream. Valid until deflate_free(). */
+struct str deflate_end_input(struct stream_deflate *z);
+bool deflate_is_over(const struct stream_deflate *z);
 /** Owns neither a deflater nor an inflater at the moment. */
 bool deflate_is_resting(const struct stream_deflate *z);
 

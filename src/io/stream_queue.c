@@ -70,6 +70,7 @@ segment_free(struct segment *seg)
 		break;
 	case SEG_TLS:
 	case SEG_DEFLATE:
+	case SEG_DEFLATE_END:
 		break;
 	}
 	free(seg);
@@ -450,6 +451,12 @@ queue_flush(struct stream *s)
 		case SEG_DEFLATE:
 			pop_head(s);
 			deflate_start_output(s->z);
+			break;
+		case SEG_DEFLATE_END:
+			/* All before it has been sent: only then does the flush come here. */
+			pop_head(s);
+			deflate_free(s->z);
+			s->z = NULL;
 			break;
 		}
 	}

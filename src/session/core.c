@@ -467,6 +467,28 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	server_session_changed(s->server, k);
 }
 
+void
+session_logged_out(struct session *s)
+{
+	struct session_core *k = core_of(s);
+
+	session_select(s, NULL);
+	if (s->own != NULL)
+		snapshot_unref(s->own);
+	s->own = NULL;
+	account_unref(s->account);
+	s->account = NULL;
+	free((char *)s->user.p);
+	s->user = STR_NONE;
+	s->enabled = 0;
+	stream_end_deflate(s->stream);
+	imap_framer_init(&k->framer, &limits_before);
+	stream_set_input_max(s->stream, limits_before.command_max + 1024);
+	k->last_input_ms = loop_now_ms(k->loop);
+	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->login_timeout_ms);
+	server_session_changed(s->server, k);
+}
+
 /* ---- life ---- */
 
 static void

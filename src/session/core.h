@@ -101,6 +101,11 @@ void session_end(struct session *s, const char *reason);
 void session_forget_client_id(struct session *s);
 /** A login has succeeded: takes over account; the limits of logged-in clients apply from now on. */
 void session_logged_in(struct session *s, struct str user, struct account *account);
+/**
+ * The session is as before login, but for TLS and what the client said of itself (RFC 8437 3): no mailbox, nothing enabled, nothing
+ * saved, no compression. Gates in the output stay.
+ */
+void session_logged_out(struct session *s);
 /** Runs the current command again, in the next turn. Loop thread. */
 void session_wake(struct session *s);
 /**
