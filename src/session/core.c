@@ -467,19 +467,29 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	server_session_changed(s->server, k);
 }
 
+/* Lets go of all that the session has of its account, the selected mailbox first. */
+static void
+account_leave(struct session *s)
+{
+	session_select(s, NULL, 0);
+	if (s->own != NULL)
+		snapshot_unref(s->own);
+	s->own = NULL;
+	foreign_free(s);
+	if (s->account != NULL)
+		account_unref(s->account);
+	s->account = NULL;
+	free((char *)s->user.p);
+	s->user = STR_NONE;
+}
+
 void
 session_logged_out(struct session *s)
 {
 	struct session_core *k = core_of(s);
 
-	session_select(s, NULL);
-	if (s->own != NULL)
-		snapshot_unref(s->own);
-	s->own = NULL;
-	account_unref(s->account);
-	s->account = NULL;
-	free((char *)s->user.p);
-	s->user = STR_NONE;
+	account_leave(s);
+	s->is_operator = false;
 	s->enabled = 0;
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
@@ -650,16 +660,8 @@ session_free(struct session *s)
 	loop_share_cancel(k->loop, &k->share);
 	loop_timer_cancel(k->loop, &k->timer);
 	stream_free(s->stream);
-	view_close(s->view);
-	rangeset_done(&s->saved);
-	rangeset_done(&s->silenced);
-	if (s->own != NULL)
-		snapshot_unref(s->own);
-	foreign_free(s);
-	if (s->account != NULL)
-		account_unref(s->account);
+	account_leave(s);
 	buf_done(&k->out);
-	free((char *)s->user.p);
 	free((char *)k->client_id.p);
 	free(k);
 }
