@@ -31,8 +31,11 @@ struct store {
 	struct hash by_user;		/* struct account */
 	struct list accounts;		/* struct account.in_store */
 	size_t account_count;
-	struct waitlist opened;		/* woken when a look-up, a load or a creation has gone on */
-	struct account *numbering;	/* who changes ACCOUNT_SYSTEM at the moment: one at a time */
+	struct waitlist numbered;	/* woken when accounts may be numbered again */
+	struct account *numbering;	/* who asks the directory for its version and the next id */
+	bool is_directory_known;	/* then these are what the next account is made on: they run ahead of the engine */
+	uint64_t directory_version, directory_next;
+	uint32_t creating;		/* commits of new accounts on their way */
 	struct buf sweep_from;		/* store_tick()'s own: where in the directory it goes on */
 	_Atomic(uint64_t) tree_bytes;	/* pages in memory, about */
 	_Atomic(uint64_t) damaged;	/* mailboxes whose pages did not add up when they were loaded */
@@ -81,7 +84,7 @@ struct account {
 	struct recent *recents;		/* \Recent claims; by mailbox, unsorted */
 	size_t recent_count;
 	struct waitlist durables;	/* woken when `durable` moves or versions fail */
-	struct waitlist loaded;		/* woken when a load has ended */
+	struct waitlist loaded;		/* woken when a load, or a step of its opening, has ended */
 };
 
 /* Versions first..last. */
@@ -222,8 +225,11 @@ void account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidn
 void store_discard(struct store *s);
 /** A deleted account is not found any more; who holds it keeps it. */
 void store_forget(struct store *s, struct account *a);
+/** Takes an account out of memory again that nobody uses, if it can be. */
+void store_let_go(struct store *s, struct str user);
 /** Whether it is in memory. */
 bool store_has_account(struct store *s, struct account_id id);
+bool store_has_user(struct store *s, struct str user);
 
 /* ---- the account (account.c) -------------------------------------------------------------------------------------- */
 

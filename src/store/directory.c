@@ -11,7 +11,9 @@
 
 #include <stdlib.h>
 
-enum { EACH_ROWS = 1000, PURGE_ROWS = 500, SWEEP_ACCOUNTS = 50 };
+enum { EACH_ROWS = 1000, PURGE_ROWS = 500, SWEEP_ACCOUNTS = 100, SWEEP_ROUNDS = 20 };
+
+static const int64_t SWEEP_US = 5000000;
 
 enum err
 store_accounts_each(struct store *s, store_each_fn *fn, void *ctx)
@@ -226,8 +228,9 @@ open_now(struct store *s, struct str user, struct account **out)
 	return e;
 }
 
-void
-directory_sweep(struct store *s)
+/* Visits the next accounts; false when the directory has been gone through. */
+static bool
+sweep_round(struct store *s)
 {
 	struct kv_range range = { .kind = KV_ROW, .to = STR("V"), .limit = SWEEP_ACCOUNTS };
 	struct kv_rows *rows = NULL;
@@ -236,20 +239,38 @@ directory_sweep(struct store *s)
 		buf_c(&s->sweep_from, "U");
 	range.from = buf_str(&s->sweep_from);
 	if (kv_load_now(s->o.kv, ACCOUNT_SYSTEM, &range, 1, &rows) != ERR_OK)
-		return;
+		return false;
 	buf_clear(&s->sweep_from);
 	for (size_t i = 0; i < rows->ranges[0].count; i++) {
 		struct str key = rows->ranges[0].rows[i].key;
+		struct str user = str_sub(key, 1, key.n);
 		struct account *a = NULL;
+		bool was_open = store_has_user(s, user);
 
 		if (i + 1 == rows->ranges[0].count && rows->ranges[0].count == SWEEP_ACCOUNTS) {
 			buf_str_add(&s->sweep_from, key);
 			buf_chr(&s->sweep_from, 0);
 		}
-		if (open_now(s, str_sub(key, 1, key.n), &a) != ERR_OK)
+		if (open_now(s, user, &a) != ERR_OK)
 			continue;
 		retention_tick(a);
 		account_unref(a);
+		if (!was_open)
+			store_let_go(s, user);
 	}
 	kv_rows_free(rows);
+	return s->sweep_from.n != 0;
+}
+
+/* Up to 2,000 accounts a minute, so that the past of 100,000 goes within the hour in which it may. */
+void
+directory_sweep(struct store *s)
+{
+	struct clock *clock = s->o.clock;
+	int64_t end_us = clock->mono_us(clock) + SWEEP_US;
+
+	for (int i = 0; i < SWEEP_ROUNDS && clock->mono_us(clock) < end_us; i++) {
+		if (!sweep_round(s))
+			break;
+	}
 }

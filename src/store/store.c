@@ -3,6 +3,7 @@
  *
  *     FINDING ── its row in the directory ──▶ LOADING ── its rows ──────────────▶ READY
  *        └─ none ─▶ MISSING ─▶ NUMBERING ── an id ──▶ CREATING ── first commit ──▶ READY
+ *                          └── the next id is known ────▲
  *
  * Each step is begun by a caller of store_account_open() and ends in an engine's thread
  * (step_done), which wakes the callers; one of them takes the next step. What failed is told once
@@ -52,7 +53,7 @@ store_open(const struct store_options *o, struct store **out)
 	pthread_mutex_init(&s->lock, NULL);
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);
-	waitlist_init(&s->opened);
+	waitlist_init(&s->numbered);
 	s->sweep_from = BUF_MAX(USER_NAME_MAX + 2);
 	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
 	*out = s;
@@ -78,6 +79,17 @@ store_forget(struct store *s, struct account *a)
 }
 
 bool
+store_has_user(struct store *s, struct str user)
+{
+	bool has;
+
+	pthread_mutex_lock(&s->lock);
+	has = hash_find(&s->by_user, str_hash(user, 0), &user) != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+bool
 store_has_account(struct store *s, struct account_id id)
 {
 	bool has = false;
@@ -97,6 +109,20 @@ forget(struct store *s, struct account *a)
 	unfind(s, a);
 	list_remove(&a->in_store);
 	s->account_count--;
+}
+
+void
+store_let_go(struct store *s, struct str user)
+{
+	struct account *a;
+
+	pthread_mutex_lock(&s->lock);
+	a = hash_find(&s->by_user, str_hash(user, 0), &user);
+	if (a != NULL && a->state == ACCOUNT_READY && account_is_idle(a)) {
+		forget(s, a);
+		account_free(a);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 void
@@ -122,7 +148,7 @@ store_discard(struct store *s)
 	}
 	hash_done(&s->by_user);
 	buf_done(&s->sweep_from);
-	waitlist_done(&s->opened);
+	waitlist_done(&s->numbered);
 	message_cache_free(s->messages);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -164,8 +190,10 @@ step_done(void *ctx, enum err e, struct kv_rows *rows)
 	a->step_error = e;
 	a->step_rows = rows;
 	a->is_step_done = true;
+	waitlist_wake_all(&a->loaded);	/* with the lock, so that a is still there */
+	if (s->numbering == a)
+		waitlist_wake_all(&s->numbered);
 	pthread_mutex_unlock(&s->lock);
-	waitlist_wake_all(&s->opened);
 	atomic_fetch_sub(&s->commits, 1);
 }
 
@@ -227,11 +255,14 @@ created(void *ctx, enum err e)
 	struct store *s = a->store;
 
 	pthread_mutex_lock(&s->lock);
-	s->numbering = NULL;
+	if (e != ERR_OK)
+		s->is_directory_known = false;	/* and those that were built on it fail too */
 	a->step_error = e;
 	a->is_step_done = true;
+	waitlist_wake_all(&a->loaded);
+	if (--s->creating == 0)
+		waitlist_wake_all(&s->numbered);
 	pthread_mutex_unlock(&s->lock);
-	waitlist_wake_all(&s->opened);
 }
 
 static struct mailbox_state *
@@ -252,11 +283,12 @@ first_mailbox(struct commit *c, struct str name, uint32_t special_use)
 
 /*
  * The account gets an id and its mailboxes, in one commit with its row in the directory; s->lock
- * held.
+ * held. Commits of many new accounts may be on their way, each built on the one before.
  */
 static void
-create(struct store *s, struct account *a, uint64_t directory_version, uint64_t id)
+create(struct store *s, struct account *a)
 {
+	uint64_t directory_version = s->directory_version, id = s->directory_next;
 	static const struct { struct str name; uint32_t use;
 	} first[] = {
 		{ STR_INIT("INBOX"), 0 },
@@ -299,13 +331,15 @@ create(struct store *s, struct account *a, uint64_t directory_version, uint64_t 
 		a->state = ACCOUNT_CREATING;
 		a->is_step_done = false;
 		set.commits[0] = c;
+		s->creating++;
+		s->directory_version++;
+		s->directory_next++;
 		commit_publish(&set, NULL);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (e == ERR_OK)
 		return;
 	kv_txn_abort(t);
-	s->numbering = NULL;
 	break_account(a, e);
 }
 
@@ -365,12 +399,16 @@ numbered(struct store *s, struct account *a)
 	else if (rows->ranges[1].count != 0)
 		e = u64_row_decode(rows->ranges[1].rows[0].value, &id);
 	kv_rows_free(rows);
-	if (e == ERR_OK) {
-		create(s, a, version, id);
+	s->numbering = NULL;
+	waitlist_wake_all(&s->numbered);
+	if (e != ERR_OK) {
+		break_account(a, e);
 		return;
 	}
-	s->numbering = NULL;
-	break_account(a, e);
+	s->is_directory_known = true;
+	s->directory_version = version;
+	s->directory_next = id;
+	create(s, a);
 }
 
 /* Goes on with an account whose step is done; s->lock held. */
@@ -378,8 +416,10 @@ static void
 advance(struct store *s, struct account *a)
 {
 	if (a->step_error != ERR_OK) {
-		if (a->state == ACCOUNT_NUMBERING)
+		if (s->numbering == a) {
 			s->numbering = NULL;
+			waitlist_wake_all(&s->numbered);
+		}
 		break_account(a, a->step_error);
 		return;
 	}
@@ -426,6 +466,8 @@ open_step(
 		if (account_is_idle(a)) {
 			forget(s, a);
 			account_free(a);
+			if (e == ERR_CONFLICT)
+				return ERR_OK;	/* the commit it was built on has failed: again */
 		}
 		return e;
 	case ACCOUNT_MISSING:
@@ -438,8 +480,12 @@ open_step(
 			advance(s, s->numbering);	/* who began it may have gone away */
 			return ERR_OK;
 		}
-		if (s->numbering != NULL) {
-			waiter_wait(w, &s->opened);
+		if (s->is_directory_known) {
+			create(s, a);
+			return ERR_OK;
+		}
+		if (s->numbering != NULL || s->creating != 0) {
+			waiter_wait(w, &s->numbered);
 			return ERR_WAIT;
 		}
 		s->numbering = a;
@@ -450,7 +496,7 @@ open_step(
 	case ACCOUNT_NUMBERING:
 	case ACCOUNT_CREATING:
 		if (!a->is_step_done) {
-			waiter_wait(w, &s->opened);
+			waiter_wait(w, &a->loaded);
 			return ERR_WAIT;
 		}
 		advance(s, a);

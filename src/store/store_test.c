@@ -479,7 +479,71 @@ test_renames_inbox(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_creates_account), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
+enum { MANY = 40 };
+
+static void
+never_woken(unused_arg struct waiter *w)
+{
+}
+
+/* Opens all that are not yet open, once each. Returns how many have failed for good. */
+static unsigned
+open_many(struct fixture *f, struct account **accounts, struct waiter *waiters)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		char user[16];
+		enum err e;
+
+		if (accounts[i] != NULL)
+			continue;
+		snprintf(user, sizeof(user), "user%u", i);
+		e = store_account_open(f->store, str_c(user), ACCOUNT_CREATE, &waiters[i], &accounts[i]);
+		failed += e != ERR_OK && e != ERR_WAIT;
+	}
+	return failed;
+}
+
+/* Accounts that are made at the same time don't wait for each other; when one can't be made, the others are all the same. */
+static void
+test_creates_many_accounts(void)
+{
+	static const uint64_t fails_at[] = { 0, 1, 30, 41, 45, 60, 81 };
+
+	for (size_t n = 0; n < ARRAY_LEN(fails_at); n++) {
+		struct account *accounts[MANY] = { NULL };
+		struct waiter waiters[MANY];
+		struct fixture f;
+		unsigned rounds = 0;
+
+		fixture_init_seed(&f, true, n + 1);
+		for (unsigned i = 0; i < MANY; i++)
+			waiter_init(&waiters[i], never_woken);
+		CHECK_U64(open_many(&f, accounts, waiters), 0);
+		kv_memory_fail_at(f.kv, fails_at[n], ERR_FULL);
+		/* In turns: all ask, then everything that is on its way comes. */
+		for (bool is_open = false; !is_open && rounds < 50; rounds++) {
+			fixture_settle(&f);
+			open_many(&f, accounts, waiters);
+			is_open = true;
+			for (unsigned i = 0; i < MANY; i++)
+				is_open = is_open && accounts[i] != NULL;
+			for (unsigned i = 0; i < MANY; i++)
+				for (unsigned j = 0; is_open && j < i; j++)
+					CHECK(account_id(accounts[i]).v != account_id(accounts[j]).v);
+		}
+		CHECK(rounds < (fails_at[n] == 0 ? 8 : 20));
+		for (unsigned i = 0; i < MANY; i++) {
+			waiter_cancel(&waiters[i]);
+			if (accounts[i] != NULL)
+				account_unref(accounts[i]);
+		}
+		fixture_done(&f);
+	}
+}
+
+TEST_MAIN(TEST(test_creates_account), TEST(test_creates_many_accounts), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
     TEST(test_private_seen), TEST(test_copies_and_moves), TEST(test_copies_across_accounts),
     TEST(test_retention), TEST(test_deletes_account), TEST(test_mailboxes),
     TEST(test_renames_inbox))
