@@ -18,12 +18,15 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
 	CLOSE_MS = 5000,		/* for the peer to take some of the rest, and to end its side */
+	HURRY_MS = 10,			/* between two looks whether it has got all */
 	READ_CHUNK = 4096,		/* first read into an empty buffer */
 	READ_BUDGET = 128 * 1024,	/* a turn */
 };
@@ -246,7 +249,17 @@ static void
 set_close_timer(struct stream *s)
 {
 	s->close_mark = s->stats.wire_out_bytes;
-	loop_timer_set(s->loop, &s->close_timer, CLOSE_MS);
+	loop_timer_set(s->loop, &s->close_timer, s->is_hurried ? HURRY_MS : CLOSE_MS);
+}
+
+/* Nothing is under way in either direction: what the peer has not read yet stays readable when the socket is closed. */
+static bool
+is_delivered(struct stream *s)
+{
+	int unsent = 0, unread = 0;
+
+	return s->is_shut && ioctl(s->wfd.fd, SIOCOUTQ, &unsent) == 0 && unsent == 0 &&
+		ioctl(s->rfd.fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 /* A slow peer may take its time, as long as it takes something. */
@@ -255,7 +268,9 @@ close_fired(struct loop_timer *t)
 {
 	struct stream *s = container_of(t, struct stream, close_timer);
 
-	if (!s->is_shut && s->stats.wire_out_bytes != s->close_mark)
+	if (s->is_hurried && !is_delivered(s) && loop_now_ms(s->loop) < s->hurried_until_ms)
+		set_close_timer(s);
+	else if (!s->is_hurried && !s->is_shut && s->stats.wire_out_bytes != s->close_mark)
 		set_close_timer(s);
 	else
 		stream_fail(s, ERR_TIMEOUT);
@@ -290,6 +305,17 @@ stream_close(struct stream *s)
 	set_close_timer(s);
 	update_reading(s);
 	stream_post(s);
+}
+
+void
+stream_hurry(struct stream *s)
+{
+	if (s->end != ERR_OK || s->is_hurried)
+		return;
+	s->is_hurried = true;
+	s->hurried_until_ms = loop_now_ms(s->loop) + CLOSE_MS;
+	if (s->is_closing)
+		set_close_timer(s);
 }
 
 /* --- Telling --- */

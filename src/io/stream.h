@@ -128,6 +128,8 @@ void stream_end_deflate(struct stream *s);
 /** Sends what is queued (waiting for gates too), ends the layers and the connection properly, then calls closed(). When
  *  nothing moves for a few seconds it gives up. Nothing else is called meanwhile, except gate_failed(). */
 void stream_close(struct stream *s);
+/** Closing, or about to be: does not wait for the peer's end once the peer's system has all that was sent. */
+void stream_hurry(struct stream *s);
 
 struct stream_stats {
 	uint64_t in_bytes, out_bytes;			/* as the caller sees them */

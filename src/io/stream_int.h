@@ -64,6 +64,8 @@ struct stream {
 	bool has_layered_input;		/* OpenSSL or the inflater holds bytes that select can't see */
 	bool was_full, is_gate_failed;
 	struct stream_stats stats;
+	bool is_hurried;
+	int64_t hurried_until_ms;
 	uint64_t close_mark;		/* bytes sent when close_timer was set */
 };
 

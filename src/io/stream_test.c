@@ -720,7 +720,31 @@ test_input_is_bounded(void)
 	side_done(&x);
 }
 
-TEST_MAIN(TEST(test_echo_clear), TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
+/* A peer that keeps its side open is not waited for, but it does get all. */
+static void
+test_hurried_close(void)
+{
+	int64_t began_ms;
+	struct side x;
+	char bye[3];
+
+	side_init(&x, 0);
+	began_ms = loop_now_ms(x.loop);
+	stream_write(x.s, STR("BYE"));
+	stream_hurry(x.s);
+	stream_close(x.s);
+	for (int i = 0; i < 10; i++)
+		loop_turn(x.loop, true);
+	CHECK(!x.is_closed);	/* it has not read yet */
+	CHECK(peer_read_all(&x.peer, bye, sizeof(bye)) && memcmp(bye, "BYE", 3) == 0);
+	while (!x.is_closed)
+		loop_turn(x.loop, true);
+	CHECK(x.why == ERR_OK);
+	CHECK(loop_now_ms(x.loop) - began_ms < 5000);
+	side_done(&x);
+}
+
+TEST_MAIN(TEST(test_hurried_close), TEST(test_echo_clear), TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
 	TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails), TEST(test_slow_peer_gets_the_rest),
 	TEST(test_no_tls_with_bytes_behind), TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
 	TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded), TEST(test_broken_deflate),

@@ -408,6 +408,7 @@ lmtp_session_end(struct list *session)
 	struct lmtp_session *s = list_item(session, struct lmtp_session, in_shard);
 
 	s->is_stopping = true;
+	stream_hurry(s->stream);
 	if (s->waits == WAIT_DELIVERIES)
 		return;		/* answered first */
 	session_close(s, "421 4.3.2 The server is stopping");

@@ -351,6 +351,7 @@ bye_run(struct loop_task *t)
 	struct home *h = container_of(t, struct home, bye);
 
 	list_each(&h->sessions, k, struct session_core, in_server) {
+		stream_hurry(k->s.stream);
 		if (k->s.is_closing)
 			continue;
 		k->end_reason = "shutdown";

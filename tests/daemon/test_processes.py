@@ -460,3 +460,19 @@ def test_descriptors_exhausted(own):
     c.ok('NOOP')
     assert server.role_pid('mail') == pid
     c.close()
+
+
+def test_ends_without_waiting_for_clients(own):
+    """SIGTERM: clients that stay connected are told, and not waited for (the server would wait three seconds for them)."""
+    server = own()
+    socks = [socket.create_connection(addr) for addr in [server.imap] * 4 + [server.lmtp] * 2]
+    for s in socks:
+        assert s.recv(1000)
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 2.5
+    for s in socks:
+        answer = s.recv(1000)
+        assert answer.startswith((b'* BYE', b'421'))
+        assert s.recv(1000) == b''
+        s.close()
