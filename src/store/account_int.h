@@ -31,7 +31,7 @@ struct store {
 	struct hash by_user;		/* struct account */
 	struct list accounts;		/* struct account.in_store */
 	size_t account_count;
-	struct waitlist numbered;	/* woken when accounts may be numbered again */
+	struct waitlist opened;		/* woken when the directory was read, and when accounts may be numbered again */
 	struct account *numbering;	/* who asks the directory for its version and the next id */
 	bool is_directory_known;	/* then these are what the next account is made on: they run ahead of the engine */
 	uint64_t directory_version, directory_next;

@@ -411,7 +411,8 @@ take_back(struct account *a, struct commit *c)
 			q->is_failed = true;
 	}
 	a->latest = snapshot_ref(a->durable);
-	thread_index_revert(a->threads, snapshot_version(a->durable));
+	if (a->threads != NULL)	/* the first commit of all has failed */
+		thread_index_revert(a->threads, snapshot_version(a->durable));
 	return old;
 }
 

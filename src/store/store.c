@@ -53,7 +53,7 @@ store_open(const struct store_options *o, struct store **out)
 	pthread_mutex_init(&s->lock, NULL);
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);
-	waitlist_init(&s->numbered);
+	waitlist_init(&s->opened);
 	s->sweep_from = BUF_MAX(USER_NAME_MAX + 2);
 	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
 	*out = s;
@@ -148,7 +148,7 @@ store_discard(struct store *s)
 	}
 	hash_done(&s->by_user);
 	buf_done(&s->sweep_from);
-	waitlist_done(&s->numbered);
+	waitlist_done(&s->opened);
 	message_cache_free(s->messages);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -192,7 +192,7 @@ step_done(void *ctx, enum err e, struct kv_rows *rows)
 	a->is_step_done = true;
 	waitlist_wake_all(&a->loaded);	/* with the lock, so that a is still there */
 	if (s->numbering == a)
-		waitlist_wake_all(&s->numbered);
+		waitlist_wake_all(&s->opened);
 	pthread_mutex_unlock(&s->lock);
 	atomic_fetch_sub(&s->commits, 1);
 }
@@ -261,7 +261,7 @@ created(void *ctx, enum err e)
 	a->is_step_done = true;
 	waitlist_wake_all(&a->loaded);
 	if (--s->creating == 0)
-		waitlist_wake_all(&s->numbered);
+		waitlist_wake_all(&s->opened);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -400,7 +400,7 @@ numbered(struct store *s, struct account *a)
 		e = u64_row_decode(rows->ranges[1].rows[0].value, &id);
 	kv_rows_free(rows);
 	s->numbering = NULL;
-	waitlist_wake_all(&s->numbered);
+	waitlist_wake_all(&s->opened);
 	if (e != ERR_OK) {
 		break_account(a, e);
 		return;
@@ -418,7 +418,7 @@ advance(struct store *s, struct account *a)
 	if (a->step_error != ERR_OK) {
 		if (s->numbering == a) {
 			s->numbering = NULL;
-			waitlist_wake_all(&s->numbered);
+			waitlist_wake_all(&s->opened);
 		}
 		break_account(a, a->step_error);
 		return;
@@ -485,7 +485,7 @@ open_step(
 			return ERR_OK;
 		}
 		if (s->numbering != NULL || s->creating != 0) {
-			waiter_wait(w, &s->numbered);
+			waiter_wait(w, &s->opened);
 			return ERR_WAIT;
 		}
 		s->numbering = a;
