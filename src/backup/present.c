@@ -17,11 +17,13 @@ present_done(struct present *p)
 static int
 id_cmp(const void *a, const void *b)
 {
-	const struct object_id *x = a, *y = b;
+	const struct message_identity *x = a, *y = b;
 
-	if (x->account != y->account)
-		return x->account < y->account ? -1 : 1;
-	return x->n < y->n ? -1 : x->n > y->n;
+	if (x->email.account != y->email.account)
+		return x->email.account < y->email.account ? -1 : 1;
+	if (x->email.n != y->email.n)
+		return x->email.n < y->email.n ? -1 : 1;
+	return memcmp(x->blob.sha256, y->blob.sha256, sizeof(x->blob.sha256));
 }
 
 static void
@@ -33,30 +35,30 @@ sort(struct present *p)
 }
 
 bool
-present_has(const struct present *p, struct object_id id)
+present_has(const struct present *p, const struct message_identity *id)
 {
 	for (size_t i = p->sorted; i < p->count; i++) {
-		if (id_cmp(&p->ids[i], &id) == 0)
+		if (id_cmp(&p->ids[i], id) == 0)
 			return true;
 	}
-	return p->sorted != 0 && bsearch(&id, p->ids, p->sorted, sizeof(*p->ids), id_cmp) != NULL;
+	return p->sorted != 0 && bsearch(id, p->ids, p->sorted, sizeof(*p->ids), id_cmp) != NULL;
 }
 
 void
-present_add(struct present *p, struct object_id id)
+present_add(struct present *p, const struct message_identity *id)
 {
 	if (p->count == p->cap) {
 		p->cap = MAX(256, p->cap * 2);
 		p->ids = xrealloc(p->ids, p->cap * sizeof(*p->ids));
 	}
-	p->ids[p->count++] = id;
+	p->ids[p->count++] = *id;
 	if (p->count - p->sorted > UNSORTED_MAX)
 		sort(p);
 }
 
 /* Some of them: as many rows as are loaded at once. */
 static enum err
-identify_some(struct account *a, const uint32_t *numbers, size_t count, struct object_id *out)
+identify_some(struct account *a, const uint32_t *numbers, size_t count, struct message_identity *out)
 {
 	struct message_key keys[LOAD_MESSAGES];
 	struct kv_range ranges[LOAD_MESSAGES];
@@ -71,9 +73,9 @@ identify_some(struct account *a, const uint32_t *numbers, size_t count, struct o
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
 		struct message_record r;
 
-		out[i] = (struct object_id){ 0, 0 };
+		out[i] = (struct message_identity){ 0 };
 		if (rows->ranges[i].count != 0 && message_summary_decode(rows->ranges[i].rows[0].value, &r) == ERR_OK)
-			out[i] = r.email;
+			out[i] = (struct message_identity){ r.email, r.blob };
 	}
 	if (e == ERR_OK)
 		kv_rows_free(rows);
@@ -81,7 +83,7 @@ identify_some(struct account *a, const uint32_t *numbers, size_t count, struct o
 }
 
 enum err
-present_identify(struct account *a, const uint32_t *numbers, size_t count, struct object_id *out)
+present_identify(struct account *a, const uint32_t *numbers, size_t count, struct message_identity *out)
 {
 	enum err e = ERR_OK;
 

@@ -178,15 +178,15 @@ tell(struct recovery *r, struct str name, const struct image_box *b, const struc
 /* Takes an entry among those that are put back, unless the mailbox has the message or it is not asked for. */
 static enum err
 choose(struct recovery *r, struct str name, const struct image_box *b, const struct image_entry *entry,
-    struct object_id email)
+    const struct message_identity *id)
 {
 	char text[OBJECT_ID_TEXT_MAX];
 	struct put_back *item;
 
-	if ((email.account == 0 && email.n == 0) || present_has(&r->present, email) ||
-	    (r->message.n != 0 && !str_eq(r->message, object_id_text(email, 'M', text))))
+	if (id->email.n == 0 || present_has(&r->present, id) ||
+	    (r->message.n != 0 && !str_eq(r->message, object_id_text(id->email, 'M', text))))
 		return ERR_OK;
-	present_add(&r->present, email);
+	present_add(&r->present, id);
 	if (r->item_count == r->item_cap) {
 		r->item_cap = MAX(64, r->item_cap * 2);
 		r->items = xrealloc(r->items, r->item_cap * sizeof(*r->items));
@@ -200,7 +200,7 @@ choose(struct recovery *r, struct str name, const struct image_box *b, const str
 		.flags = entry->e.flags & (uint16_t)~FLAG_DELETED,
 	};
 	name_keywords(r, b, entry, item);
-	return tell(r, name, b, entry, email);
+	return tell(r, name, b, entry, id->email);
 }
 
 /* ---- putting back ---------------------------------------------------------------------------- */
@@ -289,7 +289,7 @@ static enum err
 recover_entries(struct recovery *r, struct image_box *b, size_t count, struct mailbox_id place, struct str name)
 {
 	uint32_t *numbers = xcalloc(count + 1, sizeof(*numbers));
-	struct object_id *emails = xcalloc(count + 1, sizeof(*emails));
+	struct message_identity *ids = xcalloc(count + 1, sizeof(*ids));
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < count; i++)
@@ -297,14 +297,14 @@ recover_entries(struct recovery *r, struct image_box *b, size_t count, struct ma
 	if (place.v != 0)
 		e = present_load(r->c, r->account, place, &r->present);
 	if (e == ERR_OK)
-		e = present_identify(r->account, numbers, count, emails);
+		e = present_identify(r->account, numbers, count, ids);
 	for (size_t i = 0; e == ERR_OK && i < count; i++)
-		e = choose(r, name, b, &b->entries[i], emails[i]);
+		e = choose(r, name, b, &b->entries[i], &ids[i]);
 	if (e == ERR_OK && !r->is_dry)
 		e = put_back(r, place);
 	r->total += e == ERR_OK ? r->item_count : 0;
 	free(numbers);
-	free(emails);
+	free(ids);
 	return e;
 }
 

@@ -1,4 +1,5 @@
 /* service.c - see service.h: the connection, and checkpoints. */
+#include "backup/putting.h"
 #include "backup/recovery.h"
 #include "backup/service_int.h"
 
@@ -144,7 +145,7 @@ serve(struct connection *c, char kind)
 	case 'R':
 		return recovery_run(c);
 	default:
-		return ERR_SYNTAX;
+		return putting_run(c, kind);
 	}
 }
 
@@ -162,6 +163,7 @@ service_run(const struct service_store *s, int fd)
 		answer_error(&c, e);
 	if (c.checkpoint[0] != '\0')
 		remove_folder(c.checkpoint);
+	putting_free(c.putting);
 	sleeper_done(&c.sleeper);
 	buf_done(&c.in);
 	buf_done(&c.out);

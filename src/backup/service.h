@@ -6,10 +6,10 @@
  *     C                    makes a checkpoint: C and the name of its folder; it stays until the connection ends
  *     R request            what can be brought back, and bringing it back (recovery.h); I for each message, then D
  *     A user               opens or makes the account that follows are for: D
- *     B special_use, subscribed, name     the mailbox that messages go to, made when it is missing: D 1 made, 0 there
- *     E object ids of 12 bytes            which of them the mailbox has: H and a byte each, 1 or 0
- *     M flags, date, zone, email, thread, prefix, keywords     a message, then its bytes in
- *     P piece …            pieces of it, then
+ *     B name, special use, subscribed, 1 to make it      the mailbox that follows are for: D 1 made, 0 there, 2 neither
+ *     E EMAILID, SHA-256 of the blob (44 bytes), …       which of them the mailbox has: H and a byte each, 1 or 0
+ *     M flags, date, zone, EMAILID, THREADID, prefix, keywords     a message, then its blob in
+ *     P piece …            pieces, then
  *     F                    its end
  *     K                    all messages so far are durable: D and how many they were
  *

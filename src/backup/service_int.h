@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+struct putting;	/* putting.h */
+
 /* A waiter for a thread that may block. */
 struct sleeper {
 	struct waiter w;
@@ -32,6 +34,7 @@ struct connection {
 	struct sleeper sleeper;
 	struct buf in, out;
 	char checkpoint[64];		/* its folder; "": none */
+	struct putting *putting;	/* messages of a backup that are put back; NULL: none yet */
 };
 
 must_use enum err answer_done(struct connection *c, uint64_t count);

@@ -1,6 +1,7 @@
 /* restore.c - posthorn restore: finds the backup, and what of it is wanted. */
 #include "ctl/commands.h"
 #include "ctl/restore.h"
+#include "ctl/users_db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,6 @@ options(struct ctl *c, int *argc, char **argv, struct restore *r, const char **n
 {
 	const char *at = NULL, *uid = NULL;
 
-	(void)c;
 	r->at_ms = IMAGE_NOW;
 	ctl_option(argc, argv, "--account", &r->account);
 	ctl_option(argc, argv, "--mailbox", &r->mailbox);
@@ -95,6 +95,7 @@ options(struct ctl *c, int *argc, char **argv, struct restore *r, const char **n
 	ctl_option(argc, argv, "--to", &r->to);
 	ctl_option(argc, argv, "--backup", name_out);
 	r->is_dry = ctl_option(argc, argv, "--dry-run", NULL);
+	r->is_added = ctl_option(argc, argv, "--add", NULL);
 	if (ctl_option(argc, argv, "--at", &at) && !time_parse(str_c(at), &r->at_ms))
 		return ctl_usage(&ctl_restore, "--at is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
 	if (ctl_option(argc, argv, "--uid", &uid) && (!str_to_u32(str_c(uid), &r->uid) || r->uid == 0))
@@ -103,6 +104,9 @@ options(struct ctl *c, int *argc, char **argv, struct restore *r, const char **n
 		return ctl_usage(&ctl_restore, NULL);
 	if (r->account == NULL && (r->mailbox != NULL || r->message != NULL || r->to != NULL || r->uid != 0 || at != NULL))
 		return ctl_usage(&ctl_restore, "--account says whose mail that is");
+	r->is_added = r->is_added || r->account != NULL;
+	if (r->to != NULL && (r->to = ctl_user_name(c, r->to)) == NULL)
+		return CTL_FAILED;
 	if (r->uid != 0 && r->mailbox == NULL)
 		return ctl_usage(&ctl_restore, "--mailbox says where that UID is");
 	return CTL_OK;
@@ -120,18 +124,22 @@ restore_run(struct ctl *c, int argc, char **argv)
 	if (status == CTL_OK)
 		status = choose(c, &r, name);
 	if (status == CTL_OK)
-		status = restore_whole(c, &r);
+		status = r.is_added ? restore_into(c, &r) : restore_whole(c, &r);
 	repo_close(r.repo);
 	return status;
 }
 
 const struct ctl_command ctl_restore = {
 	.name = "restore",
-	.args = "SRC|- [--backup NAME] [--dry-run]",
-	.summary = "Restore from a backup.",
-	.help = "Restores a whole backup into a data directory without mail, while no server runs: all accounts with their mailboxes, UIDs, "
-	    "flags and dates, and the users. So that nothing a client may have seen after the backup is given out again, UIDs go on "
-	    "about a million higher, and clients look at all flags once. The last backup of the folder is taken, or the one that --backup "
-	    "names.",
+	.args = "SRC|- [--account A [--mailbox M] [--uid N | --message EMAILID] [--at T] [--to B] | --add] [--backup NAME] [--dry-run]",
+	.summary = "Restore from a backup: everything, an account, a mailbox, a message.",
+	.help = "With --account, mail of that account is added to what the running server has: what a mailbox has already stays as it "
+	    "is, the rest comes with new UIDs and keeps its flags (but for \\Deleted), keywords and dates; mailboxes that are missing are "
+	    "made, and the user when missing too. --mailbox, --uid (the one it had) and --message choose; --to is another account to put "
+	    "it into; --at a time that is restored, from the backup that shows it best. --add does the same for all accounts. "
+	    "Without these a whole backup is restored into a data directory without mail, while no server runs: all accounts with "
+	    "their mailboxes, UIDs, flags and dates, and the users. So that nothing a client may have seen after the backup is given "
+	    "out again, UIDs go on about a million higher, and clients look at all flags once. The last backup of the folder is "
+	    "taken, or the one that --backup names. --dry-run changes nothing.",
 	.run = restore_run,
 };

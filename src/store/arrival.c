@@ -172,6 +172,13 @@ arrival_finish(struct arrival *m)
 	return ERR_OK;
 }
 
+struct blob_id
+arrival_blob(const struct arrival *m)
+{
+	must(m->is_finished);
+	return m->content.blob;
+}
+
 const struct arrival_content *
 arrival_content(const struct arrival *m)
 {

@@ -12,6 +12,8 @@
 #include "store/arrival.h"
 #include "store/view.h"
 
+struct object_id;
+
 enum flags_op { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
 
 struct flags_change {
@@ -94,6 +96,7 @@ struct append {
 	bool has_internal_date;		/* else now, UTC */
 	int64_t internal_s;
 	int16_t internal_zone_min;
+	const struct object_id *email, *thread;	/* of a message that was here before; NULL: new ones (message_record.h) */
 };
 
 /** APPEND, MULTIAPPEND, delivery: one commit. The UIDs are uid_first_out … + count - 1. */

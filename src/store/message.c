@@ -126,7 +126,12 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 	must(m->prefix.n <= MESSAGE_PREFIX_MAX);
 	buf_reserve(&summary_row, 128 + c->envelope.n + c->bodystructure.n + c->structure.n + c->sortkeys.n + c->preview.n);
 	buf_reserve(&header_row, 1 + r.header_bytes);
-	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes, c->thread_hash_count, fresh);
+	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes, c->thread_hash_count,
+	    m->thread != NULL ? *m->thread : fresh);
+	if (m->email != NULL)
+		r.email = *m->email;
+	if (m->thread != NULL)
+		r.thread = *m->thread;	/* an EMAILID never gets another THREADID */
 	message_summary_encode(&r, &summary_row);
 	message_header_encode(m->prefix, c->header, &header_row);
 	rows_put(t, n, buf_str(&summary_row), buf_str(&header_row));

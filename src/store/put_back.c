@@ -35,6 +35,12 @@ account_latest(struct account *a)
 	return s;
 }
 
+uint32_t
+snapshot_message_numbers(const struct snapshot *s)
+{
+	return s->row.next_msgno;
+}
+
 /* ---- putting back ---------------------------------------------------------------------------- */
 
 static enum err

@@ -31,6 +31,8 @@ void account_past_release(struct account *a);
 must_use enum err account_rows(struct account *a, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out);
 /** The snapshot after all changes so far, referenced. */
 struct snapshot *account_latest(struct account *a);
+/** The highest message number that the account had given. */
+uint32_t snapshot_message_numbers(const struct snapshot *s);
 /**
  * Numbers of the messages in a mailbox, ascending and each once; malloc'ed. ERR_WAIT, ERR_NOTFOUND, ERR_NOSELECT, ERR_IO, ERR_CORRUPT.
  */

@@ -337,3 +337,86 @@ def gap(c):
     """Waits for the next second: dates of mailbox entries are in seconds."""
     second = int(time.time())
     wait_until(lambda: int(time.time()) > second)
+
+
+# ---- parts of a backup, into a server that runs ----
+
+def test_restore_parts(server, tool, tmp_path):
+    """A message, a mailbox, an account, into the same or another one; nothing is overwritten or doubled."""
+    user = server.user()
+    fill(server, user)
+    c = server.login(user)
+    before = dump(c, numbers=False)
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    assert tool.json('restore', dest, '--account', user)[-1]['restored'] == 0
+
+    c.select()
+    kept = c.uid_map()
+    lost = sorted(kept)[:3]
+    expunge(c, '1:3')
+    mine = c.append(text(1000), 'INBOX', '\\Answered')
+    c.ok('STORE 5 +FLAGS (changed)')
+    c.ok('DELETE Work')
+    one = tool.json('restore', dest, '--account', user, '--mailbox', 'INBOX', '--uid', lost[1])
+    assert (one[0]['uid'], one[0]['result'], one[-1]['restored']) == (lost[1], 'restored', 1)
+    c.ok('NOOP')
+    email = one[0]['emailid']
+    expunge(c, '%d' % c.exists)
+    missing = tool.json('restore', dest, '--account', user, '--message', email, '--dry-run')
+    assert [m['mailbox'] for m in missing[:-1]] == ['INBOX', 'Work'] and missing[-1]['restored'] == 2
+    assert tool.json('restore', dest, '--account', user, '--mailbox', 'Work')[-1]['restored'] == len(before['Work']['messages'])
+    assert tool.json('restore', dest, '--account', user)[-1]['restored'] == 3
+    assert tool.json('restore', dest, '--account', user)[-1]['restored'] == 0
+    after = dump(c, numbers=False)
+    inbox = after.pop('INBOX')['messages']
+    messages = {m['EMAILID'][0]: m for m in inbox}
+    assert len(messages) == len(inbox) == len(kept) + 1
+    for m in before.pop('INBOX')['messages']:
+        got = messages[m['EMAILID'][0]]
+        m['FLAGS'] = [f for f in m['FLAGS'] if f not in ('\\deleted', 'changed')]
+        got['FLAGS'] = [f for f in got['FLAGS'] if f not in ('\\deleted', 'changed')]
+        assert got == m
+    assert after == before
+    c.select()
+    assert '\\Answered' in map(str, c.ok('UID FETCH %d (FLAGS)' % mine).fetch()['FLAGS'])
+
+    other = server.user()
+    n = tool.json('restore', dest, '--account', user, '--to', other)[-1]['restored']
+    d = server.login(other)
+    assert n == sum(len(box.get('messages', [])) for box in dump(d, numbers=False).values())
+    assert {k: v['BODY[]'] for k, v in texts(d, 'Work').items()} == {k: v['BODY[]'] for k, v in texts(c, 'Work').items()}
+    assert tool.json('restore', dest, '--account', user, '--to', other)[-1]['restored'] == 0
+    assert 'no account' in tool('restore', dest, '--account', 'nobody', fails=True)
+    c.close()
+    d.close()
+
+
+def test_restore_at(server, tool, tmp_path):
+    """A moment that lies between two changes, and between two backups: the later one leads back to it."""
+    user = server.user()
+    c = server.login(user)
+    dest = tmp_path / 'b'
+    c.append(text(0))
+    c.append(text(1))
+    tool('backup', dest)
+    c.append(text(2))
+    gap(c)
+    moment = '@%d' % time.time()
+    gap(c)
+    c.append(text(3))
+    c.select()
+    expunge(c, '2')
+    c.ok('MOVE 1 Trash')
+    tool('backup', dest)
+    other = server.user()
+    tool('restore', dest, '--account', user, '--to', other, '--at', moment)
+    d = server.login(other)
+    assert sorted(texts(d)) == [0, 1, 2] and texts(d, 'Trash') == {}
+    names = [b['backup'] for b in tool.json('backup', 'list', dest)]
+    other = server.user()
+    tool('restore', dest, '--account', user, '--to', other, '--backup', names[0])
+    d = server.login(other)
+    assert sorted(texts(d)) == [0, 1]
+    c.close()
+    d.close()

@@ -1,0 +1,329 @@
+/* putting.c - see putting.h. */
+#include "backup/putting.h"
+
+#include "backup/present.h"
+#include "store/change.h"
+#include "store/mailbox.h"
+#include "store/message.h"
+#include "store/put_back.h"
+
+#include <stdlib.h>
+
+enum { BATCH_MESSAGES = 64, BATCH_BYTES = 8 << 20, IDENTITY_BYTES = OBJECT_ID_BYTES + 32 };
+
+/* A message of the batch; texts live in the batch's arena. */
+struct piece {
+	struct append append;
+	struct object_id email, thread;
+};
+
+struct putting {
+	struct account *account;
+	struct mailbox_id box;		/* 0: none is chosen, or it is only looked for */
+	struct present present;
+	struct arena arena;		/* of the batch */
+	struct piece pieces[BATCH_MESSAGES];
+	uint32_t count;
+	uint64_t bytes;
+	bool is_open;			/* the last piece's bytes are coming */
+	uint64_t added;			/* since the last K */
+	struct snapshot *after;		/* the last commit */
+};
+
+static void
+batch_drop(struct putting *p)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		arrival_unref(p->pieces[i].append.arrival);
+	p->count = 0;
+	p->bytes = 0;
+	p->is_open = false;
+	arena_reset(&p->arena);
+}
+
+void
+putting_free(struct putting *p)
+{
+	if (p == NULL)
+		return;
+	batch_drop(p);
+	present_done(&p->present);
+	snapshot_unref(p->after);
+	account_unref(p->account);
+	free(p);
+}
+
+/* ---- account and mailbox --------------------------------------------------------------------- */
+
+static enum err
+open_account(struct connection *c)
+{
+	struct sleeper *sl = &c->sleeper;
+	struct account *account;
+	struct str rest = buf_str(&c->in), user;
+	enum err e;
+
+	if (!wire_take_str(&rest, &user))
+		return ERR_SYNTAX;
+	e = UNTIL_DONE(sl, store_account_open(c->service->store, user, ACCOUNT_CREATE, &sl->w, &account));
+	if (e != ERR_OK)
+		return e;
+	putting_free(c->putting);
+	c->putting = xcalloc(1, sizeof(*c->putting));
+	c->putting->account = account;
+	return answer_done(c, 0);
+}
+
+static enum err
+make_box(struct connection *c, struct str name, uint32_t special_use, bool is_subscribed)
+{
+	struct sleeper *sl = &c->sleeper;
+	struct putting *p = c->putting;
+	const struct mailbox_info *m;
+	struct snapshot *s;
+	enum err e;
+
+	e = UNTIL_DONE(sl, mailbox_create(p->account, name, special_use, &sl->w, &s));
+	if (e == ERR_USEATTR)
+		e = UNTIL_DONE(sl, mailbox_create(p->account, name, 0, &sl->w, &s));
+	if (e != ERR_OK)
+		return e;
+	m = snapshot_mailbox(s, name);
+	p->box.v = m != NULL ? m->id.v : 0;
+	snapshot_unref(s);
+	if (is_subscribed) {
+		e = UNTIL_DONE(sl, mailbox_subscribe(p->account, name, true, &sl->w, &s));
+		if (e == ERR_OK)
+			snapshot_unref(s);
+	}
+	return p->box.v == 0 ? ERR_CONFLICT : e;
+}
+
+static enum err
+choose_box(struct connection *c)
+{
+	struct putting *p = c->putting;
+	struct str rest = buf_str(&c->in), name;
+	uint64_t special_use, is_subscribed, makes, outcome = 0;
+	const struct mailbox_info *m;
+	struct snapshot *s;
+	enum err e = ERR_OK;
+
+	if (p->is_open || p->count != 0 || !wire_take_str(&rest, &name) || !wire_take_u64(&rest, &special_use) ||
+	    !wire_take_u64(&rest, &is_subscribed) || !wire_take_u64(&rest, &makes) || special_use > UINT32_MAX)
+		return ERR_SYNTAX;
+	present_done(&p->present);
+	s = account_latest(p->account);
+	m = snapshot_mailbox(s, name);
+	p->box.v = m != NULL && !m->is_noselect ? m->id.v : 0;
+	snapshot_unref(s);
+	if (p->box.v == 0 && makes != 0) {
+		e = make_box(c, name, (uint32_t)special_use, is_subscribed != 0);
+		outcome = 1;
+	} else if (p->box.v == 0) {
+		outcome = 2;
+	}
+	if (e == ERR_OK && p->box.v != 0)
+		e = present_load(c, p->account, p->box, &p->present);
+	return e == ERR_OK ? answer_done(c, outcome) : e;
+}
+
+static enum err
+answer_present(struct connection *c)
+{
+	const struct putting *p = c->putting;
+	struct str rest = buf_str(&c->in);
+
+	buf_clear(&c->out);
+	for (; rest.n >= IDENTITY_BYTES; rest = str_sub(rest, IDENTITY_BYTES, rest.n)) {
+		struct message_identity id;
+
+		if (object_id_decode(str_sub(rest, 0, OBJECT_ID_BYTES), &id.email) != ERR_OK)
+			return ERR_SYNTAX;
+		memcpy(id.blob.sha256, rest.p + OBJECT_ID_BYTES, sizeof(id.blob.sha256));
+		buf_chr(&c->out, present_has(&p->present, &id));
+	}
+	return wire_send(c->fd, 'H', buf_str(&c->out));
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/*
+ * Whether a message may have this EMAILID here: not when the account has given it, or will give it, to another message, as after
+ * an older copy of the store was put in its place.
+ */
+static enum err
+identity_check(struct putting *p, struct piece *piece, const struct blob_id *blob)
+{
+	struct snapshot *s = account_latest(p->account);
+	uint32_t given = snapshot_message_numbers(s), number = piece->email.n;
+	struct message_identity id;
+	enum err e;
+
+	snapshot_unref(s);
+	if (piece->email.account != account_id(p->account).v)
+		return ERR_OK;
+	if (number > given) {
+		piece->append.email = NULL;
+		return ERR_OK;
+	}
+	e = present_identify(p->account, &number, 1, &id);
+	if (e == ERR_OK && id.email.n != 0 && memcmp(id.blob.sha256, blob->sha256, sizeof(blob->sha256)) != 0)
+		piece->append.email = NULL;
+	return e;
+}
+
+static enum err
+batch_commit(struct connection *c)
+{
+	struct sleeper *sl = &c->sleeper;
+	struct putting *p = c->putting;
+	struct append appends[BATCH_MESSAGES];
+	struct snapshot *after;
+	uint32_t uidvalidity;
+	struct uid first;
+	enum err e;
+
+	if (p->count == 0)
+		return ERR_OK;
+	for (uint32_t i = 0; i < p->count; i++)
+		appends[i] = p->pieces[i].append;
+	e = UNTIL_DONE(sl, messages_append(p->account, p->box, appends, p->count, &sl->w, &first, &uidvalidity, &after));
+	if (e == ERR_LIMIT) {	/* no slots left: better without keywords than not at all */
+		for (uint32_t i = 0; i < p->count; i++)
+			appends[i].keyword_count = 0;
+		e = UNTIL_DONE(sl, messages_append(p->account, p->box, appends, p->count, &sl->w, &first, &uidvalidity, &after));
+	}
+	if (e != ERR_OK)
+		return e;
+	snapshot_unref(p->after);
+	p->after = after;
+	p->added += p->count;
+	batch_drop(p);
+	return ERR_OK;
+}
+
+static enum err
+begin_message(struct connection *c)
+{
+	struct putting *p = c->putting;
+	struct str rest = buf_str(&c->in), email, thread, prefix, *keywords;
+	struct piece *piece = &p->pieces[p->count];
+	uint64_t flags, date, zone, count;
+
+	if (p->is_open || p->box.v == 0 || !wire_take_u64(&rest, &flags) || !wire_take_u64(&rest, &date) ||
+	    !wire_take_u64(&rest, &zone) || !wire_take_str(&rest, &email) || !wire_take_str(&rest, &thread) ||
+	    !wire_take_str(&rest, &prefix) || !wire_take_u64(&rest, &count) || count > KEYWORDS_MAX ||
+	    prefix.n > MESSAGE_PREFIX_MAX)
+		return ERR_SYNTAX;
+	*piece = (struct piece){ 0 };
+	if (object_id_decode(email, &piece->email) != ERR_OK || object_id_decode(thread, &piece->thread) != ERR_OK)
+		return ERR_SYNTAX;
+	keywords = arena_array(&p->arena, struct str, count + 1);
+	for (uint64_t i = 0; i < count; i++) {
+		if (!wire_take_str(&rest, &keywords[i]) || !imap_flags_is_keyword(keywords[i]))
+			return ERR_SYNTAX;
+		keywords[i] = arena_str(&p->arena, keywords[i]);
+	}
+	piece->append = (struct append){
+		.arrival = arrival_new(c->service->store),
+		.prefix = arena_str(&p->arena, prefix),
+		.flags = (uint16_t)flags & (uint16_t)~FLAG_DELETED,
+		.keywords = keywords,
+		.keyword_count = (uint32_t)count,
+		.has_internal_date = true,
+		.internal_s = (int64_t)date,
+		.internal_zone_min = (int16_t)(int64_t)zone,
+		.email = &piece->email,
+		.thread = &piece->thread,
+	};
+	p->count++;
+	p->is_open = true;
+	return ERR_OK;
+}
+
+static enum err
+add_bytes(struct connection *c)
+{
+	struct sleeper *sl = &c->sleeper;
+	struct putting *p = c->putting;
+	struct str data = buf_str(&c->in);
+
+	if (!p->is_open)
+		return ERR_SYNTAX;
+	p->bytes += data.n;
+	while (data.n != 0) {
+		size_t taken = 0;
+		enum err e = UNTIL_DONE(sl, arrival_write(p->pieces[p->count - 1].append.arrival, data, &taken, &sl->w));
+
+		if (e != ERR_OK)
+			return e;
+		data = str_sub(data, taken, data.n);
+	}
+	return ERR_OK;
+}
+
+static enum err
+end_message(struct connection *c)
+{
+	struct putting *p = c->putting;
+	struct piece *piece;
+	struct message_identity id;
+	enum err e;
+
+	if (!p->is_open)
+		return ERR_SYNTAX;
+	p->is_open = false;
+	piece = &p->pieces[p->count - 1];
+	e = arrival_finish(piece->append.arrival);
+	if (e != ERR_OK)
+		return e;
+	id = (struct message_identity){ piece->email, arrival_blob(piece->append.arrival) };
+	e = identity_check(p, piece, &id.blob);
+	present_add(&p->present, &id);
+	if (e == ERR_OK && (p->count == BATCH_MESSAGES || p->bytes >= BATCH_BYTES))
+		e = batch_commit(c);
+	return e;
+}
+
+static enum err
+settle(struct connection *c)
+{
+	struct putting *p = c->putting;
+	uint64_t added;
+	enum err e;
+
+	if (p->is_open)
+		return ERR_SYNTAX;
+	e = batch_commit(c);
+	if (e == ERR_OK && p->after != NULL)
+		e = UNTIL_DONE(&c->sleeper, account_wait_durable(p->account, snapshot_version(p->after), &c->sleeper.w));
+	added = p->added;
+	p->added = 0;
+	return e == ERR_OK ? answer_done(c, added) : e;
+}
+
+enum err
+putting_run(struct connection *c, char kind)
+{
+	if (kind == 'A')
+		return open_account(c);
+	if (c->putting == NULL)
+		return ERR_SYNTAX;
+	switch (kind) {
+	case 'B':
+		return choose_box(c);
+	case 'E':
+		return answer_present(c);
+	case 'M':
+		return begin_message(c);
+	case 'P':
+		return add_bytes(c);
+	case 'F':
+		return end_message(c);
+	case 'K':
+		return settle(c);
+	default:
+		return ERR_SYNTAX;
+	}
+}
