@@ -91,7 +91,7 @@ struct kv_memory_options {
 must_use enum err kv_memory_open(const struct kv_memory_options *o, struct kv **kv_out);
 /** Completes one outstanding load or commit; false when there was none. Manual mode only. */
 bool kv_memory_step(struct kv *kv);
-/** Loses everything that was not durable, with the commits in flight; their callbacks never come. */
+/** Loses everything that was not durable, with the commits in flight, whose callbacks never come. Reads end with ERR_IO. */
 void kv_memory_power_cut(struct kv *kv);
 /** The n-th engine operation from now (write, sync, read) fails with e; 0: none does. */
 void kv_memory_fail_at(struct kv *kv, uint64_t n, enum err e);

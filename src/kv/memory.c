@@ -593,15 +593,18 @@ kv_memory_power_cut(struct kv *kv)
 {
 	struct memory *m = memory_of(kv);
 
-	pthread_mutex_lock(&m->lock);
+	/* Who reads gets something to clean up after; nobody is left to be told of it. */
 	list_each(&m->loads, j, struct kv_load_job, node) {
 		list_remove(&j->node);
+		j->fn(j->ctx, ERR_IO, NULL);
 		kv_load_job_free(j);
 	}
 	list_each(&m->blob_reads, j, struct blob_job, node) {
 		list_remove(&j->node);
+		j->fn(j->ctx, ERR_IO, NULL);
 		free(j);
 	}
+	pthread_mutex_lock(&m->lock);
 	list_each(&m->commits, c, struct kv_commit, node) {
 		list_remove(&c->node);
 		kv_commit_free(c);

@@ -151,7 +151,7 @@ static void
 believe_own_store(struct player *p, const struct plan *plan, const struct answer *a)
 {
 	const struct act *act = &plan->act;
-	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "EXPUNGEISSUED") == 0;
+	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "EXPUNGEISSUED") == 0 || strcmp(a->code, "MODIFIED") == 0;
 
 	for (uint32_t i = 0; i < p->pic.n && is_done; i++) {
 		struct seen *m = &p->pic.m[i];
@@ -236,7 +236,9 @@ bool
 answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why, size_t size)
 {
 	const struct act *act = &plan->act;
-	bool is_refused = strcmp(a->condition, "NO") == 0 && strcmp(a->code, "EXPUNGEISSUED") == 0;
+	/* With both, the code is MODIFIED (RFC 7162 3.1.3). */
+	bool is_refused = strcmp(a->condition, "NO") == 0 &&
+	    strcmp(a->code, o->modified_count > 0 ? "MODIFIED" : "EXPUNGEISSUED") == 0;
 
 	if (!a->is_there)
 		return misfit(why, size, "no answer");

@@ -42,7 +42,9 @@ run_fail(struct run *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
-	printf("\n# again: %s 1 %llu %u\n", r->program, (unsigned long long)r->seed, r->step + 1);
+	if (r->again[0] == '\0')
+		snprintf(r->again, sizeof(r->again), "%s 1 %llu %u", r->program, (unsigned long long)r->seed, r->step + 1);
+	printf("\n# again: %s\n", r->again);
 	fflush(stdout);
 	exit(1);
 }

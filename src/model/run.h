@@ -89,7 +89,8 @@ struct run {
 	char log[LOG_LINES][LOG_WIDTH];	/* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
-	const char *program;		/* for the line that repeats a failure */
+	char again[120];		/* the command that repeats a failure; "": the program with seed and steps */
+	const char *program;
 };
 
 /** Prints what is wrong, the last lines and how to repeat it; ends the process. */

@@ -168,6 +168,7 @@ sim_close(struct sim *s)
 {
 	disconnect_all(s);
 	s->steps_max = 0;
+	s->is_stopped = false;
 	if (s->is_manual)
 		sim_settle(s);
 	free_servers(s);
@@ -325,7 +326,7 @@ turn(struct sim *s, bool has_engine)
 	s->has_asked = false;
 	loop_turn(s->loop, false);
 	has_some = s->has_asked;
-	if (s->is_manual && has_engine && (s->steps_max == 0 || s->steps < s->steps_max)) {
+	if (s->is_manual && has_engine && !s->is_stopped && (s->steps_max == 0 || s->steps < s->steps_max)) {
 		if (sim_random(s, 100) < s->patience) {
 			has_some = true;	/* it could have, for all we know */
 		} else if (kv_memory_step(s->kv)) {

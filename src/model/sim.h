@@ -36,7 +36,8 @@ struct sim {
 	struct list conns;		/* struct sim_conn */
 	uint64_t random;
 	unsigned patience;		/* of 100 turns in which the engine could complete something, so many let it wait */
-	uint64_t steps, steps_max;	/* completed by the engine; it stops for good at the maximum (0: never) */
+	uint64_t steps, steps_max;	/* completed by the engine; it stops at the maximum (0: never) */
+	bool is_stopped;		/* it completes nothing more */
 };
 
 /* One client's end. */

@@ -137,6 +137,8 @@ run_command(struct session_core *k)
 		e = k->cmd.entry->run(&k->s, &k->cmd);
 		if (e == ERR_WAIT)
 			return false;
+		if ((k->cmd.entry->flags & CHANGES) != 0)
+			session_saw_latest(&k->s);
 		k->result = e;
 		k->phase = PHASE_TELL;
 		core_tell_reset(k);
@@ -388,6 +390,28 @@ session_committed(struct session *s, struct snapshot *after)
 	if (s->own != NULL)
 		snapshot_unref(s->own);
 	s->own = after;
+}
+
+static void
+saw_latest_of(struct session *s, struct account *a)
+{
+	struct snapshot *latest = account_pending(a);
+
+	/* Our own last commit has its gate already. */
+	if (latest != NULL && s->own != NULL && snapshot_account(latest) == s->account &&
+	    snapshot_version(s->own) == snapshot_version(latest))
+		snapshot_unref(latest);
+	else
+		session_committed(s, latest);
+}
+
+void
+session_saw_latest(struct session *s)
+{
+	if (s->account != NULL)
+		saw_latest_of(s, s->account);
+	if (s->view != NULL && view_account(s->view) != s->account)
+		saw_latest_of(s, view_account(s->view));
 }
 
 uint64_t

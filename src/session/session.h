@@ -71,6 +71,11 @@ struct snapshot *session_snapshot_of(struct session *s, struct account *a);
 struct identity session_identity(const struct session *s);
 /** A command has changed something: takes over the reference (NULL: nothing was changed). */
 void session_committed(struct session *s, struct snapshot *after);
+/**
+ * A change found nothing to do, or was refused: that may be because of what somebody else changed a moment ago, so nothing
+ * written from here on leaves before that is durable. The core does so after commands that are CHANGES.
+ */
+void session_saw_latest(struct session *s);
 
 /**
  * Tells the changes of the selected mailbox now (EXISTS, RECENT, FETCH FLAGS, EXPUNGE or VANISHED). The core does so after each

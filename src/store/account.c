@@ -303,6 +303,18 @@ account_durability(const struct account *a_const, uint64_t version)
 	return d;
 }
 
+struct snapshot *
+account_pending(struct account *a)
+{
+	struct snapshot *s = NULL;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->latest != a->durable)
+		s = snapshot_ref(a->latest);
+	pthread_mutex_unlock(&a->lock);
+	return s;
+}
+
 enum err
 account_wait_durable(struct account *a, uint64_t version, struct waiter *w)
 {

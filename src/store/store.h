@@ -77,6 +77,11 @@ must_use enum err store_accounts_each(struct store *s, store_each_fn *fn, void *
  * output must wait for snapshot_version(own)). own may be NULL. Referenced.
  */
 struct snapshot *account_snapshot(struct account *a, struct snapshot *own);
+/**
+ * What changes are computed on, referenced, when it is not durable yet; else NULL. Who was refused, or had nothing to change,
+ * because of it must not be told so before it is.
+ */
+struct snapshot *account_pending(struct account *a);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 uint64_t snapshot_version(const struct snapshot *s);

@@ -224,7 +224,7 @@ append_done(struct session *s, struct command *c)
 const struct imap_command cmd_append = {
 	.name = "APPEND",
 	.states = IN_LOGGED_IN,
-	.flags = STREAMS,
+	.flags = STREAMS | CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox 1*(SP [(flags) SP] [date-time SP] (literal | literal8 | UTF8 (literal8)))",
 	.spec = "RFC 9051 6.3.12, RFC 4314 4, RFC 3502, RFC 3516, RFC 4315 3, RFC 6855 4",

@@ -91,6 +91,7 @@ create_run(struct session *s, struct command *c)
 const struct imap_command cmd_create = {
 	.name = "CREATE",
 	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox [SP (USE (special uses))]",
 	.spec = "RFC 9051 6.3.4, RFC 4314 4, RFC 6154 3, RFC 8474 4.1",

@@ -42,6 +42,7 @@ delete_run(struct session *s, struct command *c)
 const struct imap_command cmd_delete = {
 	.name = "DELETE",
 	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox",
 	.spec = "RFC 9051 6.3.5, RFC 4314 4",

@@ -191,6 +191,8 @@ set_seen(struct session *s, struct fetch_ctx *x)
 		session_committed(s, after);
 		if (e == ERR_WAIT)
 			return e;
+		if (after == NULL)
+			session_saw_latest(s);
 		/* A mailbox that can't be written to (no room, no right) can be read all the same. */
 		if (e != ERR_OK)
 			break;

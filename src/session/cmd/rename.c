@@ -61,6 +61,7 @@ rename_run(struct session *s, struct command *c)
 const struct imap_command cmd_rename = {
 	.name = "RENAME",
 	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox SP mailbox",
 	.spec = "RFC 9051 6.3.6, RFC 4314 4",

@@ -51,6 +51,7 @@ unsubscribe_run(struct session *s, struct command *c)
 const struct imap_command cmd_subscribe = {
 	.name = "SUBSCRIBE",
 	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox",
 	.spec = "RFC 9051 6.3.7",
@@ -63,6 +64,7 @@ const struct imap_command cmd_subscribe = {
 const struct imap_command cmd_unsubscribe = {
 	.name = "UNSUBSCRIBE",
 	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox",
 	.spec = "RFC 9051 6.3.8",
