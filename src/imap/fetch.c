@@ -359,8 +359,12 @@ take_modifiers(struct imap_scan *s, struct imap_fetch *f)
 				return false;
 		} else if (imap_scan_try_atom(s, STR("VANISHED"))) {
 			f->has_vanished = true;
+		} else if (!f->has_partial && imap_scan_try_atom(s, STR("PARTIAL"))) {
+			f->has_partial = true;
+			if (!imap_scan_sp(s) || !imap_search_partial(s, &f->partial))
+				return false;
 		} else {
-			return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE or VANISHED");
+			return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE, VANISHED or one PARTIAL");
 		}
 	}
 	if (is_first)

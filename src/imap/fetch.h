@@ -6,7 +6,7 @@
 #ifndef IMAP_FETCH_H
 #define IMAP_FETCH_H
 
-#include "imap/scan.h"
+#include "imap/search.h"
 
 enum {
 	FETCH_ITEMS_MAX = 256,		/* items of one FETCH */
@@ -67,6 +67,8 @@ struct imap_fetch {
 	bool sets_seen;			/* some section is not a peek */
 	bool has_changedsince;
 	uint64_t changedsince;		/* FETCH_MODSEQ is set with it (RFC 7162 3.1.4.1) */
+	bool has_partial;		/* PARTIAL: allowed in UID FETCH only (RFC 9394 3.3); the caller checks */
+	struct imap_partial partial;
 	bool has_vanished;		/* VANISHED: allowed in UID FETCH with CHANGEDSINCE when QRESYNC is enabled; the caller checks */
 };
 

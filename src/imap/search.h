@@ -1,5 +1,5 @@
 /*
- * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 7162 3.1.5, 8474, 8514).
+ * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 7162 3.1.5, 8474, 8514, 9394).
  *
  * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a kind, and strings are in
  * UTF-8 whatever the charset was. Parsing keeps its own stack: depth is bounded by SEARCH_DEPTH_MAX, and so is the tree, so
@@ -64,13 +64,22 @@ enum imap_search_return {
 	RETURN_ALL = 1 << 2,
 	RETURN_COUNT = 1 << 3,
 	RETURN_SAVE = 1 << 4,
+	RETURN_PARTIAL = 1 << 5,	/* RFC 9394, RFC 5267 4.4 */
+};
+
+/* PARTIAL 1:500, or PARTIAL -1:-100, which counts from the end. */
+struct imap_partial {
+	bool is_from_end;
+	uint32_t first, last;		/* first <= last */
 };
 
 struct imap_search {
 	struct imap_search_key *root;	/* a SEARCH_AND, or one key */
 	bool has_return;		/* RETURN (...) stood there: the answer is ESEARCH */
 	unsigned returns;		/* enum imap_search_return bits; RETURN_ALL for "RETURN ()" */
+	struct imap_partial partial;	/* with RETURN_PARTIAL */
 	bool has_charset;		/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
+	bool is_charset_needed;		/* in SORT and THREAD */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
 	bool has_saved;			/* "$" is in some set */
 	bool needs_text;		/* BODY or TEXT: reads message bytes */
@@ -84,8 +93,10 @@ struct imap_search {
  * After an error out->returns is set as far as it was read: a SAVE that fails with NO empties what was saved.
  */
 must_use enum err imap_search_parse(struct imap_scan *s, struct imap_search *out);
-/** Parses "RETURN (...)" when it is there (SORT and THREAD share it). */
+/** Parses "RETURN (...) " when it is there, as SORT has it too. */
 must_use bool imap_search_return(struct imap_scan *s, struct imap_search *out);
+/** Parses "1:500" or "-1:-100". FETCH has it too. */
+must_use bool imap_search_partial(struct imap_scan *s, struct imap_partial *out);
 /** Parses keys to the end of the command, their strings in charset (any case). */
 must_use bool imap_search_program(struct imap_scan *s, struct str charset, struct imap_search *out);
 

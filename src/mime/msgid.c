@@ -3,6 +3,15 @@
 
 #include "mime/lex_int.h"
 
+/* msg-id = "<" id-left "@" id-right ">": git's "<yes>" would tie half of a mailbox together. */
+static bool
+is_msgid(struct str id)
+{
+	size_t at = str_rchr(id, '@');
+
+	return at != SIZE_MAX && at > 0 && at + 1 < id.n;
+}
+
 bool
 mime_msgid_next(struct str *rest, struct buf *id)
 {
@@ -32,7 +41,7 @@ mime_msgid_next(struct str *rest, struct buf *id)
 			else
 				buf_chr(id, *l.p++);
 		}
-		is_found = id->n > 0;
+		is_found = is_msgid(buf_str(id));
 	}
 	*rest = str_make(l.p, (size_t)(l.end - l.p));
 	return is_found;

@@ -9,7 +9,7 @@
 
 /**
  * Takes the next message-id off *rest and puts it, without the angle brackets, into *id (emptied
- * first); false when there is none.
+ * first); false when there is none. What has no "@" between two texts is none (RFC 5322 3.6.4).
  */
 bool mime_msgid_next(struct str *rest, struct buf *id);
 

@@ -234,6 +234,7 @@ static const struct pair msgid_lists[] = {
 	{ "<a@b <c@d>", "a@b c@d " },
 	{ "<> <", "" },
 	{ "a@b", "" },
+	{ "<yes> <a@b> <@b> <a@>", "a@b " },
 };
 
 static void

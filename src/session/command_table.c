@@ -8,7 +8,9 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_create, &cmd_delete, &cmd_deleteacl, &cmd_enable, &cmd_examine, &cmd_expunge, &cmd_fetch,
 	&cmd_getacl, &cmd_id, &cmd_idle, &cmd_list, &cmd_listrights, &cmd_login, &cmd_logout, &cmd_lsub,
 	&cmd_move, &cmd_myrights, &cmd_namespace, &cmd_noop, &cmd_rename, &cmd_search, &cmd_select, &cmd_setacl,
-	&cmd_starttls, &cmd_status, &cmd_store, &cmd_subscribe, &cmd_unauthenticate, &cmd_unselect, &cmd_unsubscribe, &cmd_xlist, NULL,
+	&cmd_sort,
+	&cmd_starttls, &cmd_status, &cmd_store, &cmd_subscribe, &cmd_thread,
+	&cmd_unauthenticate, &cmd_unselect, &cmd_unsubscribe, &cmd_xlist, NULL,
 };
 
 const struct imap_command *

@@ -22,11 +22,13 @@
 #include <stdatomic.h>
 
 struct message_cache;	/* arrival_int.h */
+struct digest_cache;	/* digest.h */
 struct thread_index;
 
 struct store {
 	struct store_options o;		/* with defaults filled in */
 	struct message_cache *messages;
+	struct digest_cache *digests;
 	pthread_mutex_t lock;
 	struct hash by_user;		/* struct account */
 	struct list accounts;		/* struct account.in_store */

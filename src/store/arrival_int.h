@@ -15,7 +15,6 @@
 #include "store/message_record.h"
 #include "store/thread_index.h"
 
-
 /* What a finished arrival has to be stored. Texts live as long as the arrival. */
 struct arrival_content {
 	struct blob_id blob;
@@ -30,6 +29,12 @@ struct arrival_content {
 };
 /** Of a finished arrival. */
 const struct arrival_content *arrival_content(const struct arrival *m);
+
+/**
+ * Whether what a record is missing for in the engine's `version` may be a commit on its way: ERR_OK look again, ERR_WAIT,
+ * ERR_CORRUPT it is missing.
+ */
+must_use enum err message_missing(struct account *a, uint64_t version, struct waiter *w);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 

@@ -15,9 +15,8 @@
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
-/* Whether what a record is missing in the engine's `version` for may be a commit on its way: ERR_OK look again. */
-static enum err
-missing_explain(struct account *a, uint64_t version, struct waiter *w)
+enum err
+message_missing(struct account *a, uint64_t version, struct waiter *w)
 {
 	uint64_t latest, durable;
 
@@ -40,7 +39,7 @@ message_get(struct account *a, struct msgno n, enum message_need need, struct wa
 		e = message_cache_get(a->store->messages, a->id, n, need, w, out, &version);
 		if (e != ERR_NOTFOUND)
 			return e;
-		e = missing_explain(a, version, w);
+		e = message_missing(a, version, w);
 	} while (e == ERR_OK);
 	return e;
 }

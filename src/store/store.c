@@ -12,6 +12,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/digest.h"
 #include "store/sharing.h"
 #include "store/undo_int.h"
 
@@ -42,6 +43,7 @@ enum err
 store_open(const struct store_options *o, struct store **out)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
+	uint64_t seed = 0;
 
 	s->o = *o;
 	if (s->o.message_max_bytes == 0)
@@ -56,6 +58,9 @@ store_open(const struct store_options *o, struct store **out)
 	waitlist_init(&s->opened);
 	s->sweep_from = BUF_MAX(USER_NAME_MAX + 2);
 	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
+	if (o->random != NULL)
+		o->random(&seed, sizeof(seed));
+	s->digests = digest_cache_new(o->kv, s->o.cache_bytes / 2, seed);
 	*out = s;
 	return ERR_OK;
 }
@@ -76,6 +81,7 @@ store_forget(struct store *s, struct account *a)
 	unfind(s, a);
 	pthread_mutex_unlock(&s->lock);
 	message_cache_forget(s->messages, a->id);
+	digest_cache_forget(s->digests, a->id);
 }
 
 bool
@@ -150,6 +156,7 @@ store_discard(struct store *s)
 	buf_done(&s->sweep_from);
 	waitlist_done(&s->opened);
 	message_cache_free(s->messages);
+	digest_cache_free(s->digests);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

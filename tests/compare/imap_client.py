@@ -35,6 +35,7 @@ class Pipe:
 class Tcp:
     def __init__(self, host, port):
         self.sock = socket.create_connection((host, port), timeout=60)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = self.sock.makefile("rb")
 
     def send(self, data):

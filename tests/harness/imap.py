@@ -256,7 +256,7 @@ class IMAP:
                 return
             if not words:
                 self.broken('VANISHED with no command in progress (RFC 7162 3.2.10)', r)
-            if words[0] in ('FETCH', 'STORE', 'SEARCH'):
+            if words[0] in ('FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD'):
                 self.broken('VANISHED during %s (RFC 7162 3.2.10.2)' % words[0], r)
             self.exists = None if self.exists is None else self.exists - len(numbers(r.data[-1]))
             gone = set(numbers(r.data[-1]))

@@ -105,7 +105,9 @@ class Parser:
         if r.tag != '*':
             self.fail('a tagged response that is not OK, NO or BAD')
         while not self.at_end():
-            self.take(b' ')
+            # Threads follow each other without a space (RFC 5256 5).
+            if not (r.name == 'THREAD' and r.data and self.peek() == b'('):
+                self.take(b' ')
             r.data.append(self.value())
         return r
 

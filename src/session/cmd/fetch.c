@@ -11,6 +11,7 @@
 #include "mime/bodystructure.h"
 
 #include "session/cmd/commands.h"
+#include "session/cmd/esearch_reply.h"
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_set.h"
 
@@ -69,6 +70,25 @@ find_needs(struct fetch_ctx *x)
 	}
 }
 
+/* PARTIAL (RFC 9394 3.3): of the messages that the set names, those of a range. */
+static void
+take_part(struct session *s, struct fetch_ctx *x)
+{
+	RANGESET_CLEAN struct rangeset seqs = RANGESET_NONE, set = RANGESET_NONE;
+	struct numbers all = numbers_of_set(&seqs), part;
+
+	message_set_ranges(s->view, &x->uids, &seqs);
+	part = numbers_part(&all, &x->args.partial, &set);
+	rangeset_clear(&x->uids);
+	for (size_t i = 0; i < part.set->n; i++) {
+		struct uid first, last;
+
+		if (view_uid(s->view, (struct seqnum){ part.set->r[i].first }, &first) &&
+		    view_uid(s->view, (struct seqnum){ part.set->r[i].last }, &last))
+			rangeset_add(&x->uids, first.v, last.v);
+	}
+}
+
 static enum err
 fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
@@ -89,6 +109,12 @@ fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 		imap_scan_fail(in, ERR_SYNTAX, "UID FETCH after ENABLE QRESYNC with VANISHED");
 		return ERR_SYNTAX;
 	}
+	if (x->args.has_partial && !c->is_uid) {
+		imap_scan_fail(in, ERR_SYNTAX, "UID FETCH with PARTIAL");
+		return ERR_SYNTAX;
+	}
+	if (x->args.has_partial)
+		take_part(s, x);
 	if (c->is_uid)
 		x->args.atts |= FETCH_UID;
 	find_needs(x);
@@ -502,8 +528,8 @@ const struct imap_command cmd_fetch = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
-	.args = "sequence-set SP (macro | item | (items)) [SP (CHANGEDSINCE modseq [VANISHED])]",
-	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970",
+	.args = "sequence-set SP (macro | item | (items)) [SP ([CHANGEDSINCE modseq] [VANISHED] [PARTIAL range])]",
+	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
 	.summary = "Read messages and what is known of them.",
 	.ctx_size = sizeof(struct fetch_ctx),
 	.parse = fetch_parse,

@@ -64,6 +64,22 @@ message_set_has_ghosts(const struct view *v, const struct rangeset *uids)
 }
 
 void
+message_set_ranges(const struct view *v, const struct rangeset *uids, struct rangeset *seqs_out)
+{
+	for (size_t i = 0; i < uids->n; i++) {
+		struct range r = uids->r[i];
+		struct seqnum first, behind = { view_exists(v) + 1 };
+		struct entry e;
+
+		if (!view_next(v, r.first, &e, &first) || e.uid.v > r.last)
+			continue;
+		if (r.last != UINT32_MAX && !view_next(v, r.last + 1, &e, &behind))
+			behind.v = view_exists(v) + 1;
+		rangeset_add(seqs_out, first.v, behind.v - 1);
+	}
+}
+
+void
 message_set_to_seqs(const struct view *v, const struct rangeset *uids, struct rangeset *seqs_out)
 {
 	struct entry e;

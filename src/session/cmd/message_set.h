@@ -16,6 +16,8 @@ bool message_set_next(const struct view *v, const struct rangeset *uids, uint32_
 /** The same for messages whose modseq is above since. */
 bool message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from, uint64_t since,
     struct entry *out, struct seqnum *seq_out);
+/** The sequence numbers of a set of UIDs, by ranges: what costs little for any number of messages. Added to *seqs_out. */
+void message_set_ranges(const struct view *v, const struct rangeset *uids, struct rangeset *seqs_out);
 /** From UIDs of the view to their sequence numbers; others are left out. */
 void message_set_to_seqs(const struct view *v, const struct rangeset *uids, struct rangeset *seqs_out);
 /** The response code HIGHESTMODSEQ for a tagged reply, when the client wants it; else STR_NONE (RFC 7162 3.2.7). */

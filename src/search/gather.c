@@ -1,0 +1,97 @@
+/* gather.c - see gather.h. */
+#include "search/gather.h"
+
+#include "base/bytes.h"
+#include "base/size.h"
+
+#include <stdlib.h>
+
+enum { STEP_MESSAGES = 256 };
+
+void
+gather_init(struct gather *g, struct account *a)
+{
+	*g = (struct gather){ .account = a };
+}
+
+void
+gather_done(struct gather *g)
+{
+	digest_reader_free(g->reader);
+	order_done(&g->by_number);
+	free(g->numbers);
+	free(g->messages);
+	*g = (struct gather){ 0 };
+}
+
+void
+gather_add(struct gather *g, const struct entry *e, struct seqnum seq)
+{
+	if (g->count == g->cap) {
+		g->cap = MAX(2 * g->cap, (size_t)64);
+		g->messages = xrealloc(g->messages, size_mul(g->cap, sizeof(*g->messages)));
+	}
+	if (g->count > 0 && g->messages[g->count - 1].msgno.v >= e->msgno.v)
+		g->is_unordered = true;
+	g->messages[g->count++] = (struct sort_message){ .uid = e->uid, .seq = seq, .msgno = e->msgno,
+		.internal_s = e->internal_s, .size_bytes = e->size_bytes };
+}
+
+static size_t
+index_of(const struct gather *g, size_t at)
+{
+	return g->is_unordered ? g->by_number.items[at].index : at;
+}
+
+static void
+begin_order(struct gather *g)
+{
+	order_init(&g->by_number, g->count, NULL, NULL);
+	for (size_t i = 0; i < g->count; i++)
+		g->by_number.items[i] = (struct order_item){ g->messages[i].msgno.v, (uint32_t)i };
+	g->has_order = true;
+}
+
+static void
+begin_reading(struct gather *g)
+{
+	g->numbers = xmalloc(size_mul(g->count + 1, sizeof(*g->numbers)));
+	for (size_t i = 0; i < g->count; i++)
+		g->numbers[i] = g->messages[index_of(g, i)].msgno;
+	g->reader = digest_reader_new(g->account, g->columns, g->numbers, g->count);
+}
+
+enum err
+gather_run(struct gather *g, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx, gather_fn *fn, void *fn_ctx)
+{
+	if (g->reader == NULL && g->is_unordered) {
+		if (!g->has_order)
+			begin_order(g);
+		while (!order_step(&g->by_number)) {
+			if (should_yield(ctx))
+				return ERR_WAIT;
+		}
+	}
+	if (g->reader == NULL)
+		begin_reading(g);
+	while (g->at < g->count) {
+		struct digest d = { 0 };
+		enum err e = g->columns == 0 ? ERR_OK : digest_reader_next(g->reader, w, &d);
+
+		if (e != ERR_OK)
+			return e;
+		fn(fn_ctx, index_of(g, g->at), &d);
+		g->at++;
+		if (g->at % STEP_MESSAGES == 0 && should_yield(ctx))
+			return ERR_WAIT;
+	}
+	return ERR_OK;
+}
+
+int64_t
+gather_sent_ms(const struct sort_message *m, const struct digest *d)
+{
+	struct str date = d->column[DIGEST_DATE];
+
+	return date.n == 8 ? (int64_t)get_le64(date.p) : m->internal_s * 1000;
+}

@@ -1,0 +1,42 @@
+/*
+ * order.h - sorts in steps: a stable merge sort that can be left and gone on with, so that a loop is never kept for long.
+ */
+#ifndef SEARCH_ORDER_H
+#define SEARCH_ORDER_H
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is sorted: key first, then what compare() says of the two indexes. */
+struct order_item {
+	uint64_t key;
+	uint32_t index;
+};
+
+/* Of two items with the same key: below, at or above 0. NULL: they are equal. */
+typedef int order_compare_fn(const void *ctx, uint32_t a, uint32_t b);
+
+struct order {
+	struct order_item *items, *other;	/* own memory; items is the result */
+	size_t count;
+	order_compare_fn *compare;
+	const void *ctx;
+	size_t width, at;			/* the merge at hand: runs of `width`, from `at` on */
+	size_t left, right, to;			/* inside it */
+	bool is_merging;
+};
+
+/** Zeroed items for the caller to fill in. */
+void order_init(struct order *o, size_t count, order_compare_fn *compare, const void *ctx);
+void order_done(struct order *o);
+/** Does some thousand comparisons; true when all is sorted. */
+bool order_step(struct order *o);
+
+/** The key of a number that may be negative. */
+static inline uint64_t order_key_signed(int64_t v) { return (uint64_t)v ^ (uint64_t)1 << 63; }
+
+#endif

@@ -1,0 +1,183 @@
+/* sort.c - see sort.h. The first criterion, or the beginning of its text, is the number that most comparisons are decided by. */
+#include "search/sort.h"
+
+#include "base/bytes.h"
+#include "base/size.h"
+#include "search/gather.h"
+
+#include <stdlib.h>
+
+/* The value of one criterion of one message: a number, or a text in the arena. */
+union value {
+	uint64_t number;
+	struct str text;
+};
+
+enum sort_step { SORT_GATHER, SORT_ORDER, SORT_READY };
+
+struct sort {
+	const struct imap_sort *sort;
+	struct gather gather;
+	struct arena texts;
+	union value *values;	/* sort->n a message */
+	struct order order;
+	enum sort_step step;
+};
+
+static const struct {
+	bool is_text;
+	int column;	/* enum digest_column; -1: the entry has it */
+} sources[SORT_KEYS] = {
+	[SORT_ARRIVAL] = { false, -1 },
+	[SORT_CC] = { true, DIGEST_CC },
+	[SORT_DATE] = { false, DIGEST_DATE },
+	[SORT_DISPLAYFROM] = { true, DIGEST_FROM_NAME },
+	[SORT_DISPLAYTO] = { true, DIGEST_TO_NAME },
+	[SORT_FROM] = { true, DIGEST_FROM },
+	[SORT_SIZE] = { false, -1 },
+	[SORT_SUBJECT] = { true, DIGEST_SUBJECT },
+	[SORT_TO] = { true, DIGEST_TO },
+};
+
+struct sort *
+sort_new(struct account *a, const struct imap_sort *sort)
+{
+	struct sort *s = xcalloc(1, sizeof(*s));
+
+	s->sort = sort;
+	gather_init(&s->gather, a);
+	for (size_t i = 0; i < sort->n; i++)
+		if (sources[sort->criteria[i].key].column >= 0)
+			s->gather.columns |= 1u << sources[sort->criteria[i].key].column;
+	return s;
+}
+
+void
+sort_free(struct sort *s)
+{
+	if (s == NULL)
+		return;
+	gather_done(&s->gather);
+	order_done(&s->order);
+	arena_done(&s->texts);
+	free(s->values);
+	free(s);
+}
+
+void
+sort_add(struct sort *s, const struct entry *e, struct seqnum seq)
+{
+	gather_add(&s->gather, e, seq);
+}
+
+static union value
+value_of(struct sort *s, enum imap_sort_key key, const struct sort_message *m, const struct digest *d)
+{
+	struct str text;
+
+	switch (key) {
+	case SORT_ARRIVAL:
+		return (union value){ .number = order_key_signed(m->internal_s) };
+	case SORT_DATE:
+		return (union value){ .number = order_key_signed(gather_sent_ms(m, d)) };
+	case SORT_SIZE:
+		return (union value){ .number = m->size_bytes };
+	case SORT_SUBJECT:
+		text = digest_subject(d);
+		break;
+	case SORT_CC:
+	case SORT_DISPLAYFROM:
+	case SORT_DISPLAYTO:
+	case SORT_FROM:
+	case SORT_TO:
+	case SORT_KEYS:
+		text = d->column[sources[key].column];
+		break;
+	}
+	return (union value){ .text = text.n == 0 ? STR("") : arena_str(&s->texts, text) };
+}
+
+static void
+take(void *ctx, size_t index, const struct digest *d)
+{
+	struct sort *s = ctx;
+
+	for (size_t i = 0; i < s->sort->n; i++)
+		s->values[index * s->sort->n + i] = value_of(s, s->sort->criteria[i].key, &s->gather.messages[index], d);
+}
+
+/* The first eight bytes, as a number that compares as they do. */
+static uint64_t
+text_key(struct str text)
+{
+	char bytes[8] = { 0 };
+
+	memcpy(bytes, text.p, MIN(text.n, sizeof(bytes)));
+	return (uint64_t)get_be32(bytes) << 32 | get_be32(bytes + 4);
+}
+
+static int
+compare(const void *ctx, uint32_t a, uint32_t b)
+{
+	const struct sort *s = ctx;
+	const size_t n = s->sort->n;
+
+	for (size_t i = 0; i < n; i++) {
+		const union value *x = &s->values[a * n + i], *y = &s->values[b * n + i];
+		const struct imap_sort_criterion *c = &s->sort->criteria[i];
+		int order = sources[c->key].is_text ? str_cmp(x->text, y->text) : (x->number > y->number) - (x->number < y->number);
+
+		if (order != 0)
+			return c->is_reverse ? -order : order;
+	}
+	return 0;
+}
+
+static void
+begin_order(struct sort *s)
+{
+	const struct imap_sort_criterion *first = &s->sort->criteria[0];
+
+	order_init(&s->order, s->gather.count, compare, s);
+	for (size_t i = 0; i < s->gather.count; i++) {
+		const union value *v = &s->values[i * s->sort->n];
+		uint64_t key = sources[first->key].is_text ? text_key(v->text) : v->number;
+
+		s->order.items[i] = (struct order_item){ first->is_reverse ? ~key : key, (uint32_t)i };
+	}
+}
+
+enum err
+sort_run(struct sort *s, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx)
+{
+	if (s->step == SORT_GATHER) {
+		enum err e;
+
+		if (s->values == NULL)
+			s->values = xmalloc(size_mul(size_mul(s->gather.count + 1, s->sort->n), sizeof(*s->values)));
+		e = gather_run(&s->gather, w, should_yield, ctx, take, s);
+		if (e != ERR_OK)
+			return e;
+		begin_order(s);
+		s->step = SORT_ORDER;
+	}
+	while (s->step == SORT_ORDER) {
+		if (order_step(&s->order))
+			s->step = SORT_READY;
+		else if (should_yield(ctx))
+			return ERR_WAIT;
+	}
+	return ERR_OK;
+}
+
+size_t
+sort_count(const struct sort *s)
+{
+	return s->gather.count;
+}
+
+const struct sort_message *
+sort_message(const struct sort *s, size_t i)
+{
+	return &s->gather.messages[s->order.items[i].index];
+}

@@ -1,0 +1,245 @@
+/* esearch_reply.c - see esearch_reply.h. The lists come last in the response, so that they can be written in steps. */
+#include "session/cmd/esearch_reply.h"
+
+enum { STEP_HEAD, STEP_ALL, STEP_PARTIAL, STEP_END };
+
+uint64_t
+numbers_count(const struct numbers *n)
+{
+	return n->set != NULL ? rangeset_count(n->set) : n->n;
+}
+
+static uint32_t
+numbers_first(const struct numbers *n)
+{
+	return n->set != NULL ? rangeset_min(n->set) : n->list[0];
+}
+
+static uint32_t
+numbers_last(const struct numbers *n)
+{
+	return n->set != NULL ? rangeset_max(n->set) : n->list[n->n - 1];
+}
+
+/* The at-th range, and the at after it: ranges go upwards (RFC 5267 3.2). False behind the last. */
+static bool
+numbers_range(const struct numbers *n, size_t *at, struct range *out)
+{
+	if (n->set != NULL) {
+		if (*at == n->set->n)
+			return false;
+		*out = n->set->r[(*at)++];
+		return true;
+	}
+	if (*at == n->n)
+		return false;
+	out->first = out->last = n->list[(*at)++];
+	while (*at < n->n && out->last != UINT32_MAX && n->list[*at] == out->last + 1)
+		out->last = n->list[(*at)++];
+	return true;
+}
+
+enum err
+numbers_write(struct session *s, const struct numbers *n, size_t *at, uint32_t *at_number)
+{
+	struct buf *b = session_out(s);
+
+	for (;;) {
+		size_t next = *at;
+		struct range r;
+
+		if (session_is_full(s))
+			return session_wait_output(s);
+		if (!numbers_range(n, &next, &r))
+			return ERR_OK;
+		/* at_number is how many of the range are written. */
+		for (; *at_number <= r.last - r.first; ++*at_number) {
+			if ((*at_number & 1023) == 1023 && session_is_full(s))
+				return session_wait_output(s);
+			buf_chr(b, ' ');
+			reply_number(b, r.first + *at_number);
+		}
+		*at = next;
+		*at_number = 0;
+	}
+}
+
+/* "1:3,7", without a space. */
+static enum err
+write_set(struct session *s, const struct numbers *n, size_t *at)
+{
+	struct buf *b = session_out(s);
+	struct range r;
+
+	for (;;) {
+		size_t next = *at;
+
+		if (session_is_full(s))
+			return session_wait_output(s);
+		if (!numbers_range(n, &next, &r))
+			return ERR_OK;
+		if (*at > 0)
+			buf_chr(b, ',');
+		reply_rangeset(b, &(struct rangeset){ .r = &r, .n = 1 });
+		*at = next;
+	}
+}
+
+/* Those of a set from the first-th to the last-th, counted from 0. */
+static void
+set_part(const struct rangeset *all, uint64_t first, uint64_t last, struct rangeset *out)
+{
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < all->n && before <= last; i++) {
+		struct range r = all->r[i];
+		uint64_t n = (uint64_t)r.last - r.first + 1;
+		uint64_t from = MAX(first, before) - before, to = MIN(last, before + n - 1) - before;
+
+		if (first < before + n)
+			rangeset_add(out, r.first + (uint32_t)from, r.first + (uint32_t)to);
+		before += n;
+	}
+}
+
+struct numbers
+numbers_part(const struct numbers *all, const struct imap_partial *p, struct rangeset *set)
+{
+	const uint64_t count = numbers_count(all);
+	struct numbers part = { .set = all->set != NULL ? set : NULL };
+	uint64_t first = p->first - 1, last = p->last - 1;
+
+	if (p->is_from_end) {
+		if (p->first > count)
+			return part;
+		first = p->last > count ? 0 : count - p->last;
+		last = count - p->first;
+	}
+	if (first >= count)
+		return part;
+	last = MIN(last, count - 1);
+	if (all->set != NULL) {
+		set_part(all->set, first, last, set);
+	} else {
+		part.list = all->list + first;
+		part.n = last - first + 1;
+	}
+	return part;
+}
+
+static void
+save_all(struct session *s, const struct numbers *n)
+{
+	if (n->set != NULL) {
+		struct rangeset both = RANGESET_NONE;
+
+		rangeset_union(&both, &s->saved, n->set);
+		rangeset_done(&s->saved);
+		s->saved = both;
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++)
+		rangeset_add_one(&s->saved, n->list[i]);
+}
+
+void
+esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids)
+{
+	const unsigned returns = args->returns;
+	const unsigned some = RETURN_MIN | RETURN_MAX | RETURN_PARTIAL;
+
+	if ((returns & RETURN_SAVE) == 0)
+		return;
+	rangeset_clear(&s->saved);
+	if ((returns & (RETURN_ALL | RETURN_COUNT)) != 0 || (returns & some) == 0) {
+		save_all(s, uids);
+		return;
+	}
+	if (numbers_count(uids) == 0)
+		return;
+	if ((returns & RETURN_PARTIAL) != 0) {
+		RANGESET_CLEAN struct rangeset set = RANGESET_NONE;
+		struct numbers part = numbers_part(uids, &args->partial, &set);
+
+		save_all(s, &part);
+	}
+	if ((returns & RETURN_MIN) != 0)
+		rangeset_add_one(&s->saved, numbers_first(uids));
+	if ((returns & RETURN_MAX) != 0)
+		rangeset_add_one(&s->saved, numbers_last(uids));
+}
+
+static void
+item(struct session *s, const char *name, uint64_t value)
+{
+	buf_chr(session_out(s), ' ');
+	buf_c(session_out(s), name);
+	buf_chr(session_out(s), ' ');
+	reply_number(session_out(s), value);
+}
+
+static void
+write_head(struct session *s, struct command *c, const struct esearch_reply *r)
+{
+	const unsigned returns = r->args->returns;
+	const bool is_empty = numbers_count(&r->all) == 0;
+
+	reply_untagged(session_out(s));
+	buf_lit(session_out(s), "ESEARCH (TAG ");
+	reply_string(session_out(s), c->tag, REPLY_ASCII);
+	buf_chr(session_out(s), ')');
+	if (r->is_uid)
+		buf_lit(session_out(s), " UID");
+	if ((returns & RETURN_MIN) != 0 && !is_empty)
+		item(s, "MIN", numbers_first(&r->all));
+	if ((returns & RETURN_MAX) != 0 && !is_empty)
+		item(s, "MAX", numbers_last(&r->all));
+	if ((returns & RETURN_COUNT) != 0)
+		item(s, "COUNT", numbers_count(&r->all));
+	if (r->modseq != 0)
+		item(s, "MODSEQ", r->modseq);
+}
+
+/* " PARTIAL (1:500 " */
+static void
+open_partial(struct session *s, struct esearch_reply *r)
+{
+	const struct imap_partial *p = &r->args->partial;
+	const char *sign = p->is_from_end ? "-" : "";
+
+	buf_printf(session_out(s), " PARTIAL (%s%u:%s%u ", sign, p->first, sign, p->last);
+	r->part = numbers_part(&r->all, p, &r->part_set);
+	if (numbers_count(&r->part) == 0)
+		buf_lit(session_out(s), "NIL");
+}
+
+enum err
+esearch_reply_write(struct session *s, struct command *c, struct esearch_reply *r)
+{
+	const unsigned returns = r->args->returns;
+	enum err e;
+
+	if (r->step == STEP_HEAD) {
+		write_head(s, c, r);
+		r->step = (returns & RETURN_PARTIAL) != 0 ? STEP_PARTIAL : (returns & RETURN_ALL) != 0 ? STEP_ALL : STEP_END;
+		if (r->step == STEP_PARTIAL)
+			open_partial(s, r);
+		else if (r->step == STEP_ALL && numbers_count(&r->all) > 0)
+			buf_lit(session_out(s), " ALL ");
+	}
+	if (r->step != STEP_END) {
+		e = write_set(s, r->step == STEP_PARTIAL ? &r->part : &r->all, &r->at);
+		if (e != ERR_OK)
+			return e;
+	}
+	if (r->step == STEP_PARTIAL)
+		buf_chr(session_out(s), ')');
+	reply_end(session_out(s));
+	return ERR_OK;
+}
+
+void
+esearch_reply_done(struct esearch_reply *r)
+{
+	rangeset_done(&r->part_set);
+}

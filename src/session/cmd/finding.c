@@ -1,0 +1,102 @@
+/* finding.c - see finding.h. */
+#include "session/cmd/finding.h"
+
+#include "session/cmd/message_set.h"
+#include "session/core.h"
+#include "session/server.h"
+
+void
+finding_forget_saved(struct session *s, const struct imap_search *args, enum err e)
+{
+	if ((args->returns & RETURN_SAVE) != 0 && err_reply(e) == ERR_REPLY_NO)
+		rangeset_clear(&s->saved);
+}
+
+enum err
+finding_parsed(struct session *s, struct command *c, struct imap_scan *in, const struct imap_search *args, enum err e)
+{
+	if (e == ERR_BADCHARSET)
+		c->code = STR("BADCHARSET (UTF-8 US-ASCII)");
+	if (e != ERR_OK) {
+		finding_forget_saved(s, args, e);
+		return e;
+	}
+	/* All strings are UTF-8 then (RFC 6855 3). SORT and THREAD can't do without a charset. */
+	if (args->has_charset && !args->is_charset_needed && (s->enabled & ENABLED_UTF8) != 0) {
+		imap_scan_fail(in, ERR_SYNTAX, "no CHARSET after ENABLE UTF8=ACCEPT");
+		return ERR_SYNTAX;
+	}
+	return ERR_OK;
+}
+
+bool
+finding_should_yield(void *ctx)
+{
+	struct session *s = ctx;
+
+	if (!session_should_yield(s))
+		return false;
+	session_wake(s);
+	return true;
+}
+
+enum err
+finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v, struct finding_options fo,
+    struct finding *f)
+{
+	struct clock *clock = loop_clock(s->core->loop);
+	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = v, .wants_seqs = fo.wants_seqs,
+		.is_first_enough = fo.is_first_enough };
+	enum err e;
+
+	/* Asking for a modseq switches CONDSTORE on (RFC 7162 3.1). */
+	if (args->has_modseq)
+		session_enable_condstore(s);
+	e = search_new(c->arena, args, v, &s->saved, clock->wall_ms(clock) / 1000, &o.search);
+	if (e == ERR_SYNTAX)
+		c->text = STR("There is no message with this number.");
+	if (e != ERR_OK) {
+		search_free(o.search);
+		return e;
+	}
+	f->scan = scan_new(&o);
+	f->at = 1;
+	return ERR_OK;
+}
+
+enum err
+finding_run(struct session *s, struct finding *f, const struct scan_found **found_out)
+{
+	enum err e = scan_run(f->scan, session_waiter(s));
+
+	if (e == ERR_BUSY)
+		return session_yield(s);
+	if (e == ERR_OK)
+		*found_out = scan_found(f->scan);
+	return e;
+}
+
+enum err
+finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx)
+{
+	const struct scan_found *found = scan_found(f->scan);
+	struct entry e;
+	struct seqnum seq;
+
+	for (unsigned n = 1; f->at != 0 && message_set_next(v, &found->uids, f->at, &e, &seq); n++) {
+		fn(ctx, &e, seq);
+		f->at = e.uid.v + 1;
+		if (n % 256 == 0 && session_should_yield(s))
+			return session_yield(s);
+	}
+	return ERR_OK;
+}
+
+void
+finding_done(struct session *s, struct command *c, struct finding *f)
+{
+	/* A search must not wait when it goes. */
+	waiter_cancel(session_waiter(s));
+	scan_free(f->scan, c->arena);
+	f->scan = NULL;
+}

@@ -1,0 +1,199 @@
+/*
+ * sort.c - SORT and UID SORT (RFC 5256, 5957): as "* SORT", or as "* ESEARCH" with RETURN (RFC 5267).
+ *
+ *     found -> put into order -> saved as "$" -> answer, as the output takes it
+ */
+#include "search/sort.h"
+
+#include "base/size.h"
+#include "session/cmd/commands.h"
+#include "session/cmd/esearch_reply.h"
+#include "session/cmd/finding.h"
+
+#include <stdlib.h>
+
+enum sort_step { STEP_BEGIN, STEP_SEARCH, STEP_TAKE, STEP_SORT, STEP_ANSWER };
+
+struct sort_ctx {
+	struct imap_sort args;
+	enum sort_step step;
+	struct finding finding;
+	struct sort *sort;
+	uint32_t *told;			/* UIDs or sequence numbers in their order */
+	const struct scan_found *found;	/* from STEP_TAKE on */
+	struct esearch_reply reply;
+	size_t at;			/* of "* SORT" */
+	uint32_t at_number;
+	bool has_head;
+};
+
+static enum err
+sort_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct sort_ctx *x = c->ctx;
+
+	return finding_parsed(s, c, in, &x->args.search, imap_sort_parse(in, &x->args));
+}
+
+static enum err
+begin(struct session *s, struct command *c, struct sort_ctx *x)
+{
+	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, &x->finding);
+
+	if (e != ERR_OK)
+		return e;
+	x->sort = sort_new(view_account(s->view), &x->args);
+	x->step = STEP_SEARCH;
+	return ERR_OK;
+}
+
+static void
+take(void *ctx, const struct entry *e, struct seqnum seq)
+{
+	sort_add(ctx, e, seq);
+}
+
+static uint32_t *
+list_numbers(const struct sort *sort, bool is_uid)
+{
+	uint32_t *list = xmalloc(size_mul(sort_count(sort) + 1, sizeof(*list)));
+
+	for (size_t i = 0; i < sort_count(sort); i++) {
+		const struct sort_message *m = sort_message(sort, i);
+
+		list[i] = is_uid ? m->uid.v : m->seq.v;
+	}
+	return list;
+}
+
+static void
+save(struct session *s, struct command *c, struct sort_ctx *x)
+{
+	uint32_t *uids;
+	struct numbers n;
+
+	if ((x->args.search.returns & RETURN_SAVE) == 0)
+		return;
+	uids = c->is_uid ? x->told : list_numbers(x->sort, true);
+	n = (struct numbers){ .list = uids, .n = sort_count(x->sort) };
+	esearch_save(s, &x->args.search, &n);
+	if (uids != x->told)
+		free(uids);
+}
+
+/* The highest modseq of the messages that the answer tells of (RFC 7162 3.1.9, 3.1.10); 0: none is told. */
+static uint64_t
+modseq_told(struct session *s, const struct sort_ctx *x)
+{
+	const unsigned returns = x->args.search.returns;
+	const size_t count = sort_count(x->sort);
+	uint64_t modseq = 0;
+	struct entry e;
+
+	if (!x->args.search.has_modseq || count == 0)
+		return 0;
+	if (!x->args.search.has_return || (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) != 0)
+		return x->found->all_modseq;
+	if ((returns & RETURN_MIN) != 0 && view_entry(s->view, sort_message(x->sort, 0)->uid, &e))
+		modseq = e.modseq;
+	if ((returns & RETURN_MAX) != 0 && view_entry(s->view, sort_message(x->sort, count - 1)->uid, &e))
+		modseq = MAX(modseq, e.modseq);
+	return modseq;
+}
+
+static void
+sorted(struct session *s, struct command *c, struct sort_ctx *x)
+{
+	x->told = list_numbers(x->sort, c->is_uid);
+	save(s, c, x);
+	x->reply.args = &x->args.search;
+	x->reply.is_uid = c->is_uid;
+	x->reply.all = (struct numbers){ .list = x->told, .n = sort_count(x->sort) };
+	x->reply.modseq = modseq_told(s, x);
+	x->step = STEP_ANSWER;
+}
+
+static enum err
+answer_plain(struct session *s, struct sort_ctx *x)
+{
+	struct buf *b = session_out(s);
+	enum err e;
+
+	if (!x->has_head)
+		buf_lit(b, "* SORT");
+	x->has_head = true;
+	e = numbers_write(s, &x->reply.all, &x->at, &x->at_number);
+	if (e != ERR_OK)
+		return e;
+	if (x->reply.modseq != 0) {
+		buf_lit(b, " (MODSEQ ");
+		reply_number(b, x->reply.modseq);
+		buf_chr(b, ')');
+	}
+	reply_end(b);
+	return ERR_OK;
+}
+
+static enum err
+answer(struct session *s, struct command *c, struct sort_ctx *x)
+{
+	if (!x->args.search.has_return)
+		return answer_plain(s, x);
+	/* RETURN (SAVE) alone asks for no answer (RFC 5182 2.1). */
+	return x->args.search.returns == RETURN_SAVE ? ERR_OK : esearch_reply_write(s, c, &x->reply);
+}
+
+static enum err
+sort_command_run(struct session *s, struct command *c)
+{
+	struct sort_ctx *x = c->ctx;
+	enum err e = ERR_OK;
+
+	if (x->step == STEP_BEGIN)
+		e = begin(s, c, x);
+	if (e == ERR_OK && x->step == STEP_SEARCH) {
+		e = finding_run(s, &x->finding, &x->found);
+		if (e == ERR_OK)
+			x->step = STEP_TAKE;
+	}
+	if (e == ERR_OK && x->step == STEP_TAKE) {
+		e = finding_each(s, s->view, &x->finding, take, x->sort);
+		if (e == ERR_OK)
+			x->step = STEP_SORT;
+	}
+	if (e == ERR_OK && x->step == STEP_SORT) {
+		e = sort_run(x->sort, session_waiter(s), finding_should_yield, s);
+		if (e == ERR_OK)
+			sorted(s, c, x);
+	}
+	finding_forget_saved(s, &x->args.search, e);
+	if (e == ERR_OK)
+		e = answer(s, c, x);
+	return e;
+}
+
+static void
+sort_done(struct session *s, struct command *c)
+{
+	struct sort_ctx *x = c->ctx;
+
+	finding_done(s, c, &x->finding);
+	sort_free(x->sort);
+	esearch_reply_done(&x->reply);
+	free(x->told);
+}
+
+const struct imap_command cmd_sort = {
+	.name = "SORT",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS,
+	.capability = CAP_SORT,
+	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE]) SP] (criteria) SP charset SP keys",
+	.spec = "RFC 5256, RFC 5957, RFC 5267 3, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
+	.summary = "Find messages and put them into an order.",
+	.ctx_size = sizeof(struct sort_ctx),
+	.parse = sort_parse,
+	.run = sort_command_run,
+	.done = sort_done,
+};

@@ -1,0 +1,108 @@
+/* thread.c - THREAD and UID THREAD (RFC 5256): found -> arranged -> answer, as the output takes it. */
+#include "search/thread.h"
+
+#include "session/cmd/commands.h"
+#include "session/cmd/finding.h"
+
+enum thread_step { STEP_BEGIN, STEP_SEARCH, STEP_TAKE, STEP_ARRANGE, STEP_HEAD, STEP_WRITE };
+
+struct thread_ctx {
+	struct imap_thread args;
+	enum thread_step step;
+	struct finding finding;
+	const struct scan_found *found;
+	struct thread *thread;
+};
+
+static enum err
+thread_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct thread_ctx *x = c->ctx;
+
+	return finding_parsed(s, c, in, &x->args.search, imap_thread_parse(in, &x->args));
+}
+
+static void
+take(void *ctx, const struct entry *e, struct seqnum seq)
+{
+	thread_add(ctx, e, seq);
+}
+
+static enum err
+begin(struct session *s, struct command *c, struct thread_ctx *x)
+{
+	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, &x->finding);
+
+	if (e != ERR_OK)
+		return e;
+	x->thread = thread_new(view_account(s->view), x->args.algorithm);
+	x->step = STEP_SEARCH;
+	return ERR_OK;
+}
+
+static enum err
+write_threads(struct session *s, struct command *c, struct thread_ctx *x)
+{
+	do {
+		if (session_is_full(s))
+			return session_wait_output(s);
+	} while (!thread_write(x->thread, c->is_uid, session_out(s)));
+	reply_end(session_out(s));
+	return ERR_OK;
+}
+
+static enum err
+thread_command_run(struct session *s, struct command *c)
+{
+	struct thread_ctx *x = c->ctx;
+	enum err e = ERR_OK;
+
+	if (x->step == STEP_BEGIN)
+		e = begin(s, c, x);
+	if (e == ERR_OK && x->step == STEP_SEARCH) {
+		e = finding_run(s, &x->finding, &x->found);
+		if (e == ERR_OK)
+			x->step = STEP_TAKE;
+	}
+	if (e == ERR_OK && x->step == STEP_TAKE) {
+		e = finding_each(s, s->view, &x->finding, take, x->thread);
+		if (e == ERR_OK)
+			x->step = STEP_ARRANGE;
+	}
+	if (e == ERR_OK && x->step == STEP_ARRANGE) {
+		e = thread_run(x->thread, session_waiter(s), finding_should_yield, s);
+		if (e == ERR_OK)
+			x->step = STEP_HEAD;
+	}
+	if (e == ERR_OK && x->step == STEP_HEAD) {
+		buf_c(session_out(s), thread_count(x->thread) > 0 ? "* THREAD " : "* THREAD");
+		x->step = STEP_WRITE;
+	}
+	if (e == ERR_OK && x->step == STEP_WRITE)
+		e = write_threads(s, c, x);
+	return e;
+}
+
+static void
+thread_done(struct session *s, struct command *c)
+{
+	struct thread_ctx *x = c->ctx;
+
+	finding_done(s, c, &x->finding);
+	thread_free(x->thread);
+}
+
+const struct imap_command cmd_thread = {
+	.name = "THREAD",
+	.uid = true,
+	.states = IN_SELECTED,
+	.flags = USES_SEQS,
+	.capability = CAP_THREAD_REFERENCES,
+	.args = "ORDEREDSUBJECT | REFERENCES | REFS SP charset SP keys",
+	.spec = "RFC 5256, draft-ietf-morg-inthread",
+	.summary = "Find messages and arrange them into threads.",
+	.ctx_size = sizeof(struct thread_ctx),
+	.parse = thread_parse,
+	.run = thread_command_run,
+	.done = thread_done,
+};
