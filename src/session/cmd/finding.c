@@ -95,8 +95,10 @@ finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *f
 void
 finding_done(struct session *s, struct command *c, struct finding *f)
 {
-	/* A search must not wait when it goes. */
-	waiter_cancel(session_waiter(s));
-	scan_free(f->scan, c->arena);
+	struct scan *scan = f->scan;
+
+	/* A search must not wait when it goes. The pool may take the arena, and f with it. */
 	f->scan = NULL;
+	waiter_cancel(session_waiter(s));
+	scan_free(scan, c->arena);
 }

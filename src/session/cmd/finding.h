@@ -31,7 +31,7 @@ typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq);
 must_use enum err finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx);
 /** A search that ends with NO forgets what was to be saved. */
 void finding_forget_saved(struct session *s, const struct imap_search *args, enum err e);
-/** For done(): the session's waiter is taken off. */
+/** For done(), the last thing there: the session's waiter is taken off, and the command's arena may be gone. */
 void finding_done(struct session *s, struct command *c, struct finding *f);
 
 /** For sort_run() and thread_run(); ctx is the session. */

@@ -177,10 +177,11 @@ sort_done(struct session *s, struct command *c)
 {
 	struct sort_ctx *x = c->ctx;
 
-	finding_done(s, c, &x->finding);
+	waiter_cancel(session_waiter(s));
 	sort_free(x->sort);
 	esearch_reply_done(&x->reply);
 	free(x->told);
+	finding_done(s, c, &x->finding);
 }
 
 const struct imap_command cmd_sort = {

@@ -88,8 +88,9 @@ thread_done(struct session *s, struct command *c)
 {
 	struct thread_ctx *x = c->ctx;
 
-	finding_done(s, c, &x->finding);
+	waiter_cancel(session_waiter(s));
 	thread_free(x->thread);
+	finding_done(s, c, &x->finding);
 }
 
 const struct imap_command cmd_thread = {
