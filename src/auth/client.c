@@ -167,7 +167,6 @@ fail_all(struct auth_client *c)
 
 	c->is_connected = false;
 	buf_wipe(&c->out);
-	c->out = BUF_MAX(OUT_MAX);
 	while ((a = hash_next(&c->asked, &pos)) != NULL)
 		asked_answer(a, &busy);
 }
@@ -219,7 +218,6 @@ on_writable(struct loop_fd *f)
 		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n > 0) {
-			explicit_bzero(c->out.p, (size_t)n);
 			buf_consume(&c->out, (size_t)n);
 		} else if (errno != EAGAIN && errno != EINTR) {
 			has_failed = true;
@@ -333,7 +331,7 @@ auth_client_new(struct loop *home, bool has_scram)
 		offer(c->offers[i], (i & 1) != 0, (i & 2) != 0, (i & 4) != 0, has_scram);
 	c->fd = -1;
 	c->in = BUF_MAX(2 * FRAME_MAX);
-	c->out = BUF_MAX(OUT_MAX);
+	c->out = BUF_SECRET(OUT_MAX);
 	c->seed = (uint64_t)(uintptr_t)c ^ (uint64_t)loop_clock(home)->wall_ms(loop_clock(home));
 	c->cache = xcalloc(CACHE_PLACES, sizeof(*c->cache));
 	pthread_mutex_init(&c->lock, NULL);

@@ -62,13 +62,6 @@ exchange_has_id(const void *item, const void *key)
 	return ((const struct exchange *)item)->id == *(const uint64_t *)key;
 }
 
-static void
-wipe(struct str s)
-{
-	if (s.n > 0)
-		sodium_memzero((void *)(uintptr_t)s.p, s.n);
-}
-
 void
 exchange_end(struct exchange *x)
 {
@@ -80,9 +73,6 @@ exchange_end(struct exchange *x)
 	}
 	if (x->sasl != NULL)
 		gsasl_finish(x->sasl);
-	wipe(x->password);
-	wipe(x->start.password);
-	wipe(x->start.initial);
 	arena_done(&x->arena);
 	free(x);
 }
@@ -504,6 +494,7 @@ exchange_begin(struct conn *c, uint64_t id, const struct auth_start *s)
 	x = xcalloc(1, sizeof(*x));
 	x->conn = c;
 	x->id = id;
+	x->arena = ARENA_SECRET;
 	loop_timer_init(&x->timer, on_timer);
 	hash_insert(&c->exchanges, hash_u64(id), x);
 	start_copy(x, s);

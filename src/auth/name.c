@@ -4,6 +4,7 @@
 #include "base/buf.h"
 
 #include <gsasl.h>
+#include <sodium.h>
 
 static bool
 saslprep(struct arena *a, struct str in, Gsasl_saslprep_flags flags, struct str *out)
@@ -24,6 +25,8 @@ saslprep(struct arena *a, struct str in, Gsasl_saslprep_flags flags, struct str 
 	ok = gsasl_saslprep(arena_cstr(a, in), flags, &prepared, NULL) == GSASL_OK && prepared != NULL;
 	if (ok)
 		*out = arena_str(a, str_c(prepared));
+	if (prepared != NULL)
+		sodium_memzero(prepared, strlen(prepared));	/* it may be a password */
 	gsasl_free(prepared);
 	return ok;
 }

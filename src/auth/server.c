@@ -168,7 +168,6 @@ on_readable(struct loop_fd *f)
 		conn_free(c);
 		return;
 	}
-	explicit_bzero(c->in.p, at);
 	buf_consume(&c->in, at);
 }
 
@@ -179,7 +178,7 @@ auth_server_attach(struct auth_server *srv, int fd)
 
 	c->server = srv;
 	c->fd = fd;
-	c->in = BUF_MAX(2 * FRAME_MAX);
+	c->in = BUF_SECRET(2 * FRAME_MAX);
 	c->out = BUF_MAX(OUT_MAX);
 	hash_init(&c->exchanges, exchange_has_id);
 	loop_task_init(&c->flush, on_flush);
@@ -203,7 +202,7 @@ conn_free(struct conn *c)
 	loop_fd_off(&c->writable);
 	loop_task_cancel(c->server->loop, &c->flush);
 	close(c->fd);
-	buf_wipe(&c->in);
+	buf_done(&c->in);
 	buf_wipe(&c->out);
 	free(c);
 }

@@ -22,13 +22,6 @@ struct verify_ctx {
 };
 
 static void
-wipe(struct str s)
-{
-	if (s.n > 0)
-		sodium_memzero((void *)(uintptr_t)s.p, s.n);
-}
-
-static void
 verify_run(struct job *j)
 {
 	struct verify *v = container_of(j, struct verify, job);
@@ -42,7 +35,6 @@ verify_run(struct job *j)
 	/* Other systems hashed what the client sent; we hash what SASLprep makes of it. */
 	prepared = password_prepare(&v->arena, v->password);
 	v->is_right = !str_eq(prepared, v->password) && password_verify(v->verifier, prepared);
-	wipe(prepared);
 }
 
 static void
@@ -63,7 +55,8 @@ verify_submit(struct auth_server *srv, struct exchange *x, bool is_from_known, s
 	enum err e;
 
 	ctx->done = done;
-	ctx->v = (struct verify){ .job.run = verify_run, .job.done = verify_done, .server = srv, .x = x };
+	ctx->v = (struct verify){ .job.run = verify_run, .job.done = verify_done, .server = srv, .x = x,
+		.arena = ARENA_SECRET };
 	ctx->v.verifier = arena_str(&ctx->v.arena, verifier);
 	ctx->v.password = arena_str(&ctx->v.arena, password);
 	e = jobs_submit(is_from_known ? srv->known_jobs : srv->jobs, &ctx->v.job, srv->loop);
@@ -79,7 +72,6 @@ verify_submit(struct auth_server *srv, struct exchange *x, bool is_from_known, s
 void
 verify_free(struct verify *v)
 {
-	wipe(v->password);
 	arena_done(&v->arena);
 	free(container_of(v, struct verify_ctx, v));
 }
@@ -104,8 +96,6 @@ verifiers_make(struct arena *a, struct str password, const struct password_cost 
 		if (e == ERR_OK)
 			row->scram[i] = arena_str(a, buf_str(&text));
 	}
-	if (prepared.p != password.p)
-		wipe(prepared);
 	return e;
 }
 
@@ -130,7 +120,6 @@ upgrade_done(struct job *j)
 	/* Somebody changed or deleted it meanwhile: that one wins. */
 	if (e != ERR_UNKNOWN)
 		server_event(srv, &(struct auth_event){ .event = "password-upgraded", .user = up->row.name, .err = e });
-	wipe(up->password);
 	arena_done(&up->arena);
 	free(up);
 }
@@ -147,6 +136,7 @@ upgrade_if_outdated(struct auth_server *srv, const struct user_row *row, struct 
 	up = xcalloc(1, sizeof(*up));
 	up->job = (struct job){ .run = upgrade_run, .done = upgrade_done };
 	up->server = srv;
+	up->arena = ARENA_SECRET;
 	up->cost = srv->cost;
 	up->row = *row;
 	up->row.name = arena_str(&up->arena, row->name);
@@ -157,7 +147,6 @@ upgrade_if_outdated(struct auth_server *srv, const struct user_row *row, struct 
 		srv->jobs_running++;
 		return;
 	}
-	wipe(up->password);	/* busy: at another login */
-	arena_done(&up->arena);
+	arena_done(&up->arena);	/* busy: at another login */
 	free(up);
 }

@@ -10,7 +10,8 @@ enum { BLOCK_MIN = 1024, BLOCK_MAX = 65536, ALIGN = _Alignof(max_align_t) };
 
 struct arena_block {
 	struct arena_block *next;
-	size_t size;
+	size_t size;		/* that the next one is double of */
+	size_t room;		/* bytes of data */
 	_Alignas(ALIGN) char data[];
 };
 
@@ -70,10 +71,12 @@ arena_reset(struct arena *a)
 	while (b != NULL) {
 		struct arena_block *next = b->next;
 
+		if (a->is_secret)
+			explicit_bzero(b->data, b->room);
 		free(b);
 		b = next;
 	}
-	*a = ARENA_NONE;
+	*a = (struct arena){ .is_secret = a->is_secret };
 }
 
 void *
@@ -92,7 +95,7 @@ arena_alloc(struct arena *a, size_t size)
 	block = a->blocks == NULL ? BLOCK_MIN : MIN(a->blocks->size * 2, (size_t)BLOCK_MAX);
 	want = MAX(size, block);
 	b = xmalloc(size_add(sizeof(*b), want));
-	b->size = want;
+	b->size = b->room = want;
 	a->total_bytes += sizeof(*b) + want;
 	if (size > BLOCK_MAX / 4 && a->blocks != NULL) {
 		/* A large one goes behind the newest, whose free space stays in use. */

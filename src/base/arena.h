@@ -19,11 +19,13 @@ struct arena {
 	struct arena_block *blocks;	/* newest first */
 	char *at, *end;			/* free space of the newest */
 	size_t total_bytes;		/* taken from malloc */
+	bool is_secret;			/* it holds passwords or keys: overwritten before it is freed */
 };
 
 #define ARENA_NONE ((struct arena){ 0 })
+#define ARENA_SECRET ((struct arena){ .is_secret = true })
 
-/** Frees all; the arena can be used again. Same as done. */
+/** Frees all; the arena can be used again, and is secret if it was. Same as done. */
 void arena_reset(struct arena *a);
 static inline void arena_done(struct arena *a) { arena_reset(a); }
 /** size bytes, aligned for any type, not cleared. Never NULL. */

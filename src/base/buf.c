@@ -10,8 +10,10 @@
 void
 buf_done(struct buf *b)
 {
+	if (b->is_secret && b->p != NULL)
+		explicit_bzero(b->p, b->cap);
 	free(b->p);
-	*b = BUF_MAX(b->max);
+	*b = (struct buf){ .max = b->max, .is_secret = b->is_secret };
 }
 
 void
@@ -28,6 +30,20 @@ buf_err(const struct buf *b)
 	return b->is_over ? ERR_LIMIT : ERR_OK;
 }
 
+/* realloc() leaves copies behind. */
+static char *
+grow_secret(const struct buf *b, size_t cap)
+{
+	char *p = xmalloc(cap);
+
+	if (b->p != NULL) {
+		memcpy(p, b->p, b->n);
+		explicit_bzero(b->p, b->cap);
+		free(b->p);
+	}
+	return p;
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {
@@ -42,7 +58,7 @@ buf_reserve(struct buf *b, size_t n)
 		cap = b->cap < 128 ? 128 : b->cap;
 		while (cap < need)
 			cap = size_mul(cap, 2);
-		b->p = xrealloc(b->p, cap);
+		b->p = b->is_secret ? grow_secret(b, cap) : xrealloc(b->p, cap);
 		b->cap = cap;
 	}
 	return b->p + b->n;
@@ -114,4 +130,6 @@ buf_consume(struct buf *b, size_t n)
 	if (n > 0 && n < b->n)
 		memmove(b->p, b->p + n, b->n - n);
 	b->n -= n;
+	if (b->is_secret && n > 0)
+		explicit_bzero(b->p + b->n, n);
 }

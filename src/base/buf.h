@@ -14,10 +14,12 @@
 struct buf {
 	char *p;
 	size_t n, cap, max;
-	bool is_over;
+	bool is_over, is_secret;
 };
 
 #define BUF_MAX(m) ((struct buf){ .max = (m) })
+/* For what holds passwords and keys: memory that it leaves, by growing, consuming or ending, is overwritten. */
+#define BUF_SECRET(m) ((struct buf){ .max = (m), .is_secret = true })
 
 void buf_done(struct buf *b);
 #define BUF_CLEAN cleanup_with(buf_done)
@@ -39,7 +41,7 @@ void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void buf_consume(struct buf *b, size_t n);
 /** Cuts it to n bytes. */
 static inline void buf_truncate(struct buf *b, size_t n) { if (n < b->n) b->n = n; }
-/** Overwrites what it held, then frees: for secrets. */
+/** Overwrites what it held, then frees: a secret that came into a buffer that is not secret itself. */
 void buf_wipe(struct buf *b);
 
 #endif

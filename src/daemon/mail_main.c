@@ -136,6 +136,7 @@ tls_start(struct mail *m)
 
 	certs_of(&m->child.tls, certs);
 	e = tls_open(&tc, clock_system(), &why, &m->tls);
+	child_forget_keys(&m->child);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
 	return e;
@@ -266,6 +267,7 @@ on_certified(struct child *ch)
 
 	certs_of(&ch->tls, certs);
 	e = tls_replace(m->tls, certs, ch->tls.count, &why);
+	child_forget_keys(ch);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
 }

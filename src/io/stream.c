@@ -149,7 +149,6 @@ release_empty_input(struct stream *s)
 {
 	if (s->in_at == s->in.n) {
 		buf_done(&s->in);
-		s->in = BUF_MAX(SIZE_MAX);
 		s->in_at = 0;
 	}
 }
@@ -488,6 +487,20 @@ stream_set_input_max(struct stream *s, size_t max)
 {
 	s->in_max = max;
 	update_reading(s);
+}
+
+void
+stream_set_secret(struct stream *s, bool is_secret)
+{
+	if (s->in.is_secret && !is_secret && s->in_at > 0) {
+		buf_consume(&s->in, s->in_at);
+		s->in_at = 0;
+	}
+	s->in.is_secret = is_secret;
+	if (s->ssl != NULL && is_secret)
+		SSL_set_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	else if (s->ssl != NULL)
+		SSL_clear_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 void

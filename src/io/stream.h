@@ -66,6 +66,11 @@ struct str stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 /** Reading stops while this much waits to be consumed. A bound on memory and on the longest piece that can be seen whole. */
 void stream_set_input_max(struct stream *s, size_t max);
+/**
+ * Passwords may come: what has been consumed is overwritten, here and in TLS. Set it right after stream_new(), and take it back when
+ * they have come.
+ */
+void stream_set_secret(struct stream *s, bool is_secret);
 /** Stops and starts reading from the peer; while stopped an end or reset of the connection may go unnoticed. */
 void stream_pause(struct stream *s, bool is_paused);
 /** readable() is called in the next turn, whether or not anything came. */

@@ -444,6 +444,7 @@ queue_flush(struct stream *s)
 		case SEG_TLS:
 			pop_head(s);
 			s->ssl = tls_accept(s->tls, s->alpn);
+			stream_set_secret(s, s->in.is_secret);
 			SSL_set_fd(s->ssl, s->rfd.fd);
 			s->is_tls_waiting = false;
 			goes_on = false;	/* what follows is sent when the handshake is over */

@@ -189,7 +189,7 @@ copy_c(struct arena *a, const char *s)
 static void
 keep_config(struct tls *t, const struct tls_config *c)
 {
-	struct arena a = ARENA_NONE;
+	struct arena a = ARENA_SECRET;
 	struct tls_cert *certs = arena_array(&a, struct tls_cert, c->cert_count);
 	struct tls_config kept = *c;
 
@@ -206,6 +206,21 @@ keep_config(struct tls *t, const struct tls_config *c)
 	arena_done(&t->arena);
 	t->arena = a;
 	t->config = kept;
+}
+
+/* Keys that were given as text are not needed once they are loaded. */
+static void
+forget_texts(struct tls *t)
+{
+	for (size_t i = 0; i < t->config.cert_count; i++) {
+		struct tls_cert *c = (struct tls_cert *)(uintptr_t)&t->config.certs[i];
+
+		if (c->cert_pem.n > 0)
+			explicit_bzero((char *)(uintptr_t)c->cert_pem.p, c->cert_pem.n);
+		if (c->key_pem.n > 0)
+			explicit_bzero((char *)(uintptr_t)c->key_pem.p, c->key_pem.n);
+		c->cert_pem = c->key_pem = STR_NONE;
+	}
 }
 
 static void
@@ -240,6 +255,7 @@ tls_open(const struct tls_config *c, struct clock *clock, struct buf *why_out, s
 		tls_free(t);
 		return e;
 	}
+	forget_texts(t);
 	*tls_out = t;
 	return ERR_OK;
 }
@@ -309,6 +325,7 @@ tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct bu
 	t->set = fresh;
 	if (certs != t->config.certs)
 		keep_config(t, &c);
+	forget_texts(t);
 	pthread_mutex_unlock(&t->lock);
 	tls_set_free(old);
 	if (t->stamps != NULL) {

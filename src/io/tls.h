@@ -46,7 +46,7 @@ struct tls_config {
 must_use enum err tls_open(const struct tls_config *c, struct clock *clock, struct buf *why_out, struct tls **tls_out);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t);
-/** Loads the certificates again now; on failure the old ones stay. ERR_CONFIG as above. As tls_replace(), one thread only: that
+/** Loads the certificates' files again now; on failure the old ones stay. ERR_CONFIG as above. As tls_replace(), one thread only: that
  *  of tls_watch() when they are watched. */
 must_use enum err tls_reload(struct tls *t, struct buf *why_out);
 /** Puts these certificates in place of the old ones, or leaves those when one of them does not load. */

@@ -39,7 +39,7 @@ static enum err
 read_pem(struct arena *a, const char *file, struct buf *why_out, struct str *pem_out)
 {
 	cleanup_with(close_file) FILE *f = fopen(file, "re");
-	BUF_CLEAN struct buf b = BUF_MAX(PEM_MAX);
+	BUF_CLEAN struct buf b = BUF_SECRET(PEM_MAX);
 	char *p;
 	size_t n;
 
@@ -50,7 +50,6 @@ read_pem(struct arena *a, const char *file, struct buf *why_out, struct str *pem
 	if (p == NULL || ferror(f))
 		return complain(why_out, "file", file, p == NULL ? "too big" : "can't be read");
 	*pem_out = arena_str(a, buf_str(&b));
-	buf_wipe(&b);
 	return ERR_OK;
 }
 

@@ -52,7 +52,7 @@ self_signed_path(struct arena *a, const struct config *c, const char *suffix)
 static bool
 self_signed_make(const struct config *c, struct buf *why)
 {
-	BUF_CLEAN struct buf cert = BUF_MAX(MESSAGE_PEM_MAX), key = BUF_MAX(MESSAGE_PEM_MAX);
+	BUF_CLEAN struct buf cert = BUF_MAX(MESSAGE_PEM_MAX), key = BUF_SECRET(MESSAGE_PEM_MAX);
 	struct arena a = ARENA_NONE;
 	const char *cert_path = self_signed_path(&a, c, "crt"), *key_path = self_signed_path(&a, c, "key");
 	char host[256] = "";
@@ -143,7 +143,7 @@ check(const struct proc_message *m, struct buf *why)
 enum err
 certs_load(const struct config *c, struct certs *out, struct buf *why)
 {
-	struct certs certs = { .message.type = MESSAGE_TLS };
+	struct certs certs = { .message.type = MESSAGE_TLS, .arena = ARENA_SECRET };
 	struct proc_message *m = &certs.message;
 	const char *cert, *key;
 	bool ok = c->tls_certs.n > 0 || self_signed_make(c, why);

@@ -12,7 +12,7 @@ enum { SEND_TIMEOUT_MS = 5000, READ_BYTES = 65536 };
 void
 channel_init(struct channel *ch, int fd)
 {
-	*ch = (struct channel){ .fd = fd, .in = BUF_MAX(2 * FRAME_MAX) };
+	*ch = (struct channel){ .fd = fd, .in = BUF_SECRET(2 * FRAME_MAX) };
 }
 
 void
@@ -25,8 +25,7 @@ channel_done(struct channel *ch)
 		close(ch->fds[i]);
 	ch->fd_count = 0;
 	ch->used = 0;
-	buf_wipe(&ch->in);
-	ch->in = BUF_MAX(2 * FRAME_MAX);
+	buf_done(&ch->in);
 }
 
 /* Room for one descriptor beside a message; a union for its alignment. */
@@ -58,7 +57,7 @@ send_some(int socket, struct str data, int fd)
 enum err
 channel_send(struct channel *ch, const struct proc_message *m, int fd)
 {
-	BUF_CLEAN struct buf b = BUF_MAX(2 * FRAME_MAX);
+	BUF_CLEAN struct buf b = BUF_SECRET(2 * FRAME_MAX);
 	size_t at = 0;
 
 	must((fd >= 0) == proc_message_has_fd(m->type));

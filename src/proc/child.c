@@ -94,7 +94,7 @@ child_open(struct child *ch, enum role role)
 	int fd;
 	enum err e;
 
-	*ch = (struct child){ .role = role };
+	*ch = (struct child){ .role = role, .tls.arena = ARENA_SECRET };
 	sandbox_hide_memory();	/* keys are about to come */
 	snprintf(name, sizeof(name), "posthorn-%s", role_table[role].name);
 	prctl(PR_SET_NAME, name);
@@ -204,6 +204,14 @@ child_watch(struct child *ch, struct loop *loop, const struct child_events *even
 	/* What came in the same read as GO waits in the buffer, and nothing would announce it. */
 	if (take_all(ch) != ERR_WAIT)
 		stop(ch);
+}
+
+void
+child_forget_keys(struct child *ch)
+{
+	arena_reset(&ch->tls.arena);
+	ch->tls.count = 0;
+	ch->tls.client_ca = STR_NONE;
 }
 
 void

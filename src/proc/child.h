@@ -53,6 +53,8 @@ must_use enum err child_open(struct child *ch, enum role role);
 must_use enum err child_confine(struct child *ch, const char *folder);
 /** From now on the loop hears the supervisor, and SIGTERM. */
 void child_watch(struct child *ch, struct loop *loop, const struct child_events *events);
+/** Overwrites the certificates and keys as they came, once they are in use. */
+void child_forget_keys(struct child *ch);
 /** Tells that it serves. */
 void child_ready(struct child *ch);
 void child_close(struct child *ch);

@@ -65,6 +65,7 @@ core_command_clear(struct session_core *k)
 	k->cmd = (struct command){ 0 };
 	k->command_us = 0;
 	arena_reset(&k->arena);
+	k->arena.is_secret = k->s.account == NULL;
 	k->phase = PHASE_IDLE;
 }
 
@@ -485,6 +486,7 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	s->user = str_make(xstrdup(user), user.n);
 	s->account = account;
 	imap_framer_init(&k->framer, &limits_after);
+	stream_set_secret(s->stream, false);
 	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
 	k->last_input_ms = loop_now_ms(k->loop);
 	loop_timer_set(k->loop, &k->timer, MIN(server_limits(s->server)->keepalive_ms, server_limits(s->server)->idle_timeout_ms));
@@ -640,6 +642,8 @@ make(struct server *server, struct loop *loop, int fd, const struct io_addr *pee
 	loop_timer_init(&k->timer, timer_fired);
 	core_gate_init(k);
 	k->s.stream = stream_new(loop, fd, &ops, k);
+	k->arena = ARENA_SECRET;	/* passwords, until one was right */
+	stream_set_secret(k->s.stream, true);
 	stream_set_input_max(k->s.stream, limits_before.command_max + 1024);
 	loop_timer_set(loop, &k->timer, server_limits(server)->login_timeout_ms);
 	return k;

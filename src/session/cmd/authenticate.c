@@ -151,8 +151,6 @@ authenticate_done(unused_arg struct session *s, struct command *c)
 	struct authenticate_ctx *x = c->ctx;
 
 	login_done(&x->login);
-	if (x->initial.n > 0)
-		explicit_bzero((char *)x->initial.p, x->initial.n);
 }
 
 const struct imap_command cmd_authenticate = {

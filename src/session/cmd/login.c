@@ -49,8 +49,6 @@ login_cmd_done(unused_arg struct session *s, struct command *c)
 	struct login_ctx *x = c->ctx;
 
 	login_done(&x->login);
-	if (x->password.n > 0)
-		explicit_bzero((char *)x->password.p, x->password.n);
 }
 
 const struct imap_command cmd_login = {
