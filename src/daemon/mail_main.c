@@ -104,7 +104,13 @@ tick_run(struct job *j)
 static void
 tick_done(struct job *j)
 {
-	container_of(j, struct mail, tick)->is_ticking = false;
+	struct mail *m = container_of(j, struct mail, tick);
+	int64_t jump_ms = store_clock_jump(m->store);
+
+	m->is_ticking = false;
+	if (jump_ms != 0)
+		log_event(LOG_WARNING, "clock-jumped", F_I64("seconds", jump_ms / 1000),
+		    F_C("detail", "what was expunged is kept for another retention period"));
 }
 
 static void

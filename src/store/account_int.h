@@ -15,6 +15,7 @@
 #include "imap/seqset.h"
 #include "store/mailbox.h"
 #include "store/row.h"
+#include "store/steady.h"
 #include "store/store.h"
 #include "store/tree.h"
 
@@ -38,6 +39,7 @@ struct store {
 	bool is_directory_known;	/* then these are what the next account is made on: they run ahead of the engine */
 	uint64_t directory_version, directory_next;
 	uint32_t creating;		/* commits of new accounts on their way */
+	struct steady steady;		/* store_tick()'s own */
 	struct buf sweep_from;		/* store_tick()'s own: where in the directory it goes on */
 	_Atomic(uint64_t) tree_bytes;	/* pages in memory, about */
 	_Atomic(uint64_t) damaged;	/* mailboxes whose pages did not add up when they were loaded */

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { ROUND_RECORDS = 64, PURGE_PAGES = 64, LOG_ROWS_MAX = 100000 };
+enum { ROUND_RECORDS = 64, PURGE_PAGES = 64, LOG_ROWS_MAX = 100000, FUTURE_MS = 24 * 3600 * 1000 };
 
 struct losses {
 	struct message_loss *l;
@@ -169,10 +169,10 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 
 /*
  * Records whose time is over, oldest first; false when there are no more. *next_ms_out: when the
- * oldest left is due.
+ * oldest left is due. Those of future_ms and later were written before the clock was set back.
  */
 static enum err
-drop_round(struct account *a, int64_t until_ms, int64_t *oldest_ms_out, bool *more_out)
+drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *oldest_ms_out, bool *more_out)
 {
 	struct kv_range range = {
 		.kind = KV_LOG, .from = STR("U"), .to = STR("V"), .limit = ROUND_RECORDS
@@ -192,7 +192,7 @@ drop_round(struct account *a, int64_t until_ms, int64_t *oldest_ms_out, bool *mo
 		int64_t time_ms = 0;
 
 		e = undo_decode(rows->ranges[0].rows[i].value, &time_ms, &rest);
-		if (e == ERR_OK && time_ms > until_ms) {
+		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms) {
 			*oldest_ms_out = time_ms;
 			*more_out = false;
 			break;
@@ -244,11 +244,14 @@ retention_tick(struct account *a)
 	cut_log(a);
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
 		retention_ms = 0;	/* the past yields before mail does */
-	if (atomic_load(&a->undo_oldest_ms) > now_ms - retention_ms)
+	else if (s->steady.hold_ms > 0)
+		return;
+	oldest_ms = atomic_load(&a->undo_oldest_ms);
+	if (oldest_ms > now_ms - retention_ms && oldest_ms < now_ms + FUTURE_MS)
 		return;
 	pthread_mutex_lock(&a->past_lock);
 	while (e == ERR_OK && more)
-		e = drop_round(a, now_ms - retention_ms, &oldest_ms, &more);
+		e = drop_round(a, now_ms - retention_ms, now_ms + FUTURE_MS, &oldest_ms, &more);
 	pthread_mutex_unlock(&a->past_lock);
 	if (e != ERR_OK)
 		return;

@@ -51,6 +51,7 @@ row_key_vanished(struct mailbox_id id, uint64_t version)
 	return key_u64_u64('V', id.v, version);
 }
 struct row_key row_key_undo(uint64_t version) { return key_u64('U', version); }
+struct row_key row_key_clock(void) { return key('T'); }
 struct row_key row_key_next_account(void) { return key('N'); }
 struct row_key row_key_dying(uint64_t account) { return key_u64('D', account); }
 

@@ -29,6 +29,7 @@ struct row_key row_key_private(struct mailbox_id id, uint64_t user, uint32_t pag
 struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user);	/* KV_ROW "Q" id user */
 struct row_key row_key_vanished(struct mailbox_id id, uint64_t version);	/* KV_LOG "V" id version */
 struct row_key row_key_undo(uint64_t version);			/* KV_LOG "U" version */
+struct row_key row_key_clock(void);				/* ACCOUNT_SYSTEM, KV_ROW "T" */
 struct row_key row_key_next_account(void);			/* ACCOUNT_SYSTEM, KV_ROW "N" */
 struct row_key row_key_dying(uint64_t account);			/* ACCOUNT_SYSTEM, KV_ROW "D" account */
 /* ACCOUNT_SYSTEM, KV_ROW "S" identifier NUL owner: made in a buffer; without owner it is where the identifier's rows begin. */

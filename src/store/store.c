@@ -313,7 +313,7 @@ create(struct store *s, struct account *a)
 	BUF_CLEAN struct buf value = BUF_MAX(8);
 	struct account_row row = {
 		.next_mailbox = 1,
-		.next_uidvalidity = (uint32_t)(s->o.clock->wall_ms(s->o.clock) / 1000),
+		.next_uidvalidity = (uint32_t)MAX(s->o.clock->wall_ms(s->o.clock) / 1000, 1),
 	};
 	struct commit *c;
 	enum err e;
@@ -575,6 +575,7 @@ store_tick(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	n = s->account_count;
 	pthread_mutex_unlock(&s->lock);
+	steady_tick(&s->steady, s->o.kv, s->o.clock, (int64_t)s->o.retention_s * 1000);
 	open = xcalloc(n + 1, sizeof(struct account *));
 	n = hold_open(s, open, n);
 	for (size_t i = 0; i < n; i++) {
@@ -585,4 +586,10 @@ store_tick(struct store *s)
 	free(open);
 	directory_sweep(s);
 	directory_purge(s);
+}
+
+int64_t
+store_clock_jump(const struct store *s)
+{
+	return s->steady.jump_ms;
 }

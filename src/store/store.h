@@ -44,6 +44,8 @@ must_use enum err store_open(const struct store_options *o, struct store **out);
 void store_close(struct store *s);
 /** Housekeeping: ends retention, evicts what nobody uses. Call about once a minute, one at a time, from a job thread. */
 void store_tick(struct store *s);
+/** By how many milliseconds the wall clock had jumped when store_tick() looked; 0: it had not. After a jump retention waits (steady.h). */
+int64_t store_clock_jump(const struct store *s);
 
 /* ---- accounts --------------------------------------------------------------------------------------------------- */
 
