@@ -223,6 +223,7 @@ take_simple(struct parser *p)
 
 	if (chr_is_digit((char)c) || c == '*' || c == '$') {
 		k = new_key(p, SEARCH_SEQ);
+		p->out->has_seqs = true;
 		return k != NULL && take_set(p, k) ? k : NULL;
 	}
 	if (imap_scan_try_atom(p->s, STR("NEW")))

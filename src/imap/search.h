@@ -82,6 +82,7 @@ struct imap_search {
 	bool is_charset_needed;		/* in SORT and THREAD */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
 	bool has_saved;			/* "$" is in some set */
+	bool has_seqs;			/* a set of sequence numbers is in it: not allowed after ENABLE UIDONLY (RFC 9586 3.5) */
 	bool needs_text;		/* BODY or TEXT: reads message bytes */
 };
 

@@ -109,6 +109,21 @@ parse_failed(struct session_core *k, const struct imap_scan *in, enum err e)
 	k->result = e;
 }
 
+/* What forbids a command that has the right state. */
+static enum err
+command_check(const struct session *s, const struct command *c)
+{
+	const struct imap_command *entry = c->entry;
+
+	if ((entry->flags & USES_SEQS) != 0 && !c->is_uid && (s->enabled & ENABLED_UIDONLY) != 0)
+		return ERR_UIDREQUIRED;
+	if ((entry->flags & WRITES) != 0 && s->view != NULL && view_is_read_only(s->view))
+		return ERR_READONLY;
+	if (s->view != NULL && !view_is_gone(s->view) && (s->rights & entry->rights) != entry->rights)
+		return ERR_NOPERM;
+	return ERR_OK;
+}
+
 /* The whole command (or, after streamed literals, the rest of it) is there. */
 static void
 command_framed(struct session_core *k, struct str text)
@@ -122,11 +137,8 @@ command_framed(struct session_core *k, struct str text)
 		core_command_clear(k);
 		return;
 	}
-	if ((k->cmd.entry->flags & WRITES) != 0 && k->s.view != NULL && view_is_read_only(k->s.view))
-		e = ERR_READONLY;
-	else if (k->s.view != NULL && !view_is_gone(k->s.view) && (k->s.rights & k->cmd.entry->rights) != k->cmd.entry->rights)
-		e = ERR_NOPERM;
-	else {
+	e = command_check(&k->s, &k->cmd);
+	if (e == ERR_OK) {
 		k->was_parsed = true;
 		e = k->cmd.entry->parse(&k->s, &k->cmd, &in);
 	}

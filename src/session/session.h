@@ -26,6 +26,7 @@ enum enabled {
 	ENABLED_QRESYNC = 1 << 1,
 	ENABLED_UTF8 = 1 << 2,
 	ENABLED_IMAP4REV2 = 1 << 3,
+	ENABLED_UIDONLY = 1 << 4,
 };
 
 struct session {
@@ -82,6 +83,8 @@ void session_saw_latest(struct session *s);
  * command and during IDLE. ERR_WAIT: call again.
  */
 enum err session_tell(struct session *s, enum view_tell tell);
+/** Writes "* n FETCH (", or "* uid UIDFETCH (" after ENABLE UIDONLY (RFC 9586 3.3). */
+void session_begin_fetch(struct session *s, struct seqnum seq, struct uid uid);
 /** Writes "n FETCH (FLAGS (...) UID u MODSEQ (m))" with what the client has enabled; is_uid: the UID is included in any case. */
 void session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
 /** Selects a view (takes it over), in whose mailbox the user has these rights, or closes the selected mailbox (NULL). */

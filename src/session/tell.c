@@ -23,19 +23,22 @@ tells_uid(const struct session *s)
 {
 	/*
 	 * What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it once CONDSTORE is on,
-	 * RFC 9051 7.5.2 recommends it.
+	 * RFC 9051 7.5.2 recommends it. UIDFETCH begins with it (RFC 9586 3.3).
 	 */
+	if ((s->enabled & ENABLED_UIDONLY) != 0)
+		return false;
 	return (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
 }
 
-static void
-begin_fetch(struct session *s, struct seqnum seq)
+void
+session_begin_fetch(struct session *s, struct seqnum seq, struct uid uid)
 {
+	bool is_uidonly = (s->enabled & ENABLED_UIDONLY) != 0;
 	struct buf *b = session_out(s);
 
 	reply_untagged(b);
-	reply_number(b, seq.v);
-	buf_lit(b, " FETCH (");
+	reply_number(b, is_uidonly ? uid.v : seq.v);
+	buf_c(b, is_uidonly ? " UIDFETCH (" : " FETCH (");
 }
 
 static void
@@ -65,10 +68,10 @@ session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, 
 
 	if (e->is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
 		system |= FLAG_RECENT;
-	begin_fetch(s, seq);
+	session_begin_fetch(s, seq, e->uid);
 	buf_lit(session_out(s), "FLAGS ");
 	reply_flags(session_out(s), system, e->keywords, m->keywords, m->keyword_count);
-	end_fetch(s, e, is_uid || tells_uid(s), true);
+	end_fetch(s, e, (is_uid && (s->enabled & ENABLED_UIDONLY) == 0) || tells_uid(s), true);
 }
 
 static enum err
@@ -78,7 +81,7 @@ tell_vanished(struct session *s, struct session_tell *t)
 
 	if (t->changes.vanished == NULL)
 		return ERR_OK;
-	if ((s->enabled & ENABLED_QRESYNC) != 0) {
+	if ((s->enabled & (ENABLED_QRESYNC | ENABLED_UIDONLY)) != 0) {
 		if (t->at_expunge == 0 && !rangeset_is_empty(t->changes.vanished)) {
 			buf_lit(b, "* VANISHED ");
 			reply_rangeset(b, t->changes.vanished);
@@ -121,7 +124,7 @@ tell_one(struct session *s, struct uid uid)
 	if (!rangeset_contains(&s->silenced, uid.v)) {
 		session_tell_flags(s, &e, seq, false);
 	} else if ((s->enabled & ENABLED_CONDSTORE) != 0) {
-		begin_fetch(s, seq);
+		session_begin_fetch(s, seq, uid);
 		end_fetch(s, &e, tells_uid(s), false);
 	}
 }

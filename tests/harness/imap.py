@@ -150,7 +150,6 @@ class IMAP:
         self.inflate = self.deflate = None
         self.exists = None
         self.uids = {}
-        self.uidonly = False
         self.checking = True
         self.greeting = self.response() if greet else None
         self.untagged = []

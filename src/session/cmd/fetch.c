@@ -115,7 +115,8 @@ fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 	}
 	if (x->args.has_partial)
 		take_part(s, x);
-	if (c->is_uid)
+	/* UIDFETCH begins with it (RFC 9586 3.3). */
+	if (c->is_uid && (s->enabled & ENABLED_UIDONLY) == 0)
 		x->args.atts |= FETCH_UID;
 	find_needs(x);
 	return ERR_OK;
@@ -391,9 +392,7 @@ write_head(struct session *s, struct fetch_ctx *x)
 		else if ((s->enabled & ENABLED_IMAP4REV2) != 0)
 			atts |= FETCH_UID;
 	}
-	reply_untagged(session_out(s));
-	reply_number(session_out(s), m->seq.v);
-	buf_lit(session_out(s), " FETCH (");
+	session_begin_fetch(s, m->seq, m->entry.uid);
 	m->is_first = true;
 	m->is_head_written = true;
 	write_entry_items(s, m, atts);

@@ -26,7 +26,7 @@ finding_parsed(struct session *s, struct command *c, struct imap_scan *in, const
 		imap_scan_fail(in, ERR_SYNTAX, "no CHARSET after ENABLE UTF8=ACCEPT");
 		return ERR_SYNTAX;
 	}
-	return ERR_OK;
+	return args->has_seqs && (s->enabled & ENABLED_UIDONLY) != 0 ? ERR_UIDREQUIRED : ERR_OK;
 }
 
 bool

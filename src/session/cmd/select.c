@@ -45,7 +45,8 @@ parse(struct session *s, struct command *c, struct imap_scan *in, enum view_acce
 		imap_scan_fail(in, ERR_SYNTAX, "ENABLE QRESYNC before this parameter");
 		return ERR_SYNTAX;
 	}
-	return ERR_OK;
+	/* RFC 9586 3.7 */
+	return x->args.has_seq_match && (s->enabled & ENABLED_UIDONLY) != 0 ? ERR_UIDREQUIRED : ERR_OK;
 }
 
 static enum err
@@ -123,7 +124,8 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	/* RECENT and UNSEEN are gone in IMAP4rev2 (RFC 9051 appendix E). */
 	if (!is_rev2) {
 		reply_untagged_number(session_out(s), view_recent(s->view), "RECENT");
-		if (unseen.v != 0)
+		/* A sequence number, which UIDONLY knows none of. */
+		if (unseen.v != 0 && (s->enabled & ENABLED_UIDONLY) == 0)
 			reply_code(s, "UNSEEN", unseen.v, "The first unseen message.");
 	}
 	reply_code(s, "UIDVALIDITY", m->uidvalidity, "UIDs are valid.");
