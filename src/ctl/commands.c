@@ -2,7 +2,7 @@
 #include "ctl/commands.h"
 
 const struct ctl_command *const ctl_commands[] = {
-	&ctl_user_add, &ctl_user_passwd, &ctl_user_list, &ctl_user_groups, &ctl_user_delete,
+	&ctl_user_add, &ctl_user_passwd, &ctl_user_list, &ctl_user_groups, &ctl_user_quota, &ctl_user_delete,
 	&ctl_mailbox_list, &ctl_mailbox_create, &ctl_mailbox_delete, &ctl_mailbox_rename, &ctl_mailbox_status,
 	&ctl_mailbox_acl,
 	&ctl_import, &ctl_export, &ctl_who,

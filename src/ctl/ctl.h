@@ -44,6 +44,8 @@ int ctl_usage(const struct ctl_command *cmd, const char *what);
  * it was there. Call for all options first; what is left are the operands, and ctl_has_options() tells of strangers.
  */
 bool ctl_option(int *argc, char **argv, const char *name, const char **value_out);
+/** "--shared" stands for the account of the mailboxes that are nobody's, in the place of a user: puts its name there. */
+void ctl_take_shared(int *argc, char **argv);
 /** The first argument that looks like an option, or NULL. "--" ends options and is taken out. */
 const char *ctl_stray_option(int *argc, char **argv);
 

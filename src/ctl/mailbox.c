@@ -106,20 +106,6 @@ print_head(const struct ctl *c)
 		printf("%8s %8s %12s  %-12s %s\n", "MESSAGES", "UNSEEN", "BYTES", "USE", "NAME");
 }
 
-/* "--shared" stands for the account that is nobody's, in the place of a user. */
-static void
-take_shared(int *argc, char **argv)
-{
-	static char shared[] = "/shared";
-
-	if (!ctl_option(argc, argv, "--shared", NULL))
-		return;
-	/* There was room for the option. */
-	memmove(argv + 1, argv, (size_t)*argc * sizeof(*argv));
-	argv[0] = shared;
-	(*argc)++;
-}
-
 static int
 list_run(struct ctl *c, int argc, char **argv)
 {
@@ -127,7 +113,7 @@ list_run(struct ctl *c, int argc, char **argv)
 	struct imap_client *ic;
 	bool is_ok;
 
-	take_shared(&argc, argv);
+	ctl_take_shared(&argc, argv);
 	if (argc != 1)
 		return ctl_usage(&ctl_mailbox_list, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -147,7 +133,7 @@ status_run(struct ctl *c, int argc, char **argv)
 	struct imap_client *ic;
 	bool is_ok;
 
-	take_shared(&argc, argv);
+	ctl_take_shared(&argc, argv);
 	if (argc != 2)
 		return ctl_usage(&ctl_mailbox_status, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -169,7 +155,7 @@ simple(struct ctl *c, const struct ctl_command *cmd, const char *words, int name
 {
 	struct imap_client *ic;
 
-	take_shared(&argc, argv);
+	ctl_take_shared(&argc, argv);
 	if (argc != names + 1)
 		return ctl_usage(cmd, NULL);
 	ic = imap_client_open(c, argv[0]);
@@ -232,7 +218,7 @@ acl_run(struct ctl *c, int argc, char **argv)
 {
 	struct imap_client *ic;
 
-	take_shared(&argc, argv);
+	ctl_take_shared(&argc, argv);
 	if (argc != 2 && argc != 4)
 		return ctl_usage(&ctl_mailbox_acl, NULL);
 	ic = imap_client_open(c, argv[0]);

@@ -78,6 +78,19 @@ ctl_option(int *argc, char **argv, const char *name, const char **value_out)
 	return false;
 }
 
+void
+ctl_take_shared(int *argc, char **argv)
+{
+	static char shared[] = "/shared";
+
+	if (!ctl_option(argc, argv, "--shared", NULL))
+		return;
+	/* There was room for the option. */
+	memmove(argv + 1, argv, (size_t)*argc * sizeof(*argv));
+	argv[0] = shared;
+	(*argc)++;
+}
+
 const char *
 ctl_stray_option(int *argc, char **argv)
 {

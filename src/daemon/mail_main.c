@@ -81,7 +81,8 @@ store_start(struct mail *m)
 	BUF_CLEAN struct buf detail = BUF_MAX(1024);
 	struct kv_options ko = { .dir = ".", .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
-		.retention_s = (uint32_t)(c->retention / 1000) };
+		.retention_s = (uint32_t)(c->retention / 1000),
+		.quota = { (c->quota_storage + 1023) / 1024, c->quota_messages, c->quota_mailboxes } };
 	enum err e;
 
 	store_merge_functions(&ko);
@@ -174,12 +175,14 @@ servers_start(struct mail *m)
 		    .idle_timeout_ms = (int64_t)c->idle_timeout },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login],
+		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
 		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared,
 	};
 	struct lmtp_options lo = {
 		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,
 		.loop_count = m->loop_count, .hostname = str_c(m->hostname), .message_max_bytes = c->message_size_max,
 		.trusted = c->lmtp_trusted.v, .trusted_count = c->lmtp_trusted.n,
+		.is_overquota_permanent = c->quota_delivery == QUOTA_DELIVERY_REFUSE,
 		.delimiter = c->recipient_delimiter.n != 0 ? c->recipient_delimiter.p[0] : '\0',
 	};
 

@@ -1,4 +1,4 @@
-/* status.h - items of STATUS (RFC 9051 6.3.11; RFC 7162, 7889, 8438, 8474). */
+/* status.h - items of STATUS (RFC 9051 6.3.11; RFC 7162, 7889, 8438, 8474, 9208). */
 #ifndef IMAP_STATUS_H
 #define IMAP_STATUS_H
 
@@ -15,6 +15,7 @@ enum imap_status_att {
 	STATUS_HIGHESTMODSEQ = 1 << 7,
 	STATUS_APPENDLIMIT = 1 << 8,
 	STATUS_MAILBOXID = 1 << 9,
+	STATUS_DELETED_STORAGE = 1 << 10,	/* RFC 9208 4.1.4 */
 };
 
 /** Parses "(MESSAGES UNSEEN ...)", at least one item. */

@@ -4,6 +4,7 @@
 #include "auth/client.h"
 #include "io/stream.h"
 #include "session/core.h"
+#include "session/quota.h"
 #include "session/server.h"
 
 const struct capability_row capabilities[CAP_COUNT] = {
@@ -59,6 +60,10 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 		break;
 	case CAP_COMPRESS:
 		if (!is_before_login && !stream_is_deflated(s->stream))
+			add(b, capabilities[c].name);
+		break;
+	case CAP_QUOTASET:
+		if (!is_before_login && quota_may_set(s))
 			add(b, capabilities[c].name);
 		break;
 	case CAP_APPENDLIMIT:

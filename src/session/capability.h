@@ -19,7 +19,7 @@ enum capability_when {
 	CAP_ALWAYS,
 	CAP_BEFORE_LOGIN,
 	CAP_AFTER_LOGIN,
-	CAP_SPECIAL,		/* decided by code: STARTTLS, LOGINDISABLED, AUTH=, COMPRESS, APPENDLIMIT */
+	CAP_SPECIAL,		/* decided by code: STARTTLS, LOGINDISABLED, AUTH=, COMPRESS, APPENDLIMIT, QUOTASET */
 };
 
 struct capability_row {

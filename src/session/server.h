@@ -29,6 +29,8 @@ struct server_options {
 	struct server_limits limits;
 	uint32_t unknown_per_prefix_max;	/* connections an address prefix that have not logged in; 32 */
 	size_t sessions_max;		/* of all; 20,000 */
+	const struct str *quota_admins;	/* users who may set everybody's quota */
+	size_t quota_admin_count;
 	/* Names of the namespaces (session/target.h) without the separator at their end; NULL: the default; empty: there is none. */
 	struct str namespace_other, namespace_shared;
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */

@@ -161,7 +161,8 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
     struct account_row *row_out)
 {
 	struct str keywords[KEYWORDS_MAX], *own;
-	bool has_account = false;
+	bool has_account = false, has_limits = false;
+	struct quota_limits limits = QUOTA_NO_LIMITS;
 	size_t count = 0;
 
 	for (size_t i = 0; i < rows->count; i++) {
@@ -174,6 +175,10 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
 		case 'A':
 			e = account_row_decode(r->value, row_out);
 			has_account = true;
+			break;
+		case 'L':
+			e = limits_row_decode(r->value, &limits);
+			has_limits = true;
 			break;
 		case 'M':
 			if (!row_key_parse_mailbox(r->key, &id))
@@ -202,6 +207,8 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
 			return e;
 	}
 	*count_out = count;
+	row_out->has_limits = has_limits;
+	row_out->limits = limits;
 	return has_account ? ERR_OK : ERR_CORRUPT;
 }
 

@@ -179,6 +179,8 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 		p.held = v->held;
 		e = copying_run(&p, uids, &cursor, 0);
 	}
+	if (e == ERR_OK)
+		e = commit_check_quota(c);
 	if (e == ERR_OK && gone == COPY_WHOLE &&
 	    rangeset_count(&from_uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
@@ -242,6 +244,8 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 		copying_init(&p, snapshot_state(from->base, (uint32_t)from_at), into, to_at);
 		e = copying_run(&p, uids, cursor, COMMIT_PAGES_MAX);
 	}
+	if (e == ERR_OK)
+		e = commit_check_quota(into);
 	if (e != ERR_OK || rangeset_is_empty(from_uids)) {
 		commit_abort(from);
 		commit_abort(into);

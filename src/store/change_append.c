@@ -47,9 +47,14 @@ append_all(
 	int64_t now_s = clock->wall_ms(clock) / 1000;
 	struct keywords *keywords = xcalloc(MAX(count, 1), sizeof(*keywords));
 	struct appender p;
+	uint64_t bytes = 0;
 	enum err e;
 
 	e = find_keywords(c, at, messages, count, keywords);
+	for (uint32_t i = 0; i < count; i++)
+		bytes += messages[i].prefix.n + arrival_size(messages[i].arrival);
+	if (e == ERR_OK)
+		e = commit_check_room(c, bytes, count);
 	if (e == ERR_OK) {
 		appender_begin(&p, c, at);
 		for (uint32_t i = 0; i < count; i++) {

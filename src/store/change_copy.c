@@ -236,6 +236,8 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 		e = ERR_EXPUNGED;
 	else
 		e = copy_inside(c, at, dest, uids, rights, &went, moves, &from, &to, &uidvalidity);
+	if (e == ERR_OK)
+		e = commit_check_quota(c);
 	if (e != ERR_OK) {
 		change_abort(c);
 		return e;

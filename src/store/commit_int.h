@@ -96,6 +96,12 @@ void commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
 /** Gives the i-th another desc (reference taken over): sort with commit_sort_states() afterwards when names changed. */
 void commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d);
 void commit_sort_states(struct commit *c);
+/** Whether the commit, as it is now, leaves the account within its limits, or makes nothing larger (quota.c): ERR_OVERQUOTA. */
+must_use enum err commit_check_quota(const struct commit *c);
+/** The same before anything was changed. */
+must_use enum err commit_check_room(const struct commit *c, uint64_t more_bytes, uint64_t more_messages);
+/** The same of c->states: the number of mailboxes. */
+must_use enum err commit_check_mailbox_quota(const struct commit *c);
 /** Fills c->states. */
 void commit_list_states(struct commit *c);
 

@@ -248,7 +248,10 @@ mailbox_create(struct account *a, struct str name, uint32_t special_use, struct 
 	e = begin(a, false, &c);
 	if (e != ERR_OK)
 		return e;
-	return end(c, create(c, name, special_use), true, after_out);
+	e = create(c, name, special_use);
+	if (e == ERR_OK)
+		e = commit_check_mailbox_quota(c);
+	return end(c, e, true, after_out);
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */
@@ -431,7 +434,10 @@ mailbox_rename(struct account *a, struct str from, struct str to, struct waiter 
 	e = begin(a, false, &c);
 	if (e != ERR_OK)
 		return e;
-	return end(c, rename_mailbox(c, from, to), true, after_out);
+	e = rename_mailbox(c, from, to);
+	if (e == ERR_OK)
+		e = commit_check_mailbox_quota(c);
+	return end(c, e, true, after_out);
 }
 
 /* ---- attributes ------------------------------------------------------------------------------ */

@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 
-enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = 52 };
+enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = 52, LIMITS_BYTES = 32 };
 enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -40,6 +40,7 @@ key_u64_u64(char letter, uint64_t a, uint64_t b)
 struct row_key row_key_account(void) { return key('A'); }
 struct row_key row_key_mailbox(struct mailbox_id id) { return key_u64('M', id.v); }
 struct row_key row_key_status(struct mailbox_id id) { return key_u64('S', id.v); }
+struct row_key row_key_limits(void) { return key('L'); }
 struct row_key
 row_key_private_sums(struct mailbox_id id, uint64_t user)
 {
@@ -192,6 +193,30 @@ account_row_decode(struct str row, struct account_row *out)
 		.log_rows = get_le64(row.p + 56),
 		.user = str_sub(row, ACCOUNT_BYTES, row.n),
 	};
+	return ERR_OK;
+}
+
+void
+limits_row_encode(const struct quota_limits *l, struct buf *out)
+{
+	char *p = buf_reserve(out, LIMITS_BYTES);
+
+	if (p == NULL)
+		return;
+	memset(p, 0, LIMITS_BYTES);
+	p[0] = ROW_FORMAT;
+	put_le64(p + 8, l->storage_kib);
+	put_le64(p + 16, l->messages);
+	put_le64(p + 24, l->mailboxes);
+	out->n += LIMITS_BYTES;
+}
+
+enum err
+limits_row_decode(struct str row, struct quota_limits *out)
+{
+	if (row.n != LIMITS_BYTES || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	*out = (struct quota_limits){ get_le64(row.p + 8), get_le64(row.p + 16), get_le64(row.p + 24) };
 	return ERR_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "imap/seqset.h"
 #include "store/acl.h"
 #include "store/ids.h"
+#include "store/store.h"
 
 enum { ROW_KEY_MAX = 32, MAILBOX_NAME_MAX = 1000, MAILBOX_DEPTH_MAX = 64, USER_NAME_MAX = 255, ACCOUNT_ROW_MAX_BYTES = 64 + USER_NAME_MAX };
 
@@ -22,6 +23,7 @@ struct row_key {
 static inline struct str row_key_str(const struct row_key *k) { return str_make(k->bytes, k->n); }
 
 struct row_key row_key_account(void);				/* KV_ROW "A" */
+struct row_key row_key_limits(void);				/* KV_ROW "L" */
 struct row_key row_key_mailbox(struct mailbox_id id);		/* KV_ROW "M" id */
 struct row_key row_key_status(struct mailbox_id id);		/* KV_ROW "S" id */
 struct row_key row_key_page(struct mailbox_id id, uint32_t page);	/* KV_PAGE "P" id page */
@@ -57,10 +59,15 @@ struct account_row {
 	uint64_t log_floor;		/* rows "V" of this version and older may be gone */
 	uint64_t undo_floor;		/* rows "U" of this version and older are gone */
 	uint64_t log_rows;		/* rows "V", about */
+	bool has_limits;		/* it has a row "L" of its own, in which */
+	struct quota_limits limits;
 	struct str user;		/* borrowed */
 };
 void account_row_encode(const struct account_row *r, struct buf *out);
 must_use enum err account_row_decode(struct str row, struct account_row *out);
+
+void limits_row_encode(const struct quota_limits *l, struct buf *out);
+must_use enum err limits_row_decode(struct str row, struct quota_limits *out);
 
 /* What a mailbox is. Changes seldom. */
 struct mailbox_row {

@@ -52,6 +52,12 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.cache_bytes = CACHE_BYTES;
 	if (s->o.mailboxes_max == 0)
 		s->o.mailboxes_max = MAILBOXES_MAX;
+	if (s->o.quota.storage_kib == 0)
+		s->o.quota.storage_kib = UINT64_MAX;
+	if (s->o.quota.messages == 0)
+		s->o.quota.messages = UINT64_MAX;
+	if (s->o.quota.mailboxes == 0)
+		s->o.quota.mailboxes = UINT64_MAX;
 	pthread_mutex_init(&s->lock, NULL);
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);

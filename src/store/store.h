@@ -27,6 +27,14 @@ struct account;
 struct snapshot;
 struct rangeset;	/* imap/seqset.h */
 
+/* Of an account; UINT64_MAX: no limit. */
+struct quota_limits {
+	uint64_t storage_kib;		/* 1024 bytes each, as the protocol counts (RFC 9208 5.1) */
+	uint64_t messages;
+	uint64_t mailboxes;
+};
+#define QUOTA_NO_LIMITS ((struct quota_limits){ UINT64_MAX, UINT64_MAX, UINT64_MAX })
+
 struct store_options {
 	struct kv *kv;			/* opened with store_merge_functions() in its options */
 	struct clock *clock;
@@ -35,6 +43,7 @@ struct store_options {
 	uint32_t retention_s;		/* how long expunged mail can be restored; default of the caller, 0: not at all */
 	size_t cache_bytes;		/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	uint32_t mailboxes_max;		/* an account; 0: 10,000 */
+	struct quota_limits quota;	/* of accounts that have none of their own; a 0 is no limit here */
 };
 
 /** Fills in the merge functions that an engine must be opened with. */

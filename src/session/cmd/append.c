@@ -11,6 +11,7 @@
 #include "session/flag_lists.h"
 #include "session/server.h"
 #include "session/target.h"
+#include "store/quota.h"
 
 enum { APPEND_MESSAGES_MAX = 1000 };	/* of one MULTIAPPEND */
 
@@ -117,6 +118,8 @@ open_message(struct session *s, struct command *c, struct imap_scan *sofar)
 		return ERR_TOOBIG;
 	if (x->count == APPEND_MESSAGES_MAX)
 		return ERR_LIMIT;
+	if (snapshot_is_over_quota(x->dest.snapshot, x->bytes + m.literal.size, x->count + 1))
+		return ERR_OVERQUOTA;
 	x->bytes += m.literal.size;
 	x->was_utf8 = m.is_utf8;
 	x->is_binary = m.literal.is_binary;
@@ -227,7 +230,7 @@ const struct imap_command cmd_append = {
 	.flags = STREAMS | CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox 1*(SP [(flags) SP] [date-time SP] (literal | literal8 | UTF8 (literal8)))",
-	.spec = "RFC 9051 6.3.12, RFC 4314 4, RFC 3502, RFC 3516, RFC 4315 3, RFC 6855 4",
+	.spec = "RFC 9051 6.3.12, RFC 4314 4, RFC 9208 4.3.1, RFC 3502, RFC 3516, RFC 4315 3, RFC 6855 4",
 	.summary = "Put messages into a mailbox, all or none.",
 	.ctx_size = sizeof(struct append_ctx),
 	.parse = append_parse,

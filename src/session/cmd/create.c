@@ -66,6 +66,8 @@ create(struct session *s, struct command *c, struct create_ctx *x, const struct 
 	if (x->has_unknown_use || (x->uses & (USE_ALL | USE_FLAGGED)) != 0 || (x->uses != 0 && t->account != s->account))
 		return ERR_USEATTR;
 	e = mailbox_create(t->account, t->name.local, x->uses, session_waiter(s), &after);
+	if (e == ERR_OVERQUOTA)
+		c->text = STR("The account has as many mailboxes as it may.");
 	if (e != ERR_OK)
 		return e;
 	c->code = mailbox_id_code(c->arena, after, t->name.local);

@@ -13,6 +13,7 @@
 #include "session/cmd/list_reply.h"
 #include "session/cmd/mailbox_name.h"
 #include "session/flag_lists.h"
+#include "store/quota.h"
 
 enum select_step { STEP_BEGIN, STEP_OPEN, STEP_VANISHED, STEP_CHANGED };
 
@@ -200,6 +201,9 @@ select_run(struct session *s, struct command *c)
 		e = find_vanished(s, c, x);
 	if (e == ERR_OK)
 		e = tell_changed(s, x);
+	/* A mailbox that is open is more than full (RFC 9208 4.3.1): after limits were lowered. */
+	if (e == ERR_OK && !view_is_read_only(s->view) && snapshot_exceeds_quota(x->target.snapshot))
+		session_untagged(s, "NO", STR("OVERQUOTA"), STR("The mailbox is over its quota."));
 	if (e == ERR_OK)
 		c->code = view_is_read_only(s->view) ? STR("READ-ONLY") : STR("READ-WRITE");
 	return e;

@@ -46,6 +46,9 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsign
 	case STATUS_SIZE:
 		buf_u64(b, m->size_bytes);
 		break;
+	case STATUS_DELETED_STORAGE:
+		buf_u64(b, m->deleted_bytes);
+		break;
 	case STATUS_HIGHESTMODSEQ:
 		buf_u64(b, highestmodseq(s, m));
 		break;
