@@ -172,7 +172,7 @@ servers_start(struct mail *m)
 		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
 		.pool = m->searches,
 		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
-		    .idle_timeout_ms = (int64_t)c->idle_timeout },
+		    .idle_timeout_ms = (int64_t)c->idle_timeout, .progress_ms = (int64_t)c->progress_every },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login],
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,

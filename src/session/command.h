@@ -59,6 +59,11 @@ struct imap_command {
 	enum err (*parse)(struct session *s, struct command *c, struct imap_scan *in);
 	/** Does the work; ERR_WAIT after registering session_waiter(s), or calling session_wait_output(s) or session_yield(s). */
 	enum err (*run)(struct session *s, struct command *c);
+	/**
+	 * For what may work for long: whether an untagged line may be written now (not in the middle of an answer), and how many messages
+	 * of how many are done; 0: not known. Optional.
+	 */
+	bool (*progress)(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out);
 	/** The tagged OK is in the output: what must come right behind it (STARTTLS, COMPRESS, LOGOUT). Optional. */
 	void (*replied)(struct session *s, struct command *c);
 	/** Frees what the arena does not; called exactly once if parse() was called. Optional. */

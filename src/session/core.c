@@ -59,6 +59,7 @@ core_command_clear(struct session_core *k)
 	if (k->has_cmd && k->was_parsed && k->cmd.entry->done != NULL)
 		k->cmd.entry->done(&k->s, &k->cmd);
 	waiter_cancel(&k->waiter);
+	core_progress_end(k);
 	core_tell_reset(k);
 	k->has_cmd = k->was_parsed = false;
 	k->wants_output = k->wants_line = false;
@@ -136,8 +137,10 @@ run_command(struct session_core *k)
 	k->wants_output = k->wants_line = false;
 	if (k->phase == PHASE_RUN) {
 		e = k->cmd.entry->run(&k->s, &k->cmd);
-		if (e == ERR_WAIT)
+		if (e == ERR_WAIT) {
+			core_progress_begin(k);
 			return false;
+		}
 		if ((k->cmd.entry->flags & CHANGES) != 0)
 			session_saw_latest(&k->s);
 		k->result = e;
@@ -640,6 +643,7 @@ make(struct server *server, struct loop *loop, int fd, const struct io_addr *pee
 	loop_task_init(&k->wake_task, wake_task);
 	loop_share_init(&k->share, share);
 	loop_timer_init(&k->timer, timer_fired);
+	core_progress_init(k);
 	core_gate_init(k);
 	k->s.stream = stream_new(loop, fd, &ops, k);
 	k->arena = ARENA_SECRET;	/* passwords, until one was right */

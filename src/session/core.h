@@ -63,6 +63,7 @@ struct session_core {
 	struct loop_task gate_task;
 	struct list gates;
 
+	struct loop_timer progress;	/* set while a long command waits: progress.c */
 	struct loop_timer timer;	/* login time or inactivity; keep-alives in IDLE */
 	int64_t last_input_ms;
 	int64_t turn_began_us;
@@ -124,6 +125,10 @@ void core_gate(struct session_core *k, struct account *a, uint64_t version);
 void core_gate_init(struct session_core *k);
 void core_gate_done(struct session_core *k);
 void core_tell_reset(struct session_core *k);
+/** The command waits, and from now on says how far it is; it is over. */
+void core_progress_init(struct session_core *k);
+void core_progress_begin(struct session_core *k);
+void core_progress_end(struct session_core *k);
 /**
  * While expunges are held back, the HIGHESTMODSEQ that a client may go on from after a lost connection: MODSEQ items of FETCH
  * may have told higher ones (RFC 7162 3.2, 6).
@@ -134,6 +139,7 @@ void tell_held_back(struct session *s);
 struct server_limits {
 	uint64_t append_max_bytes;
 	int64_t login_timeout_ms, idle_timeout_ms, keepalive_ms;
+	int64_t progress_ms;		/* between two INPROGRESS */
 	uint32_t bad_commands_max;
 };
 const struct server_limits *server_limits(const struct server *srv);

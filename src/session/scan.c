@@ -32,6 +32,7 @@ struct scan {
 	enum scan_state state;
 	bool is_woken;			/* while it ran */
 	atomic_bool is_abandoned;
+	atomic_uint looked_at;
 	enum err result;
 	struct waitlist ended;
 };
@@ -68,6 +69,7 @@ scan_new(const struct scan_options *o)
 	pthread_mutex_init(&x->lock, NULL);
 	waitlist_init(&x->ended);
 	atomic_init(&x->is_abandoned, false);
+	atomic_init(&x->looked_at, 0);
 	search_set_yield(o->search, is_step_over, x);
 	return x;
 }
@@ -76,6 +78,12 @@ const struct scan_found *
 scan_found(const struct scan *x)
 {
 	return &x->found;
+}
+
+uint32_t
+scan_looked_at(const struct scan *x)
+{
+	return atomic_load_explicit(&x->looked_at, memory_order_relaxed);
 }
 
 static void
@@ -129,6 +137,7 @@ step(struct scan *x, struct waiter *w)
 			return e == ERR_WAIT && x->is_over ? ERR_BUSY : e;
 		x->has_entry = false;
 		x->from = x->entry.uid.v + 1;
+		atomic_store_explicit(&x->looked_at, x->seq.v, memory_order_relaxed);
 		if (!is_match)
 			continue;
 		note(x);

@@ -37,6 +37,8 @@ struct scan *scan_new(const struct scan_options *o);
  * Goes on. ERR_WAIT: w is woken. ERR_BUSY: call again in another turn. Else it has ended.
  */
 must_use enum err scan_run(struct scan *x, struct waiter *w);
+/** The sequence number of the last message that was looked at. Any time. */
+uint32_t scan_looked_at(const struct scan *x);
 /** After scan_run() has said ERR_OK: valid as long as the scan. */
 const struct scan_found *scan_found(const struct scan *x);
 /**

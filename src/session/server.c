@@ -91,6 +91,8 @@ fill_defaults(struct server_options *o)
 		l->idle_timeout_ms = 30 * 60 * 1000;
 	if (l->keepalive_ms == 0)
 		l->keepalive_ms = 120 * 1000;
+	if (l->progress_ms == 0)
+		l->progress_ms = 10 * 1000;
 	if (l->bad_commands_max == 0)
 		l->bad_commands_max = 20;
 	if (o->namespace_other.p == NULL)

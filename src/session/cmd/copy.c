@@ -136,6 +136,19 @@ move_run(struct session *s, struct command *c)
 	return x->result != ERR_OK ? x->result : e;
 }
 
+static bool
+copy_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct copy_ctx *x = c->ctx;
+
+	/* COPY is one commit: what is known is that it goes on. */
+	if (x->copied.from == NULL)
+		return true;
+	*done_out = rangeset_count(x->copied.from);
+	*goal_out = rangeset_count(&x->uids);
+	return !x->is_done;
+}
+
 static void
 copy_done(unused_arg struct session *s, struct command *c)
 {
@@ -157,6 +170,7 @@ const struct imap_command cmd_copy = {
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,
 	.run = copy_run,
+	.progress = copy_progress,
 	.done = copy_done,
 };
 
@@ -173,5 +187,6 @@ const struct imap_command cmd_move = {
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,
 	.run = move_run,
+	.progress = copy_progress,
 	.done = copy_done,
 };

@@ -81,6 +81,15 @@ close_run(struct session *s, struct command *c)
 	return ERR_OK;
 }
 
+static bool
+expunge_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, unused_arg uint64_t *goal_out)
+{
+	const struct expunge_ctx *x = c->ctx;
+
+	*done_out = rangeset_count(&x->expunged);
+	return !x->is_expunged;
+}
+
 static void
 expunge_done(unused_arg struct session *s, struct command *c)
 {
@@ -103,6 +112,7 @@ const struct imap_command cmd_expunge = {
 	.ctx_size = sizeof(struct expunge_ctx),
 	.parse = expunge_parse,
 	.run = expunge_run,
+	.progress = expunge_progress,
 	.done = expunge_done,
 };
 
@@ -117,5 +127,6 @@ const struct imap_command cmd_close = {
 	.ctx_size = sizeof(struct expunge_ctx),
 	.parse = close_parse,
 	.run = close_run,
+	.progress = expunge_progress,
 	.done = expunge_done,
 };

@@ -76,6 +76,15 @@ finding_run(struct session *s, struct finding *f, const struct scan_found **foun
 	return e;
 }
 
+void
+finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out)
+{
+	if (f->scan == NULL)
+		return;
+	*done_out = scan_looked_at(f->scan);
+	*goal_out = view_exists(v);
+}
+
 enum err
 finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx)
 {

@@ -29,6 +29,8 @@ must_use enum err finding_run(struct session *s, struct finding *f, const struct
 /** Calls fn for each message that was found, in mailbox order, in steps. ERR_WAIT: call again. */
 typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq);
 must_use enum err finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx);
+/** How far it is, for progress(). */
+void finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out);
 /** A search that ends with NO forgets what was to be saved. */
 void finding_forget_saved(struct session *s, const struct imap_search *args, enum err e);
 /** For done(), the last thing there: the session's waiter is taken off, and the command's arena may be gone. */

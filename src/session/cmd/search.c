@@ -134,6 +134,16 @@ search_run(struct session *s, struct command *c)
 	return e;
 }
 
+static bool
+search_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct search_ctx *x = c->ctx;
+
+	if (x->step == STEP_SEARCH)
+		finding_progress(&x->finding, s->view, done_out, goal_out);
+	return x->step <= STEP_SEARCH;
+}
+
 static void
 search_done(struct session *s, struct command *c)
 {
@@ -155,5 +165,6 @@ const struct imap_command cmd_search = {
 	.ctx_size = sizeof(struct search_ctx),
 	.parse = search_parse,
 	.run = search_run,
+	.progress = search_progress,
 	.done = search_done,
 };

@@ -172,6 +172,16 @@ sort_command_run(struct session *s, struct command *c)
 	return e;
 }
 
+static bool
+sort_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct sort_ctx *x = c->ctx;
+
+	if (x->step == STEP_SEARCH)
+		finding_progress(&x->finding, s->view, done_out, goal_out);
+	return x->step < STEP_ANSWER;
+}
+
 static void
 sort_done(struct session *s, struct command *c)
 {
@@ -196,5 +206,6 @@ const struct imap_command cmd_sort = {
 	.ctx_size = sizeof(struct sort_ctx),
 	.parse = sort_parse,
 	.run = sort_command_run,
+	.progress = sort_progress,
 	.done = sort_done,
 };

@@ -184,6 +184,16 @@ store_run(struct session *s, struct command *c)
 	return e;
 }
 
+static bool
+store_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct store_ctx *x = c->ctx;
+
+	*done_out = rangeset_count(&x->changed);
+	*goal_out = rangeset_count(&x->uids);
+	return x->step == STEP_CHANGE;
+}
+
 static void
 store_done(unused_arg struct session *s, struct command *c)
 {
@@ -206,5 +216,6 @@ const struct imap_command cmd_store = {
 	.ctx_size = sizeof(struct store_ctx),
 	.parse = store_parse,
 	.run = store_run,
+	.progress = store_progress,
 	.done = store_done,
 };

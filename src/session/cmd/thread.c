@@ -83,6 +83,16 @@ thread_command_run(struct session *s, struct command *c)
 	return e;
 }
 
+static bool
+thread_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct thread_ctx *x = c->ctx;
+
+	if (x->step == STEP_SEARCH)
+		finding_progress(&x->finding, s->view, done_out, goal_out);
+	return x->step < STEP_HEAD;
+}
+
 static void
 thread_done(struct session *s, struct command *c)
 {
@@ -105,5 +115,6 @@ const struct imap_command cmd_thread = {
 	.ctx_size = sizeof(struct thread_ctx),
 	.parse = thread_parse,
 	.run = thread_command_run,
+	.progress = thread_progress,
 	.done = thread_done,
 };
