@@ -86,7 +86,7 @@ row_key_user(struct buf *out, struct str user)
 void
 row_key_share(struct buf *out, struct str identifier, struct str owner)
 {
-	buf_chr(out, 'S');
+	buf_chr(out, 'G');
 	buf_str_add(out, identifier);
 	buf_chr(out, '\0');
 	buf_str_add(out, owner);

@@ -34,7 +34,7 @@ struct row_key row_key_undo(uint64_t version);			/* KV_LOG "U" version */
 struct row_key row_key_clock(void);				/* ACCOUNT_SYSTEM, KV_ROW "T" */
 struct row_key row_key_next_account(void);			/* ACCOUNT_SYSTEM, KV_ROW "N" */
 struct row_key row_key_dying(uint64_t account);			/* ACCOUNT_SYSTEM, KV_ROW "D" account */
-/* ACCOUNT_SYSTEM, KV_ROW "S" identifier NUL owner: made in a buffer; without owner it is where the identifier's rows begin. */
+/* ACCOUNT_SYSTEM, KV_ROW "G" identifier NUL owner: made in a buffer; without owner it is where the identifier's rows begin. */
 void row_key_share(struct buf *out, struct str identifier, struct str owner);
 /* ACCOUNT_SYSTEM, KV_ROW "U" user: the user's name follows the letter, so this key is made in a buffer. */
 void row_key_user(struct buf *out, struct str user);
