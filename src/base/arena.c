@@ -79,6 +79,25 @@ arena_reset(struct arena *a)
 	*a = (struct arena){ .is_secret = a->is_secret };
 }
 
+void
+arena_join(struct arena *a, struct arena *from)
+{
+	struct arena_block **tail = &a->blocks;
+
+	if (from->blocks == NULL)
+		return;
+	if (a->blocks == NULL) {
+		*a = *from;
+		*from = ARENA_NONE;
+		return;
+	}
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = from->blocks;
+	a->total_bytes += from->total_bytes;
+	*from = ARENA_NONE;
+}
+
 void *
 arena_alloc(struct arena *a, size_t size)
 {

@@ -28,6 +28,8 @@ struct arena {
 /** Frees all; the arena can be used again, and is secret if it was. Same as done. */
 void arena_reset(struct arena *a);
 static inline void arena_done(struct arena *a) { arena_reset(a); }
+/** What `from` has given out lives as long as `a` from now on; from is empty. */
+void arena_join(struct arena *a, struct arena *from);
 /** size bytes, aligned for any type, not cleared. Never NULL. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 /** The same, cleared; count * size is checked. */

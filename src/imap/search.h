@@ -80,6 +80,7 @@ struct imap_search {
 	struct imap_partial partial;	/* with RETURN_PARTIAL */
 	bool has_charset;		/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
 	bool is_charset_needed;		/* in SORT and THREAD */
+	bool is_lenient;		/* sequence numbers above EXISTS name nothing, instead of being an error (RFC 7377 2) */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
 	bool has_saved;			/* "$" is in some set */
 	bool has_seqs;			/* a set of sequence numbers is in it: not allowed after ENABLE UIDONLY (RFC 9586 3.5) */

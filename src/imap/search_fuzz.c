@@ -1,5 +1,5 @@
-/* search_fuzz.c - reads a SEARCH; the tree must be within its bounds and its strings UTF-8. */
-#include "imap/search.h"
+/* search_fuzz.c - reads a SEARCH, and an ESEARCH; the tree must be within its bounds and its strings UTF-8. */
+#include "imap/esearch.h"
 
 #include <stdint.h>
 
@@ -26,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = ARENA_NONE;
 	struct imap_scan s;
+	struct imap_esearch x;
 	struct imap_search p;
 	enum err e;
 
@@ -34,6 +35,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must((e == ERR_OK) == (imap_scan_err(&s) == ERR_OK));
 	if (e == ERR_OK)
 		must(check_tree(p.root, 0) <= SEARCH_KEYS_MAX);
+	imap_scan_init(&s, &a, str_make(data, size), false);
+	e = imap_esearch_parse(&s, &x);
+	must((e == ERR_OK) == (imap_scan_err(&s) == ERR_OK));
+	if (e == ERR_OK)
+		must(check_tree(x.search.root, 0) <= SEARCH_KEYS_MAX && (x.sources != 0 || x.names != NULL));
 	arena_done(&a);
 	return 0;
 }

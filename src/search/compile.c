@@ -53,6 +53,29 @@ fold(struct arena *a, struct str text)
 	return arena_str(a, buf_str(&b));
 }
 
+/* Sequence numbers that are there; others name nothing. */
+static enum err
+resolve_lenient(const struct search *s, const struct seqset *set, const struct rangeset *saved, struct rangeset *uids_out)
+{
+	RANGESET_CLEAN struct rangeset numbers = RANGESET_NONE;
+	struct range all = { 1, view_exists(s->view) };
+	struct seqset there = *set;
+
+	if (all.last == 0)
+		there.n = 0;
+	else if (set->n > 0) {
+		RANGESET_CLEAN struct rangeset asked = RANGESET_NONE;
+		const struct seqset plain = { .r = set->r, .n = set->n, .has_star = set->has_star };
+
+		seqset_resolve(&plain, all.last, NULL, &asked);
+		rangeset_intersect(&numbers, &asked, &(struct rangeset){ .r = &all, .n = 1 });
+		there.r = numbers.r;
+		there.n = numbers.n;
+		there.has_star = false;
+	}
+	return view_resolve(s->view, &there, false, saved, uids_out);
+}
+
 /* The depth of a program is bounded by its parser (SEARCH_DEPTH_MAX), so this may recurse. */
 static enum err
 compile(struct search *s, const struct imap_search_key *key, const struct rangeset *saved, struct node **out)
@@ -66,7 +89,9 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 	n->slot = -1;
 	n->level = level_of(key->kind);
 	s->deepest = MAX(s->deepest, n->level);
-	if (key->kind == SEARCH_SEQ || key->kind == SEARCH_UID)
+	if (key->kind == SEARCH_SEQ && s->program->is_lenient)
+		e = resolve_lenient(s, &key->set, saved, &n->uids);
+	else if (key->kind == SEARCH_SEQ || key->kind == SEARCH_UID)
 		e = view_resolve(s->view, &key->set, key->kind == SEARCH_UID, saved, &n->uids);
 	else if (key->kind == SEARCH_KEYWORD)
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);

@@ -15,6 +15,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_delete,
 	&cmd_deleteacl,
 	&cmd_enable,
+	&cmd_esearch,
 	&cmd_examine,
 	&cmd_expunge,
 	&cmd_fetch,

@@ -110,13 +110,16 @@ def text(value):
 
 
 def esearch(r):
-    """An ESEARCH response as a dictionary: TAG, UID (True), MIN, MAX, ALL, COUNT, MODSEQ."""
+    """An ESEARCH response as a dictionary: TAG, MAILBOX, UIDVALIDITY, UID (True), MIN, MAX, ALL, COUNT, MODSEQ."""
     data = list(r.data)
     out = {}
     if data and isinstance(data[0], list):
-        if str(data[0][0]).upper() != 'TAG':
+        if str(data[0][0]).upper() != 'TAG' or len(data[0]) % 2:
             raise ProtocolError('no TAG in %r' % r)
         out['TAG'] = text(data[0][1])
+        # MAILBOX and UIDVALIDITY (RFC 7377 2.1).
+        for name, value in zip(data[0][2::2], data[0][3::2]):
+            out[str(name).upper()] = text(value) if str(name).upper() == 'MAILBOX' else value
         data.pop(0)
     if data and str(data[0]).upper() == 'UID':
         out['UID'] = True

@@ -187,6 +187,12 @@ write_head(struct session *s, struct command *c, const struct esearch_reply *r)
 	reply_untagged(session_out(s));
 	buf_lit(session_out(s), "ESEARCH (TAG ");
 	reply_string(session_out(s), c->tag, REPLY_ASCII);
+	if (r->mailbox.n > 0) {
+		buf_lit(session_out(s), " MAILBOX ");
+		reply_mailbox(session_out(s), r->mailbox, session_form(s));
+		buf_lit(session_out(s), " UIDVALIDITY ");
+		reply_number(session_out(s), r->uidvalidity);
+	}
 	buf_chr(session_out(s), ')');
 	if (r->is_uid)
 		buf_lit(session_out(s), " UID");

@@ -23,6 +23,8 @@ struct esearch_reply {
 	bool is_uid;
 	struct numbers all;		/* UIDs or sequence numbers, as is_uid says */
 	uint64_t modseq;		/* 0: none is told */
+	struct str mailbox;		/* ESEARCH tells it and its UIDVALIDITY (RFC 7377); else empty */
+	uint32_t uidvalidity;
 
 	/* Its own. */
 	unsigned step;

@@ -42,8 +42,9 @@ finding_should_yield(void *ctx)
 
 enum err
 finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v, struct finding_options fo,
-    struct finding *f)
+    struct arena *a, struct finding *f)
 {
+	const struct rangeset none = RANGESET_NONE;
 	struct clock *clock = loop_clock(s->core->loop);
 	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = v, .wants_seqs = fo.wants_seqs,
 		.is_first_enough = fo.is_first_enough };
@@ -52,7 +53,7 @@ finding_begin(struct session *s, struct command *c, const struct imap_search *ar
 	/* Asking for a modseq switches CONDSTORE on (RFC 7162 3.1). */
 	if (args->has_modseq)
 		session_enable_condstore(s);
-	e = search_new(c->arena, args, v, &s->saved, clock->wall_ms(clock) / 1000, &o.search);
+	e = search_new(a, args, v, fo.is_elsewhere ? &none : &s->saved, clock->wall_ms(clock) / 1000, &o.search);
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
 	if (e != ERR_OK) {
@@ -102,12 +103,12 @@ finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *f
 }
 
 void
-finding_done(struct session *s, struct command *c, struct finding *f)
+finding_done(struct session *s, struct arena *a, struct finding *f)
 {
 	struct scan *scan = f->scan;
 
 	/* A search must not wait when it goes. The pool may take the arena, and f with it. */
 	f->scan = NULL;
 	waiter_cancel(session_waiter(s));
-	scan_free(scan, c->arena);
+	scan_free(scan, a);
 }

@@ -14,6 +14,7 @@ struct finding {
 struct finding_options {
 	bool wants_seqs;	/* sequence numbers too */
 	bool is_first_enough;
+	bool is_elsewhere;	/* not the selected mailbox: nothing is saved of it */
 };
 
 /**
@@ -21,9 +22,9 @@ struct finding_options {
  * forgotten, RFC 5182 2.1). Gives the error back, or a new one.
  */
 enum err finding_parsed(struct session *s, struct command *c, struct imap_scan *in, const struct imap_search *args, enum err e);
-/** Compiles the program for the view, as it is. ERR_SYNTAX, with its words. */
+/** Compiles the program for the view, as it is, in `a`. ERR_SYNTAX, with its words. */
 must_use enum err finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v,
-    struct finding_options o, struct finding *f);
+    struct finding_options o, struct arena *a, struct finding *f);
 /** ERR_WAIT: call again. What was found is valid until finding_done(). */
 must_use enum err finding_run(struct session *s, struct finding *f, const struct scan_found **found_out);
 /** Calls fn for each message that was found, in mailbox order, in steps. ERR_WAIT: call again. */
@@ -33,8 +34,8 @@ must_use enum err finding_each(struct session *s, struct view *v, struct finding
 void finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out);
 /** A search that ends with NO forgets what was to be saved. */
 void finding_forget_saved(struct session *s, const struct imap_search *args, enum err e);
-/** For done(), the last thing there: the session's waiter is taken off, and the command's arena may be gone. */
-void finding_done(struct session *s, struct command *c, struct finding *f);
+/** For done(), the last thing there: the session's waiter is taken off, and the arena, which it was begun with, may be gone. */
+void finding_done(struct session *s, struct arena *a, struct finding *f);
 
 /** For sort_run() and thread_run(); ctx is the session. */
 bool finding_should_yield(void *ctx);

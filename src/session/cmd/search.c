@@ -41,7 +41,7 @@ begin(struct session *s, struct command *c, struct search_ctx *x)
 	/* The first is enough when nothing else is asked for. */
 	const struct finding_options o = { .wants_seqs = !c->is_uid,
 		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
-	enum err e = finding_begin(s, c, &x->args, s->view, o, &x->finding);
+	enum err e = finding_begin(s, c, &x->args, s->view, o, c->arena, &x->finding);
 
 	if (e == ERR_OK)
 		x->step = STEP_SEARCH;
@@ -150,7 +150,7 @@ search_done(struct session *s, struct command *c)
 	struct search_ctx *x = c->ctx;
 
 	esearch_reply_done(&x->reply);
-	finding_done(s, c, &x->finding);
+	finding_done(s, c->arena, &x->finding);
 }
 
 const struct imap_command cmd_search = {

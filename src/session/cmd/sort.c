@@ -38,7 +38,7 @@ sort_parse(struct session *s, struct command *c, struct imap_scan *in)
 static enum err
 begin(struct session *s, struct command *c, struct sort_ctx *x)
 {
-	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, &x->finding);
+	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, c->arena, &x->finding);
 
 	if (e != ERR_OK)
 		return e;
@@ -191,7 +191,7 @@ sort_done(struct session *s, struct command *c)
 	sort_free(x->sort);
 	esearch_reply_done(&x->reply);
 	free(x->told);
-	finding_done(s, c, &x->finding);
+	finding_done(s, c->arena, &x->finding);
 }
 
 const struct imap_command cmd_sort = {

@@ -31,7 +31,7 @@ take(void *ctx, const struct entry *e, struct seqnum seq)
 static enum err
 begin(struct session *s, struct command *c, struct thread_ctx *x)
 {
-	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, &x->finding);
+	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, c->arena, &x->finding);
 
 	if (e != ERR_OK)
 		return e;
@@ -100,7 +100,7 @@ thread_done(struct session *s, struct command *c)
 
 	waiter_cancel(session_waiter(s));
 	thread_free(x->thread);
-	finding_done(s, c, &x->finding);
+	finding_done(s, c->arena, &x->finding);
 }
 
 const struct imap_command cmd_thread = {
