@@ -202,7 +202,7 @@ def test_many_mailboxes(box):
     assert list(found(box.ok('ESEARCH IN (subtree many) SUBJECT "Message 7"'))) == ['many/07']
 
 
-def test_shared(two):
+def test_shared(two):  # noqa: F811
     """RFC 7377 2.2: the right "r" for each mailbox, and "l" too for those that are not named; the others are passed over."""
     two.owner.ok('CREATE box/in')
     two.owner.append(mail.numbered(9), 'box/in')
