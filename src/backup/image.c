@@ -217,13 +217,12 @@ image_add(struct image *i, enum kv_kind kind, struct str key, struct str value)
 static void
 read_dropped(struct image *i, const struct undo_section *s, int64_t time_ms)
 {
-	enum { STATUS_BYTES = 52 };
 	struct image_box *b = image_box_by_id(i, s->id.v);
 	struct mailbox_row row;
 	struct status_row status;
 
-	if (status_row_decode(str_sub(s->body, 0, STATUS_BYTES), &status) != ERR_OK ||
-	    !row_take(i, str_sub(s->body, STATUS_BYTES, s->body.n), &row)) {
+	if (status_row_decode(str_sub(s->body, 0, STATUS_ROW_BYTES), &status) != ERR_OK ||
+	    !row_take(i, str_sub(s->body, STATUS_ROW_BYTES, s->body.n), &row)) {
 		i->is_damaged = true;
 		return;
 	}

@@ -81,7 +81,7 @@ store_start(struct mail *m)
 	BUF_CLEAN struct buf detail = BUF_MAX(1024);
 	struct kv_options ko = { .dir = ".", .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
-		.retention_s = (uint32_t)(c->retention / 1000),
+		.retention_s = (uint32_t)(c->retention / 1000), .retained_max_bytes = c->retention_size,
 		.quota = { (c->quota_storage + 1023) / 1024, c->quota_messages, c->quota_mailboxes } };
 	enum err e;
 

@@ -57,6 +57,8 @@ enum account_state {
 	ACCOUNT_BROKEN,		/* open_error says why; the next who asks takes it out and tries again */
 };
 
+#define RETAINED_UNKNOWN UINT64_MAX
+
 struct account {
 	struct store *store;
 	struct kv *kv;
@@ -74,6 +76,7 @@ struct account {
 	_Atomic(int64_t) loaded_us;	/* monotonic: pages were loaded, and may be about to be used */
 
 	_Atomic(int64_t) undo_oldest_ms;	/* wall clock: no undo record is older */
+	_Atomic(uint64_t) retained_bytes;	/* of messages that undo records hold, about; RETAINED_UNKNOWN until they are counted */
 	pthread_mutex_t past_lock;	/* who removes undo records, or puts back what they hold; taken before all others */
 
 	pthread_mutex_t lock;		/* what follows; held for microseconds, never over I/O */

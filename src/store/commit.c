@@ -406,6 +406,7 @@ take_back(struct account *a, struct commit *c)
 	struct snapshot *old = a->latest;
 
 	note_failed(a, c->version, a->version_high);
+	atomic_store(&a->retained_bytes, RETAINED_UNKNOWN);
 	list_each(&a->commits, q, struct commit, node) {
 		if (q->version >= c->version)
 			q->is_failed = true;

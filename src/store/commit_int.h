@@ -56,6 +56,7 @@ struct commit {
 	struct arena memory;		/* of ops */
 	struct page_op *ops, **ops_end;
 	struct buf undo;		/* undo.c: sections so far */
+	uint64_t retained_bytes;	/* of the messages that they hold */
 	struct commit_set *set;		/* until the engine has answered */
 };
 

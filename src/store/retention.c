@@ -167,9 +167,63 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 	return commit_losses(a, t, l);
 }
 
+/* How much undo records hold is counted once, when it is first asked. */
+static enum err
+count_retained(struct account *a)
+{
+	struct row_key from = row_key_undo(0);
+	struct kv_range range = {
+		.kind = KV_LOG, .from = row_key_str(&from), .to = STR("V"), .limit = ROUND_RECORDS
+	};
+	size_t count = ROUND_RECORDS;
+	uint64_t bytes = 0;
+
+	if (atomic_load(&a->retained_bytes) != RETAINED_UNKNOWN)
+		return ERR_OK;
+	atomic_store(&a->retained_bytes, 0);	/* what is added meanwhile may count twice: it is about */
+	while (count == ROUND_RECORDS) {
+		struct kv_rows *rows = NULL;
+		uint64_t version = 0;
+		enum err e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+
+		if (e != ERR_OK) {
+			atomic_store(&a->retained_bytes, RETAINED_UNKNOWN);
+			return e;
+		}
+		count = rows->ranges[0].count;
+		for (size_t i = 0; i < count; i++)
+			bytes += undo_retained(rows->ranges[0].rows[i].value);
+		if (count != 0 && row_key_parse_undo(rows->ranges[0].rows[count - 1].key, &version))
+			from = row_key_undo(version + 1);
+		kv_rows_free(rows);
+	}
+	atomic_fetch_add(&a->retained_bytes, bytes);
+	return ERR_OK;
+}
+
+static bool
+retains_too_much(struct account *a)
+{
+	uint64_t bytes = atomic_load(&a->retained_bytes);
+
+	return bytes != RETAINED_UNKNOWN && bytes > a->store->o.retained_max_bytes;
+}
+
+static void
+forget_retained(struct account *a, uint64_t bytes)
+{
+	uint64_t now = atomic_load(&a->retained_bytes);
+
+	while (now != RETAINED_UNKNOWN &&
+	       !atomic_compare_exchange_weak(
+		   &a->retained_bytes, &now, now - MIN(now, bytes)))
+		continue;
+}
+
 /*
- * Records whose time is over, oldest first; false when there are no more. *next_ms_out: when the
- * oldest left is due. Those of future_ms and later were written before the clock was set back.
+ * Records whose time is over or for which there is no room, oldest first; false when there are no
+ * more. *next_ms_out: when the oldest left is due. Those of future_ms and later were written before
+ * the clock was set back.
  */
 static enum err
 drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *oldest_ms_out, bool *more_out)
@@ -192,13 +246,16 @@ drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *olde
 		int64_t time_ms = 0;
 
 		e = undo_decode(rows->ranges[0].rows[i].value, &time_ms, &rest);
-		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms) {
+		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms &&
+		    !retains_too_much(a)) {
 			*oldest_ms_out = time_ms;
 			*more_out = false;
 			break;
 		}
 		if (e == ERR_OK)
 			e = drop_record(a, &rows->ranges[0].rows[i], &l);
+		if (e == ERR_OK)
+			forget_retained(a, undo_retained(rows->ranges[0].rows[i].value));
 	}
 	kv_rows_free(rows);
 	free(l.l);
@@ -236,22 +293,24 @@ retention_tick(struct account *a)
 {
 	struct store *s = a->store;
 	struct clock *clock = s->o.clock;
-	int64_t now_ms = clock->wall_ms(clock), retention_ms = (int64_t)s->o.retention_s * 1000,
-		oldest_ms;
+	int64_t now_ms = clock->wall_ms(clock);
+	int64_t until_ms = now_ms - (int64_t)s->o.retention_s * 1000, future_ms = now_ms + FUTURE_MS;
+	int64_t oldest_ms;
 	bool more = true;
 	enum err e = ERR_OK;
 
 	cut_log(a);
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
-		retention_ms = 0;	/* the past yields before mail does */
+		until_ms = now_ms;	/* the past yields before mail does */
 	else if (s->steady.hold_ms > 0)
-		return;
+		until_ms = INT64_MIN, future_ms = INT64_MAX;	/* by room only */
+	ignore_err(count_retained(a), "it is asked again at the next round");
 	oldest_ms = atomic_load(&a->undo_oldest_ms);
-	if (oldest_ms > now_ms - retention_ms && oldest_ms < now_ms + FUTURE_MS)
+	if (oldest_ms > until_ms && oldest_ms < future_ms && !retains_too_much(a))
 		return;
 	pthread_mutex_lock(&a->past_lock);
 	while (e == ERR_OK && more)
-		e = drop_round(a, now_ms - retention_ms, now_ms + FUTURE_MS, &oldest_ms, &more);
+		e = drop_round(a, until_ms, future_ms, &oldest_ms, &more);
 	pthread_mutex_unlock(&a->past_lock);
 	if (e != ERR_OK)
 		return;

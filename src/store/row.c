@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 
-enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = 52, LIMITS_BYTES = 32 };
+enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 32 };
 enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */

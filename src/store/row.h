@@ -95,6 +95,7 @@ struct status_row {
 	uint32_t exists, unseen, deleted;
 	uint64_t size_bytes, deleted_bytes;
 };
+enum { STATUS_ROW_BYTES = 52 };
 void status_row_encode(const struct status_row *r, struct buf *out);
 must_use enum err status_row_decode(struct str row, struct status_row *out);
 

@@ -27,6 +27,8 @@ enum {
 	IDLE_ACCOUNT_US = 60000000
 };
 
+#define RETAINED_MAX_BYTES ((uint64_t)20 << 30)
+
 static bool
 account_has_user(const void *item, const void *key)
 {
@@ -50,6 +52,8 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.message_max_bytes = MESSAGE_MAX_BYTES;
 	if (s->o.cache_bytes == 0)
 		s->o.cache_bytes = CACHE_BYTES;
+	if (s->o.retained_max_bytes == 0)
+		s->o.retained_max_bytes = RETAINED_MAX_BYTES;
 	if (s->o.mailboxes_max == 0)
 		s->o.mailboxes_max = MAILBOXES_MAX;
 	if (s->o.quota.storage_kib == 0)
@@ -178,6 +182,7 @@ account_new(struct store *s, struct str user)
 	a->kv = s->o.kv;
 	a->user = str_make(xstrdup(user), user.n);
 	a->state = ACCOUNT_FINDING;
+	a->retained_bytes = RETAINED_UNKNOWN;
 	a->used_us = s->o.clock->mono_us(s->o.clock);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->past_lock, NULL);

@@ -41,6 +41,7 @@ struct store_options {
 	void (*random)(void *buf, size_t n);
 	uint64_t message_max_bytes;	/* 0: 64 MiB */
 	uint32_t retention_s;		/* how long expunged mail can be restored; default of the caller, 0: not at all */
+	uint64_t retained_max_bytes;	/* of an account: what was expunged longest ago goes earlier when it is more; 0: 20 GiB */
 	size_t cache_bytes;		/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	uint32_t mailboxes_max;		/* an account; 0: 10,000 */
 	struct quota_limits quota;	/* of accounts that have none of their own; a 0 is no limit here */

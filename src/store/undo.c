@@ -37,6 +37,12 @@ undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str b
 		operand = buf_str(&op);
 		page_merge(before, &operand, 1, &out);
 	}
+	if (why == 'R') {
+		struct page_sums sums;
+
+		page_sum(buf_str(&out), &sums);
+		c->retained_bytes += sums.size_bytes;
+	}
 	put_le32(number, page);
 	section(c, why, id, sizeof(number) + out.n);
 	buf_add(&c->undo, number, sizeof(number));
@@ -68,6 +74,7 @@ undo_dropped(struct commit *c, const struct mailbox_state *s)
 	struct status_row status;
 
 	mailbox_state_status(s, &status);
+	c->retained_bytes += status.size_bytes;
 	desc_section(c, 'D', s->desc, &status);
 }
 
@@ -75,6 +82,18 @@ void
 undo_renamed(struct commit *c, const struct mailbox_desc *before)
 {
 	desc_section(c, 'B', before, NULL);
+}
+
+/* What the account retains is known, but for what is just being added. */
+static void
+note_retained(struct commit *c)
+{
+	uint64_t now = atomic_load(&c->account->retained_bytes);
+
+	while (now != RETAINED_UNKNOWN &&
+	       !atomic_compare_exchange_weak(
+		   &c->account->retained_bytes, &now, now + c->retained_bytes))
+		continue;
 }
 
 void
@@ -92,9 +111,35 @@ undo_write(struct commit *c)
 	put_le64(head + 8, (uint64_t)now_ms);
 	if (atomic_load(&c->account->undo_oldest_ms) > now_ms)
 		atomic_store(&c->account->undo_oldest_ms, now_ms);
+	note_retained(c);
 	buf_add(&row, head, sizeof(head));
 	buf_str_add(&row, buf_str(&c->undo));
 	kv_put(c->txn, KV_LOG, row_key_str(&key), buf_str(&row));
+}
+
+uint64_t
+undo_retained(struct str row)
+{
+	struct undo_section s;
+	uint64_t bytes = 0;
+	int64_t time_ms;
+	struct str rest;
+
+	if (undo_decode(row, &time_ms, &rest) != ERR_OK)
+		return 0;
+	while (undo_next(&rest, &s)) {
+		struct page_sums sums;
+		struct status_row status;
+
+		if (s.kind == 'R') {
+			page_sum(s.page_bytes, &sums);
+			bytes += sums.size_bytes;
+		} else if (s.kind == 'D' &&
+			   status_row_decode(str_sub(s.body, 0, STATUS_ROW_BYTES), &status) == ERR_OK) {
+			bytes += status.size_bytes;
+		}
+	}
+	return bytes;
 }
 
 enum err

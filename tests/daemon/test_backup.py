@@ -19,6 +19,7 @@ from harness.parse import ProtocolError
 from harness.server import Server
 
 pytestmark = pytest.mark.own_server
+ROUNDS = int(os.environ.get('POSTHORN_TEST_CRASHES', '4'))      # of what is killed at random moments
 
 
 class Tool:
@@ -61,9 +62,11 @@ def mail_folder(server):
 
 
 def text(n, size=0):
-    return ('From: a@example.org\r\nTo: b@example.org\r\nSubject: message %d\r\nMessage-ID: <%d@test>\r\n%s\r\nbody %d\r\n%s' % (
-        n, n, 'References: <%d@test>\r\n' % (n // 4) if n > 4 else '', n, ''.join(
-            random.Random(n).choice('abcdefghijklmnopqrstuvwxyz\n') for _ in range(size)).replace('\n', '\r\n'))).encode()
+    """Message n, whose body has that many random letters in lines."""
+    letters = ''.join(random.Random(n).choices('abcdefghijklmnopqrstuvwxyz      \n', k=size)).replace('\n', '\r\n')
+    references = 'References: <%d@test>\r\n' % (n // 4) if n > 4 else ''
+    return ('From: a@example.org\r\nTo: b@example.org\r\nSubject: message %d\r\nMessage-ID: <%d@test>\r\n%s\r\n'
+            'body %d\r\n%s' % (n, n, references, n, letters)).encode()
 
 
 def uids(text):
@@ -420,3 +423,295 @@ def test_restore_at(server, tool, tmp_path):
     assert sorted(texts(d)) == [0, 1]
     c.close()
     d.close()
+
+
+# ---- while others write, and when something dies ----
+
+class Writer(threading.Thread):
+    """Appends message after message to INBOX, and moves each to Trash when the next one is there."""
+
+    def __init__(self, server, user):
+        super().__init__()
+        self.server, self.user, self.count, self.ends, self.error = server, user, 0, False, None
+
+    def run(self):
+        try:
+            c = self.server.login(self.user)
+            c.select()
+            while not self.ends:
+                c.append(text(self.count), 'INBOX', 'n%d' % (self.count % 7))
+                self.count += 1
+                if self.count > 1:
+                    c.ok('MOVE 1 Trash')
+            c.close()
+        except Exception as e:
+            self.error = e
+
+
+def test_while_writing(server, tool, tmp_path):
+    """Ten connections write; in the backup every account is at one version: nothing is missing in between, nothing is twice."""
+    writers = [Writer(server, server.user()) for _ in range(10)]
+    for w in writers:
+        w.start()
+    wait_until(lambda: all(w.count > 5 for w in writers))
+    dest, saved = tmp_path / 'b', []
+    for _ in range(3):
+        before = [w.count for w in writers]
+        name = tool.json('backup', dest)[0]['backup']
+        saved.append((name, before, [w.count + 1 for w in writers]))
+        now = [w.count for w in writers]
+        wait_until(lambda: all(w.count > n for w, n in zip(writers, now)))
+    for w in writers:
+        w.ends = True
+        w.join()
+        assert w.error is None
+    assert tool('backup', 'verify', dest).endswith('good\n')
+    server.stop()
+    for name, before, after in saved[1:]:
+        lose(server)
+        tool('restore', dest, '--backup', name)
+        server.start()
+        for w, low, high in zip(writers, before, after):
+            c = server.login(w.user)
+            inbox, trash = texts(c), texts(c, 'Trash')
+            assert set(inbox) & set(trash) == set() or len(inbox) <= 2
+            numbers = sorted([*inbox, *trash])
+            assert numbers == list(range(len(numbers))), 'gaps, or a message in two mailboxes'
+            assert low <= len(numbers) <= high
+            for n, a in [*inbox.items(), *trash.items()]:
+                assert a['BODY[]'] == text(n) and 'n%d' % (n % 7) in map(str, a['FLAGS'])
+            c.close()
+        server.stop()
+    print('%d messages in the last of %d backups' % (sum(saved[-1][1]), len(saved)))
+
+
+def start(tool, *args):
+    return subprocess.Popen(tool.command(*args), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+
+def killed_after(process, seconds):
+    """kill -9 at that moment of its life; whether it had ended before."""
+    try:
+        return process.wait(seconds) is not None
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+
+
+def mailbox_count(server, user):
+    c = server.login(user)
+    n = len(texts(c))
+    c.close()
+    return n
+
+
+def test_kill_the_tool(server, tool, tmp_path):
+    """kill -9 during backups and whole restores: earlier backups stay whole, and a data directory has all mail or none."""
+    rng = random.Random(int(os.environ.get('POSTHORN_TEST_SEED', '4711')))
+    user = server.user()
+    c = server.login(user)
+    for i in range(60):
+        c.append(text(i, 20000))
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    took = time.monotonic()
+    tool('backup', tmp_path / 'whole')
+    took = time.monotonic() - took
+    killed = 0
+    for i in range(ROUNDS):
+        c.append(text(100 + i, 20000))
+        killed += not killed_after(start(tool, 'backup', dest, '--keep', 3), rng.uniform(0, took))
+        assert tool('backup', 'verify', dest).endswith('good\n')
+        assert tool.json('backup', 'list', dest)
+    # The daemon has let go of what the dead tools asked for.
+    wait_until(lambda: not [n for n in os.listdir(mail_folder(server)) if n.startswith('checkpoint')])
+    tool('backup', dest, '--keep', 1)
+    before = dump(c)
+    c.close()
+    server.stop()
+    lose(server)
+    for i in range(ROUNDS):
+        if killed_after(start(tool, 'restore', dest), rng.uniform(0, took)):
+            break
+        killed += 1
+        assert not os.path.exists(os.path.join(mail_folder(server), 'CURRENT'))
+    if not os.path.exists(os.path.join(mail_folder(server), 'CURRENT')):
+        tool('restore', dest)
+    server.start()
+    c = server.login(user)
+    assert dump(c) == before
+    c.close()
+    assert not os.path.exists(mail_folder(server) + '.restoring')
+    print('%d times killed' % killed)
+
+
+def test_kill_the_server(server, tool, tmp_path):
+    """kill -9 of the server during backups and while mail is added: what is a backup is whole, and the same command does the rest."""
+    rng = random.Random(int(os.environ.get('POSTHORN_TEST_SEED', '4712')))
+    user = server.user()
+    c = server.login(user)
+    for i in range(80):
+        c.append(text(i, 15000))
+    c.close()
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    for i in range(ROUNDS // 2):
+        process = start(tool, 'backup', dest)
+        killed_by = threading.Timer(rng.uniform(0, 0.3), server.crash)
+        killed_by.start()
+        process.wait(60)
+        killed_by.join()
+        assert tool('backup', 'verify', dest).endswith('good\n')
+        server.start()
+    assert not [n for n in os.listdir(mail_folder(server)) if n.startswith('checkpoint')]
+    other = server.user()
+    for i in range(ROUNDS // 2):
+        process = start(tool, 'restore', dest, '--account', user, '--to', other)
+        killed_by = threading.Timer(rng.uniform(0, 0.3), server.crash)
+        killed_by.start()
+        process.wait(60)
+        killed_by.join()
+        server.start()
+    tool('restore', dest, '--account', user, '--to', other)
+    c = server.login(other)
+    c.select()
+    assert c.exists == 80
+    assert {n: a['BODY[]'] for n, a in texts(c).items()} == {i: text(i, 15000) for i in range(80)}
+    c.close()
+
+
+# ---- the folder ----
+
+def folder_bytes(path):
+    return sum(p.stat().st_size for p in pathlib.Path(path).rglob('*') if p.is_file())
+
+
+def test_only_what_is_new(server, tool, tmp_path):
+    """A second backup stores what is new; --keep gives back what only older ones had."""
+    user = server.user()
+    c = server.login(user)
+    for i in range(100):
+        c.append(text(i, 5000))
+    dest = tmp_path / 'b'
+    first = tool.json('backup', dest)[0]
+    size = folder_bytes(dest)
+    assert first['new_messages'] == 100 and 100 * 2000 < size < 100 * 8000, size
+    again = tool.json('backup', dest)[0]
+    assert again['new_objects'] == 0 and folder_bytes(dest) - size < 2000
+    c.append(text(200, 5000))
+    c.select()
+    c.ok('STORE 1:10 +FLAGS (\\Seen)')
+    third = tool.json('backup', dest)[0]
+    assert third['new_messages'] == 1 and third['new_bytes'] < size / 4
+    # Another user with the same mail: it is stored once.
+    d = server.login(server.user())
+    for i in range(100):
+        d.append(text(i, 5000))
+    assert tool.json('backup', dest)[0]['new_messages'] == 0
+    assert len(tool.json('backup', 'list', dest)) == 4
+    full = folder_bytes(dest)
+    for x in c, d:
+        x.close()
+    tool('user', 'delete', user, '--mail')
+    server.stop()
+    server.start()
+    tool('backup', dest, '--keep', 1)
+    assert len(tool.json('backup', 'list', dest)) == 1
+    assert tool('backup', 'verify', dest).endswith('good\n')
+    assert folder_bytes(dest) <= full
+    print('first %d bytes, second %d, third %d' % (first['new_bytes'], again['new_bytes'], third['new_bytes']))
+
+
+def test_stream(server, tool, tmp_path):
+    """Through a pipe and back; a stream that was cut is no backup."""
+    fill(server)
+    before = everything(server, ['user1'])
+    stream = tool.bytes('backup', '-')
+    (tmp_path / 'stream').write_bytes(stream)
+    assert tool('backup', 'verify', tmp_path / 'stream').endswith('good\n')
+    (tmp_path / 'cut').write_bytes(stream[:-1])
+    assert 'not whole' in tool('backup', 'verify', tmp_path / 'cut', fails=True)
+    server.stop()
+    lose(server)
+    for cut in 0, 100, len(stream) - 1:
+        r = subprocess.run(tool.command('restore', '-'), input=stream[:cut], capture_output=True, timeout=60)
+        assert r.returncode == 1 and not os.path.exists(mail_folder(server))
+    r = subprocess.run(tool.command('restore', '-'), input=stream, capture_output=True, timeout=60)
+    assert r.returncode == 0, r.stderr
+    server.start()
+    assert everything(server, ['user1']) == before
+
+
+def test_without_server(server, tool, tmp_path):
+    """A store that no daemon has open is backed up as it lies; a folder of something else is refused."""
+    fill(server)
+    before = everything(server, ['user1'])
+    server.stop()
+    tool('backup', tmp_path / 'b')
+    lose(server)
+    tool('restore', tmp_path / 'b')
+    assert 'has mail already' in tool('restore', tmp_path / 'b', fails=True)
+    server.start()
+    assert everything(server, ['user1']) == before
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'file').write_text('x')
+    assert 'neither empty nor' in tool('backup', tmp_path / 'other', fails=True)
+    assert 'no backup folder' in tool('backup', 'verify', tmp_path / 'other', fails=True)
+    assert 'no such backup' in tool('restore', tmp_path / 'nothing', fails=True)
+
+
+def objects(path):
+    """(kind, offset of the stored bytes, how many, SHA-256) of a pack."""
+    data = path.read_bytes()
+    count, at = (int.from_bytes(data[-64:-56], 'little'), int.from_bytes(data[-56:-48], 'little'))
+    for i in range(count):
+        e = data[at + 64 * i:at + 64 * i + 64]
+        yield chr(e[56]), int.from_bytes(e[32:40], 'little') + 56, int.from_bytes(e[40:48], 'little'), e[:32].hex()
+
+
+def test_flipped_bytes(server, tool, tmp_path):
+    """Each is found, and what is lost by it is named; the next backup repairs what the server still has."""
+    import hashlib
+    user = server.user()
+    c = server.login(user)
+    c.ok('CREATE Lists')
+    uid = [c.append(text(i, 3000), 'Lists') for i in range(5)][3]
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    pack, = (dest / 'packs').iterdir()
+    manifest, = (dest / 'backups').iterdir()
+    good = pack.read_bytes()
+    kind, at, n, _ = next(o for o in objects(pack) if o[3] == hashlib.sha256(text(3, 3000)).hexdigest())
+    assert kind == 'b'
+    pack.write_bytes(good[:at + n // 2] + bytes([good[at + n // 2] ^ 1]) + good[at + n // 2 + 1:])
+    r = subprocess.run(tool.command('--json', 'backup', 'verify', dest), capture_output=True, text=True, timeout=60)
+    assert r.returncode == 1
+    named = [json.loads(line) for line in r.stdout.splitlines()]
+    assert [(d['user'], d['mailbox'], d['uid']) for d in named if d.get('uid')] == [(user, 'Lists', uid)]
+    assert named[0]['file'] == pack.name
+    # All but that message can be restored, and it is named.
+    other = server.user()
+    r = subprocess.run(tool.command('restore', dest, '--account', user, '--to', other), capture_output=True, text=True, timeout=60)
+    assert r.returncode == 1 and 'UID %d is damaged' % uid in r.stderr
+    d = server.login(other)
+    assert sorted(texts(d, 'Lists')) == [0, 1, 2, 4]
+    d.close()
+    rng = random.Random(int(os.environ.get('POSTHORN_TEST_SEED', '4713')))
+    for path, bytes_of in (pack, good), (manifest, manifest.read_bytes()):
+        for _ in range(25):
+            i = rng.randrange(len(bytes_of))
+            path.write_bytes(bytes_of[:i] + bytes([bytes_of[i] ^ 1 << rng.randrange(8)]) + bytes_of[i + 1:])
+            out = tool('backup', 'verify', dest, fails=True)
+            assert path.name in out, (i, out)
+        for cut in b'', bytes_of[:len(bytes_of) // 2], bytes(len(bytes_of)):
+            path.write_bytes(cut)
+            assert path.name in tool('backup', 'verify', dest, fails=True)
+        path.write_bytes(bytes_of)
+        assert tool('backup', 'verify', dest).endswith('good\n')
+    # A pack that is not whole any more: what it had is stored again.
+    pack.write_bytes(good[:-1])
+    tool('backup', dest, '--keep', 1)
+    pack.unlink()
+    assert tool('backup', 'verify', dest).endswith('good\n')
+    c.close()
