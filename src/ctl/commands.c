@@ -7,5 +7,5 @@ const struct ctl_command *const ctl_commands[] = {
 	&ctl_mailbox_acl,
 	&ctl_import, &ctl_export, &ctl_who,
 	&ctl_backup_list, &ctl_backup_verify, &ctl_backup, &ctl_restore, &ctl_undelete,
-	&ctl_config_check, &ctl_config_show, &ctl_demo, &ctl_manual, NULL,
+	&ctl_capabilities, &ctl_config_check, &ctl_config_show, &ctl_demo, &ctl_manual, NULL,
 };

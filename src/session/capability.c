@@ -7,12 +7,6 @@
 #include "session/quota.h"
 #include "session/server.h"
 
-const struct capability_row capabilities[CAP_COUNT] = {
-#define CAPABILITY(id, name_, spec_, when_) [CAP_##id] = { .name = name_, .spec = spec_, .when = CAP_##when_ },
-#include "session/capability.def"
-#undef CAPABILITY
-};
-
 static void
 add(struct buf *b, const char *name)
 {

@@ -10,7 +10,6 @@
 enum capability {
 #define CAPABILITY(id, name, spec, when) CAP_##id,
 #include "session/capability.def"
-#undef CAPABILITY
 	CAP_COUNT
 };
 
@@ -19,7 +18,7 @@ enum capability_when {
 	CAP_ALWAYS,
 	CAP_BEFORE_LOGIN,
 	CAP_AFTER_LOGIN,
-	CAP_SPECIAL,		/* decided by code: STARTTLS, LOGINDISABLED, AUTH=, COMPRESS, APPENDLIMIT, QUOTASET */
+	CAP_SPECIAL,		/* decided by code; capability_when_text() says how */
 };
 
 struct capability_row {
@@ -27,5 +26,10 @@ struct capability_row {
 	enum capability_when when;
 };
 extern const struct capability_row capabilities[CAP_COUNT];
+
+/** When it is shown, in words for people. */
+const char *capability_when_text(enum capability c);
+/** True when c is never announced without other. */
+bool capability_needs(enum capability c, enum capability other);
 
 #endif
