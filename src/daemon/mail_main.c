@@ -176,6 +176,7 @@ servers_start(struct mail *m)
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login],
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
+		.refuses_anyone = !c->acl_anyone,
 		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared,
 	};
 	struct lmtp_options lo = {

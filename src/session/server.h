@@ -31,6 +31,7 @@ struct server_options {
 	size_t sessions_max;		/* of all; 20,000 */
 	const struct str *quota_admins;	/* users who may set everybody's quota */
 	size_t quota_admin_count;
+	bool refuses_anyone;		/* users can't grant rights to "anyone" */
 	/* Names of the namespaces (session/target.h) without the separator at their end; NULL: the default; empty: there is none. */
 	struct str namespace_other, namespace_shared;
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */

@@ -282,3 +282,48 @@ def test_tool_sees_the_account_alone(running, tool, name):
     c.ok('SETACL INBOX %s lr' % name)
     c.close()
     assert 'Other Users' not in tool('mailbox', 'list', name)
+
+
+def test_owner_is_deleted(running, tool, name):
+    """Who has a mailbox of a deleted account selected sees its messages vanish; a new account of that name shares nothing."""
+    owner = running.user()
+    o = running.login(owner)
+    o.append(b'Subject: x\r\n\r\ny\r\n')
+    o.ok('SETACL INBOX %s lrswite' % name)
+    o.close()
+    theirs = 'Other Users/%s/INBOX' % owner
+    c = running.login(name)
+    c.select(theirs)
+    tool('user', 'delete', owner, '--mail')
+    assert c.ok('NOOP').expunged() == [1]
+    c.no('UID STORE 1:* +FLAGS (\\Seen)', code='NONEXISTENT')
+    c.no('SELECT "%s"' % theirs, code='NONEXISTENT')
+    assert not [n for n in c.ok('LIST "" *').list() if n.startswith('Other')]
+    tool('user', 'add', owner, '--password', running.password)
+    running.login(owner).close()
+    c.no('SELECT "%s"' % theirs, code='NONEXISTENT')
+    assert not [n for n in c.ok('LIST "" *').list() if n.startswith('Other')]
+    c.close()
+
+
+def test_settings_of_sharing():
+    """Other names of the namespaces, none at all, and nothing for anyone."""
+    options = {'namespace_other': 'user', 'namespace_shared': '""', 'acl_anyone': 'no'}
+    server = Server(users=4, args=[w for n, v in options.items() for w in ('--set', '%s=%s' % (n, v))])
+    server.start()
+    try:
+        one, two = server.login('user1'), server.login('user2')
+        r = one.ok('NAMESPACE').one('NAMESPACE')
+        assert [str(w) for w in r.data[1][0]] == ["b'user/'", "b'/'"] and str(r.data[2]).upper() in ('NONE', 'NIL')
+        one.no('SETACL INBOX anyone lr', code='CANNOT')
+        assert len(one.ok('LISTRIGHTS INBOX anyone').one('LISTRIGHTS').data) == 3
+        one.ok('SETACL INBOX user2 lr')
+        two.select('user/user1/INBOX')
+        two.ok('CREATE Shared/mine')
+        two.ok('CREATE "Other Users"')
+        Tool(server)('mailbox', 'acl', 'user1', 'INBOX', 'anyone', 'l')
+        one.ok('SETACL INBOX anyone -l')
+        one.close()
+        two.close()
+    finally:
+        server.close()

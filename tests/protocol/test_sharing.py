@@ -303,3 +303,37 @@ def test_account_that_is_not_open(server, connect, two):
     c = connect(user=fresh)
     c.append(mail.numbered(8), two.theirs)
     assert two.owner.ok('STATUS box (MESSAGES)').one('STATUS').data[1] == ['MESSAGES', 4]
+
+
+def test_unauthenticate(server, connect, two):
+    """RFC 8437: nothing of what was shared with one user is left for the next."""
+    two.grant('lr')
+    two.other.select(two.theirs)
+    assert two.theirs in two.other.ok('LIST "" *').list()
+    two.other.ok('UNAUTHENTICATE')
+    two.other.exists, two.other.uids = None, {}
+    two.other.login(server.user(), server.password)
+    two.other.no('SELECT ' + quote(two.theirs), code='NONEXISTENT')
+    assert foreign(two.other.ok('LIST "" *').list()) == {}
+
+
+def test_sort_and_thread(two):
+    two.grant('lr')
+    two.other.select(two.theirs)
+    r = two.other.ok('SORT (REVERSE ARRIVAL) UTF-8 ALL')
+    assert len(r.one('SORT').data) == 3
+    two.other.ok('THREAD REFERENCES UTF-8 ALL')
+
+
+def test_two_accounts_at_a_time(two):
+    """Each session is told of the account whose mailbox it has selected, whatever happens in its own."""
+    two.grant()
+    two.other.select(two.theirs)
+    second = two.connect(user=two.other_name)
+    second.append(mail.numbered(1))
+    assert not two.other.ok('NOOP').all('EXISTS')
+    two.owner.append(mail.numbered(9), 'box')
+    assert two.other.ok('NOOP').one('EXISTS').number == 4
+    two.other.idle()
+    second.append(mail.numbered(2), two.theirs)
+    two.other.wait_name('EXISTS', 5)

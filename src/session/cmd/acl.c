@@ -3,6 +3,7 @@
 
 #include "auth/name.h"
 #include "session/cmd/acl_reply.h"
+#include "session/server.h"
 
 struct acl_ctx {
 	struct str mailbox;
@@ -96,6 +97,14 @@ mailbox_parse(unused_arg struct session *s, struct command *c, struct imap_scan 
 	return ended(in, take_mailbox(in, c->ctx));
 }
 
+/* Everybody would see it listed: an operator may not want that. It can always be taken back. */
+static bool
+is_refused(const struct session *s, const struct acl_ctx *x)
+{
+	return str_eq(x->identifier, STR("anyone")) && (x->change == ACL_REPLACE || x->change == ACL_ADD) && x->rights != 0 &&
+	    server_options(s->server)->refuses_anyone && !s->is_operator;
+}
+
 static enum err
 setacl_run(struct session *s, struct command *c)
 {
@@ -107,6 +116,10 @@ setacl_run(struct session *s, struct command *c)
 	if (e != ERR_OK)
 		return e;
 	e = target_check(&t, RIGHT_A);
+	if (e == ERR_OK && is_refused(s, x)) {
+		c->text = STR("Nothing can be shared with anyone here; name users or groups.");
+		e = ERR_CANNOT;
+	}
 	if (e == ERR_OK)
 		e = mailbox_set_acl(t.account, t.mailbox->id, x->identifier, x->change, x->rights, &after);
 	if (e == ERR_OK)

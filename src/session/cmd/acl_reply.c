@@ -1,6 +1,8 @@
 /* acl_reply.c - see acl_reply.h. */
 #include "session/cmd/acl_reply.h"
 
+#include "session/server.h"
+
 static void
 add_rights(struct session *s, unsigned rights)
 {
@@ -56,6 +58,7 @@ void
 acl_reply_possible(struct session *s, struct arena *a, const struct target *t, struct str spelt, struct str identifier)
 {
 	bool is_owner = str_eq(identifier, account_user(t->account));
+	bool is_impossible = str_eq(identifier, STR("anyone")) && server_options(s->server)->refuses_anyone && !s->is_operator;
 	unsigned required = is_owner ? RIGHTS_OWNER : 0;
 	BUF_CLEAN struct buf letters = BUF_MAX(32);
 
@@ -63,7 +66,7 @@ acl_reply_possible(struct session *s, struct arena *a, const struct target *t, s
 	add_identifier(s, spelt);
 	add_rights(s, required);
 	/* No rights are tied, so each stands alone, "c" and "d" too (2.1.1). */
-	rights_format(RIGHTS_ALL & ~required, &letters);
+	rights_format(is_impossible ? 0 : RIGHTS_ALL & ~required, &letters);
 	for (size_t i = 0; i < letters.n; i++) {
 		buf_chr(session_out(s), ' ');
 		buf_chr(session_out(s), letters.p[i]);
