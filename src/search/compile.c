@@ -98,6 +98,8 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 	else if (n->level >= LEVEL_HEADER)
 		n->folded = fold(s->arena, key->text);
 	s->header_count += n->level == LEVEL_HEADER;
+	if (n->level == LEVEL_SUMMARY || n->level == LEVEL_HEADER)
+		s->needs_text_only = false;
 	if (n->level == LEVEL_TEXT) {
 		s->text_longest = MAX(s->text_longest, n->folded.n);
 		s->text_count++;
@@ -162,7 +164,7 @@ search_new(struct arena *a, const struct imap_search *program, struct view *v, c
 	uint32_t count = 0;
 	enum err e;
 
-	*s = (struct search){ .arena = a, .program = program, .view = v, .now_s = now_s, .window = BUF_MAX(64 * 1024 * 1024),
+	*s = (struct search){ .arena = a, .program = program, .view = v, .now_s = now_s, .needs_text_only = true, .window = BUF_MAX(64 * 1024 * 1024),
 	    .source_window = BUF_MAX(64 * 1024 * 1024) };
 	*out = s;
 	e = compile(s, program->root, saved, &s->root);

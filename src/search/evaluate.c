@@ -4,7 +4,7 @@
 #include "mime/sortkeys.h"
 #include "mime/structure.h"
 
-enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024, PREFETCH = 128 };
+enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024, PREFETCH = 128, AHEAD_BYTES = 32 * 1024 };
 
 static enum truth
 truth(bool is_yes)
@@ -179,6 +179,8 @@ search_free(struct search *s)
 	if (s == NULL)
 		return;
 	drop_message(s);
+	for (size_t i = 0; i < AHEAD; i++)
+		message_reader_free(s->ahead[i].reader);
 	buf_done(&s->window);
 	buf_done(&s->source_window);
 	rangeset_done(&s->uids);
@@ -223,6 +225,59 @@ read_summary(struct search *s)
 	s->sent_day = day_of(keys.date.utc_ms / 1000, keys.date.zone_minutes);
 }
 
+/* The reader that was begun ahead for this message, or NULL. Those of messages before it are given up. */
+static struct message_reader *
+take_ahead(struct search *s, struct uid uid)
+{
+	struct message_reader *found = NULL;
+
+	for (size_t i = 0; i < AHEAD; i++) {
+		struct ahead *a = &s->ahead[i];
+
+		if (a->reader == NULL || a->uid.v > uid.v)
+			continue;
+		if (a->uid.v == uid.v)
+			found = a->reader;
+		else
+			message_reader_free(a->reader);
+		a->reader = NULL;
+	}
+	return found;
+}
+
+/* Begins to read the text of the next messages that will be looked at, if they are small and their records are there. */
+static void
+read_ahead(struct search *s, const struct entry *e)
+{
+	struct entry next = *e;
+	struct seqnum seq;
+	size_t slot = 0;
+
+	if (!s->needs_text_only)
+		return;
+	next.uid.v = MAX(next.uid.v, s->ahead_to);
+	for (int looked = 0; looked < 4 * AHEAD && next.uid.v != UINT32_MAX; looked++) {
+		struct message *m;
+
+		while (slot < AHEAD && s->ahead[slot].reader != NULL)
+			slot++;
+		if (slot == AHEAD || !search_candidate(s, next.uid.v + 1, &next, &seq))
+			return;
+		if (judge(s, s->root, &next) == IS_UNKNOWN) {
+			m = message_peek(view_account(s->view), next.msgno, MESSAGE_WHOLE);
+			if (m == NULL)
+				return;
+			if (m->blob_bytes <= AHEAD_BYTES) {
+				s->ahead[slot].uid = next.uid;
+				s->ahead[slot].reader = message_reader_new(view_account(s->view), m);
+				message_reader_begin(s->ahead[slot].reader, 0);
+			}
+			message_unref(m);
+		}
+		s->ahead_to = next.uid.v;
+	}
+}
+
 static enum err
 begin_text(struct search *s)
 {
@@ -232,7 +287,9 @@ begin_text(struct search *s)
 	if (e != ERR_OK)
 		return e;
 	match_header_text(s, s->message->header);
-	s->reader = message_reader_new(view_account(s->view), s->message);
+	s->reader = take_ahead(s, s->at);
+	if (s->reader == NULL)
+		s->reader = message_reader_new(view_account(s->view), s->message);
 	s->text = mime_text_new(m, MIME_TEXT_BODY | MIME_TEXT_SOURCE, match_text_piece, s);
 	return ERR_OK;
 }
@@ -248,13 +305,15 @@ is_text_decided(const struct search *s)
 
 /* Reads the text until every key is decided or it ends. */
 static enum err
-read_text(struct search *s, struct waiter *w)
+read_text(struct search *s, const struct entry *entry, struct waiter *w)
 {
 	struct mime_range range;
 	enum err e = ERR_OK;
 
-	if (s->text == NULL)
+	if (s->text == NULL) {
 		e = begin_text(s);
+		read_ahead(s, entry);
+	}
 	while (e == ERR_OK && !is_text_decided(s) && mime_text_want(s->text, &range)) {
 		struct kv_bytes *bytes;
 		struct str data;
@@ -324,7 +383,7 @@ deepen(struct search *s, const struct entry *e, struct waiter *w)
 		if (err == ERR_OK)
 			read_summary(s);
 	} else {
-		err = read_text(s, w);
+		err = read_text(s, e, w);
 	}
 	if (err == ERR_WAIT)
 		return err;

@@ -4,7 +4,8 @@
  * A program is compiled once: sets become UIDs, keywords slots, texts their i;unicode-casemap form. Then each message is
  * judged with as little as is needed, in levels: the entry (flags, dates, sizes), the summary (Date field, ids), the header
  * block, the text. A key that needs more than the level has is *unknown*; the three-valued result often decides before any
- * more is read. All BODY and TEXT keys look at a message's text in one pass.
+ * more is read. All BODY and TEXT keys look at a message's text in one pass; where nothing but text is missing, the texts of the next few
+ * small messages are read ahead.
  *
  *     s = search_new(...)
  *     for (uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1)

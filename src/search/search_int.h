@@ -11,6 +11,14 @@ enum truth { IS_NO, IS_YES, IS_UNKNOWN };
 /* What a message must be read for. */
 enum level { LEVEL_ENTRY, LEVEL_SUMMARY, LEVEL_HEADER, LEVEL_TEXT };
 
+enum { AHEAD = 3 };
+
+/* A message whose text is being read before it is its turn. */
+struct ahead {
+	struct uid uid;
+	struct message_reader *reader;	/* NULL: none */
+};
+
 /* A key of the program with what compiling adds; a tree of the same shape. */
 struct node {
 	const struct imap_search_key *key;
@@ -33,6 +41,7 @@ struct search {
 	size_t text_longest;		/* bytes of the longest folded text */
 	enum level deepest;
 	uint32_t header_count;		/* HEADER keys */
+	bool needs_text_only;		/* all that its entry does not decide is decided by a message's text */
 
 	/* What every match must have, from the keys that stand in the top conjunction. */
 	uint16_t flags_set, flags_unset;
@@ -46,6 +55,8 @@ struct search {
 
 	/* The message at hand. */
 	struct uid at;			/* 0: none */
+	struct ahead ahead[AHEAD];
+	uint32_t ahead_to;		/* UID up to which texts were asked for */
 	uint32_t asked_to;		/* UID up to which records were asked for */
 	enum level have;
 	bool is_unreadable;

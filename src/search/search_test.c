@@ -247,6 +247,16 @@ test_many(void)
 	CHECK_U64(found, 101);
 	waiter_cancel(&f.b.w);
 	search_free(s);
+	/* Given up while texts are being read ahead. */
+	CHECK(search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
+	for (uint32_t uid = 1; uid < 20 && search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+		bool is_match = false;
+
+		CHECK(UNTIL_DONE(&f.b, search_match(s, &entry, &f.b.w, &is_match)) == ERR_OK);
+		CHECK(is_match == (entry.uid.v % 3 == 1));
+	}
+	waiter_cancel(&f.b.w);
+	search_free(s);
 	arena_done(&a);
 	view_close(v);
 	fixture_done(&f);
