@@ -36,6 +36,11 @@ extern const struct ctl_command *const ctl_commands[];	/* ended by NULL */
 
 /** Tells on stderr: "posthorn: …". Returns CTL_FAILED. */
 int ctl_fail(const char *fmt, ...) printf_like(1, 2);
+/**
+ * Text that clients or files gave, for a terminal: control characters (C0, C1, line and paragraph separators, those that turn the
+ * direction of writing) as \\xNN, byte by byte. In the arena.
+ */
+const char *ctl_shown(struct arena *a, struct str text);
 /** Tells how the command is used. Returns CTL_USAGE. */
 int ctl_usage(const struct ctl_command *cmd, const char *what);
 

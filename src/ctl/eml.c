@@ -43,7 +43,7 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth, const 
 		struct str name = str_c(names[i]->d_name);
 		BUF_CLEAN struct buf sub = CTL_PATH;
 
-		if (goes_on && name.p[0] != '.' && stat(ctl_path(&sub, path, names[i]->d_name), &st) == 0) {
+		if (goes_on && name.p[0] != '.' && lstat(ctl_path(&sub, path, names[i]->d_name), &st) == 0) {
 			if (S_ISDIR(st.st_mode))
 				goes_on = read_path(c, sub.p, arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox), STR_F(name)), depth + 1, to);
 			else if (S_ISREG(st.st_mode))

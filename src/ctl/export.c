@@ -229,7 +229,7 @@ write_keywords(struct export *x)
 
 	if (x->format != EXPORT_MAILDIR || x->keyword_count == 0)
 		return;
-	f = fopen(ctl_path(&x->path, x->folder.p, "dovecot-keywords"), "we");
+	f = fopen(ctl_path(&x->path, x->folder.p, "dovecot-keywords"), "wxe");
 	if (f == NULL) {
 		failed(x, x->path.p);
 		return;
@@ -269,8 +269,16 @@ take_message(void *ctx, struct str r)
 static bool
 make_folder(struct export *x, const char *path)
 {
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+	struct stat st;
+
+	if (mkdir(path, 0700) == 0)
 		return true;
+	/* The folder that was named may be a link; one in it would lead root wherever its owner wants. */
+	if (errno == EEXIST && (path == x->dest ? stat(path, &st) : lstat(path, &st)) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return true;
+		errno = ENOTDIR;
+	}
 	failed(x, path);
 	return false;
 }

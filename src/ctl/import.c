@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -149,16 +150,25 @@ take_item(void *ctx, const struct mail_item *item)
 	return m->batch_count < BATCH_MESSAGES && m->batch_bytes < BATCH_BYTES ? true : end_batch(m);
 }
 
+static void
+free_text(char **text)
+{
+	free(*text);
+}
+
 static bool
 read_source(struct import *m, const char *path, struct str mailbox)
 {
 	const struct mail_sink to = { .mailbox = make_mailbox, .item = take_item, .ctx = m };
+	/* The path that was named may have links in it; what is found there may not be one (see mailbag.h). */
+	cleanup_with(free_text) char *real = realpath(path, NULL);
 	struct stat st;
 
-	if (stat(path, &st) != 0) {
+	if (real == NULL || stat(real, &st) != 0) {
 		ctl_fail("%s: no such file or folder", path);
 		return false;
 	}
+	path = real;
 	if (S_ISDIR(st.st_mode))
 		return maildir_is(path) ? maildir_read(m->c, path, mailbox, &to) : eml_read(m->c, path, mailbox, &to);
 	return mbox_is(path) ? mbox_read(m->c, path, mailbox, &to) : eml_read(m->c, path, mailbox, &to);

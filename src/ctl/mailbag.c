@@ -7,16 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct str
 mail_file_map(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	struct stat st;
 	void *p;
+
+	if (fd < 0 && errno == ENOSYS)		/* before Linux 5.6 */
+		fd = open(path, (int)how.flags);
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		ctl_fail("%s: %s", path, strerror(errno));

@@ -40,7 +40,10 @@ bool maildir_is(const char *path);
 /** The file begins with "From ". */
 bool mbox_is(const char *path);
 
-/** A whole file, mapped; STR_NONE after telling. Empty files are an empty str with a pointer. */
+/**
+ * A whole file, mapped; STR_NONE after telling. Empty files are an empty str with a pointer. No symbolic link on the way is followed, for root
+ * may import the folder of somebody who has put one there; the path begins with what realpath() said.
+ */
 struct str mail_file_map(const char *path);
 void mail_file_unmap(struct str bytes);
 /** Adds a keyword if it can be one and there is room. */

@@ -20,7 +20,7 @@ maildir_is(const char *path)
 	BUF_CLEAN struct buf sub = CTL_PATH;
 	struct stat st;
 
-	return stat(ctl_path(&sub, path, "cur"), &st) == 0 && S_ISDIR(st.st_mode);
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && lstat(ctl_path(&sub, path, "cur"), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 struct keywords_file {
@@ -87,7 +87,7 @@ read_folder(const char *path, const char *sub, struct str mailbox, const struct 
 		struct mail_item item = { .mailbox = mailbox, .where = ctl_path(&file, dir.p, names[i]->d_name) };
 		struct stat st;
 
-		if (goes_on && names[i]->d_name[0] != '.' && stat(item.where, &st) == 0 && S_ISREG(st.st_mode)) {
+		if (goes_on && names[i]->d_name[0] != '.' && lstat(item.where, &st) == 0 && S_ISREG(st.st_mode)) {
 			item.bytes = mail_file_map(item.where);
 			item.has_date = true;
 			item.date_s = st.st_mtime;

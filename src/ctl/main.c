@@ -14,16 +14,52 @@
 #define POSTHORN_CONFIG "/etc/posthorn/posthornd.conf"
 #endif
 
+/* The length of a character that must not reach a terminal, or 0. */
+static size_t
+unshowable(struct str s)
+{
+	unsigned char c = (unsigned char)s.p[0], d = s.n > 1 ? (unsigned char)s.p[1] : 0, e = s.n > 2 ? (unsigned char)s.p[2] : 0;
+
+	if (c < 0x20 || c == 0x7F)
+		return 1;
+	if (c == 0xC2 && d >= 0x80 && d < 0xA0)
+		return 2;
+	/* U+2028 to U+202E, U+2066 to U+2069 */
+	if (c == 0xE2 && ((d == 0x80 && e >= 0xA8 && e <= 0xAE) || (d == 0x81 && e >= 0xA6 && e <= 0xA9)))
+		return 3;
+	return 0;
+}
+
+const char *
+ctl_shown(struct arena *a, struct str text)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(4 * text.n + 1);
+
+	while (text.n > 0) {
+		size_t n = unshowable(text);
+
+		if (n == 0)
+			buf_chr(&b, text.p[0]);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&b, "\\x%02x", (unsigned char)text.p[i]);
+		text = str_sub(text, MAX(n, (size_t)1), text.n);
+	}
+	return arena_cstr(a, buf_str(&b));
+}
+
 int
 ctl_fail(const char *fmt, ...)
 {
+	struct arena a = ARENA_NONE;
+	char *text = NULL;
 	va_list ap;
 
-	fputs("posthorn: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	must(vasprintf(&text, fmt, ap) >= 0);
 	va_end(ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "posthorn: %s\n", ctl_shown(&a, str_c(text)));
+	free(text);
+	arena_done(&a);
 	return CTL_FAILED;
 }
 

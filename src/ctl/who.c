@@ -14,7 +14,7 @@ text_of(json_t *o, const char *key)
 }
 
 static void
-print_row(const char *line)
+print_row(struct arena *a, const char *line)
 {
 	json_t *o = json_loads(line, 0, NULL);
 
@@ -22,7 +22,7 @@ print_row(const char *line)
 		return;
 	printf("%-8lld %-24s %-40s %-5s %8lld %s\n", (long long)json_integer_value(json_object_get(o, "session")), text_of(o, "user"),
 	    text_of(o, "peer"), json_is_true(json_object_get(o, "tls")) ? "tls" : "-",
-	    (long long)json_integer_value(json_object_get(o, "commands")), text_of(o, "client"));
+	    (long long)json_integer_value(json_object_get(o, "commands")), ctl_shown(a, str_c(text_of(o, "client"))));
 	json_decref(o);
 }
 
@@ -52,7 +52,7 @@ who_run(struct ctl *c, int argc, char **argv)
 		if (c->is_json)
 			fputs(line, stdout);
 		else
-			print_row(line);
+			print_row(&c->arena, line);
 	}
 	free(line);
 	fclose(f);

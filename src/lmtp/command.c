@@ -1,6 +1,8 @@
 /* command.c - see command.h. A cursor over the line; each function takes what its name says, or nothing and says false. */
 #include "lmtp/command.h"
 
+#include "io/http.h"
+
 static bool
 is_control(char c)
 {
@@ -323,7 +325,7 @@ verb_find(struct str word)
 		if (str_eq_nocase(word, verbs[i].name))
 			return verbs[i].verb;
 	}
-	return LMTP_UNKNOWN;
+	return http_is_method(word) ? LMTP_HTTP : LMTP_UNKNOWN;
 }
 
 enum err
@@ -361,6 +363,7 @@ lmtp_command_parse(struct arena *a, struct str line, struct lmtp_command *out)
 	case LMTP_VRFY:
 	case LMTP_HELP:
 	case LMTP_HELO:
+	case LMTP_HTTP:
 	case LMTP_UNKNOWN:
 		break;
 	}

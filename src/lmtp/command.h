@@ -21,6 +21,7 @@ enum lmtp_verb {
 	LMTP_LHLO, LMTP_MAIL, LMTP_RCPT, LMTP_DATA, LMTP_BDAT, LMTP_RSET, LMTP_NOOP, LMTP_QUIT, LMTP_VRFY, LMTP_HELP, LMTP_STARTTLS,
 	LMTP_XCLIENT,
 	LMTP_HELO,			/* HELO and EHLO, which belong to SMTP: RFC 2033 4.1 */
+	LMTP_HTTP,			/* a request of HTTP: a browser that somebody led here */
 	LMTP_UNKNOWN,
 };
 

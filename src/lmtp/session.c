@@ -197,6 +197,9 @@ command_run(struct lmtp_session *s, struct str line)
 	case LMTP_HELO:
 		lmtp_refuse(s, "500 5.5.1 This is LMTP: say LHLO");
 		break;
+	case LMTP_HTTP:
+		session_close(s, "421 4.7.0 This is no web server");
+		break;
 	case LMTP_UNKNOWN:
 		lmtp_refuse(s, "500 5.5.1 Unknown command");
 		break;

@@ -522,6 +522,7 @@ session_logged_out(struct session *s)
 	s->enabled = 0;
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
+	stream_set_secret(s->stream, true);	/* passwords may come again */
 	stream_set_input_max(s->stream, limits_before.command_max + 1024);
 	k->last_input_ms = loop_now_ms(k->loop);
 	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->login_timeout_ms);

@@ -8,6 +8,7 @@
  */
 #include "session/input.h"
 
+#include "io/http.h"
 #include "session/core.h"
 
 /* ---- the beginning of a command ---- */
@@ -37,6 +38,11 @@ scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out, con
 		}
 	}
 	entry = imap_command_find(name);
+	if (entry == NULL && k->s.account == NULL && http_is_method(tag)) {
+		k->end_reason = "HTTP";
+		session_bye(&k->s, STR_NONE, STR("This is no web server."));
+		return false;
+	}
 	if (entry == NULL || (is_uid && !entry->uid)) {
 		core_reply_bad(k, tag, entry == NULL ? STR("Unknown command.") : STR("This command has no UID form."));
 		return false;

@@ -195,6 +195,83 @@ def test_eml_there_and_back(tool, name, running, tmp_path):
     assert text.count('\n>From here\n') == 3
 
 
+def test_links_are_not_followed(tool, name, running, tmp_path):
+    """Root imports from, and exports to, folders of people who may have put links into them."""
+    secret = tmp_path / 'secret'
+    secret.write_text('Subject: secret\n\nx\n')
+    hidden = tmp_path / 'hidden'
+    for sub in 'cur', 'new', 'tmp':
+        (hidden / sub).mkdir(parents=True)
+        (tmp_path / 'box' / sub).mkdir(parents=True)
+    (hidden / 'cur' / '1:2,').write_text('Subject: hidden\n\nx\n')
+    box = tmp_path / 'box'
+    (box / 'cur' / '1.a:2,').write_text('Subject: mine\n\nx\n')
+    (box / 'cur' / '2.b:2,').symlink_to(secret)
+    (box / '.Hidden').symlink_to(hidden)
+    (tmp_path / 'link').symlink_to(box)         # the path that is named may be one
+    tool('import', name, tmp_path / 'link')
+    eml = tmp_path / 'eml'
+    eml.mkdir()
+    (eml / '1.eml').write_text('Subject: mine too\n\nx\n')
+    (eml / '2.eml').symlink_to(secret)
+    (eml / 'sub').symlink_to(hidden)
+    tool('import', name, eml)
+    c = running.login(name)
+    c.select()
+    assert c.exists == 2
+    assert c.ok('SEARCH SUBJECT mine').search() == [1, 2]
+    assert c.cmd('SELECT Hidden').status == 'NO'
+    c.ok('SELECT INBOX')
+    c.ok('STORE 1 +FLAGS (kept)')
+    c.ok('CREATE out')
+    c.append('Subject: x\r\n\r\nx\r\n', 'out')
+    c.close()
+    target = tmp_path / 'target'
+    target.mkdir()
+    for form, link in ('eml', 'out'), ('maildir', '.out'):
+        dest = tmp_path / ('to-' + form)
+        dest.mkdir()
+        (dest / link).symlink_to(target)
+        tool('export', name, '--format', form, dest, fails=True)
+        assert list(target.iterdir()) == []
+    dest = tmp_path / 'keywords'
+    dest.mkdir()
+    (dest / 'dovecot-keywords').symlink_to(secret)
+    tool('export', name, '--format', 'maildir', '--mailbox', 'INBOX', dest, fails=True)
+    assert secret.read_text() == 'Subject: secret\n\nx\n'
+
+
+def test_names_on_export(tool, name, running, tmp_path):
+    """Names of mailboxes that mean something to a file system stay in the folder."""
+    c = running.login(name)
+    made = [n for n in ('..', '../..', '../out', 'a/../b', '.hidden', './x', '~root', '-rf', 'a.b', 'cur', 'INBOX/cur', '/abs', 'x/.')
+            if c.cmd('CREATE "%s"' % n).status == 'OK']
+    c.append('Subject: x\r\n\r\nx\r\n')
+    for n in made:
+        c.append('Subject: x\r\n\r\nx\r\n', n)
+    c.close()
+    for form in 'mbox', 'eml', 'maildir':
+        above = tmp_path / form
+        (above / 'to').mkdir(parents=True)
+        tool('export', name, '--format', form, above / 'to')
+        assert [p.name for p in above.iterdir()] == ['to']
+        for at, folders, files in os.walk(above / 'to'):
+            assert '..' not in folders and os.path.realpath(at).startswith(os.path.realpath(above / 'to'))
+    assert len(made) > 5
+
+
+def test_terminal(tool, name, running):
+    """What clients call themselves does not reach the terminal raw."""
+    c = running.login(name)
+    word = b'\x1b[2J\xe2\x80\xaex\r\ny\xc2\x9b'
+    c.ok(b'ID ("name" {%d+}\r\n%s)' % (len(word), word))
+    out = tool('who')
+    assert '\\x1b[2J\\xe2\\x80\\xaex\\x0d\\x0ay' in out and '\x1b' not in out
+    c.close()
+    err = tool('export', name, '--mailbox', '\x1b[2J', '/nonexistent/x', fails=True)
+    assert '\x1b' not in err
+
+
 def test_delete_with_mail(tool, running):
     tool('user', 'add', 'leaver', '--password', 'x')
     c = running.connect()
