@@ -347,6 +347,10 @@ image_finish(struct image *i, int64_t at_ms)
 		}
 	}
 	i->box_count = n;
+	for (i->sorted_count = 0; i->sorted_count < n; i->sorted_count++) {
+		if (i->sorted_count != 0 && i->boxes[i->sorted_count - 1].id.v >= i->boxes[i->sorted_count].id.v)
+			break;
+	}
 	for (size_t k = 0; k < n; k++) {
 		i->boxes[k].name = full_name(i, &i->boxes[k]);
 		if (i->boxes[k].count > 1)

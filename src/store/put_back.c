@@ -104,6 +104,8 @@ messages_put_back(struct account *a, struct mailbox_id dest, const struct put_ba
 	if (e == ERR_OK)
 		e = put_back_all(c, (uint32_t)at, items, count);
 	if (e == ERR_OK)
+		e = commit_check_quota(c);
+	if (e == ERR_OK)
 		*after_out = commit_publish_one(c);
 	else
 		commit_abort(c);

@@ -19,7 +19,7 @@ struct put_back {
 	uint32_t keyword_count;
 };
 
-/** One commit. ERR_WAIT, ERR_NOTFOUND, ERR_NOSELECT, ERR_LIMIT, ERR_FULL, ERR_IO. Between account_past_hold() and …_release(). */
+/** One commit. ERR_WAIT, ERR_NOTFOUND, ERR_NOSELECT, ERR_LIMIT, ERR_OVERQUOTA, ERR_FULL, ERR_IO. Between account_past_hold() and …_release(). */
 must_use enum err messages_put_back(struct account *a, struct mailbox_id dest, const struct put_back *items, uint32_t count,
     struct waiter *w, struct snapshot **after_out);
 

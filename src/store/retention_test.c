@@ -1,6 +1,8 @@
 /* retention_test.c - what was expunged is kept for its time, within its bound, and then really gone from the disk. */
 #include "base/bytes.h"
 #include "store/account_int.h"
+#include "store/message.h"
+#include "store/put_back.h"
 #include "store/store_test_util.h"
 
 #include <dirent.h>
@@ -83,6 +85,25 @@ expunge_all(struct fixture *f, struct mailbox_id box)
 	snapshot_unref(after);
 	view_close(v);
 	rangeset_done(&gone);
+}
+
+static void
+delete_all(struct fixture *f, struct mailbox_id box)
+{
+	struct flags_change del = { .op = FLAGS_ADD, .flags = FLAG_DELETED };
+	struct rangeset all = test_set("1:1000"), changed = RANGESET_NONE;
+	struct snapshot *now = account_snapshot(f->account, NULL), *after = NULL;
+	struct view *v = NULL;
+	uint32_t cursor = 0;
+
+	CHECK(UNTIL_DONE(&f->b, view_open(now, box, VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
+	snapshot_unref(now);
+	CHECK(UNTIL_DONE(&f->b, messages_store(v, &all, &del, &cursor, &f->b.w, &changed, &changed, &after)) == ERR_OK);
+	test_wait_durable(f, after);
+	snapshot_unref(after);
+	view_close(v);
+	rangeset_done(&all);
+	rangeset_done(&changed);
 }
 
 static size_t
@@ -208,4 +229,52 @@ test_bound(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_room_comes_back), TEST(test_bound))
+/* What was put back stays when the undo record that held it goes; expunged again, it goes with the second one. */
+static void
+test_put_back(void)
+{
+	struct kv_memory_options o = { .manual = false, .seed = 1 };
+	struct put_back item = { .msgno = 1, .size_bytes = BIG_BYTES, .internal_s = 1700000000, .internal_zone_min = 60,
+		.flags = FLAG_SEEN };
+	struct fixture f = { 0 };
+	struct mailbox_id inbox;
+	struct snapshot *after;
+	struct message *m = NULL;
+	struct blob_id blob;
+	uint64_t links = 99;
+
+	store_merge_functions(&o.base);
+	CHECK(kv_memory_open(&o, &f.kv) == ERR_OK);
+	blocker_init(&f.b, NULL);
+	open_account(&f, 0);
+	inbox = test_box(&f, "INBOX");
+	append_big(&f, inbox, 1);
+	CHECK(UNTIL_DONE(&f.b, message_get(f.account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &f.b.w, &m)) == ERR_OK);
+	blob = m->blob;
+	message_unref(m);
+	expunge_all(&f, inbox);
+	account_past_hold(f.account);
+	CHECK(UNTIL_DONE(&f.b, messages_put_back(f.account, inbox, &item, 1, &f.b.w, &after)) == ERR_OK);
+	test_wait_durable(&f, after);
+	account_past_release(f.account);
+	CHECK_U64(snapshot_mailbox(after, STR("INBOX"))->exists, 1);
+	snapshot_unref(after);
+	atomic_store(&test_clock.ahead_ms, (int64_t)8 * DAY_MS);
+	store_tick(f.store);
+	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 0);
+	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 1);
+	CHECK(kv_blob_links(f.kv, &blob, &links) == ERR_OK);
+	CHECK_U64(links, 1);
+	CHECK(UNTIL_DONE(&f.b, message_get(f.account, (struct msgno){ 1 }, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
+	message_unref(m);
+	delete_all(&f, inbox);
+	expunge_all(&f, inbox);
+	atomic_store(&test_clock.ahead_ms, (int64_t)16 * DAY_MS);
+	store_tick(f.store);
+	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 0);
+	CHECK(kv_blob_links(f.kv, &blob, &links) == ERR_OK);
+	CHECK_U64(links, 0);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound))

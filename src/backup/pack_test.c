@@ -1,0 +1,196 @@
+/* pack_test.c - every byte of a backup counts: flipped, cut or added, it is found. */
+#include "backup/check.h"
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+/* A stream in a file: some blobs, one that does not get smaller, an account that has them, a manifest. */
+static void
+make_stream(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct repo *r = repo_stream(fd);
+	struct account_lists l;
+	struct manifest_account account = { .id = { 1 }, .version = 7, .user = STR("joe") };
+	struct manifest m = { .time_ms = 1795321077961, .retention_ms = 604800000, .accounts = &account, .account_count = 1 };
+	BUF_CLEAN struct buf text = BUF_MAX(65536);
+	struct blob_id id;
+
+	account_lists_init(&l);
+	l.id = account.id;
+	l.version = account.version;
+	l.user = account.user;
+	for (int i = 0; i < 4; i++) {
+		char blob[200];
+		int n = i == 0 ? 3 : snprintf(blob, sizeof(blob), "Subject: %d\r\n\r\nThe same again, the same again, the same again.\r\n", i);
+
+		CHECK(repo_put(r, OBJECT_BLOB, str_make(i == 0 ? "x\r\n" : blob, (size_t)n), &id) == ERR_OK);
+		buf_add(&l.lists[LIST_BLOBS], id.sha256, sizeof(id.sha256));
+	}
+	account_lists_encode(&l, &text);
+	CHECK(repo_put(r, OBJECT_ACCOUNT, buf_str(&text), &account.object) == ERR_OK);
+	account_lists_done(&l);
+	buf_clear(&text);
+	manifest_format(&m, &text);
+	CHECK(repo_finish(r, "x", buf_str(&text)) == ERR_OK);
+	repo_close(r);
+	close(fd);
+}
+
+static void
+count_damage(void *ctx, const struct damage *d)
+{
+	(void)ctx, (void)d;
+}
+
+static bool
+is_good(const char *path)
+{
+	BUF_CLEAN struct buf detail = BUF_MAX(4096);
+	struct check_sums sums = { 0 };
+	struct repo *r;
+	bool good = false;
+
+	if (repo_open(path, REPO_READ, &r, &detail) == ERR_OK) {
+		good = backup_check(r, count_damage, NULL, &sums) == ERR_OK && sums.damages == 0;
+		repo_close(r);
+	}
+	return good;
+}
+
+static void
+put_bytes(const char *path, const char *p, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(write(fd, p, n) == (ssize_t)n);
+	close(fd);
+}
+
+static void
+test_every_byte(void)
+{
+	char path[] = "/tmp/posthorn-pack.XXXXXX", bytes[16384];
+	int fd = mkstemp(path);
+	size_t n, missed = 0;
+
+	make_stream(path);
+	n = (size_t)pread(fd, bytes, sizeof(bytes), 0);
+	close(fd);
+	CHECK(n > 500 && n < sizeof(bytes));
+	CHECK(is_good(path));
+	for (size_t i = 0; i < n; i++) {
+		bytes[i] ^= (char)(1 << i % 8);
+		put_bytes(path, bytes, n);
+		missed += is_good(path);
+		bytes[i] ^= (char)(1 << i % 8);
+	}
+	CHECK_U64(missed, 0);
+	for (size_t i = 0; i < n; i++) {
+		put_bytes(path, bytes, i);
+		missed += is_good(path);
+	}
+	CHECK_U64(missed, 0);
+	bytes[n] = 0;
+	put_bytes(path, bytes, n + 1);
+	CHECK(!is_good(path));
+	put_bytes(path, bytes, n);
+	CHECK(is_good(path));
+	printf("# %zu bytes flipped, %zu lengths cut\n", n, n);
+	unlink(path);
+}
+
+/* Only what nobody wants goes, and packs of which little is wanted are written anew. */
+struct wanted {
+	struct blob_id ids[2];
+};
+
+static bool
+is_wanted(void *ctx, const struct blob_id *id)
+{
+	const struct wanted *w = ctx;
+
+	return object_id_eq(id, &w->ids[0]) || object_id_eq(id, &w->ids[1]);
+}
+
+static void
+test_sweep(void)
+{
+	char dir[] = "/tmp/posthorn-repo.XXXXXX";
+	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
+	struct blob_id ids[20];
+	struct wanted wanted;
+	struct repo *r;
+	uint64_t freed;
+
+	CHECK(mkdtemp(dir) != NULL);
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	for (int i = 0; i < 20; i++) {
+		char blob[100];
+
+		snprintf(blob, sizeof(blob), "object %d", i);
+		CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[i]) == ERR_OK);
+	}
+	CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
+	repo_close(r);
+	wanted = (struct wanted){ { ids[3], ids[11] } };
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	CHECK(repo_sweep(r, is_wanted, &wanted, &freed) == ERR_OK && freed > 0);
+	repo_close(r);
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	for (int i = 0; i < 20; i++)
+		CHECK((repo_find(r, &ids[i]) != NULL) == (i == 3 || i == 11));
+	CHECK(repo_read(r, &ids[11], &bytes) == ERR_OK);
+	CHECK_STR(buf_str(&bytes), STR("object 11"));
+	/* All that is left is wanted: it stays where it is. */
+	CHECK(repo_sweep(r, is_wanted, &wanted, &freed) == ERR_OK);
+	CHECK_U64(freed, 0);
+	CHECK(repo_read(r, &ids[3], &bytes) == ERR_OK);
+	/* One writer at a time, and no reader beside him. */
+	{
+		struct repo *second;
+
+		CHECK(repo_open(dir, REPO_WRITE, &second, &detail) == ERR_INUSE);
+		CHECK(repo_open(dir, REPO_READ, &second, &detail) == ERR_INUSE);
+	}
+	repo_close(r);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+test_times(void)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} good[] = { { "2026-11-22T04:17:57.961Z", 1795321077961 }, { "2026-11-22T04:17", 1795321020000 },
+		{ "2026-11-22", 1795305600000 }, { "2026-11-22 04:17:57", 1795321077000 }, { "@1795321077", 1795321077000 },
+		{ "1970-01-01T00:00:00Z", 0 } };
+	static const char *const bad[] = { "", "@", "@x", "2026", "2026-13-01", "2026-11-22T", "2026-11-22T25:00", "22.11.2026",
+		"2026-11-22T04:17:57.961Zx", "yesterday" };
+	char text[TIME_TEXT_BYTES + 1];
+	int64_t ms;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		CHECK(time_parse(str_c(good[i].text), &ms));
+		CHECK_U64(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(!time_parse(str_c(bad[i]), &ms));
+	time_format(1795321077961, text);
+	CHECK_STR(str_c(text), STR("2026-11-22T04:17:57.961Z"));
+}
+
+TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_times))
