@@ -87,6 +87,9 @@ store_start(struct mail *m)
 
 	store_merge_functions(&ko);
 	e = kv_rocks_open(&ko, &m->kv, &detail);
+	if (e == ERR_OK && detail.n > 0)
+		log_event(LOG_ERROR, "store-damaged", F_STR("detail", buf_str(&detail)),
+		    F_C("hint", "what is damaged is refused; stop the server and run posthorn verify"));
 	if (e == ERR_OK) {
 		so.kv = m->kv;
 		e = store_open(&so, &m->store);

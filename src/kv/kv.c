@@ -71,6 +71,54 @@ kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t le
 }
 
 enum err
+kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+{
+	return kv->ops->blob_read_now(kv, id, offset, length, bytes_out);
+}
+
+enum err
+kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ctx)
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	struct blob_id found;
+	uint64_t at = 0;
+	enum err e = ERR_OK;
+
+	must(digest != NULL && EVP_DigestInit_ex(digest, kv->digest, NULL) == 1);
+	while (e == ERR_OK) {
+		struct kv_bytes *piece = NULL;
+
+		e = kv_blob_read_now(kv, id, at, KV_CHUNK_BYTES, &piece);
+		if (e != ERR_OK)
+			break;
+		at += kv_bytes_str(piece).n;
+		must(EVP_DigestUpdate(digest, kv_bytes_str(piece).p, kv_bytes_str(piece).n) == 1);
+		if (!fn(ctx, kv_bytes_str(piece)))
+			e = ERR_LIMIT;	/* not ERR_END, which is the end of the blob */
+		kv_bytes_unref(piece);
+	}
+	must(EVP_DigestFinal_ex(digest, found.sha256, NULL) == 1);
+	EVP_MD_CTX_free(digest);
+	if (e == ERR_LIMIT)
+		return ERR_END;
+	if (e != ERR_END)
+		return e;
+	return memcmp(found.sha256, id->sha256, sizeof(found.sha256)) == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err
+kv_check(struct kv *kv, struct kv_checker *k)
+{
+	return kv->ops->check(kv, k);
+}
+
+enum err
+kv_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
+{
+	return kv->ops->blobs_each(kv, fn, ctx);
+}
+
+enum err
 kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
 {
 	return kv->ops->blob_links(kv, id, links_out);

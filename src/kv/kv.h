@@ -75,7 +75,8 @@ struct kv_options {
 
 /**
  * Opens the RocksDB engine. ERR_INUSE when another process has the directory, ERR_CORRUPT when what is there is damaged
- * (a torn tail of the log is not damage), ERR_IO. detail, when not NULL, gets a sentence for the operator.
+ * (a torn tail of the log is not damage), ERR_IO. detail, when not NULL, gets a sentence for the operator; with ERR_OK too, when
+ * tables are missing or damaged as a whole: what may be in them then reads as ERR_CORRUPT.
  */
 must_use enum err kv_rocks_open(const struct kv_options *o, struct kv **kv_out, struct buf *detail);
 
@@ -116,15 +117,23 @@ struct kv_range {
 	uint32_t limit;		/* most rows wanted; 0: all */
 	bool is_reverse;	/* from the end of the range backwards */
 	bool is_exact;		/* only the row with key == from; `to` is not looked at */
+	bool may_have_gaps;	/* damage is no error: what it hides is told as gaps. Not with is_reverse, nor with a limit */
 };
 
 struct kv_row {
 	struct str key, value;	/* valid until kv_rows_free() */
 };
 
+/* Damage: rows with from <= key < to, if there are any, can't be read together. Some may be found alone, by is_exact. */
+struct kv_gap {
+	struct str from, to;
+};
+
 struct kv_row_list {
 	struct kv_row *rows;
 	size_t count;
+	struct kv_gap *gaps;	/* ascending */
+	size_t gap_count;
 };
 
 struct kv_rows {
@@ -134,6 +143,8 @@ struct kv_rows {
 };
 
 void kv_rows_free(struct kv_rows *rows);
+/** The key lies in a gap. */
+bool kv_rows_hidden(const struct kv_row_list *l, struct str key);
 
 /* e != ERR_OK: rows is NULL. Otherwise the callee frees rows. */
 typedef void kv_load_fn(void *ctx, enum err e, struct kv_rows *rows);
@@ -155,14 +166,18 @@ must_use enum err kv_load_now(struct kv *kv, struct account_id account, const st
 /**
  * A transaction on one account: it is built on version `base` and makes `next` (> base). Nothing is sent before
  * kv_commit(). Keys and values are copied. Owned by the caller until committed or aborted; one thread at a time.
- * KV_UNVERSIONED for both: it neither checks nor changes the version, and may be told to nobody who relies on one.
+ * KV_UNVERSIONED for both: it neither checks nor changes the version, and may be told to nobody who relies on one. For base
+ * alone: the version becomes next, whatever it was (when it is lost).
  * Changes apply in the order in which they were given.
  */
 struct kv_txn *kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next);
 void kv_txn_abort(struct kv_txn *t);
 void kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value);
 void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
-/** from <= key < to (to.p NULL: to the end of the account's rows of that kind). */
+/**
+ * from <= key < to (to.p NULL: to the end of the account's rows of that kind). For keys that are never given again: ranges of
+ * rows that were loaded may have them back after damage.
+ */
 void kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to);
 /** Adds to a KV_COUNTER row; a missing row is 0. */
 void kv_add(struct kv_txn *t, struct str key, int64_t delta);
@@ -236,6 +251,9 @@ typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
  */
 must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
     struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+/** The same, waiting; for tools and tests. ERR_NOTFOUND when there is no such blob. */
+must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /** Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by itself too. Waits. */
@@ -250,6 +268,41 @@ must_use enum err kv_versions(struct kv *kv, const struct account_id *accounts, 
 typedef void kv_watch_fn(void *ctx, struct account_id account);
 /** One watcher an engine. An embedded engine has nobody else writing, and never calls it. */
 void kv_watch(struct kv *kv, kv_watch_fn *fn, void *ctx);
+
+/* ---- checking --------------------------------------------------------------------------------------------------- */
+
+/* Who checks. Both functions are called from inside the checking ones, in their thread. */
+struct kv_checker {
+	/* Something is wrong: in a file of the data directory ("" when none can be named). Texts are valid during the call. */
+	void (*fault)(struct kv_checker *k, const char *file, const char *what);
+	/* So many more bytes were read; may wait. False: stop. */
+	bool (*pace)(struct kv_checker *k, uint64_t bytes);
+};
+
+/**
+ * Reads every table of the engine against its checksums and proves the invariants of its own rows (docs/file-format.md, K2 to
+ * K4). Waits. ERR_END: stopped. What is wrong is told, and is no error here.
+ */
+must_use enum err kv_check(struct kv *kv, struct kv_checker *k);
+
+/* Takes a piece of a blob; false: no more of it. */
+typedef bool kv_piece_fn(void *ctx, struct str piece);
+/**
+ * Reads a blob from its beginning to its end. ERR_OK: all pieces were given to fn and have the digest that is its name.
+ * ERR_CORRUPT: some can't be read, or they are others than were stored. ERR_NOTFOUND: there is no such blob. ERR_END: fn
+ * stopped it; ERR_IO. Waits.
+ */
+must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ctx);
+
+/* A row of a blob. */
+struct kv_blob {
+	struct blob_id id;
+	uint64_t length, links;
+	bool is_doubtful;	/* more unlinks than links were seen: kept for ever */
+};
+typedef void kv_blob_each_fn(void *ctx, const struct kv_blob *b);
+/** Calls fn for every blob, also for those without links. Waits. ERR_CORRUPT: not all can be read; the others were told. */
+must_use enum err kv_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
 
 /* ---- operation -------------------------------------------------------------------------------------------------- */
 

@@ -71,10 +71,14 @@ struct kv_ops {
 	void (*stage_drop)(struct kv *kv, uint64_t stage_id, uint32_t count);
 	enum err (*blob_read)(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
 	    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+	    struct kv_bytes **bytes_out);
 	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
 	void (*stats)(struct kv *kv, struct kv_stats *out);
+	enum err (*check)(struct kv *kv, struct kv_checker *k);
+	enum err (*blobs_each)(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
 	enum err (*checkpoint)(struct kv *kv, const char *dir);
 };
 
@@ -158,6 +162,9 @@ struct kv_rows_make {
 struct kv_rows *kv_rows_new(size_t range_count, uint64_t version);
 /* Adds a row to the range; key without its account. Ranges are filled one after the other. */
 void kv_rows_add(struct kv_rows *rows, size_t range, struct str key, struct str value);
+
+/* Rows from..to can't be read. */
+void kv_gap_add(struct kv_rows *rows, size_t range, struct str from, struct str to);
 
 /* A load that waits: its own copy of what was asked for. */
 struct kv_load_job {

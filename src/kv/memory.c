@@ -260,7 +260,7 @@ txn_apply(struct memory *m, const struct kv_txn *t)
 	for (size_t i = 0; i < t->link_count; i++)
 		if (t->links[i].delta < 0)
 			link_apply(m, &t->links[i]);
-	if (kv_txn_is_versioned(t))
+	if (t->next != KV_UNVERSIONED)
 		version_set(m, t->account, t->next);
 	m->stats.commits++;
 	m->stats.bytes_written += kv_txn_bytes(t);
@@ -447,6 +447,48 @@ memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 	}
 	pthread_mutex_unlock(&m->lock);
 	return e;
+}
+
+static enum err
+memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+{
+	struct memory *m = memory_of(kv);
+	struct blob_row row;
+	enum err e = ERR_NOTFOUND;
+
+	pthread_mutex_lock(&m->lock);
+	if (blob_row_find(m, id, &row))
+		e = blob_read_locked(m, id, offset, length, bytes_out);
+	pthread_mutex_unlock(&m->lock);
+	return e;
+}
+
+/* There are no files, and chunks stay with their blobs. */
+static enum err
+memory_check(struct kv *kv unused_arg, struct kv_checker *k unused_arg)
+{
+	return ERR_OK;
+}
+
+static enum err
+memory_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
+{
+	struct memory *m = memory_of(kv);
+
+	pthread_mutex_lock(&m->lock);
+	for (const struct memory_node *n = m->blobs.head[0]; n != NULL; n = n->next[0]) {
+		struct kv_blob b;
+		struct blob_row row;
+
+		memcpy(b.id.sha256, n->key.p, sizeof(b.id.sha256));
+		memcpy(&row, n->value.p, sizeof(row));
+		b.length = row.bytes->s.n;
+		b.links = row.links;
+		b.is_doubtful = row.is_doubtful;
+		fn(ctx, &b);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return ERR_OK;
 }
 
 static enum err
@@ -734,10 +776,13 @@ static const struct kv_ops memory_ops = {
 	.commit = memory_commit,
 	.stage_id = memory_stage_id,
 	.blob_read = memory_blob_read,
+	.blob_read_now = memory_blob_read_now,
 	.blob_links = memory_blob_links,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
 	.stats = memory_stats,
+	.check = memory_check,
+	.blobs_each = memory_blobs_each,
 	.checkpoint = memory_checkpoint,
 };
 
@@ -752,10 +797,13 @@ static const struct kv_ops memory_manual_ops = {
 	.pump = kv_memory_step,
 	.stage_id = memory_stage_id,
 	.blob_read = memory_blob_read,
+	.blob_read_now = memory_blob_read_now,
 	.blob_links = memory_blob_links,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
 	.stats = memory_stats,
+	.check = memory_check,
+	.blobs_each = memory_blobs_each,
 	.checkpoint = memory_checkpoint,
 };
 

@@ -28,6 +28,16 @@ rocks_err(char *message)
 	return e;
 }
 
+enum err
+rocks_read_err(char *message)
+{
+	if (message != NULL && strstr(message, "No such file") != NULL) {
+		rocksdb_free(message);
+		return ERR_CORRUPT;
+	}
+	return rocks_err(message);
+}
+
 /* ---- room on the disk */
 
 static enum kv_space
@@ -72,11 +82,22 @@ rocks_fail(struct rocks *r, const char *message)
 	atomic_store(&r->is_failed, true);
 }
 
-/* Work in the background failed: a flush, a compaction, the manifest. RocksDB writes no more, and neither do we. */
+/* Work in the background failed: a flush, the manifest. RocksDB writes no more, and neither do we. */
 static void
 background_failed(void *ctx, const char *text)
 {
 	rocks_fail(ctx, text);
+}
+
+/* A compaction met damage: nothing is lost by it, and the family goes on without. */
+static void
+compaction_damaged(void *ctx, const char *family)
+{
+	struct rocks *r = ctx;
+
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		if (strcmp(rocks_cf_name((enum rocks_cf)i), family) == 0)
+			rocks_tidy_stop_compactions(r, (enum rocks_cf)i);
 }
 
 /* ---- opening */
@@ -117,6 +138,8 @@ dir_lock(struct rocks *r, struct buf *detail)
 static enum err
 open_err(char *message, struct buf *detail)
 {
+	if (detail != NULL)
+		buf_clear(detail);
 	detail_add(detail, message);
 	/* What a family or a merge operator of another version does to an open is "Invalid argument". */
 	if (strncmp(message, "Invalid argument", 16) == 0) {
@@ -126,10 +149,11 @@ open_err(char *message, struct buf *detail)
 	return rocks_err(message);
 }
 
+/* is_damaged: tables that are missing or can't be read are left alone; whatever they may have can't be read. */
 static enum err
-db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf *detail)
+db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_damaged, struct buf *detail)
 {
-	struct rocks_extra extra = { .on_error = background_failed, .ctx = r, .env = env,
+	struct rocks_extra extra = { .on_error = background_failed, .on_damage = compaction_damaged, .ctx = r, .env = env,
 		.avoid_flush_during_recovery = !is_flushed };
 	const char *names[CF_COUNT];
 	char *message = NULL;
@@ -138,6 +162,8 @@ db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf 
 		rocksdb_options_destroy(r->db_options);
 	r->db_options = rocks_db_options(&r->options);
 	rocks_options_extra(r->db_options, &extra);
+	if (is_damaged)
+		rocksdb_options_set_paranoid_checks(r->db_options, 0);
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		names[i] = rocks_cf_name((enum rocks_cf)i);
 	if (read_only)
@@ -146,7 +172,29 @@ db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf 
 	else
 		r->db = rocksdb_open_column_families(r->db_options, r->dir, CF_COUNT, names,
 		    (const rocksdb_options_t *const *)r->cf_options, r->cf, &message);
+	if (message != NULL)
+		r->db = NULL;
 	return message == NULL ? ERR_OK : open_err(message, detail);
+}
+
+/*
+ * A table that is not there, was cut short or has a damaged end is no reason to serve nothing: opened without, every read
+ * that would have to look into it fails, and all others are right. But RocksDB then overlooks damage of the log and of the
+ * manifest too, so these must be whole.
+ */
+static enum err
+db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf *detail)
+{
+	BUF_CLEAN struct buf why = BUF_MAX(4096), again = BUF_MAX(4096);
+	enum err e = db_try(r, read_only, env, is_flushed, r->is_damaged, &why);
+
+	if (e == ERR_CORRUPT && !r->is_damaged && !r->is_log_torn && rocks_manifest_is_whole(r->dir)) {
+		r->is_damaged = true;
+		e = db_try(r, read_only, env, is_flushed, true, &again);
+	}
+	if (detail != NULL)
+		buf_str_add(detail, buf_str(&why));
+	return e;
 }
 
 static void
@@ -202,7 +250,7 @@ meta_get(struct rocks *r, char name, uint64_t *value_out)
 	char *message = NULL;
 	size_t n = 0;
 	char *value = rocksdb_get_cf(r->db, o, r->cf[CF_META], &name, 1, &n, &message);
-	enum err e = rocks_err(message);
+	enum err e = rocks_read_err(message);
 
 	*value_out = 0;
 	if (e == ERR_OK && value != NULL) {
@@ -235,9 +283,14 @@ meta_check(struct rocks *r, struct buf *detail)
 	uint64_t format, epoch;
 	enum err e = meta_get(r, META_FORMAT, &format);
 
-	if (e == ERR_OK)
-		e = meta_get(r, META_EPOCH, &epoch);
-	if (e != ERR_OK)
+	if (e == ERR_CORRUPT)
+		format = ROCKS_FORMAT;	/* every open writes it: an older one would not be what is damaged */
+	else if (e != ERR_OK)
+		return e;
+	e = meta_get(r, META_EPOCH, &epoch);
+	if (e == ERR_CORRUPT)	/* nobody opens a store once a second */
+		epoch = (uint64_t)(clock_system()->wall_ms(clock_system()) / 1000) & UINT32_MAX;
+	else if (e != ERR_OK)
 		return e;
 	if (format > ROCKS_FORMAT) {
 		detail_add(detail, "The data was written by a newer version of this program.");
@@ -274,6 +327,7 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 		e = logs_sync(r, env, detail);
 		if (e == ERR_OK)
 			e = rocks_wal_look(r->dir, &wal);
+		r->is_log_torn = wal.is_torn;
 		if (e == ERR_OK)
 			e = log_check(r, &wal, env, detail);
 	}
@@ -340,6 +394,9 @@ rocks_end(struct rocks *r, bool is_flushed)
 	pthread_mutex_destroy(&r->read_lock);
 	pthread_cond_destroy(&r->read_changed);
 	pthread_mutex_destroy(&r->unpacked_lock);
+	pthread_mutex_destroy(&r->bounds_lock);
+	for (unsigned i = 0; i < CF_COUNT; i++)
+		rocks_bounds_unref(r->bounds[i]);
 	pthread_mutex_destroy(&r->tidy_lock);
 	pthread_cond_destroy(&r->tidy_changed);
 	kv_done(&r->kv);
@@ -415,10 +472,13 @@ static const struct kv_ops rocks_ops = {
 	.chunk_write = rocks_chunk_write,
 	.stage_drop = rocks_stage_drop,
 	.blob_read = rocks_blob_read,
+	.blob_read_now = rocks_blob_read_now,
 	.blob_links = rocks_blob_links,
 	.blob_sweep = rocks_blob_sweep,
 	.versions = rocks_versions,
 	.stats = rocks_stats,
+	.check = rocks_check,
+	.blobs_each = rocks_blobs_each,
 	.checkpoint = rocks_checkpoint,
 };
 
@@ -442,6 +502,7 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	pthread_mutex_init(&r->read_lock, NULL);
 	pthread_cond_init(&r->read_changed, NULL);
 	pthread_mutex_init(&r->unpacked_lock, NULL);
+	pthread_mutex_init(&r->bounds_lock, NULL);
 	pthread_mutex_init(&r->tidy_lock, NULL);
 	pthread_cond_init(&r->tidy_changed, NULL);
 	pthread_condattr_destroy(&monotonic);

@@ -19,6 +19,7 @@ struct pending_blob {
 	struct blob_id id;
 	struct blob_row row, was;
 	bool is_there, was_there, is_changed;
+	bool is_damaged;			/* its row can't be read */
 	const struct kv_commit *promised;	/* the commit that brings the bytes */
 };
 
@@ -73,7 +74,7 @@ unlinked_key_put(char key[41], int64_t unlinked_ms, const struct blob_id *id)
 	memcpy(key + 9, id->sha256, sizeof(id->sha256));
 }
 
-static uint32_t
+uint32_t
 chunk_count(const struct blob_row *row)
 {
 	return (uint32_t)MAX((row->length + row->chunk_bytes - 1) / row->chunk_bytes, 1);
@@ -87,7 +88,7 @@ blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out
 	char *message = NULL;
 	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[CF_BLOB], (const char *)id->sha256,
 	    sizeof(id->sha256), &message);
-	enum err e = rocks_err(message);
+	enum err e = rocks_read_err(message);
 	size_t n;
 
 	rocksdb_readoptions_destroy(o);
@@ -129,10 +130,11 @@ pending_find(struct rocks *r, const struct blob_id *id, struct pending_blob **ou
 	if (p == NULL) {
 		p = xcalloc(1, sizeof(*p));
 		e = blob_row_get(r, id, &p->row);
-		if (e != ERR_OK && e != ERR_NOTFOUND) {
+		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_CORRUPT) {
 			free(p);
 			return e;
 		}
+		p->is_damaged = e == ERR_CORRUPT;
 		p->id = *id;
 		p->is_there = p->was_there = e == ERR_OK;
 		p->was = p->row;
@@ -173,7 +175,8 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 {
 	char key[12], marker[9];
 
-	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES, .length = s->length };
+	/* When the row was damaged, its links are not known: the bytes that come again are never swept. */
+	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES, .length = s->length, .is_doubtful = p->is_damaged };
 	if (kv_stage_is_whole(s)) {
 		p->row.stage_id = r->kv.ops->stage_id(&r->kv);
 	} else {
@@ -253,6 +256,16 @@ rocks_links_flush(struct rocks *r)
 	}
 }
 
+/* No ranges are deleted in CF_META, and without them iterators tell of every table that can't be read (rocks_bounds.c). */
+static rocksdb_readoptions_t *
+meta_read_options(void)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+
+	rocksdb_readoptions_set_ignore_range_deletions(o, 1);
+	return o;
+}
+
 /* ---- staging */
 
 void
@@ -286,7 +299,7 @@ rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count)
 enum err
 rocks_stages_sweep(struct rocks *r)
 {
-	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	rocksdb_readoptions_t *o = meta_read_options();
 	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
 	const char first = META_STAGE;
 	char from[12], to[12], *message = NULL;
@@ -304,12 +317,13 @@ rocks_stages_sweep(struct rocks *r)
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
 	}
 	rocksdb_iter_get_error(it, &message);
-	e = rocks_err(message);
+	e = rocks_read_err(message);
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
 	if (e == ERR_OK && rocksdb_writebatch_count(r->batch) > 0)
-		e = rocks_batch_write(r, false);
-	return e;
+		return rocks_batch_write(r, false);
+	rocksdb_writebatch_clear(r->batch);
+	return e == ERR_CORRUPT ? ERR_OK : e;	/* what damage hides only takes room */
 }
 
 /* ---- sweeping */
@@ -345,7 +359,7 @@ blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
 enum err
 rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *is_more_out)
 {
-	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	rocksdb_readoptions_t *o = meta_read_options();
 	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
 	const char first = META_UNLINKED;
 	char *message = NULL;
@@ -364,7 +378,7 @@ rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *
 	}
 	if (e == ERR_OK) {
 		rocksdb_iter_get_error(it, &message);
-		e = rocks_err(message);
+		e = rocks_read_err(message);
 	}
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);

@@ -189,7 +189,7 @@ commit_put(struct rocks *r, const struct kv_commit *c)
 
 		while (kv_txn_each(t, &pos, &op))
 			op_put(r, &op);
-		if (kv_txn_is_versioned(t))
+		if (t->next != KV_UNVERSIONED)
 			version_put(r, t->account, t->next);
 		rocks_links_apply(r, t);
 	}

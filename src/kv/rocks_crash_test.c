@@ -296,7 +296,10 @@ check_account(struct kv *kv, unsigned account, uint64_t v)
 	}
 	if (CHECK_U64(rows->ranges[0].count, 1))
 		CHECK_U64(get_le64(rows->ranges[0].rows[0].value.p), v);
-	if (CHECK_U64(rows->ranges[1].count, v - floor + 1))
+	/* A store that was opened without one of its tables may have deleted ranges back: kv_del_range(). */
+	if (may_be_damaged && rows->ranges[1].count > v - floor + 1)
+		told_errors++;
+	else if (CHECK_U64(rows->ranges[1].count, v - floor + 1))
 		for (uint64_t i = 0; i <= v - floor; i++)
 			CHECK_U64(get_be64(rows->ranges[1].rows[i].key.p), floor + i);
 	if (CHECK_U64(rows->ranges[2].count, 1))

@@ -1,6 +1,7 @@
 // rocks_cxx.cc - see rocks_cxx.h. The C interface's handles are structs whose first member is the object, or a pointer to it.
 #include "kv/rocks_cxx.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
@@ -8,7 +9,9 @@
 #include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 
 namespace {
@@ -72,15 +75,32 @@ tables_of(const rocksdb::ColumnFamilyMetaData &meta, uint64_t file, std::string 
 	return is_found;
 }
 
+bool
+is_damage(const rocksdb::Status &s)
+{
+	return s.IsCorruption() || s.IsPathNotFound() || (s.IsIOError() && s.ToString().find("No such file") != std::string::npos);
+}
+
 class ErrorListener : public rocksdb::EventListener
 {
 public:
-	ErrorListener(void (*on_error)(void *, const char *), void *ctx) : on_error_(on_error), ctx_(ctx) {}
+	explicit ErrorListener(const rocks_extra &extra) : extra_(extra) {}
+
+	// Damage that a compaction meets was there before, and is told to whoever reads it: it is no reason to write no more.
+	void
+	OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status *status) override
+	{
+		if (reason == rocksdb::BackgroundErrorReason::kCompaction && is_damage(*status))
+			*status = rocksdb::Status::OK();
+		else
+			extra_.on_error(extra_.ctx, status->ToString().c_str());
+	}
 
 	void
-	OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status *status) override
+	OnCompactionCompleted(rocksdb::DB *, const rocksdb::CompactionJobInfo &info) override
 	{
-		on_error_(ctx_, status->ToString().c_str());
+		if (is_damage(info.status))
+			extra_.on_damage(extra_.ctx, info.cf_name.c_str());
 	}
 
 	void
@@ -90,8 +110,7 @@ public:
 	}
 
 private:
-	void (*on_error_)(void *, const char *);
-	void *ctx_;
+	const rocks_extra extra_;
 };
 
 } // namespace
@@ -101,7 +120,7 @@ rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra)
 {
 	rocksdb::Options *o = options_of(options);
 
-	o->listeners.emplace_back(std::make_shared<ErrorListener>(extra->on_error, extra->ctx));
+	o->listeners.emplace_back(std::make_shared<ErrorListener>(*extra));
 	o->max_bgerror_resume_count = 0;
 	o->avoid_flush_during_recovery = extra->avoid_flush_during_recovery;
 	if (extra->env != nullptr)
@@ -170,4 +189,70 @@ rocks_reclaim_step(rocksdb_t *db, rocksdb_column_family_handle_t *cf, double gar
 	rocksdb::Status s = db_of(db)->CompactRange(o, cf_of(cf), &begin, &end);
 	error_put(s, errptr);
 	return s.ok();
+}
+
+char *
+rocks_table_bounds(rocksdb_t *db, rocksdb_column_family_handle_t *cf, size_t *bytes_out)
+{
+	rocksdb::ColumnFamilyMetaData meta;
+	std::vector<std::string> keys;
+	size_t bytes = 0;
+
+	db_of(db)->GetColumnFamilyMetaData(cf_of(cf), &meta);
+	for (const auto &level : meta.levels)
+		for (const auto &table : level.files)
+			if (level.level > 0)
+				keys.push_back(table.smallestkey);
+	std::sort(keys.begin(), keys.end());
+	for (const std::string &key : keys)
+		bytes += sizeof(uint32_t) + key.size();
+	char *all = static_cast<char *>(malloc(bytes + 1)), *p = all;
+	for (const std::string &key : keys) {
+		uint32_t n = static_cast<uint32_t>(key.size());
+
+		memcpy(p, &n, sizeof(n));
+		memcpy(p + sizeof(n), key.data(), n);
+		p += sizeof(n) + n;
+	}
+	*bytes_out = bytes;
+	return all;
+}
+
+void
+rocks_files_check(rocksdb_t *db, rocksdb_options_t *const *cf_options, rocksdb_column_family_handle_t *const *cf, unsigned cf_count,
+    bool (*fn)(void *ctx, const struct rocks_file *f), void *ctx)
+{
+	rocksdb::Env *env = db_of(db)->GetEnv();
+	std::vector<rocksdb::LiveFileMetaData> tables;
+
+	db_of(db)->GetLiveFilesMetaData(&tables);
+	for (const auto &table : tables) {
+		for (unsigned i = 0; i < cf_count; i++) {
+			if (cf_of(cf[i])->GetName() != table.column_family_name)
+				continue;
+			rocksdb::Options options = *options_of(cf_options[i]);
+			options.env = env;
+			rocksdb::Status s = rocksdb::VerifySstFileChecksum(options, rocksdb::EnvOptions(), rocksdb::ReadOptions(),
+			    table.db_path + table.name, table.largest_seqno);
+			std::string text = s.ToString();
+			struct rocks_file f = { table.relative_filename.c_str(), table.column_family_name.c_str(),
+				s.ok() ? nullptr : text.c_str(), table.size };
+			if (!fn(ctx, &f))
+				return;
+		}
+	}
+	for (unsigned i = 0; i < cf_count; i++) {
+		rocksdb::ColumnFamilyMetaData meta;
+
+		db_of(db)->GetColumnFamilyMetaData(cf_of(cf[i]), &meta);
+		for (const auto &blobs : meta.blob_files) {
+			uint64_t size = 0;
+			rocksdb::Status s = env->GetFileSize(blobs.blob_file_path + "/" + blobs.blob_file_name, &size);
+			std::string text = s.ok() && size < blobs.blob_file_size ? "it was cut short" : s.ToString();
+			struct rocks_file f = { blobs.blob_file_name.c_str(), meta.name.c_str(),
+				s.ok() && size >= blobs.blob_file_size ? nullptr : text.c_str(), 0 };
+			if (!fn(ctx, &f))
+				return;
+		}
+	}
 }

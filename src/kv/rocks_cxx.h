@@ -4,6 +4,7 @@
 
 #include <rocksdb/c.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -14,6 +15,8 @@ extern "C" {
 struct rocks_extra {
 	/* Called from RocksDB's threads when work in the background failed: from then on nothing is to be acknowledged. */
 	void (*on_error)(void *ctx, const char *text);
+	/* A compaction of the family found damage, in the same threads. What it read stays as it is. */
+	void (*on_damage)(void *ctx, const char *family);
 	void *ctx;
 	/* Leave what the log held in memory instead of writing tables while opening. */
 	bool avoid_flush_during_recovery;
@@ -37,6 +40,22 @@ void rocks_compact_deletions(rocksdb_t *db, rocksdb_column_family_handle_t *cf, 
  */
 bool rocks_reclaim_step(rocksdb_t *db, rocksdb_column_family_handle_t *cf, double garbage_ratio, uint64_t *file, void *canceled,
     char **errptr);
+
+/**
+ * The smallest keys of the tables of a family that are below level 0, sorted: each a length (4, native) and its bytes, malloc()ed.
+ * *bytes_out: of all together.
+ */
+char *rocks_table_bounds(rocksdb_t *db, rocksdb_column_family_handle_t *cf, size_t *bytes_out);
+
+/* A file of a table or of blobs that is in use. error: NULL, or what is wrong with it. Texts are valid during the call. */
+struct rocks_file {
+	const char *name, *family;
+	const char *error;
+	uint64_t bytes;
+};
+/** Reads every table against its checksums, and looks whether the blob files are there. fn returns false to stop. */
+void rocks_files_check(rocksdb_t *db, rocksdb_options_t *const *cf_options, rocksdb_column_family_handle_t *const *cf,
+    unsigned cf_count, bool (*fn)(void *ctx, const struct rocks_file *f), void *ctx);
 
 #ifdef __cplusplus
 }

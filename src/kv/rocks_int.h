@@ -6,6 +6,8 @@
  *     rocks_commit.c   the committer: the only thread that writes
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
  *     rocks_read.c     loads and bytes: cache first, else reader threads
+ *     rocks_bounds.c   where tables end, for iterators
+ *     rocks_check.c    reads everything and proves what can be proved
  *     rocks_tidy.c     gives the space of deleted messages back
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
  *
@@ -76,6 +78,9 @@ struct rocks {
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *write_sync, *write_lazy;
 	atomic_bool is_failed, is_out_of_room;
+	bool is_log_torn;
+	bool is_damaged;		/* opened without some of its tables */
+	atomic_uint compactions_end;	/* bits of families whose tables are damaged: they are compacted no more */
 	atomic_uint_fast64_t stage_ids;
 
 	/* Room on the disk, as it was space_ms ago. */
@@ -105,6 +110,10 @@ struct rocks {
 	struct list pending;
 	uint64_t durable_seq;		/* everything up to it is synced */
 	bool is_marked;			/* and a record in the log says so */
+
+	/* Where iterators go from one table to the next: rocks_bounds.c. */
+	pthread_mutex_t bounds_lock;
+	struct rocks_bounds *bounds[CF_COUNT];
 
 	/* Readers. */
 	pthread_mutex_t read_lock;
@@ -144,6 +153,8 @@ rocks_of(struct kv *kv)
 void rocks_fail(struct rocks *r, const char *message);
 /* Frees a RocksDB message and says which error it is: CORRUPT, WAIT (not in memory), IO. NULL: OK. */
 enum err rocks_err(char *message);
+/* What a failed read says: as rocks_err(), but a table that has vanished is damage too. */
+enum err rocks_read_err(char *message);
 /* As kv_rocks_open(), on another rocksdb::Env (for tests). */
 must_use enum err rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail);
 /* Closes as a crash would: what is in memory stays unwritten. For tests. */
@@ -185,6 +196,7 @@ must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);
 /* The family that the chunks of a blob are in. */
 enum rocks_cf chunk_cf(const struct blob_row *row);
 void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
+uint32_t chunk_count(const struct blob_row *row);
 
 /* ---- rocks_read.c */
 must_use enum err rocks_readers_start(struct rocks *r);
@@ -200,11 +212,36 @@ enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t
 must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
     struct account_id account, uint64_t *version_out);
 
+enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+
+/* ---- rocks_bounds.c */
+
+/* The smallest keys of the tables below level 0, ascending. Counted. */
+struct rocks_bounds {
+	atomic_uint refs;
+	uint64_t version;		/* RocksDB's number of the set of tables that it is of */
+	char *bytes;
+	size_t n;
+	struct str keys[];
+};
+uint64_t rocks_tables_version(struct rocks *r, enum rocks_cf cf);
+/* Those of now. */
+struct rocks_bounds *rocks_bounds_get(struct rocks *r, enum rocks_cf cf);
+void rocks_bounds_unref(struct rocks_bounds *b);
+/* The first that is above key; b->n when there is none. */
+size_t rocks_bounds_above(const struct rocks_bounds *b, struct str key);
+
+/* ---- rocks_check.c */
+enum err rocks_check(struct kv *kv, struct kv_checker *k);
+enum err rocks_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
+
 /* ---- rocks_tidy.c */
 must_use enum err rocks_tidier_start(struct rocks *r);
 void rocks_tidier_stop(struct rocks *r);
 /* So many bytes of messages were swept. */
 void rocks_tidy_note(struct rocks *r, uint64_t swept);
+/* A compaction of the family met damage: it would be tried again every second. From any thread. */
+void rocks_tidy_stop_compactions(struct rocks *r, enum rocks_cf cf);
 
 /* ---- rocks_wal.c */
 
@@ -219,6 +256,8 @@ struct wal_report {
 /* More log files than that are made into tables at start, so that starts after crashes don't heap them up. */
 #define WAL_FILES_KEPT 8u
 must_use enum err rocks_wal_look(const char *dir, struct wal_report *out);
+/* The list of files, which is kept in the same format, has its checksums. */
+bool rocks_manifest_is_whole(const char *dir);
 /* The record that says it, as the first of a batch. */
 #define WAL_MARK_BYTES 12u
 void rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq);

@@ -39,7 +39,7 @@ row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, e
 {
 	char *message = NULL;
 	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
-	enum err e = rocks_err(message);
+	enum err e = rocks_read_err(message);
 
 	if (e == ERR_OK && s != NULL && tier == TIER_CACHE && slice_str(s).n == 0) {
 		rocksdb_pinnableslice_destroy(s);
@@ -94,6 +94,8 @@ struct load {
 	const rocksdb_snapshot_t *snapshot;
 	rocksdb_readoptions_t *options;		/* for single rows */
 	struct kv_rows *rows;
+	struct str end;				/* of the range at hand, with its account */
+	const struct rocks_bounds *bounds;	/* of its family */
 };
 
 static enum err
@@ -111,29 +113,186 @@ exact_load(struct load *l, const struct kv_range *range, size_t at)
 		kv_rows_add(l->rows, at, range->from, slice_str(s));
 		rocksdb_pinnableslice_destroy(s);
 	}
+	if (e == ERR_CORRUPT && range->may_have_gaps) {
+		e = ERR_OK;
+		memmove(key, key + KV_ACCOUNT_KEY, range->from.n);
+		key[range->from.n] = '\0';
+		kv_gap_add(l->rows, at, range->from, str_make(key, range->from.n + 1));
+	}
 	if (key != few)
 		free(key);
 	return e;
 }
 
-static void
-range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, size_t at)
+static enum err
+iter_err(rocksdb_iterator_t *it)
+{
+	char *message = NULL;
+
+	rocksdb_iter_get_error(it, &message);
+	return rocks_read_err(message);
+}
+
+static struct str
+iter_key(rocksdb_iterator_t *it)
+{
+	struct str key;
+
+	key.p = rocksdb_iter_key(it, &key.n);
+	return key;
+}
+
+/* From where the iterator stands, at or above `from`, to the end of the range. */
+static enum err
+range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, struct str from, size_t at)
+{
+	uint32_t left = range->limit != 0 ? range->limit : UINT32_MAX;
+	size_t bound = rocks_bounds_above(l->bounds, from);
+
+	while (left > 0) {
+		struct str value;
+
+		/* Into the next table only by a seek: see rocks_bounds.c. */
+		if (bound < l->bounds->n && iter_err(it) == ERR_OK &&
+		    (!rocksdb_iter_valid(it) || str_cmp(iter_key(it), l->bounds->keys[bound]) >= 0)) {
+			if (str_cmp(l->bounds->keys[bound], l->end) >= 0) {
+				bound = l->bounds->n;
+			} else {
+				rocksdb_iter_seek(it, l->bounds->keys[bound].p, l->bounds->keys[bound].n);
+				bound++;
+			}
+			continue;
+		}
+		if (!rocksdb_iter_valid(it))
+			break;
+		value.p = rocksdb_iter_value(it, &value.n);
+		kv_rows_add(l->rows, at, str_sub(iter_key(it), KV_ACCOUNT_KEY, SIZE_MAX), value);
+		if (--left > 0)		/* not a step more: it might need the disk */
+			rocksdb_iter_next(it);
+	}
+	return iter_err(it);
+}
+
+/* Backwards, without a way around RocksDB's fault: whoever asks so has few rows. */
+static enum err
+range_rows_reverse(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, size_t at)
 {
 	uint32_t left = range->limit != 0 ? range->limit : UINT32_MAX;
 
 	for (; left > 0 && rocksdb_iter_valid(it); left--) {
-		struct str key, value;
+		struct str value;
 
-		key.p = rocksdb_iter_key(it, &key.n);
 		value.p = rocksdb_iter_value(it, &value.n);
-		kv_rows_add(l->rows, at, str_sub(key, KV_ACCOUNT_KEY, SIZE_MAX), value);
-		if (left == 1)
-			break;		/* not a step more: it might need the disk */
-		if (range->is_reverse)
+		kv_rows_add(l->rows, at, str_sub(iter_key(it), KV_ACCOUNT_KEY, SIZE_MAX), value);
+		if (left > 1)
 			rocksdb_iter_prev(it);
-		else
-			rocksdb_iter_next(it);
 	}
+	return iter_err(it);
+}
+
+/* ---- what damage hides
+ *
+ * An iterator that meets a damaged block stops, and goes on only behind it, at a key that has to be found: keys of accounts are
+ * short, so those behind the last good one are tried as numbers, at distances that double, and then by halves.
+ */
+
+#define NUMBER_BYTES 16u	/* of a key, behind the account */
+#define GAPS_MAX 10000u		/* of one load; each costs a hundred reads of a block */
+
+typedef unsigned __int128 key_number;
+
+static key_number
+number_of(struct str key)
+{
+	key_number v = 0;
+
+	for (size_t i = 0; i < NUMBER_BYTES; i++)
+		v = v << 8 | (i < key.n ? (unsigned char)key.p[i] : 0u);
+	return v;
+}
+
+static void
+number_key(char key[KV_ACCOUNT_KEY + NUMBER_BYTES], struct account_id account, key_number v)
+{
+	put_be64(key, account.v);
+	put_be64(key + KV_ACCOUNT_KEY, (uint64_t)(v >> 64));
+	put_be64(key + KV_ACCOUNT_KEY + 8, (uint64_t)v);
+}
+
+/* On a new iterator each time: one that has met damage goes on meeting it. */
+static bool
+can_seek(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, key_number v)
+{
+	char key[KV_ACCOUNT_KEY + NUMBER_BYTES];
+
+	number_key(key, l->account, v);
+	rocksdb_iter_destroy(*it);
+	*it = rocksdb_create_iterator_cf(l->r->db, o, l->r->cf[range->kind]);
+	rocksdb_iter_seek(*it, key, sizeof(key));
+	return rocksdb_iter_valid(*it) || iter_err(*it) == ERR_OK;
+}
+
+/* Goes on behind damage: *it stands on the first row behind it, or at the end. False: there is damage up to the end. */
+static bool
+gap_skip(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, struct str after,
+    struct str end, size_t at)
+{
+	key_number bad = number_of(after), good = bad, last = number_of(end), step = 1;
+	char key[KV_ACCOUNT_KEY + NUMBER_BYTES];
+	bool is_found = false;
+
+	while (!is_found && last - good > step) {
+		good = bad + step;
+		is_found = can_seek(l, it, o, range, good);
+		if (!is_found)
+			bad = good;
+		step <<= 1;
+	}
+	if (!is_found) {
+		kv_gap_add(l->rows, at, after, end);
+		return false;
+	}
+	while (good - bad > 1) {
+		key_number mid = bad + (good - bad) / 2;
+
+		if (can_seek(l, it, o, range, mid))
+			good = mid;
+		else
+			bad = mid;
+	}
+	number_key(key, l->account, good);
+	kv_gap_add(l->rows, at, after, str_make(key + KV_ACCOUNT_KEY, NUMBER_BYTES));
+	return can_seek(l, it, o, range, good);
+}
+
+/* The rows behind the last one that could be read; `end` is that of the range, without the account. */
+static enum err
+range_rest(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, struct str end,
+    size_t at)
+{
+	struct kv_row_list *list = &l->rows->ranges[at];
+	BUF_CLEAN struct buf after = BUF_MAX(1u << 20);
+	size_t known = list->count;
+	enum err e = ERR_CORRUPT;
+
+	buf_str_add(&after, range->from);
+	for (unsigned i = 0; e == ERR_CORRUPT && i < GAPS_MAX; i++) {
+		if (list->count > known || i == 0) {
+			if (list->count > 0) {
+				buf_clear(&after);
+				buf_str_add(&after, list->rows[list->count - 1].key);
+				buf_chr(&after, '\0');
+			}
+			known = list->count;
+		} else {
+			buf_clear(&after);
+			buf_str_add(&after, list->gaps[list->gap_count - 1].to);
+		}
+		if (!gap_skip(l, it, o, range, buf_str(&after), end, at))
+			return ERR_OK;
+		e = range_rows(l, *it, range, rocksdb_iter_valid(*it) ? iter_key(*it) : l->end, at);
+	}
+	return e;
 }
 
 static enum err
@@ -141,11 +300,14 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 {
 	struct account_id end = { range->to.p != NULL ? l->account.v : l->account.v + 1 };
 	size_t from_n = size_add(KV_ACCOUNT_KEY, range->from.n), to_n = size_add(KV_ACCOUNT_KEY, range->to.n);
-	char *from = xmalloc(size_add(from_n, to_n)), *to = from + from_n, *message = NULL;
+	char *from = xmalloc(size_add(from_n, to_n)), *to = from + from_n;
 	rocksdb_readoptions_t *o = read_options(l->tier, l->snapshot);
-	rocksdb_iterator_t *it;
+	rocksdb_iterator_t *it = NULL;
+	struct rocks_bounds *bounds = NULL;
+	char behind[NUMBER_BYTES];
 	enum err e;
 
+	memset(behind, 0xFF, sizeof(behind));
 	kv_key_put(from, l->account, range->from);
 	kv_key_put(to, end, range->to);
 	if (str_cmp(str_make(from, from_n), str_make(to, to_n)) >= 0) {
@@ -155,14 +317,30 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 	}
 	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
 	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
-	it = rocksdb_create_iterator_cf(l->r->db, o, l->r->cf[range->kind]);
-	if (range->is_reverse)
+	/* RocksDB's iterators may end the program when they look for deleted ranges in a table that they can't open. */
+	rocksdb_readoptions_set_ignore_range_deletions(o, l->r->is_damaged);
+	/* The tables that the bounds are of may not be older than those of the iterator, nor newer: else once more. */
+	do {
+		rocks_bounds_unref(bounds);
+		if (it != NULL)
+			rocksdb_iter_destroy(it);
+		bounds = rocks_bounds_get(l->r, (enum rocks_cf)range->kind);
+		it = rocksdb_create_iterator_cf(l->r->db, o, l->r->cf[range->kind]);
+	} while (rocks_tables_version(l->r, (enum rocks_cf)range->kind) != bounds->version);
+	l->bounds = bounds;
+	l->end = str_make(to, to_n);
+	if (range->is_reverse) {
 		rocksdb_iter_seek_to_last(it);
-	else
+		e = range_rows_reverse(l, it, range, at);
+	} else {
 		rocksdb_iter_seek(it, from, from_n);
-	range_rows(l, it, range, at);
-	rocksdb_iter_get_error(it, &message);
-	e = rocks_err(message);
+		e = range_rows(l, it, range, str_make(from, from_n), at);
+	}
+	if (e == ERR_CORRUPT && range->may_have_gaps) {
+		e = l->tier == TIER_CACHE ? ERR_WAIT :
+		    range_rest(l, &it, o, range, range->to.p != NULL ? range->to : str_make(behind, sizeof(behind)), at);
+	}
+	rocks_bounds_unref(bounds);
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
 	free(from);
@@ -383,6 +561,22 @@ rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t
 	*w = (struct blob_wait){ .job.run = blob_wait_run, .r = r, .id = *id, .offset = offset, .length = length, .fn = fn, .ctx = ctx };
 	job_add(r, &w->job);
 	return ERR_WAIT;
+}
+
+enum err
+rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+{
+	struct rocks *r = rocks_of(kv);
+	rocksdb_readoptions_t *o = read_options(TIER_ALL, NULL);
+	rocksdb_pinnableslice_t *s = NULL;
+	enum err e = row_get(r, o, TIER_ALL, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
+
+	rocksdb_readoptions_destroy(o);
+	if (e == ERR_OK && s == NULL)
+		return ERR_NOTFOUND;
+	if (s != NULL)
+		rocksdb_pinnableslice_destroy(s);
+	return e != ERR_OK ? e : blob_try(r, TIER_ALL, id, offset, length, bytes_out);
 }
 
 /* ---- reader threads */

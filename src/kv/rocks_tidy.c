@@ -1,7 +1,8 @@
 /*
  * rocks_tidy.c - gives the space of deleted messages back to the disk. Deleting a chunk writes a mark; its bytes go when
  * compaction meets both and when the blob file that holds them is rewritten or wholly garbage. A thread of its own does
- * this when enough was swept, in steps of one blob file, so that little is rewritten and little more room is needed.
+ * this when enough was swept, in steps of one blob file, so that little is rewritten and little more room is needed. The same
+ * thread ends compactions of families that turn out to be damaged.
  */
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
@@ -24,25 +25,65 @@ tidy(struct rocks *r, enum rocks_cf cf)
 	ignore_err(rocks_err(message), "nothing is lost by not tidying");
 }
 
+/*
+ * A family whose tables are damaged is compacted no more: writes would stall behind compactions that fail, and what
+ * can still be read must not be touched. It goes on growing until it is restored or repaired.
+ */
+static void
+compactions_stop(struct rocks *r, unsigned families)
+{
+	static const char *const keys[] = { "disable_auto_compactions" }, *const values[] = { "true" };
+
+	for (unsigned i = 0; i < CF_COUNT; i++) {
+		char *message = NULL;
+
+		if ((families & 1u << i) == 0)
+			continue;
+		rocksdb_set_options_cf(r->db, r->cf[i], 1, keys, values, &message);
+		ignore_err(rocks_err(message), "then it is tried again, every second");
+	}
+}
+
 static void *
 tidier_run(void *arg)
 {
 	struct rocks *r = arg;
+	unsigned stopped = 0;
 
 	pthread_mutex_lock(&r->tidy_lock);
 	while (!atomic_load(&r->tidy_ends)) {
+		unsigned stop = atomic_load(&r->compactions_end) & ~stopped;
+
+		if (stop != 0) {
+			stopped |= stop;
+			pthread_mutex_unlock(&r->tidy_lock);
+			compactions_stop(r, stop);
+			pthread_mutex_lock(&r->tidy_lock);
+			continue;
+		}
 		if (r->tidy_bytes < TIDY_BYTES) {
 			pthread_cond_wait(&r->tidy_changed, &r->tidy_lock);
 			continue;
 		}
 		r->tidy_bytes = 0;
 		pthread_mutex_unlock(&r->tidy_lock);
-		tidy(r, CF_CHUNK);
-		tidy(r, CF_LONG);
+		if ((stopped & 1u << CF_CHUNK) == 0)
+			tidy(r, CF_CHUNK);
+		if ((stopped & 1u << CF_LONG) == 0)
+			tidy(r, CF_LONG);
 		pthread_mutex_lock(&r->tidy_lock);
 	}
 	pthread_mutex_unlock(&r->tidy_lock);
 	return NULL;
+}
+
+void
+rocks_tidy_stop_compactions(struct rocks *r, enum rocks_cf cf)
+{
+	atomic_fetch_or(&r->compactions_end, 1u << cf);
+	pthread_mutex_lock(&r->tidy_lock);
+	pthread_cond_signal(&r->tidy_changed);
+	pthread_mutex_unlock(&r->tidy_lock);
 }
 
 void

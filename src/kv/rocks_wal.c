@@ -142,6 +142,30 @@ is_log_name(const char *name)
 	return digits > 0 && strcmp(name + digits, ".log") == 0;
 }
 
+bool
+rocks_manifest_is_whole(const char *dir)
+{
+	struct wal_report report = { 0 };
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	char name[256];
+	ssize_t n = 0;
+
+	if (dir_fd >= 0)
+		fd = openat(dir_fd, "CURRENT", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = read(fd, name, sizeof(name) - 1);
+	if (n > 0 && name[n - 1] == '\n')
+		n--;
+	name[MAX(n, 0)] = '\0';
+	if (n <= 0 || file_look(dir_fd, name, &report) != ERR_OK)
+		report.is_torn = true;
+	if (fd >= 0)
+		close(fd);
+	if (dir_fd >= 0)
+		close(dir_fd);
+	return !report.is_torn && report.bytes > 0;
+}
+
 enum err
 rocks_wal_look(const char *dir, struct wal_report *out)
 {

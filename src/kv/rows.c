@@ -41,6 +41,28 @@ kv_rows_add(struct kv_rows *rows, size_t range, struct str key, struct str value
 }
 
 void
+kv_gap_add(struct kv_rows *rows, size_t range, struct str from, struct str to)
+{
+	struct kv_rows_make *m = container_of(rows, struct kv_rows_make, pub);
+	struct kv_row_list *l = &rows->ranges[range];
+	struct kv_gap *grown = arena_array(&m->arena, struct kv_gap, l->gap_count + 1);	/* there are few */
+
+	if (l->gap_count > 0)
+		memcpy(grown, l->gaps, l->gap_count * sizeof(*grown));
+	grown[l->gap_count++] = (struct kv_gap){ arena_str(&m->arena, from), arena_str(&m->arena, to) };
+	l->gaps = grown;
+}
+
+bool
+kv_rows_hidden(const struct kv_row_list *l, struct str key)
+{
+	for (size_t i = 0; i < l->gap_count; i++)
+		if (str_cmp(l->gaps[i].from, key) <= 0 && str_cmp(key, l->gaps[i].to) < 0)
+			return true;
+	return false;
+}
+
+void
 kv_rows_free(struct kv_rows *rows)
 {
 	struct kv_rows_make *m;

@@ -16,7 +16,7 @@ kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t nex
 {
 	struct kv_txn *t = xcalloc(1, sizeof(*t));
 
-	must(next > base || (base == KV_UNVERSIONED && next == KV_UNVERSIONED));
+	must(next > base || base == KV_UNVERSIONED);
 	t->kv = kv;
 	t->account = account;
 	t->base = base;

@@ -398,6 +398,10 @@ search_match(struct search *s, const struct entry *entry, struct waiter *w, bool
 	enum truth t;
 	enum err e;
 
+	if (entry->msgno.v == 0) {	/* its page is lost (store/load.c): nothing is known that it could be found by */
+		*is_match_out = false;
+		return ERR_OK;
+	}
 	if (s->at.v != entry->uid.v)
 		begin_message(s, entry);
 	while ((t = judge(s, s->root, entry)) == IS_UNKNOWN && s->have < s->deepest) {

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Ids of mailboxes that are asked for one by one when damage hides rows: when the row with their number is hidden too, and at most. */
+enum { HIDDEN_IDS = 4096, HIDDEN_IDS_MAX = 1 << 16 };
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct account *
@@ -236,19 +239,83 @@ snapshot_from(struct account *a, uint64_t version, const struct account_row *row
 void
 account_ranges(struct kv_range ranges[ACCOUNT_RANGES])
 {
-	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = STR("A"), .to = STR("T") };
+	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = STR("A"), .to = STR("T"), .may_have_gaps = true };
+}
+
+static bool
+is_hidden(const struct kv_row_list *rows, const struct row_key *key)
+{
+	return kv_rows_hidden(rows, row_key_str(key));
+}
+
+size_t
+account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out, struct row_key **keys_out)
+{
+	const struct kv_row_list *rows = &gaps->ranges[0];
+	struct row_key account = row_key_account(), *keys;
+	struct account_row row = { .next_mailbox = HIDDEN_IDS };
+	struct kv_range *ranges;
+	size_t count = 0, n = ACCOUNT_RANGES;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		if (str_eq(rows->rows[i].key, row_key_str(&account)))
+			ignore_err(account_row_decode(rows->rows[i].value, &row), "then it is found damaged later");
+	}
+	row.next_mailbox = MIN(row.next_mailbox, (uint64_t)HIDDEN_IDS_MAX);
+	keys = xcalloc(2 * (size_t)row.next_mailbox + 1, sizeof(*keys));
+	keys[count++] = account;
+	for (uint64_t id = 1; id < row.next_mailbox; id++) {
+		keys[count++] = row_key_mailbox((struct mailbox_id){ id });
+		keys[count++] = row_key_status((struct mailbox_id){ id });
+	}
+	ranges = xcalloc(count + ACCOUNT_RANGES, sizeof(*ranges));
+	account_ranges(ranges);
+	for (size_t i = 0; i < count; i++) {
+		if (is_hidden(rows, &keys[i]))
+			ranges[n++] = (struct kv_range){ .kind = KV_ROW, .from = row_key_str(&keys[i]), .is_exact = true };
+	}
+	*ranges_out = ranges;
+	*keys_out = keys;
+	return n;
+}
+
+static int
+row_cmp(const void *a, const void *b)
+{
+	return str_cmp(((const struct kv_row *)a)->key, ((const struct kv_row *)b)->key);
+}
+
+/* All ranges in one list, sorted. */
+static void
+rows_join(struct arena *a, const struct kv_rows *rows, struct kv_row_list *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < rows->range_count; i++)
+		count += rows->ranges[i].count;
+	out->rows = arena_array(a, struct kv_row, count + 1);
+	out->count = 0;
+	for (size_t i = 0; i < rows->range_count; i++) {
+		for (size_t j = 0; j < rows->ranges[i].count; j++)
+			out->rows[out->count++] = rows->ranges[i].rows[j];
+	}
+	qsort(out->rows, out->count, sizeof(*out->rows), row_cmp);
 }
 
 enum err
 account_rows_decode(struct account *a, const struct kv_rows *rows)
 {
-	struct loading *boxes = xcalloc(rows->ranges[0].count + 1, sizeof(*boxes));
-	struct account_row row = { 0 };
+	struct kv_row_list joined = rows->ranges[0];
 	struct arena names = ARENA_NONE;
+	struct account_row row = { 0 };
+	struct loading *boxes;
 	size_t count = 0;
 	enum err e;
 
-	e = collect(&names, &rows->ranges[0], boxes, &count, &row);
+	if (rows->range_count > ACCOUNT_RANGES)
+		rows_join(&names, rows, &joined);
+	boxes = xcalloc(joined.count + 1, sizeof(*boxes));
+	e = collect(&names, &joined, boxes, &count, &row);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
 		if (!boxes[i].has_status)
 			e = ERR_CORRUPT;

@@ -240,11 +240,16 @@ bool store_has_user(struct store *s, struct str user);
 
 /* ---- the account (account.c) -------------------------------------------------------------------------------------- */
 
-/** The states and rows that it was opened with become its snapshots: version's rows are `rows`, of all ranges. */
+/** The states and rows that it was opened with become its snapshots: version's rows are `rows`, of one load or the other. */
 must_use enum err account_rows_decode(struct account *a, const struct kv_rows *rows);
 /** The ranges that account_rows_decode() wants. */
 enum { ACCOUNT_RANGES = 1 };
 void account_ranges(struct kv_range ranges[ACCOUNT_RANGES]);
+/**
+ * Damage hides rows: the same ranges, and each row that may be hidden alone. Both arrays are the caller's to free, after the
+ * load has begun. ERR_CORRUPT of that load: one of these can't be read.
+ */
+size_t account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out, struct row_key **keys_out);
 /** The number of the next message; mutex held. */
 struct msgno account_next_msgno(struct account *a);
 /** Whether a version was taken back; mutex held. */

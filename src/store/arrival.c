@@ -91,19 +91,6 @@ arrival_write(struct arrival *m, struct str data, size_t *taken_out, struct wait
 	return ERR_OK;
 }
 
-/* The rows of threads are found by this; it is stored, so it must never change: docs/file-format.md. */
-static uint64_t
-msgid_hash(struct str id)
-{
-	uint64_t h = 0xCBF29CE484222325u;
-
-	for (size_t i = 0; i < id.n; i++)
-		h = (h ^ (unsigned char)id.p[i]) * 0x100000001B3u;
-	h = (h ^ h >> 33) * 0xFF51AFD7ED558CCDu;
-	h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53u;
-	return h ^ h >> 33;
-}
-
 /* The message-ids that tell its thread: its own, then references, the nearest first and the very first last. Each once. */
 static void
 thread_hashes_take(struct arrival *m, struct str encoded)
@@ -120,7 +107,7 @@ thread_hashes_take(struct arrival *m, struct str encoded)
 	hashes = arena_array(&m->arena, uint64_t, THREAD_REFERENCES_MAX + 1);
 	c->thread_hashes = hashes;
 	if (keys.message_id.n != 0) {
-		hashes[c->thread_hash_count++] = msgid_hash(keys.message_id);
+		hashes[c->thread_hash_count++] = message_id_hash(keys.message_id);
 		c->has_own_hash = true;
 	}
 	skipped = keys.reference_count > THREAD_REFERENCES_MAX ? keys.reference_count - THREAD_REFERENCES_MAX : 0;
@@ -130,7 +117,7 @@ thread_hashes_take(struct arrival *m, struct str encoded)
 
 		if (i != 0 && i <= skipped)
 			continue;
-		h = msgid_hash(keys.references[i]);
+		h = message_id_hash(keys.references[i]);
 		for (uint32_t j = 0; j < c->thread_hash_count; j++)
 			is_known = is_known || hashes[j] == h;
 		if (!is_known)

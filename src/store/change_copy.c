@@ -41,6 +41,8 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	uint32_t new_uid;
 	enum err r;
 
+	if (e.msgno == 0)
+		return ERR_CORRUPT;	/* of a page that is lost (load.c) */
 	r = map_keywords(p, (p->rights & RIGHT_W) != 0 ? e.keywords : (struct keywords){ { 0, 0 } },
 	    &e.keywords);
 	if (r != ERR_OK)

@@ -63,7 +63,8 @@ store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
 		struct page_entry e;
 
 		page_entry(bytes, page_index(mask, bit), &e);
-		if (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince) {
+		/* Flags of a page that is lost (load.c) can't be changed: the client is told that they were not. */
+		if (e.msgno == 0 || (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince)) {
 			rangeset_add_one(s->modified, page * PAGE_UIDS + bit);
 			continue;
 		}

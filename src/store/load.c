@@ -9,6 +9,8 @@
  */
 #include "store/commit_int.h"
 
+#include "base/size.h"
+
 #include <stdlib.h>
 
 /* What was loaded for somebody who has not come back for it yet stays. */
@@ -76,22 +78,155 @@ attach_all(struct account *a, struct mailbox_id id, struct tree *tree, uint64_t 
 	tree_unref(tree);
 }
 
-static struct tree *
-tree_from_rows(struct store *store, const struct kv_row_list *rows)
+static void
+rows_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *rows)
 {
-	struct tree_edit edit = { .root = NULL };
-
 	for (size_t i = 0; i < rows->count; i++) {
 		struct mailbox_id id;
 		uint32_t page;
 
 		if (row_key_parse_page(rows->rows[i].key, &id, &page) &&
 		    page_is_valid(rows->rows[i].value))
-			tree_edit_put(&edit, page, rows->rows[i].value);
+			tree_edit_put(edit, page, rows->rows[i].value);
 		else
 			atomic_fetch_add(&store->damaged, 1);
 	}
-	return tree_edit_end(&edit);
+}
+
+/* ---- pages that are lost --------------------------------------------------------------------- */
+
+/* A page whose entries are known to be there, and nothing else of them: no message number, no flags. */
+static void
+lost_page_put(struct tree_edit *edit, uint32_t page, uint64_t mask)
+{
+	char space[8 + PAGE_UIDS * (8 + PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES)], made[PAGE_MAX_BYTES];
+	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+	struct buf out = { .p = made, .cap = sizeof(made), .max = sizeof(made) };
+	struct page_entry nothing = { .modseq = 1 };
+	struct str operand;
+
+	page_op_append(&op);
+	for (uint64_t m = mask; m != 0; m &= m - 1)
+		page_op_append_entry(&op, (unsigned)__builtin_ctzll(m), &nothing);
+	operand = buf_str(&op);
+	page_merge(STR_NONE, &operand, 1, &out);
+	out.p[1] |= PAGE_IS_DAMAGED;
+	tree_edit_put(edit, page, buf_str(&out));
+}
+
+/*
+ * Pages that can't be read: their messages are those below uidnext that are not in the change log, when these are as many as
+ * are missing. Then they are shown as messages of which nothing is known; otherwise nobody can say which UIDs are there, and
+ * the mailbox is refused: a client would take them for expunged.
+ */
+static enum err
+lost_pages_put(struct account *a, struct tree_edit *edit, const struct kv_rows *rows, size_t pages, const struct mailbox_info *info)
+{
+	const struct kv_row_list *log = &rows->ranges[pages + 1];
+	RANGESET_CLEAN struct rangeset vanished = RANGESET_NONE;
+	uint64_t there = tree_sums(edit->root)->count, missing = 0;
+	enum err e = log->gap_count > 0 ? ERR_CORRUPT : ERR_OK;
+
+	for (size_t i = 0; i < log->count && e == ERR_OK; i++)
+		e = vanished_row_decode(log->rows[i].value, &vanished);
+	for (size_t i = 1; i <= pages && e == ERR_OK; i++) {
+		struct mailbox_id id;
+		uint64_t mask = 0;
+		uint32_t page;
+
+		if (rows->ranges[i].gap_count == 0 || !row_key_parse_page(rows->ranges[i].gaps[0].from, &id, &page))
+			continue;
+		for (unsigned bit = 0; bit < PAGE_UIDS; bit++) {
+			uint32_t uid = page * PAGE_UIDS + bit;
+
+			if (uid != 0 && uid < info->uidnext && !rangeset_contains(&vanished, uid))
+				mask |= (uint64_t)1 << bit;
+		}
+		if (mask != 0)
+			lost_page_put(edit, page, mask);
+		missing += (uint64_t)__builtin_popcountll(mask);
+	}
+	if (missing > 0 || e != ERR_OK)
+		atomic_fetch_add(&a->store->damaged, 1);
+	return e == ERR_OK && missing > 0 && there + missing != info->exists ? ERR_CORRUPT : e;
+}
+
+/* What is known of the mailbox at the engine's version; mutex held. NULL: it is not there. */
+static const struct mailbox_info *
+info_at(struct account *a, struct mailbox_id id, uint64_t version)
+{
+	struct snapshot *at = a->durable->version <= version ? a->durable : NULL;
+	struct mailbox_state *s;
+
+	list_each(&a->commits, c, struct commit, node) {
+		if (!c->is_failed && c->version <= version && (at == NULL || c->version > at->version))
+			at = c->snapshot;
+	}
+	s = at == NULL ? NULL : state_in(at, id);
+	return s == NULL ? NULL : &s->info;
+}
+
+static enum err
+tree_from_rows(struct account *a, struct mailbox_id id, const struct kv_rows *rows, struct tree **tree_out)
+{
+	struct tree_edit edit = { .root = NULL };
+	size_t pages = rows->range_count > 1 ? rows->range_count - 2 : 0;
+	struct mailbox_info info = { 0 };
+	const struct mailbox_info *known;
+	enum err e = ERR_OK;
+
+	rows_put(a->store, &edit, &rows->ranges[0]);
+	for (size_t i = 1; i <= pages; i++)
+		rows_put(a->store, &edit, &rows->ranges[i]);
+	if (rows->range_count > 1) {
+		pthread_mutex_lock(&a->lock);
+		known = info_at(a, id, rows->version);
+		if (known != NULL)
+			info = *known;
+		pthread_mutex_unlock(&a->lock);
+		e = known == NULL ? ERR_OK : lost_pages_put(a, &edit, rows, pages, &info);
+	}
+	*tree_out = tree_edit_end(&edit);
+	return e;
+}
+
+static void load_end(void *ctx, enum err e, struct kv_rows *rows);
+
+/* Damage hides some pages from the range: they are asked for one by one, in one load with the range and the change log. */
+static enum err
+load_alone(struct tree_load *l, const struct kv_rows *gaps, struct kv_rows **rows_out)
+{
+	struct account *a = l->account;
+	const struct mailbox_info *info;
+	struct row_key *keys, ends[4];
+	struct kv_range *ranges;
+	uint32_t last = 0;
+	size_t n = 1;
+	enum err e;
+
+	pthread_mutex_lock(&a->lock);
+	info = info_at(a, l->id, UINT64_MAX);
+	if (info != NULL)
+		last = info->uidnext / PAGE_UIDS;
+	pthread_mutex_unlock(&a->lock);
+	keys = xcalloc(size_add(last, 1), sizeof(*keys));
+	ranges = xcalloc(size_add(last, 3), sizeof(*ranges));
+	for (uint32_t page = 0; page <= last; page++) {
+		keys[page] = row_key_page(l->id, page);
+		if (kv_rows_hidden(&gaps->ranges[0], row_key_str(&keys[page])))
+			ranges[n++] = (struct kv_range){ .kind = KV_PAGE, .from = row_key_str(&keys[page]), .is_exact = true,
+				.may_have_gaps = true };
+	}
+	ends[0] = row_key_page(l->id, 0);
+	ends[1] = row_key_page((struct mailbox_id){ l->id.v + 1 }, 0);
+	ends[2] = row_key_vanished(l->id, 0);
+	ends[3] = row_key_vanished((struct mailbox_id){ l->id.v + 1 }, 0);
+	ranges[0] = (struct kv_range){ .kind = KV_PAGE, .from = row_key_str(&ends[0]), .to = row_key_str(&ends[1]), .may_have_gaps = true };
+	ranges[n++] = (struct kv_range){ .kind = KV_LOG, .from = row_key_str(&ends[2]), .to = row_key_str(&ends[3]), .may_have_gaps = true };
+	e = kv_load(a->kv, a->id, ranges, n, rows_out, load_end, l);
+	free(keys);
+	free(ranges);
+	return e;
 }
 
 /*
@@ -107,10 +242,20 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 	uint64_t version = 0;
 	struct list gone;
 
+	if (e == ERR_OK && rows->range_count == 1 && rows->ranges[0].gap_count > 0) {
+		struct kv_rows *gaps = rows;
+
+		e = load_alone(l, gaps, &rows);
+		kv_rows_free(gaps);
+		if (e == ERR_WAIT)
+			return;
+	}
 	if (e == ERR_OK) {
-		tree = tree_from_rows(a->store, &rows->ranges[0]);
 		version = rows->version;
+		e = tree_from_rows(a, l->id, rows, &tree);
 		kv_rows_free(rows);
+	}
+	if (e == ERR_OK) {
 		atomic_fetch_add(&a->store->tree_bytes, tree_bytes(tree));
 		atomic_store(&a->loaded_us, a->store->o.clock->mono_us(a->store->o.clock));
 	}
@@ -121,6 +266,7 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 		list_remove(&l->node);
 		free(l);
 	} else {
+		tree_unref(tree);
 		l->durable_at_start = UINT64_MAX;	/* needs no commits any more */
 		l->error = e;
 	}
@@ -147,7 +293,7 @@ load_begin(struct account *a, struct tree_load *l)
 	struct row_key from = row_key_page(l->id, 0),
 		       to = row_key_page((struct mailbox_id){ l->id.v + 1 }, 0);
 	struct kv_range range = {
-		.kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to)
+		.kind = KV_PAGE, .from = row_key_str(&from), .to = row_key_str(&to), .may_have_gaps = true
 	};
 	struct kv_rows *rows = NULL;
 	enum err e;

@@ -167,6 +167,7 @@ static enum err
 message_release(struct kv_txn *t, const struct message_loss *loss, const struct kv_row_list *summary,
     const struct kv_row_list *copies)
 {
+	bool is_lost = summary->gap_count > 0;	/* then its bytes stay until verify counts the links again */
 	struct message_key summary_key = message_summary_key(loss->n), header_key = message_header_key(loss->n);
 	struct message_key copies_key = message_copies_key(loss->n);
 	struct message_record r;
@@ -178,20 +179,21 @@ message_release(struct kv_txn *t, const struct message_loss *loss, const struct 
 			return ERR_CORRUPT;
 		entries += get_le64(copies->rows[0].value.p);
 	}
-	if (loss->entries > entries || summary->count == 0)
+	if (copies->gap_count > 0 || loss->entries > entries || (summary->count == 0 && !is_lost))
 		return ERR_CORRUPT;
 	if (loss->entries < entries) {
 		message_put_links(t, loss->n, -(int64_t)loss->entries);
 		return ERR_OK;
 	}
-	e = message_summary_decode(summary->rows[0].value, &r);
+	e = is_lost ? ERR_OK : message_summary_decode(summary->rows[0].value, &r);
 	if (e != ERR_OK)
 		return e;
 	kv_del(t, KV_MESSAGE, message_key_str(&summary_key));
 	kv_del(t, KV_MESSAGE, message_key_str(&header_key));
 	if (copies->count != 0)
 		kv_del(t, KV_COUNTER, message_key_str(&copies_key));
-	kv_unlink(t, &r.blob, 1);
+	if (!is_lost)
+		kv_unlink(t, &r.blob, 1);
 	return ERR_OK;
 }
 
@@ -206,9 +208,10 @@ messages_release(struct account *a, struct kv_txn *t, const struct message_loss 
 	for (size_t i = 0; i < count; i++) {
 		keys[2 * i] = message_summary_key(losses[i].n);
 		keys[2 * i + 1] = message_copies_key(losses[i].n);
-		ranges[2 * i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[2 * i]), .is_exact = true };
+		ranges[2 * i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[2 * i]), .is_exact = true,
+			.may_have_gaps = true };
 		ranges[2 * i + 1] = (struct kv_range){ .kind = KV_COUNTER, .from = message_key_str(&keys[2 * i + 1]),
-			.is_exact = true };
+			.is_exact = true, .may_have_gaps = true };
 	}
 	e = kv_load_now(a->kv, a->id, ranges, 2 * count, &rows);
 	for (size_t i = 0; e == ERR_OK && i < count; i++)

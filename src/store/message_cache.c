@@ -341,6 +341,19 @@ row_cursor_find(struct row_cursor *rc, struct msgno n)
 	return STR_NONE;
 }
 
+/* Damage hides the number from the ranges that it was loaded with; alone it may be readable. */
+static bool
+is_hidden(const struct load *l, const struct kv_rows *rows, struct msgno n)
+{
+	struct message_key summary = message_summary_key(n), header = message_header_key(n);
+
+	for (size_t i = 0; i < rows->range_count; i++)
+		if (rows->ranges[i].gap_count > 0 &&
+		    kv_rows_hidden(&rows->ranges[i], message_key_str(i < l->summary_ranges ? &summary : &header)))
+			return true;
+	return false;
+}
+
 /* Enters what came; rows is NULL after an error. */
 static void
 load_enter(struct load *l, enum err result, const struct kv_rows *rows)
@@ -383,6 +396,8 @@ load_enter(struct load *l, enum err result, const struct kv_rows *rows)
 		}
 		sh->loads++;
 		slot_loaded(sh, slot_find(sh, l->account.v, n), h, e, rows != NULL ? rows->version : 0);
+		if (e != ERR_OK && rows != NULL && is_hidden(l, rows, n))
+			slot_drop(sh, slot_find(sh, l->account.v, n));	/* whoever wants it loads it alone */
 	}
 	if (sh != NULL) {
 		shard_trim(l->c, sh);
@@ -419,7 +434,7 @@ ranges_make(const struct load *l, struct message_key (*key)(struct msgno n), str
 		while (j + 1 < l->count && l->numbers[j + 1].v - l->numbers[j].v <= RUN_GAP_MAX + 1)
 			j++;
 		k[0] = key(l->numbers[i]);
-		*r = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]) };
+		*r = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .may_have_gaps = l->count > 1 };
 		if (j == i) {
 			r->is_exact = true;
 		} else {

@@ -35,6 +35,18 @@ struct message_key message_summary_key(struct msgno n) { return key_u32('S', n.v
 struct message_key message_header_key(struct msgno n) { return key_u32('H', n.v); }
 struct message_key message_copies_key(struct msgno n) { return key_u32('c', n.v); }
 
+uint64_t
+message_id_hash(struct str id)
+{
+	uint64_t h = 0xCBF29CE484222325u;
+
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * 0x100000001B3u;
+	h = (h ^ h >> 33) * 0xFF51AFD7ED558CCDu;
+	h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53u;
+	return h ^ h >> 33;
+}
+
 struct message_key
 message_thread_key(uint64_t msgid_hash)
 {

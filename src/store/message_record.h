@@ -23,6 +23,8 @@ struct message_key message_summary_key(struct msgno n);
 struct message_key message_header_key(struct msgno n);
 /** KV_COUNTER: entries with this message in the account, less one. No row: exactly one. */
 struct message_key message_copies_key(struct msgno n);
+/** By which the rows of threads are found: of a message-id without its brackets. Stored, so it never changes. */
+uint64_t message_id_hash(struct str id);
 /** KV_MESSAGE: message-id (its hash) → thread. */
 struct message_key message_thread_key(uint64_t msgid_hash);
 

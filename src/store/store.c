@@ -394,8 +394,20 @@ static void
 loaded(struct account *a)
 {
 	struct kv_rows *rows = step_take(a);
-	enum err e = account_rows_decode(a, rows);
+	enum err e;
 
+	if (rows->range_count == ACCOUNT_RANGES && rows->ranges[0].gap_count > 0) {
+		struct kv_range *ranges;
+		struct row_key *keys;
+		size_t count = account_ranges_alone(rows, &ranges, &keys);
+
+		step_load(a, ACCOUNT_LOADING, a->id, ranges, count);
+		free(ranges);
+		free(keys);
+		kv_rows_free(rows);
+		return;
+	}
+	e = account_rows_decode(a, rows);
 	kv_rows_free(rows);
 	if (e != ERR_OK) {
 		break_account(a, e);

@@ -180,7 +180,8 @@ load_begin(struct load *l)
 
 	for (size_t i = 0; i < l->count; i++) {
 		keys[i] = message_thread_key(l->hashes[i]);
-		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[i]), .is_exact = true };
+		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[i]), .is_exact = true,
+			.may_have_gaps = true };	/* what can't be read is not there: mail comes in all the same */
 	}
 	t->loads++;
 	e = kv_load(t->kv, t->account, ranges, l->count, &rows, load_done, l);

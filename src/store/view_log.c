@@ -129,13 +129,13 @@ view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *know
 		e = load_log(v, modseq, w);
 		if (e == ERR_WAIT)
 			return e;
-		if (e != ERR_OK) {
+		if (e != ERR_OK && e != ERR_CORRUPT) {
 			log_load_drop(v->log);
 			v->log = NULL;
 			return e;
 		}
 		rangeset_copy(&gone, &v->log->queued);
-		for (size_t i = 0; i < v->log->rows->ranges[0].count && e == ERR_OK; i++)
+		for (size_t i = 0; e == ERR_OK && i < v->log->rows->ranges[0].count; i++)
 			e = vanished_row_decode(v->log->rows->ranges[0].rows[i].value, &gone);
 		log_load_drop(v->log);
 		v->log = NULL;

@@ -10,6 +10,7 @@
  */
 #include "mime/bodystructure.h"
 
+#include "base/log.h"
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/fetch_section.h"
@@ -371,8 +372,12 @@ write_record_items(struct session *s, struct fetch_message *m, unsigned atts)
 }
 
 static void
-note_result(struct fetch_ctx *x, enum err e)
+note_result(struct session *s, struct fetch_ctx *x, enum err e)
 {
+	if (e == ERR_CORRUPT || e == ERR_IO)
+		log_event(LOG_ERROR, "message-damaged", F_STR("user", account_user(view_account(s->view))),
+		    F_STR("mailbox", view_mailbox(s->view)->name), F_U64("mailbox_id", view_mailbox(s->view)->id.v),
+		    F_U64("uid", x->m.entry.uid.v), F_U64("message", x->m.entry.msgno.v), F_ERR(e));
 	if (x->result == ERR_OK)
 		x->result = x->m.entry.is_ghost && e != ERR_UNKNOWN_CTE ? ERR_EXPUNGED : e;
 }
@@ -399,7 +404,7 @@ write_head(struct session *s, struct fetch_ctx *x)
 	if (m->src.message != NULL)
 		e = write_record_items(s, m, atts);
 	if (e != ERR_OK)
-		note_result(x, e);
+		note_result(s, x, e);
 }
 
 /* ERR_OK: the message is answered, or as much of it as can be. */
@@ -407,12 +412,16 @@ static enum err
 answer(struct session *s, struct fetch_ctx *x)
 {
 	struct fetch_message *m = &x->m;
-	enum err e = load_message(s, x);
+	enum err e = m->entry.msgno.v == 0 ? ERR_CORRUPT : load_message(s, x);
 
 	if (e == ERR_WAIT)
 		return e;
+	if (m->entry.msgno.v == 0) {	/* its page is lost: nothing of it is known but that it is there */
+		note_result(s, x, e);
+		return ERR_OK;
+	}
 	if (e != ERR_OK) {
-		note_result(x, e);
+		note_result(s, x, e);
 		if ((x->args.atts & ~(unsigned)SUMMARY_ATTS) == 0)
 			return ERR_OK;
 		m->at_section = x->args.n_sections;
@@ -424,7 +433,7 @@ answer(struct session *s, struct fetch_ctx *x)
 		if (e == ERR_WAIT || e == ERR_CLOSED)
 			return e;
 		if (e != ERR_OK)
-			note_result(x, e);
+			note_result(s, x, e);
 		m->at_section++;
 	}
 	/* The grammar wants at least one item. */

@@ -1,0 +1,147 @@
+/* verify.c - posthorn verify: proves the store, and makes anew what can be. */
+#include "ctl/commands.h"
+
+#include "store/store.h"
+#include "store/verify.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Statuses of its own: what a script wants to know. */
+enum { VERIFY_CLEAN = 0, VERIFY_REPAIRABLE = 1, VERIFY_LOST = 2, VERIFY_IMPOSSIBLE = 3 };
+
+struct run {
+	struct ctl *c;
+	uint64_t bytes, told_bytes;
+	unsigned last_percent;
+};
+
+static void
+found(void *ctx, const struct verify_finding *f)
+{
+	struct run *r = ctx;
+	BUF_CLEAN struct buf line = BUF_MAX(1 << 20);
+
+	if (r->c->is_json)
+		verify_finding_json(f, &line);
+	else
+		verify_finding_text(f, &line);
+	printf("%.*s\n", STR_F(buf_str(&line)));
+}
+
+static bool
+pace(void *ctx, uint64_t bytes)
+{
+	struct run *r = ctx;
+
+	r->bytes += bytes;
+	if (ctl_shows_progress(r->c) && r->bytes - r->told_bytes >= (64u << 20)) {
+		r->told_bytes = r->bytes;
+		fprintf(stderr, "\r%llu MB read ", (unsigned long long)(r->bytes >> 20));
+	}
+	return true;
+}
+
+/* As root the tool becomes the mail process's user, so that what it writes stays that user's. */
+static bool
+become_user(struct ctl *c)
+{
+	struct passwd *p;
+
+	if (geteuid() != 0)
+		return true;
+	p = getpwnam(c->config->user.p);
+	if (p == NULL)
+		return true;	/* a server that was started by root needs this user; one that was not has root's files */
+	return setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0;
+}
+
+static int
+tell_sums(struct ctl *c, const struct verify_result *r, enum err e)
+{
+	if (c->is_json)
+		printf("{\"accounts\":%llu,\"mailboxes\":%llu,\"messages\":%llu,\"bytes\":%llu,\"findings\":%llu,\"repaired\":%llu,\"lost\":%llu}\n",
+		    (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
+		    (unsigned long long)r->bytes, (unsigned long long)r->findings, (unsigned long long)r->repaired,
+		    (unsigned long long)r->lost);
+	else if (!c->is_quiet)
+		printf("%llu accounts, %llu mailboxes, %llu messages, %llu bytes read: %llu findings, %llu repaired, %llu lost\n",
+		    (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
+		    (unsigned long long)r->bytes, (unsigned long long)r->findings, (unsigned long long)r->repaired,
+		    (unsigned long long)r->lost);
+	if (e != ERR_OK) {
+		ctl_fail("%s", err_text(e));
+		return VERIFY_IMPOSSIBLE;
+	}
+	return r->lost > 0 ? VERIFY_LOST : r->findings > 0 ? VERIFY_REPAIRABLE : VERIFY_CLEAN;
+}
+
+static int
+tell_closed(enum err e, struct str detail)
+{
+	if (e == ERR_INUSE) {
+		ctl_fail("posthornd is running on this data: it can be verified while it runs, but not repaired; stop it first");
+		return VERIFY_IMPOSSIBLE;
+	}
+	ctl_fail("the store can't be opened: %.*s", STR_F(detail));
+	if (e == ERR_CORRUPT)
+		ctl_fail("what lists the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
+	return e == ERR_CORRUPT ? VERIFY_LOST : VERIFY_IMPOSSIBLE;
+}
+
+static int
+verify_stopped(struct ctl *c, const char *dir, bool may_repair)
+{
+	struct run r = { .c = c };
+	struct kv_options ko = { .dir = dir, .read_only = !may_repair, .cache_bytes = 32 << 20 };
+	struct verify_options o = { .may_repair = may_repair, .found = found, .pace = pace, .ctx = &r };
+	struct verify_result result = { 0 };
+	BUF_CLEAN struct buf detail = BUF_MAX(65536);
+	enum err e;
+
+	store_merge_functions(&ko);
+	e = kv_rocks_open(&ko, &o.kv, &detail);
+	if (e != ERR_OK)
+		return tell_closed(e, buf_str(&detail));
+	e = verify_run(&o, &result);
+	kv_close(o.kv);
+	if (ctl_shows_progress(c))
+		fputc('\r', stderr);
+	return tell_sums(c, &result, e);
+}
+
+static int
+verify_command(struct ctl *c, int argc, char **argv)
+{
+	bool may_repair = ctl_option(&argc, argv, "--repair", NULL);
+	BUF_CLEAN struct buf path = CTL_PATH;
+	const char *dir, *data;
+
+	if (argc != 0)
+		return ctl_usage(&ctl_verify, NULL);
+	data = arena_printf(&c->arena, "%.*s", STR_F(c->config->data_dir)).p;
+	dir = ctl_path(&path, data, "mail");
+	if (!become_user(c))
+		return ctl_fail("can't become the user %.*s: %s", STR_F(c->config->user), strerror(errno));
+	if (access(dir, F_OK) != 0) {
+		ctl_fail("%s: %s", dir, strerror(errno));
+		return VERIFY_IMPOSSIBLE;
+	}
+	return verify_stopped(c, dir, may_repair);
+}
+
+const struct ctl_command ctl_verify = {
+	.name = "verify",
+	.args = "[--repair]",
+	.summary = "Prove that everything stored is whole, and name what is not.",
+	.help = "Reads the whole store: every table against its checksums, every message's bytes against their digest, every count against "
+		"what it counts, every record against the message that it was made from. Each thing that is wrong is one line (with --json an object): "
+		"its sort, the account, mailbox and UID that it concerns, and whether it is `wrong` (it can be made anew), `lost` (it can't) or `repaired`. "
+		"With --repair, for which posthornd must be stopped, what can be made anew is: UIDs, flags and modseqs stay what they are. "
+		"What is lost stays named until it is expunged or restored from a backup; the server refuses it with [CORRUPTION] and serves everything else. "
+		"The exit status is 0 when nothing was found, 1 when all that was found is repaired or can be, 2 when something is lost, 3 when it could not be looked at.",
+	.run = verify_command,
+};
