@@ -1,5 +1,7 @@
 """What the processes may not do: capabilities, system calls, files, memory. `posthornd --sandbox-selftest` tries it from inside."""
 
+import ctypes
+import errno
 import os
 import pwd
 import re
@@ -139,3 +141,39 @@ def test_required_sandbox(own, tmp_path):  # noqa: F811
     path.write_text(path.read_text() + 'sandbox = maybe\n')
     r = daemon(path, '-t')
     assert r.returncode == 1 and 'auto, require, off' in r.stdout
+
+
+def without_landlock():
+    """Makes this process and those that it executes believe that the kernel is an older one."""
+    lib = ctypes.CDLL('libseccomp.so.2')
+    lib.seccomp_init.restype = ctypes.c_void_p
+    allow, errno_unsupported = 0x7fff0000, 0x00050000 | errno.EOPNOTSUPP
+    filter = ctypes.c_void_p(lib.seccomp_init(ctypes.c_uint32(allow)))
+    call = lib.seccomp_syscall_resolve_name(b'landlock_create_ruleset')
+    if lib.seccomp_rule_add(filter, ctypes.c_uint32(errno_unsupported), call, 0) != 0 or lib.seccomp_load(filter) != 0:
+        os._exit(99)
+
+
+@pytest.mark.parametrize('sandbox', ['auto', 'require'])
+def test_kernel_without_landlock(tmp_path, sandbox):
+    """`auto`: a line in the log says what is missing, all else holds. `require`: not starting, with the reason."""
+    path = tmp_path / 'c.conf'
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nsandbox = %s\n'
+                    'imap_listen = {}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, sandbox))
+    log = tmp_path / 'log'
+    with open(log, 'w') as f:
+        p = subprocess.Popen([programs()[1], '-c', str(path), '-a', 'ready'], stdout=subprocess.PIPE, stderr=f, preexec_fn=without_landlock)
+    try:
+        line = p.stdout.readline()
+    finally:
+        p.terminate()
+        code = p.wait(60)
+        p.stdout.close()
+    told = re.findall(r'process=(\w+) event=sandbox detail="Landlock: Operation not supported"', log.read_text())
+    if sandbox == 'auto':
+        assert line == b'ready\n' and code == 0
+        assert sorted(told) == ['auth', 'mail', 'supervisor']
+        assert 'event=sandbox-denied' not in log.read_text()
+    else:
+        assert line == b'' and code == 1
+        assert told == ['supervisor']
