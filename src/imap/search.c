@@ -5,6 +5,7 @@
  *
  *     key := simple                          complete
  *          | "NOT" key                       push NOT, read a key; complete() turns it over and pops
+ *          | "FUZZY" key                     push FUZZY, which marks the keys below it; complete() pops
  *          | "OR" key key                    push OR, read two; complete() pops
  *          | "(" key *(SP key) ")"           push AND, read keys up to ")"; complete() pops
  */
@@ -78,8 +79,8 @@ static const struct key_name {
 
 /* A key that waits for keys below it. */
 struct open_key {
-	enum { OPEN_TOP, OPEN_LIST, OPEN_NOT, OPEN_OR } what;
-	struct imap_search_key *key;		/* AND or OR; NULL for NOT */
+	enum { OPEN_TOP, OPEN_LIST, OPEN_NOT, OPEN_OR, OPEN_FUZZY } what;
+	struct imap_search_key *key;		/* AND or OR; NULL for NOT and FUZZY */
 	struct imap_search_key **next_child;
 	unsigned n_children;
 };
@@ -90,6 +91,7 @@ struct parser {
 	struct mime_charset *charset;	/* NULL: UTF-8 */
 	struct open_key stack[SEARCH_DEPTH_MAX + 1];
 	size_t depth;
+	size_t n_fuzzy;			/* FUZZY on the stack */
 	size_t n_keys;
 };
 
@@ -105,6 +107,7 @@ new_key(struct parser *p, enum imap_search_kind kind)
 	p->n_keys++;
 	k = arena_new(p->s->arena, struct imap_search_key);
 	k->kind = kind;
+	k->is_fuzzy = p->n_fuzzy > 0;
 	return k;
 }
 
@@ -276,6 +279,9 @@ complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 		case OPEN_NOT:
 			k->is_not = !k->is_not;
 			break;
+		case OPEN_FUZZY:
+			p->n_fuzzy--;
+			break;
 		case OPEN_OR:
 			add_child(o, k);
 			if (o->n_children < 2)
@@ -313,6 +319,11 @@ take_opening(struct parser *p, bool *is_open_out)
 	}
 	if (imap_scan_try_atom(p->s, STR("NOT")))
 		return imap_scan_sp(p->s) && push(p, OPEN_NOT, NULL);
+	if (imap_scan_try_atom(p->s, STR("FUZZY"))) {
+		p->out->has_fuzzy = true;
+		p->n_fuzzy++;
+		return imap_scan_sp(p->s) && push(p, OPEN_FUZZY, NULL);
+	}
 	if (imap_scan_try_atom(p->s, STR("OR"))) {
 		k = new_key(p, SEARCH_OR);
 		return k != NULL && imap_scan_sp(p->s) && push(p, OPEN_OR, k);
@@ -356,6 +367,8 @@ imap_search_program(struct imap_scan *s, struct str charset, struct imap_search 
 			return imap_scan_fail(s, e, NULL);
 	}
 	is_good = parse_keys(&p);
+	if (is_good && (out->returns & RETURN_RELEVANCY) != 0 && !out->has_fuzzy)
+		is_good = imap_scan_fail(s, ERR_SYNTAX, "FUZZY together with RELEVANCY");
 	if (p.charset != NULL)
 		mime_charset_close(p.charset);
 	return is_good;
@@ -387,6 +400,7 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 		{ STR_INIT("COUNT"), RETURN_COUNT },
 		{ STR_INIT("SAVE"), RETURN_SAVE },
 		{ STR_INIT("PARTIAL"), RETURN_PARTIAL },
+		{ STR_INIT("RELEVANCY"), RETURN_RELEVANCY },
 	};
 	const unsigned lists = RETURN_ALL | RETURN_PARTIAL;
 	size_t i = 0;
@@ -394,7 +408,7 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 	while (i < ARRAY_LEN(options) && !imap_scan_try_atom(s, options[i].name))
 		i++;
 	if (i == ARRAY_LEN(options))
-		return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT, SAVE or PARTIAL");
+		return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL or RELEVANCY");
 	/* One PARTIAL, or one ALL, or neither (RFC 9394 3.1). */
 	if ((options[i].bit & lists) != 0 && (out->returns & lists & ~(unsigned)RETURN_ALL) != 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "only one PARTIAL or ALL");

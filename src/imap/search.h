@@ -1,5 +1,5 @@
 /*
- * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 7162 3.1.5, 8474, 8514, 9394).
+ * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 6203, 7162 3.1.5, 8474, 8514, 9394).
  *
  * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a kind, and strings are in
  * UTF-8 whatever the charset was. Parsing keeps its own stack: depth is bounded by SEARCH_DEPTH_MAX, and so is the tree, so
@@ -48,6 +48,7 @@ enum imap_search_kind {
 struct imap_search_key {
 	enum imap_search_kind kind;
 	bool is_not;
+	bool is_fuzzy;				/* FUZZY stands before it, or before what it is in (RFC 6203) */
 	struct imap_search_key *next;		/* the next child of the same parent */
 	struct imap_search_key *children;	/* AND, OR */
 	struct str text;
@@ -65,6 +66,7 @@ enum imap_search_return {
 	RETURN_COUNT = 1 << 3,
 	RETURN_SAVE = 1 << 4,
 	RETURN_PARTIAL = 1 << 5,	/* RFC 9394, RFC 5267 4.4 */
+	RETURN_RELEVANCY = 1 << 6,	/* RFC 6203 4: only with has_fuzzy */
 };
 
 /* PARTIAL 1:500, or PARTIAL -1:-100, which counts from the end. */
@@ -82,6 +84,7 @@ struct imap_search {
 	bool is_charset_needed;		/* in SORT and THREAD */
 	bool is_lenient;		/* sequence numbers above EXISTS name nothing, instead of being an error (RFC 7377 2) */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
+	bool has_fuzzy;			/* a FUZZY key is in it */
 	bool has_saved;			/* "$" is in some set */
 	bool has_seqs;			/* a set of sequence numbers is in it: not allowed after ENABLE UIDONLY (RFC 9586 3.5) */
 	bool needs_text;		/* BODY or TEXT: reads message bytes */

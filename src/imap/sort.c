@@ -11,6 +11,7 @@ static const struct {
 	{ STR_INIT("DISPLAYFROM"), SORT_DISPLAYFROM },
 	{ STR_INIT("DISPLAYTO"), SORT_DISPLAYTO },
 	{ STR_INIT("FROM"), SORT_FROM },
+	{ STR_INIT("RELEVANCY"), SORT_RELEVANCY },
 	{ STR_INIT("SIZE"), SORT_SIZE },
 	{ STR_INIT("SUBJECT"), SORT_SUBJECT },
 	{ STR_INIT("TO"), SORT_TO },
@@ -64,7 +65,10 @@ imap_sort_parse(struct imap_scan *s, struct imap_sort *out)
 	*out = (struct imap_sort){ 0 };
 	if (!imap_search_return(s, &out->search) || !take_criteria(s, out) || !take_search(s, &out->search))
 		return imap_scan_err(s);
-	return ERR_OK;
+	for (size_t i = 0; i < out->n; i++)
+		if (out->criteria[i].key == SORT_RELEVANCY && !out->search.has_fuzzy)
+			imap_scan_fail(s, ERR_SYNTAX, "FUZZY together with RELEVANCY");
+	return imap_scan_err(s);
 }
 
 enum err

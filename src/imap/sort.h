@@ -1,5 +1,5 @@
 /*
- * sort.h - what SORT and THREAD ask for (RFC 5256; RFC 5957 for display names, RFC 5267 3 for RETURN).
+ * sort.h - what SORT and THREAD ask for (RFC 5256; RFC 5957 for display names, RFC 5267 3 for RETURN, RFC 6203 for RELEVANCY).
  */
 #ifndef IMAP_SORT_H
 #define IMAP_SORT_H
@@ -13,6 +13,7 @@ enum imap_sort_key {
 	SORT_DISPLAYFROM,
 	SORT_DISPLAYTO,
 	SORT_FROM,
+	SORT_RELEVANCY,		/* RFC 6203 6: the most relevant first; only with FUZZY keys */
 	SORT_SIZE,
 	SORT_SUBJECT,
 	SORT_TO,

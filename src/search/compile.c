@@ -97,6 +97,8 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
 	else if (n->level >= LEVEL_HEADER)
 		n->folded = fold(s->arena, key->text);
+	if (key->is_fuzzy && n->folded.n > 0)
+		n->fuzzy = fuzzy_new(s->arena, n->folded);
 	s->header_count += n->level == LEVEL_HEADER;
 	if (n->level == LEVEL_SUMMARY || n->level == LEVEL_HEADER)
 		s->needs_text_only = false;

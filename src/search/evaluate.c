@@ -156,6 +156,8 @@ static void
 forget_texts(struct node *n)
 {
 	n->text_truth = IS_UNKNOWN;
+	if (n->fuzzy != NULL)
+		fuzzy_reset(n->fuzzy);
 	for (struct node *c = n->children; c != NULL; c = c->next)
 		forget_texts(c);
 }
@@ -330,9 +332,14 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 	}
 	if (e == ERR_WAIT)
 		return e;
+	match_text_ends(s);
 	for (uint32_t i = 0; i < s->text_count; i++) {
-		if (s->text_nodes[i]->text_truth == IS_UNKNOWN)
-			s->text_nodes[i]->text_truth = truth(s->text_nodes[i]->folded.n == 0);
+		struct node *n = s->text_nodes[i];
+
+		if (n->text_truth != IS_UNKNOWN)
+			continue;
+		n->score = n->fuzzy != NULL ? fuzzy_score(n->fuzzy) : 0;
+		n->text_truth = truth(n->folded.n == 0 || n->score > 0);
 	}
 	return e;
 }

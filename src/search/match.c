@@ -21,22 +21,65 @@ fold_value(struct buf *text, struct buf *folded, struct str value)
 	mime_casemap(buf_str(text), folded);
 }
 
+/* A FUZZY key and a text that is there as a whole. */
+static bool
+match_fuzzy(struct node *n, struct str folded)
+{
+	struct fuzzy_reader r = { 0 };
+
+	fuzzy_reset(n->fuzzy);
+	fuzzy_read(&r, folded, true, fuzzy_see, n->fuzzy);
+	n->score = MAX(n->score, fuzzy_score(n->fuzzy));
+	return n->score > 0;
+}
+
 bool
-match_header(struct search *s, const struct node *n, struct str header)
+match_header(struct search *s, struct node *n, struct str header)
 {
 	BUF_CLEAN struct buf text = BUF_MAX(WINDOW_MAX);
 	struct mime_field f;
+	bool is_near = false;
 
+	n->score = 0;
 	while (mime_header_next(&header, &f)) {
 		if (!str_eq_nocase(f.name, n->key->field))
 			continue;
 		if (n->folded.n == 0)
 			return true;
 		fold_value(&text, &s->window, f.value);
-		if (contains(buf_str(&s->window), n->folded))
+		if (contains(buf_str(&s->window), n->folded)) {
+			n->score = 100;
 			return true;
+		}
+		is_near = n->fuzzy != NULL && (match_fuzzy(n, buf_str(&s->window)) || is_near);
 	}
-	return false;
+	return is_near;
+}
+
+/* Text keys that are not decided: exact ones are when their text is there; the words of FUZZY ones are compared. */
+static bool
+see_text(struct search *s, struct str seen, struct str new, bool is_whole, bool is_source, bool is_field)
+{
+	bool is_all_decided = true;
+	struct fuzzy_reader before = s->words;
+
+	for (uint32_t i = 0; i < s->text_count; i++) {
+		struct node *n = s->text_nodes[i];
+
+		if (n->text_truth != IS_UNKNOWN || (is_field && n->key->kind != SEARCH_TEXT))
+			continue;
+		if (contains(seen, n->folded)) {
+			n->text_truth = IS_YES;
+			n->score = 100;
+			continue;
+		}
+		is_all_decided = false;
+		if (n->fuzzy == NULL || is_source)
+			continue;
+		s->words = before;
+		fuzzy_read(&s->words, new, is_whole, fuzzy_see, n->fuzzy);
+	}
+	return is_all_decided;
 }
 
 void
@@ -54,15 +97,23 @@ match_header_text(struct search *s, struct str header)
 		}
 		mime_value_text(f.name.n > 0 ? f.value : f.all, &text);
 		mime_casemap(buf_str(&text), &s->window);
-		for (uint32_t i = 0; i < s->text_count; i++) {
-			struct node *n = s->text_nodes[i];
-
-			if (n->key->kind == SEARCH_TEXT && n->text_truth == IS_UNKNOWN &&
-			    contains(buf_str(&s->window), n->folded))
-				n->text_truth = IS_YES;
-		}
+		s->words.n = 0;
+		see_text(s, buf_str(&s->window), buf_str(&s->window), true, false, true);
 	}
+	s->words.n = 0;
 	buf_clear(&s->window);
+}
+
+void
+match_text_ends(struct search *s)
+{
+	for (uint32_t i = 0; i < s->text_count; i++) {
+		struct node *n = s->text_nodes[i];
+
+		if (n->fuzzy != NULL && n->text_truth == IS_UNKNOWN && s->words.n > 0)
+			fuzzy_see(n->fuzzy, s->words.letters, s->words.n);
+	}
+	s->words.n = 0;
 }
 
 bool
@@ -70,24 +121,16 @@ match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source)
 {
 	struct search *s = ctx;
 	struct buf *window = is_source ? &s->source_window : &s->window;
-	bool is_all_decided = true;
-	size_t keep = s->text_longest > 0 ? s->text_longest - 1 : 0;
+	size_t keep = s->text_longest > 0 ? s->text_longest - 1 : 0, new;
 
 	/* A match may lie across two pieces, so the tail of what was seen stays. */
 	if (is_first)
 		buf_clear(window);
 	else if (window->n > keep)
 		buf_consume(window, window->n - keep);
+	if (is_first && !is_source)
+		match_text_ends(s);
+	new = window->n;
 	mime_casemap(utf8, window);
-	for (uint32_t i = 0; i < s->text_count; i++) {
-		struct node *n = s->text_nodes[i];
-
-		if (n->text_truth != IS_UNKNOWN)
-			continue;
-		if (contains(buf_str(window), n->folded))
-			n->text_truth = IS_YES;
-		else
-			is_all_decided = false;
-	}
-	return !is_all_decided;
+	return !see_text(s, buf_str(window), str_sub(buf_str(window), new, window->n), false, is_source, false);
 }

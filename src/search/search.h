@@ -49,5 +49,7 @@ bool search_candidate(struct search *s, uint32_t from, struct entry *entry_out, 
  * message that can't be read does not match a key that needs to read it.
  */
 must_use enum err search_match(struct search *s, const struct entry *entry, struct waiter *w, bool *is_match_out);
+/** How relevant the message is that matched last, 1 to 100 (RFC 6203 4). */
+unsigned search_relevancy(const struct search *s);
 
 #endif

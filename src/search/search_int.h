@@ -19,6 +19,27 @@ struct ahead {
 	struct message_reader *reader;	/* NULL: none */
 };
 
+enum { FUZZY_LETTERS_MAX = 32 };	/* of a word; what is longer are several */
+
+struct fuzzy_word {
+	uint32_t letters[FUZZY_LETTERS_MAX];
+	unsigned n;
+	unsigned best;			/* of the message at hand: how near a word came; 0: none did */
+};
+
+/* The words of a FUZZY text key. */
+struct fuzzy {
+	struct fuzzy_word *words;
+	uint32_t count;
+};
+
+/* Cuts text into words, piece by piece. */
+struct fuzzy_reader {
+	uint32_t letters[FUZZY_LETTERS_MAX];
+	unsigned n;
+};
+typedef void fuzzy_word_fn(void *ctx, const uint32_t *letters, unsigned n);
+
 /* A key of the program with what compiling adds; a tree of the same shape. */
 struct node {
 	const struct imap_search_key *key;
@@ -27,6 +48,8 @@ struct node {
 	struct rangeset uids;		/* SEQ, UID */
 	int slot;			/* KEYWORD; -1: no message has it */
 	struct str folded;		/* HEADER, BODY, TEXT: the text in casemap form */
+	struct fuzzy *fuzzy;		/* HEADER, BODY, TEXT: NULL unless FUZZY */
+	unsigned score;			/* of a match: 100 is exact */
 	enum truth text_truth;		/* BODY, TEXT, HEADER: of the message at hand, once it is known */
 };
 
@@ -66,14 +89,27 @@ struct search {
 	int64_t sent_day;
 	struct message_reader *reader;
 	struct mime_text *text;
+	struct fuzzy_reader words;	/* a word that may go on in the next piece */
 	struct buf window;		/* folded text: the tail of what was seen and the newest piece */
 	struct buf source_window;	/* the same of HTML source */
 };
 
+/** The words of a folded text; NULL when it has none. */
+struct fuzzy *fuzzy_new(struct arena *a, struct str folded);
+/** Another text begins. */
+void fuzzy_reset(struct fuzzy *f);
+void fuzzy_read(struct fuzzy_reader *r, struct str folded, bool is_last, fuzzy_word_fn *fn, void *ctx);
+/** A fuzzy_word_fn: a word of the text; ctx is a struct fuzzy. */
+void fuzzy_see(void *ctx, const uint32_t *letters, unsigned n);
+/** How near the words came, 100 is best; 0 when some word did not at all. */
+unsigned fuzzy_score(const struct fuzzy *f);
+
 /** HEADER: whether the header block has the field with the text. */
-bool match_header(struct search *s, const struct node *n, struct str header);
+bool match_header(struct search *s, struct node *n, struct str header);
 /** TEXT keys against the header block. */
 void match_header_text(struct search *s, struct str header);
+/** A text is over: its last word is compared. */
+void match_text_ends(struct search *s);
 /** A piece of the body's text for all undecided keys. False: all are decided. Is a mime_text_fn; ctx is the search. */
 bool match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source);
 

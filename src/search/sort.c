@@ -34,6 +34,7 @@ static const struct {
 	[SORT_DISPLAYFROM] = { true, DIGEST_FROM_NAME },
 	[SORT_DISPLAYTO] = { true, DIGEST_TO_NAME },
 	[SORT_FROM] = { true, DIGEST_FROM },
+	[SORT_RELEVANCY] = { false, -1 },
 	[SORT_SIZE] = { false, -1 },
 	[SORT_SUBJECT] = { true, DIGEST_SUBJECT },
 	[SORT_TO] = { true, DIGEST_TO },
@@ -65,9 +66,10 @@ sort_free(struct sort *s)
 }
 
 void
-sort_add(struct sort *s, const struct entry *e, struct seqnum seq)
+sort_add(struct sort *s, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
 	gather_add(&s->gather, e, seq);
+	s->gather.messages[s->gather.count - 1].relevancy = (uint8_t)relevancy;
 }
 
 static union value
@@ -80,6 +82,8 @@ value_of(struct sort *s, enum imap_sort_key key, const struct sort_message *m, c
 		return (union value){ .number = order_key_signed(m->internal_s) };
 	case SORT_DATE:
 		return (union value){ .number = order_key_signed(gather_sent_ms(m, d)) };
+	case SORT_RELEVANCY:
+		return (union value){ .number = 100u - m->relevancy };
 	case SORT_SIZE:
 		return (union value){ .number = m->size_bytes };
 	case SORT_SUBJECT:

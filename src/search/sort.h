@@ -23,13 +23,15 @@ struct sort_message {
 	struct msgno msgno;
 	int64_t internal_s;
 	uint64_t size_bytes;
+	uint8_t relevancy;
 };
 
 /** sort: borrowed as long as the result lives. */
 struct sort *sort_new(struct account *a, const struct imap_sort *sort);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void sort_free(struct sort *s);
-void sort_add(struct sort *s, const struct entry *e, struct seqnum seq);
+/** relevancy: 1 to 100, of a search with FUZZY keys; else anything. */
+void sort_add(struct sort *s, const struct entry *e, struct seqnum seq, unsigned relevancy);
 /** Sorts what was added. ERR_WAIT; ERR_IO. */
 must_use enum err sort_run(struct sort *s, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx);
 size_t sort_count(const struct sort *s);

@@ -21,6 +21,7 @@ struct scan {
 	bool has_entry;
 	uint32_t from;			/* next UID to look at; 0: none is left */
 	struct scan_found found;
+	size_t relevancy_count, relevancy_cap;
 	int64_t until_us;		/* of the step */
 	int64_t home_us;		/* used on the loop so far */
 	bool is_at_home;		/* this step is done on the loop */
@@ -94,6 +95,7 @@ scan_destroy(struct scan *x)
 	view_close(x->o.view);
 	rangeset_done(&x->found.uids);
 	rangeset_done(&x->found.seqs);
+	free(x->found.relevancy);
 	waitlist_done(&x->ended);
 	pthread_mutex_destroy(&x->lock);
 	arena_done(&x->arena);
@@ -114,6 +116,13 @@ note(struct scan *x)
 	if (f->min.v == 0) {
 		f->min = e->uid;
 		f->min_modseq = e->modseq;
+	}
+	if (x->o.wants_relevancy) {
+		if (x->relevancy_count == x->relevancy_cap) {
+			x->relevancy_cap = MAX(2 * x->relevancy_cap, (size_t)64);
+			f->relevancy = xrealloc(f->relevancy, x->relevancy_cap);
+		}
+		f->relevancy[x->relevancy_count++] = (uint8_t)search_relevancy(x->o.search);
 	}
 	f->max = e->uid;
 	f->max_modseq = e->modseq;

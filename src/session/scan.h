@@ -21,6 +21,7 @@ struct scan_found {
 	struct rangeset uids, seqs;	/* seqs for SEARCH only */
 	struct uid min, max;		/* 0: nothing was found */
 	uint64_t min_modseq, max_modseq, all_modseq;
+	uint8_t *relevancy;		/* of each in `uids`, in their order; NULL without wants_relevancy */
 };
 
 struct scan_options {
@@ -28,7 +29,7 @@ struct scan_options {
 	struct clock *clock;
 	struct view *view;		/* referenced as long as the scan needs it */
 	struct search *search;		/* made in `arena`; taken over */
-	bool wants_seqs;
+	bool wants_seqs, wants_relevancy;
 	bool is_first_enough;
 };
 

@@ -264,7 +264,7 @@ modseq_told(const struct esearch_ctx *x)
 
 	if (!x->args.search.has_modseq)
 		return 0;
-	if ((returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) != 0)
+	if ((returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0)
 		return x->found->all_modseq;
 	if ((returns & RETURN_MIN) != 0)
 		modseq = x->found->min_modseq;
@@ -277,7 +277,7 @@ begin_answer(struct session *s, struct esearch_ctx *x)
 	const struct numbers uids = numbers_of_set(&x->found->uids);
 
 	esearch_save(s, &x->args.search, &uids);
-	x->reply = (struct esearch_reply){ .args = &x->args.search, .is_uid = true, .all = uids, .modseq = modseq_told(x),
+	x->reply = (struct esearch_reply){ .args = &x->args.search, .is_uid = true, .all = uids, .modseq = modseq_told(x), .relevancy = x->found->relevancy,
 		.mailbox = x->full_name, .uidvalidity = view_mailbox(view_of(s, x))->uidvalidity };
 	x->step = STEP_ANSWER;
 }
@@ -348,8 +348,8 @@ const struct imap_command cmd_esearch = {
 	.states = IN_LOGGED_IN,
 	.flags = USES_SEQS,
 	.capability = CAP_MULTISEARCH,
-	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 7377, RFC 9394",
+	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] [CHARSET charset SP] keys",
+	.spec = "RFC 7377, RFC 6203, RFC 9394",
 	.summary = "Find messages in several mailboxes.",
 	.ctx_size = sizeof(struct esearch_ctx),
 	.parse = esearch_parse,

@@ -1,7 +1,7 @@
 /* esearch_reply.c - see esearch_reply.h. The lists come last in the response, so that they can be written in steps. */
 #include "session/cmd/esearch_reply.h"
 
-enum { STEP_HEAD, STEP_ALL, STEP_PARTIAL, STEP_END };
+enum { STEP_HEAD, STEP_LIST, STEP_SCORES };
 
 uint64_t
 numbers_count(const struct numbers *n)
@@ -102,22 +102,30 @@ set_part(const struct rangeset *all, uint64_t first, uint64_t last, struct range
 	}
 }
 
+/* Counted from 0, both inclusive; false when nothing is there. */
+static bool
+part_bounds(uint64_t count, const struct imap_partial *p, uint64_t *first, uint64_t *last)
+{
+	*first = p->first - 1;
+	*last = p->last - 1;
+	if (p->is_from_end) {
+		if (p->first > count)
+			return false;
+		*first = p->last > count ? 0 : count - p->last;
+		*last = count - p->first;
+	}
+	*last = MIN(*last, count - 1);
+	return *first < count;
+}
+
 struct numbers
 numbers_part(const struct numbers *all, const struct imap_partial *p, struct rangeset *set)
 {
-	const uint64_t count = numbers_count(all);
 	struct numbers part = { .set = all->set != NULL ? set : NULL };
-	uint64_t first = p->first - 1, last = p->last - 1;
+	uint64_t first, last;
 
-	if (p->is_from_end) {
-		if (p->first > count)
-			return part;
-		first = p->last > count ? 0 : count - p->last;
-		last = count - p->first;
-	}
-	if (first >= count)
+	if (!part_bounds(numbers_count(all), p, &first, &last))
 		return part;
-	last = MIN(last, count - 1);
 	if (all->set != NULL) {
 		set_part(all->set, first, last, set);
 	} else {
@@ -219,6 +227,36 @@ open_partial(struct session *s, struct esearch_reply *r)
 		buf_lit(session_out(s), "NIL");
 }
 
+static void
+open_list(struct session *s, struct esearch_reply *r)
+{
+	const unsigned returns = r->args->returns;
+
+	if ((returns & RETURN_PARTIAL) != 0)
+		open_partial(s, r);
+	else if ((returns & RETURN_ALL) != 0 && numbers_count(&r->all) > 0)
+		buf_lit(session_out(s), " ALL ");
+}
+
+/* Of what is told: the part, or all. */
+static enum err
+write_scores(struct session *s, struct esearch_reply *r)
+{
+	const uint64_t count = numbers_count(&r->all);
+	uint64_t first = 0, last = count - 1;
+
+	if (count == 0 || ((r->args->returns & RETURN_PARTIAL) != 0 && !part_bounds(count, &r->args->partial, &first, &last)))
+		return ERR_OK;
+	for (; first + r->at <= last; r->at++) {
+		if ((r->at & 1023) == 1023 && session_is_full(s))
+			return session_wait_output(s);
+		if (r->at > 0)
+			buf_chr(session_out(s), ' ');
+		reply_number(session_out(s), r->relevancy[first + r->at]);
+	}
+	return ERR_OK;
+}
+
 enum err
 esearch_reply_write(struct session *s, struct command *c, struct esearch_reply *r)
 {
@@ -227,19 +265,28 @@ esearch_reply_write(struct session *s, struct command *c, struct esearch_reply *
 
 	if (r->step == STEP_HEAD) {
 		write_head(s, c, r);
-		r->step = (returns & RETURN_PARTIAL) != 0 ? STEP_PARTIAL : (returns & RETURN_ALL) != 0 ? STEP_ALL : STEP_END;
-		if (r->step == STEP_PARTIAL)
-			open_partial(s, r);
-		else if (r->step == STEP_ALL && numbers_count(&r->all) > 0)
-			buf_lit(session_out(s), " ALL ");
+		open_list(s, r);
+		r->step = STEP_LIST;
 	}
-	if (r->step != STEP_END) {
-		e = write_set(s, r->step == STEP_PARTIAL ? &r->part : &r->all, &r->at);
+	if (r->step == STEP_LIST && (returns & (RETURN_ALL | RETURN_PARTIAL)) != 0) {
+		e = write_set(s, (returns & RETURN_PARTIAL) != 0 ? &r->part : &r->all, &r->at);
 		if (e != ERR_OK)
 			return e;
 	}
-	if (r->step == STEP_PARTIAL)
+	if (r->step == STEP_LIST) {
+		if ((returns & RETURN_PARTIAL) != 0)
+			buf_chr(session_out(s), ')');
+		if ((returns & RETURN_RELEVANCY) != 0)
+			buf_lit(session_out(s), " RELEVANCY (");
+		r->at = 0;
+		r->step = STEP_SCORES;
+	}
+	if ((returns & RETURN_RELEVANCY) != 0) {
+		e = write_scores(s, r);
+		if (e != ERR_OK)
+			return e;
 		buf_chr(session_out(s), ')');
+	}
 	reply_end(session_out(s));
 	return ERR_OK;
 }

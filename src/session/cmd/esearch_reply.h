@@ -23,6 +23,7 @@ struct esearch_reply {
 	bool is_uid;
 	struct numbers all;		/* UIDs or sequence numbers, as is_uid says */
 	uint64_t modseq;		/* 0: none is told */
+	const uint8_t *relevancy;	/* of each in `all`; for RETURN_RELEVANCY (RFC 6203 4) */
 	struct str mailbox;		/* ESEARCH tells it and its UIDVALIDITY (RFC 7377); else empty */
 	uint32_t uidvalidity;
 

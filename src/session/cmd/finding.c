@@ -47,6 +47,7 @@ finding_begin(struct session *s, struct command *c, const struct imap_search *ar
 	const struct rangeset none = RANGESET_NONE;
 	struct clock *clock = loop_clock(s->core->loop);
 	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = v, .wants_seqs = fo.wants_seqs,
+		.wants_relevancy = args->has_fuzzy,
 		.is_first_enough = fo.is_first_enough };
 	enum err e;
 
@@ -94,7 +95,8 @@ finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *f
 	struct seqnum seq;
 
 	for (unsigned n = 1; f->at != 0 && message_set_next(v, &found->uids, f->at, &e, &seq); n++) {
-		fn(ctx, &e, seq);
+		fn(ctx, &e, seq, found->relevancy != NULL ? found->relevancy[f->at_index] : 0);
+		f->at_index++;
 		f->at = e.uid.v + 1;
 		if (n % 256 == 0 && session_should_yield(s))
 			return session_yield(s);

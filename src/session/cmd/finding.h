@@ -8,7 +8,8 @@
 
 struct finding {
 	struct scan *scan;
-	uint32_t at;		/* finding_each(): next UID */
+	uint32_t at;		/* finding_each(): next UID, and how many came before */
+	size_t at_index;
 };
 
 struct finding_options {
@@ -28,7 +29,7 @@ must_use enum err finding_begin(struct session *s, struct command *c, const stru
 /** ERR_WAIT: call again. What was found is valid until finding_done(). */
 must_use enum err finding_run(struct session *s, struct finding *f, const struct scan_found **found_out);
 /** Calls fn for each message that was found, in mailbox order, in steps. ERR_WAIT: call again. */
-typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq);
+typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy);
 must_use enum err finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx);
 /** How far it is, for progress(). */
 void finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out);

@@ -63,7 +63,7 @@ modseq_told(const struct search_ctx *x)
 
 	if (!x->args.has_modseq)
 		return 0;
-	if ((returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) != 0)
+	if ((returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0)
 		return x->found->all_modseq;
 	if ((returns & RETURN_MIN) != 0)
 		modseq = x->found->min_modseq;
@@ -106,6 +106,7 @@ answer(struct session *s, struct command *c, struct search_ctx *x)
 	x->reply.is_uid = c->is_uid;
 	x->reply.all = numbers_found(c, x);
 	x->reply.modseq = modseq_told(x);
+	x->reply.relevancy = x->found->relevancy;
 	return esearch_reply_write(s, c, &x->reply);
 }
 
@@ -159,8 +160,8 @@ const struct imap_command cmd_search = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
+	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] [CHARSET charset SP] keys",
+	.spec = "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
 	.summary = "Find messages.",
 	.ctx_size = sizeof(struct search_ctx),
 	.parse = search_parse,

@@ -19,6 +19,7 @@ struct sort_ctx {
 	enum sort_step step;
 	struct finding finding;
 	struct sort *sort;
+	uint8_t *relevancy;		/* in their order */
 	uint32_t *told;			/* UIDs or sequence numbers in their order */
 	const struct scan_found *found;	/* from STEP_TAKE on */
 	struct esearch_reply reply;
@@ -48,9 +49,9 @@ begin(struct session *s, struct command *c, struct sort_ctx *x)
 }
 
 static void
-take(void *ctx, const struct entry *e, struct seqnum seq)
+take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
-	sort_add(ctx, e, seq);
+	sort_add(ctx, e, seq, relevancy);
 }
 
 static uint32_t *
@@ -92,7 +93,7 @@ modseq_told(struct session *s, const struct sort_ctx *x)
 
 	if (!x->args.search.has_modseq || count == 0)
 		return 0;
-	if (!x->args.search.has_return || (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) != 0)
+	if (!x->args.search.has_return || (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0)
 		return x->found->all_modseq;
 	if ((returns & RETURN_MIN) != 0 && view_entry(s->view, sort_message(x->sort, 0)->uid, &e))
 		modseq = e.modseq;
@@ -110,6 +111,12 @@ sorted(struct session *s, struct command *c, struct sort_ctx *x)
 	x->reply.is_uid = c->is_uid;
 	x->reply.all = (struct numbers){ .list = x->told, .n = sort_count(x->sort) };
 	x->reply.modseq = modseq_told(s, x);
+	if ((x->args.search.returns & RETURN_RELEVANCY) != 0) {
+		x->relevancy = xmalloc(sort_count(x->sort) + 1);
+		for (size_t i = 0; i < sort_count(x->sort); i++)
+			x->relevancy[i] = sort_message(x->sort, i)->relevancy;
+		x->reply.relevancy = x->relevancy;
+	}
 	x->step = STEP_ANSWER;
 }
 
@@ -191,6 +198,7 @@ sort_done(struct session *s, struct command *c)
 	sort_free(x->sort);
 	esearch_reply_done(&x->reply);
 	free(x->told);
+	free(x->relevancy);
 	finding_done(s, c->arena, &x->finding);
 }
 
@@ -200,8 +208,8 @@ const struct imap_command cmd_sort = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_SORT,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE]) SP] (criteria) SP charset SP keys",
-	.spec = "RFC 5256, RFC 5957, RFC 5267 3, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
+	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] (criteria) SP charset SP keys",
+	.spec = "RFC 5256, RFC 5957, RFC 5267 3, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
 	.summary = "Find messages and put them into an order.",
 	.ctx_size = sizeof(struct sort_ctx),
 	.parse = sort_parse,

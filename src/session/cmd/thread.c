@@ -23,7 +23,7 @@ thread_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 static void
-take(void *ctx, const struct entry *e, struct seqnum seq)
+take(void *ctx, const struct entry *e, struct seqnum seq, unused_arg unsigned relevancy)
 {
 	thread_add(ctx, e, seq);
 }
