@@ -118,6 +118,8 @@ bool session_take_line(struct session *s, struct str *line_out);
 enum { SESSION_LINE_MAX = 16384 };
 
 /* Inside the core. */
+/** Before a command that changes the selected mailbox of another: the rights that the user has now. */
+void session_check_rights(struct session *s);
 void core_continue(struct session_core *k);
 void core_flush(struct session_core *k);
 /** Puts a gate for this version of the account into the output. */

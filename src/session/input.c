@@ -117,12 +117,14 @@ parse_failed(struct session_core *k, const struct imap_scan *in, enum err e)
 
 /* What forbids a command that has the right state. */
 static enum err
-command_check(const struct session *s, const struct command *c)
+command_check(struct session *s, const struct command *c)
 {
 	const struct imap_command *entry = c->entry;
 
 	if ((entry->flags & USES_SEQS) != 0 && !c->is_uid && (s->enabled & ENABLED_UIDONLY) != 0)
 		return ERR_UIDREQUIRED;
+	if ((entry->flags & WRITES) != 0)
+		session_check_rights(s);
 	if ((entry->flags & WRITES) != 0 && s->view != NULL && view_is_read_only(s->view))
 		return ERR_READONLY;
 	if (s->view != NULL && !view_is_gone(s->view) && (s->rights & entry->rights) != entry->rights)

@@ -172,6 +172,19 @@ check_rights(struct session *s, const struct snapshot *now)
 	}
 }
 
+void
+session_check_rights(struct session *s)
+{
+	struct snapshot *now;
+
+	/* In one's own account nothing is lost but by one's own commands, or nearly so: those tell it. */
+	if (s->view == NULL || view_account(s->view) == s->account)
+		return;
+	now = session_snapshot_of(s, view_account(s->view));
+	check_rights(s, now);
+	snapshot_unref(now);
+}
+
 enum err
 session_tell(struct session *s, enum view_tell tell)
 {

@@ -463,6 +463,20 @@ def test_rights_change_while_selected(two):
     two.other.ok('STORE 1 +FLAGS (\\Flagged)')
 
 
+def test_a_right_that_is_lost_is_lost_at_once(two):
+    """No command changes anything with a right that was taken away before it."""
+    two.grant('lrswte')
+    two.other.select(two.theirs)
+    two.grant('lrste')
+    two.other.no('STORE 1 +FLAGS (\\Flagged)', code='NOPERM')
+    two.grant('lrst')
+    two.other.ok('STORE 1 +FLAGS (\\Deleted)')
+    two.other.no('EXPUNGE', code='NOPERM')
+    two.grant('lre')
+    two.other.no('MOVE 1 INBOX', code='NOPERM')
+    assert two.other.ok('EXPUNGE').expunged() == [1]
+
+
 def test_right_to_read_is_lost(two):
     """The messages vanish where EXPUNGE may be told; nothing can be changed any more."""
     two.grant('lrswte')

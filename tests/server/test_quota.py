@@ -289,3 +289,33 @@ def test_defaults_and_admins():
         boss.close()
     finally:
         server.close()
+
+
+def test_after_a_restart():
+    """Lists, limits and the index of what is shared are as durable as mail: here after kill -9."""
+    server = Server(users=4)
+    server.start()
+    try:
+        one, two = server.login('user1'), server.login('user2')
+        one.ok('CREATE box')
+        one.ok('SETACL box user2 lrsi')
+        one.ok('SETACL box $sales lr')
+        one.ok('SETACL box -user3 w')
+        Tool(server)('user', 'quota', 'user1', '--messages', 1)
+        two.ok('SUBSCRIBE "Other Users/user1/box"')
+        two.append(message(100), 'Other Users/user1/box')
+        before = one.ok('GETACL box').one('ACL').data
+        server.expect_errors = True
+        server.crash()
+        server.start(server.base)
+        one, two = server.login('user1'), server.login('user2')
+        assert one.ok('GETACL box').one('ACL').data == before
+        assert usage(one) == {'MESSAGE': (1, 1)}
+        listed = two.ok('LIST "" * RETURN (SUBSCRIBED MYRIGHTS)')
+        assert '\\subscribed' in listed.list()['Other Users/user1/box']
+        assert [text(r.data[1]) for r in listed.all('MYRIGHTS') if text(r.data[0]).startswith('Other')] == ['lrsi']
+        two.no('APPEND "Other Users/user1/box" ', Lit(message(100)), code='OVERQUOTA')
+        one.close()
+        two.close()
+    finally:
+        server.close()
