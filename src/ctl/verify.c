@@ -1,4 +1,5 @@
 /* verify.c - posthorn verify: proves the store, and makes anew what can be. */
+#include "ctl/admin_client.h"
 #include "ctl/commands.h"
 
 #include "store/store.h"
@@ -8,6 +9,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Statuses of its own: what a script wants to know. */
@@ -16,7 +18,8 @@ enum { VERIFY_CLEAN = 0, VERIFY_REPAIRABLE = 1, VERIFY_LOST = 2, VERIFY_IMPOSSIB
 struct run {
 	struct ctl *c;
 	uint64_t bytes, told_bytes;
-	unsigned last_percent;
+	uint64_t rate;			/* bytes a second; 0: as fast as it goes */
+	int64_t started_us;
 };
 
 static void
@@ -35,9 +38,19 @@ found(void *ctx, const struct verify_finding *f)
 static bool
 pace(void *ctx, uint64_t bytes)
 {
+	struct clock *clock = clock_system();
 	struct run *r = ctx;
+	int64_t early_us;
 
 	r->bytes += bytes;
+	if (r->rate != 0) {
+		early_us = r->started_us + (int64_t)((double)r->bytes * 1e6 / (double)r->rate) - clock->mono_us(clock);
+		if (early_us > 1000) {
+			struct timespec pause = { .tv_sec = early_us / 1000000, .tv_nsec = early_us % 1000000 * 1000 };
+
+			nanosleep(&pause, NULL);
+		}
+	}
 	if (ctl_shows_progress(r->c) && r->bytes - r->told_bytes >= (64u << 20)) {
 		r->told_bytes = r->bytes;
 		fprintf(stderr, "\r%llu MB read ", (unsigned long long)(r->bytes >> 20));
@@ -83,19 +96,20 @@ static int
 tell_closed(enum err e, struct str detail)
 {
 	if (e == ERR_INUSE) {
-		ctl_fail("posthornd is running on this data: it can be verified while it runs, but not repaired; stop it first");
+		ctl_fail("somebody else has the store open");
 		return VERIFY_IMPOSSIBLE;
 	}
 	ctl_fail("the store can't be opened: %.*s", STR_F(detail));
 	if (e == ERR_CORRUPT)
-		ctl_fail("what lists the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
+		ctl_fail("the list of the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
 	return e == ERR_CORRUPT ? VERIFY_LOST : VERIFY_IMPOSSIBLE;
 }
 
 static int
-verify_stopped(struct ctl *c, const char *dir, bool may_repair)
+verify_folder(struct ctl *c, const char *dir, bool may_repair, uint64_t rate)
 {
-	struct run r = { .c = c };
+	struct clock *clock = clock_system();
+	struct run r = { .c = c, .rate = rate, .started_us = clock->mono_us(clock) };
 	struct kv_options ko = { .dir = dir, .read_only = !may_repair, .cache_bytes = 32 << 20 };
 	struct verify_options o = { .may_repair = may_repair, .found = found, .pace = pace, .ctx = &r };
 	struct verify_result result = { 0 };
@@ -113,33 +127,83 @@ verify_stopped(struct ctl *c, const char *dir, bool may_repair)
 	return tell_sums(c, &result, e);
 }
 
+/* What is proved is a checkpoint: the same files as the daemon's, and it stays while the connection does. */
+static int
+verify_running(struct ctl *c, int daemon, const char *dir, uint64_t rate)
+{
+	BUF_CLEAN struct buf name = BUF_MAX(WIRE_MAX_BYTES), path = CTL_PATH;
+
+	if (wire_send(daemon, 'C', STR("")) != ERR_OK || admin_expect(daemon, 'C', &name) != CTL_OK) {
+		ctl_fail("no checkpoint of the store could be made");
+		return VERIFY_IMPOSSIBLE;
+	}
+	buf_chr(&name, '\0');
+	ignore_err(nice(10) == -1 ? ERR_NOPERM : ERR_OK, "it may be nice already");
+	return verify_folder(c, ctl_path(&path, dir, name.p), false, rate);
+}
+
+/* "8M": bytes a second. */
+static bool
+rate_parse(const char *text, uint64_t *rate_out)
+{
+	struct str s = str_c(text);
+	unsigned shift = 0;
+
+	if (s.n > 0 && (chr_lower(s.p[s.n - 1]) == 'm' || chr_lower(s.p[s.n - 1]) == 'k')) {
+		shift = chr_lower(s.p[s.n - 1]) == 'm' ? 20 : 10;
+		s.n--;
+	}
+	if (!str_to_u64(s, rate_out) || *rate_out > UINT64_MAX >> shift)
+		return false;
+	*rate_out <<= shift;
+	return true;
+}
+
 static int
 verify_command(struct ctl *c, int argc, char **argv)
 {
 	bool may_repair = ctl_option(&argc, argv, "--repair", NULL);
 	BUF_CLEAN struct buf path = CTL_PATH;
-	const char *dir, *data;
+	const char *dir, *data, *rate_text = "0";
+	uint64_t rate;
+	int daemon, status;
 
-	if (argc != 0)
+	ctl_option(&argc, argv, "--rate", &rate_text);
+	if (argc != 0 || !rate_parse(rate_text, &rate))
 		return ctl_usage(&ctl_verify, NULL);
 	data = arena_printf(&c->arena, "%.*s", STR_F(c->config->data_dir)).p;
 	dir = ctl_path(&path, data, "mail");
-	if (!become_user(c))
-		return ctl_fail("can't become the user %.*s: %s", STR_F(c->config->user), strerror(errno));
+	daemon = admin_connect(c);
+	if (daemon == -2)
+		return VERIFY_IMPOSSIBLE;
+	if (daemon >= 0 && may_repair) {
+		close(daemon);
+		ctl_fail("posthornd is running: it can be verified so, but not repaired; stop it first");
+		return VERIFY_IMPOSSIBLE;
+	}
+	if (!become_user(c)) {
+		ctl_fail("can't become the user %.*s: %s", STR_F(c->config->user), strerror(errno));
+		return VERIFY_IMPOSSIBLE;
+	}
 	if (access(dir, F_OK) != 0) {
 		ctl_fail("%s: %s", dir, strerror(errno));
 		return VERIFY_IMPOSSIBLE;
 	}
-	return verify_stopped(c, dir, may_repair);
+	if (daemon < 0)
+		return verify_folder(c, dir, may_repair, rate);
+	status = verify_running(c, daemon, dir, rate);
+	close(daemon);
+	return status;
 }
 
 const struct ctl_command ctl_verify = {
 	.name = "verify",
-	.args = "[--repair]",
+	.args = "[--repair] [--rate BYTES]",
 	.summary = "Prove that everything stored is whole, and name what is not.",
 	.help = "Reads the whole store: every table against its checksums, every message's bytes against their digest, every count against "
 		"what it counts, every record against the message that it was made from. Each thing that is wrong is one line (with --json an object): "
 		"its sort, the account, mailbox and UID that it concerns, and whether it is `wrong` (it can be made anew), `lost` (it can't) or `repaired`. "
+		"A running server goes on: a checkpoint of its store is verified, and --rate (\"8M\": bytes a second) leaves it the disk. "
 		"With --repair, for which posthornd must be stopped, what can be made anew is: UIDs, flags and modseqs stay what they are. "
 		"What is lost stays named until it is expunged or restored from a backup; the server refuses it with [CORRUPTION] and serves everything else. "
 		"The exit status is 0 when nothing was found, 1 when all that was found is repaired or can be, 2 when something is lost, 3 when it could not be looked at.",

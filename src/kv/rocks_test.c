@@ -164,7 +164,7 @@ test_range_over_tables(void)
 		kv = rocks_reopen(kv);
 	}
 	CHECK(tables_wait(kv) >= 2);
-	for (unsigned from = 0; from < ROWS; from += ROWS_EACH / 2) {
+	for (unsigned from = 0; from < ROWS; from += 3 * ROWS_EACH) {
 		struct kv_rows *rows = NULL;
 
 		kv = rocks_reopen(kv);
