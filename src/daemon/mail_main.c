@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemon/admin.h"
 #include "daemon/control.h"
+#include "daemon/patrol.h"
 #include "daemon/roles.h"
 #include "io/jobs.h"
 #include "io/tls.h"
@@ -42,6 +43,7 @@ struct mail {
 	size_t loop_count, thread_count;
 	struct kv *kv;
 	struct store *store;
+	struct patrol *patrol;
 	struct jobs *jobs, *searches;
 	struct job tick;
 	bool is_ticking;
@@ -344,6 +346,7 @@ serve(struct mail *m)
 	hostname_set(m);
 	servers_start(m);
 	child_watch(&m->child, m->loops[0], &events);
+	m->patrol = patrol_new(m->kv, (int64_t)m->child.config->verify_every, m->child.config->verify_rate);
 	loop_timer_init(&m->tick_timer, on_tick);
 	loop_timer_set(m->loops[0], &m->tick_timer, TICK_MS);
 	loop_timer_init(&m->health_timer, on_health);
@@ -391,6 +394,7 @@ mail_main(void)
 		jobs_free(m->searches);
 		auth_client_free(m->auth);
 	}
+	patrol_free(m->patrol);
 	if (m->store != NULL)
 		store_close(m->store);
 	if (m->kv != NULL)

@@ -3,10 +3,12 @@
 import glob
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
+from harness.lmtp import wait_until
 from harness.server import Server
 from .test_backup import mail_folder, text
 
@@ -108,3 +110,26 @@ def test_missing_table(server):
     c = server.login('user1')
     c.ok('SELECT INBOX')
     c.ok('FETCH 1:* (FLAGS)')
+
+
+def test_in_the_background():
+    """The server proves itself now and then, says what it found, and begins where it ended."""
+    server = Server(users=3, args=['--set', 'verify_every=1s'])
+    try:
+        server.start()
+        fill(server)
+        wait_until(lambda: re.search(r'event=verified .*messages=12 .*findings=0', server.log()), 60)
+        server.stop()
+        flip(server)
+        server.expect_errors = True
+        server.start()
+        wait_until(lambda: re.search(r'event=damage-found kind=bytes user=user1 mailbox=Work mailbox_id=\d+ uid=2 ', server.log()), 60)
+        wait_until(lambda: re.search(r'level=error .*event=verified .*lost=1', server.log()), 60)
+        c = server.login('user1')
+        c.ok('SELECT INBOX')
+        assert len(c.ok('FETCH 1:* (BODY.PEEK[])').fetches()) == 7
+        server.stop()
+        assert glob.glob(os.path.join(mail_folder(server), 'checkpoint.*')) == []
+        server.start()
+    finally:
+        server.close()
