@@ -180,8 +180,8 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
 			has_account = true;
 			break;
 		case 'L':
-			e = limits_row_decode(r->value, &limits);
-			has_limits = true;
+			/* Damaged, those of the configuration hold: no mail is refused for it. */
+			has_limits = limits_row_decode(r->value, &limits) == ERR_OK;
 			break;
 		case 'M':
 			if (!row_key_parse_mailbox(r->key, &id))

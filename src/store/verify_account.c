@@ -116,6 +116,9 @@ take_row(void *ctx, struct str key, struct str value)
 	case 'A':
 		a->has_row = account_row_decode(row, &a->row) == ERR_OK;
 		break;
+	case 'L':
+		verify_limits(a, key, value);
+		break;
 	case 'M':
 		if (!row_key_parse_mailbox(key, &id))
 			break;
@@ -581,6 +584,7 @@ verify_account(struct verify *v, struct account_id id, struct str user)
 	verify_change_log(&a);
 	boxes_check(&a);
 	row_check(&a);
+	verify_sharing(&a);
 	if (!a.are_refs_whole)
 		v->are_links_known = false;
 	if (!v->is_stopped)

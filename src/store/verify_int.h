@@ -7,6 +7,7 @@
  *     verify_log.c       its change log and undo records
  *     verify_message.c   records of messages and their bytes
  *     verify_lost.c      messages whose record is lost look for their bytes
+ *     verify_sharing.c   the index of its access control lists, and its limits
  *     verify_text.c      a finding in words
  */
 #ifndef STORE_VERIFY_INT_H
@@ -105,6 +106,13 @@ void verify_rows(struct verify *v, struct account_id account, enum kv_kind kind,
 /** One row, copied into the arena; value_out->p is NULL when there is none. */
 must_use enum err verify_row(struct verify *v, struct arena *a, struct account_id account, enum kv_kind kind, struct str key,
     struct str *value_out);
+
+/* ---- verify_sharing.c */
+
+/** A8: each list of the account's mailboxes is in the index. */
+void verify_sharing(struct verify_account *a);
+/** A row "L". */
+void verify_limits(struct verify_account *a, struct str key, struct str value);
 
 /* ---- verify_account.c */
 

@@ -11,6 +11,9 @@
  */
 #include "store/store_test_util.h"
 #include "store/message.h"
+#include "store/quota.h"
+#include "store/row.h"
+#include "store/sharing.h"
 #include "store/verify.h"
 
 #include "base/bytes.h"
@@ -681,6 +684,74 @@ test_whole(void)
 	free(l.f);
 }
 
+/* Verifies the store and gives the kind of its one finding; VERIFY_KINDS: there is none. */
+static enum verify_kind
+one_finding(bool may_repair)
+{
+	struct verify_result result = { 0 };
+	struct findings l = { .is_told = true };
+	struct kv_options o = disk_options(!may_repair);
+	struct kv *kv = NULL;
+	enum verify_kind kind = VERIFY_KINDS;
+
+	CHECK(kv_rocks_open(&o, &kv, NULL) == ERR_OK);
+	CHECK(verify_now(kv, may_repair, &l, &result) == ERR_OK);
+	kv_close(kv);
+	CHECK(l.n <= 1);
+	if (l.n == 1)
+		kind = l.f[0].kind;
+	free(l.f);
+	return kind;
+}
+
+static void
+row_spoil(struct account_id account, struct str key, struct str value)
+{
+	struct kv_options o = disk_options(false);
+	struct kv *kv = NULL;
+	struct kv_txn *t;
+
+	CHECK(kv_rocks_open(&o, &kv, NULL) == ERR_OK);
+	t = kv_txn_new(kv, account, KV_UNVERSIONED, KV_UNVERSIONED);
+	if (value.n == 0)
+		kv_del(t, KV_ROW, key);
+	else
+		kv_put(t, KV_ROW, key, value);
+	CHECK(kv_commit_now(kv, &t, 1) == ERR_OK);
+	kv_close(kv);
+}
+
+/* The index of what is shared is made anew from the lists, and limits that make no sense go. */
+static void
+test_sharing(void)
+{
+	BUF_CLEAN struct buf key = BUF_MAX(64);
+	struct row_key limits = row_key_limits();
+	struct snapshot *after;
+	struct account_id id;
+	struct fixture f;
+
+	dir_empty();
+	CHECK(disk_open(&f, NULL) == ERR_OK);
+	user_open(&f, "joe");
+	id = account_id(f.account);
+	CHECK(mailbox_set_acl(f.account, test_box(&f, "INBOX"), STR("ann"), ACL_REPLACE, RIGHT_L, &after) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(account_set_quota(f.account, &(struct quota_limits){ 1, 2, 3 }, &after) == ERR_OK);
+	snapshot_unref(after);
+	disk_close(&f);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	row_key_share(&key, STR("ann"), STR("joe"));
+	row_spoil(ACCOUNT_SYSTEM, buf_str(&key), STR(""));
+	CHECK(one_finding(false) == VERIFY_SHARING);
+	CHECK(one_finding(true) == VERIFY_SHARING);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	row_spoil(id, row_key_str(&limits), STR("?"));
+	CHECK(one_finding(false) == VERIFY_LIMITS);
+	CHECK(one_finding(true) == VERIFY_LIMITS);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+}
+
 enum damage { FLIP, ZERO, CUT, OTHER, GONE, DAMAGES };
 static const char *const damage_names[] = { "a flipped bit", "zeroed bytes", "cut short", "another file's bytes", "gone" };
 
@@ -823,6 +894,7 @@ main(int argc, char **argv)
 		TEST(test_other),
 		TEST(test_gone),
 		TEST(test_repaired),
+		TEST(test_sharing),
 	};
 	char path[80];
 	int status;
