@@ -96,6 +96,10 @@ bool kv_memory_step(struct kv *kv);
 void kv_memory_power_cut(struct kv *kv);
 /** The n-th engine operation from now (write, sync, read) fails with e; 0: none does. */
 void kv_memory_fail_at(struct kv *kv, uint64_t n, enum err e);
+/** The same, and all after it until the power is cut. */
+void kv_memory_fail_from(struct kv *kv, uint64_t n, enum err e);
+/** One has failed since then. */
+bool kv_memory_has_failed(struct kv *kv);
 /** Sets what kv_space() says. */
 void kv_memory_set_space(struct kv *kv, enum kv_space space);
 

@@ -47,6 +47,7 @@ struct memory {
 	uint64_t random;
 	uint64_t fail_in;		/* operations until one fails; 0: none */
 	enum err fail_with;
+	bool fails_for_good, has_failed;
 	struct memory_map rows[KV_KINDS], versions, blobs;
 	struct undo *undo;
 	size_t undo_count, undo_cap;
@@ -67,6 +68,8 @@ operation(struct memory *m)
 {
 	if (m->fail_in == 0 || --m->fail_in > 0)
 		return ERR_OK;
+	m->fail_in = m->fails_for_good ? 1 : 0;
+	m->has_failed = true;
 	return m->fail_with;
 }
 
@@ -654,18 +657,43 @@ kv_memory_power_cut(struct kv *kv)
 	undo_play(m);
 	m->is_failed = false;
 	m->fail_in = 0;
+	m->fails_for_good = false;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void
+fail(struct memory *m, uint64_t n, enum err e, bool for_good)
+{
+	pthread_mutex_lock(&m->lock);
+	m->fail_in = n;
+	m->fail_with = e;
+	m->fails_for_good = for_good;
+	m->has_failed = false;
 	pthread_mutex_unlock(&m->lock);
 }
 
 void
 kv_memory_fail_at(struct kv *kv, uint64_t n, enum err e)
 {
+	fail(memory_of(kv), n, e, false);
+}
+
+void
+kv_memory_fail_from(struct kv *kv, uint64_t n, enum err e)
+{
+	fail(memory_of(kv), n, e, true);
+}
+
+bool
+kv_memory_has_failed(struct kv *kv)
+{
 	struct memory *m = memory_of(kv);
+	bool has_failed;
 
 	pthread_mutex_lock(&m->lock);
-	m->fail_in = n;
-	m->fail_with = e;
+	has_failed = m->has_failed;
 	pthread_mutex_unlock(&m->lock);
+	return has_failed;
 }
 
 void

@@ -1,8 +1,6 @@
 /* burst.c - several clients at the same time. */
 #include "model/run.h"
 
-#include "kv/kv.h"
-
 #include <stdlib.h>
 
 enum { ACTORS = PLAYERS + 1, EACH = 2, DEPTH = ACTORS * EACH };
@@ -160,14 +158,6 @@ take_delivery(struct burst *b)
 	a->plans[0].is_delivery = true;
 }
 
-static bool
-wait_for_engine(void *ctx)
-{
-	struct run *r = ctx;
-
-	return kv_memory_step(r->sim.kv);
-}
-
 /* When all are done and have asked once more, all pictures are true. */
 static void
 look_again(struct burst *b)
@@ -210,7 +200,7 @@ run_burst(struct run *r)
 			run_take(r, b.actors[i].p, b.actors[i].plans, b.actors[i].count);
 	}
 	take_delivery(&b);
-	if (state_read(r->account, &r->contents, wait_for_engine, r, &r->real) != ERR_OK)
+	if (state_read(r->account, &r->contents, run_wait, &r->sim, &r->real) != ERR_OK)
 		run_fail(r, "the account can't be read");
 	b.states[0] = r->state;
 	if (!explain(&b, 0, at))

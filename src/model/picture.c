@@ -428,12 +428,16 @@ apply(struct picture *p, const struct told *t)
 		if (t->number != p->tag_done + 1)
 			wrong(p, "\"%.*s\" out of order", STR_F(t->line));
 		p->tag_done = t->number;
+		p->is_idling = false;
 		p->known_at_reply = p->known;
 		break;
 	case TOLD_CONDITION:
 		code(p, t);
 		break;
-	case TOLD_SEARCH: case TOLD_ESEARCH: case TOLD_STATUS: case TOLD_LIST: case TOLD_LSUB: case TOLD_CONTINUE: case TOLD_OTHER:
+	case TOLD_CONTINUE:
+		p->is_idling = str_eq(t->line, STR("+ idling"));
+		break;
+	case TOLD_SEARCH: case TOLD_ESEARCH: case TOLD_STATUS: case TOLD_LIST: case TOLD_LSUB: case TOLD_OTHER:
 		break;
 	}
 }

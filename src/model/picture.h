@@ -60,6 +60,7 @@ struct picture {
 	uint32_t tag, tag_done;		/* last one sent, last one answered */
 	bool may_expunge[PICTURE_COMMANDS];	/* by tag % PICTURE_COMMANDS */
 	bool is_bye;
+	bool is_idling;			/* "+ idling" was told */
 	uint64_t expunges, fetches;	/* told */
 	char wrong[512];		/* "": nothing is */
 };

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static uint64_t
 rnd(struct run *r, uint64_t n)
@@ -43,10 +44,11 @@ run_fail(struct run *r, const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	if (r->again[0] == '\0')
-		snprintf(r->again, sizeof(r->again), "%s 1 %llu %u", r->program, (unsigned long long)r->seed, r->step + 1);
+		snprintf(r->again, sizeof(r->again), "build/src/model/server_model_test 1 %llu %u", (unsigned long long)r->seed,
+		    r->step + 1);
 	printf("\n# again: %s\n", r->again);
 	fflush(stdout);
-	exit(1);
+	_exit(1);	/* threads of an engine may be in the middle of something */
 }
 
 static void
@@ -59,12 +61,10 @@ say(struct run *r, struct player *p, const struct plan *plan)
 
 /* ---- comparing everything ---- */
 
-static bool
-wait_for_engine(void *ctx)
+bool
+run_wait(void *ctx)
 {
-	struct run *r = ctx;
-
-	return kv_memory_step(r->sim.kv);
+	return sim_wait(ctx);
 }
 
 void
@@ -72,7 +72,7 @@ run_compare(struct run *r)
 {
 	char why[300];
 
-	if (state_read(r->account, &r->contents, wait_for_engine, r, &r->real) != ERR_OK)
+	if (state_read(r->account, &r->contents, run_wait, &r->sim, &r->real) != ERR_OK)
 		run_fail(r, "the account can't be read");
 	if (!state_equals(&r->state, &r->real, why, sizeof(why)))
 		run_fail(r, "%s", why);
@@ -333,7 +333,9 @@ mta_say(struct run *r, struct str text, const char *code)
 
 	run_log(r, 'C', NULL, text);
 	sim_send(&r->mta, text);
+	r->is_mta_awaited = true;
 	sim_settle(&r->sim);
+	r->is_mta_awaited = false;
 	while ((line = sim_line(&r->mta)).p != NULL) {
 		run_log(r, 'S', NULL, line);
 		last = str_sub(line, 0, 3);
@@ -375,27 +377,52 @@ no_wake(unused_arg struct waiter *w)
 {
 }
 
+/* Somebody has not been answered yet: no line with the last tag (or the "+" of IDLE) has come. */
+bool
+run_awaits(void *ctx)
+{
+	struct run *r = ctx;
+
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		const struct picture *p = &r->players[i].pic;
+		char tag[16];
+
+		if (r->players[i].phase == PLAYER_IDLE || p->is_idling || p->conn.sim == NULL || p->conn.fd < 0 || p->conn.is_eof ||
+		    p->tag == p->tag_done)
+			continue;
+		snprintf(tag, sizeof(tag), "\nt%u ", p->tag);
+		if (p->conn.in.n > 0 && (memmem(p->conn.in.p, p->conn.in.n, tag, strlen(tag)) != NULL ||
+		    str_starts(buf_str(&p->conn.in), str_c(tag + 1)) || memmem(p->conn.in.p, p->conn.in.n, "+ idling", 8) != NULL))
+			continue;
+		return true;
+	}
+	return r->is_mta_awaited && !r->mta.is_eof && r->mta.in.n == 0;
+}
+
 void
-run_open(struct run *r, uint64_t seed, const char *program)
+run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed)
 {
 	struct waiter w;
 
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	r->program = program;
-	sim_open(&r->sim, sim_memory(seed), true, seed);
+	sim_open(&r->sim, kv, is_manual, seed);
+	r->sim.awaits = run_awaits;
+	r->sim.awaits_ctx = r;
 	waiter_init(&w, no_wake);
 	while (store_account_open(r->sim.store, STR("joe"), ACCOUNT_CREATE, &w, &r->account) == ERR_WAIT)
-		must(kv_memory_step(r->sim.kv));
+		must(sim_wait(&r->sim));
 	waiter_cancel(&w);
-	if (state_read(r->account, &r->contents, wait_for_engine, r, &r->state) != ERR_OK)
+	if (state_read(r->account, &r->contents, run_wait, &r->sim, &r->state) != ERR_OK)
 		run_fail(r, "the account can't be read");
 	for (uint32_t i = 0; i < r->state.n; i++) {
 		r->state.box[i].id = ++r->state.next_id;
 		r->validity_highest = MAX(r->validity_highest, r->state.box[i].validity);
 	}
 	sim_connect_lmtp(&r->sim, &r->mta);
+	r->is_mta_awaited = true;
 	sim_settle(&r->sim);
+	r->is_mta_awaited = false;
 	sim_consume(&r->mta, sim_line(&r->mta));
 	mta_say(r, STR("LHLO mx.example\r\n"), "250");
 	for (uint32_t i = 0; i < PLAYERS; i++)
@@ -441,17 +468,19 @@ run_step(struct run *r)
 	uint64_t what = rnd(r, 100);
 
 	r->step++;
+	if (r->sim.is_stuck)
+		run_fail(r, "somebody is not answered");
 	if (p->phase == PLAYER_OFF) {
 		connect_player(r, p);
 	} else if (what < 2) {
 		disconnect_player(r, p);
 	} else if (p->phase == PLAYER_IDLE) {
 		idle_end(r, p);
-	} else if (what < 5 && p->phase == PLAYER_SELECTED) {
+	} else if (what < 5 && p->phase == PLAYER_SELECTED && !r->is_calm) {
 		idle(r, p);
 	} else if (what < 8 && r->deliveries < DELIVERIES_MAX && state_box(&r->state, "INBOX")->n < 100) {
 		deliver(r);
-	} else if (what < 18) {
+	} else if (what < 18 && !r->is_calm) {
 		run_burst(r);
 	} else if (what < 20) {
 		run_compare(r);

@@ -81,6 +81,7 @@ struct run {
 	struct contents contents;
 	struct player players[PLAYERS];
 	struct sim_conn mta;
+	bool is_mta_awaited;
 	uint32_t deliveries;
 	uint32_t validity_highest;	/* ever seen: a new mailbox has a higher one */
 	uint64_t seed;
@@ -89,8 +90,8 @@ struct run {
 	char log[LOG_LINES][LOG_WIDTH];	/* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
-	char again[120];		/* the command that repeats a failure; "": the program with seed and steps */
-	const char *program;
+	bool is_calm;			/* single steps only, and nobody idles; more messages that stream */
+	char again[120];		/* the command that repeats a failure; "": this test with seed and steps */
 };
 
 /** Prints what is wrong, the last lines and how to repeat it; ends the process. */
@@ -121,8 +122,13 @@ void check_answer(struct run *r, struct player *p, const struct plan *plan, cons
 void check_picture(struct run *r, struct player *p, bool with_ghosts);
 
 /* run.c */
-void run_open(struct run *r, uint64_t seed, const char *program);
+/** @kv  the engine in memory if is_manual; to be closed by run_close() */
+void run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed);
 void run_close(struct run *r);
+/** For sim_settle(): somebody has not been answered; ctx is a struct run. */
+bool run_awaits(void *ctx);
+/** For state_read(): waits for the engine; ctx is a struct sim. */
+bool run_wait(void *ctx);
 void run_step(struct run *r);
 /** Compares everything that the account holds with the model. */
 void run_compare(struct run *r);

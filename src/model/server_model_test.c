@@ -19,7 +19,7 @@ static struct run run;
 static void
 play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_t *bursts, uint64_t *resyncs)
 {
-	run_open(&run, seed, "build/src/model/server_model_test");
+	run_open(&run, sim_memory(seed), true, seed);
 	run.is_verbose = is_verbose;
 	while (run.step < steps)
 		run_step(&run);

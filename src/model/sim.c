@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { QUIET_TURNS = 4, TURNS_MAX = 200000, IN_MAX = 64 * 1024 * 1024, TURN_US = 50 };
+enum { QUIET_TURNS = 4, TURNS_MAX = 100000, IN_MAX = 64 * 1024 * 1024, TURN_US = 50, PAUSE_US = 50 };
 
 /* ---- the clock and chance ---- */
 
@@ -169,8 +169,8 @@ sim_close(struct sim *s)
 	disconnect_all(s);
 	s->steps_max = 0;
 	s->is_stopped = false;
-	if (s->is_manual)
-		sim_settle(s);
+	s->awaits = NULL;
+	sim_settle(s);
 	free_servers(s);
 	while (s->is_manual && kv_memory_step(s->kv))
 		continue;
@@ -258,8 +258,8 @@ sim_send(struct sim_conn *c, struct str bytes)
 	push(c);
 }
 
-static bool
-pull(struct sim_conn *c)
+bool
+sim_pull(struct sim_conn *c)
 {
 	bool has_some = false;
 
@@ -318,15 +318,15 @@ sim_consume(struct sim_conn *c, struct str line)
 
 /* ---- time ---- */
 
-static bool
-turn(struct sim *s, bool has_engine)
+bool
+sim_turn(struct sim *s)
 {
 	bool has_some;
 
 	s->has_asked = false;
 	loop_turn(s->loop, false);
 	has_some = s->has_asked;
-	if (s->is_manual && has_engine && !s->is_stopped && (s->steps_max == 0 || s->steps < s->steps_max)) {
+	if (s->is_manual && !s->is_stopped && (s->steps_max == 0 || s->steps < s->steps_max)) {
 		if (sim_random(s, 100) < s->patience) {
 			has_some = true;	/* it could have, for all we know */
 		} else if (kv_memory_step(s->kv)) {
@@ -336,37 +336,37 @@ turn(struct sim *s, bool has_engine)
 	}
 	list_each(&s->conns, c, struct sim_conn, in_sim) {
 		has_some |= push(c);
-		has_some |= pull(c);
+		has_some |= sim_pull(c);
 	}
 	s->clock.now_us += TURN_US;
 	return has_some;
 }
 
 bool
-sim_turn(struct sim *s)
+sim_wait(struct sim *s)
 {
-	return turn(s, true);
+	if (s->is_manual)
+		return kv_memory_step(s->kv);
+	usleep(PAUSE_US);
+	return true;
 }
 
-static void
-settle(struct sim *s, bool has_engine)
+/* Something is on its way that no turn shows. */
+static bool
+is_busy(const struct sim *s)
 {
-	int quiet = 0;
-
-	for (int i = 0; quiet < QUIET_TURNS; i++) {
-		must(i < TURNS_MAX);
-		quiet = turn(s, has_engine) ? 0 : quiet + 1;
-	}
+	return !s->is_manual && (atomic_load(&s->store->commits) != 0 || (s->awaits != NULL && s->awaits(s->awaits_ctx)));
 }
 
 void
 sim_settle(struct sim *s)
 {
-	settle(s, true);
-}
+	int quiet = 0;
 
-void
-sim_settle_without_engine(struct sim *s)
-{
-	settle(s, false);
+	for (int i = 0; quiet < QUIET_TURNS && !s->is_stuck; i++) {
+		s->is_stuck = i == TURNS_MAX;
+		quiet = sim_turn(s) || is_busy(s) ? 0 : quiet + 1;
+		if (!s->is_manual)
+			usleep(PAUSE_US);
+	}
 }

@@ -38,6 +38,10 @@ struct sim {
 	unsigned patience;		/* of 100 turns in which the engine could complete something, so many let it wait */
 	uint64_t steps, steps_max;	/* completed by the engine; it stops at the maximum (0: never) */
 	bool is_stopped;		/* it completes nothing more */
+	bool is_stuck;			/* an answer did not come in a hundred thousand turns */
+	/* Another engine completes in its own time: settling lasts while this says that an answer is still awaited. */
+	bool (*awaits)(void *ctx);
+	void *awaits_ctx;
 };
 
 /* One client's end. */
@@ -63,15 +67,17 @@ void sim_cut(struct sim *s);
 uint64_t sim_random(struct sim *s, uint64_t n);
 /** One turn of the loop, and at most one completion of the engine. False: nothing happened. */
 bool sim_turn(struct sim *s);
-/** Turns until nothing happens any more: every command that can end has ended. Manual engine only. */
+/** Turns until nothing happens any more: every command that can end has ended. */
 void sim_settle(struct sim *s);
-/** Turns until nothing happens, while the engine completes nothing. */
-void sim_settle_without_engine(struct sim *s);
+/** For who waits for the engine and nothing else: one completion, or a moment. False: nothing will come. */
+bool sim_wait(struct sim *s);
 
 void sim_connect(struct sim *s, struct sim_conn *c);
 void sim_connect_lmtp(struct sim *s, struct sim_conn *c);
 void sim_disconnect(struct sim_conn *c);
 void sim_send(struct sim_conn *c, struct str bytes);
+/** Takes what the server has sent; sim_turn() does. False: nothing. */
+bool sim_pull(struct sim_conn *c);
 /**
  * The next complete response without its line end, literals included as they came; p NULL: there is none. Valid until
  * sim_consume().
