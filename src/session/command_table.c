@@ -33,7 +33,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_myrights,
 	&cmd_namespace,
 	&cmd_noop,
-	&cmd_rename,
+	&cmd_rename, &cmd_replace,
 	&cmd_search,
 	&cmd_select,
 	&cmd_setacl,

@@ -205,7 +205,9 @@ offer_literal(struct session_core *k, struct str text, const struct imap_frame *
 		if (!command_begin(k, &in))
 			return ERR_END;
 	}
-	e = k->cmd.entry->literal(&k->s, &k->cmd, &in, lit);
+	e = k->was_parsed ? ERR_OK : command_check(&k->s, &k->cmd);
+	if (e == ERR_OK)
+		e = k->cmd.entry->literal(&k->s, &k->cmd, &in, lit);
 	if (e == ERR_OK)
 		k->was_parsed = true;
 	else if (e != ERR_EXISTS && e != ERR_WAIT)
@@ -225,6 +227,8 @@ is_streaming_command(struct session_core *k, struct str text)
 		return (k->cmd.entry->flags & STREAMS) != 0;
 	init_scan(k, &in, text);
 	if (!imap_scan_tag(&in, &tag) || !imap_scan_sp(&in) || !imap_scan_atom(&in, &name))
+		return false;
+	if (str_eq_nocase(name, STR("UID")) && (!imap_scan_sp(&in) || !imap_scan_atom(&in, &name)))
 		return false;
 	entry = imap_command_find(name);
 	return entry != NULL && (entry->flags & STREAMS) != 0 && (entry->states & state_of(&k->s)) != 0;

@@ -103,4 +103,13 @@ struct append {
 must_use enum err messages_append(struct account *a, struct mailbox_id dest, const struct append *messages, uint32_t count,
     struct waiter *w, struct uid *uid_first_out, uint32_t *uidvalidity_out, struct snapshot **after_out);
 
+/**
+ * REPLACE (RFC 8508): appends a message to a mailbox of the same or another account and expunges one of the view's, in one commit (over
+ * both accounts): quota counts the difference. ERR_EXPUNGED: the old one is gone, nothing is done. *after_out is of the view's
+ * account, *into_out of the other's, or NULL.
+ */
+must_use enum err messages_replace(struct view *v, struct uid old, struct account *to, struct mailbox_id dest,
+    const struct append *message, struct waiter *w, struct uid *uid_out, uint32_t *uidvalidity_out, struct snapshot **after_out,
+    struct snapshot **into_out);
+
 #endif

@@ -199,20 +199,19 @@ out:
 	return e;
 }
 
-static void
-lock_both(struct account *a, struct account *b)
+void
+accounts_lock(struct account *a, struct account *b)
 {
 	pthread_mutex_lock(a->id.v < b->id.v ? &a->lock : &b->lock);
 	pthread_mutex_lock(a->id.v < b->id.v ? &b->lock : &a->lock);
 }
 
-static void
-unlock_both(struct account *a, struct account *b)
+void
+accounts_unlock(struct account *a, struct account *b)
 {
 	pthread_mutex_unlock(&a->lock);
 	pthread_mutex_unlock(&b->lock);
 }
-
 /* Both mutexes are held. ERR_WAIT: the source's pages went meanwhile; nothing waits. */
 static enum err
 move_locked(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,
@@ -283,10 +282,10 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 		if (e == ERR_WAIT)
 			return e;
 		if (e == ERR_OK) {
-			lock_both(v->account, to);
+			accounts_lock(v->account, to);
 			e = move_locked(v, uids, to, dest, rights, &went, &from_uids, &to_uids,
 			    &uidvalidity, after_out, into_out);
-			unlock_both(v->account, to);
+			accounts_unlock(v->account, to);
 		}
 	} while (e == ERR_WAIT);
 	held_drop(v);

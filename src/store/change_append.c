@@ -39,22 +39,17 @@ find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint
 	return e;
 }
 
-static enum err
-append_all(
-    struct account *a, struct commit *c, uint32_t at, const struct append *messages, uint32_t count)
+enum err
+append_all(struct commit *c, uint32_t at, const struct append *messages, uint32_t count)
 {
+	struct account *a = c->account;
 	struct clock *clock = a->store->o.clock;
 	int64_t now_s = clock->wall_ms(clock) / 1000;
 	struct keywords *keywords = xcalloc(MAX(count, 1), sizeof(*keywords));
 	struct appender p;
-	uint64_t bytes = 0;
 	enum err e;
 
 	e = find_keywords(c, at, messages, count, keywords);
-	for (uint32_t i = 0; i < count; i++)
-		bytes += messages[i].prefix.n + arrival_size(messages[i].arrival);
-	if (e == ERR_OK)
-		e = commit_check_room(c, bytes, count);
 	if (e == ERR_OK) {
 		appender_begin(&p, c, at);
 		for (uint32_t i = 0; i < count; i++) {
@@ -78,6 +73,7 @@ messages_append(struct account *a, struct mailbox_id dest, const struct append *
 {
 	const struct mailbox_info *info = NULL;
 	struct commit *c = NULL;
+	uint64_t bytes = 0;
 	int64_t at;
 	enum err e;
 
@@ -98,10 +94,14 @@ messages_append(struct account *a, struct mailbox_id dest, const struct append *
 		e = ERR_NOSELECT;
 	if (e == ERR_OK)
 		e = commit_begin(a, &c);
+	for (uint32_t i = 0; i < count; i++)
+		bytes += messages[i].prefix.n + arrival_size(messages[i].arrival);
+	if (e == ERR_OK)
+		e = commit_check_room(c, bytes, count);
 	if (e == ERR_OK) {
 		uid_first_out->v = info->uidnext;
 		*uidvalidity_out = info->uidvalidity;
-		e = append_all(a, c, (uint32_t)at, messages, count);
+		e = append_all(c, (uint32_t)at, messages, count);
 	}
 	if (e == ERR_OK)
 		*after_out = commit_publish_one(c);

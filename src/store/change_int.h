@@ -41,6 +41,13 @@ void appender_begin(struct appender *p, struct commit *c, uint32_t at);
 uint32_t appender_add(struct appender *p, const struct page_entry *e);
 void appender_end(struct appender *p);
 
+/** Puts messages that messages_prepare() has prepared into a mailbox, by its place in the base. Quota is the caller's. ERR_LIMIT. */
+must_use enum err append_all(struct commit *c, uint32_t at, const struct append *messages, uint32_t count);
+
+/** The mutexes of two different accounts, in the order of their ids. */
+void accounts_lock(struct account *a, struct account *b);
+void accounts_unlock(struct account *a, struct account *b);
+
 /* ---- COPY and MOVE (change_copy.c, change_across.c) --------------------------------------------------------------- */
 
 /* The records of messages that go to another account, by UID. Kept by the view while they are being loaded. */

@@ -319,3 +319,15 @@ def test_after_a_restart():
         two.close()
     finally:
         server.close()
+
+
+def test_replace_counts_the_difference(c, tool, name):
+    """RFC 8508 3.4: only the net consumption is considered."""
+    tool('user', 'quota', name, '--storage', '4K', '--messages', '1')
+    c.ok('APPEND INBOX ', Lit(message(3000)))
+    c.select()
+    c.no('APPEND INBOX ', Lit(message(3000), plus=True), code='OVERQUOTA')
+    c.ok('REPLACE 1 INBOX ', Lit(message(3900)))
+    c.no('REPLACE 1 INBOX ', Lit(message(9000), plus=True), code='OVERQUOTA')
+    c.ok('REPLACE 1 INBOX ', Lit(message(100)))
+    assert c.ok('SEARCH ALL').search() == [1]

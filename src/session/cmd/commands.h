@@ -6,7 +6,7 @@
 
 extern const struct imap_command cmd_authenticate, cmd_capability, cmd_compress, cmd_id, cmd_login, cmd_logout, cmd_noop,
     cmd_starttls, cmd_unauthenticate;
-extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename,
+extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_replace,
     cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;
 extern const struct imap_command cmd_getquota, cmd_getquotaroot, cmd_setquota;
 extern const struct imap_command cmd_deleteacl, cmd_getacl, cmd_listrights, cmd_myrights, cmd_setacl;
