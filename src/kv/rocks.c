@@ -243,8 +243,8 @@ log_check(struct rocks *r, const struct wal_report *wal, void *env, struct buf *
 }
 
 /* A 64-bit row of CF_META named by one byte; 0 when there is none. */
-static enum err
-meta_get(struct rocks *r, char name, uint64_t *value_out)
+enum err
+rocks_meta_get(struct rocks *r, char name, uint64_t *value_out)
 {
 	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
 	char *message = NULL;
@@ -264,8 +264,8 @@ meta_get(struct rocks *r, char name, uint64_t *value_out)
 	return e;
 }
 
-static void
-meta_put(struct rocks *r, char name, uint64_t value)
+void
+rocks_meta_put(struct rocks *r, char name, uint64_t value)
 {
 	char bytes[8];
 
@@ -281,26 +281,25 @@ static enum err
 meta_check(struct rocks *r, struct buf *detail)
 {
 	uint64_t format, epoch;
-	enum err e = meta_get(r, META_FORMAT, &format);
+	enum err e = rocks_meta_get(r, META_FORMAT, &format);
 
 	if (e == ERR_CORRUPT)
-		format = ROCKS_FORMAT;	/* every open writes it: an older one would not be what is damaged */
+		format = 0;	/* the upgrade begins anew, which it may; a newer one is found by the file */
 	else if (e != ERR_OK)
 		return e;
-	e = meta_get(r, META_EPOCH, &epoch);
+	e = rocks_meta_get(r, META_EPOCH, &epoch);
 	if (e == ERR_CORRUPT)	/* nobody opens a store once a second */
 		epoch = (uint64_t)(clock_system()->wall_ms(clock_system()) / 1000) & UINT32_MAX;
 	else if (e != ERR_OK)
 		return e;
-	if (format > ROCKS_FORMAT) {
+	if (format > r->formats.newest) {
 		detail_add(detail, "The data was written by a newer version of this program.");
-		return ERR_CORRUPT;
+		return ERR_NEWER;
 	}
 	atomic_init(&r->stage_ids, (epoch + 1) << 32);
 	if (r->options.read_only)
 		return ERR_OK;
-	meta_put(r, META_FORMAT, ROCKS_FORMAT);
-	meta_put(r, META_EPOCH, epoch + 1);
+	rocks_meta_put(r, META_EPOCH, epoch + 1);
 	return rocks_batch_write(r, false);
 }
 
@@ -323,6 +322,8 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 	struct wal_report wal = { 0 };
 	enum err e = dir_lock(r, detail);
 
+	if (e == ERR_OK)
+		e = rocks_format_look(r, detail);
 	if (e == ERR_OK && !is_new(r)) {
 		e = logs_sync(r, env, detail);
 		if (e == ERR_OK)
@@ -339,6 +340,8 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 		return log_lost(detail);
 	r->batch = rocksdb_writebatch_create();
 	e = meta_check(r, detail);
+	if (e == ERR_OK && !r->options.read_only)
+		e = rocks_upgrade(r);
 	if (e == ERR_OK && !r->options.read_only)
 		e = rocks_stages_sweep(r);
 	if (e == ERR_OK && !r->options.read_only)
@@ -521,12 +524,13 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 }
 
 enum err
-rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail)
+rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats formats, struct kv **kv_out, struct buf *detail)
 {
 	struct rocks *r = xcalloc(1, sizeof(*r));
 	enum err e;
 
 	rocks_init(r, o);
+	r->formats = formats;
 	e = rocks_start(r, env, detail);
 	if (e != ERR_OK) {
 		rocks_end(r, false);
@@ -534,6 +538,12 @@ rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct
 	}
 	*kv_out = &r->kv;
 	return ERR_OK;
+}
+
+enum err
+rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail)
+{
+	return rocks_open_formats(o, env, rocks_formats, kv_out, detail);
 }
 
 enum err

@@ -221,6 +221,7 @@ take_meta(void *ctx, struct str key, struct str value)
 		rocksdb_free(found);
 		return;
 	case META_FORMAT:
+	case META_UPGRADE:
 	case META_EPOCH:
 		if (key.n == 1 && value.n == 8)
 			return;

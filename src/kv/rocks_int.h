@@ -9,11 +9,12 @@
  *     rocks_bounds.c   where tables end, for iterators
  *     rocks_check.c    reads everything and proves what can be proved
  *     rocks_tidy.c     gives the space of deleted messages back
+ *     rocks_upgrade.c  the format of the whole store, and data of older ones
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
  *
  * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their kind. CF_META has, by
  * first byte: 'v' account → version; 's' stage id → nothing, a stage whose chunks are written and which nothing links yet;
- * 'z' time (8) blob id → nothing, a blob without links since then; 'f' → version of this format; 'e' → the epoch of stage
+ * 'z' time (8) blob id → nothing, a blob without links since then; 'f' → version of this format; 'u' → from which an upgrade goes on; 'e' → the epoch of stage
  * ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk number (4) → chunk (chunk.c) of blobs that
  * travelled with their transaction, CF_LONG the same for those that were streamed in: its buffers are small, so that a long
  * message passes through without filling memory.
@@ -26,7 +27,7 @@
 
 #include <rocksdb/c.h>
 
-#define ROCKS_FORMAT 1u
+#define ROCKS_FORMAT 2u
 
 enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 
@@ -34,6 +35,7 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 #define META_STAGE 's'
 #define META_UNLINKED 'z'
 #define META_FORMAT 'f'
+#define META_UPGRADE 'u'
 #define META_EPOCH 'e'
 
 #define CHUNKS_QUEUED 2u		/* waiting for the committer; what streams in waits when there are more */
@@ -67,8 +69,23 @@ struct rocks_job {
 	void (*run)(struct rocks_job *j);
 };
 
+struct rocks;
+
+/* What leads from a format to the next. */
+struct rocks_upgrade {
+	const char *what;
+	enum err (*run)(struct rocks *r);	/* may be begun any number of times; NULL: nothing to do */
+};
+
+/* The formats that a program knows: steps[i] leads from i + 1 to i + 2. */
+struct rocks_formats {
+	const struct rocks_upgrade *steps;
+	uint64_t newest;
+};
+
 struct rocks {
 	struct kv kv;
+	struct rocks_formats formats;
 	struct kv_options options;
 	char *dir;
 	int lock_fd;
@@ -157,8 +174,23 @@ enum err rocks_err(char *message);
 enum err rocks_read_err(char *message);
 /* As kv_rocks_open(), on another rocksdb::Env (for tests). */
 must_use enum err rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail);
+/* The same by a program that knows other formats. */
+must_use enum err rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats formats, struct kv **kv_out,
+    struct buf *detail);
 /* Closes as a crash would: what is in memory stays unwritten. For tests. */
 void rocks_abandon(struct kv *kv);
+
+/* A 64-bit row of CF_META named by one byte; 0 when there is none. */
+must_use enum err rocks_meta_get(struct rocks *r, char name, uint64_t *value_out);
+/* Into the batch. */
+void rocks_meta_put(struct rocks *r, char name, uint64_t value);
+
+/* ---- rocks_upgrade.c */
+extern const struct rocks_formats rocks_formats;
+/* Before the engine is opened: ERR_NEWER when a newer program has had it. */
+must_use enum err rocks_format_look(const struct rocks *r, struct buf *detail);
+/* Brings the store to the newest format. */
+must_use enum err rocks_upgrade(struct rocks *r);
 
 /* ---- rocks_options.c */
 const char *rocks_cf_name(enum rocks_cf cf);
