@@ -90,8 +90,10 @@ rocks_upgrade(struct rocks *r)
 		e = lock_format_write(r, to);
 	if (e != ERR_OK)
 		return e;
-	if (format == 0)	/* it was made just now */
-		return number_write(r, META_FORMAT, to);
+	if (format == 0) {	/* it was made just now; the row is on the disk before anything else is */
+		rocks_meta_put(r, META_FORMAT, to);
+		return rocks_batch_write(r, false);
+	}
 	if (from == 0)
 		from = format;
 	if (format < to) {

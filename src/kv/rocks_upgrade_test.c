@@ -1,4 +1,8 @@
-/* rocks_upgrade_test.c - newer data is left alone, older data is upgraded, and the power may go at any operation of that. */
+/*
+ * rocks_upgrade_test.c - newer data is left alone, older data is upgraded, and the power may go at any operation of that.
+ *
+ *     rocks_upgrade_test [N]      the power goes at each N-th operation; 5
+ */
 #include "base/bytes.h"
 #include "base/test.h"
 #include "kv/rocks_fault.h"
@@ -9,9 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ROWS = 200, ROWS_A_BATCH = 16 };
+enum { ROWS = 100, ROWS_A_BATCH = 25 };
 
 static char dir[64];
+static unsigned each = 5;
 
 static void
 merge(unused_arg struct str base, unused_arg const struct str *operands, unused_arg size_t count, unused_arg struct buf *out)
@@ -189,14 +194,14 @@ test_newer_is_refused(void)
 	dir_remove();
 }
 
-/* The n-th operation of the upgrade fails, and all after it, then the power goes; n = 1, 2, ... until none fails. */
+/* The n-th operation of the upgrade fails, and all after it, then the power goes; until n is so high that none fails. */
 static void
 test_interrupted(void)
 {
 	bool is_over = false;
-	unsigned n;
+	unsigned n, cuts = 0;
 
-	for (n = 1; !is_over; n++) {
+	for (n = 1; !is_over; n += each) {
 		struct rocks_fault *f = rocks_fault_new();
 		struct kv_options o;
 		struct kv *kv = NULL;
@@ -209,6 +214,7 @@ test_interrupted(void)
 		rocks_fault_fail_at(f, n, true);
 		e = rocks_open_formats(&o, rocks_fault_env(f), third, &kv, NULL);
 		is_over = !rocks_fault_has_failed(f);
+		cuts += !is_over;
 		CHECK(e == ERR_OK || !is_over);
 		if (e == ERR_OK)
 			rocks_abandon(kv);
@@ -228,7 +234,17 @@ test_interrupted(void)
 		rocks_fault_free(f);
 		dir_remove();
 	}
-	printf("# the upgrade was cut at each of its %u operations\n", n - 2);
+	printf("# the upgrade was cut at %u of its operations\n", cuts);
 }
 
-TEST_MAIN(TEST(test_upgrades), TEST(test_reads_older), TEST(test_newer_is_refused), TEST(test_interrupted))
+int
+main(int argc, char **argv)
+{
+	static const struct test_case cases[] = { TEST(test_upgrades), TEST(test_reads_older), TEST(test_newer_is_refused),
+		TEST(test_interrupted) };
+	uint32_t n;
+
+	if (argc > 1 && str_to_u32(str_c(argv[1]), &n) && n > 0)
+		each = n;
+	return test_run(cases, ARRAY_LEN(cases));
+}
