@@ -9,11 +9,13 @@
  */
 #include "kv/rocks_int.h"
 
-#include "base/bytes.h"
+#include "kv/crc32c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
+
+enum { LOCK_LINE_BYTES = 40 };
 
 /* What a store of format i + 1 needs to be one of format i + 2. NULL: nothing, but an older program must not open it any more. */
 static const struct rocks_upgrade steps[] = {
@@ -24,24 +26,34 @@ const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };
 
 _Static_assert(ARRAY_LEN(steps) == ROCKS_FORMAT - 1, "every format but the first is reached by a step");
 
+/* The line in the file: the number, and its CRC-32C, so that a damaged byte does not keep anybody out. */
+static size_t
+lock_line(char line[LOCK_LINE_BYTES], uint64_t format)
+{
+	size_t n = (size_t)snprintf(line, LOCK_LINE_BYTES, "%" PRIu64, format);
+
+	return n + (size_t)snprintf(line + n, LOCK_LINE_BYTES - n, " %08" PRIx32 "\n", crc32c(0, line, n));
+}
+
 /* 0: the file does not say. */
 static uint64_t
 lock_format(const struct rocks *r)
 {
-	char text[32];
+	char text[LOCK_LINE_BYTES], right[LOCK_LINE_BYTES];
 	ssize_t n = pread(r->lock_fd, text, sizeof(text), 0);
+	char *space = n > 0 ? memchr(text, ' ', (size_t)n) : NULL;
 	uint64_t format;
 
-	if (n <= 1 || text[n - 1] != '\n' || !str_to_u64(str_make(text, (size_t)n - 1), &format))
+	if (space == NULL || !str_to_u64(str_make(text, (size_t)(space - text)), &format))
 		return 0;
-	return format;
+	return lock_line(right, format) == (size_t)n && memcmp(right, text, (size_t)n) == 0 ? format : 0;
 }
 
 static enum err
 lock_format_write(const struct rocks *r, uint64_t format)
 {
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%" PRIu64 "\n", format);
+	char text[LOCK_LINE_BYTES];
+	ssize_t n = (ssize_t)lock_line(text, format);
 
 	if (pwrite(r->lock_fd, text, (size_t)n, 0) != n || ftruncate(r->lock_fd, n) != 0 || fsync(r->lock_fd) != 0)
 		return ERR_IO;
@@ -82,15 +94,19 @@ rocks_upgrade(struct rocks *r)
 {
 	const struct rocks_upgrade *by = r->formats.steps;
 	uint64_t format, from, to = r->formats.newest;
-	enum err e = rocks_meta_get(r, META_FORMAT, &format);
+	enum err e = rocks_meta_get(r, META_FORMAT, &format), u = rocks_meta_get(r, META_UPGRADE, &from);
+	bool is_lost = e == ERR_CORRUPT || u == ERR_CORRUPT;
 
-	if (e == ERR_OK)
-		e = rocks_meta_get(r, META_UPGRADE, &from);
-	if (e == ERR_OK && lock_format(r) != to)
-		e = lock_format_write(r, to);
+	if (is_lost) {		/* the rows are damaged: all steps may be begun anew */
+		format = 0;
+		from = 1;
+	} else if (e != ERR_OK || u != ERR_OK) {
+		return e != ERR_OK ? e : u;
+	}
+	e = lock_format(r) != to ? lock_format_write(r, to) : ERR_OK;
 	if (e != ERR_OK)
 		return e;
-	if (format == 0) {	/* it was made just now; the row is on the disk before anything else is */
+	if (format == 0 && !is_lost) {	/* it was made just now; the row is on the disk before anything else is */
 		rocks_meta_put(r, META_FORMAT, to);
 		return rocks_batch_write(r, false);
 	}
