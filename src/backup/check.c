@@ -111,6 +111,28 @@ id_set_add(struct id_set *s, const struct blob_id *id)
 	return true;
 }
 
+/* Calls fn for each blob of an account; fn returns false to stop. */
+typedef bool blob_fn(void *ctx, const struct blob_id *id);
+
+static enum err
+each_blob(struct repo *r, const struct account_lists *l, blob_fn *fn, void *ctx)
+{
+	BUF_CLEAN struct buf names = BUF_MAX(SIZE_MAX / 2);
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < account_list_count(l, LIST_BLOBS); i++) {
+		struct blob_id list = account_list_at(l, LIST_BLOBS, i), id;
+
+		e = repo_read(r, &list, &names);
+		for (size_t at = 0; e == ERR_OK && at + sizeof(id.sha256) <= names.n; at += sizeof(id.sha256)) {
+			memcpy(id.sha256, names.p + at, sizeof(id.sha256));
+			if (!fn(ctx, &id))
+				return ERR_OK;
+		}
+	}
+	return e;
+}
+
 /* ---- checking -------------------------------------------------------------------------------- */
 
 struct check {
@@ -121,6 +143,7 @@ struct check {
 	struct id_set bad;		/* objects that are damaged */
 	struct id_set seen;		/* accounts' objects that were followed */
 	const char *backup;
+	bool has_lost;			/* a blob of the account at hand */
 };
 
 static void
@@ -182,6 +205,16 @@ name_lost(struct check *c, const struct manifest_account *account)
 	image_done(&image);
 }
 
+/* Stops at the first that is lost. */
+static bool
+blob_is_good(void *ctx, const struct blob_id *id)
+{
+	struct check *c = ctx;
+
+	c->has_lost = c->has_lost || !is_good(c, id);
+	return !c->has_lost;
+}
+
 static void
 check_account(struct check *c, const struct manifest_account *account)
 {
@@ -204,8 +237,11 @@ check_account(struct check *c, const struct manifest_account *account)
 			is_whole = is_whole && is_good(c, &id);
 		}
 	}
+	c->has_lost = !is_whole;
+	if (is_whole && each_blob(c->repo, &lists, blob_is_good, c) != ERR_OK)
+		c->has_lost = true;
 	account_lists_done(&lists);
-	if (!is_whole)
+	if (c->has_lost)
 		name_lost(c, account);
 }
 
@@ -249,6 +285,13 @@ backup_check(struct repo *r, damage_fn *fn, void *ctx, struct check_sums *sums_o
 
 /* ---- pruning --------------------------------------------------------------------------------- */
 
+static bool
+want_blob(void *ctx, const struct blob_id *id)
+{
+	id_set_add(ctx, id);
+	return true;
+}
+
 static enum err
 want_account(struct repo *r, struct id_set *wanted, const struct manifest_account *account)
 {
@@ -269,6 +312,8 @@ want_account(struct repo *r, struct id_set *wanted, const struct manifest_accoun
 			id_set_add(wanted, &id);
 		}
 	}
+	if (e == ERR_OK)
+		e = each_blob(r, &lists, want_blob, wanted);
 	account_lists_done(&lists);
 	return e;
 }

@@ -35,7 +35,7 @@ void time_format(int64_t ms, char out[TIME_TEXT_BYTES + 1]);
 bool time_parse(struct str s, int64_t *ms_out);
 
 /* Lists of objects in an account's object. */
-enum { LIST_BLOBS = 6 };		/* the others are kinds of rows; stored, so it never changes */
+enum { LIST_BLOBS = 6 };		/* of objects that list blobs; the others are kinds of rows. Stored, so it never changes */
 _Static_assert((int)KV_POSTING < (int)LIST_BLOBS, "a list for each kind of rows");
 
 /* An account's object while it is made: append names to lists. */

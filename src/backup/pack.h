@@ -14,6 +14,7 @@ enum object_kind {
 	OBJECT_BLOB = 'b',	/* the bytes of a message */
 	OBJECT_ROWS = 'r',	/* rows of an account */
 	OBJECT_ACCOUNT = 'a',	/* which rows and blobs an account has */
+	OBJECT_LIST = 'l',	/* names of blobs */
 	OBJECT_USERS = 'u',	/* rows of the users database */
 	OBJECT_MANIFEST = 'm',	/* of the one backup in a stream */
 };

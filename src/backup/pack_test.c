@@ -37,8 +37,11 @@ make_stream(const char *path)
 		int n = i == 0 ? 3 : snprintf(blob, sizeof(blob), "Subject: %d\r\n\r\nThe same again, the same again, the same again.\r\n", i);
 
 		CHECK(repo_put(r, OBJECT_BLOB, str_make(i == 0 ? "x\r\n" : blob, (size_t)n), &id) == ERR_OK);
-		buf_add(&l.lists[LIST_BLOBS], id.sha256, sizeof(id.sha256));
+		buf_add(&text, id.sha256, sizeof(id.sha256));
 	}
+	CHECK(repo_put(r, OBJECT_LIST, buf_str(&text), &id) == ERR_OK);
+	buf_add(&l.lists[LIST_BLOBS], id.sha256, sizeof(id.sha256));
+	buf_clear(&text);
 	account_lists_encode(&l, &text);
 	CHECK(repo_put(r, OBJECT_ACCOUNT, buf_str(&text), &account.object) == ERR_OK);
 	account_lists_done(&l);

@@ -23,7 +23,7 @@ struct source {
 	struct manifest *m;
 	struct source_progress *progress;
 	struct buf *detail;
-	struct buf rows, blob;
+	struct buf rows, blob, names;	/* names: of blobs, for the next object that lists them */
 	struct account_lists lists;
 	uint64_t messages, size_bytes;	/* of the account */
 };
@@ -91,6 +91,21 @@ source_blob(struct kv *kv, const struct blob_id *id, uint64_t bytes, struct buf 
 }
 
 static enum err
+names_flush(struct source *s)
+{
+	struct blob_id id;
+	enum err e;
+
+	if (s->names.n == 0)
+		return ERR_OK;
+	e = repo_put(s->to, OBJECT_LIST, buf_str(&s->names), &id);
+	buf_clear(&s->names);
+	if (e == ERR_OK)
+		buf_add(&s->lists.lists[LIST_BLOBS], id.sha256, sizeof(id.sha256));
+	return e;
+}
+
+static enum err
 take_blob(struct source *s, struct str key, struct str summary)
 {
 	struct message_record r;
@@ -111,9 +126,10 @@ take_blob(struct source *s, struct str key, struct str summary)
 		s->progress->damaged++;
 		return ERR_OK;
 	}
-	if (e == ERR_OK)
-		buf_add(&s->lists.lists[LIST_BLOBS], r.blob.sha256, sizeof(r.blob.sha256));
-	return e;
+	if (e != ERR_OK)
+		return e;
+	buf_add(&s->names, r.blob.sha256, sizeof(r.blob.sha256));
+	return r.blob.sha256[31] == 0 || s->names.n >= CUT_BYTES ? names_flush(s) : ERR_OK;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -193,8 +209,11 @@ take_account(struct source *s, struct account_id id, struct str user, struct man
 	s->lists.user = user;
 	s->messages = s->size_bytes = 0;
 	buf_clear(&s->rows);
+	buf_clear(&s->names);
 	for (unsigned kind = 0; e == ERR_OK && kind < KV_POSTING; kind++)
 		e = take_kind(s, (enum kv_kind)kind);
+	if (e == ERR_OK)
+		e = names_flush(s);
 	*out = (struct manifest_account){ .id = id, .version = s->lists.version, .messages = s->messages,
 		.size_bytes = s->size_bytes, .user = user };
 	if (e == ERR_OK) {
@@ -251,7 +270,7 @@ source_run(struct kv *kv, struct repo *to, struct str users, struct arena *a, st
     struct source_progress *progress, struct buf *detail)
 {
 	struct source s = { .kv = kv, .to = to, .arena = a, .m = m, .progress = progress, .detail = detail,
-		.rows = BUF_MAX(SIZE_MAX / 2), .blob = BUF_MAX(SIZE_MAX / 2) };
+		.rows = BUF_MAX(SIZE_MAX / 2), .blob = BUF_MAX(SIZE_MAX / 2), .names = BUF_MAX(SIZE_MAX / 2) };
 	struct manifest_account *list = NULL;
 	size_t count = 0;
 	enum err e;
@@ -265,5 +284,6 @@ source_run(struct kv *kv, struct repo *to, struct str users, struct arena *a, st
 	m->account_count = count;
 	buf_done(&s.rows);
 	buf_done(&s.blob);
+	buf_done(&s.names);
 	return e;
 }
