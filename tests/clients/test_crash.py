@@ -341,6 +341,7 @@ def test_starts_quickly_with_100000_messages(own):
     c.select()
     assert c.exists == total
     print('start %.2f s, SELECT %.3f s' % (seconds, time.monotonic() - opened))
-    assert seconds < (20 if sanitized(own.program) else 3)
+    # The goal is one second, and a quiet machine takes 0.2; this is to notice what has become of another order.
+    assert seconds < (60 if sanitized(own.program) else 20)
     assert c.ok('FETCH %d (UID BODY.PEEK[])' % total).fetch()['BODY[]'] == b'Subject: %d\r\n\r\n%d\r\n' % (total - 1, total - 1)
     c.close()
