@@ -169,6 +169,15 @@ def test_wrong(box, command):
     box.ok('NOOP')
 
 
+def test_uidonly(boxes):
+    """RFC 9586 3: it tells UIDs, so it works; sequence numbers in the program don't."""
+    boxes.select('folder1')
+    boxes.ok('ENABLE UIDONLY')
+    assert found(boxes.ok('ESEARCH SUBJECT red')) == {'folder1': [1, 3]}
+    assert found(boxes.ok('ESEARCH IN (inboxes) SUBJECT red')) == {'INBOX': [1]}
+    boxes.bad('ESEARCH 1:2', code='UIDREQUIRED')
+
+
 def test_charset(boxes):
     boxes.no('ESEARCH IN (personal) CHARSET X-NONE ALL', code='BADCHARSET')
     assert found(boxes.ok('ESEARCH IN (mailboxes folder1) CHARSET UTF-8 SUBJECT ', Lit('red'))) == {'folder1': [1, 3]}

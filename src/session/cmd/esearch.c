@@ -346,7 +346,6 @@ const struct imap_command cmd_esearch = {
 	.name = "ESEARCH",
 	.uid = true,
 	.states = IN_LOGGED_IN,
-	.flags = USES_SEQS,
 	.capability = CAP_MULTISEARCH,
 	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] [CHARSET charset SP] keys",
 	.spec = "RFC 7377, RFC 6203, RFC 9394",
