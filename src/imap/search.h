@@ -83,6 +83,7 @@ struct imap_search {
 	bool has_charset;		/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
 	bool is_charset_needed;		/* in SORT and THREAD */
 	bool is_lenient;		/* sequence numbers above EXISTS name nothing, instead of being an error (RFC 7377 2) */
+	unsigned collation;		/* enum mime_collation: by what texts compare; the session's, set after parsing */
 	bool has_modseq;		/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */
 	bool has_fuzzy;			/* a FUZZY key is in it */
 	bool has_saved;			/* "$" is in some set */

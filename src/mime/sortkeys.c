@@ -10,7 +10,6 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "mime/address.h"
-#include "mime/casemap.h"
 #include "mime/header.h"
 #include "mime/limits.h"
 #include "mime/msgid.h"
@@ -24,7 +23,7 @@ enum { VERSION = 1, HAS_DATE = 1, IS_REPLY = 2, FIXED_BYTES = 12 };
 enum { KEY_MAX = 1000 };
 
 static struct str
-key(struct arena *a, struct str utf8)
+key(struct arena *a, enum mime_collation by, struct str utf8)
 {
 	struct buf mapped = BUF_MAX(64 * KEY_MAX);
 	struct str s;
@@ -35,7 +34,8 @@ key(struct arena *a, struct str utf8)
 		while (utf8.n > 0 && ((unsigned char)utf8.p[utf8.n] & 0xC0) == 0x80)
 			utf8.n--;
 	}
-	mime_casemap(utf8, &mapped);
+	if (utf8.n > 0)
+		mime_collate(by, utf8, &mapped);
 	s = mapped.n > 0 ? arena_str(a, buf_str(&mapped)) : STR("");
 	buf_done(&mapped);
 	return s;
@@ -43,21 +43,21 @@ key(struct arena *a, struct str utf8)
 
 /* Decoded and mapped. */
 static struct str
-key_text(struct arena *a, struct str raw)
+key_text(struct arena *a, enum mime_collation by, struct str raw)
 {
 	struct buf text = BUF_MAX(4 * raw.n + 64);
 	struct str s;
 
 	mime_words_decode(raw, &text);
-	s = key(a, buf_str(&text));
+	s = key(a, by, buf_str(&text));
 	buf_done(&text);
 	return s;
 }
 
 /* The mailbox and the display name (RFC 5957 2.1) of the first address. */
 static void
-address_keys(struct arena *a, struct str header, struct str field, struct str *mailbox_out,
-    struct str *name_out)
+address_keys(struct arena *a, enum mime_collation by, struct str header, struct str field,
+    struct str *mailbox_out, struct str *name_out)
 {
 	struct arena scratch = ARENA_NONE;
 	struct mime_field f;
@@ -73,12 +73,12 @@ address_keys(struct arena *a, struct str header, struct str field, struct str *m
 		addr = addr->next;
 	if (addr != NULL) {
 		/* A group sorts by its name, as in ENVELOPE. */
-		*mailbox_out = key_text(a,
+		*mailbox_out = key_text(a, by,
 		    addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
 		if (name_out != NULL && addr->name.n > 0)
-			*name_out = key_text(a, addr->name);
+			*name_out = key_text(a, by, addr->name);
 		else if (name_out != NULL)
-			*name_out = key_text(a, arena_printf(&scratch, "%.*s@%.*s",
+			*name_out = key_text(a, by, arena_printf(&scratch, "%.*s@%.*s",
 			    STR_F(addr->mailbox), STR_F(addr->host)));
 	}
 	arena_done(&scratch);
@@ -111,6 +111,12 @@ references_parse(struct arena *a, struct str value, uint32_t max, struct mime_so
 void
 mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *keys)
 {
+	mime_sortkeys_parse_by(a, COLLATION_UNICODE_CASEMAP, header, keys);
+}
+
+void
+mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header, struct mime_sortkeys *keys)
+{
 	struct mime_field f;
 
 	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
@@ -120,12 +126,12 @@ mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *ke
 		struct buf base = BUF_MAX(4 * f.value.n + 64);
 
 		keys->is_reply = mime_subject_base(f.value, &base);
-		keys->subject = key(a, buf_str(&base));
+		keys->subject = key(a, by, buf_str(&base));
 		buf_done(&base);
 	}
-	address_keys(a, header, STR("From"), &keys->from, &keys->from_name);
-	address_keys(a, header, STR("To"), &keys->to, &keys->to_name);
-	address_keys(a, header, STR("Cc"), &keys->cc, NULL);
+	address_keys(a, by, header, STR("From"), &keys->from, &keys->from_name);
+	address_keys(a, by, header, STR("To"), &keys->to, &keys->to_name);
+	address_keys(a, by, header, STR("Cc"), &keys->cc, NULL);
 	if (mime_header_find(header, STR("Message-ID"), &f)) {
 		struct buf id = BUF_MAX(f.value.n + 1);
 

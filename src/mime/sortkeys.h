@@ -7,6 +7,7 @@
 #define MIME_SORTKEYS_H
 
 #include "base/buf.h"
+#include "mime/collation.h"
 #include "mime/date.h"
 
 struct arena;
@@ -27,6 +28,9 @@ struct mime_sortkeys {
 
 /** From a root header block; texts in the arena. */
 void mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *keys_out);
+/** The same in another collation, for who chose one. */
+void mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header,
+    struct mime_sortkeys *keys_out);
 void mime_sortkeys_encode(const struct mime_sortkeys *keys, struct buf *out);
 /** ERR_CORRUPT when damaged. Texts point into the bytes; the list of references into the arena. */
 must_use enum err mime_sortkeys_decode(struct arena *a, struct str bytes,

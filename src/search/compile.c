@@ -1,7 +1,7 @@
 /* compile.c - makes a search of a program: see search.h. */
 #include "search/search_int.h"
 
-#include "mime/casemap.h"
+#include "mime/collation.h"
 
 enum { FOLDED_MAX = 1024 * 1024, KEYS_LIGHT = 8 };
 
@@ -45,11 +45,11 @@ level_of(enum imap_search_kind kind)
 }
 
 static struct str
-fold(struct arena *a, struct str text)
+fold(struct arena *a, enum mime_collation by, struct str text)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(FOLDED_MAX);
 
-	mime_casemap(text, &b);
+	mime_collate_part(by, text, &b);
 	return arena_str(a, buf_str(&b));
 }
 
@@ -96,7 +96,7 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 	else if (key->kind == SEARCH_KEYWORD)
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
 	else if (n->level >= LEVEL_HEADER)
-		n->folded = fold(s->arena, key->text);
+		n->folded = fold(s->arena, s->program->collation, key->text);
 	if (key->is_fuzzy && n->folded.n > 0)
 		n->fuzzy = fuzzy_new(s->arena, n->folded);
 	s->header_count += n->level == LEVEL_HEADER;

@@ -3,15 +3,16 @@
 
 #include "base/bytes.h"
 #include "base/size.h"
+#include "mime/sortkeys.h"
 
 #include <stdlib.h>
 
-enum { STEP_MESSAGES = 256 };
+enum { STEP_MESSAGES = 256, PREFETCH = 128 };
 
 void
-gather_init(struct gather *g, struct account *a)
+gather_init(struct gather *g, struct account *a, enum mime_collation by)
 {
-	*g = (struct gather){ .account = a };
+	*g = (struct gather){ .account = a, .collation = by };
 }
 
 void
@@ -19,6 +20,7 @@ gather_done(struct gather *g)
 {
 	digest_reader_free(g->reader);
 	order_done(&g->by_number);
+	arena_done(&g->scratch);
 	free(g->numbers);
 	free(g->messages);
 	*g = (struct gather){ 0 };
@@ -61,6 +63,47 @@ begin_reading(struct gather *g)
 	g->reader = digest_reader_new(g->account, g->columns, g->numbers, g->count);
 }
 
+/* Which columns are texts. */
+static bool
+has_texts(unsigned columns)
+{
+	return (columns & ~(1u << DIGEST_DATE | 1u << DIGEST_IDS)) != 0;
+}
+
+/* From the header of the message. What can't be read has empty texts. */
+static enum err
+digest_by(struct gather *g, struct waiter *w, struct digest *out)
+{
+	const bool is_batch = g->at % PREFETCH == 0;
+	struct mime_sortkeys keys;
+	struct message *m;
+	enum err e;
+
+	if (is_batch)
+		message_prefetch(g->account, g->numbers + g->at, MIN(g->count - g->at, (size_t)PREFETCH), MESSAGE_WHOLE);
+	e = message_get(g->account, g->numbers[g->at], MESSAGE_WHOLE, w, &m);
+	if (e == ERR_WAIT)
+		return e;
+	*out = (struct digest){ 0 };
+	arena_reset(&g->scratch);
+	if (e != ERR_OK)
+		return ERR_OK;
+	mime_sortkeys_parse_by(&g->scratch, g->collation, m->header, &keys);
+	digest_make(&g->scratch, g->account, &keys, g->columns, out);
+	message_unref(m);
+	return ERR_OK;
+}
+
+static enum err
+next_digest(struct gather *g, struct waiter *w, struct digest *out)
+{
+	if (g->columns == 0)
+		return ERR_OK;
+	if (g->collation != COLLATION_UNICODE_CASEMAP && has_texts(g->columns))
+		return digest_by(g, w, out);
+	return digest_reader_next(g->reader, w, out);
+}
+
 enum err
 gather_run(struct gather *g, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx, gather_fn *fn, void *fn_ctx)
 {
@@ -76,7 +119,7 @@ gather_run(struct gather *g, struct waiter *w, sort_should_yield_fn *should_yiel
 		begin_reading(g);
 	while (g->at < g->count) {
 		struct digest d = { 0 };
-		enum err e = g->columns == 0 ? ERR_OK : digest_reader_next(g->reader, w, &d);
+		enum err e = next_digest(g, w, &d);
 
 		if (e != ERR_OK)
 			return e;

@@ -5,6 +5,7 @@
 #ifndef SEARCH_GATHER_H
 #define SEARCH_GATHER_H
 
+#include "mime/collation.h"
 #include "search/order.h"
 #include "search/sort.h"
 #include "store/digest.h"
@@ -14,6 +15,8 @@ struct gather {
 	struct sort_message *messages;	/* own memory, in mailbox order */
 	size_t count, cap;
 	unsigned columns;		/* of the digests; 0: none is needed */
+	enum mime_collation collation;	/* other than the stored keys': they are made of the header */
+	struct arena scratch;
 	bool is_unordered;		/* message numbers don't ascend */
 	struct order by_number;		/* only then */
 	bool has_order;
@@ -24,7 +27,7 @@ struct gather {
 
 typedef void gather_fn(void *ctx, size_t index, const struct digest *d);
 
-void gather_init(struct gather *g, struct account *a);
+void gather_init(struct gather *g, struct account *a, enum mime_collation by);
 void gather_done(struct gather *g);
 void gather_add(struct gather *g, const struct entry *e, struct seqnum seq);
 /** Calls fn for each message's digest, by index in messages[], in any order. ERR_WAIT: call again; ERR_IO. */

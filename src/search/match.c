@@ -1,7 +1,7 @@
-/* match.c - finds the texts of HEADER, BODY and TEXT keys: substrings in i;unicode-casemap form (RFC 9051 6.4.4, RFC 5051). */
+/* match.c - finds the texts of HEADER, BODY and TEXT keys: substrings in the form of the session's collation (RFC 9051 6.4.4, RFC 5051, 5255). */
 #include "search/search_int.h"
 
-#include "mime/casemap.h"
+#include "mime/collation.h"
 #include "mime/header.h"
 
 enum { WINDOW_MAX = 16 * 1024 * 1024 };
@@ -13,12 +13,12 @@ contains(struct str hay, struct str needle)
 }
 
 static void
-fold_value(struct buf *text, struct buf *folded, struct str value)
+fold_value(enum mime_collation by, struct buf *text, struct buf *folded, struct str value)
 {
 	buf_clear(text);
 	buf_clear(folded);
 	mime_value_text(value, text);
-	mime_casemap(buf_str(text), folded);
+	mime_collate_part(by, buf_str(text), folded);
 }
 
 /* A FUZZY key and a text that is there as a whole. */
@@ -46,7 +46,7 @@ match_header(struct search *s, struct node *n, struct str header)
 			continue;
 		if (n->folded.n == 0)
 			return true;
-		fold_value(&text, &s->window, f.value);
+		fold_value(s->program->collation, &text, &s->window, f.value);
 		if (contains(buf_str(&s->window), n->folded)) {
 			n->score = 100;
 			return true;
@@ -96,7 +96,7 @@ match_header_text(struct search *s, struct str header)
 			buf_lit(&text, ": ");
 		}
 		mime_value_text(f.name.n > 0 ? f.value : f.all, &text);
-		mime_casemap(buf_str(&text), &s->window);
+		mime_collate_part(s->program->collation, buf_str(&text), &s->window);
 		s->words.n = 0;
 		see_text(s, buf_str(&s->window), buf_str(&s->window), true, false, true);
 	}
@@ -131,6 +131,6 @@ match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source)
 	if (is_first && !is_source)
 		match_text_ends(s);
 	new = window->n;
-	mime_casemap(utf8, window);
+	mime_collate_part(s->program->collation, utf8, window);
 	return !see_text(s, buf_str(window), str_sub(buf_str(window), new, window->n), false, is_source, false);
 }

@@ -46,7 +46,7 @@ sort_new(struct account *a, const struct imap_sort *sort)
 	struct sort *s = xcalloc(1, sizeof(*s));
 
 	s->sort = sort;
-	gather_init(&s->gather, a);
+	gather_init(&s->gather, a, sort->search.collation);
 	for (size_t i = 0; i < sort->n; i++)
 		if (sources[sort->criteria[i].key].column >= 0)
 			s->gather.columns |= 1u << sources[sort->criteria[i].key].column;

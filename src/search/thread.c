@@ -18,13 +18,13 @@
 #include <stdlib.h>
 
 struct thread *
-thread_new(struct account *a, enum imap_thread_algorithm algorithm)
+thread_new(struct account *a, enum imap_thread_algorithm algorithm, enum mime_collation by)
 {
 	struct thread *t = xcalloc(1, sizeof(*t));
 
 	t->algorithm = algorithm;
 	t->writing = NO_NODE;
-	gather_init(&t->gather, a);
+	gather_init(&t->gather, a, by);
 	t->gather.columns = 1u << DIGEST_DATE;
 	if (algorithm != THREAD_ORDEREDSUBJECT)
 		t->gather.columns |= 1u << DIGEST_IDS;

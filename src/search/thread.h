@@ -9,11 +9,12 @@
 #ifndef SEARCH_THREAD_H
 #define SEARCH_THREAD_H
 
+#include "mime/collation.h"
 #include "search/sort.h"
 
 struct thread;
 
-struct thread *thread_new(struct account *a, enum imap_thread_algorithm algorithm);
+struct thread *thread_new(struct account *a, enum imap_thread_algorithm algorithm, enum mime_collation by);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void thread_free(struct thread *t);
 void thread_add(struct thread *t, const struct entry *e, struct seqnum seq);

@@ -9,6 +9,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_capability,
 	&cmd_check,
 	&cmd_close,
+	&cmd_comparator,
 	&cmd_compress,
 	&cmd_copy,
 	&cmd_create,

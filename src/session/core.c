@@ -520,6 +520,7 @@ session_logged_out(struct session *s)
 	account_leave(s);
 	s->is_operator = false;
 	s->enabled = 0;
+	s->collation = COLLATION_UNICODE_CASEMAP;
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
 	stream_set_secret(s->stream, true);	/* passwords may come again */

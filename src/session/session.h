@@ -10,6 +10,7 @@
 #define SESSION_SESSION_H
 
 #include "imap/reply.h"
+#include "mime/collation.h"
 #include "session/command.h"
 #include "store/acl.h"
 #include "store/change.h"
@@ -34,6 +35,7 @@ struct session {
 	struct server *server;
 	struct stream *stream;
 	unsigned enabled;
+	enum mime_collation collation;	/* by which texts are searched and sorted: COMPARATOR (RFC 5255) */
 	struct str user;		/* STR_NONE before login */
 	struct account *account;	/* NULL before login */
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */

@@ -276,6 +276,22 @@ column_add(const struct digest_cache *c, const struct mime_sortkeys *k, unsigned
 	}
 }
 
+void
+digest_make(struct arena *a, const struct account *account, const struct mime_sortkeys *keys, unsigned columns,
+    struct digest *out)
+{
+	*out = (struct digest){ 0 };
+	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
+		BUF_CLEAN struct buf b = BUF_MAX(UINT32_MAX);
+
+		if ((columns & 1u << column) == 0)
+			continue;
+		column_add(account->store->digests, keys, column, &b);
+		if (b.n > 0)
+			out->column[column] = arena_str(a, buf_str(&b));
+	}
+}
+
 /* A block being made. */
 struct packing {
 	uint64_t mask;

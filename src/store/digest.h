@@ -44,6 +44,11 @@ void digest_reader_free(struct digest_reader *r);
  */
 must_use enum err digest_reader_next(struct digest_reader *r, struct waiter *w, struct digest *out);
 
+struct mime_sortkeys;
+/** The digest of keys that are not the stored ones: another collation's. In the arena. */
+void digest_make(struct arena *a, const struct account *account, const struct mime_sortkeys *keys, unsigned columns,
+    struct digest *out);
+
 /* For the store: one cache. */
 struct digest_cache;
 struct digest_cache *digest_cache_new(struct kv *kv, size_t bytes, uint64_t seed);

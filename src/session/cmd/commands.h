@@ -4,7 +4,7 @@
 
 #include "session/command.h"
 
-extern const struct imap_command cmd_authenticate, cmd_capability, cmd_compress, cmd_id, cmd_login, cmd_logout, cmd_noop,
+extern const struct imap_command cmd_authenticate, cmd_capability, cmd_comparator, cmd_compress, cmd_id, cmd_login, cmd_logout, cmd_noop,
     cmd_starttls, cmd_unauthenticate;
 extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_replace,
     cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;

@@ -13,8 +13,9 @@ finding_forget_saved(struct session *s, const struct imap_search *args, enum err
 }
 
 enum err
-finding_parsed(struct session *s, struct command *c, struct imap_scan *in, const struct imap_search *args, enum err e)
+finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args, enum err e)
 {
+	args->collation = s->collation;
 	if (e == ERR_BADCHARSET)
 		c->code = STR("BADCHARSET (UTF-8 US-ASCII)");
 	if (e != ERR_OK) {

@@ -19,10 +19,10 @@ struct finding_options {
 };
 
 /**
- * What a parsed program may not be for this client, and what follows from an error of parsing (its code; what was saved is
+ * Gives a parsed program the session's collation. What a parsed program may not be for this client, and what follows from an error of parsing (its code; what was saved is
  * forgotten, RFC 5182 2.1). Gives the error back, or a new one.
  */
-enum err finding_parsed(struct session *s, struct command *c, struct imap_scan *in, const struct imap_search *args, enum err e);
+enum err finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args, enum err e);
 /** Compiles the program for the view, as it is, in `a`. ERR_SYNTAX, with its words. */
 must_use enum err finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v,
     struct finding_options o, struct arena *a, struct finding *f);

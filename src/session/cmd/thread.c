@@ -35,7 +35,7 @@ begin(struct session *s, struct command *c, struct thread_ctx *x)
 
 	if (e != ERR_OK)
 		return e;
-	x->thread = thread_new(view_account(s->view), x->args.algorithm);
+	x->thread = thread_new(view_account(s->view), x->args.algorithm, x->args.search.collation);
 	x->step = STEP_SEARCH;
 	return ERR_OK;
 }
