@@ -185,6 +185,7 @@ def test_whole(server, tool, tmp_path):
     tool('restore', dest, '--dry-run')
     r = tool.json('restore', dest)[0]
     assert r['lost'] == 0 and r['accounts'] == 2 and r['users'] == 12
+    tool('verify')
     server.start()
 
     assert everything(server) == before
@@ -253,6 +254,7 @@ def test_undelete_expunged(server, tool):
     server.crash()
     server.start()
     assert len(undelete(tool, user)) == 6
+    tool('verify')
     c = server.login(user)
     assert {n: a['BODY[]'] for n, a in texts(c).items()} == {n: text(n) for n in range(6)}
     c.close()
