@@ -272,7 +272,10 @@ account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out, s
 	account_ranges(ranges);
 	for (size_t i = 0; i < count; i++) {
 		if (is_hidden(rows, &keys[i]))
-			ranges[n++] = (struct kv_range){ .kind = KV_ROW, .from = row_key_str(&keys[i]), .is_exact = true };
+			ranges[n++] = (struct kv_range){ .kind = KV_ROW,
+				.from = row_key_str(&keys[i]),
+				.is_exact = true,
+				.may_have_gaps = true };
 	}
 	*ranges_out = ranges;
 	*keys_out = keys;
@@ -302,6 +305,23 @@ rows_join(struct arena *a, const struct kv_rows *rows, struct kv_row_list *out)
 	qsort(out->rows, out->count, sizeof(*out->rows), row_cmp);
 }
 
+/* Rows that were asked for alone and can't be read, but for those of mailboxes that were never made. */
+static bool
+is_row_lost(const struct kv_rows *rows, uint64_t next_mailbox)
+{
+	for (size_t i = ACCOUNT_RANGES; i < rows->range_count; i++) {
+		struct mailbox_id id;
+		struct str key;
+
+		if (rows->ranges[i].gap_count == 0)
+			continue;
+		key = rows->ranges[i].gaps[0].from;
+		if (!row_key_parse_mailbox(key, &id) || id.v < next_mailbox)
+			return true;
+	}
+	return false;
+}
+
 enum err
 account_rows_decode(struct account *a, const struct kv_rows *rows)
 {
@@ -316,6 +336,8 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 		rows_join(&names, rows, &joined);
 	boxes = xcalloc(joined.count + 1, sizeof(*boxes));
 	e = collect(&names, &joined, boxes, &count, &row);
+	if (e == ERR_OK && is_row_lost(rows, row.next_mailbox))
+		e = ERR_CORRUPT;
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
 		if (!boxes[i].has_status)
 			e = ERR_CORRUPT;
