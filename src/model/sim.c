@@ -355,7 +355,7 @@ sim_wait(struct sim *s)
 static bool
 is_busy(const struct sim *s)
 {
-	return !s->is_manual && (atomic_load(&s->store->commits) != 0 || (s->awaits != NULL && s->awaits(s->awaits_ctx)));
+	return !s->is_manual && ((s->awaits != NULL && s->awaits(s->awaits_ctx)) || atomic_load(&s->store->commits) != 0);
 }
 
 void
