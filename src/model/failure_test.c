@@ -81,6 +81,7 @@ static void
 check_refused(struct storm *s)
 {
 	struct run *r = &s->r;
+	struct answer kept;
 
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		struct player *p = &r->players[i];
@@ -91,8 +92,8 @@ check_refused(struct storm *s)
 		    p->pic.tag != p->pic.tag_done)
 			continue;
 		p->first_tag = p->pic.tag + 1;
-		answer_clear(&p->answers[0]);
-		s->count[i] = 0;
+		kept = p->answers[0];
+		memset(&p->answers[0], 0, sizeof(kept));
 		buf_lit(&plan.text, "APPEND INBOX {12+}\r\nSubject: x\r\n");
 		run_log(r, 'C', p, buf_str(&plan.text));
 		picture_send(&p->pic, true, buf_str(&plan.text));
@@ -100,6 +101,8 @@ check_refused(struct storm *s)
 		run_take(r, p, &plan, 1);
 		if (strcmp(p->answers[0].condition, "OK") == 0)
 			run_fail(r, "APPEND is OK after the engine has failed");
+		answer_clear(&p->answers[0]);
+		p->answers[0] = kept;
 		plan_done(&plan);
 	}
 }
