@@ -100,6 +100,8 @@ tell_closed(enum err e, struct str detail)
 		return VERIFY_IMPOSSIBLE;
 	}
 	ctl_fail("the store can't be opened: %.*s", STR_F(detail));
+	if (memmem(detail.p, detail.n, "newer version", 13) != NULL)
+		return VERIFY_IMPOSSIBLE;
 	if (e == ERR_CORRUPT)
 		ctl_fail("the list of the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
 	return e == ERR_CORRUPT ? VERIFY_LOST : VERIFY_IMPOSSIBLE;
