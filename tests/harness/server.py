@@ -22,7 +22,9 @@ from . import tls
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OFFSETS = (24, 110, 143, 190, 465, 587, 993, 995)
-BAD_LOG = re.compile(r'event=sandbox-denied|AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:|level="?(error|fatal)\b')
+# The server's own words stand in front; what clients made it log comes behind them.
+BAD_LOG = re.compile(r'^(time=\S+ )?level=(error|fatal)\b|^time=\S+ level=\S+ process=\S+ event=sandbox-denied|AddressSanitizer|LeakSanitizer|'
+                     r'ThreadSanitizer|MemorySanitizer|runtime error:')
 
 
 def free_base():
