@@ -330,6 +330,17 @@ esearch_run(struct session *s, struct command *c)
 	return e == ERR_END ? ERR_OK : e;
 }
 
+static bool
+esearch_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+{
+	const struct esearch_ctx *x = c->ctx;
+
+	/* Of the mailbox at hand: how many messages the others hold is not known before they are open. */
+	if (x->step == STEP_SEARCH && view_of(s, x) != NULL)
+		finding_progress(&x->finding, view_of(s, x), done_out, goal_out);
+	return x->step <= STEP_SEARCH;
+}
+
 static void
 esearch_done(struct session *s, struct command *c)
 {
@@ -353,5 +364,6 @@ const struct imap_command cmd_esearch = {
 	.ctx_size = sizeof(struct esearch_ctx),
 	.parse = esearch_parse,
 	.run = esearch_run,
+	.progress = esearch_progress,
 	.done = esearch_done,
 };
