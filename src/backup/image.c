@@ -284,6 +284,7 @@ rewind_rows(struct image *i)
 				row.keyword_count = b->row.keyword_count;
 				row.keywords = b->row.keywords;
 			}
+			row.annotations = b->row.annotations;
 			b->row = row;
 		}
 	}

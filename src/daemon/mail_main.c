@@ -182,6 +182,7 @@ servers_start(struct mail *m)
 		.cleartext = cleartext[c->cleartext_login],
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
 		.refuses_anyone = !c->acl_anyone,
+		.admin_uri = c->admin_uri, .server_comment = c->server_comment,
 		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared,
 	};
 	struct lmtp_options lo = {

@@ -22,6 +22,7 @@ static const struct option return_options[] = {
 	{ STR_INIT("SPECIAL-USE"), LIST_RETURN_SPECIAL_USE },
 	{ STR_INIT("STATUS"), LIST_RETURN_STATUS },
 	{ STR_INIT("MYRIGHTS"), LIST_RETURN_MYRIGHTS },
+	{ STR_INIT("METADATA"), LIST_RETURN_METADATA },
 };
 
 /* One option of the table, its bit added. */
@@ -126,6 +127,8 @@ take_return(struct imap_scan *s, struct imap_list *out)
 			return false;
 		out->returns |= bit;
 		if (bit == LIST_RETURN_STATUS && (!imap_scan_sp(s) || !imap_status_items(s, &out->status_items)))
+			return false;
+		if (bit == LIST_RETURN_METADATA && (!imap_scan_sp(s) || !imap_metadata_entries(s, &out->metadata)))
 			return false;
 	}
 	return imap_scan_err(s) == ERR_OK;

@@ -1,5 +1,5 @@
 /*
- * list.h - arguments of LIST, LSUB and XLIST (RFC 9051 6.3.9; RFC 5258, 5819, 6154).
+ * list.h - arguments of LIST, LSUB and XLIST (RFC 9051 6.3.9; RFC 5258, 5819, 6154, 9590).
  *
  * Reference and patterns are decoded to UTF-8; a pattern already has the reference before it (RFC 9051 6.3.9: they are
  * joined), unless it stands alone as the question for the separator.
@@ -7,6 +7,7 @@
 #ifndef IMAP_LIST_H
 #define IMAP_LIST_H
 
+#include "imap/metadata.h"
 #include "imap/status.h"
 
 enum { LIST_PATTERNS_MAX = 128, LIST_PATTERN_BYTES_MAX = 1024 };
@@ -24,6 +25,7 @@ enum imap_list_return {
 	LIST_RETURN_SPECIAL_USE = 1 << 2,
 	LIST_RETURN_STATUS = 1 << 3,
 	LIST_RETURN_MYRIGHTS = 1 << 4,		/* RFC 8440 */
+	LIST_RETURN_METADATA = 1 << 5,		/* RFC 9590 */
 };
 
 struct imap_list {
@@ -31,6 +33,7 @@ struct imap_list {
 	unsigned select;		/* enum imap_list_select bits */
 	unsigned returns;		/* enum imap_list_return bits */
 	unsigned status_items;		/* enum imap_status_att bits of RETURN (STATUS (...)) */
+	struct imap_metadata metadata;	/* entries of RETURN (METADATA (...)) */
 	struct str reference;
 	struct str *patterns;
 	size_t n_patterns;

@@ -269,7 +269,7 @@ take_literal(struct imap_scan *s, struct str *out)
 	if (!imap_scan_try_chr(s, '\n') || lit.size > s->in.n - s->at)
 		return imap_scan_fail(s, ERR_SYNTAX, "the bytes of the literal");
 	text = str_make(s->in.p + s->at, (size_t)lit.size);
-	if (str_chr(text, '\0') != SIZE_MAX)
+	if (!lit.is_binary && str_chr(text, '\0') != SIZE_MAX)
 		return imap_scan_fail(s, ERR_SYNTAX, "a literal without NUL");
 	s->at += text.n;
 	*out = text;
@@ -298,6 +298,14 @@ bool
 imap_scan_astring(struct imap_scan *s, struct str *out)
 {
 	return is_string_here(s) ? imap_scan_string(s, out) : take_run(s, CHAR_ASTRING, "a word or a string", out);
+}
+
+bool
+imap_scan_literal8(struct imap_scan *s, struct str *out)
+{
+	if (s->err != ERR_OK)
+		return false;
+	return imap_scan_at(s, '~') ? take_literal(s, out) : imap_scan_fail(s, ERR_SYNTAX, "a literal8");
 }
 
 bool

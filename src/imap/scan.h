@@ -49,6 +49,7 @@ must_use bool imap_scan_atom(struct imap_scan *s, struct str *out);
 must_use bool imap_scan_astring(struct imap_scan *s, struct str *out);
 must_use bool imap_scan_string(struct imap_scan *s, struct str *out);	/* quoted or literal */
 must_use bool imap_scan_nstring(struct imap_scan *s, struct str *out);	/* NIL: out->p == NULL */
+must_use bool imap_scan_literal8(struct imap_scan *s, struct str *out);	/* "~{n}" and bytes, NUL among them */
 must_use bool imap_scan_number(struct imap_scan *s, uint32_t *out);
 must_use bool imap_scan_nz_number(struct imap_scan *s, uint32_t *out);
 must_use bool imap_scan_number64(struct imap_scan *s, uint64_t *out);	/* up to 2^63 - 1 */

@@ -20,6 +20,7 @@ enum { LOCK_LINE_BYTES = 40 };
 /* What a store of format i + 1 needs to be one of format i + 2. NULL: nothing, but an older program must not open it any more. */
 static const struct rocks_upgrade steps[] = {
 	{ "access control lists in mailbox rows, which older programs would lose", NULL },
+	{ "annotations in mailbox rows, which older programs can't read", NULL },
 };
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };

@@ -54,6 +54,7 @@ struct imap_command {
 	unsigned rights;		/* in the selected mailbox (store/acl.h) that it can't do without */
 	enum capability capability;	/* what announces it; CAP_IMAP4REV1 for the base */
 	const char *args, *spec, *summary;
+	const char *literal_code;	/* response code to a literal that is too long, when not that of ERR_LIMIT */
 	size_t ctx_size;
 	/** Reads the arguments (from after the name and a space, if any) up to the end. Syntax errors are the scanner's. */
 	enum err (*parse)(struct session *s, struct command *c, struct imap_scan *in);

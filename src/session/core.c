@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "session/foreign.h"
 #include "session/input.h"
+#include "session/metadata.h"
 #include "session/server.h"
 
 #include <stdlib.h>
@@ -155,6 +156,8 @@ run_command(struct session_core *k)
 			k->result = e;
 		tell_held_back(&k->s);
 	}
+	if ((k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing)
+		metadata_tell(&k->s);
 	command_reply(k);
 	return true;
 }
@@ -505,6 +508,7 @@ account_leave(struct session *s)
 		snapshot_unref(s->own);
 	s->own = NULL;
 	foreign_free(s);
+	metadata_free(s);
 	if (s->account != NULL)
 		account_unref(s->account);
 	s->account = NULL;

@@ -271,6 +271,7 @@ literal_framed(struct session_core *k, struct str input, const struct imap_frame
 			return true;
 		}
 		k->cmd.text = STR("The literal is too long.");
+		k->cmd.code = str_c(k->cmd.entry->literal_code);
 		refuse_literal(k, frame, ERR_LIMIT);
 		return true;
 	}

@@ -28,6 +28,8 @@ enum enabled {
 	ENABLED_UTF8 = 1 << 2,
 	ENABLED_IMAP4REV2 = 1 << 3,
 	ENABLED_UIDONLY = 1 << 4,
+	ENABLED_METADATA = 1 << 5,
+	ENABLED_METADATA_SERVER = 1 << 6,
 };
 
 struct session {
@@ -39,6 +41,7 @@ struct session {
 	struct str user;		/* STR_NONE before login */
 	struct account *account;	/* NULL before login */
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */
+	struct metadata *metadata;	/* what it knows of annotations: metadata.c; NULL: it is not to be told */
 	struct foreign *foreign;	/* what it has of others' accounts: foreign.c; NULL: nothing */
 	struct view *view;		/* the selected mailbox, or NULL */
 	unsigned rights;		/* in the selected mailbox (store/acl.h) */

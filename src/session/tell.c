@@ -7,6 +7,7 @@
  */
 #include "session/core.h"
 #include "session/flag_lists.h"
+#include "session/metadata.h"
 #include "session/target.h"
 
 void
@@ -227,6 +228,7 @@ session_select(struct session *s, struct view *v, unsigned rights)
 	s->rights = rights;
 	rangeset_done(&s->saved);
 	rangeset_done(&s->silenced);
+	metadata_selected(s);
 }
 
 void

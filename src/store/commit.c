@@ -174,7 +174,7 @@ void
 commit_put_desc(struct commit *c, const struct mailbox_desc *d)
 {
 	struct row_key key = row_key_mailbox(d->id);
-	BUF_CLEAN struct buf row = BUF_MAX(65536);
+	BUF_CLEAN struct buf row = BUF_MAX(MAILBOX_ROW_MAX_BYTES);
 
 	mailbox_row_encode(&d->row, &row);
 	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
@@ -270,6 +270,8 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 	    s->desc->row.is_subscribed != d->row.is_subscribed ||
 	    !str_eq(s->desc->row.acl, d->row.acl)) {
 		undo_renamed(c, s->desc);
+		commit_put_desc(c, d);
+	} else if (!str_eq(s->desc->row.annotations, d->row.annotations)) {
 		commit_put_desc(c, d);
 	}
 	mailbox_state_set_desc(s, d);

@@ -5,6 +5,7 @@
  */
 #include "store/commit_int.h"
 
+#include "store/annotation.h"
 #include "store/change_int.h"
 
 #include <stdio.h>
@@ -205,9 +206,9 @@ inherited(const struct commit *c, struct str name)
 }
 
 static enum err
-create(struct commit *c, struct str name, uint32_t special_use)
+create(struct commit *c, struct str name, uint32_t special_use, struct str annotations)
 {
-	struct mailbox_row row = { .special_use = special_use };
+	struct mailbox_row row = { .special_use = special_use, .annotations = annotations };
 	struct str keywords[KEYWORDS_MAX];
 	int64_t i = find(c, name);
 
@@ -223,6 +224,7 @@ create(struct commit *c, struct str name, uint32_t special_use)
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
 	row.acl = inherited(c, name);
+	row.annotations = c->states[i]->desc->row.annotations;
 	row.uidvalidity = c->row.next_uidvalidity++;
 	c->is_row_changed = true;
 	mailbox_row_set_registered(&row, keywords);
@@ -233,25 +235,31 @@ create(struct commit *c, struct str name, uint32_t special_use)
 	return ERR_OK;
 }
 
-enum err
-mailbox_create(struct account *a, struct str name, uint32_t special_use, struct waiter *w,
-    struct snapshot **after_out)
+static enum err
+make(struct account *a, struct str name, uint32_t special_use, struct str annotations, struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	struct commit *c;
 	enum err e;
 
-	(void)w;
 	name = mailbox_name_canonical(name, space);
 	if (!is_good_name(name))
 		return ERR_BADNAME;
 	e = begin(a, false, &c);
 	if (e != ERR_OK)
 		return e;
-	e = create(c, name, special_use);
+	e = create(c, name, special_use, annotations);
 	if (e == ERR_OK)
 		e = commit_check_mailbox_quota(c);
 	return end(c, e, true, after_out);
+}
+
+enum err
+mailbox_create(struct account *a, struct str name, uint32_t special_use, struct waiter *w,
+    struct snapshot **after_out)
+{
+	(void)w;
+	return make(a, name, special_use, STR_NONE, after_out);
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */
@@ -388,6 +396,7 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 static enum err
 rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot **after_out)
 {
+	BUF_CLEAN struct buf annotations = BUF_MAX(ANNOTATIONS_MAX_BYTES);
 	struct snapshot *now = NULL;
 	const struct mailbox_info *inbox;
 	struct mailbox_id inbox_id;
@@ -398,6 +407,8 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	pthread_mutex_unlock(&a->lock);
 	inbox = snapshot_mailbox(now, STR("INBOX"));
 	inbox_id = inbox != NULL ? inbox->id : (struct mailbox_id){ 0 };
+	if (inbox != NULL)
+		annotations_of_mailbox(inbox->annotations, &annotations);
 	snapshot_unref(now);
 	if (inbox == NULL)
 		return ERR_NOTFOUND;
@@ -405,7 +416,8 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	    a, inbox_id, w); /* before anything is made: afterwards nothing waits */
 	if (e != ERR_OK)
 		return e;
-	e = mailbox_create(a, to, 0, w, &now);
+	/* They are on both afterwards (RFC 5464 4.1). */
+	e = make(a, to, 0, buf_str(&annotations), &now);
 	if (e != ERR_OK)
 		return e;
 	e = messages_move_all(a, inbox_id, snapshot_mailbox(now, to)->id, after_out);

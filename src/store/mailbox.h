@@ -28,6 +28,7 @@ struct mailbox_info {
 	uint32_t keyword_count;		/* slots in use */
 	const struct str *keywords;	/* names by slot; 0–15 are the registered ones everywhere */
 	struct str acl;			/* acl.h */
+	struct str annotations;		/* annotation.h */
 	const struct mailbox_state *state;	/* store/'s own */
 };
 

@@ -2,6 +2,7 @@
 #include "store/row.h"
 
 #include "base/bytes.h"
+#include "store/annotation.h"
 
 enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 32 };
 enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
@@ -232,6 +233,7 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) |
 		      (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0));
 	put_le16(p + 2, (uint16_t)r->name.n);
+	put_le32(p + 4, (uint32_t)r->annotations.n);
 	put_le64(p + 8, r->parent);
 	put_le32(p + 16, r->uidvalidity);
 	put_le32(p + 20, r->special_use);
@@ -244,17 +246,19 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 		buf_str_add(out, r->keywords[i]);
 	}
 	buf_str_add(out, r->acl);
+	buf_str_add(out, r->annotations);
 }
 
 enum err
 mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[KEYWORDS_MAX])
 {
 	struct str rest;
-	size_t name, acl;
+	size_t name, acl, annotations;
 
 	if (row.n < MAILBOX_BYTES || row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
 	name = get_le16(row.p + 2);
+	annotations = get_le32(row.p + 4);
 	acl = get_le16(row.p + 26);
 	*out = (struct mailbox_row){
 		.parent = get_le64(row.p + 8),
@@ -266,11 +270,13 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 		.keywords = keywords,
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
-	if (acl > rest.n)
+	if (annotations > rest.n || acl > rest.n - annotations)
 		return ERR_CORRUPT;
+	out->annotations = str_sub(rest, rest.n - annotations, rest.n);
+	rest.n -= annotations;
 	out->acl = str_sub(rest, rest.n - acl, rest.n);
 	rest.n -= acl;
-	if (!acl_is_valid(out->acl))
+	if (!acl_is_valid(out->acl) || !annotations_are_valid(out->annotations))
 		return ERR_CORRUPT;
 	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n ||
 	    out->keyword_count > KEYWORDS_MAX || out->keyword_count < KEYWORDS_REGISTERED ||

@@ -12,6 +12,7 @@
 #include "store/ids.h"
 #include "store/store.h"
 
+enum { ANNOTATIONS_MAX_BYTES = 262144, MAILBOX_ROW_MAX_BYTES = 65536 + ANNOTATIONS_MAX_BYTES };
 enum { ROW_KEY_MAX = 32, MAILBOX_NAME_MAX = 1000, MAILBOX_DEPTH_MAX = 64, USER_NAME_MAX = 255, ACCOUNT_ROW_MAX_BYTES = 64 + USER_NAME_MAX };
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
@@ -80,6 +81,7 @@ struct mailbox_row {
 	uint32_t keyword_count;		/* slots in use; the first KEYWORDS_REGISTERED have names of their own */
 	const struct str *keywords;	/* by slot; borrowed */
 	struct str acl;			/* acl.h; borrowed */
+	struct str annotations;		/* annotation.h; borrowed */
 };
 void mailbox_row_encode(const struct mailbox_row *r, struct buf *out);
 /** Texts point into row, out->keywords to the array. */

@@ -21,7 +21,7 @@ text_put(char **at, struct str text)
 struct mailbox_desc *
 mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str name)
 {
-	size_t size = row->keyword_count * sizeof(struct str) + name.n + row->acl.n, leaf = str_rchr(name, '/');
+	size_t size = row->keyword_count * sizeof(struct str) + name.n + row->acl.n + row->annotations.n, leaf = str_rchr(name, '/');
 	struct mailbox_desc *d;
 	struct str *keywords;
 	char *at;
@@ -41,6 +41,7 @@ mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str
 		    i < KEYWORDS_REGISTERED ? row->keywords[i] : text_put(&at, row->keywords[i]);
 	d->row.keywords = keywords;
 	d->row.acl = row->acl.n == 0 ? STR_NONE : text_put(&at, row->acl);
+	d->row.annotations = row->annotations.n == 0 ? STR_NONE : text_put(&at, row->annotations);
 	return d;
 }
 
@@ -71,6 +72,7 @@ info_from_desc(struct mailbox_info *info, const struct mailbox_desc *d)
 	info->keyword_count = d->row.keyword_count;
 	info->keywords = d->row.keywords;
 	info->acl = d->row.acl;
+	info->annotations = d->row.annotations;
 }
 
 struct mailbox_state *

@@ -59,11 +59,15 @@ static void
 desc_section(
     struct commit *c, char kind, const struct mailbox_desc *d, const struct status_row *status)
 {
-	BUF_CLEAN struct buf body = BUF_MAX(65536);
+	BUF_CLEAN struct buf body = BUF_MAX(STATUS_ROW_BYTES + MAILBOX_ROW_MAX_BYTES);
+	struct mailbox_row row = d->row;
 
 	if (status != NULL)
 		status_row_encode(status, &body);
-	mailbox_row_encode(&d->row, &body);
+	/* Each change of a mailbox would keep them once more, so only one that goes has them. */
+	if (kind != 'D')
+		row.annotations = STR_NONE;
+	mailbox_row_encode(&row, &body);
 	section(c, kind, d->id, body.n);
 	buf_str_add(&c->undo, buf_str(&body));
 }

@@ -201,7 +201,7 @@ static bool
 box_recover(struct verify_account *a, struct verify_box *b)
 {
 	struct kv_txn *t = verify_repair(a);
-	BUF_CLEAN struct buf row = BUF_MAX(65536);
+	BUF_CLEAN struct buf row = BUF_MAX(MAILBOX_ROW_MAX_BYTES);
 	struct row_key key = row_key_mailbox(b->id);
 
 	if (t == NULL)

@@ -163,7 +163,9 @@ has_news(const struct view *v, const struct snapshot *s)
 		return false;
 	m = snapshot_mailbox_by_id(s, v->id);
 	return m == NULL || m->is_noselect || m->highestmodseq != v->info.highestmodseq ||
-	    m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl);
+	    m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl) ||
+	       m->annotations.p != v->info.annotations.p ||
+	       m->special_use != v->info.special_use;
 }
 
 bool

@@ -1,6 +1,6 @@
 /* enable.c - ENABLE (RFC 5161, RFC 9051 6.3.1): what can't be enabled is ignored, what was enabled is told. */
 #include "session/cmd/commands.h"
-#include "session/session.h"
+#include "session/metadata.h"
 
 /* QRESYNC switches CONDSTORE on too (RFC 7162 3.2.3). */
 static const struct {
@@ -12,6 +12,8 @@ static const struct {
 	{ STR_INIT("UTF8=ACCEPT"), ENABLED_UTF8 },
 	{ STR_INIT("IMAP4rev2"), ENABLED_IMAP4REV2 },
 	{ STR_INIT("UIDONLY"), ENABLED_UIDONLY },
+	{ STR_INIT("METADATA"), ENABLED_METADATA },
+	{ STR_INIT("METADATA-SERVER"), ENABLED_METADATA_SERVER },
 };
 
 struct enable_ctx {
@@ -51,6 +53,8 @@ enable_run(struct session *s, struct command *c)
 	reply_end(b);
 	if ((added & ENABLED_CONDSTORE) != 0)
 		session_enable_condstore(s);
+	if ((added & (ENABLED_METADATA | ENABLED_METADATA_SERVER)) != 0)
+		metadata_enable(s);
 	s->enabled |= added;
 	return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "session/cmd/acl_reply.h"
 #include "session/cmd/list_reply.h"
 #include "session/cmd/list_rows.h"
+#include "session/cmd/metadata_reply.h"
 #include "session/cmd/status_reply.h"
 #include "session/foreign.h"
 #include "session/server.h"
@@ -164,6 +165,7 @@ static void
 tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 {
 	const struct mailbox_info *m = row->mailbox;
+	uint64_t longest;
 	struct list_line line = {
 		.name = row->name,
 		.kind = x->kind,
@@ -187,6 +189,8 @@ tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 		return;
 	if ((x->args.returns & LIST_RETURN_MYRIGHTS) != 0)
 		acl_reply_myrights(s, row->name, row->rights);
+	if ((x->args.returns & LIST_RETURN_METADATA) != 0 && metadata_is_allowed(row->rights))
+		metadata_reply(s, &x->args.metadata, row->name, m, !row->is_foreign, &longest);
 	if ((x->args.returns & LIST_RETURN_STATUS) != 0 && (row->rights & RIGHT_R) != 0)
 		status_reply(s, row->name, m, x->args.status_items);
 }
@@ -241,7 +245,7 @@ const struct imap_command cmd_list = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "[(selection options) SP] reference SP mailbox patterns [SP RETURN (options)]",
-	.spec = "RFC 9051 6.3.9, RFC 4314 4, RFC 5258, RFC 5819, RFC 6154, RFC 8440",
+	.spec = "RFC 9051 6.3.9, RFC 4314 4, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590",
 	.summary = "List mailboxes.",
 	.ctx_size = sizeof(struct list_ctx),
 	.parse = list_parse,

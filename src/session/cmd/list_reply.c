@@ -27,6 +27,18 @@ list_use_of(struct str attribute)
 	return 0;
 }
 
+void
+list_uses_format(unsigned special_use, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+		if ((special_use & uses[i].bit) == 0)
+			continue;
+		if (out->n != 0)
+			buf_chr(out, ' ');
+		buf_str_add(out, uses[i].name);
+	}
+}
+
 static void
 add_attribute(struct buf *b, bool *is_first, struct str name)
 {

@@ -32,5 +32,7 @@ void list_reply_oldname(struct session *s, struct arena *a, const struct target 
 void list_reply_root(struct session *s, enum list_kind kind);
 /** The USE_… bit of a special-use attribute, any case; 0 when it is none. */
 unsigned list_use_of(struct str attribute);
+/** Appends the attributes of these uses, a space between them. */
+void list_uses_format(unsigned special_use, struct buf *out);
 
 #endif

@@ -1,0 +1,193 @@
+/* metadata.c - GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464). */
+#include "session/cmd/commands.h"
+
+#include "session/cmd/list_reply.h"
+#include "session/cmd/metadata_reply.h"
+#include "session/target.h"
+
+static enum err
+getmetadata_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
+{
+	return imap_getmetadata_parse(in, c->ctx);
+}
+
+static enum err
+setmetadata_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
+{
+	return imap_setmetadata_parse(in, c->ctx);
+}
+
+/* Opens the mailbox; for the server the user's INBOX, where his annotations of it are. */
+static enum err
+open_place(struct session *s, struct arena *a, const struct imap_metadata *m, struct target *out)
+{
+	return target_open(s, a, m->is_server ? STR("INBOX") : m->mailbox, out);
+}
+
+/* Levels without a mailbox have annotations too (RFC 5464 4.1). The server's may be read and set whatever INBOX's list says. */
+static enum err
+check(const struct imap_metadata *m, const struct target *t)
+{
+	if (t->mailbox == NULL)
+		return ERR_NOTFOUND;
+	if (m->is_server || metadata_is_allowed(t->rights))
+		return ERR_OK;
+	return (t->rights & RIGHT_L) != 0 ? ERR_NOPERM : ERR_NOTFOUND;
+}
+
+static enum err
+getmetadata_run(struct session *s, struct command *c)
+{
+	const struct imap_metadata *m = c->ctx;
+	BUF_CLEAN struct buf code = BUF_MAX(64);
+	struct target t;
+	enum err e = open_place(s, c->arena, m, &t);
+	uint64_t longest = 0;
+
+	if (e != ERR_OK)
+		return e;
+	e = check(m, &t);
+	if (e == ERR_OK)
+		metadata_reply(s, m, target_full_name(c->arena, &t), t.mailbox, t.account == s->account, &longest);
+	if (longest != 0) {
+		reply_code_number(&code, "METADATA LONGENTRIES", longest);
+		c->code = arena_str(c->arena, buf_str(&code));
+	}
+	target_close(&t);
+	return e;
+}
+
+/* "\Drafts \Sent": what CREATE would accept too. */
+static bool
+read_uses(struct str value, uint32_t *uses_out)
+{
+	struct str rest = value, word;
+
+	*uses_out = 0;
+	if (str_trim(value).n == 0)
+		return true;
+	while (str_split(&rest, ' ', &word)) {
+		uint32_t use = list_use_of(word);
+
+		if (use == 0 || (use & (USE_ALL | USE_FLAGGED)) != 0)
+			return false;
+		*uses_out |= use;
+	}
+	return true;
+}
+
+/* What SETMETADATA is to do, once it is checked. */
+struct setting {
+	struct annotation *changes;
+	size_t count;
+	bool sets_uses;
+	uint32_t uses;
+};
+
+static enum err
+too_long(struct command *c)
+{
+	BUF_CLEAN struct buf code = BUF_MAX(64);
+
+	reply_code_number(&code, "METADATA MAXSIZE", ANNOTATION_VALUE_MAX);
+	c->code = arena_str(c->arena, buf_str(&code));
+	c->text = STR("The value is too long.");
+	return ERR_LIMIT;
+}
+
+/* One entry of the command; the last one counts when it is named twice. */
+static enum err
+add_change(struct session *s, struct command *c, const struct target *t, const struct metadata_entry *entry, struct setting *x)
+{
+	const struct imap_metadata *m = c->ctx;
+	struct annotation change = metadata_key(s, m->is_server, entry->name);
+	size_t i = 0;
+
+	if (entry->value.n > ANNOTATION_VALUE_MAX)
+		return too_long(c);
+	if (!imap_metadata_is_private(entry->name) && m->is_server) {
+		c->text = STR("Shared annotations of the server are the administrator's.");
+		return ERR_NOPERM;
+	}
+	if (change.scope == ANNOTATION_SHARED && (t->rights & RIGHT_W) == 0)
+		return ERR_NOPERM;
+	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SPECIALUSE)) {
+		x->sets_uses = true;
+		return t->account == s->account && read_uses(entry->value, &x->uses) ? ERR_OK : ERR_USEATTR;
+	}
+	change.value = entry->value;
+	while (i < x->count && !str_eq_nocase(x->changes[i].name, change.name))
+		i++;
+	x->changes[i] = change;
+	x->count = MAX(x->count, i + 1);
+	return ERR_OK;
+}
+
+static enum err
+set(struct session *s, struct command *c, const struct target *t)
+{
+	const struct imap_metadata *m = c->ctx;
+	struct setting x = { .changes = arena_array(c->arena, struct annotation, m->count) };
+	bool is_selected = s->view != NULL && view_account(s->view) == t->account && view_mailbox(s->view)->id.v == t->mailbox->id.v;
+	struct snapshot *after;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < m->count && e == ERR_OK; i++)
+		e = add_change(s, c, t, &m->entries[i], &x);
+	if (e != ERR_OK)
+		return e;
+	e = mailbox_annotate(t->account, t->mailbox->id, x.changes, x.count, x.sets_uses ? &x.uses : NULL, &after);
+	if (e == ERR_LIMIT) {
+		c->code = STR("METADATA TOOMANY");
+		c->text = STR("There are too many annotations.");
+	}
+	if (e != ERR_OK)
+		return e;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->is_server || is_selected)
+			metadata_set_by_us(s, m->is_server, m->entries[i].name, after);
+	}
+	session_committed(s, after);
+	return ERR_OK;
+}
+
+static enum err
+setmetadata_run(struct session *s, struct command *c)
+{
+	struct target t;
+	enum err e = open_place(s, c->arena, c->ctx, &t);
+
+	if (e != ERR_OK)
+		return e;
+	e = check(c->ctx, &t);
+	if (e == ERR_OK)
+		e = set(s, c, &t);
+	target_close(&t);
+	return e;
+}
+
+const struct imap_command cmd_getmetadata = {
+	.name = "GETMETADATA",
+	.states = IN_LOGGED_IN,
+	.capability = CAP_METADATA,
+	.args = "[(options) SP] mailbox SP entries",
+	.spec = "RFC 5464 4.2",
+	.summary = "Tell annotations of a mailbox, or of the server.",
+	.ctx_size = sizeof(struct imap_metadata),
+	.parse = getmetadata_parse,
+	.run = getmetadata_run,
+};
+
+const struct imap_command cmd_setmetadata = {
+	.name = "SETMETADATA",
+	.states = IN_LOGGED_IN,
+	.flags = CHANGES,
+	.capability = CAP_METADATA,
+	.args = "mailbox SP (entry SP value ...)",
+	.spec = "RFC 5464 4.3, RFC 6154 4",
+	.summary = "Set or remove annotations of a mailbox, or of the server.",
+	.literal_code = "METADATA MAXSIZE 32768",
+	.ctx_size = sizeof(struct imap_metadata),
+	.parse = setmetadata_parse,
+	.run = setmetadata_run,
+};

@@ -1,0 +1,29 @@
+/*
+ * metadata.h - which annotations a client knows, so that it is told the names of those that others change (RFC 5464 4.4.2).
+ *
+ * After ENABLE METADATA a session keeps a digest of what it can see of the selected mailbox's annotations, and of the server's that are
+ * its user's; each time that changes are told, they are compared with those of the new version.
+ */
+#ifndef SESSION_METADATA_H
+#define SESSION_METADATA_H
+
+#include "session/session.h"
+#include "store/annotation.h"
+
+/** It is enabled: what is there now is known. */
+void metadata_enable(struct session *s);
+/** Another mailbox is selected, or none. */
+void metadata_selected(struct session *s);
+/** The session itself has set an entry of the selected mailbox or (is_server) of the server: it is not told. after: its commit. */
+void metadata_set_by_us(struct session *s, bool is_server, struct str entry, const struct snapshot *after);
+/** Tells what others have changed. Free of charge for who has not enabled it. */
+void metadata_tell(struct session *s);
+void metadata_free(struct session *s);
+
+/** The key of an annotation as this user sees it. */
+struct annotation metadata_key(const struct session *s, bool is_server, struct str entry);
+
+/** The special uses as RFC 6154 4 has them in an annotation; of one's own mailboxes only. */
+#define METADATA_SPECIALUSE STR("/private/specialuse")
+
+#endif

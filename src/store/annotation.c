@@ -1,0 +1,214 @@
+/*
+ * annotation.c - see annotation.h. A stored annotation is: scope (1), zero (1), bytes of the name (2), bytes of the value (4),
+ * user (8), name, value.
+ */
+#include "store/annotation.h"
+
+#include "base/bytes.h"
+#include "store/commit_int.h"
+
+enum { HEAD_BYTES = 16 };
+
+bool
+annotation_next(struct str *list, struct annotation *out)
+{
+	size_t name, value;
+
+	if (list->n < HEAD_BYTES)
+		return false;
+	name = get_le16(list->p + 2);
+	value = get_le32(list->p + 4);
+	if (list->p[0] < ANNOTATION_SHARED || list->p[0] > ANNOTATION_SERVER || name == 0 || name > ANNOTATION_NAME_MAX ||
+	    value > ANNOTATION_VALUE_MAX || HEAD_BYTES + name + value > list->n)
+		return false;
+	*out = (struct annotation){
+		.scope = (enum annotation_scope)list->p[0],
+		.user = get_le64(list->p + 8),
+		.name = str_sub(*list, HEAD_BYTES, HEAD_BYTES + name),
+		.value = str_sub(*list, HEAD_BYTES + name, HEAD_BYTES + name + value),
+	};
+	*list = str_sub(*list, HEAD_BYTES + name + value, list->n);
+	return true;
+}
+
+bool
+annotations_are_valid(struct str list)
+{
+	struct annotation here;
+
+	if (list.n > ANNOTATIONS_MAX_BYTES)
+		return false;
+	while (annotation_next(&list, &here))
+		;
+	return list.n == 0;
+}
+
+static bool
+is_same(const struct annotation *a, const struct annotation *b)
+{
+	return a->scope == b->scope && a->user == b->user && str_eq_nocase(a->name, b->name);
+}
+
+bool
+annotation_find(struct str list, const struct annotation *key, struct str *value_out)
+{
+	struct annotation here;
+
+	while (annotation_next(&list, &here)) {
+		if (is_same(&here, key)) {
+			*value_out = here.value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+add(struct buf *out, const struct annotation *a)
+{
+	char head[HEAD_BYTES] = { (char)a->scope };
+
+	put_le16(head + 2, (uint16_t)a->name.n);
+	put_le32(head + 4, (uint32_t)a->value.n);
+	put_le64(head + 8, a->user);
+	buf_add(out, head, sizeof(head));
+	buf_str_add(out, a->name);
+	buf_str_add(out, a->value);
+}
+
+/* Whether a change says what becomes of this one. */
+static bool
+is_changed(const struct annotation *a, const struct annotation *changes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_same(a, &changes[i]))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+count_like(struct str list, const struct annotation *like)
+{
+	struct annotation here;
+	size_t count = 0;
+
+	while (annotation_next(&list, &here))
+		count += here.scope == like->scope && here.user == like->user;
+	return count;
+}
+
+enum err
+annotations_change(struct str list, const struct annotation *changes, size_t n, struct buf *out)
+{
+	struct annotation here;
+
+	while (annotation_next(&list, &here)) {
+		if (!is_changed(&here, changes, n))
+			add(out, &here);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].value.p == NULL)
+			continue;
+		if (changes[i].name.n > ANNOTATION_NAME_MAX || changes[i].value.n > ANNOTATION_VALUE_MAX ||
+		    count_like(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
+			return ERR_LIMIT;
+		add(out, &changes[i]);
+	}
+	return out->is_over || out->n > ANNOTATIONS_MAX_BYTES ? ERR_LIMIT : ERR_OK;
+}
+
+void
+annotations_of_mailbox(struct str list, struct buf *out)
+{
+	struct annotation here;
+
+	while (annotation_next(&list, &here)) {
+		if (here.scope != ANNOTATION_SERVER)
+			add(out, &here);
+	}
+}
+
+/* ---- changing a mailbox's -------------------------------------------------------------------- */
+
+/* Whether what the account holds may grow by that much. Room can always be made. */
+static bool
+has_room(const struct commit *c, size_t before, size_t after)
+{
+	size_t sum = after - MIN(before, after);
+
+	if (sum == 0)
+		return true;
+	for (uint32_t i = 0; i < c->state_count; i++)
+		sum += c->states[i]->desc->row.annotations.n;
+	return sum <= ANNOTATIONS_ACCOUNT_MAX_BYTES;
+}
+
+/* Of these uses another mailbox has none. */
+static bool
+is_use_free(const struct commit *c, uint32_t at, uint32_t special_use)
+{
+	for (uint32_t i = 0; i < c->state_count; i++) {
+		if (i != at && (c->states[i]->info.special_use & special_use) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The account's mutex is held. */
+static enum err
+annotate(struct commit *c, struct mailbox_id id, const struct annotation *changes, size_t n, const uint32_t *special_use,
+    bool *is_changed_out)
+{
+	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES + 1);
+	int64_t at = snapshot_find_id(c->base, id);
+	const struct mailbox_desc *d;
+	struct mailbox_row row;
+	enum err e;
+
+	if (at < 0)
+		return ERR_NOTFOUND;
+	commit_list_states(c);
+	d = c->states[at]->desc;
+	e = annotations_change(d->row.annotations, changes, n, &list);
+	if (e == ERR_OK && !has_room(c, d->row.annotations.n, list.n))
+		e = ERR_LIMIT;
+	if (e == ERR_OK && special_use != NULL && (d->row.is_noselect || !is_use_free(c, (uint32_t)at, *special_use)))
+		e = ERR_USEATTR;
+	if (e != ERR_OK)
+		return e;
+	row = d->row;
+	row.annotations = buf_str(&list);
+	row.special_use = special_use != NULL ? *special_use : row.special_use;
+	*is_changed_out = !str_eq(row.annotations, d->row.annotations) || row.special_use != d->row.special_use;
+	if (*is_changed_out)
+		commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
+	return ERR_OK;
+}
+
+enum err
+mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n, const uint32_t *special_use,
+    struct snapshot **after_out)
+{
+	bool is_changed = false;
+	struct commit *c;
+	enum err e = ERR_FULL;
+
+	pthread_mutex_lock(&a->lock);
+	if (kv_space(a->kv) != KV_SPACE_HARD)
+		e = commit_begin(a, &c);
+	if (e != ERR_OK) {
+		pthread_mutex_unlock(&a->lock);
+		return e;
+	}
+	e = annotate(c, id, changes, n, special_use, &is_changed);
+	if (e == ERR_OK && is_changed) {
+		*after_out = commit_publish_one(c);
+	} else {
+		if (e == ERR_OK)
+			*after_out = snapshot_ref(a->latest);
+		commit_abort(c);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return e;
+}

@@ -1,0 +1,51 @@
+/*
+ * annotation.h - annotations of mailboxes (RFC 5464): a list of names with values, as it is stored in the mailbox's row.
+ *
+ * So they live and die with the mailbox, move when it is renamed, and are read without waiting. What is private belongs to one user,
+ * whoever owns the mailbox. Annotations that a user has made of the server as a whole are in the row of his INBOX.
+ */
+#ifndef STORE_ANNOTATION_H
+#define STORE_ANNOTATION_H
+
+#include "store/mailbox.h"
+
+enum annotation_scope {
+	ANNOTATION_SHARED = 1,
+	ANNOTATION_PRIVATE,
+	ANNOTATION_SERVER,	/* private, of the server */
+};
+
+enum {
+	ANNOTATION_NAME_MAX = 1024,
+	ANNOTATION_VALUE_MAX = 32768,
+	ANNOTATIONS_MAX = 100,			/* of a mailbox and scope; private ones of each user */
+	ANNOTATIONS_ACCOUNT_MAX_BYTES = 4 << 20,	/* of all mailboxes: they are always in memory */
+};
+
+/* Names are told apart without regard to case, but kept as they were written. */
+struct annotation {
+	enum annotation_scope scope;
+	uint64_t user;		/* account of whose it is; 0: shared */
+	struct str name;	/* "/shared/comment" */
+	struct str value;	/* p == NULL, of a change: it is removed */
+};
+
+/** Takes the first one off a list; false at its end. */
+bool annotation_next(struct str *list, struct annotation *out);
+/** Whether bytes are a list: for what was stored. */
+bool annotations_are_valid(struct str list);
+/** Looks one up by its scope, user and name. */
+bool annotation_find(struct str list, const struct annotation *key, struct str *value_out);
+/** Writes the list with changes made, of which no two are of the same annotation. ERR_LIMIT: too many, or too long. */
+must_use enum err annotations_change(struct str list, const struct annotation *changes, size_t n, struct buf *out);
+/** Writes the list without what is of the server: for another mailbox. */
+void annotations_of_mailbox(struct str list, struct buf *out);
+
+/**
+ * Sets annotations of a mailbox, and its special uses if special_use is not NULL: one commit, all or nothing. No change: ERR_OK
+ * with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_USEATTR.
+ */
+must_use enum err mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n,
+    const uint32_t *special_use, struct snapshot **after_out);
+
+#endif
