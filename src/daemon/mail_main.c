@@ -183,7 +183,7 @@ servers_start(struct mail *m)
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
 		.refuses_anyone = !c->acl_anyone,
 		.admin_uri = c->admin_uri, .server_comment = c->server_comment,
-		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared,
+		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared, .hostname = str_c(m->hostname),
 	};
 	struct lmtp_options lo = {
 		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,

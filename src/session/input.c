@@ -141,7 +141,8 @@ command_framed(struct session_core *k, struct str text)
 
 	text = arena_str(&k->arena, text);
 	init_scan(k, &in, text);
-	if (!k->has_cmd && !command_begin(k, &in)) {
+	/* Words before the first streamed literal begin with tag and name, also when they were looked at before. */
+	if (!k->was_parsed && !command_begin(k, &in)) {
 		core_command_clear(k);
 		return;
 	}

@@ -34,6 +34,7 @@ struct server_options {
 	bool refuses_anyone;		/* users can't grant rights to "anyone" */
 	/* Names of the namespaces (session/target.h) without the separator at their end; NULL: the default; empty: there is none. */
 	struct str namespace_other, namespace_shared;
+	struct str hostname;		/* what absolute IMAP URLs call this server; empty: none of them means it */
 	struct str admin_uri, server_comment;	/* annotations of the server (RFC 5464 3.2.1.1); empty: none */
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */
 };

@@ -9,76 +9,12 @@
 #include "session/cmd/fetch_section.h"
 
 #include "mime/header.h"
-#include "mime/structure.h"
-
-void
-fetch_source_done(struct fetch_source *src)
-{
-	message_reader_free(src->reader);
-	message_unref(src->message);
-	arena_done(&src->arena);
-	*src = (struct fetch_source){ 0 };
-}
 
 void
 fetch_section_done(struct fetch_section *x)
 {
 	buf_done(&x->buf);
 	*x = (struct fetch_section){ 0 };
-}
-
-/* ---- where the bytes are ---- */
-
-static enum mime_section
-mime_section_of(enum imap_section_kind kind)
-{
-	switch (kind) {
-	case SECTION_BODY:
-		return MIME_SECTION_WHOLE;
-	case SECTION_HEADER:
-	case SECTION_HEADER_FIELDS:
-	case SECTION_HEADER_FIELDS_NOT:
-		return MIME_SECTION_HEADER;
-	case SECTION_TEXT:
-		return MIME_SECTION_TEXT;
-	case SECTION_MIME:
-		return MIME_SECTION_MIME;
-	}
-	return MIME_SECTION_WHOLE;
-}
-
-/*
- * The part tree counts from the blob; the message begins with its prefix (the lines added at delivery), which belongs to the
- * header of the root, also where that is asked for as the MIME header of part 1.
- */
-static enum err
-locate(struct fetch_source *src, const struct imap_section *sec, struct fetch_section *x, enum mime_encoding *encoding_out)
-{
-	uint64_t prefix = src->message->prefix_bytes;
-	const struct mime_part *part;
-	struct mime_range r;
-	bool has_prefix;
-	enum err e = ERR_OK;
-
-	*encoding_out = MIME_ENC_7BIT;
-	if (sec->n_path == 0 && sec->kind == SECTION_BODY) {
-		x->from = 0;
-		x->end = src->message->size_bytes;
-		return ERR_OK;
-	}
-	if (src->mime == NULL)
-		e = mime_structure_decode(&src->arena, src->message->structure, &src->mime);
-	if (e == ERR_OK)
-		e = mime_section_find(src->mime, sec->path, sec->n_path, mime_section_of(sec->kind), &r, &part);
-	if (e != ERR_OK)
-		return e;
-	has_prefix = part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
-	x->from = has_prefix ? 0 : prefix + r.offset;
-	x->end = prefix + r.offset + r.length;
-	/* Multiparts and messages have no encoding of their own (RFC 2045 6.4), nor has the message as a whole. */
-	if (sec->n_path > 0 && (part->kind == MIME_KIND_BASIC || part->kind == MIME_KIND_TEXT))
-		*encoding_out = part->encoding;
-	return ERR_OK;
 }
 
 /* The header of the message is in its record: nothing has to be read. */
@@ -160,28 +96,13 @@ write_text(struct session *s, const struct imap_section *sec, struct str text, b
 
 /* ---- reading ---- */
 
-static enum err
-read_piece(struct session *s, struct fetch_section *x, struct fetch_source *src, struct kv_bytes **bytes_out,
-    struct str *data_out)
-{
-	enum err e;
-
-	if (src->reader == NULL)
-		src->reader = message_reader_new(src->account, src->message);
-	e = message_reader_get(src->reader, x->at, (size_t)MIN(x->end - x->at, (uint64_t)SIZE_MAX), session_waiter(s),
-	    bytes_out, data_out);
-
-	/* The record says that the bytes are there. */
-	return e == ERR_END ? ERR_CORRUPT : e;
-}
-
 /* Reads the next piece into buf, decoded if it must be. */
 static enum err
 gather_piece(struct session *s, struct fetch_section *x, struct fetch_source *src)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
-	enum err e = read_piece(s, x, src, &bytes, &data);
+	enum err e = fetch_source_read(s, src, x->at, x->end, &bytes, &data);
 
 	if (e != ERR_OK)
 		return e;
@@ -266,7 +187,7 @@ send_next(struct session *s, struct fetch_section *x, struct fetch_source *src, 
 	enum err e;
 
 	if (!x->is_decoded) {
-		e = read_piece(s, x, src, &bytes, &data);
+		e = fetch_source_read(s, src, x->at, x->end, &bytes, &data);
 		if (e != ERR_OK)
 			return e;
 		x->at += data.n;
@@ -314,7 +235,7 @@ begin(struct session *s, struct fetch_section *x, struct fetch_source *src, cons
 		return ERR_OK;
 	}
 	if (x->at < x->end) {
-		e = read_piece(s, x, src, &bytes, &data);
+		e = fetch_source_read(s, src, x->at, x->end, &bytes, &data);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -329,7 +250,7 @@ static enum err
 start(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
 {
 	enum mime_encoding encoding;
-	enum err e = locate(src, sec, x, &encoding);
+	enum err e = fetch_source_locate(src, sec, &x->from, &x->end, &encoding);
 
 	x->buf = BUF_MAX(SIZE_MAX / 2);
 	x->at = x->from;

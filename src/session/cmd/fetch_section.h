@@ -7,27 +7,12 @@
 #ifndef SESSION_CMD_FETCH_SECTION_H
 #define SESSION_CMD_FETCH_SECTION_H
 
-#include "imap/fetch.h"
 #include "mime/decode.h"
-#include "mime/part.h"
-#include "session/session.h"
+#include "session/cmd/fetch_source.h"
 
 enum {
 	FETCH_KEPT_BYTES = 256 * 1024,		/* decoded bytes kept so that they need not be decoded again */
-	FETCH_HEADER_MAX = 1024 * 1024,		/* of a header that fields are picked from; what is behind is not looked at */
 };
-
-/* The message that sections are taken from. What not every section needs is made when the first one does. */
-struct fetch_source {
-	struct account *account;
-	struct message *message;
-	struct arena arena;
-	struct mime_message *mime;
-	struct message_reader *reader;
-};
-
-/** Frees all of it, with the reference to the message. The session's waiter must not be waiting for it. */
-void fetch_source_done(struct fetch_source *src);
 
 enum fetch_section_step { SECTION_LOCATE, SECTION_GATHER, SECTION_MEASURE, SECTION_BEGIN, SECTION_SEND };
 

@@ -54,8 +54,10 @@ static enum err
 replace_run(struct session *s, struct command *c)
 {
 	struct replace_ctx *x = c->ctx;
-	enum err e = x->is_done ? ERR_OK : replace(s, x);
+	enum err e = x->is_done ? ERR_OK : upload_gather(s, c);
 
+	if (e == ERR_OK && !x->is_done)
+		e = replace(s, x);
 	if (e == ERR_OK)
 		e = session_tell(s, TELL_ALL);
 	/* As UID EXPUNGE (RFC 8508 4.5, RFC 7162 3.2.9). */
@@ -71,8 +73,8 @@ const struct imap_command cmd_replace = {
 	.flags = STREAMS | USES_SEQS | BREAKS_SEQS | WRITES | CHANGES,
 	.rights = RIGHT_T | RIGHT_E,
 	.capability = CAP_REPLACE,
-	.args = "seq-number SP mailbox [SP (flags)] [SP date-time] SP (literal | literal8 | UTF8 (literal8))",
-	.spec = "RFC 8508",
+	.args = "seq-number SP mailbox [SP (flags)] [SP date-time] SP (literal | literal8 | UTF8 (literal8) | CATENATE (parts))",
+	.spec = "RFC 8508, RFC 4469",
 	.summary = "Put a message in the place of another.",
 	.ctx_size = sizeof(struct replace_ctx),
 	.parse = replace_parse,

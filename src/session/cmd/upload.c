@@ -6,7 +6,10 @@
 #include "session/server.h"
 #include "store/quota.h"
 
-enum { APPEND_MESSAGES_MAX = 1000 };	/* of one MULTIAPPEND */
+enum {
+	APPEND_MESSAGES_MAX = 1000,	/* of one MULTIAPPEND */
+	CATENATE_PARTS_MAX = 1000,	/* of one command */
+};
 
 /* The name is a literal that is announced here but not there yet. */
 static bool
@@ -20,9 +23,9 @@ is_name_announced(const struct imap_scan *in)
 
 /* Before a byte of the message is asked for: no client uploads for nothing. ERR_WAIT. */
 static enum err
-find_mailbox(struct session *s, struct command *c, struct upload *x, struct str name)
+find_mailbox(struct session *s, struct command *c, struct upload *x)
 {
-	enum err e = target_open(s, c->arena, name, &x->dest);
+	enum err e = x->is_open ? ERR_OK : target_open(s, c->arena, x->name, &x->dest);
 
 	if (e == ERR_OK)
 		e = target_check_into(&x->dest);
@@ -76,26 +79,13 @@ scan_replaced(struct session *s, struct command *c, struct upload *x, struct ima
 	return ERR_SYNTAX;
 }
 
-/* What is said before the first message, or between two. */
+/* ---- the words ---- */
+
 static enum err
-begin_words(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
+take_mailbox(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
 {
-	bool has_more;
-	struct str name;
 	enum err e;
 
-	if (x->is_open && x->replaces) {
-		imap_scan_fail(in, ERR_SYNTAX, "the end of the command: REPLACE takes one message");
-		return ERR_SYNTAX;
-	}
-	if (x->is_open) {
-		e = imap_append_next(in, x->was_utf8, &has_more);
-		if (e == ERR_OK && !has_more) {
-			imap_scan_fail(in, ERR_SYNTAX, "another message");
-			e = ERR_SYNTAX;
-		}
-		return e;
-	}
 	if (x->replaces) {
 		e = scan_replaced(s, c, x, in);
 		if (e != ERR_OK)
@@ -103,43 +93,50 @@ begin_words(struct session *s, struct command *c, struct upload *x, struct imap_
 	}
 	if (is_name_announced(in))
 		return ERR_EXISTS;
-	e = imap_append_open(in, &name);
-	return e != ERR_OK ? e : find_mailbox(s, c, x, name);
+	e = imap_append_open(in, &x->name);
+	x->word = UPLOAD_MESSAGE;
+	return e;
 }
 
 static enum err
-open_message(struct session *s, struct command *c, struct imap_scan *sofar)
+take_literal(struct session *s, struct command *c, struct upload *x, const struct imap_literal *lit, bool is_utf8)
 {
-	struct upload *x = c->ctx;
 	uint64_t max = session_append_limit(s);
-	struct imap_append_message m;
-	enum err e = begin_words(s, c, x, sofar);
 
-	if (e == ERR_OK)
-		e = imap_append_message(sofar, &m);
-	if (e != ERR_OK)
-		return e;
-	if (m.is_utf8 && (s->enabled & ENABLED_UTF8) == 0) {
+	if (is_utf8 && (s->enabled & ENABLED_UTF8) == 0) {
 		c->text = STR("ENABLE UTF8=ACCEPT before UTF8 ().");
 		return ERR_CANNOT;
 	}
-	if (m.literal.size == 0) {
-		/* RFC 3502 4: so a client takes its APPEND back. */
-		c->text = STR("A message of no bytes: nothing is appended.");
-		return ERR_CANNOT;
-	}
-	if (m.literal.size > max || x->bytes > max - m.literal.size)
+	if (lit->size > max || x->bytes > max - lit->size)
 		return ERR_TOOBIG;
+	x->bytes += lit->size;
+	x->was_utf8 = is_utf8;
+	x->is_binary = lit->is_binary;
+	x->has_literal = true;
+	return ERR_OK;
+}
+
+/* RFC 3502 4: so a client takes its APPEND back. */
+static enum err
+refuse_empty(struct command *c)
+{
+	c->text = STR("A message of no bytes: nothing is appended.");
+	return ERR_CANNOT;
+}
+
+static enum err
+take_message(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
+{
+	struct imap_append_message m;
+	enum err e = imap_append_message(in, &m);
+
+	if (e == ERR_OK && !m.is_catenate)
+		e = m.literal.size == 0 ? refuse_empty(c) : take_literal(s, c, x, &m.literal, m.is_utf8);
+	if (e != ERR_OK)
+		return e;
 	if (x->count == APPEND_MESSAGES_MAX)
 		return ERR_LIMIT;
-	/* What REPLACE takes away may make the room (RFC 8508 3.4): the commit will know. */
-	if (!x->replaces && snapshot_is_over_quota(x->dest.snapshot, x->bytes + m.literal.size, x->count + 1))
-		return ERR_OVERQUOTA;
-	x->bytes += m.literal.size;
-	x->was_utf8 = m.is_utf8;
-	x->is_binary = m.literal.is_binary;
 	*add_message(c, x) = (struct append){
-		.arrival = arrival_new(server_options(s->server)->store),
 		.flags = (uint16_t)m.flags.system,
 		.keywords = m.flags.keywords,
 		.keyword_count = (uint32_t)m.flags.n_keywords,
@@ -147,7 +144,155 @@ open_message(struct session *s, struct command *c, struct imap_scan *sofar)
 		.internal_s = m.date.utc_s,
 		.internal_zone_min = m.date.zone_min,
 	};
-	drop_flags(x, &x->messages[x->count - 1]);
+	x->word = m.is_catenate ? UPLOAD_PART : UPLOAD_NEXT_MESSAGE;
+	return ERR_OK;
+}
+
+/* The first URL that can't be used is told (RFC 4469 4.1). */
+static enum err
+bad_url(struct command *c, struct str text)
+{
+	BUF_CLEAN struct buf code = BUF_MAX(4 * IMAP_URL_MAX);
+
+	buf_lit(&code, "BADURL \"");
+	imap_url_quote(text, &code);
+	buf_chr(&code, '"');
+	c->code = arena_str(c->arena, buf_str(&code));
+	return ERR_BADURL;
+}
+
+static enum err
+add_url(struct command *c, struct upload *x, struct str text)
+{
+	struct upload_url u = { .text = text, .message = x->count - 1 };
+
+	if (text.n > IMAP_URL_MAX)
+		return ERR_LIMIT;
+	if (imap_url_parse(c->arena, text, &u.url) != ERR_OK)
+		return bad_url(c, text);
+	if (x->url_count == x->url_cap) {
+		uint32_t cap = x->url_cap == 0 ? 4 : x->url_cap * 4;
+		struct upload_url *grown = arena_array(c->arena, struct upload_url, cap);
+
+		if (x->url_count > 0)
+			memcpy(grown, x->urls, x->url_count * sizeof(*grown));
+		x->urls = grown;
+		x->url_cap = cap;
+	}
+	x->urls[x->url_count++] = u;
+	return ERR_OK;
+}
+
+static enum err
+take_part(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
+{
+	struct imap_append_part p;
+	enum err e = imap_append_part(in, &p);
+
+	if (e != ERR_OK)
+		return e;
+	if (x->parts++ == CATENATE_PARTS_MAX)
+		return ERR_LIMIT;
+	x->word = UPLOAD_NEXT_PART;
+	return p.is_url ? add_url(c, x, p.url) : take_literal(s, c, x, &p.literal, p.is_utf8);
+}
+
+static enum err
+take_next(struct upload *x, struct imap_scan *in)
+{
+	bool has_more, is_part = x->word == UPLOAD_NEXT_PART;
+	enum err e = is_part ? imap_append_next_part(in, x->was_utf8, &has_more) : imap_append_next(in, x->was_utf8, &has_more);
+
+	if (e != ERR_OK)
+		return e;
+	x->was_utf8 = false;
+	if (is_part) {
+		x->word = has_more ? UPLOAD_PART : UPLOAD_NEXT_MESSAGE;
+	} else if (has_more && x->replaces) {
+		imap_scan_fail(in, ERR_SYNTAX, "the end of the command: REPLACE takes one message");
+		return ERR_SYNTAX;
+	} else {
+		x->word = has_more ? UPLOAD_MESSAGE : UPLOAD_END;
+	}
+	return ERR_OK;
+}
+
+/* Reads on up to a literal or the end of the command. */
+static enum err
+take_words(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
+{
+	enum err e = ERR_OK;
+
+	x->has_literal = false;
+	while (e == ERR_OK && !x->has_literal) {
+		switch (x->word) {
+		case UPLOAD_MAILBOX:
+			e = take_mailbox(s, c, x, in);
+			break;
+		case UPLOAD_MESSAGE:
+			e = take_message(s, c, x, in);
+			break;
+		case UPLOAD_PART:
+			e = take_part(s, c, x, in);
+			break;
+		case UPLOAD_NEXT_PART:
+		case UPLOAD_NEXT_MESSAGE:
+			e = take_next(x, in);
+			break;
+		case UPLOAD_END:
+			return ERR_OK;
+		}
+	}
+	return e;
+}
+
+/* ---- the bytes ---- */
+
+static enum err
+finish_until(struct command *c, struct upload *x, uint32_t count)
+{
+	for (; x->finished < count; x->finished++) {
+		struct arrival *m = x->messages[x->finished].arrival;
+		enum err e = arrival_size(m) == 0 ? refuse_empty(c) : arrival_finish(m);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/* The message that the next bytes belong to; those before it are complete. */
+static enum err
+open_message(struct session *s, struct command *c, struct upload *x, uint32_t message, struct arrival **out)
+{
+	struct append *m = &x->messages[message];
+	enum err e = finish_until(c, x, message);
+
+	if (e != ERR_OK)
+		return e;
+	if (m->arrival == NULL)
+		m->arrival = arrival_new(server_options(s->server)->store);
+	*out = m->arrival;
+	return ERR_OK;
+}
+
+/* Copies what the URLs name that stand before the bytes that come next. */
+static enum err
+copy_urls(struct session *s, struct command *c, struct upload *x)
+{
+	for (; x->url_at < x->url_count; x->url_at++) {
+		const struct upload_url *u = &x->urls[x->url_at];
+		struct arrival *m;
+		uint64_t bytes;
+		enum err e = open_message(s, c, x, u->message, &m);
+
+		if (e == ERR_OK)
+			e = catenate_copy(s, c->arena, &x->catenate, &u->url, m, session_append_limit(s) - x->bytes, &bytes);
+		if (e != ERR_OK)
+			return e == ERR_BADURL ? bad_url(c, u->text) : e;
+		x->bytes += bytes;
+	}
+	catenate_done(&x->catenate);
 	return ERR_OK;
 }
 
@@ -155,11 +300,24 @@ enum err
 upload_literal(struct session *s, struct command *c, struct imap_scan *sofar, unused_arg struct imap_literal lit)
 {
 	struct upload *x = c->ctx;
-	enum err e = open_message(s, c, sofar);
+	const struct upload before = *x;
+	enum err e = take_words(s, c, x, sofar);
 
-	/* A command that fails before its first message is not ended by upload_done(). */
-	if (e != ERR_OK && x->count == 0)
+	if (e == ERR_OK && !x->has_literal) {
+		imap_scan_fail(sofar, ERR_SYNTAX, "another message");
+		e = ERR_SYNTAX;
+	}
+	if (e == ERR_OK)
+		e = find_mailbox(s, c, x);
+	/* What REPLACE takes away may make the room (RFC 8508 3.4): the commit will know. */
+	if (e == ERR_OK && !x->replaces && snapshot_is_over_quota(x->dest.snapshot, x->bytes, x->count))
+		e = ERR_OVERQUOTA;
+	if (e == ERR_OK)
+		return e;
+	/* The words are read again when what was missing is there. A command that fails before its first literal is not ended by done(). */
+	if (!before.is_open)
 		target_close(&x->dest);
+	*x = before;
 	return e;
 }
 
@@ -167,47 +325,56 @@ enum err
 upload_literal_data(struct session *s, struct command *c, struct str data, size_t *taken_out)
 {
 	struct upload *x = c->ctx;
+	struct arrival *m;
+	enum err e = copy_urls(s, c, x);
 
+	if (e == ERR_OK)
+		e = open_message(s, c, x, x->count - 1, &m);
+	if (e != ERR_OK)
+		return e;
 	if (!x->is_binary && str_chr(data, '\0') != SIZE_MAX) {
 		c->text = STR("NUL stands in a literal8 only.");
 		return ERR_SYNTAX;
 	}
-	return arrival_write(x->messages[x->count - 1].arrival, data, taken_out, session_waiter(s));
+	return arrival_write(m, data, taken_out, session_waiter(s));
 }
 
 enum err
-upload_literal_end(unused_arg struct session *s, struct command *c)
+upload_literal_end(struct session *s, struct command *c)
 {
 	struct upload *x = c->ctx;
+	struct arrival *m;
+	enum err e = copy_urls(s, c, x);
 
-	return arrival_finish(x->messages[x->count - 1].arrival);
-}
-
-/* The end of the command; without any message before it, all that is there is wrong. */
-enum err
-upload_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
-{
-	struct upload *x = c->ctx;
-	struct imap_append_message m;
-	struct seqset set;
-	struct str name;
-	bool has_more;
-	enum err e;
-
-	if (x->count > 0) {
-		e = imap_append_next(in, x->was_utf8, &has_more);
-		if (e != ERR_OK || !has_more)
-			return e;
-		return imap_append_message(in, &m) == ERR_OK ? ERR_BUG : imap_scan_err(in);
-	}
-	if (x->replaces && !imap_scan_seqset(in, &set))
-		return imap_scan_err(in);
-	if (x->replaces && !imap_scan_sp(in))
-		return imap_scan_err(in);
-	e = imap_append_open(in, &name);
 	if (e == ERR_OK)
-		e = imap_append_message(in, &m);
-	return e == ERR_OK ? ERR_BUG : e;
+		e = open_message(s, c, x, x->count - 1, &m);
+	/* A part may be empty, and more of them may follow. */
+	return e == ERR_OK && x->word == UPLOAD_NEXT_MESSAGE ? finish_until(c, x, x->count) : e;
+}
+
+/* The end of the command: behind its last literal, or all of it when there are but URLs. */
+enum err
+upload_parse(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct upload *x = c->ctx;
+	enum err e = take_words(s, c, x, in);
+
+	return e == ERR_OK && x->has_literal ? ERR_BUG : e;
+}
+
+enum err
+upload_gather(struct session *s, struct command *c)
+{
+	struct upload *x = c->ctx;
+	enum err e = find_mailbox(s, c, x);
+
+	if (e == ERR_OK)
+		e = copy_urls(s, c, x);
+	if (e == ERR_OK)
+		e = finish_until(c, x, x->count);
+	for (uint32_t i = 0; i < x->count && e == ERR_OK; i++)
+		drop_flags(x, &x->messages[i]);
+	return e;
 }
 
 void
@@ -215,8 +382,9 @@ upload_done(struct session *s, struct command *c)
 {
 	struct upload *x = c->ctx;
 
-	/* An arrival must not wait when it goes. */
+	/* An arrival, or a reader, must not wait when it goes. */
 	waiter_cancel(session_waiter(s));
+	catenate_done(&x->catenate);
 	for (uint32_t i = 0; i < x->count; i++)
 		arrival_unref(x->messages[i].arrival);
 	target_close(&x->dest);
