@@ -104,6 +104,8 @@ def dump(c, numbers=True):
             if numbers:
                 status = c.status(name, 'UIDVALIDITY', 'UNSEEN', 'DELETED', 'SIZE', 'MAILBOXID')
                 box['status'] = {k: strings(v) for k, v in status.items()}
+                kept = c.ok('GETMETADATA (DEPTH infinity) %s (/private /shared)' % quote(name)).one('METADATA')
+                box['annotations'] = strings(kept.data[1])
         out[name] = box
     return out
 
@@ -163,8 +165,11 @@ def test_whole(server, tool, tmp_path):
     fill(server)
     c = server.login('user2')
     c.append(text(7))
+    for n in range(6):      # more than a row usually has
+        c.ok('SETMETADATA INBOX (/private/n%d "%s")' % (n, 'x' * 30000))
     c.close()
     before = everything(server)
+    assert len(before['user2']['INBOX']['annotations']) == 12
     dest = tmp_path / 'backup'
     first = tool.json('backup', dest)[0]
     assert first['accounts'] == 2 and first['damaged'] == 0
