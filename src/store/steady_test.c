@@ -9,7 +9,7 @@
 /* A machine whose clocks the test moves. */
 static struct {
 	struct clock clock;
-	int64_t wall_s, mono_s;
+	_Atomic int64_t wall_s, mono_s;		/* the engine's thread reads them too */
 } machine;
 
 static int64_t wall_ms(unused_arg struct clock *c) { return machine.wall_s * 1000; }

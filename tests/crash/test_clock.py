@@ -76,11 +76,16 @@ def check_dates(clock, c, n):
 
 def check_all(clock, server, session, idler, validities):
     """What must work at any time of the clock; `session` has INBOX selected since before it jumped."""
-    before, started = cpu_seconds(server), time.monotonic()
-    # A moment in which nothing else happens: timers that took the wall clock for theirs would all fire, again and again.
-    time.sleep(0.5)
-    used, passed = cpu_seconds(server) - before, time.monotonic() - started
-    assert used < passed / 2, 'busy with nothing: %.2f s of CPU in %.2f s' % (used, passed)
+    # A moment in which nothing else happens: timers that took the wall clock for theirs would all fire, again and again. A server
+    # that has just started is busy for a while with what the last one left.
+    for _ in range(20):
+        before, started = cpu_seconds(server), time.monotonic()
+        time.sleep(0.5)
+        used, passed = cpu_seconds(server) - before, time.monotonic() - started
+        if used < passed / 2:
+            break
+    else:
+        pytest.fail('busy with nothing: %.2f s of CPU in %.2f s' % (used, passed))
 
     session.ok('NOOP')
     had, modseq = session.exists, session.status('INBOX', 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
