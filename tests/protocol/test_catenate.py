@@ -274,3 +274,10 @@ def test_replace(d):
     badurl(d.c, 'REPLACE 1 Drafts CATENATE (URL ";UID=4000000000")')
     d.c.bad('REPLACE 1 Drafts CATENATE (TEXT ', Lit(b'x', plus=True), ') ', Lit(b'y', plus=True))
     assert d.c.ok('SEARCH ALL').search() == [1]
+
+
+def test_absolute_urls_of_this_server(d, user):
+    """RFC 5092 7: an absolute URL that names this server and this user; the demo server is called localhost."""
+    for url in ('imap://%s@localhost%s', 'IMAP://%s@LOCALHOST:143%s', '//%s@localhost%s'):
+        assert d.made(d.c.ok('APPEND Drafts CATENATE (URL "%s")' % (url % (user, d.url)))) == DRAFT
+    badurl(d.c, 'APPEND Drafts CATENATE (URL "imap://somebody@localhost%s")' % d.url)
