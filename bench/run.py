@@ -329,8 +329,10 @@ def wake_latency(server, count=200):
     lmtp.sendall(b"LHLO bench\r\n")
     while f.readline()[3:4] == b"-":
         pass
-    times = []
+    times, end = [], time.monotonic() + 20
     for i in range(count):
+        if time.monotonic() > end:
+            break       # a server that waits before it tells
         began = time.perf_counter()
         lmtp.sendall(b"MAIL FROM:<a@example.org>\r\n")
         f.readline()
