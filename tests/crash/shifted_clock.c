@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 static volatile const int64_t *shift_s;
+static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
 /* Before main(), and so before the process may open nothing any more. */
 __attribute__((constructor)) static void
@@ -23,6 +25,7 @@ open_shift(void)
 	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	void *p;
 
+	real_timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlsym(RTLD_NEXT, "pthread_cond_timedwait");
 	if (fd < 0)
 		return;
 	p = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
@@ -69,4 +72,18 @@ time(time_t *out)
 	if (out != NULL)
 		*out = ts.tv_sec;
 	return ts.tv_sec;
+}
+
+/*
+ * The kernel waits by its own clock: until a time of the shifted one, RocksDB's background threads would never or forever wait.
+ * What is no time of a wall clock (these began in 1970) is of another clock.
+ */
+int
+pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+{
+	struct timespec t = *until;
+
+	if (t.tv_sec > 500000000)
+		t.tv_sec -= shift();
+	return real_timedwait(cond, mutex, &t);
 }
