@@ -230,7 +230,7 @@ static enum err
 begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 {
 	const unsigned returns = x->args.search.returns;
-	struct finding_options o = { .is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
+	bool is_elsewhere = false;
 	enum err e = ERR_OK;
 
 	if (x->is_selected_next) {
@@ -247,13 +247,14 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 			if (e == ERR_OK || e == ERR_END)
 				x->places = x->places->next;
 		} while (e == ERR_END);
-		o.is_elsewhere = true;
+		is_elsewhere = true;
 	}
-	if (e == ERR_OK)
-		e = finding_begin(s, c, &x->args.search, view_of(s, x), o, &x->arena, &x->finding);
-	if (e == ERR_OK)
-		x->step = STEP_SEARCH;
-	return e;
+	if (e != ERR_OK)
+		return e;
+	x->finding = (struct finding){ .args = &x->args.search, .view = view_of(s, x), .arena = &x->arena, .is_elsewhere = is_elsewhere,
+		.is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
+	x->step = STEP_SEARCH;
+	return ERR_OK;
 }
 
 static uint64_t
@@ -296,7 +297,7 @@ close_place(struct session *s, struct esearch_ctx *x)
 {
 	esearch_reply_done(&x->reply);
 	x->reply = (struct esearch_reply){ 0 };
-	finding_done(s, &x->arena, &x->finding);
+	finding_done(s, &x->finding);
 	view_close(x->view);
 	x->view = NULL;
 	x->found = NULL;
@@ -316,7 +317,7 @@ esearch_run(struct session *s, struct command *c)
 		if (x->step == STEP_OPEN)
 			e = begin_next(s, c, x);
 		if (e == ERR_OK && x->step == STEP_SEARCH) {
-			e = finding_run(s, &x->finding, &x->found);
+			e = finding_run(s, c, &x->finding, &x->found);
 			if (e == ERR_OK)
 				begin_answer(s, x);
 		}
@@ -331,13 +332,13 @@ esearch_run(struct session *s, struct command *c)
 }
 
 static bool
-esearch_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+esearch_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct esearch_ctx *x = c->ctx;
 
 	/* Of the mailbox at hand: how many messages the others hold is not known before they are open. */
-	if (x->step == STEP_SEARCH && view_of(s, x) != NULL)
-		finding_progress(&x->finding, view_of(s, x), done_out, goal_out);
+	if (x->step == STEP_SEARCH)
+		finding_progress(&x->finding, done_out, goal_out);
 	return x->step <= STEP_SEARCH;
 }
 
@@ -350,7 +351,8 @@ esearch_done(struct session *s, struct command *c)
 	view_close(x->view);
 	/* The pool may still search, with what is in both arenas. */
 	arena_join(c->arena, &x->arena);
-	finding_done(s, c->arena, &x->finding);
+	x->finding.arena = c->arena;
+	finding_done(s, &x->finding);
 }
 
 const struct imap_command cmd_esearch = {

@@ -41,21 +41,19 @@ finding_should_yield(void *ctx)
 	return true;
 }
 
-enum err
-finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v, struct finding_options fo,
-    struct arena *a, struct finding *f)
+static enum err
+begin(struct session *s, struct command *c, struct finding *f)
 {
 	const struct rangeset none = RANGESET_NONE;
 	struct clock *clock = loop_clock(s->core->loop);
-	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = v, .wants_seqs = fo.wants_seqs,
-		.wants_relevancy = args->has_fuzzy,
-		.is_first_enough = fo.is_first_enough };
+	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = f->view, .wants_seqs = f->wants_seqs,
+		.wants_relevancy = f->args->has_fuzzy, .is_first_enough = f->is_first_enough };
 	enum err e;
 
 	/* Asking for a modseq switches CONDSTORE on (RFC 7162 3.1). */
-	if (args->has_modseq)
+	if (f->args->has_modseq)
 		session_enable_condstore(s);
-	e = search_new(a, args, v, fo.is_elsewhere ? &none : &s->saved, clock->wall_ms(clock) / 1000, &o.search);
+	e = search_new(f->arena, f->args, f->view, f->is_elsewhere ? &none : &s->saved, clock->wall_ms(clock) / 1000, &o.search);
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
 	if (e != ERR_OK) {
@@ -64,54 +62,72 @@ finding_begin(struct session *s, struct command *c, const struct imap_search *ar
 	}
 	f->scan = scan_new(&o);
 	f->at = 1;
+	f->step = FINDING_SEARCH;
 	return ERR_OK;
 }
 
-enum err
-finding_run(struct session *s, struct finding *f, const struct scan_found **found_out)
+static enum err
+search(struct session *s, struct finding *f)
 {
 	enum err e = scan_run(f->scan, session_waiter(s));
 
 	if (e == ERR_BUSY)
 		return session_yield(s);
 	if (e == ERR_OK)
-		*found_out = scan_found(f->scan);
+		f->step = f->take != NULL ? FINDING_TAKE : FINDING_OVER;
 	return e;
 }
 
-void
-finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out)
-{
-	if (f->scan == NULL)
-		return;
-	*done_out = scan_looked_at(f->scan);
-	*goal_out = view_exists(v);
-}
-
-enum err
-finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx)
+static enum err
+take(struct session *s, struct finding *f)
 {
 	const struct scan_found *found = scan_found(f->scan);
 	struct entry e;
 	struct seqnum seq;
 
-	for (unsigned n = 1; f->at != 0 && message_set_next(v, &found->uids, f->at, &e, &seq); n++) {
-		fn(ctx, &e, seq, found->relevancy != NULL ? found->relevancy[f->at_index] : 0);
+	for (unsigned n = 1; f->at != 0 && message_set_next(f->view, &found->uids, f->at, &e, &seq); n++) {
+		f->take(f->take_ctx, &e, seq, found->relevancy != NULL ? found->relevancy[f->at_index] : 0);
 		f->at_index++;
 		f->at = e.uid.v + 1;
 		if (n % 256 == 0 && session_should_yield(s))
 			return session_yield(s);
 	}
+	f->step = FINDING_OVER;
 	return ERR_OK;
 }
 
+enum err
+finding_run(struct session *s, struct command *c, struct finding *f, const struct scan_found **found_out)
+{
+	enum err e = ERR_OK;
+
+	if (f->step == FINDING_BEGIN)
+		e = begin(s, c, f);
+	if (e == ERR_OK && f->step == FINDING_SEARCH)
+		e = search(s, f);
+	if (e == ERR_OK && f->step == FINDING_TAKE)
+		e = take(s, f);
+	if (e == ERR_OK)
+		*found_out = scan_found(f->scan);
+	return e;
+}
+
 void
-finding_done(struct session *s, struct arena *a, struct finding *f)
+finding_progress(const struct finding *f, uint64_t *done_out, uint64_t *goal_out)
+{
+	if (f->step != FINDING_SEARCH)
+		return;
+	*done_out = scan_looked_at(f->scan);
+	*goal_out = view_exists(f->view);
+}
+
+void
+finding_done(struct session *s, struct finding *f)
 {
 	struct scan *scan = f->scan;
 
 	/* A search must not wait when it goes. The pool may take the arena, and f with it. */
 	f->scan = NULL;
 	waiter_cancel(session_waiter(s));
-	scan_free(scan, a);
+	scan_free(scan, f->arena);
 }

@@ -6,16 +6,26 @@
 #include "session/scan.h"
 #include "session/session.h"
 
-struct finding {
-	struct scan *scan;
-	uint32_t at;		/* finding_each(): next UID, and how many came before */
-	size_t at_index;
-};
+typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy);
 
-struct finding_options {
+enum finding_step { FINDING_BEGIN, FINDING_SEARCH, FINDING_TAKE, FINDING_OVER };
+
+struct finding {
+	/* What is asked for: set before the first finding_run(). */
+	const struct imap_search *args;
+	struct view *view;
+	struct arena *arena;	/* what is compiled lives there */
 	bool wants_seqs;	/* sequence numbers too */
 	bool is_first_enough;
 	bool is_elsewhere;	/* not the selected mailbox: nothing is saved of it */
+	finding_fn *take;	/* called with take_ctx for each message that was found, in mailbox order; NULL: the sets are enough */
+	void *take_ctx;
+
+	/* Its own. */
+	enum finding_step step;
+	struct scan *scan;
+	uint32_t at;		/* taking: next UID, and how many came before */
+	size_t at_index;
 };
 
 /**
@@ -23,20 +33,17 @@ struct finding_options {
  * forgotten, RFC 5182 2.1). Gives the error back, or a new one.
  */
 enum err finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args, enum err e);
-/** Compiles the program for the view, as it is, in `a`. ERR_SYNTAX, with its words. */
-must_use enum err finding_begin(struct session *s, struct command *c, const struct imap_search *args, struct view *v,
-    struct finding_options o, struct arena *a, struct finding *f);
-/** ERR_WAIT: call again. What was found is valid until finding_done(). */
-must_use enum err finding_run(struct session *s, struct finding *f, const struct scan_found **found_out);
-/** Calls fn for each message that was found, in mailbox order, in steps. ERR_WAIT: call again. */
-typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy);
-must_use enum err finding_each(struct session *s, struct view *v, struct finding *f, finding_fn *fn, void *ctx);
+/**
+ * Compiles the program for the view as it is, searches, and hands over what was found, in steps: ERR_WAIT, call again. What was found is
+ * valid until finding_done(). ERR_SYNTAX, with the command's words.
+ */
+must_use enum err finding_run(struct session *s, struct command *c, struct finding *f, const struct scan_found **found_out);
 /** How far it is, for progress(). */
-void finding_progress(const struct finding *f, struct view *v, uint64_t *done_out, uint64_t *goal_out);
+void finding_progress(const struct finding *f, uint64_t *done_out, uint64_t *goal_out);
 /** A search that ends with NO forgets what was to be saved. */
 void finding_forget_saved(struct session *s, const struct imap_search *args, enum err e);
-/** For done(), the last thing there: the session's waiter is taken off, and the arena, which it was begun with, may be gone. */
-void finding_done(struct session *s, struct arena *a, struct finding *f);
+/** For done(), the last thing there: the session's waiter is taken off, and what was in the arena may be gone. */
+void finding_done(struct session *s, struct finding *f);
 
 /** For sort_run() and thread_run(); ctx is the session. */
 bool finding_should_yield(void *ctx);

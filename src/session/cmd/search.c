@@ -1,20 +1,20 @@
 /*
  * search.c - SEARCH and UID SEARCH: as "* SEARCH", or as "* ESEARCH" with RETURN or for IMAP4rev2 clients.
  *
- *     candidates one by one, at first here and then on the pool -> what was found -> saved as "$" -> answer, as the output takes it
+ *     what was found -> saved as "$" -> answer, as the output takes it
  */
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
 
-enum search_step { STEP_BEGIN, STEP_SEARCH, STEP_SAVE, STEP_ANSWER };
+enum search_step { STEP_BEGIN, STEP_FIND, STEP_ANSWER };
 
 struct search_ctx {
 	struct imap_search args;
 	bool is_extended;		/* the answer is ESEARCH */
 	enum search_step step;
 	struct finding finding;
-	const struct scan_found *found;	/* from STEP_SAVE on */
+	const struct scan_found *found;	/* from STEP_ANSWER on */
 	struct esearch_reply reply;
 	size_t at_range;		/* of "* SEARCH": the next range, and the next number in it */
 	uint32_t at_number;
@@ -35,17 +35,13 @@ search_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return ERR_OK;
 }
 
-static enum err
+static void
 begin(struct session *s, struct command *c, struct search_ctx *x)
 {
 	/* The first is enough when nothing else is asked for. */
-	const struct finding_options o = { .wants_seqs = !c->is_uid,
+	x->finding = (struct finding){ .args = &x->args, .view = s->view, .arena = c->arena, .wants_seqs = !c->is_uid,
 		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
-	enum err e = finding_begin(s, c, &x->args, s->view, o, c->arena, &x->finding);
-
-	if (e == ERR_OK)
-		x->step = STEP_SEARCH;
-	return e;
+	x->step = STEP_FIND;
 }
 
 static struct numbers
@@ -110,6 +106,15 @@ answer(struct session *s, struct command *c, struct search_ctx *x)
 	return esearch_reply_write(s, c, &x->reply);
 }
 
+static void
+found(struct session *s, struct search_ctx *x)
+{
+	const struct numbers uids = numbers_of_set(&x->found->uids);
+
+	esearch_save(s, &x->args, &uids);
+	x->step = STEP_ANSWER;
+}
+
 static enum err
 search_run(struct session *s, struct command *c)
 {
@@ -117,32 +122,23 @@ search_run(struct session *s, struct command *c)
 	enum err e = ERR_OK;
 
 	if (x->step == STEP_BEGIN)
-		e = begin(s, c, x);
-	if (e == ERR_OK && x->step == STEP_SEARCH) {
-		e = finding_run(s, &x->finding, &x->found);
+		begin(s, c, x);
+	if (x->step == STEP_FIND) {
+		e = finding_run(s, c, &x->finding, &x->found);
 		if (e == ERR_OK)
-			x->step = STEP_SAVE;
+			found(s, x);
 	}
 	finding_forget_saved(s, &x->args, e);
-	if (e == ERR_OK && x->step == STEP_SAVE) {
-		struct numbers uids = numbers_of_set(&x->found->uids);
-
-		esearch_save(s, &x->args, &uids);
-		x->step = STEP_ANSWER;
-	}
-	if (e == ERR_OK && x->step == STEP_ANSWER)
-		e = answer(s, c, x);
-	return e;
+	return e == ERR_OK ? answer(s, c, x) : e;
 }
 
 static bool
-search_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+search_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct search_ctx *x = c->ctx;
 
-	if (x->step == STEP_SEARCH)
-		finding_progress(&x->finding, s->view, done_out, goal_out);
-	return x->step <= STEP_SEARCH;
+	finding_progress(&x->finding, done_out, goal_out);
+	return x->step <= STEP_FIND;
 }
 
 static void
@@ -151,7 +147,7 @@ search_done(struct session *s, struct command *c)
 	struct search_ctx *x = c->ctx;
 
 	esearch_reply_done(&x->reply);
-	finding_done(s, c->arena, &x->finding);
+	finding_done(s, &x->finding);
 }
 
 const struct imap_command cmd_search = {

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum sort_step { STEP_BEGIN, STEP_SEARCH, STEP_TAKE, STEP_SORT, STEP_ANSWER };
+enum sort_step { STEP_BEGIN, STEP_FIND, STEP_SORT, STEP_ANSWER };
 
 struct sort_ctx {
 	struct imap_sort args;
@@ -21,7 +21,7 @@ struct sort_ctx {
 	struct sort *sort;
 	uint8_t *relevancy;		/* in their order */
 	uint32_t *told;			/* UIDs or sequence numbers in their order */
-	const struct scan_found *found;	/* from STEP_TAKE on */
+	const struct scan_found *found;	/* from STEP_SORT on */
 	struct esearch_reply reply;
 	size_t at;			/* of "* SORT" */
 	uint32_t at_number;
@@ -36,22 +36,18 @@ sort_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return finding_parsed(s, c, in, &x->args.search, imap_sort_parse(in, &x->args));
 }
 
-static enum err
-begin(struct session *s, struct command *c, struct sort_ctx *x)
-{
-	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, c->arena, &x->finding);
-
-	if (e != ERR_OK)
-		return e;
-	x->sort = sort_new(view_account(s->view), &x->args);
-	x->step = STEP_SEARCH;
-	return ERR_OK;
-}
-
 static void
 take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
 	sort_add(ctx, e, seq, relevancy);
+}
+
+static void
+begin(struct session *s, struct command *c, struct sort_ctx *x)
+{
+	x->sort = sort_new(view_account(s->view), &x->args);
+	x->finding = (struct finding){ .args = &x->args.search, .view = s->view, .arena = c->arena, .take = take, .take_ctx = x->sort };
+	x->step = STEP_FIND;
 }
 
 static uint32_t *
@@ -157,14 +153,9 @@ sort_command_run(struct session *s, struct command *c)
 	enum err e = ERR_OK;
 
 	if (x->step == STEP_BEGIN)
-		e = begin(s, c, x);
-	if (e == ERR_OK && x->step == STEP_SEARCH) {
-		e = finding_run(s, &x->finding, &x->found);
-		if (e == ERR_OK)
-			x->step = STEP_TAKE;
-	}
-	if (e == ERR_OK && x->step == STEP_TAKE) {
-		e = finding_each(s, s->view, &x->finding, take, x->sort);
+		begin(s, c, x);
+	if (x->step == STEP_FIND) {
+		e = finding_run(s, c, &x->finding, &x->found);
 		if (e == ERR_OK)
 			x->step = STEP_SORT;
 	}
@@ -180,12 +171,11 @@ sort_command_run(struct session *s, struct command *c)
 }
 
 static bool
-sort_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+sort_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct sort_ctx *x = c->ctx;
 
-	if (x->step == STEP_SEARCH)
-		finding_progress(&x->finding, s->view, done_out, goal_out);
+	finding_progress(&x->finding, done_out, goal_out);
 	return x->step < STEP_ANSWER;
 }
 
@@ -199,7 +189,7 @@ sort_done(struct session *s, struct command *c)
 	esearch_reply_done(&x->reply);
 	free(x->told);
 	free(x->relevancy);
-	finding_done(s, c->arena, &x->finding);
+	finding_done(s, &x->finding);
 }
 
 const struct imap_command cmd_sort = {

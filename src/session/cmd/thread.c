@@ -4,7 +4,7 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/finding.h"
 
-enum thread_step { STEP_BEGIN, STEP_SEARCH, STEP_TAKE, STEP_ARRANGE, STEP_HEAD, STEP_WRITE };
+enum thread_step { STEP_BEGIN, STEP_FIND, STEP_ARRANGE, STEP_HEAD, STEP_WRITE };
 
 struct thread_ctx {
 	struct imap_thread args;
@@ -28,16 +28,12 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unused_arg unsigned re
 	thread_add(ctx, e, seq);
 }
 
-static enum err
+static void
 begin(struct session *s, struct command *c, struct thread_ctx *x)
 {
-	enum err e = finding_begin(s, c, &x->args.search, s->view, (struct finding_options){ 0 }, c->arena, &x->finding);
-
-	if (e != ERR_OK)
-		return e;
 	x->thread = thread_new(view_account(s->view), x->args.algorithm, x->args.search.collation);
-	x->step = STEP_SEARCH;
-	return ERR_OK;
+	x->finding = (struct finding){ .args = &x->args.search, .view = s->view, .arena = c->arena, .take = take, .take_ctx = x->thread };
+	x->step = STEP_FIND;
 }
 
 static enum err
@@ -58,14 +54,9 @@ thread_command_run(struct session *s, struct command *c)
 	enum err e = ERR_OK;
 
 	if (x->step == STEP_BEGIN)
-		e = begin(s, c, x);
-	if (e == ERR_OK && x->step == STEP_SEARCH) {
-		e = finding_run(s, &x->finding, &x->found);
-		if (e == ERR_OK)
-			x->step = STEP_TAKE;
-	}
-	if (e == ERR_OK && x->step == STEP_TAKE) {
-		e = finding_each(s, s->view, &x->finding, take, x->thread);
+		begin(s, c, x);
+	if (x->step == STEP_FIND) {
+		e = finding_run(s, c, &x->finding, &x->found);
 		if (e == ERR_OK)
 			x->step = STEP_ARRANGE;
 	}
@@ -84,12 +75,11 @@ thread_command_run(struct session *s, struct command *c)
 }
 
 static bool
-thread_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+thread_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct thread_ctx *x = c->ctx;
 
-	if (x->step == STEP_SEARCH)
-		finding_progress(&x->finding, s->view, done_out, goal_out);
+	finding_progress(&x->finding, done_out, goal_out);
 	return x->step < STEP_HEAD;
 }
 
@@ -100,7 +90,7 @@ thread_done(struct session *s, struct command *c)
 
 	waiter_cancel(session_waiter(s));
 	thread_free(x->thread);
-	finding_done(s, c->arena, &x->finding);
+	finding_done(s, &x->finding);
 }
 
 const struct imap_command cmd_thread = {
