@@ -47,6 +47,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_store,
 	&cmd_subscribe,
 	&cmd_thread,
+	&cmd_uidbatches,
 	&cmd_unauthenticate,
 	&cmd_unselect,
 	&cmd_unsubscribe,

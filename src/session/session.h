@@ -46,6 +46,7 @@ struct session {
 	struct view *view;		/* the selected mailbox, or NULL */
 	unsigned rights;		/* in the selected mailbox (store/acl.h) */
 	struct rangeset saved;		/* SEARCHRES "$": UIDs of the selected mailbox; empty when nothing is saved */
+	struct batches *batches;	/* what UIDBATCHES has told of it: cmd/uidbatches.c; NULL: nothing */
 	struct rangeset silenced;	/* UIDs whose changed flags by our own STORE.SILENT are not told */
 	bool is_operator;		/* the admin tool's, over the control socket: it sees this account alone, and may set quotas */
 	bool is_closing;		/* BYE was sent */
@@ -92,6 +93,8 @@ enum err session_tell(struct session *s, enum view_tell tell);
 void session_begin_fetch(struct session *s, struct seqnum seq, struct uid uid);
 /** Writes "n FETCH (FLAGS (...) UID u MODSEQ (m))" with what the client has enabled; is_uid: the UID is included in any case. */
 void session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
+/** Forgets which batches a client was told (cmd/uidbatches.c). Takes NULL. */
+void batches_free(struct batches *b);
 /** Selects a view (takes it over), in whose mailbox the user has these rights, or closes the selected mailbox (NULL). */
 void session_select(struct session *s, struct view *v, unsigned rights);
 /** CONDSTORE was used: from now on MODSEQ is told (RFC 7162 3.1); sends HIGHESTMODSEQ if a mailbox is selected. */

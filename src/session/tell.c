@@ -228,6 +228,8 @@ session_select(struct session *s, struct view *v, unsigned rights)
 	s->rights = rights;
 	rangeset_done(&s->saved);
 	rangeset_done(&s->silenced);
+	batches_free(s->batches);
+	s->batches = NULL;
 	metadata_selected(s);
 }
 

@@ -12,6 +12,6 @@ extern const struct imap_command cmd_getquota, cmd_getquotaroot, cmd_setquota;
 extern const struct imap_command cmd_getmetadata, cmd_setmetadata;
 extern const struct imap_command cmd_deleteacl, cmd_getacl, cmd_listrights, cmd_myrights, cmd_setacl;
 extern const struct imap_command cmd_append, cmd_check, cmd_close, cmd_copy, cmd_expunge, cmd_fetch, cmd_idle, cmd_move, cmd_search,
-    cmd_sort, cmd_store, cmd_thread, cmd_unselect;
+    cmd_sort, cmd_store, cmd_thread, cmd_uidbatches, cmd_unselect;
 
 #endif
