@@ -145,7 +145,10 @@ def test_reading_threads_search_filing(running, page):
 
     page.pick('Lunch')
     page.script("rcmail.mark_message('flagged')")
-    page.until('true', 'a flag')
+    # Its requests go beside each other: the move must not come before the flag.
+    c.ok('SELECT INBOX')
+    wait_until(lambda: '\\Flagged' in c.ok('UID FETCH 2 (FLAGS)').fetches()[2]['FLAGS'], 30, what='the flag')
+    c.ok('UNSELECT')
     page.script("rcmail.move_messages('Archive')")
     page.list_is(['The plan', 'Re: The plan'])
     page.pick('The plan')
