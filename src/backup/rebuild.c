@@ -3,6 +3,7 @@
 
 #include "backup/service_int.h"
 #include "base/bytes.h"
+#include "store/access_key.h"
 #include "store/message_record.h"
 #include "store/page.h"
 #include "store/row.h"
@@ -144,6 +145,23 @@ status_row(struct rebuild *r, struct str value)
 	return ERR_OK;
 }
 
+/* Keys of URLs stay behind: what was taken back after the backup would be valid again (store/access_key.h). */
+static enum err
+mailbox_row(struct rebuild *r, struct str value)
+{
+	BUF_CLEAN struct buf annotations = BUF_MAX(ANNOTATIONS_MAX_BYTES);
+	struct str keywords[KEYWORDS_MAX];
+	struct mailbox_row row;
+	enum err e = mailbox_row_decode(value, &row, keywords);
+
+	if (e != ERR_OK)
+		return e;
+	access_keys_strip(row.annotations, &annotations);
+	row.annotations = buf_str(&annotations);
+	mailbox_row_encode(&row, &r->row);
+	return ERR_OK;
+}
+
 /* Numbers of 8 bytes, one after the other, become the version. */
 static void
 set_versions(struct rebuild *r, size_t at, size_t count)
@@ -164,6 +182,8 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 		return account_row(r, value);
 	if (kind == KV_ROW && letter == 'S' && key.n == 9)
 		return status_row(r, value);
+	if (kind == KV_ROW && letter == 'M' && key.n == 9)
+		return mailbox_row(r, value);
 	buf_str_add(&r->row, value);
 	if (kind == KV_ROW && letter == 'Q' && value.n == PRIVATE_SUMS_BYTES)
 		set_versions(r, 8, 1);

@@ -181,6 +181,7 @@ servers_start(struct mail *m)
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login],
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
+		.urlauth_entities = c->urlauth_entities.v, .urlauth_entity_count = c->urlauth_entities.n,
 		.refuses_anyone = !c->acl_anyone,
 		.admin_uri = c->admin_uri, .server_comment = c->server_comment,
 		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared, .hostname = str_c(m->hostname),

@@ -140,6 +140,48 @@ local_seconds(struct imap_datetime t)
 	return s < min ? min : s > max ? max : s;
 }
 
+/* "Z", "+01:00" */
+static bool
+take_zone(struct str *s, int *minutes_out)
+{
+	bool is_west = take_chr(s, '-');
+	int h, m;
+
+	*minutes_out = 0;
+	if (!is_west && (take_chr(s, 'Z') || take_chr(s, 'z')))
+		return true;
+	if ((!is_west && !take_chr(s, '+')) || !take_digits(s, 2, 2, &h) || !take_chr(s, ':') || !take_digits(s, 2, 2, &m))
+		return false;
+	*minutes_out = (h * 60 + m) * (is_west ? -1 : 1);
+	return h <= 23 && m <= 59;
+}
+
+bool
+imap_timestamp_parse(struct str s, int64_t *utc_s_out)
+{
+	int year, month, day, h, m, sec, zone;
+
+	if (!take_digits(&s, 4, 4, &year) || !take_chr(&s, '-') || !take_digits(&s, 2, 2, &month) || !take_chr(&s, '-') ||
+	    !take_digits(&s, 2, 2, &day) || (!take_chr(&s, 'T') && !take_chr(&s, 't')))
+		return false;
+	if (!take_digits(&s, 2, 2, &h) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &m) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &sec))
+		return false;
+	if (take_chr(&s, '.')) {
+		size_t n = 0;
+
+		while (n < s.n && chr_is_digit(s.p[n]))
+			n++;
+		if (n == 0)
+			return false;
+		s = str_sub(s, n, s.n);
+	}
+	if (!take_zone(&s, &zone) || s.n != 0 || year < YEAR_MIN || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
+	    h > 23 || m > 59 || sec > 60)
+		return false;
+	*utc_s_out = (int64_t)imap_date_days(year, month, day) * DAY_S + h * 3600 + m * 60 + sec - zone * 60;
+	return true;
+}
+
 int32_t
 imap_datetime_day(struct imap_datetime t)
 {

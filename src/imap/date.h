@@ -15,6 +15,8 @@ int32_t imap_date_days(int year, int month, int day);
 must_use bool imap_date_parse(struct str text, int32_t *days_out);
 /** "17-Jul-1996 02:44:25 -0700" without quotes; the day may have one digit, with or without a space before it. */
 must_use bool imap_datetime_parse(struct str text, struct imap_datetime *out);
+/** "2006-05-20T14:09:54.25-07:00" (RFC 3339), as seconds UTC; fractions are left out. */
+must_use bool imap_timestamp_parse(struct str text, int64_t *utc_s_out);
 /** The day that the clock at its place showed: what BEFORE, ON and SINCE compare (time and zone are disregarded). */
 int32_t imap_datetime_day(struct imap_datetime t);
 /** With quotes: "17-Jul-1996 02:44:25 -0700"; a day of one digit has a space before it. Years outside 1..9999 are told as the nearest one that can be. */

@@ -1,7 +1,10 @@
 /* url.c - see url.h. The path is cut at its ";NAME=" parameters before anything is decoded, so that an encoded ";" or "/" is text. */
 #include "imap/url.h"
 
+#include "imap/date.h"
 #include "imap/utf7.h"
+
+enum { URLAUTH_TOKEN_MIN = 32 };	/* digits */
 
 /* ---- characters ---- */
 
@@ -182,6 +185,87 @@ take_partial(struct str value, struct imap_section *out)
 	return str_to_u64(str_sub(value, 0, dot), &out->offset);
 }
 
+/* ---- URLAUTH ---- */
+
+static bool
+is_word(struct str text, const char *others)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (!chr_is_alpha(text.p[i]) && !chr_is_digit(text.p[i]) && (text.p[i] == '\0' || strchr(others, text.p[i]) == NULL))
+			return false;
+	}
+	return text.n > 0;
+}
+
+/* ":mechanism:token" */
+static bool
+take_verifier(struct str text, struct imap_urlauth *out)
+{
+	size_t colon = str_chr(text, ':');
+
+	if (colon == SIZE_MAX)
+		return false;
+	out->mechanism = str_sub(text, 0, colon);
+	out->token = str_sub(text, colon + 1, text.n);
+	for (size_t i = 0; i < out->token.n; i++) {
+		if (hex_value(out->token.p[i]) < 0)
+			return false;
+	}
+	return is_word(out->mechanism, "-.") && out->token.n >= URLAUTH_TOKEN_MIN;
+}
+
+/* "submit+fred", "anonymous" (RFC 5593 4). An enc-user has no ":", "@" or "/" but encoded ones. */
+static bool
+take_access(struct arena *a, struct str text, struct imap_urlauth *out)
+{
+	size_t plus = str_chr(text, '+');
+
+	out->application = str_sub(text, 0, plus);
+	out->has_user = plus != SIZE_MAX;
+	if (!is_word(out->application, ""))
+		return false;
+	if (!out->has_user)
+		return true;
+	text = str_sub(text, plus + 1, text.n);
+	return text.n > 0 && str_chr(text, '@') == SIZE_MAX && str_chr(text, '/') == SIZE_MAX && percent_decode(a, text, &out->user);
+}
+
+/* Where a parameter begins, or SIZE_MAX. A ";" that is text is encoded. */
+static size_t
+find_parameter(struct str path, struct str name)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		if (path.p[i] == ';' && str_starts_nocase(str_sub(path, i, path.n), name))
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* Cuts all of it off the end of the path, as long as nothing of it is decoded: the token is made of what was written. */
+static bool
+take_urlauth(struct arena *a, struct str text, struct str *path, struct imap_urlauth *out)
+{
+	size_t expire = find_parameter(*path, STR(";EXPIRE=")), at = find_parameter(*path, STR(";URLAUTH=")), colon;
+	struct str access;
+
+	if (at == SIZE_MAX)
+		return expire == SIZE_MAX;	/* it stands before URLAUTH only */
+	access = str_sub(*path, at + 9, path->n);
+	colon = str_chr(access, ':');
+	out->rump = str_sub(text, 0, colon == SIZE_MAX ? text.n : text.n - (access.n - colon));
+	if (expire != SIZE_MAX) {
+		out->has_expire = true;
+		if (expire > at || !imap_timestamp_parse(str_sub(*path, expire + 8, at), &out->expire_s))
+			return false;
+		at = expire;
+	}
+	*path = str_sub(*path, 0, at);
+	return take_access(a, str_sub(access, 0, colon), out) &&
+	    (colon == SIZE_MAX || take_verifier(str_sub(access, colon + 1, access.n), out));
+}
+
+/* ---- the message ---- */
+
 /* What stands before the parameters; the "/" before ";UID=" is no part of the name, before ";UIDVALIDITY=" there is none. */
 static bool
 take_mailbox(struct arena *a, struct str *rest, struct imap_url *url)
@@ -231,7 +315,8 @@ imap_url_parse(struct arena *a, struct str text, struct imap_url *out)
 
 	if (text.n > IMAP_URL_MAX)
 		return ERR_BADURL;
-	if (str_starts_nocase(path, STR("imap:")))
+	url.has_scheme = str_starts_nocase(path, STR("imap:"));
+	if (url.has_scheme)
 		path = str_sub(path, 5, path.n);
 	if (str_starts(path, STR("//"))) {
 		size_t end;
@@ -242,14 +327,14 @@ imap_url_parse(struct arena *a, struct str text, struct imap_url *out)
 		if (!take_server(a, str_sub(path, 0, end), &url))
 			return ERR_BADURL;
 		path = str_sub(path, end, path.n);
-	} else if (path.n != text.n) {
+	} else if (url.has_scheme) {
 		return ERR_BADURL;	/* "imap:" without a server */
 	} else if (str_starts_nocase(path, STR(";UID="))) {
 		url.base = IMAP_URL_MAILBOX;
 		path = arena_printf(a, "/%.*s", STR_F(path));
 	}
 	/* Other relative paths MUST NOT be accepted (RFC 5092 7.2). */
-	if (!str_starts(path, STR("/")))
+	if (!str_starts(path, STR("/")) || !take_urlauth(a, text, &path, &url.auth))
 		return ERR_BADURL;
 	path = remove_dots(a, path);
 	if (!str_starts(path, STR("/")) || !take_path(a, str_sub(path, 1, path.n), &url))

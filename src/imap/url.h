@@ -4,6 +4,7 @@
  *     /Drafts;UIDVALIDITY=385759045/;UID=20/;SECTION=1.MIME/;PARTIAL=0.1024
  *     ;UID=20                                   in the mailbox that is selected
  *     imap://joe@mail.example.org/Drafts/;UID=20
+ *     imap://joe@mail.example.org/Drafts/;UID=20;EXPIRE=2027-01-01T00:00:00Z;URLAUTH=submit+fred:internal:01ab...
  *
  * Whose mailbox it is, whether this server is meant, and what may be read there: the caller decides.
  */
@@ -21,8 +22,21 @@ enum imap_url_base {
 	IMAP_URL_MAILBOX,	/* the selected mailbox: ";UID=..." */
 };
 
+/* "[;EXPIRE=time];URLAUTH=access[:mechanism:token]" at the end of a URL (RFC 4467 3 and 9, RFC 5593 4). */
+struct imap_urlauth {
+	struct str application;		/* "submit", "user", "authuser", "anonymous", "stream", ...; p == NULL: the URL has no URLAUTH */
+	bool has_user;			/* "submit+fred" */
+	struct str user;		/* percent-encoding undone, not normalised */
+	bool has_expire;
+	int64_t expire_s;		/* UTC: the last second in which the URL is valid */
+	struct str rump;		/* the URL's bytes before ":mechanism:token": what the token is made of */
+	struct str mechanism;		/* p == NULL: neither it nor a token is there */
+	struct str token;		/* at least 32 hexadecimal digits */
+};
+
 struct imap_url {
 	enum imap_url_base base;
+	bool has_scheme;		/* "imap:" is there */
 	struct str user;		/* percent-encoding undone, not normalised; empty: none */
 	struct str host;
 	uint32_t port;			/* 0: none is named */
@@ -31,9 +45,10 @@ struct imap_url {
 	uint32_t uid;
 	/* What FETCH BODY.PEEK[section]<partial> would be asked for; a PARTIAL without length goes to the end: UINT64_MAX. */
 	struct imap_section section;
+	struct imap_urlauth auth;
 };
 
-/** ERR_BADURL: not such a URL, among them those of lists of messages and those with URLAUTH. Texts live in the arena or the input. */
+/** ERR_BADURL: not such a URL, among them those of lists of messages. Texts live in the arena or the input. */
 must_use enum err imap_url_parse(struct arena *a, struct str text, struct imap_url *out);
 /** Adds it so that it can stand in quotes in a response code: what no URL may hold is percent-encoded (RFC 4469 5). */
 void imap_url_quote(struct str text, struct buf *out);

@@ -17,6 +17,14 @@ describe(const struct imap_url *u, struct buf *b)
 		buf_printf(b, " %llu", (unsigned long long)u->section.offset);
 	if (u->section.has_partial && u->section.length != UINT64_MAX)
 		buf_printf(b, "+%llu", (unsigned long long)u->section.length);
+	if (u->auth.has_expire)
+		buf_printf(b, " <%lld", (long long)u->auth.expire_s);
+	if (u->auth.application.p != NULL)
+		buf_printf(b, " %.*s%s%.*s", STR_F(u->auth.application), u->auth.has_user ? "+" : "", STR_F(u->auth.user));
+	if (u->auth.mechanism.p != NULL)
+		buf_printf(b, " %.*s %zu", STR_F(u->auth.mechanism), u->auth.token.n);
+	if (u->auth.application.p != NULL)
+		buf_printf(b, " of %zu", u->auth.rump.n);
 }
 
 static const struct {
@@ -46,7 +54,32 @@ static const struct {
 	{ "imap://minbari.example.org", NULL },
 	{ "imap://minbari.example.org/", NULL },
 	{ "imap://;AUTH=*@minbari.example.org/gray%20council?SUBJECT%20shadows", NULL },
-	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:91354a473744909de610943775f92038", NULL },
+	/* RFC 4467 7, RFC 5593. */
+	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:91354a473744909de610943775f92038",
+	    "a joe@example.com:0 INBOX 0 20 0.2 submit+fred internal 32 of 69" },
+	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred", "a joe@example.com:0 INBOX 0 20 0.2 submit+fred of 69" },
+	{ "imap://joe@example.com/INBOX/;uid=20;EXPIRE=2006-05-20T14:09:54.5-07:00;URLAUTH=anonymous",
+	    "a joe@example.com:0 INBOX 0 20 0.0 <1148159394 anonymous of 89" },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=x1+%41%40b", "a joe@h:0 a 0 1 0.0 x1+A@b of 40" },
+	{ "imap://joe@h/a/;UID=1/;URLAUTH=anonymous", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=+x", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=user+", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=user+a@b", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=user+a;", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=an-onymous", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous::91354a473744909de610943775f92038", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203g", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54Z", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous;EXPIRE=2006-05-20T14:09:54Z", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54;URLAUTH=anonymous", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54.Z;URLAUTH=anonymous", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T24:09:54Z;URLAUTH=anonymous", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-5-20T14:09:54Z;URLAUTH=anonymous", NULL },
+	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54+0100;URLAUTH=anonymous", NULL },
 	/* Names. */
 	{ "/inbox/;UID=1", "s INBOX 0 1 0.0" },
 	{ "/a%20b%3Bc%2Fd/;UID=1", "s a b;c/d 0 1 0.0" },

@@ -27,7 +27,7 @@
 
 #include <rocksdb/c.h>
 
-#define ROCKS_FORMAT 3u
+#define ROCKS_FORMAT 4u
 
 enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 

@@ -20,6 +20,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_examine,
 	&cmd_expunge,
 	&cmd_fetch,
+	&cmd_genurlauth,
 	&cmd_getacl,
 	&cmd_getmetadata,
 	&cmd_getquota,
@@ -36,6 +37,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_namespace,
 	&cmd_noop,
 	&cmd_rename, &cmd_replace,
+	&cmd_resetkey,
 	&cmd_search,
 	&cmd_select,
 	&cmd_setacl,
@@ -51,6 +53,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_unauthenticate,
 	&cmd_unselect,
 	&cmd_unsubscribe,
+	&cmd_urlfetch,
 	&cmd_xlist,
 	NULL,
 };

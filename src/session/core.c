@@ -5,6 +5,7 @@
 #include "session/foreign.h"
 #include "session/input.h"
 #include "session/metadata.h"
+#include "session/urlauth.h"
 #include "session/server.h"
 
 #include <stdlib.h>
@@ -156,8 +157,10 @@ run_command(struct session_core *k)
 			k->result = e;
 		tell_held_back(&k->s);
 	}
-	if ((k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing)
+	if ((k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing) {
 		metadata_tell(&k->s);
+		urlauth_tell(&k->s);
+	}
 	command_reply(k);
 	return true;
 }

@@ -35,6 +35,8 @@ struct server_options {
 	/* Names of the namespaces (session/target.h) without the separator at their end; NULL: the default; empty: there is none. */
 	struct str namespace_other, namespace_shared;
 	struct str hostname;		/* what absolute IMAP URLs call this server; empty: none of them means it */
+	const struct str *urlauth_entities;	/* "submit+=relay": who may fetch URLs made for an application (session/urlauth.c) */
+	size_t urlauth_entity_count;
 	struct str admin_uri, server_comment;	/* annotations of the server (RFC 5464 3.2.1.1); empty: none */
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */
 };

@@ -45,6 +45,7 @@ struct session {
 	struct foreign *foreign;	/* what it has of others' accounts: foreign.c; NULL: nothing */
 	struct view *view;		/* the selected mailbox, or NULL */
 	unsigned rights;		/* in the selected mailbox (store/acl.h) */
+	uint64_t key_hash, key_version;	/* of the user's key for URLs of the selected mailbox, as it was told: urlauth.c */
 	struct rangeset saved;		/* SEARCHRES "$": UIDs of the selected mailbox; empty when nothing is saved */
 	struct batches *batches;	/* what UIDBATCHES has told of it: cmd/uidbatches.c; NULL: nothing */
 	struct rangeset silenced;	/* UIDs whose changed flags by our own STORE.SILENT are not told */

@@ -61,15 +61,15 @@ other_name(struct arena *a, struct str name, struct str rest)
 	return out;
 }
 
-struct target_name
-target_name_of(const struct session *s, struct arena *a, struct str name)
+static struct target_name
+name_of(const struct session *s, struct arena *a, struct str user, struct str name)
 {
 	struct str rest;
 
 	if (cut_prefix(name, target_space_name(s, SPACE_OTHER), &rest))
 		return other_name(a, name, rest);
 	if (!cut_prefix(name, target_space_name(s, SPACE_SHARED), &rest))
-		return (struct target_name){ .space = SPACE_OWN, .user = s->user, .local = name, .prefix = STR("") };
+		return (struct target_name){ .space = SPACE_OWN, .user = user, .local = name, .prefix = STR("") };
 	return (struct target_name){
 		.space = rest.n == 0 ? SPACE_LEVEL : SPACE_SHARED,
 		.user = SHARED_USER,
@@ -78,31 +78,52 @@ target_name_of(const struct session *s, struct arena *a, struct str name)
 	};
 }
 
+struct target_name
+target_name_of(const struct session *s, struct arena *a, struct str name)
+{
+	return name_of(s, a, s->user, name);
+}
+
+static unsigned
+rights_of(const struct target_asker *asker, const struct snapshot *snapshot, const struct mailbox_info *m)
+{
+	struct account *a = snapshot_account(snapshot);
+
+	if (a == asker->account && m->acl.n == 0)
+		return RIGHTS_ALL;
+	return m->is_noselect && a != asker->account ? 0 : acl_rights(m->acl, account_user(a), &asker->who);
+}
+
 unsigned
 target_rights(const struct session *s, const struct snapshot *snapshot, const struct mailbox_info *m)
 {
-	struct account *a = snapshot_account(snapshot);
-	const struct identity who = session_identity(s);
+	const struct target_asker asker = { s->account, session_identity(s) };
 
-	if (a == s->account && m->acl.n == 0)
-		return RIGHTS_ALL;
-	return m->is_noselect && a != s->account ? 0 : acl_rights(m->acl, account_user(a), &who);
+	return rights_of(&asker, snapshot, m);
 }
 
 enum err
 target_open(struct session *s, struct arena *a, struct str name, struct target *out)
 {
-	struct target t = { .name = target_name_of(s, a, name) };
+	const struct target_asker asker = { s->account, session_identity(s) };
+
+	return target_open_as(s, a, &asker, name, out);
+}
+
+enum err
+target_open_as(struct session *s, struct arena *a, const struct target_asker *asker, struct str name, struct target *out)
+{
+	struct target t = { .name = name_of(s, a, asker->who.user, name) };
 	enum err e = ERR_OK;
 
 	switch (t.name.space) {
 	case SPACE_OWN:
-		t.account = account_ref(s->account);
+		t.account = account_ref(asker->account);
 		break;
 	case SPACE_OTHER:
 	case SPACE_SHARED:
 		/* Under this name there is nothing of one's own: each mailbox has one name. */
-		if (!str_eq(t.name.user, s->user))
+		if (!str_eq(t.name.user, asker->who.user))
 			e = store_account_open(server_options(s->server)->store, t.name.user, ACCOUNT_EXISTING,
 			    session_waiter(s), &t.account);
 		break;
@@ -114,7 +135,7 @@ target_open(struct session *s, struct arena *a, struct str name, struct target *
 	if (t.account != NULL) {
 		t.snapshot = session_snapshot_of(s, t.account);
 		t.mailbox = snapshot_mailbox(t.snapshot, t.name.local);
-		t.rights = t.mailbox != NULL ? target_rights(s, t.snapshot, t.mailbox) : 0;
+		t.rights = t.mailbox != NULL ? rights_of(asker, t.snapshot, t.mailbox) : 0;
 	}
 	*out = t;
 	return ERR_OK;

@@ -42,6 +42,14 @@ struct str target_space_name(const struct session *s, enum target_space space);
 
 /** Finds it. ERR_WAIT: call again; faults. That there is no such mailbox is no error here. */
 must_use enum err target_open(struct session *s, struct arena *a, struct str name, struct target *out);
+/* Somebody in whose place a mailbox is looked at. */
+struct target_asker {
+	struct account *account;
+	struct identity who;
+};
+/** The same for another user: the name is one of his, and so are the rights. */
+must_use enum err target_open_as(struct session *s, struct arena *a, const struct target_asker *asker, struct str name,
+    struct target *out);
 /** Takes one that was not opened, all zero. */
 void target_close(struct target *t);
 

@@ -9,6 +9,7 @@
 #include "session/flag_lists.h"
 #include "session/metadata.h"
 #include "session/target.h"
+#include "session/urlauth.h"
 
 void
 core_tell_reset(struct session_core *k)
@@ -231,6 +232,7 @@ session_select(struct session *s, struct view *v, unsigned rights)
 	batches_free(s->batches);
 	s->batches = NULL;
 	metadata_selected(s);
+	urlauth_look(s);
 }
 
 void

@@ -18,7 +18,7 @@ annotation_next(struct str *list, struct annotation *out)
 		return false;
 	name = get_le16(list->p + 2);
 	value = get_le32(list->p + 4);
-	if (list->p[0] < ANNOTATION_SHARED || list->p[0] > ANNOTATION_SERVER || name == 0 || name > ANNOTATION_NAME_MAX ||
+	if (list->p[0] < ANNOTATION_SHARED || list->p[0] > ANNOTATION_KEY || name == 0 || name > ANNOTATION_NAME_MAX ||
 	    value > ANNOTATION_VALUE_MAX || HEAD_BYTES + name + value > list->n)
 		return false;
 	*out = (struct annotation){
@@ -63,8 +63,8 @@ annotation_find(struct str list, const struct annotation *key, struct str *value
 	return false;
 }
 
-static void
-add(struct buf *out, const struct annotation *a)
+void
+annotation_add(struct buf *out, const struct annotation *a)
 {
 	char head[HEAD_BYTES] = { (char)a->scope };
 
@@ -105,7 +105,7 @@ annotations_change(struct str list, const struct annotation *changes, size_t n, 
 
 	while (annotation_next(&list, &here)) {
 		if (!is_changed(&here, changes, n))
-			add(out, &here);
+			annotation_add(out, &here);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].value.p == NULL)
@@ -113,7 +113,7 @@ annotations_change(struct str list, const struct annotation *changes, size_t n, 
 		if (changes[i].name.n > ANNOTATION_NAME_MAX || changes[i].value.n > ANNOTATION_VALUE_MAX ||
 		    count_like(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
 			return ERR_LIMIT;
-		add(out, &changes[i]);
+		annotation_add(out, &changes[i]);
 	}
 	return out->is_over || out->n > ANNOTATIONS_MAX_BYTES ? ERR_LIMIT : ERR_OK;
 }
@@ -124,8 +124,8 @@ annotations_of_mailbox(struct str list, struct buf *out)
 	struct annotation here;
 
 	while (annotation_next(&list, &here)) {
-		if (here.scope != ANNOTATION_SERVER)
-			add(out, &here);
+		if (here.scope != ANNOTATION_SERVER && here.scope != ANNOTATION_KEY)
+			annotation_add(out, &here);
 	}
 }
 

@@ -13,6 +13,7 @@ enum annotation_scope {
 	ANNOTATION_SHARED = 1,
 	ANNOTATION_PRIVATE,
 	ANNOTATION_SERVER,	/* private, of the server */
+	ANNOTATION_KEY,		/* no annotation of any client's: access_key.h */
 };
 
 enum {
@@ -25,7 +26,7 @@ enum {
 /* Names are told apart without regard to case, but kept as they were written. */
 struct annotation {
 	enum annotation_scope scope;
-	uint64_t user;		/* account of whose it is; 0: shared */
+	uint64_t user;		/* account of whose it is; 0: shared; of a key: which the mailbox is in */
 	struct str name;	/* "/shared/comment" */
 	struct str value;	/* p == NULL, of a change: it is removed */
 };
@@ -38,8 +39,10 @@ bool annotations_are_valid(struct str list);
 bool annotation_find(struct str list, const struct annotation *key, struct str *value_out);
 /** Writes the list with changes made, of which no two are of the same annotation. ERR_LIMIT: too many, or too long. */
 must_use enum err annotations_change(struct str list, const struct annotation *changes, size_t n, struct buf *out);
-/** Writes the list without what is of the server: for another mailbox. */
+/** Writes the list without what is of the server, and without keys: for another mailbox. */
 void annotations_of_mailbox(struct str list, struct buf *out);
+/** Adds one to a list that has none of its scope, user and name. */
+void annotation_add(struct buf *out, const struct annotation *a);
 
 /**
  * Sets annotations of a mailbox, and its special uses if special_use is not NULL: one commit, all or nothing. No change: ERR_OK

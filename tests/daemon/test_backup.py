@@ -167,6 +167,8 @@ def test_whole(server, tool, tmp_path):
     c.append(text(7))
     for n in range(6):      # more than a row usually has
         c.ok('SETMETADATA INBOX (/private/n%d "%s")' % (n, 'x' * 30000))
+    made = str(c.ok('GENURLAUTH "imap://user2@localhost/INBOX/;uid=1;urlauth=anonymous" INTERNAL').one('GENURLAUTH').data[0].decode())
+    assert c.ok('URLFETCH "%s"' % made).one('URLFETCH').data[1] == text(7)
     c.close()
     before = everything(server)
     assert len(before['user2']['INBOX']['annotations']) == 12
@@ -195,6 +197,8 @@ def test_whole(server, tool, tmp_path):
 
     assert everything(server) == before
     c = server.login('user1')
+    # What URLs authorized to is taken back: it may have been taken back after the backup.
+    assert c.ok('URLFETCH "%s"' % made).one('URLFETCH').data[1] is None
     assert c.append(text(9)) > later + 1000
     c.ok('CREATE Later')
     assert c.status('Later', 'UIDVALIDITY')['UIDVALIDITY'] > validity

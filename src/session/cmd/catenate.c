@@ -8,10 +8,7 @@
 
 #include "auth/name.h"
 #include "mime/header.h"
-#include "session/server.h"
-#include "session/target.h"
-
-enum { IMAP_PORT = 143 };
+#include "session/urlauth.h"
 
 /* ---- which message ---- */
 
@@ -19,12 +16,9 @@ enum { IMAP_PORT = 143 };
 static bool
 is_ours(struct session *s, struct arena *a, const struct imap_url *url)
 {
-	const struct str host = server_options(s->server)->hostname;
 	struct str user;
 
-	if (host.n == 0 || !str_eq_nocase(url->host, host) || (url->port != 0 && url->port != IMAP_PORT))
-		return false;
-	return url->user.n > 0 && name_normalise(a, url->user, &user) == ERR_OK && str_eq(user, s->user);
+	return urlauth_is_here(s, url) && url->user.n > 0 && name_normalise(a, url->user, &user) == ERR_OK && str_eq(user, s->user);
 }
 
 static void
@@ -61,7 +55,7 @@ open_named(struct session *s, struct arena *a, struct catenate *x, struct str na
 static enum err
 open_mailbox(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url)
 {
-	if (url->base == IMAP_URL_ABSOLUTE && !is_ours(s, a, url))
+	if ((url->base == IMAP_URL_ABSOLUTE && !is_ours(s, a, url)) || url->auth.application.p != NULL)
 		return ERR_BADURL;
 	if (url->base != IMAP_URL_MAILBOX)
 		return open_named(s, a, x, url->mailbox);

@@ -9,6 +9,7 @@
 
 #include "session/core.h"
 #include "session/metadata.h"
+#include "session/urlauth.h"
 
 struct idle_ctx {
 	bool is_idling;			/* the continuation was sent */
@@ -42,8 +43,10 @@ idle_run(struct session *s, struct command *c)
 			e = session_tell(s, TELL_ALL);	/* at the end too: the view comes back from its rest */
 		if (e != ERR_OK)
 			return e;
-		if (!s->is_closing)
+		if (!s->is_closing) {
 			metadata_tell(s);
+			urlauth_tell(s);
+		}
 		if (x->line == IDLE_BAD)
 			c->text = STR("Expected DONE.");
 		if (x->line != IDLE_ON)

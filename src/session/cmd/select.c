@@ -12,7 +12,9 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/list_reply.h"
 #include "session/cmd/mailbox_name.h"
+#include "session/core.h"
 #include "session/flag_lists.h"
+#include "session/urlauth.h"
 #include "store/quota.h"
 
 enum select_step { STEP_BEGIN, STEP_OPEN, STEP_VANISHED, STEP_CHANGED };
@@ -133,6 +135,8 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	reply_code(s, "UIDNEXT", m->uidnext, "The next UID.");
 	reply_code(s, "HIGHESTMODSEQ", view_highestmodseq(s->view), "The highest modseq.");
 	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name), STR("The mailbox's id."));
+	if (session_is_secure(s))
+		session_untagged(s, "OK", urlauth_code(s), STR("URLs of it can be authorized."));
 	if (is_rev2) {
 		if (mailbox_arg_is_canonical(&x->mailbox, &x->target))
 			list_reply_target(s, c->arena, &x->target);
