@@ -3,6 +3,7 @@
 
 #include "imap/flags.h"
 #include "imap/seqset.h"
+#include "model/grammar.h"
 
 #include <stdarg.h>
 
@@ -115,6 +116,31 @@ told_numbers(struct str text, struct rangeset *set)
 	return true;
 }
 
+uint32_t
+told_keyword(struct str name)
+{
+	return (uint32_t)str_hash(name, 1);
+}
+
+/* Where the section that begins at i ends: [HEADER.FIELDS ("a]" b]c)] */
+static size_t
+section_end(struct str s, size_t i)
+{
+	bool is_inside = false;
+
+	while (i < s.n && (is_inside || s.p[i] != ']')) {
+		is_inside = s.p[i] == '(' || (is_inside && s.p[i] != ')');
+		if (s.p[i] == '"') {
+			for (i++; i < s.n && s.p[i] != '"'; i++)
+				i += s.p[i] == '\\';
+		} else if (s.p[i] == '{') {
+			i += str_chr(str_sub(s, i, s.n), '\n') + number_at(str_sub(s, i + 1, s.n));
+		}
+		i++;
+	}
+	return i;
+}
+
 /* One value: quoted, a literal, a list, or an atom. It is cut off *rest. */
 static struct str
 value(struct str *rest)
@@ -130,8 +156,8 @@ value(struct str *rest)
 		*rest = str_sub(s, i + 1, s.n);
 		return str_sub(s, 1, i);
 	}
-	if (s.p[0] == '{') {
-		size_t n = number_at(str_sub(s, 1, s.n)), from = str_chr(s, '\n') + 1;
+	if (s.p[0] == '{' || str_starts(s, STR("~{"))) {
+		size_t n = number_at(str_sub(s, s.p[0] == '~' ? 2 : 1, s.n)), from = str_chr(s, '\n') + 1;
 
 		*rest = str_sub(s, from + n, s.n);
 		return str_sub(s, from, from + n);
@@ -149,7 +175,7 @@ value(struct str *rest)
 		return str_sub(s, 1, s.n - inside.n);
 	}
 	while (i < s.n && s.p[i] != ' ' && s.p[i] != ')')
-		i += s.p[i] == '[' ? str_chr(str_sub(s, i, s.n), ']') : 1;
+		i = s.p[i] == '[' ? section_end(s, i) : i + 1;
 	*rest = str_sub(s, i, s.n);
 	return str_sub(s, 0, i);
 }
@@ -171,7 +197,9 @@ flags(struct picture *p, struct told *t, struct str list)
 				bit = 1u << (SEEN_KEYWORD_SHIFT + i);
 			i++;
 		}
-		if (bit == 0)
+		if (bit == 0 && p->is_free)
+			t->others ^= told_keyword(w);
+		else if (bit == 0)
 			wrong(p, "unknown flag in \"%.*s\"", STR_F(t->line));
 		t->flags |= (uint16_t)bit;
 	}
@@ -273,6 +301,7 @@ static void
 exists(struct picture *p, const struct told *t)
 {
 	if (t->number < p->n || t->number > PICTURE_MAX) {
+		p->is_outgrown = t->number > PICTURE_MAX;
 		wrong(p, "EXISTS %u when there were %u", t->number, p->n);
 		return;
 	}
@@ -377,6 +406,7 @@ fetch(struct picture *p, const struct told *t)
 	}
 	if ((t->fetch & TOLD_FLAGS) != 0) {
 		m->flags = t->flags;
+		m->others = t->others;
 		m->has_flags = true;
 	}
 	if ((t->fetch & TOLD_MODSEQ) != 0) {
@@ -447,13 +477,19 @@ picture_next(struct picture *p, struct told *t)
 {
 	struct str line = sim_line(&p->conn);
 	static struct buf shown = { .max = 64 * 1024 * 1024 };
+	const char *malformed;
 
 	if (line.p == NULL)
 		return false;
+	malformed = line.p[line.n] == '\r' ? grammar_check(line, p->is_utf8) : "a line end that is none";
 	buf_clear(&shown);
 	buf_str_add(&shown, line);
 	sim_consume(&p->conn, line);
 	*t = (struct told){ .line = buf_str(&shown) };
+	if (malformed != NULL) {
+		wrong(p, "%s: \"%.*s\"", malformed, STR_F(str_sub(t->line, 0, 400)));
+		return true;
+	}
 	parse(p, t);
 	apply(p, t);
 	return true;

@@ -22,6 +22,7 @@ struct seen {
 	bool has_flags;
 	uint16_t flags;
 	uint64_t modseq;		/* 0: not told yet */
+	uint32_t others;		/* keywords that are none of the tests', see told_keyword() */
 };
 
 enum told_kind {
@@ -42,6 +43,7 @@ struct told {
 	unsigned fetch;			/* enum told_fetch: which of these there are */
 	uint32_t uid;
 	uint16_t flags;
+	uint32_t others;
 	bool is_recent;
 	uint64_t modseq, size;
 	struct str body, section, date;
@@ -50,6 +52,9 @@ struct told {
 struct picture {
 	struct sim_conn conn;
 	bool is_condstore, is_qresync, is_rev2;		/* what was enabled */
+	bool is_utf8;			/* and all may be UTF-8 */
+	bool is_free;			/* it may use keywords that are none of the tests' */
+	bool is_outgrown;		/* the mailbox is larger than PICTURE_MAX: `wrong` says nothing any more */
 	bool is_selected;
 	bool is_selecting;		/* SELECT was sent: what is told is of the new mailbox, once the old one is closed */
 	uint32_t validity;
@@ -73,6 +78,8 @@ bool picture_next(struct picture *p, struct told *t);
 void picture_forget_flags(struct picture *p);
 /** Forgets the mailbox: another one is being selected. */
 void picture_clear(struct picture *p);
+/** Any other keyword, as a number; those of a message are combined by ^. */
+uint32_t told_keyword(struct str name);
 /** Numbers of "1:3,7" or of "1 2 3": adds them to set, initialised. False: no set. */
 bool told_numbers(struct str text, struct rangeset *set);
 

@@ -86,7 +86,7 @@ plan_message(struct run *r, bool is_delivered, struct buf *b)
 	size_t begin = b->n, size;
 
 	must(content < CONTENTS_MAX);
-	buf_printf(b, "From: a@example.org\r\nSubject: s%05u\r\n\r\n", content);
+	buf_printf(b, "From: " PLAN_SECRET "@example.org\r\nSubject: s%05u\r\n\r\n", content);
 	/* Each has a size of its own; what is delivered gets lines in front. */
 	size = is_delivered ? DELIVERED_MIN + 2 * PREFIX_MAX * (size_t)r->deliveries++ : rnd(r, r->is_calm ? 12 : 400) == 0 ? 300000 + content : 64 + content;
 	while (b->n - begin + 2 < size)

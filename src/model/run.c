@@ -48,6 +48,8 @@ run_fail(struct run *r, const char *fmt, ...)
 		    r->step + 1);
 	printf("\n# again: %s\n", r->again);
 	fflush(stdout);
+	if (r->is_fuzzed)
+		abort();
 	_exit(1);	/* threads of an engine may be in the middle of something */
 }
 

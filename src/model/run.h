@@ -15,6 +15,9 @@
 
 enum { PLAYERS = 3, PLAN_KEYS = 5, ANSWERS = 4, LOG_LINES = 60, LOG_WIDTH = 200, DELIVERIES_MAX = 20 };
 
+/* In every message that is made; who has no business with them must not see it. */
+#define PLAN_SECRET "jO7cret"
+
 enum player_phase { PLAYER_OFF, PLAYER_IN, PLAYER_SELECTED, PLAYER_IDLE };
 enum player_kind { KIND_PLAIN, KIND_CONDSTORE, KIND_QRESYNC, KIND_REV2, KINDS };
 
@@ -91,6 +94,7 @@ struct run {
 	uint32_t log_next;
 	bool is_verbose;
 	bool is_calm;			/* single steps only, and nobody idles; more messages that stream */
+	bool is_fuzzed;			/* a failure aborts */
 	char again[120];		/* the command that repeats a failure; "": this test with seed and steps */
 };
 

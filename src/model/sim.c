@@ -41,6 +41,16 @@ sim_random_bytes(void *p, size_t n)
 uint64_t
 sim_random(struct sim *s, uint64_t n)
 {
+	uint64_t v = 0;
+
+	if (s->choices.n > 0) {
+		/* As few bytes as will do, so that a change of one changes one choice. */
+		for (uint64_t left = n - 1; left > 0 && s->choices.n > 0; left >>= 8) {
+			v = v << 8 | (unsigned char)s->choices.p[0];
+			s->choices = str_sub(s->choices, 1, s->choices.n);
+		}
+		return v % n;
+	}
 	s->random = hash_u64(s->random + 0x9E3779B97F4A7C15u);
 	return s->random % n;
 }
@@ -55,14 +65,14 @@ auth_answer(struct sim *s, const struct wire_message *m)
 
 	if (m->type == WIRE_LOOKUP) {
 		answer.type = WIRE_FOUND;
-		answer.result.user = str_sub(m->data, 0, MIN(str_chr(m->data, '@'), m->data.n));
+		answer.result.user = s->guest.p != NULL ? s->guest : str_sub(m->data, 0, MIN(str_chr(m->data, '@'), m->data.n));
 	} else if (m->type == WIRE_BEGIN) {
 		bool is_right = str_eq(m->start.password, STR("secret"));
 
 		answer.type = WIRE_RESULT;
 		answer.result.outcome = is_right ? AUTH_OK : AUTH_FAIL;
 		answer.result.err = is_right ? ERR_OK : ERR_AUTHFAILED;
-		answer.result.user = m->start.user;
+		answer.result.user = s->guest.p != NULL ? s->guest : m->start.user;
 	} else {
 		return;
 	}

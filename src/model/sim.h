@@ -35,6 +35,8 @@ struct sim {
 	bool has_asked;			/* something came for the stand-in in this turn */
 	struct list conns;		/* struct sim_conn */
 	uint64_t random;
+	struct str choices;		/* bytes that sim_random() takes first */
+	struct str guest;		/* every login and every recipient is this user; p NULL: the one that is named */
 	unsigned patience;		/* of 100 turns in which the engine could complete something, so many let it wait */
 	uint64_t steps, steps_max;	/* completed by the engine; it stops at the maximum (0: never) */
 	bool is_stopped;		/* it completes nothing more */

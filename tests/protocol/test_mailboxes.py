@@ -545,6 +545,15 @@ def test_select_of_nowhere_leaves_nothing_selected(box):
     box.bad('FETCH 1 FLAGS')
 
 
+@pytest.mark.parametrize('name', [Lit(b'a\r\nb'), '"a//b"', '"\x01"', '"a%b"'])
+def test_select_of_no_name_leaves_nothing_selected(box, name):
+    """The same for what can be no mailbox's name at all."""
+    box.enable('QRESYNC')
+    r = box.no('SELECT ', name)
+    assert 'CLOSED' in r.codes()
+    box.bad('FETCH 1 FLAGS')
+
+
 def test_reselect_says_closed(box):
     """RFC 7162 3.2.11, RFC 9051 7.1: [CLOSED] parts the responses of the old mailbox from those of the new, once QRESYNC or
     IMAP4rev2 is enabled."""

@@ -281,6 +281,9 @@ def test_defaults_and_admins():
         assert r.one('QUOTA').data[1] == ['STORAGE', 1, 512]
         boss.no('SETQUOTA #user/user1 (ANNOTATION-STORAGE 512)', code='CANNOT')
         boss.no('SETQUOTA #user/nobody (STORAGE 512)')
+        for root in ('""', 'user1', '#user', '"#user/a//b"'):
+            boss.no('SETQUOTA %s (STORAGE 512)' % root)
+            boss.no('GETQUOTA %s' % root)
         one.append(message(100))
         assert boss.ok('GETQUOTA #user/user1').one('QUOTA').data[1] == ['STORAGE', 1, 512]
         boss.ok('SETQUOTA #user/user1 ()')

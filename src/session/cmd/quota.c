@@ -157,7 +157,7 @@ static enum err
 open_root(struct session *s, struct command *c, struct str root, struct account **out)
 {
 	enum err e = ERR_NOTFOUND;
-	struct str user;
+	struct str user = STR_NONE;
 
 	if (root_user(c->arena, root, &user) && str_eq(user, s->user)) {
 		*out = account_ref(s->account);

@@ -23,6 +23,7 @@ struct select_ctx {
 	enum view_access access;
 	struct imap_select args;
 	struct mailbox_arg mailbox;
+	enum err refused;		/* no mailbox can have that name: it fails as one that is not there */
 	enum select_step step;
 	struct target target;
 	struct view *view;		/* until it is the session's */
@@ -42,6 +43,10 @@ parse(struct session *s, struct command *c, struct imap_scan *in, enum view_acce
 	if (!mailbox_arg_scan(&name, &x->mailbox))
 		x->mailbox = (struct mailbox_arg){ 0 };	/* the parser below says what is wrong */
 	e = imap_select_parse(in, &x->args);
+	if (e != ERR_OK && err_reply(e) == ERR_REPLY_NO) {
+		x->refused = e;
+		return ERR_OK;
+	}
 	if (e != ERR_OK)
 		return e;
 	if (x->args.is_qresync && (s->enabled & ENABLED_QRESYNC) == 0) {
@@ -76,7 +81,7 @@ begin(struct session *s, struct select_ctx *x)
 	if (x->args.is_condstore || x->args.is_qresync)
 		session_enable_condstore(s);
 	x->step = STEP_OPEN;
-	return ERR_OK;
+	return x->refused;
 }
 
 /* Who may neither insert, expunge nor change a flag reads only (RFC 4314 5.2). */
