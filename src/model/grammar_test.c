@@ -40,7 +40,7 @@ static const struct { const char *text, *why; } wrong_ones[] = {
 	{ "* 1 FETCH (FLAGS \\Seen)", "an item of FETCH that should be a list" },
 	{ "* 1 FETCH (FLAGS ()UID 1)", "no space between items" }, { "* 1 FETCH (UID 1) x",
 	"more than a response" }, { "* 1 FETCH (UID 1", "no space between items" },
-	{ "* 1 FETCH (ENVELOPE (NIL))", "an ENVELOPE without ten fields" }, { "* 1 FETCH (BODY[ x)",
+	{ "* 1 FETCH (ENVELOPE (NIL))", "an ENVELOPE without ten fields" }, { "* 1 FETCH (BODY[ x",
 	"a section without end" },
 };
 
