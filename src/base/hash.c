@@ -81,6 +81,20 @@ hash_find(const struct hash *h, uint64_t hash, const void *key)
 	return s == NULL ? NULL : s->item;
 }
 
+/* Marks at the end of a run are not needed: without them searches end sooner. */
+static void
+marks_clear(struct hash *h, size_t i)
+{
+	const struct hash_slot *behind = &h->slots[(i + 1) & (h->cap - 1)];
+
+	if (behind->item != NULL || behind->hash == 1)
+		return;
+	for (; h->slots[i].item == NULL && h->slots[i].hash == 1; i = (i - 1) & (h->cap - 1)) {
+		h->slots[i].hash = 0;
+		h->used--;
+	}
+}
+
 void *
 hash_remove(struct hash *h, uint64_t hash, const void *key)
 {
@@ -92,6 +106,7 @@ hash_remove(struct hash *h, uint64_t hash, const void *key)
 	item = s->item;
 	*s = (struct hash_slot){ 1, NULL };
 	h->count--;
+	marks_clear(h, (size_t)(s - h->slots));
 	return item;
 }
 

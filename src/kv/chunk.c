@@ -113,29 +113,45 @@ kv_chunk_encode(struct kv_codecs *codecs, struct str raw, struct buf *out)
 }
 
 enum err
+kv_chunk_length(struct str stored, size_t *length_out)
+{
+	if (stored.n < KV_CHUNK_HEAD || get_le32(stored.p + 4) > KV_CHUNK_BYTES)
+		return ERR_CORRUPT;
+	*length_out = get_le32(stored.p + 4);
+	return ERR_OK;
+}
+
+enum err
+kv_chunk_unpack(struct kv_codecs *codecs, struct str stored, char *to)
+{
+	const size_t length = get_le32(stored.p + 4);
+	struct str packed = str_sub(stored, KV_CHUNK_HEAD, stored.n);
+	size_t n = SIZE_MAX;
+
+	if (stored.p[0] == CODEC_ZSTD) {
+		n = unpack(codecs, to, length, packed);
+	} else if (stored.p[0] == CODEC_RAW && packed.n == length) {
+		memcpy(to, packed.p, length);
+		n = length;
+	}
+	return n == length && crc32c(0, to, length) == get_le32(stored.p + 8) ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err
 kv_chunk_decode(struct kv_codecs *codecs, struct str stored, struct kv_bytes **raw_out)
 {
 	struct kv_bytes *b;
-	size_t length, n;
+	size_t length;
 	char *p;
+	enum err e = kv_chunk_length(stored, &length);
 
-	if (stored.n < KV_CHUNK_HEAD)
-		return ERR_CORRUPT;
-	length = get_le32(stored.p + 4);
-	if (length > KV_CHUNK_BYTES)
-		return ERR_CORRUPT;
+	if (e != ERR_OK)
+		return e;
 	b = kv_bytes_alloc(length, &p);
-	n = stored.n - KV_CHUNK_HEAD;
-	if (stored.p[0] == CODEC_ZSTD)
-		n = unpack(codecs, p, length, str_make(stored.p + KV_CHUNK_HEAD, n));
-	else if (stored.p[0] == CODEC_RAW && n == length)
-		memcpy(p, stored.p + KV_CHUNK_HEAD, n);
+	e = kv_chunk_unpack(codecs, stored, p);
+	if (e == ERR_OK)
+		*raw_out = b;
 	else
-		n = SIZE_MAX;
-	if (n != length || crc32c(0, p, length) != get_le32(stored.p + 8)) {
 		kv_bytes_unref(b);
-		return ERR_CORRUPT;
-	}
-	*raw_out = b;
-	return ERR_OK;
+	return e;
 }

@@ -255,6 +255,39 @@ check_blob(struct kv *kv, const struct blob_id *id, struct str data, uint64_t of
 	}
 }
 
+struct blobs_wait {
+	struct wait w;
+	struct kv_blobs *blobs;
+};
+
+static void
+blobs_done(void *ctx, struct kv_blobs *blobs)
+{
+	struct blobs_wait *b = ctx;
+
+	pthread_mutex_lock(&b->w.lock);
+	b->blobs = blobs;
+	wait_note(&b->w, ERR_OK);
+}
+
+/* Reads them together; want[i].p NULL: it is to be left out. */
+static void
+check_blobs(struct kv *kv, const struct blob_id *ids, const struct str *want, size_t count)
+{
+	struct blobs_wait b = { .w = WAIT_INIT };
+	enum err e = kv_blobs_load(kv, ids, count, &b.blobs, blobs_done, &b);
+
+	if (e == ERR_WAIT)
+		e = wait_for(&b.w, 1);
+	if (!CHECK_U64(e, ERR_OK) || !CHECK_U64(b.blobs->count, count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		CHECK((b.blobs->bytes[i].p == NULL) == (want[i].p == NULL));
+		CHECK(b.blobs->bytes[i].p == NULL || str_eq(b.blobs->bytes[i], want[i]));
+	}
+	kv_blobs_free(b.blobs);
+}
+
 static uint64_t
 links(struct kv *kv, const struct blob_id *id)
 {
@@ -587,6 +620,44 @@ test_blob_sizes(void)
 		CHECK_U64(read_blob_now(kv, &id, data.n), ERR_END);
 		free((char *)data.p);
 	}
+	engine->close(kv);
+}
+
+/* Many at once: those that are one chunk, in the order in which they were asked for; others are left out. */
+static void
+test_blobs_together(void)
+{
+	static const size_t sizes[] = { 5000, 0, 1, KV_CHUNK_BYTES + 1, KV_CHUNK_BYTES, 255, 300 };
+	enum { COUNT = ARRAY_LEN(sizes) };
+	struct kv *kv = engine->open();
+	struct blob_id ids[COUNT + 2];
+	struct str data[COUNT], want[COUNT + 2];
+
+	for (size_t i = 0; i < COUNT; i++) {
+		struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), i, i + 1);
+		struct kv_stage *s;
+
+		data[i] = noise(sizes[i], 100 + i);
+		s = stage_of(kv, data[i], &ids[i]);
+		kv_link(t, &ids[i], 1, s);
+		kv_stage_unref(s);
+		CHECK_U64(commit1(kv, t), ERR_OK);
+		want[i] = sizes[i] <= KV_CHUNK_BYTES ? data[i] : STR_NONE;
+	}
+	memset(&ids[COUNT], 0x5A, sizeof(ids[COUNT]));	/* there is none */
+	want[COUNT] = STR_NONE;
+	ids[COUNT + 1] = ids[0];	/* twice */
+	want[COUNT + 1] = want[0];
+	check_blobs(kv, ids, want, COUNT + 2);
+	check_blobs(kv, ids, want, 1);
+	check_blobs(kv, ids + 3, want + 3, 1);
+	check_blobs(kv, ids, want, 0);
+	if (engine->reopen != NULL) {
+		kv = engine->reopen(kv);
+		check_blobs(kv, ids, want, COUNT + 2);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		free((char *)data[i].p);
 	engine->close(kv);
 }
 
@@ -1009,6 +1080,7 @@ conform_run(const struct conform_engine *e, const struct test_case *more, size_t
 		TEST(test_unversioned),
 		TEST(test_blob_small),
 		TEST(test_blob_sizes),
+		TEST(test_blobs_together),
 		TEST(test_blob_links),
 		TEST(test_stage_dropped),
 		TEST(test_reading_while_committing),

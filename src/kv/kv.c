@@ -58,6 +58,13 @@ kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
 }
 
 enum err
+kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
+    kv_load_fn *fn, void *ctx)
+{
+	return kv->ops->load_ahead(kv, account, ranges, count, rows_out, fn, ctx);
+}
+
+enum err
 kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
 {
 	return kv->ops->load_now(kv, account, ranges, count, rows_out);
@@ -74,6 +81,12 @@ enum err
 kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
 {
 	return kv->ops->blob_read_now(kv, id, offset, length, bytes_out);
+}
+
+enum err
+kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+{
+	return kv->ops->blobs_load(kv, ids, count, blobs_out, fn, ctx);
 }
 
 enum err

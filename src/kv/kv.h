@@ -161,6 +161,13 @@ typedef void kv_load_fn(void *ctx, enum err e, struct kv_rows *rows);
 must_use enum err kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 
+/**
+ * The same for many rows that will be wanted soon: on a thread of the engine even when they are in memory, so that the
+ * caller goes on meanwhile.
+ */
+must_use enum err kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+
 /** The same, waiting; for start-up, tools and tests, never on a loop. */
 must_use enum err kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out);
@@ -258,6 +265,20 @@ must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t
 /** The same, waiting; for tools and tests. ERR_NOTFOUND when there is no such blob. */
 must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
     struct kv_bytes **bytes_out);
+/* Small blobs that were read together. */
+struct kv_blobs {
+	size_t count;
+	struct str *bytes;	/* in the order in which they were asked for; p NULL: it has to be read alone */
+};
+void kv_blobs_free(struct kv_blobs *b);
+typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
+/**
+ * Reads linked blobs whole, on a thread of the engine: for who will send many. All of them are in memory together, so ask for few
+ * and small ones. What has more than one chunk, or can't be read, is left out: kv_blob_read() says why. ERR_OK: they are in
+ * *blobs_out at once; ERR_WAIT: by callback.
+ */
+must_use enum err kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out,
+    kv_blobs_fn *fn, void *ctx);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /** Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by itself too. Waits. */

@@ -47,6 +47,10 @@ void kv_codecs_done(struct kv_codecs *c);
 void kv_chunk_encode(struct kv_codecs *codecs, struct str raw, struct buf *out);
 /* ERR_CORRUPT unless it gives back exactly what was encoded. */
 must_use enum err kv_chunk_decode(struct kv_codecs *codecs, struct str stored, struct kv_bytes **raw_out);
+/* The bytes that a stored form claims to be of. ERR_CORRUPT: it can't be one. */
+must_use enum err kv_chunk_length(struct str stored, size_t *length_out);
+/* As kv_chunk_decode(), into memory that has kv_chunk_length() bytes. */
+must_use enum err kv_chunk_unpack(struct kv_codecs *codecs, struct str stored, char *to);
 
 /* ---- an engine */
 
@@ -56,6 +60,8 @@ struct kv_ops {
 	bool (*is_failed)(struct kv *kv);
 	bool (*is_out_of_room)(struct kv *kv);
 	enum err (*load)(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+	    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+	enum err (*load_ahead)(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
 	    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 	enum err (*load_now)(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
 	    struct kv_rows **rows_out);
@@ -73,6 +79,8 @@ struct kv_ops {
 	    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
 	    struct kv_bytes **bytes_out);
+	enum err (*blobs_load)(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out,
+	    kv_blobs_fn *fn, void *ctx);
 	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
@@ -193,6 +201,9 @@ struct kv_bytes *kv_bytes_copy(struct str s);
 struct kv_bytes *kv_bytes_alloc(size_t n, char **p_out);
 /* A part of another's bytes; takes a reference to it. */
 struct kv_bytes *kv_bytes_part(struct kv_bytes *whole, struct str s);
+
+/* Room for `count` blobs, none of which is there yet, that have `bytes` bytes together behind it, at *data_out. */
+struct kv_blobs *kv_blobs_new(size_t count, size_t bytes, char **data_out);
 
 /* ---- stages (stage.c) */
 

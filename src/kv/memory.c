@@ -37,6 +37,14 @@ struct blob_job {
 	void *ctx;
 };
 
+struct blobs_job {
+	struct list node;
+	kv_blobs_fn *fn;
+	void *ctx;
+	size_t count;
+	struct blob_id ids[];
+};
+
 struct memory {
 	struct kv kv;
 	pthread_mutex_t lock;
@@ -51,7 +59,7 @@ struct memory {
 	struct memory_map rows[KV_KINDS], versions, blobs;
 	struct undo *undo;
 	size_t undo_count, undo_cap;
-	struct list commits, loads, blob_reads;
+	struct list commits, loads, blob_reads, blobs_loads;
 	struct kv_stats stats;
 	atomic_uint_fast64_t stage_ids;
 };
@@ -466,6 +474,54 @@ memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, s
 	return e;
 }
 
+/* Locked. */
+static struct kv_blobs *
+blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count)
+{
+	bool can_read = operation(m) == ERR_OK;
+	struct kv_blobs *blobs;
+	struct blob_row row;
+	size_t total = 0;
+	char *p;
+
+	for (size_t i = 0; can_read && i < count; i++)
+		if (blob_row_find(m, &ids[i], &row) && row.bytes->s.n <= KV_CHUNK_BYTES)
+			total = size_add(total, row.bytes->s.n);
+	blobs = kv_blobs_new(count, total, &p);
+	for (size_t i = 0; can_read && i < count; i++) {
+		if (!blob_row_find(m, &ids[i], &row) || row.bytes->s.n > KV_CHUNK_BYTES)
+			continue;
+		if (row.bytes->s.n > 0)
+			memcpy(p, row.bytes->s.p, row.bytes->s.n);
+		blobs->bytes[i] = str_make(p, row.bytes->s.n);
+		p += row.bytes->s.n;
+	}
+	return blobs;
+}
+
+static enum err
+memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+{
+	struct memory *m = memory_of(kv);
+	enum err e = ERR_WAIT;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->is_manual) {
+		struct blobs_job *j = xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*ids))));
+
+		j->fn = fn;
+		j->ctx = ctx;
+		j->count = count;
+		memcpy(j->ids, ids, count * sizeof(*ids));
+		list_add_tail(&m->blobs_loads, &j->node);
+	} else {
+		*blobs_out = blobs_load_locked(m, ids, count);
+		e = ERR_OK;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return e;
+}
+
 /* There are no files, and chunks stay with their blobs. */
 static enum err
 memory_check(struct kv *kv unused_arg, struct kv_checker *k unused_arg)
@@ -600,27 +656,42 @@ blob_step(struct memory *m, struct blob_job *j)
 	free(j);
 }
 
+static void
+blobs_step(struct memory *m, struct blobs_job *j)
+{
+	struct kv_blobs *blobs;
+
+	list_remove(&j->node);
+	blobs = blobs_load_locked(m, j->ids, j->count);
+	pthread_mutex_unlock(&m->lock);
+	j->fn(j->ctx, blobs);
+	free(j);
+}
+
 /* Any outstanding read, or the oldest commit: commits are totally ordered. */
 bool
 kv_memory_step(struct kv *kv)
 {
 	struct memory *m = memory_of(kv);
-	size_t loads, blobs, commits;
+	size_t loads, blobs, batches, commits;
 	uint64_t pick;
 
 	pthread_mutex_lock(&m->lock);
 	loads = list_count(&m->loads);
 	blobs = list_count(&m->blob_reads);
+	batches = list_count(&m->blobs_loads);
 	commits = list_is_empty(&m->commits) ? 0 : 1;
-	if (!m->is_manual || loads + blobs + commits == 0) {
+	if (!m->is_manual || loads + blobs + batches + commits == 0) {
 		pthread_mutex_unlock(&m->lock);
 		return false;
 	}
-	pick = random_below(m, loads + blobs + commits);
+	pick = random_below(m, loads + blobs + batches + commits);
 	if (pick < loads) {
 		load_step(m, list_item(list_nth(&m->loads, pick), struct kv_load_job, node));
 	} else if (pick < loads + blobs) {
 		blob_step(m, list_item(list_nth(&m->blob_reads, pick - loads), struct blob_job, node));
+	} else if (pick < loads + blobs + batches) {
+		blobs_step(m, list_item(list_nth(&m->blobs_loads, pick - loads - blobs), struct blobs_job, node));
 	} else {
 		struct kv_commit *c = list_first(&m->commits, struct kv_commit, node);
 
@@ -647,6 +718,13 @@ kv_memory_power_cut(struct kv *kv)
 	list_each(&m->blob_reads, j, struct blob_job, node) {
 		list_remove(&j->node);
 		j->fn(j->ctx, ERR_IO, NULL);
+		free(j);
+	}
+	list_each(&m->blobs_loads, j, struct blobs_job, node) {
+		char *none;
+
+		list_remove(&j->node);
+		j->fn(j->ctx, kv_blobs_new(j->count, 0, &none));
 		free(j);
 	}
 	pthread_mutex_lock(&m->lock);
@@ -800,11 +878,13 @@ static const struct kv_ops memory_ops = {
 	.is_failed = memory_is_failed,
 	.is_out_of_room = memory_is_out_of_room,
 	.load = memory_load,
+	.load_ahead = memory_load,
 	.load_now = memory_load_now,
 	.commit = memory_commit,
 	.stage_id = memory_stage_id,
 	.blob_read = memory_blob_read,
 	.blob_read_now = memory_blob_read_now,
+	.blobs_load = memory_blobs_load,
 	.blob_links = memory_blob_links,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
@@ -820,12 +900,14 @@ static const struct kv_ops memory_manual_ops = {
 	.is_failed = memory_is_failed,
 	.is_out_of_room = memory_is_out_of_room,
 	.load = memory_load,
+	.load_ahead = memory_load,
 	.load_now = memory_load_now,
 	.commit = memory_commit,
 	.pump = kv_memory_step,
 	.stage_id = memory_stage_id,
 	.blob_read = memory_blob_read,
 	.blob_read_now = memory_blob_read_now,
+	.blobs_load = memory_blobs_load,
 	.blob_links = memory_blob_links,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
@@ -849,6 +931,7 @@ kv_memory_open(const struct kv_memory_options *o, struct kv **kv_out)
 	list_init(&m->commits);
 	list_init(&m->loads);
 	list_init(&m->blob_reads);
+	list_init(&m->blobs_loads);
 	for (size_t i = 0; i < KV_KINDS; i++)
 		memory_map_init(&m->rows[i], o->seed + i);
 	memory_map_init(&m->versions, o->seed);

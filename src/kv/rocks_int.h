@@ -235,16 +235,24 @@ must_use enum err rocks_readers_start(struct rocks *r);
 void rocks_readers_stop(struct rocks *r);
 enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out);
 enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
     struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+/* Has a reader thread run it. */
+void rocks_job_add(struct rocks *r, struct rocks_job *j);
 enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
 /* One account's version; o, which may carry a snapshot, is of that tier. */
 must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
     struct account_id account, uint64_t *version_out);
 
 enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+
+/* ---- rocks_blobs.c */
+enum err rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
+    void *ctx);
 
 /* ---- rocks_bounds.c */
 

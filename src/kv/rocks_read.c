@@ -371,8 +371,8 @@ load_try(struct rocks *r, enum rocks_tier tier, struct account_id account, const
 	return e;
 }
 
-static void
-job_add(struct rocks *r, struct rocks_job *j)
+void
+rocks_job_add(struct rocks *r, struct rocks_job *j)
 {
 	list_init(&j->node);
 	pthread_mutex_lock(&r->read_lock);
@@ -405,18 +405,27 @@ rocks_load(struct kv *kv, struct account_id account, const struct kv_range *rang
 {
 	struct rocks *r = rocks_of(kv);
 	enum err e = load_try(r, TIER_CACHE, account, ranges, count, rows_out);
-	struct load_wait *w;
 
 	if (e != ERR_WAIT) {
 		atomic_fetch_add_explicit(&r->stat_loads_now, 1, memory_order_relaxed);
 		return e;
 	}
+	return rocks_load_ahead(kv, account, ranges, count, rows_out, fn, ctx);
+}
+
+enum err
+rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out unused_arg, kv_load_fn *fn, void *ctx)
+{
+	struct rocks *r = rocks_of(kv);
+	struct load_wait *w;
+
 	atomic_fetch_add_explicit(&r->stat_loads_waited, 1, memory_order_relaxed);
 	w = xcalloc(1, sizeof(*w));
 	w->job.run = load_wait_run;
 	w->r = r;
 	w->load = kv_load_job_new(account, ranges, count, fn, ctx);
-	job_add(r, &w->job);
+	rocks_job_add(r, &w->job);
 	return ERR_WAIT;
 }
 
@@ -559,7 +568,7 @@ rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t
 		return e;
 	w = xcalloc(1, sizeof(*w));
 	*w = (struct blob_wait){ .job.run = blob_wait_run, .r = r, .id = *id, .offset = offset, .length = length, .fn = fn, .ctx = ctx };
-	job_add(r, &w->job);
+	rocks_job_add(r, &w->job);
 	return ERR_WAIT;
 }
 

@@ -152,6 +152,26 @@ kv_bytes_copy(struct str s)
 	return b;
 }
 
+struct kv_blobs *
+kv_blobs_new(size_t count, size_t bytes, char **data_out)
+{
+	size_t head = size_add(sizeof(struct kv_blobs), size_mul(count, sizeof(struct str)));
+	struct kv_blobs *b = xmalloc(size_add(head, bytes));
+
+	b->count = count;
+	b->bytes = (struct str *)(b + 1);
+	for (size_t i = 0; i < count; i++)
+		b->bytes[i] = STR_NONE;
+	*data_out = (char *)b + head;
+	return b;
+}
+
+void
+kv_blobs_free(struct kv_blobs *b)
+{
+	free(b);
+}
+
 struct bytes_part {
 	struct kv_bytes b;
 	struct kv_bytes *whole;

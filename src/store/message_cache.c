@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/size.h"
+#include "store/message_held.h"
 
 #include <stdlib.h>
 
@@ -19,18 +20,7 @@ enum {
 	SHARD_RUN_BITS = 6,
 	BATCH_MAX = 512,	/* records of one load */
 	PREFETCH_MAX = 2048,	/* of one call; the rest is loaded when it is asked for */
-	RUN_GAP_MAX = 3,	/* records nobody asked for that a range may run over */
 	WANTED_TURNS = 64,	/* loads of a shard that what somebody waits for stays, whatever its size */
-};
-
-/* A message in memory. */
-struct held {
-	struct message m;
-	atomic_uint refs;
-	struct message_record record;
-	struct str summary_row, header_row;
-	char emailid[OBJECT_ID_TEXT_MAX], threadid[OBJECT_ID_TEXT_MAX];
-	char data[];
 };
 
 struct slot {
@@ -111,79 +101,6 @@ message_cache_new(struct kv *kv, size_t bytes)
 		waitlist_init(&sh->loaded);
 	}
 	return c;
-}
-
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
-
-static struct held *
-held_of(const struct message *m)
-{
-	return container_of((struct message *)(uintptr_t)m, struct held, m);
-}
-
-struct message *
-message_ref(struct message *m)
-{
-	atomic_fetch_add_explicit(&held_of(m)->refs, 1, memory_order_relaxed);
-	return m;
-}
-
-void
-message_unref(struct message *m)
-{
-	if (m != NULL && atomic_fetch_sub_explicit(&held_of(m)->refs, 1, memory_order_acq_rel) == 1)
-		free(held_of(m));
-}
-
-struct object_id message_email_id(const struct message *m) { return held_of(m)->record.email; }
-struct object_id message_thread_id(const struct message *m) { return held_of(m)->record.thread; }
-struct str message_summary_row(const struct message *m) { return held_of(m)->summary_row; }
-struct str message_header_row(const struct message *m) { return held_of(m)->header_row; }
-
-/* Makes a message of its rows, which are copied; header_row.p is NULL for the summary alone. */
-static enum err
-held_new(struct msgno n, struct str summary_row, struct str header_row, struct held **out)
-{
-	struct held *h = xmalloc(size_add(sizeof(*h), size_add(summary_row.n, header_row.n)));
-	struct message_record *r = &h->record;
-	struct str header = STR_NONE;
-	enum err e;
-
-	memcpy(h->data, summary_row.p, summary_row.n);
-	h->summary_row = str_make(h->data, summary_row.n);
-	h->header_row = STR_NONE;
-	e = message_summary_decode(h->summary_row, r);
-	if (e == ERR_OK && header_row.p != NULL) {
-		memcpy(h->data + summary_row.n, header_row.p, header_row.n);
-		h->header_row = str_make(h->data + summary_row.n, header_row.n);
-		e = message_header_decode(h->header_row, r, &header);
-	}
-	if (e != ERR_OK) {
-		free(h);
-		return e;
-	}
-	atomic_init(&h->refs, 1);
-	h->m = (struct message){
-		.msgno = n,
-		.size_bytes = r->prefix_bytes + r->blob_bytes,
-		.blob = r->blob,
-		.blob_bytes = r->blob_bytes,
-		.prefix_bytes = r->prefix_bytes,
-		.header_bytes = r->header_bytes,
-		.is_header_cut = r->is_header_cut,
-		.has_header = header_row.p != NULL,
-		.prefix = str_sub(header, 0, r->prefix_bytes),
-		.header = header,
-		.envelope = r->envelope,
-		.bodystructure = r->bodystructure,
-		.structure = r->structure,
-		.sortkeys = r->sortkeys,
-		.preview = r->preview,
-		.emailid = object_id_text(r->email, 'M', h->emailid),
-		.threadid = object_id_text(r->thread, 'T', h->threadid),
-	};
-	*out = h;
-	return ERR_OK;
 }
 
 /* ---- slots; all with the shard's lock ------------------------------------------------------------------------------ */
@@ -313,34 +230,6 @@ message_cache_stats(struct message_cache *c, struct message_cache_stats *out)
 
 /* ---- loading ------------------------------------------------------------------------------------------------------ */
 
-/* Walks the rows that several ranges brought, in ascending order of message numbers. */
-struct row_cursor {
-	const struct kv_row_list *ranges;
-	size_t range_count, range, row;
-};
-
-/* The row of n, or STR_NONE: asked for ascending numbers. */
-static struct str
-row_cursor_find(struct row_cursor *rc, struct msgno n)
-{
-	while (rc->range < rc->range_count) {
-		const struct kv_row_list *list = &rc->ranges[rc->range];
-
-		for (; rc->row < list->count; rc->row++) {
-			const struct kv_row *row = &list->rows[rc->row];
-			uint32_t at = row->key.n == 5 ? get_be32(row->key.p + 1) : 0;
-
-			if (at == n.v)
-				return row->value.p != NULL ? row->value : STR("");
-			if (at > n.v)
-				return STR_NONE;
-		}
-		rc->range++;
-		rc->row = 0;
-	}
-	return STR_NONE;
-}
-
 /* Damage hides the number from the ranges that it was loaded with; alone it may be readable. */
 static bool
 is_hidden(const struct load *l, const struct kv_rows *rows, struct msgno n)
@@ -420,33 +309,6 @@ load_done(void *ctx, enum err e, struct kv_rows *rows)
 	free(l);
 }
 
-/* Ranges over runs of neighbouring numbers. Keys live in `keys`, two a range. */
-static size_t
-ranges_make(const struct load *l, struct message_key (*key)(struct msgno n), struct kv_range *ranges, struct message_key *keys)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < l->count;) {
-		struct kv_range *r = &ranges[count];
-		struct message_key *k = &keys[2 * count++];
-		size_t j = i;
-
-		while (j + 1 < l->count && l->numbers[j + 1].v - l->numbers[j].v <= RUN_GAP_MAX + 1)
-			j++;
-		k[0] = key(l->numbers[i]);
-		*r = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .may_have_gaps = l->count > 1 };
-		if (j == i) {
-			r->is_exact = true;
-		} else {
-			k[1] = key(l->numbers[j]);
-			k[1].bytes[k[1].n++] = 0;	/* just behind the last */
-			r->to = message_key_str(&k[1]);
-		}
-		i = j + 1;
-	}
-	return count;
-}
-
 /* Without locks; the slots of l are marked as loading. What is in memory is entered at once. Takes l over. */
 static void
 load_begin(struct load *l)
@@ -460,11 +322,11 @@ load_begin(struct load *l)
 		ranges = xmalloc(size_mul(2 * l->count, sizeof(*ranges)));
 		keys = xmalloc(size_mul(4 * l->count, sizeof(*keys)));
 	}
-	l->summary_ranges = ranges_make(l, message_summary_key, ranges, keys);
+	l->summary_ranges = message_ranges(l->numbers, l->count, message_summary_key, ranges, keys);
 	l->header_ranges = 0;
 	if (l->need == MESSAGE_WHOLE)
-		l->header_ranges = ranges_make(l, message_header_key, ranges + l->summary_ranges,
-		    keys + 2 * l->summary_ranges);
+		l->header_ranges = message_ranges(l->numbers, l->count, message_header_key,
+		    ranges + l->summary_ranges, keys + 2 * l->summary_ranges);
 	e = kv_load(l->c->kv, l->account, ranges, l->summary_ranges + l->header_ranges, &rows, load_done, l);
 	if (ranges != ranges_few) {
 		free(ranges);

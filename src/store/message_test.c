@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "store/account_int.h"
 #include "store/arrival_int.h"
+#include "store/message_ahead.h"
 #include "store/view.h"
 
 #include <stdlib.h>
@@ -343,6 +344,116 @@ test_reader_freed_while_it_reads_ahead(void)
 	fixture_close(&f);
 }
 
+/* Message i, which is longer than what is read ahead when i is a multiple of 50. */
+static void
+numbered_text(struct buf *out, unsigned i)
+{
+	buf_clear(out);
+	buf_printf(out, "Subject: number %u\r\n\r\n", i);
+	for (unsigned line = 0; line < (i % 50 == 0 ? 4000 : i % 7); line++)
+		buf_lit(out, "A line of text.\r\n");
+}
+
+/* Gets a message from ahead and compares all of it. */
+static void
+check_ahead_message(struct fixture *f, struct message_ahead *r, struct msgno n, struct str prefix, struct str text)
+{
+	struct str blob;
+	struct message *m = NULL;
+	enum err e;
+
+	WAITED(f, e, message_ahead_get(r, n, &p.w, &m, &blob));
+	if (!CHECK_U64(e, ERR_OK))
+		return;
+	CHECK_U64(m->msgno.v, n.v);
+	CHECK_U64(m->size_bytes, prefix.n + text.n);
+	CHECK(blob.p == NULL || str_eq(blob, text));
+	CHECK((blob.p == NULL) == (text.n > AHEAD_BLOB_BYTES));
+	CHECK(!m->has_header || str_eq(m->prefix, prefix));
+	message_unref(m);
+}
+
+static void
+check_ahead(bool is_manual, enum message_need need)
+{
+	enum { COUNT = 150 };
+	struct fixture f = fixture_open(is_manual);
+	struct buf BUF_CLEAN text = BUF_MAX(1 << 20);
+	struct msgno numbers[COUNT];
+	struct message_ahead *r = message_ahead_new(f.account, need, true);
+	size_t begun = 0;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		numbered_text(&text, i);
+		numbers[i] = entry_of(&f, f.account, append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE)).msgno;
+	}
+	/* In another order than that of the numbers, with one of them twice. */
+	for (unsigned i = 0; i < COUNT / 2; i += 2) {
+		struct msgno n = numbers[i];
+
+		numbers[i] = numbers[COUNT - 1 - i];
+		numbers[COUNT - 1 - i] = n;
+	}
+	numbers[5] = numbers[3];
+	for (unsigned i = 0; i < COUNT; i++) {
+		unsigned is = numbers[i].v - 1;
+
+		while (begun < COUNT && !message_ahead_is_full(r)) {
+			size_t n = MIN((size_t)AHEAD_MESSAGES, COUNT - begun);
+
+			message_ahead_begin(r, numbers + begun, n);
+			begun += n;
+		}
+		if (i % 11 == 10)
+			continue;	/* nobody wants it any more */
+		numbered_text(&text, is);
+		check_ahead_message(&f, r, numbers[i], is % 9 == 1 ? STR(PREFIX) : STR_NONE, buf_str(&text));
+	}
+	message_ahead_free(r);
+	fixture_close(&f);
+}
+
+static void
+test_many_read_ahead(void)
+{
+	check_ahead(false, MESSAGE_SUMMARY);
+	check_ahead(true, MESSAGE_SUMMARY);
+	check_ahead(false, MESSAGE_WHOLE);
+	check_ahead(true, MESSAGE_WHOLE);
+}
+
+/* What was asked for comes when nobody is there to take it; what there is not is told when it is asked for. */
+static void
+test_ahead_freed_while_it_loads(void)
+{
+	struct fixture f = fixture_open(true);
+	struct msgno n[2] = { entry_of(&f, f.account, append_durably(&f, STR(SMALL), STR_NONE)).msgno, { 4711 } };
+
+	for (unsigned steps = 0; steps < 3; steps++) {
+		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
+
+		message_ahead_begin(r, n, 2);
+		for (unsigned i = 0; i < steps; i++)
+			CHECK(kv_memory_step(f.kv));
+		message_ahead_free(r);
+		while (kv_memory_step(f.kv))
+			;
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
+		struct message *m;
+		struct str blob;
+		enum err e;
+
+		if (round == 1)
+			message_ahead_begin(r, n, 2);
+		WAITED(&f, e, message_ahead_get(r, n[1], &p.w, &m, &blob));
+		CHECK_U64(e, ERR_CORRUPT);
+		message_ahead_free(r);
+	}
+	fixture_close(&f);
+}
+
 static void
 test_own_append_before_it_is_durable(void)
 {
@@ -557,6 +668,7 @@ test_full_disk(void)
 }
 
 TEST_MAIN(TEST(test_record_and_bytes), TEST(test_big_message_in_pieces), TEST(test_reader_freed_while_it_reads_ahead),
+	TEST(test_many_read_ahead), TEST(test_ahead_freed_while_it_loads),
 	TEST(test_own_append_before_it_is_durable), TEST(test_missing_record_is_corrupt), TEST(test_power_cut),
 	TEST(test_replies_share_the_thread), TEST(test_one_arrival_many_accounts), TEST(test_release), TEST(test_too_big),
 	TEST(test_full_disk))

@@ -15,10 +15,13 @@
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_set.h"
+#include "store/message_ahead.h"
 
 enum {
 	WINDOW_MESSAGES = 64,
-	AHEAD_MESSAGES = 256,		/* whose records are asked for together, when half of the last ones are answered */
+	PREFETCH_MESSAGES = 256,	/* whose records are asked for together, when half of the last ones are answered */
+	MANY_MESSAGES = 128,		/* more are read past the cache */
+	MANY_TEXTS = 4,			/* the same, when their texts are wanted: then for the sake of reading these together */
 };
 
 enum fetch_step { STEP_VANISHED, STEP_WINDOW, STEP_SET_SEEN, STEP_TELL_SEEN, STEP_MESSAGES };
@@ -39,7 +42,10 @@ struct fetch_ctx {
 	struct imap_fetch args;
 	struct seqset set;		/* for VANISHED, whose "*" is another */
 	struct rangeset uids;
-	uint32_t ahead_again;		/* read_ahead() when this UID's turn has come */
+	struct message_ahead *ahead;	/* when many are asked for */
+	uint32_t ahead_at;		/* UID from which on nothing is begun yet; 0: all is */
+	bool is_ahead_decided;
+	uint32_t prefetch_again;	/* prefetch() when this UID's turn has come */
 	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
@@ -160,23 +166,76 @@ next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct
 	return message_set_next(s->view, &x->uids, from, out, seq_out);
 }
 
-/* Asks for the records of the next messages, so that they are there when their turn comes. */
-static void
-read_ahead(struct session *s, struct fetch_ctx *x)
+/* Of the next messages, with UIDs from *at on. */
+static size_t
+next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct msgno *numbers, size_t most)
 {
-	struct msgno numbers[AHEAD_MESSAGES];
-	uint32_t at = x->at;
 	struct entry e;
 	size_t n = 0;
 
-	while (n < AHEAD_MESSAGES && next_message(s, x, at, &e, NULL)) {
+	while (n < most && next_message(s, x, *at, &e, NULL)) {
 		numbers[n++] = e.msgno;
-		at = e.uid.v + 1;
-		if (n == AHEAD_MESSAGES / 2)
-			x->ahead_again = e.uid.v;
+		*at = e.uid.v + 1;
 	}
-	if (n < AHEAD_MESSAGES)
-		x->ahead_again = UINT32_MAX;
+	if (n < most)
+		*at = 0;
+	return n;
+}
+
+/* Some section takes more of a message than its header. */
+static bool
+wants_text(const struct fetch_ctx *x)
+{
+	for (size_t i = 0; i < x->args.n_sections; i++) {
+		const struct imap_section *sec = &x->args.sections[i];
+
+		if (sec->n_path > 0 || sec->kind == SECTION_BODY || sec->kind == SECTION_TEXT)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the messages are read ahead, or found in the cache of records. */
+static void
+decide_ahead(struct session *s, struct fetch_ctx *x)
+{
+	const bool texts = wants_text(x);
+	const size_t many = texts ? MANY_TEXTS : MANY_MESSAGES;
+	struct msgno numbers[MANY_MESSAGES];
+	uint32_t at = x->at;
+
+	x->is_ahead_decided = true;
+	if (next_numbers(s, x, &at, numbers, many) < many)
+		return;
+	x->ahead = message_ahead_new(view_account(s->view), x->need, texts);
+	x->ahead_at = x->at;
+}
+
+static void
+read_ahead(struct session *s, struct fetch_ctx *x)
+{
+	while (x->ahead_at != 0 && !message_ahead_is_full(x->ahead)) {
+		struct msgno numbers[AHEAD_MESSAGES];
+		size_t n = next_numbers(s, x, &x->ahead_at, numbers, AHEAD_MESSAGES);
+
+		if (n > 0)
+			message_ahead_begin(x->ahead, numbers, n);
+	}
+}
+
+/* Asks for the records of the next messages, so that they are there when their turn comes. */
+static void
+prefetch(struct session *s, struct fetch_ctx *x)
+{
+	struct msgno numbers[PREFETCH_MESSAGES];
+	uint32_t at = x->at;
+	size_t n = next_numbers(s, x, &at, numbers, PREFETCH_MESSAGES / 2);
+
+	x->prefetch_again = UINT32_MAX;
+	if (at != 0) {
+		x->prefetch_again = at - 1;
+		n += next_numbers(s, x, &at, numbers + n, PREFETCH_MESSAGES / 2);
+	}
 	if (n > 1)
 		message_prefetch(view_account(s->view), numbers, n, x->need);
 }
@@ -199,8 +258,10 @@ open_window(struct session *s, struct fetch_ctx *x)
 		x->window_end = e.uid.v;
 		at = e.uid.v + 1;
 	}
-	if (x->needs_message && x->at >= x->ahead_again)
-		read_ahead(s, x);
+	if (x->needs_message && !x->is_ahead_decided)
+		decide_ahead(s, x);
+	if (x->needs_message && x->ahead == NULL && x->at >= x->prefetch_again)
+		prefetch(s, x);
 	x->cursor = rangeset_is_empty(&x->unseen) ? UINT32_MAX : 0;
 	x->step = STEP_SET_SEEN;
 }
@@ -266,6 +327,10 @@ load_message(struct session *s, struct fetch_ctx *x)
 	if (!x->needs_message || m->src.message != NULL)
 		return ERR_OK;
 	m->src.account = view_account(s->view);
+	if (x->ahead != NULL) {
+		read_ahead(s, x);
+		return message_ahead_get(x->ahead, m->entry.msgno, session_waiter(s), &m->src.message, &m->src.blob);
+	}
 	return message_get(m->src.account, m->entry.msgno, x->need, session_waiter(s), &m->src.message);
 }
 
@@ -525,6 +590,7 @@ fetch_done(struct session *s, struct command *c)
 	/* A reader must not wait when it goes. */
 	waiter_cancel(session_waiter(s));
 	close_message(&x->m);
+	message_ahead_free(x->ahead);
 	rangeset_done(&x->uids);
 	rangeset_done(&x->seen);
 	rangeset_done(&x->unseen);

@@ -69,8 +69,17 @@ enum err
 fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at, uint64_t end, struct kv_bytes **bytes_out,
     struct str *data_out)
 {
+	const struct message *m = src->message;
 	enum err e;
 
+	if (src->blob.p != NULL && (at >= m->prefix_bytes || m->has_header)) {
+		const bool is_prefix = at < m->prefix_bytes;
+
+		*bytes_out = NULL;
+		*data_out = is_prefix ? str_sub(m->prefix, (size_t)at, (size_t)MIN(end, (uint64_t)m->prefix_bytes)) :
+		    str_sub(src->blob, (size_t)(at - m->prefix_bytes), (size_t)(end - m->prefix_bytes));
+		return data_out->n > 0 ? ERR_OK : ERR_CORRUPT;	/* the record says that it has them */
+	}
 	if (src->reader == NULL)
 		src->reader = message_reader_new(src->account, src->message);
 	e = message_reader_get(src->reader, at, (size_t)MIN(end - at, (uint64_t)SIZE_MAX), session_waiter(s), bytes_out, data_out);

@@ -12,6 +12,7 @@ enum { FETCH_HEADER_MAX = 1024 * 1024 };	/* of a header that fields are picked f
 struct fetch_source {
 	struct account *account;
 	struct message *message;
+	struct str blob;		/* its bytes, but for the prefix, where they are at hand: borrowed */
 	struct arena arena;
 	struct mime_message *mime;
 	struct message_reader *reader;
