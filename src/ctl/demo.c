@@ -59,10 +59,10 @@ users_of_processes(const struct config *defaults)
 {
 	if (geteuid() != 0)
 		return "";
-	if (getpwnam(defaults->user.p) != NULL && getpwnam(defaults->auth_user.p) != NULL)
+	if (getpwnam(defaults->user.p) != NULL && getpwnam(defaults->auth_user.p) != NULL && getpwnam(defaults->key_user.p) != NULL)
 		return "";
-	fputs("posthorn: demo: the processes stay root: there are no users posthorn and posthorn-auth\n", stderr);
-	return "user = \"root\"\nauth_user = \"root\"\n";
+	fputs("posthorn: demo: the processes stay root: there are no users posthorn, posthorn-auth and posthorn-key\n", stderr);
+	return "user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n";
 }
 
 static int

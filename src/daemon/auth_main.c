@@ -49,14 +49,14 @@ on_certified(struct child *ch)
 }
 
 static void
-on_peer(struct child *ch, enum role who, int fd)
+on_peer(struct child *ch, const struct child_peer *peer)
 {
 	struct auth_process *p = container_of(ch, struct auth_process, child);
 
-	if (who == ROLE_MAIL)
-		auth_server_attach(p->server, fd);
+	if (peer->who == ROLE_MAIL)
+		auth_server_attach(p->server, peer->fd);
 	else
-		close(fd);
+		close(peer->fd);
 }
 
 static void
@@ -87,9 +87,6 @@ auth_main(void)
 	e = auth_server_new(p.loop, &s, on_event, NULL, &p.server);
 	if (e == ERR_OK) {
 		child_watch(&p.child, p.loop, &events);
-		if (p.child.peer_fd[ROLE_MAIL] >= 0)
-			on_peer(&p.child, ROLE_MAIL, p.child.peer_fd[ROLE_MAIL]);
-		p.child.peer_fd[ROLE_MAIL] = -1;
 		child_ready(&p.child);
 		loop_run(p.loop);
 		auth_server_free(p.server);

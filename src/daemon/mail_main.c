@@ -11,6 +11,7 @@
 #include "daemon/patrol.h"
 #include "daemon/roles.h"
 #include "io/jobs.h"
+#include "io/sign_client.h"
 #include "io/tls.h"
 #include "kv/kv.h"
 #include "lmtp/server.h"
@@ -25,7 +26,6 @@
 #include <unistd.h>
 
 enum {
-	LOOPS_MAX = 256,
 	GRACE_MS = 3000,
 	TICK_MS = 60000,
 	HEALTH_MS = 1500,	/* longer than the engine remembers how much room there was */
@@ -38,8 +38,8 @@ enum {
 
 struct mail {
 	struct child child;
-	struct loop *loops[LOOPS_MAX];
-	pthread_t threads[LOOPS_MAX];	/* of all loops but the first */
+	struct loop *loops[CONFIG_LOOPS_MAX];
+	pthread_t threads[CONFIG_LOOPS_MAX];	/* of all loops but the first */
 	size_t loop_count, thread_count;
 	struct kv *kv;
 	struct store *store;
@@ -51,6 +51,7 @@ struct mail {
 	bool is_failed;			/* the store writes no more */
 	bool is_stopping;
 	struct auth_client *auth;
+	struct sign_client *signer;	/* has the keys of tls */
 	struct tls *tls;
 	struct server *imap;
 	struct lmtp_server *lmtp;
@@ -135,7 +136,7 @@ static void
 certs_of(const struct child_tls *t, struct tls_cert out[MESSAGE_CERTS_MAX])
 {
 	for (size_t i = 0; i < t->count; i++)
-		out[i] = (struct tls_cert){ .cert_pem = t->certs[i].cert, .key_pem = t->certs[i].key };
+		out[i] = (struct tls_cert){ .cert_pem = t->certs[i].cert };
 }
 
 static enum err
@@ -143,12 +144,13 @@ tls_start(struct mail *m)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
 	struct tls_cert certs[MESSAGE_CERTS_MAX];
-	struct tls_config tc = { .certs = certs, .cert_count = m->child.tls.count, .client_ca_pem = m->child.tls.client_ca };
+	struct tls_config tc = { .certs = certs, .cert_count = m->child.tls.count, .client_ca_pem = m->child.tls.client_ca,
+		.signer = m->signer };
 	enum err e;
 
 	certs_of(&m->child.tls, certs);
 	e = tls_open(&tc, clock_system(), &why, &m->tls);
-	child_forget_keys(&m->child);
+	child_forget_tls(&m->child);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
 	return e;
@@ -284,20 +286,22 @@ on_certified(struct child *ch)
 
 	certs_of(&ch->tls, certs);
 	e = tls_replace(m->tls, certs, ch->tls.count, &why);
-	child_forget_keys(ch);
+	child_forget_tls(ch);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));
 }
 
 static void
-on_peer(struct child *ch, enum role who, int fd)
+on_peer(struct child *ch, const struct child_peer *p)
 {
 	struct mail *m = container_of(ch, struct mail, child);
 
-	if (who == ROLE_AUTH)
-		auth_client_attach(m->auth, fd);
+	if (p->who == ROLE_AUTH)
+		auth_client_attach(m->auth, p->fd);
+	else if (p->who == ROLE_KEY)
+		sign_client_attach(m->signer, p->number, p->fd);
 	else
-		close(fd);
+		close(p->fd);
 }
 
 static void
@@ -315,16 +319,18 @@ run_loop(void *loop)
 	return NULL;
 }
 
+static void
+loops_make(struct mail *m)
+{
+	m->loop_count = config_loops(m->child.config);
+	for (size_t i = 0; i < m->loop_count; i++)
+		m->loops[i] = loop_new(clock_system());
+	m->signer = sign_client_new(m->loops, m->loop_count);
+}
+
 static enum err
 loops_start(struct mail *m)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	m->loop_count = m->child.config->threads;
-	if (m->loop_count == 0)
-		m->loop_count = (size_t)MIN(MAX(cores, 1), LOOPS_MAX);
-	for (size_t i = 0; i < m->loop_count; i++)
-		m->loops[i] = loop_new(clock_system());
 	for (size_t i = 1; i < m->loop_count; i++) {
 		if (pthread_create(&m->threads[i], NULL, run_loop, m->loops[i]) != 0)
 			return ERR_NOMEM;
@@ -342,9 +348,6 @@ serve(struct mail *m)
 	m->searches = jobs_new_nice((unsigned)m->loop_count, m->child.config->connections_max);
 	m->tick = (struct job){ .run = tick_run, .done = tick_done };
 	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
-	if (m->child.peer_fd[ROLE_AUTH] >= 0)
-		auth_client_attach(m->auth, m->child.peer_fd[ROLE_AUTH]);
-	m->child.peer_fd[ROLE_AUTH] = -1;
 	hostname_set(m);
 	servers_start(m);
 	child_watch(&m->child, m->loops[0], &events);
@@ -382,6 +385,7 @@ mail_main(void)
 	folder = role_folder(&a, ROLE_MAIL, m->child.config);
 	if (child_confine(&m->child, folder) != ERR_OK)
 		return 1;
+	loops_make(m);
 	if (tls_start(m) == ERR_OK && store_start(m) == ERR_OK) {
 		if (loops_start(m) == ERR_OK) {
 			serve(m);
@@ -403,6 +407,7 @@ mail_main(void)
 		kv_close(m->kv);
 	if (m->tls != NULL)
 		tls_unref(m->tls);
+	sign_client_free(m->signer);
 	child_close(&m->child);
 	for (size_t i = 0; i < m->loop_count; i++)
 		loop_free(m->loops[i]);

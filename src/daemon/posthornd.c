@@ -31,6 +31,8 @@ run_role(const char *name)
 	switch (role_find(name)) {
 	case ROLE_AUTH:
 		return auth_main();
+	case ROLE_KEY:
+		return key_main();
 	case ROLE_MAIL:
 		return mail_main();
 	case ROLE_COUNT:

@@ -3,6 +3,7 @@
 #define DAEMON_ROLES_H
 
 int auth_main(void);
+int key_main(void);
 int mail_main(void);
 
 #endif

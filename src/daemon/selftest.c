@@ -1,7 +1,7 @@
 /*
  * selftest.c - see selftest.h.
  *
- *     data/auth  data/mail  data/supervisor    each with `own` and links that lead out
+ *     data/auth  data/key  data/mail  data/supervisor    each with `own` and links that lead out
  *     outside                                  a file that anybody may read and write
  */
 #include "daemon/selftest.h"
@@ -178,14 +178,16 @@ static bool
 try_all(struct selftest *t)
 {
 	struct ground g;
+	unsigned kind;
 
 	snprintf(g.outside, sizeof(g.outside), "%s/outside", t->dir);
 	for (unsigned who = 0; who < PROCESSES; who++) {
 		snprintf(g.neighbour, sizeof(g.neighbour), "%s/own", folder_of(t, who == ROLE_MAIL ? ROLE_AUTH : ROLE_MAIL));
+		kind = who == SUPERVISOR ? BY_SUPERVISOR : who == ROLE_KEY ? BY_CHILDREN | BY_KEY : BY_CHILDREN;
 		if (t->is_confining && !try_sandbox(t, who))
 			return false;
 		for (size_t i = 0; i < selftest_act_count; i++)
-			if ((selftest_acts[i].who & (who == SUPERVISOR ? BY_SUPERVISOR : BY_CHILDREN)) != 0
+			if ((selftest_acts[i].who & kind) != 0
 			    && !try_act(t, who, &selftest_acts[i], &g))
 				return false;
 	}

@@ -150,7 +150,27 @@ make_set_user_id(unused_arg const struct ground *g)
 {
 	int fd = open("own", O_RDWR | O_CLOEXEC);
 
-	return fd < 0 ? 0 : tried(fchmod(fd, 04755));	/* without its file it proves nothing */
+	if (fd < 0)	/* without its file it proves nothing, unless it may open none */
+		return errno == EPERM ? EPERM : 0;
+	return tried(fchmod(fd, 04755));
+}
+
+/* --- What the keeper of the keys may not do even where it is --- */
+
+static int read_own(unused_arg const struct ground *g) { return try_open("own", O_RDONLY); }
+static int write_own(unused_arg const struct ground *g) { return try_open("own", O_WRONLY); }
+static int make_own(unused_arg const struct ground *g) { return try_open("made", O_WRONLY | O_CREAT); }
+static int list_own(unused_arg const struct ground *g) { return try_open(".", O_RDONLY | O_DIRECTORY); }
+static int remove_own(unused_arg const struct ground *g) { return tried(unlink("own")); }
+static int read_program(unused_arg const struct ground *g) { return try_open("/proc/self/exe", O_RDONLY); }
+static int map_file(unused_arg const struct ground *g) { return try_open("/dev/zero", O_RDWR); }
+
+static int
+accept_client(unused_arg const struct ground *g)
+{
+	int e = tried(accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC));
+
+	return e == EPERM || e == EACCES ? e : 0;	/* that it is no socket is no denial */
 }
 
 static int chmod_outside(const struct ground *g) { return tried(chmod(g->outside, 0666)); }
@@ -435,6 +455,15 @@ const struct act selftest_acts[] = {
 	ACT(BY_ALL, "bind", bind_name),
 	ACT(BY_ALL, "listen", listen_more),
 	ACT(BY_CHILDREN, "send to an address", send_to_name),
+
+	ACT(BY_KEY, "read a file of its own", read_own),
+	ACT(BY_KEY, "write a file of its own", write_own),
+	ACT(BY_KEY, "make a file of its own", make_own),
+	ACT(BY_KEY, "list its folder", list_own),
+	ACT(BY_KEY, "remove a file of its own", remove_own),
+	ACT(BY_KEY, "read its program", read_program),
+	ACT(BY_KEY, "open a device", map_file),
+	ACT(BY_KEY, "accept a connection", accept_client),
 
 	ACT(BY_ALL, "make data executable", code_from_data),
 	ACT(BY_ALL, "map writable code", writable_code),

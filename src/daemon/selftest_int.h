@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stddef.h>
 
-enum { BY_SUPERVISOR = 1, BY_CHILDREN = 2, BY_ALL = 3 };
+enum { BY_SUPERVISOR = 1, BY_CHILDREN = 2, BY_ALL = 3, BY_KEY = 4 };
 
 /* Where it is tried. The current folder is the role's, and has `own` and the symbolic links `escape` and `sideways` in it. */
 struct ground {

@@ -34,7 +34,7 @@ enum {
 static bool
 may_read(const struct stream *s)
 {
-	if (s->end != ERR_OK || s->is_eof || s->is_tls_waiting)
+	if (s->end != ERR_OK || s->is_eof || s->is_tls_waiting || handshake_is_waiting(s))
 		return false;
 	if (s->is_shut || (s->ssl != NULL && !s->is_secured))
 		return true;	/* to notice the end; for the handshake */
@@ -187,35 +187,6 @@ read_input(struct stream *s)
 	}
 }
 
-static void
-shake_hands(struct stream *s)
-{
-	int r;
-
-	ERR_clear_error();
-	r = SSL_do_handshake(s->ssl);
-	if (r == 1) {
-		s->is_secured = true;
-		s->news |= NEWS_SECURED;
-		return;
-	}
-	switch (SSL_get_error(s->ssl, r)) {
-	case SSL_ERROR_WANT_READ:
-		break;
-	case SSL_ERROR_WANT_WRITE:
-		loop_fd_on(&s->wfd);
-		break;
-	case SSL_ERROR_SYSCALL:
-	case SSL_ERROR_ZERO_RETURN:
-		stream_fail(s, ERR_CLOSED);
-		break;
-	default:
-		stream_fail(s, ERR_TLS);
-		break;
-	}
-	ERR_clear_error();
-}
-
 /* After our end was sent: until theirs. */
 static void
 discard_input(struct stream *s)
@@ -237,7 +208,7 @@ take_input(struct stream *s)
 		return;
 	}
 	if (s->ssl != NULL && !s->is_secured)
-		shake_hands(s);
+		handshake_go_on(s);
 	if (s->ssl == NULL || s->is_secured)
 		read_input(s);
 }
@@ -438,6 +409,7 @@ stream_free(struct stream *s)
 	loop_timer_cancel(s->loop, &s->close_timer);
 	loop_task_cancel(s->loop, &s->work);
 	deflate_free(s->z);
+	handshake_abandon(s);
 	SSL_free(s->ssl);
 	tls_unref(s->tls);
 	buf_done(&s->in);

@@ -1,7 +1,11 @@
-/* stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output) and stream_deflate.c. */
+/*
+ * stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output), stream_tls.c (handshake)
+ * and stream_deflate.c.
+ */
 #ifndef IO_STREAM_INT_H
 #define IO_STREAM_INT_H
 
+#include "io/sign_client.h"
 #include "io/stream.h"
 
 /* One piece of the output queue. */
@@ -56,6 +60,9 @@ struct stream {
 	struct tls *tls;
 	SSL *ssl;			/* from the start of the handshake */
 	const char *alpn;
+	struct sign_question *question;	/* the handshake waits for its signature, in a job of OpenSSL, where this is */
+	bool is_job_paused;		/* there is such a job: it must end before the SSL goes */
+	struct sign_waiter job_waiter;	/* or for such a job */
 	struct stream_deflate *z;
 
 	bool is_paused, is_eof, is_closing, is_shut;
@@ -76,6 +83,16 @@ void stream_fail(struct stream *s, enum err why);
 void stream_post(struct stream *s);
 /** Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the stream has failed. */
 enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
+
+/* --- stream_tls.c --- */
+/** All that is sent in the clear has been: TLS begins with what comes. */
+void handshake_begin(struct stream *s);
+/** As far as it goes: is_secured, or it waits for the socket, or for a signature, or the stream has failed. */
+void handshake_go_on(struct stream *s);
+/** For something else than the socket. */
+bool handshake_is_waiting(const struct stream *s);
+/** Before the SSL goes: nobody is asked any more, and the job is back where it came from. */
+void handshake_abandon(struct stream *s);
 
 /* --- stream_queue.c --- */
 void queue_init(struct stream *s);

@@ -443,10 +443,7 @@ queue_flush(struct stream *s)
 			break;
 		case SEG_TLS:
 			pop_head(s);
-			s->ssl = tls_accept(s->tls, s->alpn);
-			stream_set_secret(s, s->in.is_secret);
-			SSL_set_fd(s->ssl, s->rfd.fd);
-			s->is_tls_waiting = false;
+			handshake_begin(s);
 			goes_on = false;	/* what follows is sent when the handshake is over */
 			break;
 		case SEG_DEFLATE:

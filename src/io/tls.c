@@ -41,6 +41,7 @@ struct tls {
 	struct ticket_key tickets[TICKET_KEYS];	/* newest first */
 	int64_t rotated_ms;
 	struct clock *clock;
+	struct sign_client *signer;
 	/* Watching; the loop's thread only. */
 	struct loop *loop;
 	struct loop_timer timer;
@@ -243,6 +244,7 @@ tls_open(const struct tls_config *c, struct clock *clock, struct buf *why_out, s
 	atomic_init(&t->refs, 1);
 	pthread_mutex_init(&t->lock, NULL);
 	t->clock = clock;
+	t->signer = c->signer;
 	keep_config(t, c);
 	e = tls_set_load(&t->config, why_out, &t->set);
 	if (e == ERR_OK && set_up(t, t->set) != ERR_OK) {
@@ -385,6 +387,12 @@ tls_unwatch(struct tls *t)
 }
 
 /* --- Connections --- */
+
+struct sign_client *
+tls_signer(const struct tls *t)
+{
+	return t->signer;
+}
 
 SSL *
 tls_accept(struct tls *t, const char *alpn)

@@ -14,6 +14,7 @@
 
 #include <openssl/ssl.h>
 
+struct sign_client;
 struct tls;
 
 /*
@@ -32,6 +33,7 @@ struct tls_config {
 	size_t cert_count;
 	const char *client_ca_file;	/* NULL: client certificates are not asked for */
 	struct str client_ca_pem;	/* or its bytes */
+	struct sign_client *signer;	/* borrowed; not NULL: it has the keys, none is given here */
 	const char *ciphers;		/* TLS 1.2 cipher list; NULL: forward secrecy with AEAD only */
 };
 

@@ -1,6 +1,8 @@
 /* tls_cert.c - certificates: loading them with their keys, whom they are for, and making one of our own. */
 #include "io/tls_int.h"
 
+#include "io/tls_remote.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -119,6 +121,18 @@ load_key(struct str pem, const char *name, struct buf *why_out, struct tls_entry
 	return ERR_OK;
 }
 
+/* The key of the certificate, which another process keeps. */
+static enum err
+use_remote_key(const char *name, struct buf *why_out, struct tls_entry *entry)
+{
+	cleanup_with(free_key) EVP_PKEY *key = NULL;
+	X509 *cert = SSL_CTX_get0_certificate(entry->ctx);
+
+	if (remote_key(X509_get0_pubkey(cert), &key) != ERR_OK || SSL_CTX_use_PrivateKey(entry->ctx, key) != 1)
+		return complain(why_out, "key of certificate", name, openssl_reason());
+	return ERR_OK;
+}
+
 static enum err
 load_client_ca(struct arena *a, const struct tls_config *c, struct buf *why_out, SSL_CTX *ctx)
 {
@@ -166,7 +180,9 @@ load_entry(struct arena *a, const struct tls_config *c, const struct tls_cert *c
 		e = read_pem(a, cert->key_file, why_out, &key_pem);
 	if (e == ERR_OK)
 		e = load_chain(a, cert_pem, cert_name, why_out, entry);
-	if (e == ERR_OK)
+	if (e == ERR_OK && c->signer != NULL)
+		e = use_remote_key(cert_name, why_out, entry);
+	else if (e == ERR_OK)
 		e = load_key(key_pem.n > 0 ? key_pem : cert_pem, key_name, why_out, entry);
 	if (e == ERR_OK)
 		e = load_client_ca(a, c, why_out, entry->ctx);

@@ -21,6 +21,8 @@ struct tls_set {
 /** Loads all certificates of c; why_out and errors as tls_open(). */
 must_use enum err tls_set_load(const struct tls_config *c, struct buf *why_out, struct tls_set **set_out);
 void tls_set_free(struct tls_set *set);
+/** Who has the private keys; NULL: we. */
+struct sign_client *tls_signer(const struct tls *t);
 /** The entry for a host name, or the first. */
 const struct tls_entry *tls_set_find(const struct tls_set *set, struct str name);
 

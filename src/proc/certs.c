@@ -140,11 +140,52 @@ check(const struct proc_message *m, struct buf *why)
 	return e;
 }
 
+/* What of a file is certificates: they may be in one file with their key. */
+static struct str
+only_certificates(struct arena *a, struct str pem)
+{
+	static const char *const labels[] = { "CERTIFICATE-----", "X509 CERTIFICATE-----", "TRUSTED CERTIFICATE-----" };
+	char *out = arena_alloc(a, pem.n + 1);
+	size_t n = 0;
+	bool is_inside = false;
+
+	while (pem.n > 0) {
+		size_t end = MIN(str_chr(pem, '\n'), pem.n - 1) + 1;
+		struct str line = str_sub(pem, 0, end);
+
+		if (str_starts(line, STR("-----BEGIN "))) {
+			is_inside = false;
+			for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+				is_inside |= str_starts(str_sub(line, 11, line.n), str_c(labels[i]));
+		}
+		if (is_inside) {
+			memcpy(out + n, line.p, line.n);
+			n += line.n;
+		}
+		if (str_starts(line, STR("-----END ")))
+			is_inside = false;
+		pem = str_sub(pem, end, pem.n);
+	}
+	return str_make(out, n);
+}
+
+/* Who gets what. */
+static void
+split(struct certs *c, const struct proc_message *all)
+{
+	c->certs = c->keys = (struct proc_message){ .type = MESSAGE_TLS, .cert_count = all->cert_count };
+	c->certs.client_ca = only_certificates(&c->arena, all->client_ca);
+	for (size_t i = 0; i < all->cert_count; i++) {
+		c->certs.certs[i].cert = only_certificates(&c->arena, all->certs[i].cert);
+		c->keys.certs[i].key = all->certs[i].key;
+	}
+}
+
 enum err
 certs_load(const struct config *c, struct certs *out, struct buf *why)
 {
-	struct certs certs = { .message.type = MESSAGE_TLS, .arena = ARENA_SECRET };
-	struct proc_message *m = &certs.message;
+	struct certs certs = { .arena = ARENA_SECRET };
+	struct proc_message all = { .type = MESSAGE_TLS }, *m = &all;
 	const char *cert, *key;
 	bool ok = c->tls_certs.n > 0 || self_signed_make(c, why);
 	enum err e;
@@ -166,6 +207,7 @@ certs_load(const struct config *c, struct certs *out, struct buf *why)
 		certs_done(&certs);
 		return ERR_CONFIG;
 	}
+	split(&certs, &all);
 	*out = certs;
 	return ERR_OK;
 }

@@ -103,7 +103,7 @@ test_refuses(void)
 	channel_done(&b);
 	/* A message that must bring a descriptor, without one. */
 	pair(&a, &b);
-	must(write(a.fd, "\3\0\0\0\1\4\1", 7) == 7);
+	must(write(a.fd, "\4\0\0\0\1\4\1\0", 8) == 8);
 	CHECK(channel_read(&b, true) == ERR_OK);
 	CHECK(channel_next(&b, true, &got, &fd) == ERR_CORRUPT);
 	channel_done(&a);

@@ -47,6 +47,7 @@ take_config(struct child *ch, const struct proc_message *m)
 static enum err
 take(struct child *ch, const struct proc_message *m, int fd)
 {
+	struct child_peer peer;
 	enum err e = ERR_OK;
 
 	switch (m->type) {
@@ -69,13 +70,15 @@ take(struct child *ch, const struct proc_message *m, int fd)
 			.address = arena_str(&ch->arena, m->text) };
 		break;
 	case MESSAGE_PEER:
-		if (ch->events != NULL) {
-			ch->events->peer(ch, m->role, fd);
-			break;
+		if (ch->events == NULL && ch->peer_count == CHILD_PEERS_MAX) {
+			close(fd);
+			return ERR_CORRUPT;
 		}
-		if (ch->peer_fd[m->role] >= 0)
-			close(ch->peer_fd[m->role]);
-		ch->peer_fd[m->role] = fd;
+		peer = (struct child_peer){ .who = m->role, .number = m->number, .fd = fd };
+		if (ch->events != NULL)
+			ch->events->peer(ch, &peer);
+		else
+			ch->peers[ch->peer_count++] = peer;
 		break;
 	case MESSAGE_GO:
 	case MESSAGE_STOP:
@@ -98,8 +101,6 @@ child_open(struct child *ch, enum role role)
 	sandbox_hide_memory();	/* keys are about to come */
 	snprintf(name, sizeof(name), "posthorn-%s", role_table[role].name);
 	prctl(PR_SET_NAME, name);
-	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		ch->peer_fd[i] = -1;
 	log_setup(LOG_INFO, role_table[role].name);
 	if (fstat(CHILD_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
 		log_event(LOG_ERROR, "start", F_C("detail", "roles are started by the supervisor"));
@@ -201,13 +202,16 @@ child_watch(struct child *ch, struct loop *loop, const struct child_events *even
 	loop_fd_init(loop, &ch->readable, ch->channel.fd, false, on_readable);
 	loop_fd_on(&ch->readable);
 	loop_signal_on(loop, &ch->term, SIGTERM, on_term);
+	for (size_t i = 0; i < ch->peer_count; i++)
+		events->peer(ch, &ch->peers[i]);
+	ch->peer_count = 0;
 	/* What came in the same read as GO waits in the buffer, and nothing would announce it. */
 	if (take_all(ch) != ERR_WAIT)
 		stop(ch);
 }
 
 void
-child_forget_keys(struct child *ch)
+child_forget_tls(struct child *ch)
 {
 	arena_reset(&ch->tls.arena);
 	ch->tls.count = 0;
@@ -231,9 +235,8 @@ child_close(struct child *ch)
 	}
 	for (size_t i = 0; i < ch->listener_count; i++)
 		close(ch->listeners[i].fd);
-	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		if (ch->peer_fd[i] >= 0)
-			close(ch->peer_fd[i]);
+	for (size_t i = 0; i < ch->peer_count; i++)
+		close(ch->peers[i].fd);
 	channel_done(&ch->channel);
 	config_free(ch->config);
 	arena_done(&ch->tls.arena);

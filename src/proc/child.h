@@ -20,11 +20,19 @@ struct child_tls {
 	struct arena arena;
 };
 
+/* A connection to another child. */
+struct child_peer {
+	enum role who;
+	unsigned number;	/* below PEER_LINES_MAX; of several to the same one */
+	int fd;
+};
+enum { CHILD_PEERS_MAX = PEER_LINES_MAX + ROLE_COUNT };
+
 struct child;
 struct child_events {
 	void (*configured)(struct child *ch);			/* config is a new one */
 	void (*certified)(struct child *ch);			/* so is tls */
-	void (*peer)(struct child *ch, enum role who, int fd);	/* a new connection to the other child, the callee's */
+	void (*peer)(struct child *ch, const struct child_peer *p);	/* a new connection to another child, the callee's */
 	void (*stop)(struct child *ch);				/* asked to, or the supervisor is gone; once */
 };
 
@@ -35,7 +43,8 @@ struct child {
 	struct child_tls tls;
 	struct bound listeners[SOCKETS_MAX];	/* addresses in `arena` */
 	size_t listener_count;
-	int peer_fd[ROLE_COUNT];	/* that came before GO; -1: none. Whoever takes one puts -1 there */
+	struct child_peer peers[CHILD_PEERS_MAX];	/* that came before child_watch(), which tells of them */
+	size_t peer_count;
 	struct arena arena;
 	const struct child_events *events;
 	struct loop_fd readable;
@@ -51,11 +60,11 @@ must_use enum err child_open(struct child *ch, enum role role);
  * be somebody's home.
  */
 must_use enum err child_confine(struct child *ch, const char *folder);
-/** From now on the loop hears the supervisor, and SIGTERM. */
+/** From now on the loop hears the supervisor, and SIGTERM. Tells at once of the connections that there are. */
 void child_watch(struct child *ch, struct loop *loop, const struct child_events *events);
 /** Overwrites the certificates and keys as they came, once they are in use. */
-void child_forget_keys(struct child *ch);
-/** Tells that it serves. */
+void child_forget_tls(struct child *ch);
+/** Tells that it serves, or that it has taken the keys that came. */
 void child_ready(struct child *ch);
 void child_close(struct child *ch);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { FIXED = false, LIVE = true };
 
@@ -308,6 +309,14 @@ config_load(const char *path, struct config **out, struct buf *errors)
 	}
 	fclose(f);
 	return config_parse(path, buf_str(&text), out, errors);
+}
+
+size_t
+config_loops(const struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return c->threads != 0 ? c->threads : (size_t)MIN(MAX(cores, 1), CONFIG_LOOPS_MAX);
 }
 
 void

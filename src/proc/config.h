@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { CONFIG_TEXT_MAX = 65536, CONFIG_LIST_MAX = 64 };
+enum { CONFIG_TEXT_MAX = 65536, CONFIG_LIST_MAX = 64, CONFIG_LOOPS_MAX = 256 };
 
 struct config_list {
 	const struct str *v;	/* each with a NUL behind it */
@@ -58,6 +58,9 @@ struct config_option {
 };
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
+
+/** How many loops the mail process has: `threads`, or one a core. */
+size_t config_loops(const struct config *c);
 
 /**
  * Reads a file. A file that does not exist is an error.

@@ -17,6 +17,7 @@ enum filter_group {
 	CALLS_NETWORK = 2,	/* accepts connections */
 	CALLS_START = 4,	/* starts children; they inherit the filter */
 	CALLS_SANITIZER = 8,
+	CALLS_FILES = 16,	/* opens files */
 };
 
 /** For this process and all threads to come. False: the kernel has no seccomp; errno says why. Once in a process. */

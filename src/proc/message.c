@@ -24,6 +24,7 @@ proc_message_add(struct buf *b, const struct proc_message *m)
 		break;
 	case MESSAGE_PEER:
 		frame_add_u8(b, (uint8_t)m->role);
+		frame_add_u8(b, m->number);
 		break;
 	case MESSAGE_GO:
 	case MESSAGE_STOP:
@@ -74,6 +75,7 @@ proc_message_next(struct str in, bool for_child, struct proc_message *out, size_
 		n = frame_u8(&f);
 		f.is_bad |= n >= ROLE_COUNT;
 		m.role = n;
+		m.number = frame_u8(&f);
 		break;
 	case MESSAGE_GO:
 	case MESSAGE_STOP:

@@ -124,16 +124,16 @@ read_ahead(void)
 }
 
 static bool
-confine_child_files(void)
+confine_child_files(bool has_folder)
 {
 	const struct landlock_rule rules[] = {
-		{ ".", LANDLOCK_WRITE },
+		{ ".", LANDLOCK_WRITE },	/* the first: see below */
 		/* What they read later. */
 		{ "/dev/urandom", LANDLOCK_READ }, { "/dev/null", LANDLOCK_READ }, { "/sys/devices/system/cpu", LANDLOCK_READ },
 		{ "/", LANDLOCK_READ },		/* sanitizers: programs and libraries, for the names in reports */
 	};
 
-	return landlock_enter(rules, ARRAY_LEN(rules) - !IS_SANITIZED, false);
+	return landlock_enter(rules + !has_folder, ARRAY_LEN(rules) - !IS_SANITIZED - !has_folder, false);
 }
 
 /* The folder of the program that maps libraries, which comes before ours whenever that is executed. */
@@ -173,7 +173,7 @@ finish(const struct config *c, bool files, unsigned groups, struct buf *why)
 	if (!files)
 		say(why, "Landlock");
 	if (IS_SANITIZED)
-		groups |= CALLS_SANITIZER;
+		groups |= CALLS_SANITIZER | CALLS_FILES;
 	if (!filter_enter(groups))
 		say(why, "seccomp");
 	return why->n > 0 && c->sandbox == SANDBOX_REQUIRE ? ERR_NOPERM : ERR_OK;
@@ -205,7 +205,7 @@ sandbox_enter(enum role role, const struct config *c, struct buf *why)
 	sandbox_hide_memory();	/* another user: the kernel has forgotten it */
 	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
 		return e;
-	return finish(c, confine_child_files(), role_table[role].calls, why);
+	return finish(c, confine_child_files((role_table[role].calls & CALLS_FILES) != 0), role_table[role].calls, why);
 }
 
 enum err
@@ -219,5 +219,5 @@ sandbox_enter_supervisor(const struct config *c, struct buf *why)
 		e = forbid_new_privileges(why);
 	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
 		return e;
-	return finish(c, confine_supervisor_files(c), CALLS_COMMON | CALLS_START, why);
+	return finish(c, confine_supervisor_files(c), CALLS_COMMON | CALLS_FILES | CALLS_START, why);
 }

@@ -43,7 +43,7 @@ static int
 in_sandbox(const char *folder)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1000);
-	struct config *c = config_of("user = \"root\"\nauth_user = \"root\"\n");
+	struct config *c = config_of("user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n");
 	int status = HELD;
 	pthread_t t;
 

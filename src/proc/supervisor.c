@@ -54,6 +54,7 @@ struct supervisor {
 	struct loop_signal hup, term, interrupt, chld;
 	struct loop_timer certs_poll, deadline;
 	bool is_announced, is_stopping;
+	bool is_mail_behind;		/* it gets its new certificates when their keys are where they belong */
 	int64_t stopping_ms;
 	int status;
 };
@@ -136,22 +137,51 @@ kid_send_config(struct kid *k)
 	kid_send(k, &m, -1);
 }
 
-/* A connection between the two children, each of which gets an end. */
+/* A connection between mail and another child, each of which gets an end. */
 static void
-connect_peers(struct supervisor *sup)
+connect_mail(struct supervisor *sup, enum role to, int kind, size_t number)
 {
 	int fds[2];
 
-	if (sup->kids[ROLE_AUTH].pid == 0 || sup->kids[ROLE_MAIL].pid == 0)
-		return;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | kind, 0, fds) != 0) {
 		log_event(LOG_ERROR, "socketpair", F_C("detail", strerror(errno)));
 		return;
 	}
-	kid_send(&sup->kids[ROLE_AUTH], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_MAIL }, fds[0]);
-	kid_send(&sup->kids[ROLE_MAIL], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_AUTH }, fds[1]);
+	kid_send(&sup->kids[to], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_MAIL, .number = (uint8_t)number }, fds[0]);
+	kid_send(&sup->kids[ROLE_MAIL], &(struct proc_message){ .type = MESSAGE_PEER, .role = to, .number = (uint8_t)number }, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+/* The connections that a child has to others, once both are there: a new one to auth, or one for each loop to key, whose threads wait. */
+static void
+connect_peers(struct supervisor *sup, enum role started)
+{
+	bool with_auth = started != ROLE_KEY && sup->kids[ROLE_AUTH].pid != 0;
+	size_t lines = started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0 ? config_loops(sup->config) : 0;
+
+	if (sup->kids[ROLE_MAIL].pid == 0)
+		return;
+	if (with_auth)
+		connect_mail(sup, ROLE_AUTH, SOCK_NONBLOCK, 0);
+	for (size_t i = 0; i < lines; i++)
+		connect_mail(sup, ROLE_KEY, 0, i);
+}
+
+/* READY, which is all that they say: a child serves, or has taken other keys, and then mail may have their certificates. */
+static void
+kid_ready(struct kid *k)
+{
+	struct supervisor *sup = k->sup;
+
+	if (!k->is_ready)
+		log_event(LOG_INFO, "child-ready", F_C("role", role_table[k->role].name), F_U64("pid", k->pid),
+		    F_U64("ms", loop_now_ms(sup->loop) - k->started_ms));
+	k->is_ready = true;
+	if (k->role != ROLE_KEY || !sup->is_mail_behind)
+		return;
+	sup->is_mail_behind = false;
+	kid_send(&sup->kids[ROLE_MAIL], &sup->certs.certs, -1);
 }
 
 static void
@@ -163,11 +193,8 @@ on_kid_readable(struct loop_fd *f)
 	int fd;
 	enum err e = channel_read(&k->channel, false);
 
-	while (e == ERR_OK && (e = channel_next(&k->channel, false, &m, &fd)) == ERR_OK) {
-		k->is_ready = true;	/* READY is all that they say */
-		log_event(LOG_INFO, "child-ready", F_C("role", role_table[k->role].name), F_U64("pid", k->pid),
-		    F_U64("ms", loop_now_ms(sup->loop) - k->started_ms));
-	}
+	while (e == ERR_OK && (e = channel_next(&k->channel, false, &m, &fd)) == ERR_OK)
+		kid_ready(k);
 	if (e != ERR_WAIT)
 		loop_fd_off(&k->readable);	/* its end is told by SIGCHLD */
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
@@ -202,8 +229,8 @@ kid_exec(enum role role, int channel)
 		fcntl(channel, F_SETFD, 0);
 	else if (dup2(channel, CHILD_FD) < 0)
 		_exit(1);
-	/* Libraries free their copies of passwords as they are: there the allocator overwrites what is freed. */
-	if (role == ROLE_AUTH)
+	/* Libraries free their copies of passwords and keys as they are: there the allocator overwrites what is freed. */
+	if (role == ROLE_AUTH || role == ROLE_KEY)
 		setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0", 1);
 	execl("/proc/self/exe", "posthornd", "--role", role_table[role].name, (char *)NULL);
 	_exit(1);
@@ -235,13 +262,15 @@ kid_start(struct kid *k)
 	loop_fd_init(sup->loop, &k->readable, fds[0], false, on_kid_readable);
 	loop_fd_on(&k->readable);
 	kid_send_config(k);
+	if (k->role == ROLE_KEY)
+		kid_send(k, &sup->certs.keys, -1);
 	if (k->role == ROLE_MAIL) {
-		kid_send(k, &sup->certs.message, -1);
+		kid_send(k, &sup->certs.certs, -1);
 		for (size_t i = 0; i < sup->sockets.n; i++)
 			kid_send(k, &(struct proc_message){ .type = MESSAGE_LISTEN, .service = sup->sockets.v[i].service,
 			    .text = sup->sockets.v[i].address }, sup->sockets.v[i].fd);
 	}
-	connect_peers(sup);
+	connect_peers(sup, k->role);
 	kid_send(k, &(struct proc_message){ .type = MESSAGE_GO }, -1);
 }
 
@@ -251,11 +280,11 @@ on_restart(struct loop_timer *t)
 	kid_start(container_of(t, struct kid, restart));
 }
 
-/* Mail ends first, so that its clients hear BYE; auth when mail is gone; then we. */
+/* Mail ends first, so that its clients hear BYE; the others when mail is gone; then we. */
 static void
 stop_next(struct supervisor *sup)
 {
-	static const enum role order[] = { ROLE_MAIL, ROLE_AUTH };
+	static const enum role order[] = { ROLE_MAIL, ROLE_KEY, ROLE_AUTH };
 
 	_Static_assert(ARRAY_LEN(order) == ROLE_COUNT, "every child must be stopped");
 	for (unsigned i = 0; i < ROLE_COUNT; i++) {
@@ -385,7 +414,8 @@ reload_certs(struct supervisor *sup)
 	}
 	certs_done(&sup->certs);
 	sup->certs = fresh;
-	kid_send(&sup->kids[ROLE_MAIL], &sup->certs.message, -1);
+	sup->is_mail_behind = true;
+	kid_send(&sup->kids[ROLE_KEY], &sup->certs.keys, -1);
 	log_event(LOG_INFO, "certificates", F_C("result", "loaded"));
 }
 
@@ -517,6 +547,7 @@ supervisor_run(const struct supervisor_options *o)
 		sup.loop = loop_new(clock_system());
 		watch(&sup);
 		kid_start(&sup.kids[ROLE_AUTH]);
+		kid_start(&sup.kids[ROLE_KEY]);
 		kid_start(&sup.kids[ROLE_MAIL]);
 		loop_run(sup.loop);
 		loop_signal_off(&sup.chld);

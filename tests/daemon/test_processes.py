@@ -6,7 +6,9 @@ import re
 import resource
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -62,16 +64,16 @@ def login_soon(server, user='user1', within=5):
 
 def test_roles_are_confined(own):
     server = own()
-    mail, auth = server.role_pid('mail'), server.role_pid('auth')
-    assert mail and auth and mail != auth
-    for pid in mail, auth:
+    pids = [server.role_pid(role) for role in ('mail', 'auth', 'key')]
+    assert all(pids) and len(set(pids)) == 3
+    for pid in pids:
         s = status(pid)
         assert s['NoNewPrivs'].strip() == '1'
         if not is_sanitized():
             assert s['Seccomp'].strip() == '2'
     if os.getuid() == 0 and 'stay root' not in server.log():
-        uids = {status(pid)['Uid'].split()[0] for pid in (mail, auth)}
-        assert len(uids) == 2 and '0' not in uids
+        uids = {status(pid)['Uid'].split()[0] for pid in pids}
+        assert len(uids) == 3 and '0' not in uids
 
 
 def test_store_in_a_private_folder(tmp_path):
@@ -92,7 +94,7 @@ def test_store_in_a_private_folder(tmp_path):
 
 def has_users():
     import pwd
-    return {'posthorn', 'posthorn-auth'} <= {p.pw_name for p in pwd.getpwall()}
+    return {'posthorn', 'posthorn-auth', 'posthorn-key'} <= {p.pw_name for p in pwd.getpwall()}
 
 
 def test_auth_dies(own):
@@ -118,6 +120,75 @@ def test_mail_dies(own):
     again.select()
     assert again.uid_map() == {uid: 1}
     again.close()
+    c.close()
+
+
+class Visitors:
+    """Clients that connect with TLS one after the other, in several threads, until they are told to stop."""
+
+    def __init__(self, server, count=4):
+        self.server, self.stop, self.done, self.failures = server, False, 0, []
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(count)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, i):
+        versions = [None, ssl.TLSVersion.TLSv1_2]
+        while not self.stop:
+            try:
+                c = self.server.connect(ssl=tls.context(versions[i % 2]))
+                c.close()
+                self.done += 1
+            except (ProtocolError, OSError, AssertionError) as e:
+                self.failures.append(repr(e))
+
+    def more(self, count):
+        """Waits until so many more have been served."""
+        wanted = self.done + count
+        wait_until(lambda: self.done >= wanted or self.failures, 60)
+
+    def end(self):
+        self.stop = True
+        for t in self.threads:
+            t.join()
+
+
+def test_key_dies(own):
+    """Handshakes that need a signature just then wait for the next one; who is connected notices nothing."""
+    server = own()
+    c = server.login('user1', ssl=True)
+    visitors = Visitors(server)
+    try:
+        for _ in range(5):
+            visitors.more(10)
+            server.kill_role('key')
+            c.ok('NOOP')
+        visitors.more(10)
+    finally:
+        visitors.end()
+    assert visitors.failures == []
+    print('%d TLS connections while the process with the keys was killed 5 times: none failed' % visitors.done)
+    c.close()
+
+
+def test_key_hangs(own):
+    """While it says nothing only handshakes wait, and when it goes on, so do they."""
+    server = own()
+    c = server.login('user1', ssl=True)
+    pid = server.role_pid('key')
+    os.kill(pid, signal.SIGSTOP)
+    visitors = Visitors(server, 2)
+    try:
+        for _ in range(5):
+            c.ok('NOOP')
+            server.login('user2').close()
+        assert visitors.done == 0
+        os.kill(pid, signal.SIGCONT)
+        visitors.more(2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        visitors.end()
+    assert visitors.failures == []
     c.close()
 
 
@@ -178,8 +249,8 @@ def test_reload(own):
     c.close()
 
 
-def make_certificate(folder, name):
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+def make_certificate(folder, name, kind=('ec', '-pkeyopt', 'ec_paramgen_curve:P-256')):
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', *kind, '-nodes', '-days', '2',
                     '-subj', '/CN=' + name, '-keyout', folder / 'key.pem', '-out', folder / 'cert.pem'], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -212,6 +283,28 @@ def test_certificates_are_swapped(own, tmp_path):
     assert served_name(server) == 'second.example'
     c.ok('NOOP')
     c.close()
+
+
+def test_certificates_are_swapped_under_load(own, tmp_path):
+    """Key and certificate are in two processes: no client ever meets those that do not belong together."""
+    pair = {}
+    for name, kind in ('ec.example', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']), ('rsa.example', ['rsa:2048']), ('ed.example', ['ed25519']):
+        make_certificate(tmp_path, name, kind)
+        pair[name] = (tmp_path / 'cert.pem').read_text(), (tmp_path / 'key.pem').read_text()
+    server = own('--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem'))
+    visitors = Visitors(server)
+    names = list(pair) * 4
+    try:
+        for name in names:
+            (tmp_path / 'cert.pem').write_text(pair[name][0])
+            (tmp_path / 'key.pem').write_text(pair[name][1])
+            server.proc.send_signal(signal.SIGHUP)
+            wait_until(lambda: served_name(server) == name, 30)
+    finally:
+        visitors.end()
+    assert visitors.failures == [] and visitors.done > 0
+    assert 'sign-refused' not in server.log()
+    print('%d TLS connections while certificates of three kinds were exchanged %d times: none failed' % (visitors.done, len(names)))
 
 
 def openssl(*args):
@@ -287,7 +380,7 @@ def test_busy_port(tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as s:
         port = s.getsockname()[1]
         path = tmp_path / 'c.conf'
-        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nkey_user = "root"\n'
                         'imap_listen = {"127.0.0.1:%d"}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, port))
         r = daemon(path)
         assert r.returncode == 1
@@ -299,7 +392,7 @@ def test_sockets_from_systemd(tmp_path):
     path = tmp_path / 'c.conf'
     with socket.create_server(('127.0.0.1', 0)) as s:
         port = s.getsockname()[1]
-        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+        path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nkey_user = "root"\n'
                         'imap_listen = {"127.0.0.1:%d"}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, port))
         script = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" -c "$1" -a ready'
         p = subprocess.Popen(['sh', '-c', script, program, str(path)], stdout=subprocess.PIPE, pass_fds=[3],
@@ -317,7 +410,7 @@ def test_sockets_from_systemd(tmp_path):
 def test_notify(tmp_path):
     """systemd is told when all processes serve, and when they end."""
     path = tmp_path / 'c.conf'
-    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n'
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nkey_user = "root"\n'
                     'imap_listen = {}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(str(tmp_path / 'notify'))
@@ -384,6 +477,10 @@ def seconds_until_served(server, role):
                 server.login('user1').close()
                 if server.role_pid('auth') not in (old, None):
                     return time.monotonic() - started
+            elif role == 'key':
+                server.connect(ssl=True).close()
+                if server.role_pid('key') not in (old, None):
+                    return time.monotonic() - started
             else:
                 # The listening socket is the supervisor's: who connects waits for the new process.
                 c = server.connect()
@@ -396,7 +493,7 @@ def seconds_until_served(server, role):
 def test_restarts_are_immediate(own):
     """Promise 12: a process that dies is started again at once, by the event of its death, and serves within 100 ms on an idle machine."""
     server = own()
-    times = {role: sorted(seconds_until_served(server, role) for _ in range(5)) for role in ('mail', 'auth')}
+    times = {role: sorted(seconds_until_served(server, role) for _ in range(5)) for role in ('mail', 'auth', 'key')}
     print(' '.join('%s: median %.0f ms, longest %.0f ms' % (r, 1000 * t[2], 1000 * t[-1]) for r, t in times.items()))
     assert all(t[2] < (10 if is_sanitized() else 1) for t in times.values()), times
     assert 'event=alarm' not in server.log()

@@ -35,14 +35,14 @@ HARMLESS = {
 def selftest(tmp_path, user=None, sandbox='auto'):
     """Name of the process and the act, and what came of it."""
     path = tmp_path / 'c.conf'
-    path.write_text('sandbox = %s\n%s' % (sandbox, '' if has_users() else 'user = "root"\nauth_user = "root"\n'))
+    path.write_text('sandbox = %s\n%s' % (sandbox, '' if has_users() else 'user = "root"\nauth_user = "root"\nkey_user = "root"\n'))
     tmp_path.chmod(0o755)
     more = {}
     if user is not None:
         more = {'user': user, 'group': pwd.getpwnam(user).pw_gid, 'extra_groups': []}
     p = subprocess.run([programs()[1], '-c', path.name, '--sandbox-selftest'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        timeout=300, cwd=tmp_path, **more)
-    lines = re.findall(r'^(auth|mail|supervisor) +(\S.*?)  +(killed|refused \(\w+\)|NOT DENIED .*)$', p.stdout, re.M)
+    lines = re.findall(r'^(auth|key|mail|supervisor) +(\S.*?)  +(killed|refused \(\w+\)|NOT DENIED .*)$', p.stdout, re.M)
     return p, {(process, act): result for process, act, result in lines}
 
 
@@ -53,7 +53,7 @@ def check_selftest(p, results):
     else:
         assert broken == set() and p.returncode == 0, p.stdout
         assert re.search(r'^%d acts tried, all denied$' % len(results), p.stdout, re.M)
-    for process, least in ('auth', 100), ('mail', 100), ('supervisor', 75):
+    for process, least in ('auth', 100), ('key', 105), ('mail', 100), ('supervisor', 75):
         assert sum(1 for who, _ in results if who == process) >= least
 
 
@@ -85,6 +85,8 @@ def test_the_acts_are_real(tmp_path):
     assert p.returncode == 1 and 'the sandbox is off' in p.stdout
     for act in HARMLESS:
         assert results[('mail', act)].startswith('NOT DENIED'), act
+    for act in 'read a file of its own', 'write a file of its own', 'make a file of its own', 'list its folder', 'read its program':
+        assert results[('key', act)].startswith('NOT DENIED'), act
     denied = {act for (_, act), result in results.items() if not result.startswith('NOT')}
     assert len(denied) < (30 if os.getuid() == 0 else 60), denied
 
@@ -96,7 +98,7 @@ def caps(pid):
 
 def test_no_capabilities(own):  # noqa: F811
     server = own()
-    for role in 'mail', 'auth':
+    for role in 'mail', 'key', 'auth':
         c = caps(server.role_pid(role))
         bounding = c.pop('CapBnd')
         assert set(c.values()) == {0}
@@ -126,17 +128,17 @@ def test_no_core_dumps(own):  # noqa: F811
 def test_restart_when_confined(own):  # noqa: F811
     """The supervisor has given away what it does not need for this."""
     server = own()
-    for role in 'auth', 'mail', 'auth', 'mail':
+    for role in 'auth', 'key', 'mail', 'key', 'auth', 'mail':
         ready = server.log().count('event=child-ready')
         server.kill_role(role)
         wait_until(lambda: server.log().count('event=child-ready') > ready, 30)
-    server.login('user1').close()
+    server.login('user1', ssl=True).close()
 
 
 def test_required_sandbox(own, tmp_path):  # noqa: F811
     server = own('--set', 'sandbox=require')
     assert 'event=sandbox ' not in server.log()
-    server.login('user1').close()
+    server.login('user1', ssl=True).close()
     path = config_of(server)
     path.write_text(path.read_text() + 'sandbox = maybe\n')
     r = daemon(path, '-t')
@@ -158,7 +160,7 @@ def without_landlock():
 def test_kernel_without_landlock(tmp_path, sandbox):
     """`auto`: a line in the log says what is missing, all else holds. `require`: not starting, with the reason."""
     path = tmp_path / 'c.conf'
-    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nsandbox = %s\n'
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nkey_user = "root"\nsandbox = %s\n'
                     'imap_listen = {}\nimaps_listen = {}\nlmtp_listen = {}\n' % (tmp_path, tmp_path, sandbox))
     log = tmp_path / 'log'
     with open(log, 'w') as f:
@@ -172,7 +174,7 @@ def test_kernel_without_landlock(tmp_path, sandbox):
     told = re.findall(r'process=(\w+) event=sandbox detail="Landlock: Operation not supported"', log.read_text())
     if sandbox == 'auto':
         assert line == b'ready\n' and code == 0
-        assert sorted(told) == ['auth', 'mail', 'supervisor']
+        assert sorted(told) == ['auth', 'key', 'mail', 'supervisor']
         assert 'event=sandbox-denied' not in log.read_text()
     else:
         assert line == b'' and code == 1

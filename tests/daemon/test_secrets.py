@@ -4,10 +4,14 @@ import base64
 import os
 import re
 import secrets
+import signal
+import ssl
+import subprocess
 
 import pytest
 
 from daemon.test_processes import is_sanitized, make_certificate, own  # noqa: F401 (own is a fixture)
+from harness import tls
 from harness.imap import Lit
 from harness.lmtp import wait_until
 from harness.server import Server
@@ -94,9 +98,9 @@ def attempt(c, how, password):
         c.send(b'x')
 
 
-@pytest.mark.parametrize('ssl', [False, True], ids=['clear', 'tls'])
+@pytest.mark.parametrize('with_tls', [False, True], ids=['clear', 'tls'])
 @pytest.mark.parametrize('is_right', [True, False], ids=['right', 'wrong'])
-def test_password_is_forgotten(ssl, is_right):
+def test_password_is_forgotten(with_tls, is_right):
     wrong, right = ('pw-%s-%s' % (kind, secrets.token_hex(20)) for kind in ('wrong', 'right'))
     password = (right if is_right else wrong).encode()
     server = Server(users=3, password=right)
@@ -104,7 +108,7 @@ def test_password_is_forgotten(ssl, is_right):
     try:
         server.start()
         for how in WAYS:
-            c = server.connect(ssl=ssl)
+            c = server.connect(ssl=with_tls)
             attempt(c, how, password)
             if how == 'abandoned':
                 c.close()
@@ -112,7 +116,7 @@ def test_password_is_forgotten(ssl, is_right):
             else:
                 c.ok('NOOP')
             kept.append((how, c))       # whoever is connected may keep buffers
-            for role in 'mail', 'auth':
+            for role in 'mail', 'auth', 'key':
                 assert find(server.role_pid(role), forms(password)) == [], (how, role)
     finally:
         for _, c in kept:
@@ -120,11 +124,35 @@ def test_password_is_forgotten(ssl, is_right):
         server.close()
 
 
-def test_private_key(own, tmp_path):  # noqa: F811
-    """The file of the private key is nowhere but with the supervisor, which must hand it to the next mail process."""
-    make_certificate(tmp_path, 'first.example')
-    server = own('--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem'))
+def numbers_of(key):
+    """The secret numbers of a private key, as they are in the memory of who uses it: little-endian."""
+    text = subprocess.run(['openssl', 'pkey', '-in', key, '-noout', '-text'], stdout=subprocess.PIPE, check=True).stdout.decode()
+    found = re.findall(r'^(?:priv|privateExponent|prime1|prime2):\n((?: +[0-9a-f:]+\n)+)', text, re.M)
+    assert len(found) in (1, 3)
+    return [bytes.fromhex(re.sub('[^0-9a-f]', '', n)).lstrip(b'\0')[::-1] for n in found]
+
+
+@pytest.mark.parametrize('kind', ['ec', 'rsa'])
+@pytest.mark.parametrize('together', [False, True], ids=['two-files', 'one-file'])
+def test_private_key(own, tmp_path, kind, together):  # noqa: F811
+    """The private key is with the process that signs, which has nothing to do with the network, and nowhere else; its file is only with
+    the supervisor, which must hand it to the next."""
+    make_certificate(tmp_path, 'first.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+    key, cert = tmp_path / 'key.pem', tmp_path / 'cert.pem'
+    text, numbers = key.read_bytes().splitlines()[1:-1], numbers_of(key)
+    if together:
+        cert.write_bytes(key.read_bytes() + cert.read_bytes())
+    server = own('--set', 'tls_certs={"%s"}' % cert, '--set', 'tls_keys={"%s"}' % (cert if together else key))
+    for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+        server.connect(ssl=tls.context(version)).close()
+    backwards = [n[::-1] for n in numbers]
+    assert all(find(server.role_pid('key'), [n]) for n in numbers), 'the search finds nothing where it is'
+    assert find(server.role_pid('key'), text) == []
+    for role in 'auth', 'mail':
+        assert find(server.role_pid(role), text + numbers + backwards) == [], role
+    # And after the keys have been exchanged.
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: 'event=certificates result=loaded' in server.log())
     server.connect(ssl=True).close()
-    text = (tmp_path / 'key.pem').read_bytes().splitlines()[1:-1]
-    assert find(server.role_pid('auth'), text) == []
-    assert find(server.role_pid('mail'), text) == []
+    for role in 'auth', 'mail':
+        assert find(server.role_pid(role), text + numbers + backwards) == [], role

@@ -289,7 +289,7 @@ def test_delete_with_mail(tool, running):
 def test_without_server(tmp_path):
     """Users need no server; mail does, and the tool says so."""
     path = tmp_path / 'c.conf'
-    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\n' % (tmp_path, tmp_path))
+    path.write_text('data_dir = "%s/d"\nrun_dir = "%s/r"\nuser = "root"\nauth_user = "root"\nkey_user = "root"\n' % (tmp_path, tmp_path))
     program = Server().program
     r = subprocess.run([program, '-c', path, 'user', 'add', 'joe', '--password', 'x'], capture_output=True, text=True)
     assert r.returncode == 0, r.stderr
