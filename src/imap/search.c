@@ -401,6 +401,8 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 		{ STR_INIT("SAVE"), RETURN_SAVE },
 		{ STR_INIT("PARTIAL"), RETURN_PARTIAL },
 		{ STR_INIT("RELEVANCY"), RETURN_RELEVANCY },
+		{ STR_INIT("CONTEXT"), RETURN_CONTEXT },
+		{ STR_INIT("UPDATE"), RETURN_UPDATE },
 	};
 	const unsigned lists = RETURN_ALL | RETURN_PARTIAL;
 	size_t i = 0;
@@ -408,7 +410,7 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 	while (i < ARRAY_LEN(options) && !imap_scan_try_atom(s, options[i].name))
 		i++;
 	if (i == ARRAY_LEN(options))
-		return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL or RELEVANCY");
+		return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE");
 	/* One PARTIAL, or one ALL, or neither (RFC 9394 3.1). */
 	if ((options[i].bit & lists) != 0 && (out->returns & lists & ~(unsigned)RETURN_ALL) != 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "only one PARTIAL or ALL");

@@ -67,6 +67,9 @@ enum imap_search_return {
 	RETURN_SAVE = 1 << 4,
 	RETURN_PARTIAL = 1 << 5,	/* RFC 9394, RFC 5267 4.4 */
 	RETURN_RELEVANCY = 1 << 6,	/* RFC 6203 4: only with has_fuzzy */
+	RETURN_CONTEXT = 1 << 7,	/* RFC 5267 4.2: a hint that more searches like this will come */
+	RETURN_UPDATE = 1 << 8,		/* RFC 5267 4.3 */
+	RETURN_DATA = RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY,
 };
 
 /* PARTIAL 1:500, or PARTIAL -1:-100, which counts from the end. */

@@ -179,10 +179,22 @@ search_new(struct arena *a, const struct imap_search *program, struct view *v, c
 }
 
 void
+search_among(struct search *s, const struct rangeset *uids)
+{
+	narrow_uids(s, uids);
+}
+
+void
 search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx)
 {
 	s->should_yield = fn;
 	s->yield_ctx = ctx;
+}
+
+int64_t
+search_now_s(const struct search *s)
+{
+	return s->now_s;
 }
 
 bool

@@ -38,10 +38,14 @@ must_use enum err search_new(struct arena *a, const struct imap_search *program,
     int64_t now_s, struct search **out);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void search_free(struct search *s);
+/** Only these can match. Before the first candidate. */
+void search_among(struct search *s, const struct rangeset *uids);
 void search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx);
 /** Whether one message alone may take long: there are many keys that look into its header or text. */
 bool search_is_heavy(const struct search *s);
 
+/** The time that OLDER and YOUNGER count from. */
+int64_t search_now_s(const struct search *s);
 /** The next message with a UID of at least `from` that may match; ghosts are left out. What can't match is skipped by the tree. */
 bool search_candidate(struct search *s, uint32_t from, struct entry *entry_out, struct seqnum *seq_out);
 /**

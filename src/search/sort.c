@@ -185,3 +185,43 @@ sort_message(const struct sort *s, size_t i)
 {
 	return &s->gather.messages[s->order.items[i].index];
 }
+
+/* NUL is escaped and two of them end it, so that what begins another text comes before it. */
+static void
+add_text(struct str text, struct buf *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		buf_chr(out, text.p[i]);
+		if (text.p[i] == '\0')
+			buf_chr(out, '\xff');
+	}
+	buf_add(out, "\0", 2);
+}
+
+static void
+add_number(uint64_t v, size_t bytes, struct buf *out)
+{
+	while (bytes-- > 0)
+		buf_chr(out, (char)(v >> 8 * bytes));
+}
+
+void
+sort_key(const struct sort *s, size_t i, struct buf *out)
+{
+	const uint32_t index = s->order.items[i].index;
+
+	for (size_t c = 0; c < s->sort->n; c++) {
+		const struct imap_sort_criterion *by = &s->sort->criteria[c];
+		const union value *v = &s->values[index * s->sort->n + c];
+		size_t from = out->n;
+
+		if (sources[by->key].is_text)
+			add_text(v->text, out);
+		else
+			add_number(v->number, 8, out);
+		for (; by->is_reverse && from < out->n; from++)
+			out->p[from] = (char)~out->p[from];
+	}
+	/* Where all is equal mailbox order decides, even in REVERSE. */
+	add_number(s->gather.messages[index].uid.v, 4, out);
+}

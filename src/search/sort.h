@@ -37,5 +37,7 @@ must_use enum err sort_run(struct sort *s, struct waiter *w, sort_should_yield_f
 size_t sort_count(const struct sort *s);
 /** The i-th in the order asked for. */
 const struct sort_message *sort_message(const struct sort *s, size_t i);
+/** Adds bytes that compare as the i-th does with all others, of whatever sort by the same criteria: see ranking.h. */
+void sort_key(const struct sort *s, size_t i, struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@
 const struct imap_command *const imap_commands[] = {
 	&cmd_append,
 	&cmd_authenticate,
+	&cmd_cancelupdate,
 	&cmd_capability,
 	&cmd_check,
 	&cmd_close,

@@ -81,6 +81,12 @@ scan_found(const struct scan *x)
 	return &x->found;
 }
 
+const struct search *
+scan_search(const struct scan *x)
+{
+	return x->o.search;
+}
+
 uint32_t
 scan_looked_at(const struct scan *x)
 {

@@ -42,6 +42,8 @@ must_use enum err scan_run(struct scan *x, struct waiter *w);
 uint32_t scan_looked_at(const struct scan *x);
 /** After scan_run() has said ERR_OK: valid as long as the scan. */
 const struct scan_found *scan_found(const struct scan *x);
+/** The compiled program, then too. */
+const struct search *scan_search(const struct scan *x);
 /**
  * Takes NULL. w (of the last scan_run()) must not be waiting any more. arena is what the search was made in: it is left empty
  * when the pool still needs what is in it.

@@ -42,6 +42,7 @@ struct session {
 	struct account *account;	/* NULL before login */
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */
 	struct metadata *metadata;	/* what it knows of annotations: metadata.c; NULL: it is not to be told */
+	struct contexts *contexts;	/* searches whose results are kept up to date: context.c; NULL: none */
 	struct foreign *foreign;	/* what it has of others' accounts: foreign.c; NULL: nothing */
 	struct view *view;		/* the selected mailbox, or NULL */
 	unsigned rights;		/* in the selected mailbox (store/acl.h) */

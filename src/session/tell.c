@@ -3,8 +3,9 @@
  * 7.5; RFC 7162 3.2.10).
  *
  * Order: what vanished first, with the sequence numbers that the client still has; then the new numbers; then flags, by the
- * new sequence numbers. A long difference is told in steps, as the output takes it.
+ * new sequence numbers. What it does to results that are kept up to date is told before what vanished, and at the end (context.h). A long difference is told in steps, as the output takes it.
  */
+#include "session/context.h"
 #include "session/core.h"
 #include "session/flag_lists.h"
 #include "session/metadata.h"
@@ -207,12 +208,17 @@ session_tell(struct session *s, enum view_tell tell)
 		if (e != ERR_OK)
 			return e;
 		t->is_active = true;
+		contexts_note(s, &t->changes);
 	}
-	e = tell_vanished(s, t);
+	e = contexts_tell_gone(s, &t->changes);
+	if (e == ERR_OK)
+		e = tell_vanished(s, t);
 	if (e != ERR_OK)
 		return e;
 	tell_head(s, t);
 	e = tell_changed(s, t);
+	if (e == ERR_OK)
+		e = contexts_tell_changed(s);
 	if (e != ERR_OK)
 		return e;
 	core_tell_reset(k);
@@ -224,6 +230,7 @@ void
 session_select(struct session *s, struct view *v, unsigned rights)
 {
 	core_tell_reset(s->core);
+	contexts_free(s);
 	view_close(s->view);
 	s->view = v;
 	s->rights = rights;

@@ -96,6 +96,7 @@ struct view_changes {
 	uint32_t recent;
 	bool is_recent_new;
 	struct rangeset *vanished;	/* UIDs; NULL when none */
+	struct rangeset *ghosts;	/* UIDs that vanished and are kept, by TELL_NO_EXPUNGE; NULL when none */
 	uint32_t *expunge_seqs;		/* for EXPUNGE lines, in the order in which they are right */
 	uint32_t expunge_count;
 	struct uid *changed;		/* whose flags, keywords or modseq differ, ascending; not the new ones */

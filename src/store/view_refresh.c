@@ -98,6 +98,8 @@ report(
 			rangeset_copy(&v->recent, &left);
 		}
 	}
+	if (d->keeps_ghosts && !rangeset_is_empty(&d->vanished))
+		out->ghosts = rangeset_in(a, &d->vanished);
 	out->is_gone = is_gone && !d->keeps_ghosts;
 	v->is_gone_told = v->is_gone_told || out->is_gone;
 	out->changed_count = (uint32_t)d->changed_count;

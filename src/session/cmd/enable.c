@@ -1,5 +1,6 @@
 /* enable.c - ENABLE (RFC 5161, RFC 9051 6.3.1): what can't be enabled is ignored, what was enabled is told. */
 #include "session/cmd/commands.h"
+#include "session/context.h"
 #include "session/metadata.h"
 
 /* QRESYNC switches CONDSTORE on too (RFC 7162 3.2.3). */
@@ -56,6 +57,8 @@ enable_run(struct session *s, struct command *c)
 	if ((added & (ENABLED_METADATA | ENABLED_METADATA_SERVER)) != 0)
 		metadata_enable(s);
 	s->enabled |= added;
+	if ((added & ENABLED_UIDONLY) != 0)
+		contexts_forget_numbered(s);
 	return ERR_OK;
 }
 

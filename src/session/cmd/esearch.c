@@ -9,6 +9,7 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
+#include "session/context.h"
 #include "session/target.h"
 
 enum esearch_step { STEP_COLLECT, STEP_OPEN, STEP_SEARCH, STEP_SAVE, STEP_ANSWER };
@@ -37,6 +38,7 @@ struct esearch_ctx {
 	size_t place_count;
 	struct imap_source_name *name;	/* being collected */
 	struct searched *searched;
+	bool is_updated;		/* the selected mailbox is among them, and is kept up to date */
 
 	/* The mailbox at hand. */
 	struct arena arena;
@@ -189,6 +191,12 @@ is_searched(struct command *c, struct esearch_ctx *x, const struct view *v)
 	return false;
 }
 
+static bool
+is_selected(const struct session *s, const struct view *v)
+{
+	return view_account(v) == view_account(s->view) && view_mailbox(v)->id.v == view_mailbox(s->view)->id.v;
+}
+
 /* The selected mailbox as this client names it. */
 static struct str
 selected_name(struct session *s, struct arena *a)
@@ -217,6 +225,12 @@ open_place(struct session *s, struct command *c, struct esearch_ctx *x, const st
 	if (e == ERR_OK)
 		x->full_name = arena_str(&x->arena, target_full_name(&x->arena, &t));
 	target_close(&t);
+	/* Only what this session has selected can be kept up to date (2.1), and as it knows it. */
+	if (e == ERR_OK && (x->args.search.returns & RETURN_UPDATE) != 0 && is_selected(s, x->view) && !is_searched(c, x, x->view)) {
+		view_close(x->view);
+		x->view = NULL;
+		return ERR_OK;
+	}
 	if (e == ERR_OK && is_searched(c, x, x->view)) {
 		view_close(x->view);
 		x->view = NULL;
@@ -287,7 +301,7 @@ static enum err
 answer(struct session *s, struct command *c, struct esearch_ctx *x)
 {
 	/* Mailboxes without a match are not told (2.1); RETURN (SAVE) alone asks for no answer. */
-	if (rangeset_is_empty(&x->found->uids) || x->args.search.returns == RETURN_SAVE)
+	if (rangeset_is_empty(&x->found->uids) || !esearch_is_told(&x->args.search))
 		return ERR_OK;
 	return esearch_reply_write(s, c, &x->reply);
 }
@@ -303,6 +317,14 @@ close_place(struct session *s, struct esearch_ctx *x)
 	x->found = NULL;
 	arena_reset(&x->arena);
 	x->step = STEP_OPEN;
+}
+
+static void
+keep_updated(struct session *s, struct command *c, struct esearch_ctx *x)
+{
+	context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = true, .search = scan_search(x->finding.scan), .uids = &x->found->uids,
+	    .mailbox = x->full_name, .uidvalidity = view_mailbox(s->view)->uidvalidity });
+	x->is_updated = true;
 }
 
 static enum err
@@ -323,10 +345,15 @@ esearch_run(struct session *s, struct command *c)
 		}
 		if (e == ERR_OK && x->step == STEP_ANSWER) {
 			e = answer(s, c, x);
-			if (e == ERR_OK)
-				close_place(s, x);
+			if (e != ERR_OK)
+				break;
+			if ((x->args.search.returns & RETURN_UPDATE) != 0 && x->view == NULL)
+				keep_updated(s, c, x);
+			close_place(s, x);
 		}
 	}
+	if (e == ERR_END && (x->args.search.returns & RETURN_UPDATE) != 0 && !x->is_updated)
+		context_refuse(s, c->tag, STR("The selected mailbox was not searched."));
 	finding_forget_saved(s, &x->args.search, e == ERR_END ? ERR_OK : e);
 	return e == ERR_END ? ERR_OK : e;
 }
@@ -360,8 +387,8 @@ const struct imap_command cmd_esearch = {
 	.uid = true,
 	.states = IN_LOGGED_IN,
 	.capability = CAP_MULTISEARCH,
-	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 7377, RFC 6203, RFC 9394",
+	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE]) SP] [CHARSET charset SP] keys",
+	.spec = "RFC 7377, RFC 5267, RFC 6203, RFC 9394",
 	.summary = "Find messages in several mailboxes.",
 	.ctx_size = sizeof(struct esearch_ctx),
 	.parse = esearch_parse,

@@ -34,6 +34,12 @@ struct esearch_reply {
 	struct numbers part;
 };
 
+/** Whether there is a response: RETURN (SAVE) asks for none (RFC 5182 2.1). */
+static inline bool
+esearch_is_told(const struct imap_search *args)
+{
+	return (args->returns & RETURN_DATA) != 0 || (args->returns & RETURN_SAVE) == 0;
+}
 /** Writes the response. ERR_WAIT: call again when the output has drained. */
 must_use enum err esearch_reply_write(struct session *s, struct command *c, struct esearch_reply *r);
 void esearch_reply_done(struct esearch_reply *r);

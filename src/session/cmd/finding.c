@@ -2,6 +2,7 @@
 #include "session/cmd/finding.h"
 
 #include "session/cmd/message_set.h"
+#include "session/context.h"
 #include "session/core.h"
 #include "session/server.h"
 
@@ -21,6 +22,14 @@ finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struc
 	if (e != ERR_OK) {
 		finding_forget_saved(s, args, e);
 		return e;
+	}
+	if ((args->returns & RETURN_UPDATE) != 0 && s->view == NULL) {
+		imap_scan_fail(in, ERR_SYNTAX, "a selected mailbox to keep up to date");
+		return ERR_SYNTAX;
+	}
+	if ((args->returns & RETURN_UPDATE) != 0 && contexts_have(s, c->tag)) {
+		c->text = STR("This tag is in use: its search is being updated.");
+		return ERR_SYNTAX;
 	}
 	/* All strings are UTF-8 then (RFC 6855 3). SORT and THREAD can't do without a charset. */
 	if (args->has_charset && !args->is_charset_needed && (s->enabled & ENABLED_UTF8) != 0) {
@@ -60,6 +69,8 @@ begin(struct session *s, struct command *c, struct finding *f)
 		search_free(o.search);
 		return e;
 	}
+	if (f->among != NULL)
+		search_among(o.search, f->among);
 	f->scan = scan_new(&o);
 	f->at = 1;
 	f->step = FINDING_SEARCH;

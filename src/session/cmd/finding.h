@@ -18,6 +18,7 @@ struct finding {
 	bool wants_seqs;	/* sequence numbers too */
 	bool is_first_enough;
 	bool is_elsewhere;	/* not the selected mailbox: nothing is saved of it */
+	const struct rangeset *among;	/* UIDs: only these are looked at; NULL: all */
 	finding_fn *take;	/* called with take_ctx for each message that was found, in mailbox order; NULL: the sets are enough */
 	void *take_ctx;
 

@@ -6,6 +6,7 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
+#include "session/context.h"
 
 enum search_step { STEP_BEGIN, STEP_FIND, STEP_ANSWER };
 
@@ -95,8 +96,7 @@ answer(struct session *s, struct command *c, struct search_ctx *x)
 {
 	if (!x->is_extended)
 		return answer_plain(s, c, x);
-	/* RETURN (SAVE) alone asks for no answer (RFC 5182 2.1). */
-	if (x->args.returns == RETURN_SAVE)
+	if (!esearch_is_told(&x->args))
 		return ERR_OK;
 	x->reply.args = &x->args;
 	x->reply.is_uid = c->is_uid;
@@ -129,7 +129,11 @@ search_run(struct session *s, struct command *c)
 			found(s, x);
 	}
 	finding_forget_saved(s, &x->args, e);
-	return e == ERR_OK ? answer(s, c, x) : e;
+	if (e == ERR_OK)
+		e = answer(s, c, x);
+	if (e == ERR_OK && (x->args.returns & RETURN_UPDATE) != 0)
+		context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = c->is_uid, .search = scan_search(x->finding.scan), .uids = &x->found->uids });
+	return e;
 }
 
 static bool
@@ -156,8 +160,8 @@ const struct imap_command cmd_search = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
+	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE]) SP] [CHARSET charset SP] keys",
+	.spec = "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
 	.summary = "Find messages.",
 	.ctx_size = sizeof(struct search_ctx),
 	.parse = search_parse,

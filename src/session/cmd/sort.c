@@ -9,6 +9,7 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
+#include "session/context.h"
 
 #include <stdlib.h>
 
@@ -142,8 +143,7 @@ answer(struct session *s, struct command *c, struct sort_ctx *x)
 {
 	if (!x->args.search.has_return)
 		return answer_plain(s, x);
-	/* RETURN (SAVE) alone asks for no answer (RFC 5182 2.1). */
-	return x->args.search.returns == RETURN_SAVE ? ERR_OK : esearch_reply_write(s, c, &x->reply);
+	return esearch_is_told(&x->args.search) ? esearch_reply_write(s, c, &x->reply) : ERR_OK;
 }
 
 static enum err
@@ -167,6 +167,9 @@ sort_command_run(struct session *s, struct command *c)
 	finding_forget_saved(s, &x->args.search, e);
 	if (e == ERR_OK)
 		e = answer(s, c, x);
+	if (e == ERR_OK && (x->args.search.returns & RETURN_UPDATE) != 0)
+		context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = c->is_uid, .search = scan_search(x->finding.scan), .uids = &x->found->uids,
+		    .criteria = &x->args, .sort = x->sort });
 	return e;
 }
 
@@ -198,8 +201,8 @@ const struct imap_command cmd_sort = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_SORT,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY]) SP] (criteria) SP charset SP keys",
-	.spec = "RFC 5256, RFC 5957, RFC 5267 3, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
+	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE]) SP] (criteria) SP charset SP keys",
+	.spec = "RFC 5256, RFC 5957, RFC 5267, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
 	.summary = "Find messages and put them into an order.",
 	.ctx_size = sizeof(struct sort_ctx),
 	.parse = sort_parse,
