@@ -58,6 +58,7 @@ struct imap_section {
 	uint64_t offset, length;	/* of <offset.length>; length >= 1 */
 	struct str label;		/* how the answer names it: "BODY[1.HEADER.FIELDS (From To)]<0>", "RFC822.TEXT" */
 	uint64_t label_hash;		/* of it in lower case */
+	bool is_nul_free;		/* BINARY, known to hold no NUL: told as a literal, not a literal8 */
 };
 
 struct imap_fetch {

@@ -354,3 +354,174 @@ mime_body_from_bodystructure(struct str s, struct buf *out)
 	} while (depth > 0);
 	return s.n == 0 ? ERR_OK : ERR_CORRUPT;
 }
+
+/* ---- one part of it -------------------------------------------------------------------------- */
+
+enum { ITEM_PARAMS = 2, ITEM_ENCODING = 5, ITEM_OCTETS = 6, ITEM_INNER = 8, ITEMS_MAX = 16 };
+
+static bool
+is_multipart(struct str body)
+{
+	return str_starts(body, STR("(("));
+}
+
+/* Takes the parentheses off. */
+static bool
+open_list(struct str *s)
+{
+	if (s->n < 2 || s->p[0] != '(' || s->p[s->n - 1] != ')')
+		return false;
+	*s = str_sub(*s, 1, s->n - 1);
+	return true;
+}
+
+/* The items of a body that is no multipart, as far as there is room for them; 0: damaged. */
+static size_t
+split(struct str body, struct str items[ITEMS_MAX])
+{
+	size_t n = 0;
+
+	if (!open_list(&body))
+		return 0;
+	while (n < ITEMS_MAX) {
+		if (!item_next(&body, &items[n++]))
+			return 0;
+		if (body.n == 0)
+			return n > ITEM_OCTETS ? n : 0;
+		if (body.p[0] != ' ')
+			return 0;
+		body = str_sub(body, 1, body.n);
+	}
+	return n;
+}
+
+static bool
+is_message(const struct str *items, size_t n)
+{
+	return n > ITEM_INNER + 1 && str_eq_nocase(items[0], STR("\"message\"")) &&
+	    (str_eq_nocase(items[1], STR("\"rfc822\"")) || str_eq_nocase(items[1], STR("\"global\"")));
+}
+
+static enum err
+child(struct str body, uint32_t number, struct str *out)
+{
+	if (!open_list(&body))
+		return ERR_CORRUPT;
+	for (; number > 0; number--) {
+		if (body.n == 0 || body.p[0] != '(')
+			return ERR_NOTFOUND;
+		if (!item_next(&body, out))
+			return ERR_CORRUPT;
+	}
+	return ERR_OK;
+}
+
+enum err
+mime_bodystructure_inner(struct str part, struct str *inner_out)
+{
+	struct str items[ITEMS_MAX];
+	size_t n;
+
+	if (is_multipart(part))
+		return ERR_NOTFOUND;
+	n = split(part, items);
+	if (n == 0)
+		return ERR_CORRUPT;
+	if (!is_message(items, n))
+		return ERR_NOTFOUND;
+	*inner_out = items[ITEM_INNER];
+	return ERR_OK;
+}
+
+enum err
+mime_bodystructure_part(struct str body, const uint32_t *path, size_t path_count, struct str *part_out)
+{
+	for (size_t i = 0; i < path_count; i++) {
+		enum err e = ERR_OK;
+
+		/* What is inside a message is numbered as if it stood alone. */
+		if (i > 0 && !is_multipart(body))
+			e = mime_bodystructure_inner(body, &body);
+		if (e == ERR_OK && is_multipart(body))
+			e = child(body, path[i], &body);
+		else if (e == ERR_OK && path[i] != 1)
+			e = ERR_NOTFOUND;
+		if (e != ERR_OK)
+			return e;
+	}
+	*part_out = body;
+	return ERR_OK;
+}
+
+/* The parameters with another charset, at the place of the old one or in front. */
+static bool
+charset_params(struct str params, struct str charset, struct buf *out)
+{
+	struct str name, value;
+
+	buf_lit(out, "(\"charset\" ");
+	mime_string_format(charset, out);
+	if (open_list(&params)) {
+		while (params.n > 0) {
+			if (!item_next(&params, &name) || params.n == 0)
+				return false;
+			params = str_sub(params, 1, params.n);
+			if (!item_next(&params, &value))
+				return false;
+			params = str_sub(params, 1, params.n);
+			/* How its lines were folded (RFC 3676) is not so any more. */
+			if (str_starts_nocase(name, STR("\"charset")) || str_eq_nocase(name, STR("\"format\"")) || str_eq_nocase(name, STR("\"delsp\"")))
+				continue;
+			buf_chr(out, ' ');
+			buf_str_add(out, name);
+			buf_chr(out, ' ');
+			buf_str_add(out, value);
+		}
+	}
+	buf_chr(out, ')');
+	return true;
+}
+
+static bool
+item_reform(size_t i, struct str item, const struct mime_body_form *form, struct buf *out)
+{
+	const struct str texts[] = { form->type, form->subtype, STR_NONE, STR_NONE, STR_NONE, form->encoding };
+
+	if (i == ITEM_PARAMS && form->charset.p != NULL)
+		return charset_params(item, form->charset, out);
+	if (i == ITEM_OCTETS)
+		buf_u64(out, form->octets);
+	else if (i < ARRAY_LEN(texts) && texts[i].p != NULL)
+		mime_string_format(texts[i], out);
+	else
+		buf_str_add(out, item);
+	return true;
+}
+
+enum err
+mime_bodystructure_reform(struct str part, const struct mime_body_form *form, struct buf *out)
+{
+	struct str items[ITEMS_MAX];
+	size_t n, at_lines = SIZE_MAX;
+
+	if (is_multipart(part)) {
+		buf_str_add(out, part);
+		return ERR_OK;
+	}
+	n = split(part, items);
+	if (n == 0)
+		return ERR_CORRUPT;
+	if (is_message(items, n))
+		at_lines = ITEM_INNER + 1;
+	else if (str_eq_nocase(items[0], STR("\"text\"")))
+		at_lines = ITEM_OCTETS + 1;
+	for (size_t i = 0; i < n; i++) {
+		buf_chr(out, i == 0 ? '(' : ' ');
+		if (i == at_lines)
+			buf_u64(out, form->lines);
+		else if (!item_reform(i, items[i], form, out))
+			return ERR_CORRUPT;
+	}
+	buf_chr(out, ')');
+	return ERR_OK;
+}

@@ -39,7 +39,7 @@ test_login(void)
 	CHECK_HAS(client_do(&c, "LOGIN joe wrong"), " NO [AUTHENTICATIONFAILED] ");
 	CHECK_HAS(client_do(&c, "LOGIN joe"), " BAD ");
 	client_login(&c, "joe");
-	CHECK_HAS_NOT(buf_str(&c.last), "AUTH=");
+	CHECK_HAS_NOT(buf_str(&c.last), " AUTH=");
 	CHECK_HAS(buf_str(&c.last), " IDLE ");
 	CHECK_HAS(buf_str(&c.last), " APPENDLIMIT=67108864 ");
 	CHECK_HAS(client_do(&c, "LOGIN joe secret"), " BAD You are logged in already.");

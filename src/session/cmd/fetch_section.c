@@ -67,7 +67,7 @@ static void
 write_literal_head(struct session *s, const struct imap_section *sec, uint64_t size, bool *is_first)
 {
 	write_label(s, sec, is_first);
-	if (sec->form == SECTION_BINARY)
+	if (sec->form == SECTION_BINARY && !sec->is_nul_free)
 		reply_literal8_open(session_out(s), size);
 	else
 		reply_literal_open(session_out(s), size);

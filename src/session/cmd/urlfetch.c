@@ -1,18 +1,22 @@
 /*
  * urlfetch.c - URLFETCH: what URLs name, for who is authorized by them (RFC 4467 7).
  *
- *     next URL -> urlauth_open() -> record -> "* URLFETCH url" literal       a response each
- *                     |               |
+ *     next URL -> urlauth_open() -> record --------------------> "* URLFETCH url" literal       a response each
+ *                     |               +--> measure, structure -> "* URLFETCH url (BODYPARTSTRUCTURE (...)) (BINARY" literal ")"
  *                     +---------------+-----> "* URLFETCH url NIL"
+ *
+ * Whatever stands before the literal is written with its head, when the first bytes are at hand: what can't be read is NIL.
  */
 #include "session/cmd/commands.h"
 
 #include "base/log.h"
 #include "imap/urlauth.h"
+#include "mime/bodystructure.h"
+#include "session/cmd/fetch_measure.h"
 #include "session/cmd/fetch_section.h"
 #include "session/urlauth.h"
 
-enum urlfetch_step { STEP_OPEN, STEP_LOAD, STEP_SEND };
+enum urlfetch_step { STEP_OPEN, STEP_LOAD, STEP_MEASURE, STEP_SEND };
 
 struct urlfetch_ctx {
 	struct imap_urlfetch args;
@@ -22,6 +26,8 @@ struct urlfetch_ctx {
 	struct imap_url url;
 	struct urlauth auth;
 	struct fetch_source src;
+	struct fetch_measure measure;
+	bool is_undecodable;		/* BINARY is NIL */
 	struct fetch_section section;
 	enum err result;
 };
@@ -38,10 +44,17 @@ static void
 close_url(struct urlfetch_ctx *x)
 {
 	fetch_section_done(&x->section);
+	fetch_measure_done(&x->measure);
 	fetch_source_done(&x->src);
 	urlauth_done(&x->auth);
-	x->is_parsed = false;
+	x->is_parsed = x->is_undecodable = false;
 	x->step = STEP_OPEN;
+}
+
+static unsigned
+items(const struct urlfetch_ctx *x)
+{
+	return x->args.urls[x->at].items;
 }
 
 /* "* URLFETCH url", which stands before whatever comes of it. */
@@ -85,28 +98,117 @@ load(struct session *s, struct urlfetch_ctx *x)
 		e = fetch_source_locate(&x->src, &x->url.section, &from, &end, &encoding);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_BADURL : e;
-	x->step = STEP_SEND;
+	if ((items(x) & URLFETCH_BINARY) != 0)
+		x->url.section.form = SECTION_BINARY;
+	x->step = STEP_MEASURE;
 	return ERR_OK;
 }
 
-static enum err
-send(struct session *s, struct command *c, struct urlfetch_ctx *x)
+/* ---- in the form of RFC 5524 ----------------------------------------------------------------- */
+
+/* A form for what is no part: a message, or a header. */
+static void
+write_other(const struct urlfetch_ctx *x, const struct fetch_facts *facts, struct buf *out)
 {
-	bool is_first = true;
+	const struct message *m = x->src.message;
+	const char *encoding = facts->has_nul ? "binary" : facts->has_8bit ? "8bit" : "7bit";
+	bool is_message = x->url.section.kind == SECTION_BODY;
+
+	buf_printf(out, "(\"%s\" NIL NIL NIL \"%s\" %llu", is_message ? "message\" \"rfc822" : "text\" \"rfc822-headers", encoding,
+	    (unsigned long long)facts->octets);
+	if (is_message)
+		buf_printf(out, " %.*s %.*s", STR_F(m->envelope), STR_F(m->bodystructure));
+	buf_printf(out, " %llu NIL NIL NIL NIL)", (unsigned long long)facts->lines);
+}
+
+/* BODYPARTSTRUCTURE of what is given (RFC 5524 3.2). */
+static enum err
+write_structure(struct urlfetch_ctx *x, const struct fetch_facts *facts, struct buf *out)
+{
+	const struct imap_section *sec = &x->url.section;
+	struct mime_body_form form = { .octets = facts->octets, .lines = facts->lines };
+	uint64_t from, end;
+	enum mime_encoding encoding;
+	struct str part;
 	enum err e;
 
-	if (x->url.section.label.p == NULL) {
-		BUF_CLEAN struct buf label = BUF_MAX(2 * IMAP_URL_MAX);
-
-		head(s, x, &label);
-		x->url.section.label = arena_str(c->arena, buf_str(&label));
+	if (sec->kind != SECTION_TEXT && (sec->kind != SECTION_BODY || sec->n_path == 0)) {
+		write_other(x, facts, out);
+		return ERR_OK;
 	}
-	e = fetch_section_send(s, &x->section, &x->src, &x->url.section, &is_first);
-	if (e != ERR_OK)
-		return e;
+	e = mime_bodystructure_part(x->src.message->bodystructure, sec->path, sec->n_path, &part);
+	if (e == ERR_OK && sec->kind == SECTION_TEXT && sec->n_path > 0)
+		e = mime_bodystructure_inner(part, &part);
+	if (e == ERR_OK && (x->is_undecodable || (sec->form == SECTION_RAW && !sec->has_partial))) {
+		buf_str_add(out, part);
+		return ERR_OK;
+	}
+	if (e == ERR_OK)
+		e = fetch_source_locate(&x->src, sec, &from, &end, &encoding);
+	if (e == ERR_OK && sec->form == SECTION_BINARY && encoding != MIME_ENC_7BIT && encoding != MIME_ENC_8BIT)
+		form.encoding = STR("binary");
+	return e == ERR_OK ? mime_bodystructure_reform(part, &form, out) : e;
+}
+
+/* What stands before the content, as the label of its section. */
+static enum err
+write_label(struct session *s, struct command *c, struct urlfetch_ctx *x, const struct fetch_facts *facts)
+{
+	BUF_CLEAN struct buf label = BUF_MAX(SIZE_MAX / 2);
+	enum err e = ERR_OK;
+
+	head(s, x, &label);
+	if ((items(x) & URLFETCH_BODYPARTSTRUCTURE) != 0) {
+		buf_lit(&label, " (BODYPARTSTRUCTURE ");
+		e = write_structure(x, facts, &label);
+		buf_chr(&label, ')');
+	}
+	if ((items(x) & URLFETCH_BINARY) != 0)
+		buf_lit(&label, " (BINARY");
+	if ((items(x) & URLFETCH_BODY) != 0)
+		buf_lit(&label, " (BODY");
+	x->url.section.label = arena_str(c->arena, buf_str(&label));
+	return e;
+}
+
+static enum err
+measure(struct session *s, struct command *c, struct urlfetch_ctx *x)
+{
+	struct fetch_facts facts = { 0 };
+	enum err e = ERR_OK;
+
+	if ((items(x) & (URLFETCH_BINARY | URLFETCH_BODYPARTSTRUCTURE)) != 0)
+		e = fetch_measure(s, &x->measure, &x->src, &x->url.section, &facts);
+	x->is_undecodable = e == ERR_UNKNOWN_CTE;
+	if (e == ERR_OK || x->is_undecodable)
+		e = write_label(s, c, x, &facts);
+	x->url.section.is_nul_free = !facts.has_nul;
+	if (e == ERR_OK)
+		x->step = STEP_SEND;
+	return e;
+}
+
+static enum err
+send(struct session *s, struct urlfetch_ctx *x)
+{
+	bool is_first = true, has_content = (items(x) & (URLFETCH_BINARY | URLFETCH_BODY)) != 0;
+
+	if (x->is_undecodable || items(x) == URLFETCH_BODYPARTSTRUCTURE) {
+		buf_str_add(session_out(s), x->url.section.label);
+		buf_c(session_out(s), has_content ? " NIL" : "");
+	} else {
+		enum err e = fetch_section_send(s, &x->section, &x->src, &x->url.section, &is_first);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	if (has_content)
+		buf_chr(session_out(s), ')');
 	reply_end(session_out(s));
 	return ERR_END;
 }
+
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* ERR_END: the URL is answered. */
 static enum err
@@ -121,8 +223,10 @@ take_step(struct session *s, struct command *c, struct urlfetch_ctx *x)
 		return open_message(s, c, x);
 	case STEP_LOAD:
 		return load(s, x);
+	case STEP_MEASURE:
+		return measure(s, c, x);
 	case STEP_SEND:
-		return send(s, c, x);
+		return send(s, x);
 	}
 	return ERR_BUG;
 }
@@ -183,8 +287,8 @@ const struct imap_command cmd_urlfetch = {
 	.name = "URLFETCH",
 	.states = IN_LOGGED_IN,
 	.capability = CAP_URLAUTH,
-	.args = "url [SP url ...]",
-	.spec = "RFC 4467 7, RFC 5593",
+	.args = "(url | (url [BODYPARTSTRUCTURE] [BODY | BINARY])) [SP ...]",
+	.spec = "RFC 4467 7, RFC 5524, RFC 5593",
 	.summary = "Read what URLs name that one was authorized to.",
 	.ctx_size = sizeof(struct urlfetch_ctx),
 	.parse = urlfetch_parse,
