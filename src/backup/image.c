@@ -2,6 +2,7 @@
 #include "backup/image.h"
 
 #include "base/bytes.h"
+#include "store/notes.h"
 #include "store/undo_int.h"
 
 #include <stdio.h>
@@ -88,6 +89,19 @@ page_add(struct image *i, struct image_box *b, uint32_t page, struct str bytes, 
 		page_entry(bytes, page_index(mask, bit), &e);
 		entry_add(b, page * PAGE_UIDS + bit, &e, why, gone_ms);
 	}
+}
+
+/* The notes of an entry that was added a moment ago. */
+static void
+notes_add(struct image *i, struct image_box *b, uint32_t uid, struct str list)
+{
+	for (size_t k = b->count; k-- != 0;) {
+		if (b->entries[k].uid == uid) {
+			b->entries[k].notes = arena_str(&i->arena, list);
+			return;
+		}
+	}
+	i->is_damaged = true;
 }
 
 /* A mailbox row whose texts live in the arena. */
@@ -179,13 +193,22 @@ image_add(struct image *i, enum kv_kind kind, struct str key, struct str value)
 {
 	struct image_box *b;
 	struct mailbox_id id;
-	uint32_t page;
+	uint32_t page, uid;
+	struct str list;
 
 	switch (kind) {
 	case KV_ROW:
 		add_row(i, key, value);
 		break;
 	case KV_PAGE:
+		if (row_key_parse_notes(key, &id, &uid)) {
+			b = image_box_by_id(i, id.v);
+			if (b != NULL && notes_row_decode(value, &list) == ERR_OK)
+				notes_add(i, b, uid, list);
+			else
+				i->is_damaged = true;
+			break;
+		}
 		if (!row_key_parse_page(key, &id, &page))
 			break;
 		b = image_box_by_id(i, id.v);
@@ -255,6 +278,8 @@ image_read_undo(struct image *i)
 					read_dropped(i, &s, time_ms);
 				else if (b != NULL && (s.kind == 'R' || s.kind == 'M'))
 					page_add(i, b, s.page, s.page_bytes, s.kind, time_ms);
+				else if (b != NULL && s.kind == 'A')
+					notes_add(i, b, s.uid, s.notes);
 				else if (b != NULL && s.kind == 'N')
 					b->made_ms = time_ms;
 			}

@@ -19,6 +19,7 @@ struct image_entry {
 	char why;		/* 'R' expunged, 'M' moved away; 0: it is there, or was when its mailbox went */
 	int64_t gone_ms;	/* 0: it did not go by itself */
 	struct page_entry e;
+	struct str notes;	/* its annotations (store/notes.h) */
 };
 
 struct image_box {

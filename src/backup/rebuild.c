@@ -187,7 +187,7 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 	buf_str_add(&r->row, value);
 	if (kind == KV_ROW && letter == 'Q' && value.n == PRIVATE_SUMS_BYTES)
 		set_versions(r, 8, 1);
-	if (kind == KV_PAGE && letter == 'P') {
+	if (kind == KV_PAGE && letter == 'P' && key.n == row_key_page((struct mailbox_id){ 0 }, 0).n) {
 		if (!page_is_valid(value))
 			return ERR_CORRUPT;
 		set_versions(r, PAGE_HEADER_BYTES, page_count(value));

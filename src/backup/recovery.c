@@ -198,6 +198,7 @@ choose(struct recovery *r, struct str name, const struct image_box *b, const str
 		.internal_s = entry->e.internal_s,
 		.internal_zone_min = entry->e.internal_zone_min,
 		.flags = entry->e.flags & (uint16_t)~FLAG_DELETED,
+		.notes = entry->notes,
 	};
 	name_keywords(r, b, entry, item);
 	return tell(r, name, b, entry, id->email);

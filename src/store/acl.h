@@ -29,7 +29,8 @@ enum rights {
 	RIGHT_T = 1 << 8,	/* \Deleted */
 	RIGHT_E = 1 << 9,	/* expunge */
 	RIGHT_A = 1 << 10,	/* its list is read and changed */
-	RIGHTS_ALL = (1 << 11) - 1,
+	RIGHT_N = 1 << 11,	/* shared annotations of messages are changed (RFC 5257 3.4) */
+	RIGHTS_ALL = (1 << 12) - 1,
 	RIGHTS_OWNER = RIGHT_L | RIGHT_A,	/* what the owner never loses */
 };
 

@@ -37,6 +37,10 @@ bool annotation_next(struct str *list, struct annotation *out);
 bool annotations_are_valid(struct str list);
 /** Looks one up by its scope, user and name. */
 bool annotation_find(struct str list, const struct annotation *key, struct str *value_out);
+/** Bytes of a list without what is none of the user's making (access keys). */
+size_t annotations_bytes(struct str list);
+/** Adds one to the end of a list. */
+void annotation_add(struct buf *out, const struct annotation *a);
 /** Writes the list with changes made, of which no two are of the same annotation. ERR_LIMIT: too many, or too long. */
 must_use enum err annotations_change(struct str list, const struct annotation *changes, size_t n, struct buf *out);
 /** Writes the list without what is of the server, and without keys: for another mailbox. */
@@ -46,7 +50,7 @@ void annotation_add(struct buf *out, const struct annotation *a);
 
 /**
  * Sets annotations of a mailbox, and its special uses if special_use is not NULL: one commit, all or nothing. No change: ERR_OK
- * with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_USEATTR.
+ * with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_OVERQUOTA; ERR_USEATTR.
  */
 must_use enum err mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n,
     const uint32_t *special_use, struct snapshot **after_out);

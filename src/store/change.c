@@ -139,6 +139,13 @@ appender_add(struct appender *p, const struct page_entry *e)
 }
 
 void
+appender_add_notes(struct appender *p, uint32_t uid, struct str notes)
+{
+	appender_flush(p);
+	commit_set_notes(p->c, commit_mailbox(p->c, p->at), uid, notes);
+}
+
+void
 appender_end(struct appender *p)
 {
 	appender_flush(p);

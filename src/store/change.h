@@ -96,6 +96,7 @@ struct append {
 	bool has_internal_date;		/* else now, UTC */
 	int64_t internal_s;
 	int16_t internal_zone_min;
+	struct str notes;		/* annotations (notes.h) */
 	const struct object_id *email, *thread;	/* of a message that was here before; NULL: new ones (message_record.h) */
 };
 

@@ -157,7 +157,7 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
-	struct copying p = { .rights = rights, .from_uids = &from_uids, .to_uids = &to_uids };
+	struct copying p = { .rights = rights, .user = v->user, .from_uids = &from_uids, .to_uids = &to_uids };
 	struct mailbox_state *state = NULL;
 	struct tree *tree = NULL;
 	uint32_t cursor = 0, uidvalidity, at;
@@ -219,7 +219,7 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
     uint32_t *uidvalidity_out, struct snapshot **after_out, struct snapshot **into_out)
 {
 	struct copying p = {
-		.moves = true, .rights = rights, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
+		.moves = true, .rights = rights, .user = v->user, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
 	};
 	struct commit_set set = { .store = to->store, .count = 2 };
 	int64_t from_at = snapshot_find_id(v->account->latest, v->id);

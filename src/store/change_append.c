@@ -54,9 +54,13 @@ append_all(struct commit *c, uint32_t at, const struct append *messages, uint32_
 		appender_begin(&p, c, at);
 		for (uint32_t i = 0; i < count; i++) {
 			struct page_entry entry;
+			uint32_t uid;
 
 			append_entry(a, c, &messages[i], keywords[i], now_s, &entry);
-			must(appender_add(&p, &entry) != 0);
+			uid = appender_add(&p, &entry);
+			must(uid != 0);
+			if (messages[i].notes.n != 0)
+				appender_add_notes(&p, uid, messages[i].notes);
 		}
 		appender_end(&p);
 		c->row.next_msgno = a->msgno_high;
@@ -73,7 +77,7 @@ messages_append(struct account *a, struct mailbox_id dest, const struct append *
 {
 	const struct mailbox_info *info = NULL;
 	struct commit *c = NULL;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, notes = 0;
 	int64_t at;
 	enum err e;
 
@@ -94,10 +98,14 @@ messages_append(struct account *a, struct mailbox_id dest, const struct append *
 		e = ERR_NOSELECT;
 	if (e == ERR_OK)
 		e = commit_begin(a, &c);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		bytes += messages[i].prefix.n + arrival_size(messages[i].arrival);
+		notes += messages[i].notes.n;
+	}
 	if (e == ERR_OK)
 		e = commit_check_room(c, bytes, count);
+	if (e == ERR_OK && notes != 0)
+		e = commit_check_notes(c, notes);
 	if (e == ERR_OK) {
 		uid_first_out->v = info->uidnext;
 		*uidvalidity_out = info->uidvalidity;

@@ -5,6 +5,7 @@
 #include "store/change_int.h"
 
 #include "store/arrival_int.h"
+#include "store/notes.h"
 #include "store/view_int.h"
 
 /* Maps a keyword set by name. */
@@ -33,6 +34,23 @@ map_keywords(struct copying *p, struct keywords k, struct keywords *out)
 		}
 	}
 	return ERR_OK;
+}
+
+/* What goes along of the notes of the source's message (RFC 5257 4.6). */
+static void
+copy_notes(struct copying *p, uint32_t uid, uint32_t new_uid)
+{
+	struct str notes = tree_notes(p->tree, uid);
+
+	if (notes.n == 0)
+		return;
+	buf_clear(&p->notes);
+	if (p->user == COPY_FOR_ALL)
+		buf_str_add(&p->notes, notes);
+	else
+		notes_copy(notes, p->user, p->rights, &p->notes);
+	if (p->notes.n != 0)
+		appender_add_notes(&p->out, new_uid, buf_str(&p->notes));
 }
 
 static enum err
@@ -68,6 +86,7 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	new_uid = appender_add(&p->out, &e);
 	if (new_uid == 0)
 		return ERR_LIMIT;
+	copy_notes(p, uid, new_uid);
 	rangeset_add_one(p->from_uids, uid);
 	rangeset_add_one(p->to_uids, new_uid);
 	return ERR_OK;
@@ -122,6 +141,7 @@ copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, ui
 		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;
 	}
 	appender_end(&p->out);
+	buf_done(&p->notes);
 	return e;
 }
 
@@ -134,6 +154,7 @@ copying_init(struct copying *p, const struct mailbox_state *from, struct commit 
 	p->from_info = &from->info;
 	p->to = to;
 	p->to_at = to_at;
+	p->notes = BUF_MAX(NOTES_MAX_BYTES);
 	p->now_s = clock->wall_ms(clock) / 1000;
 	memset(p->slots, -1, sizeof(p->slots));
 	for (int i = 0; i < KEYWORDS_REGISTERED; i++)
@@ -170,11 +191,12 @@ copying_find(
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
 copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids,
-    unsigned rights, uint32_t *cursor, bool moves, struct rangeset *from_uids,
+    unsigned rights, uint64_t user, uint32_t *cursor, bool moves, struct rangeset *from_uids,
     struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
 	struct copying p = { .from = c,
 		.rights = rights,
+		.user = user,
 		.from_at = from_at,
 		.moves = moves,
 		.from_uids = from_uids,
@@ -237,7 +259,7 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 	    copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	else
-		e = copy_inside(c, at, dest, uids, rights, &went, moves, &from, &to, &uidvalidity);
+		e = copy_inside(c, at, dest, uids, rights, v->user, &went, moves, &from, &to, &uidvalidity);
 	if (e == ERR_OK)
 		e = commit_check_quota(c);
 	if (e != ERR_OK) {
@@ -309,7 +331,7 @@ messages_move_all(
 		e = change_begin(a, from, true, &w, &c, &at);
 		if (e != ERR_OK)
 			break;
-		e = copy_inside(c, at, to, NULL, RIGHTS_ALL, &cursor, true, &went, &got, &uidvalidity);
+		e = copy_inside(c, at, to, NULL, RIGHTS_ALL, COPY_FOR_ALL, &cursor, true, &went, &got, &uidvalidity);
 		if (e != ERR_OK) {
 			change_abort(c);
 			break;

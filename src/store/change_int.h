@@ -39,6 +39,8 @@ struct appender {
 void appender_begin(struct appender *p, struct commit *c, uint32_t at);
 /** The UID it gets; 0 when there are no more UIDs. */
 uint32_t appender_add(struct appender *p, const struct page_entry *e);
+/** The notes (notes.h) of the entry that was just added. */
+void appender_add_notes(struct appender *p, uint32_t uid, struct str notes);
 void appender_end(struct appender *p);
 
 /** Puts messages that messages_prepare() has prepared into a mailbox, by its place in the base. Quota is the caller's. ERR_LIMIT. */
@@ -62,6 +64,8 @@ struct message *held_message(const struct held *h, uint32_t uid);
 /** Takes NULL. */
 void held_free(struct held *h);
 
+#define COPY_FOR_ALL UINT64_MAX
+
 /* One commit of a copy or move. */
 struct copying {
 	struct commit *from;		/* moves: where entries go; inside an account the same as `to` */
@@ -72,7 +76,9 @@ struct copying {
 	const struct mailbox_info *from_info;
 	bool moves;
 	unsigned rights;		/* in the destination: flags without them are left behind */
+	uint64_t user;			/* who copies: notes that are private to others stay behind; COPY_FOR_ALL: none does */
 	int64_t now_s;
+	struct buf notes;		/* of the message at hand */
 	struct appender out;
 	struct rangeset *from_uids, *to_uids;
 	const struct held *held;	/* another account: else NULL */
@@ -80,7 +86,7 @@ struct copying {
 	uint32_t pages;
 };
 
-/** from, from_at, moves, rights, from_uids, to_uids and held are set by the caller before. */
+/** from, from_at, moves, rights, user, from_uids, to_uids and held are set by the caller before. */
 void copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at);
 /** Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. Ends p->out. */
 must_use enum err copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max);

@@ -4,6 +4,7 @@
  */
 #include "store/commit_int.h"
 
+#include "store/notes.h"
 #include "store/thread_index.h"
 #include "store/undo_int.h"
 
@@ -150,6 +151,46 @@ commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, str
 }
 
 void
+commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struct str notes)
+{
+	struct row_key key = row_key_notes(m->state->info.id, uid);
+	BUF_CLEAN struct buf row = BUF_MAX(NOTES_MAX_BYTES + 1);
+	struct page_op *op;
+
+	if (notes.n == 0) {
+		kv_del(c->txn, KV_PAGE, row_key_str(&key));
+	} else {
+		notes_row_encode(notes, &row);
+		kv_put(c->txn, KV_PAGE, row_key_str(&key), buf_str(&row));
+	}
+	if (m->state->has_tree) {
+		tree_edit_notes(&m->edit, uid, notes);
+		return;
+	}
+	m->state->info.notes_bytes += (uint32_t)notes.n;
+	op = arena_new(&c->memory, struct page_op);
+	*op = (struct page_op){ .id = m->state->info.id, .noted = uid, .operand = arena_str(&c->memory, notes) };
+	*c->ops_end = op;
+	c->ops_end = &op->next;
+}
+
+/* The notes of messages that go; those of an expunged one stay in the undo record. */
+static void
+remove_notes(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why)
+{
+	for (uint64_t left = mask; left != 0; left &= left - 1) {
+		uint32_t uid = page * PAGE_UIDS + (uint32_t)__builtin_ctzll(left);
+		struct str notes = tree_notes(tree_edit_now(&m->edit), uid);
+
+		if (notes.n == 0)
+			continue;
+		if (why == 'R')
+			undo_noted(c, m->state->info.id, uid, notes);
+		commit_set_notes(c, m, uid, STR_NONE);
+	}
+}
+
+void
 commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why)
 {
 	struct str now = tree_page(tree_edit_now(&m->edit), page);
@@ -159,6 +200,10 @@ commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_
 
 	mask &= page_mask(now);
 	undo_removed(c, m->state->info.id, page, now, mask, why);
+	if (tree_sums(tree_edit_now(&m->edit))->notes_bytes != 0) {
+		remove_notes(c, m, page, mask, why);
+		now = tree_page(tree_edit_now(&m->edit), page);
+	}
 	for (uint64_t left = mask; left != 0; left &= left - 1)
 		rangeset_add_one(&m->vanished, page * PAGE_UIDS + (uint32_t)__builtin_ctzll(left));
 	m->is_touched = true;
@@ -330,6 +375,8 @@ settle_change(struct commit *c, struct mailbox_change *m)
 		s->info.deleted = sums->deleted;
 		s->info.size_bytes = sums->size_bytes;
 		s->info.deleted_bytes = sums->deleted_bytes;
+		/* Not the sum itself: as long as some are lost the two differ (view_has_lost_notes()). */
+		s->info.notes_bytes += (uint32_t)(sums->notes_bytes - tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes);
 	}
 	if (s->info.exists != old->exists || s->info.size_bytes != old->size_bytes) {
 		c->row.messages += (uint64_t)s->info.exists - old->exists;

@@ -29,11 +29,12 @@ struct mailbox_change {
 	struct rangeset vanished;	/* UIDs that go: a row of the change log */
 };
 
-/* An operand on a page of a mailbox whose pages are not in memory: what a load must fold in. */
+/* An operand on a page of a mailbox whose pages are not in memory, or notes of a message there: what a load must fold in. */
 struct page_op {
 	struct page_op *next;
 	struct mailbox_id id;
 	uint32_t page;
+	uint32_t noted;			/* UID whose notes `operand` is; 0: an operand */
 	struct str operand;
 };
 
@@ -81,6 +82,8 @@ void commit_abort(struct commit *c);
 struct mailbox_change *commit_mailbox(struct commit *c, uint32_t at);
 /** Applies an operand to a page. */
 void commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand);
+/** The notes of a message become these (notes.h); empty: none. If the pages are not in memory it must have had none. */
+void commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struct str notes);
 /** Removes UIDs of one page, whose pages are in memory, and takes note of what went. why: 'R' expunged, 'M' moved. */
 void commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why);
 /** Writes the mailbox row of a desc. */
@@ -103,6 +106,10 @@ must_use enum err commit_check_quota(const struct commit *c);
 must_use enum err commit_check_room(const struct commit *c, uint64_t more_bytes, uint64_t more_messages);
 /** The same of c->states: the number of mailboxes. */
 must_use enum err commit_check_mailbox_quota(const struct commit *c);
+/** Whether the notes of the account's messages may become so many bytes more: ERR_OVERQUOTA. */
+must_use enum err commit_check_notes(const struct commit *c, uint64_t more_bytes);
+/** The same of annotations of its mailboxes. */
+must_use enum err commit_check_annotations(const struct commit *c, uint64_t more_bytes);
 /** Fills c->states. */
 void commit_list_states(struct commit *c);
 

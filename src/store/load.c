@@ -10,6 +10,7 @@
 #include "store/commit_int.h"
 
 #include "base/size.h"
+#include "store/notes.h"
 
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ attach(struct account *a, struct mailbox_state *s, struct tree *tree)
 		return;
 	s->has_tree = true;
 	s->tree = tree_ref(tree);
-	if (tree_sums(tree)->count != s->info.exists)
+	if (tree_sums(tree)->count != s->info.exists || tree_sums(tree)->notes_bytes != s->info.notes_bytes)
 		atomic_fetch_add(&a->store->damaged, 1);
 }
 
@@ -44,10 +45,13 @@ fold(struct tree *tree, const struct commit *c, struct mailbox_id id)
 	bool is_changed = false;
 
 	for (const struct page_op *op = c->ops; op != NULL; op = op->next) {
-		if (op->id.v == id.v) {
+		if (op->id.v != id.v)
+			continue;
+		if (op->noted != 0)
+			tree_edit_notes(&edit, op->noted, op->operand);
+		else
 			tree_edit_merge(&edit, op->page, op->operand);
-			is_changed = true;
-		}
+		is_changed = true;
 	}
 	return is_changed ? tree_edit_end(&edit) : tree;
 }
@@ -83,11 +87,15 @@ rows_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *
 {
 	for (size_t i = 0; i < rows->count; i++) {
 		struct mailbox_id id;
-		uint32_t page;
+		struct str notes;
+		uint32_t page, uid;
 
 		if (row_key_parse_page(rows->rows[i].key, &id, &page) &&
 		    page_is_valid(rows->rows[i].value))
 			tree_edit_put(edit, page, rows->rows[i].value);
+		else if (row_key_parse_notes(rows->rows[i].key, &id, &uid) &&
+			 notes_row_decode(rows->rows[i].value, &notes) == ERR_OK)
+			tree_edit_notes(edit, uid, notes);
 		else
 			atomic_fetch_add(&store->damaged, 1);
 	}

@@ -20,6 +20,7 @@ struct mailbox_info {
 	uint32_t exists, unseen, deleted;
 	uint64_t size_bytes;		/* sum of RFC822.SIZE: STATUS SIZE */
 	uint64_t deleted_bytes;		/* of those \Deleted: STATUS DELETED-STORAGE */
+	uint32_t notes_bytes;		/* of its messages' notes (notes.h) */
 	uint32_t recent_from;		/* first UID that no read-write session was told of */
 	uint32_t special_use;		/* USE_… */
 	bool is_noselect;		/* \NonExistent: only a level of the hierarchy, or a subscription */

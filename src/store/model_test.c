@@ -13,14 +13,18 @@
 #include "store/store_test_util.h"
 
 #include "store/commit_int.h"
+#include "store/notes.h"
 #include "store/view_int.h"
 
 enum { BOXES = 8, SESSIONS = 3, ENTRIES = 600, VERSIONS = 4000, KEYWORDS = 5 };
+/* Notes of an entry: a shared one of so many bytes, one of the user's, one of somebody else's. */
+enum { NOTE_SHARED = 63, NOTE_OWN = 64, NOTE_OTHER = 128, OTHER_USER = 99 };
 
 struct m_entry {
 	uint32_t uid, msgno;
 	uint16_t flags;
 	uint8_t keywords;		/* bits: names k0 … k4 */
+	uint8_t notes;
 	bool is_ghost;
 	uint64_t modseq;
 };
@@ -205,6 +209,41 @@ keywords_of(const struct mailbox_info *info, struct keywords k)
 	return bits;
 }
 
+/* The list of what the model says, in the order in which changes write it. */
+static size_t
+note_changes(struct model *m, uint8_t notes, bool has_removals, struct annotation out[3])
+{
+	const struct annotation all[3] = {
+		{ .scope = ANNOTATION_SHARED, .name = STR("/comment"),
+		  .value = str_make("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", notes & NOTE_SHARED) },
+		{ .scope = ANNOTATION_PRIVATE, .user = m->f.account->id.v, .name = STR("/comment"), .value = STR("own") },
+		{ .scope = ANNOTATION_PRIVATE, .user = OTHER_USER, .name = STR("/altsubject"), .value = STR("other") },
+	};
+	const bool has[3] = { (notes & NOTE_SHARED) != 0, (notes & NOTE_OWN) != 0, (notes & NOTE_OTHER) != 0 };
+	size_t n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (!has[i] && !has_removals)
+			continue;
+		out[n] = all[i];
+		if (!has[i])
+			out[n].value = STR_NONE;
+		n++;
+	}
+	return n;
+}
+
+static void
+compare_notes(struct model *m, struct str list, uint8_t notes)
+{
+	BUF_CLEAN struct buf want = BUF_MAX(4096);
+	struct annotation changes[3];
+	size_t n = note_changes(m, notes, false, changes);
+
+	MUST(m, notes_change(STR_NONE, changes, n, &want) == ERR_OK);
+	MUST(m, str_eq(list, buf_str(&want)));
+}
+
 static void
 compare_view(struct model *m, struct m_session *s)
 {
@@ -226,10 +265,13 @@ compare_view(struct model *m, struct m_session *s)
 		MUST(m, e.is_ghost == t->is_ghost);
 		MUST(m, e.msgno.v == t->msgno || t->msgno == 0);
 		MUST(m, keywords_of(info, e.keywords) == t->keywords);
+		if (!t->is_ghost)
+			compare_notes(m, view_notes(s->view, e.uid), t->notes);
 		MUST(m, view_seq(s->view, e.uid).v == i + 1);
 		MUST(m, view_uid(s->view, (struct seqnum){ i + 1 }, &back) && back.v == e.uid.v);
 	}
 	MUST(m, i == s->told_count);
+	MUST(m, !view_has_lost_notes(s->view));
 }
 
 static void
@@ -241,6 +283,7 @@ compare_snapshot(struct model *m, const struct snapshot *s, const struct m_state
 		const struct m_box *b = &state->box[i];
 		const struct mailbox_info *info;
 		uint32_t unseen = 0, deleted = 0;
+		uint64_t notes = 0;
 
 		if (b->id == 0)
 			continue;
@@ -250,7 +293,15 @@ compare_snapshot(struct model *m, const struct snapshot *s, const struct m_state
 		for (uint32_t k = 0; k < b->count; k++) {
 			unseen += (b->e[k].flags & FLAG_SEEN) == 0;
 			deleted += (b->e[k].flags & FLAG_DELETED) != 0;
+			if (b->e[k].notes != 0) {
+				BUF_CLEAN struct buf list = BUF_MAX(4096);
+				struct annotation changes[3];
+
+				ignore_err(notes_change(STR_NONE, changes, note_changes(m, b->e[k].notes, false, changes), &list), "short");
+				notes += list.n;
+			}
 		}
+		MUST(m, info->notes_bytes == notes);
 		MUST(m, info->exists == b->count);
 		MUST(m, info->unseen == unseen);
 		MUST(m, info->deleted == deleted);
@@ -277,8 +328,14 @@ compare_rows(struct model *m)
 
 		for (size_t k = 0; k < rows->ranges[0].count; k++) {
 			struct mailbox_id id;
-			uint32_t page;
+			uint32_t page, uid;
+			struct str list;
 
+			if (row_key_parse_notes(rows->ranges[0].rows[k].key, &id, &uid)) {
+				MUST(m, notes_row_decode(rows->ranges[0].rows[k].value, &list) == ERR_OK);
+				MUST(m, id.v != s->info.id.v || !s->has_tree || str_eq(tree_notes(s->tree, uid), list));
+				continue;
+			}
 			MUST(m, row_key_parse_page(rows->ranges[0].rows[k].key, &id, &page));
 			if (id.v != s->info.id.v || !s->has_tree)
 				continue;
@@ -354,6 +411,9 @@ do_append(struct model *m)
 	uint8_t keywords = (uint8_t)(rnd(m, 3) == 0 ? 1 << rnd(m, KEYWORDS) : 0);
 	char name[3] = { 'k', (char)('0' + (keywords ? __builtin_ctz(keywords) : 0)), 0 };
 	struct str keyword = str_c(name);
+	BUF_CLEAN struct buf list = BUF_MAX(4096);
+	uint8_t notes = (uint8_t)(rnd(m, 3) == 0 ? rnd(m, 256) : 0);
+	struct annotation changes[3];
 	struct m_session *s = random_session(m);
 	struct snapshot *after = NULL;
 	struct uid first;
@@ -361,8 +421,10 @@ do_append(struct model *m)
 	uint64_t id = b->id;
 	enum err e;
 
+	MUST(m, notes_change(STR_NONE, changes, note_changes(m, notes, false, changes), &list) == ERR_OK);
 	for (uint32_t i = 0; i < count; i++)
 		add[i] = (struct append){ .arrival = arrival,
+			.notes = buf_str(&list),
 			.flags = flags,
 			.keywords = &keyword,
 			.keyword_count = keywords != 0 };
@@ -378,7 +440,7 @@ do_append(struct model *m)
 	for (uint32_t i = 0; i < count; i++)
 		box_add(m, b,
 		    (struct m_entry){
-			.flags = flags, .keywords = keywords, .modseq = state->version });
+			.flags = flags, .keywords = keywords, .notes = notes, .modseq = state->version });
 	SAY(m, "append %u to %s: version %llu\n", count, b->name,
 	    (unsigned long long)state->version);
 }
@@ -595,6 +657,62 @@ do_store(struct model *m)
 }
 
 static void
+do_note(struct model *m)
+{
+	struct m_session *s = random_session(m);
+	uint8_t notes = (uint8_t)rnd(m, 256);
+	struct annotation changes[3];
+	struct notes_change change = { .changes = changes, .count = note_changes(m, notes, true, changes) };
+	struct rangeset uids, changed = RANGESET_NONE, modified = RANGESET_NONE;
+	uint32_t cursor = 0;
+
+	if (s->view == NULL)
+		return;
+	uids = random_uids(m, view_mailbox(s->view)->uidnext);
+	if (rnd(m, 4) == 0) {
+		change.has_unchangedsince = true;
+		change.unchangedsince = rnd(m, latest(m)->version + 1);
+	}
+	while (cursor != UINT32_MAX && s->view != NULL) {
+		struct snapshot *after = NULL;
+		struct m_state *state;
+		uint64_t box = s->box;
+		struct m_box *b;
+		enum err e;
+
+		e = UNTIL_DONE(&m->f.b, messages_annotate(s->view, &uids, &change, &cursor, &m->f.b.w, &changed, &modified, &after));
+		if (e == ERR_NOTFOUND || failed(m, e)) {
+			snapshot_unref(after);
+			break;
+		}
+		if (after == NULL)
+			continue;
+		state = note(m, s, after);
+		b = box_of(state, box);
+		own(m, b);
+		b->highestmodseq = state->version;
+		for (uint32_t i = 0; i < b->count; i++) {
+			struct m_entry *x = &b->e[i];
+
+			if (!rangeset_contains(&uids, x->uid) || x->uid >= cursor)
+				continue;
+			if (change.has_unchangedsince && x->modseq > change.unchangedsince) {
+				MUST(m, rangeset_contains(&modified, x->uid));
+				continue;
+			}
+			if (x->notes != notes)
+				x->modseq = state->version;
+			x->notes = notes;
+			MUST(m, rangeset_contains(&changed, x->uid) == (x->modseq == state->version));
+		}
+		SAY(m, "note on %s: version %llu\n", b->name, (unsigned long long)state->version);
+	}
+	rangeset_done(&uids);
+	rangeset_done(&changed);
+	rangeset_done(&modified);
+}
+
+static void
 do_expunge(struct model *m)
 {
 	struct m_session *s = random_session(m);
@@ -688,6 +806,7 @@ do_copy(struct model *m, bool moves)
 				continue;
 			}
 			x.modseq = state->version;
+			x.notes &= (uint8_t)~NOTE_OTHER;
 			box_add(m, d, x);
 			if (moves)
 				box_remove(m, b, k);
@@ -859,8 +978,10 @@ command(struct model *m)
 		do_open(m);
 	else if (what < 45)
 		do_refresh(m);
-	else if (what < 57)
+	else if (what < 54)
 		do_store(m);
+	else if (what < 58)
+		do_note(m);
 	else if (what < 65)
 		do_expunge(m);
 	else if (what < 70)

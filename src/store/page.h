@@ -45,6 +45,7 @@ struct page_sums {
 	uint32_t count, unseen, deleted;
 	uint64_t size_bytes, deleted_bytes;
 	uint64_t modseq;		/* none is above */
+	uint64_t notes_bytes;		/* of their notes (notes.h), which lie beside the pages */
 };
 
 /** Whether bytes are a page: a length that fits its mask. "" is the empty page. */

@@ -65,6 +65,7 @@ put_back_all(struct commit *c, uint32_t at, const struct put_back *items, uint32
 			.msgno = items[i].msgno,
 			.flags = items[i].flags & FLAGS_STORABLE,
 		};
+		uint32_t uid;
 
 		e = change_keywords(commit_mailbox(c, at), items[i].keywords, items[i].keyword_count, true,
 		    &entry.keywords);
@@ -72,7 +73,10 @@ put_back_all(struct commit *c, uint32_t at, const struct put_back *items, uint32
 			e = change_keywords(commit_mailbox(c, at), items[i].keywords, items[i].keyword_count,
 			    false, &entry.keywords);
 		if (e == ERR_OK) {
-			must(appender_add(&p, &entry) != 0);
+			uid = appender_add(&p, &entry);
+			must(uid != 0);
+			if (items[i].notes.n != 0)
+				appender_add_notes(&p, uid, items[i].notes);
 			message_put_links(c->txn, (struct msgno){ entry.msgno }, 1);
 		}
 	}

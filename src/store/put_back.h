@@ -17,6 +17,7 @@ struct put_back {
 	uint16_t flags;
 	const struct str *keywords;
 	uint32_t keyword_count;
+	struct str notes;		/* annotations (notes.h) */
 };
 
 /** One commit. ERR_WAIT, ERR_NOTFOUND, ERR_NOSELECT, ERR_LIMIT, ERR_OVERQUOTA, ERR_FULL, ERR_IO. Between account_past_hold() and …_release(). */

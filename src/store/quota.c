@@ -2,6 +2,7 @@
 #include "store/quota.h"
 
 #include "store/commit_int.h"
+#include "store/notes.h"
 #include "store/sharing.h"
 
 static uint64_t
@@ -32,13 +33,20 @@ count_mailboxes(struct mailbox_state *const *states, uint32_t count)
 void
 snapshot_quota(const struct snapshot *s, struct quota *out)
 {
+	uint64_t annotations = 0;
+
 	*out = (struct quota){
 		.limits = limits_of(s->account, &s->row),
 		.storage_kib = kib(s->row.size_bytes),
 		.messages = s->row.messages,
 	};
-	for (uint32_t i = 0; i < s->count; i++)
-		out->mailboxes += !snapshot_state(s, i)->info.is_noselect;
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct mailbox_info *m = &snapshot_state(s, i)->info;
+
+		out->mailboxes += !m->is_noselect;
+		annotations += m->notes_bytes + annotations_bytes(m->annotations);
+	}
+	out->annotations_kib = kib(annotations);
 }
 
 static bool
@@ -73,22 +81,60 @@ commit_check_room(const struct commit *c, uint64_t more_bytes, uint64_t more_mes
 enum err
 commit_check_quota(const struct commit *c)
 {
-	struct quota_limits limits = limits_of(c->account, &c->row);
-	int64_t bytes = 0, messages = 0;
+	int64_t bytes = 0, messages = 0, notes = 0;
+	enum err e = ERR_OK;
 
-	if (limits.storage_kib == UINT64_MAX && limits.messages == UINT64_MAX)
-		return ERR_OK;
 	for (uint32_t i = 0; i < c->change_count; i++) {
 		const struct mailbox_change *m = &c->changes[i];
 		const struct mailbox_info *before = &snapshot_state(c->base, m->at)->info;
 		const struct page_sums *sums = tree_sums(tree_edit_now(&m->edit));
 
+		if (m->state->has_tree)
+			notes += (int64_t)sums->notes_bytes - (int64_t)tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes;
+		else
+			notes += (int64_t)m->state->info.notes_bytes - before->notes_bytes;
 		bytes += (int64_t)(m->state->has_tree ? sums->size_bytes : m->state->info.size_bytes) -
 			 (int64_t)before->size_bytes;
 		messages += (int64_t)(m->state->has_tree ? sums->count : m->state->info.exists) -
 			    (int64_t)before->exists;
 	}
-	return commit_check_room(c, bytes > 0 ? (uint64_t)bytes : 0, messages > 0 ? (uint64_t)messages : 0);
+	if (notes > 0)
+		e = commit_check_notes(c, (uint64_t)notes);
+	return e != ERR_OK ? e : commit_check_room(c, bytes > 0 ? (uint64_t)bytes : 0, messages > 0 ? (uint64_t)messages : 0);
+}
+
+/* What the account has before the commit: annotations of messages, and all. */
+static void
+sum_annotations(const struct commit *c, uint64_t *notes_out, uint64_t *all_out)
+{
+	*notes_out = *all_out = 0;
+	for (uint32_t i = 0; i < c->base->count; i++) {
+		const struct mailbox_info *m = &snapshot_state(c->base, i)->info;
+
+		*notes_out += m->notes_bytes;
+		*all_out += m->notes_bytes + annotations_bytes(m->annotations);
+	}
+}
+
+enum err
+commit_check_notes(const struct commit *c, uint64_t more_bytes)
+{
+	struct quota_limits limits = limits_of(c->account, &c->base->row);
+	uint64_t notes, all;
+
+	sum_annotations(c, &notes, &all);
+	return more_bytes > NOTES_ACCOUNT_MAX_BYTES || notes + more_bytes > NOTES_ACCOUNT_MAX_BYTES ||
+		       kib(all + more_bytes) > limits.annotations_kib ? ERR_OVERQUOTA : ERR_OK;
+}
+
+enum err
+commit_check_annotations(const struct commit *c, uint64_t more_bytes)
+{
+	struct quota_limits limits = limits_of(c->account, &c->base->row);
+	uint64_t notes, all;
+
+	sum_annotations(c, &notes, &all);
+	return kib(all + more_bytes) > limits.annotations_kib ? ERR_OVERQUOTA : ERR_OK;
 }
 
 enum err

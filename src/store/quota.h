@@ -1,8 +1,8 @@
 /*
  * quota.h - how much an account may hold (RFC 9208). An account is one quota root.
  *
- * Use is kept by commits: STORAGE is the sum of RFC822.SIZE over all entries, so that a copy counts again; MAILBOX counts what can
- * be selected. A limit is looked at under the account's mutex, on the snapshot that the change is built on, so that two
+ * Use is kept by commits, or summed up from what they keep: STORAGE is the sum of RFC822.SIZE over all entries, so that a copy counts again; MAILBOX counts what can
+ * be selected; ANNOTATION-STORAGE is what annotations of mailboxes and of messages take as they are stored, names included. A limit is looked at under the account's mutex, on the snapshot that the change is built on, so that two
  * sessions at the limit never exceed it together. What makes nothing larger is always allowed.
  */
 #ifndef STORE_QUOTA_H
@@ -12,7 +12,7 @@
 
 struct quota {
 	struct quota_limits limits;	/* that hold: its own, or the server's */
-	uint64_t storage_kib, messages, mailboxes;	/* in use; storage rounded up */
+	uint64_t storage_kib, messages, mailboxes, annotations_kib;	/* in use; storage rounded up */
 };
 
 /** Limits and use as of a snapshot. */

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "store/annotation.h"
 
-enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 32 };
+enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 40, LIMITS_OLD_BYTES = 32 };
 enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -68,6 +68,15 @@ row_key_page(struct mailbox_id id, uint32_t page)
 }
 
 struct row_key
+row_key_notes(struct mailbox_id id, uint32_t uid)
+{
+	struct row_key k = row_key_page(id, uid / 64);
+
+	k.bytes[k.n++] = (char)(uid % 64);
+	return k;
+}
+
+struct row_key
 row_key_private(struct mailbox_id id, uint64_t user, uint32_t page)
 {
 	struct row_key k = key_u64_u64('Q', id.v, user);
@@ -110,6 +119,17 @@ row_key_parse_page(struct str k, struct mailbox_id *id_out, uint32_t *page_out)
 	id_out->v = get_be64(k.p + 1);
 	*page_out = get_be32(k.p + 9);
 	return *page_out <= UINT32_MAX / 64;
+}
+
+bool
+row_key_parse_notes(struct str k, struct mailbox_id *id_out, uint32_t *uid_out)
+{
+	uint32_t page;
+
+	if (k.n != 14 || !row_key_parse_page(str_sub(k, 0, 13), id_out, &page) || (uint8_t)k.p[13] >= 64)
+		return false;
+	*uid_out = page * 64 + (uint8_t)k.p[13];
+	return true;
 }
 
 bool
@@ -209,15 +229,17 @@ limits_row_encode(const struct quota_limits *l, struct buf *out)
 	put_le64(p + 8, l->storage_kib);
 	put_le64(p + 16, l->messages);
 	put_le64(p + 24, l->mailboxes);
+	put_le64(p + 32, l->annotations_kib);
 	out->n += LIMITS_BYTES;
 }
 
 enum err
 limits_row_decode(struct str row, struct quota_limits *out)
 {
-	if (row.n != LIMITS_BYTES || row.p[0] != ROW_FORMAT)
+	if ((row.n != LIMITS_BYTES && row.n != LIMITS_OLD_BYTES) || row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
-	*out = (struct quota_limits){ get_le64(row.p + 8), get_le64(row.p + 16), get_le64(row.p + 24) };
+	*out = (struct quota_limits){ get_le64(row.p + 8), get_le64(row.p + 16), get_le64(row.p + 24),
+		row.n == LIMITS_BYTES ? get_le64(row.p + 32) : UINT64_MAX };
 	return ERR_OK;
 }
 
@@ -323,6 +345,7 @@ status_row_encode(const struct status_row *r, struct buf *out)
 	put_le32(p + 28, r->deleted);
 	put_le64(p + 32, r->size_bytes);
 	put_le64(p + 40, r->deleted_bytes);
+	put_le32(p + 48, r->notes_bytes);
 	out->n += STATUS_BYTES;
 }
 
@@ -340,6 +363,7 @@ status_row_decode(struct str row, struct status_row *out)
 		.deleted = get_le32(row.p + 28),
 		.size_bytes = get_le64(row.p + 32),
 		.deleted_bytes = get_le64(row.p + 40),
+		.notes_bytes = get_le32(row.p + 48),
 	};
 	return out->uidnext != 0 && out->highestmodseq != 0 ? ERR_OK : ERR_CORRUPT;
 }

@@ -28,6 +28,7 @@ struct row_key row_key_limits(void);				/* KV_ROW "L" */
 struct row_key row_key_mailbox(struct mailbox_id id);		/* KV_ROW "M" id */
 struct row_key row_key_status(struct mailbox_id id);		/* KV_ROW "S" id */
 struct row_key row_key_page(struct mailbox_id id, uint32_t page);	/* KV_PAGE "P" id page */
+struct row_key row_key_notes(struct mailbox_id id, uint32_t uid);	/* KV_PAGE "P" id page place: right behind its page */
 struct row_key row_key_private(struct mailbox_id id, uint64_t user, uint32_t page);	/* KV_PAGE "Q" id user page */
 struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user);	/* KV_ROW "Q" id user */
 struct row_key row_key_vanished(struct mailbox_id id, uint64_t version);	/* KV_LOG "V" id version */
@@ -43,6 +44,7 @@ void row_key_user(struct buf *out, struct str user);
 /** The numbers behind the letter; false when the key has another length. */
 bool row_key_parse_mailbox(struct str key, struct mailbox_id *id_out);
 bool row_key_parse_page(struct str key, struct mailbox_id *id_out, uint32_t *page_out);
+bool row_key_parse_notes(struct str key, struct mailbox_id *id_out, uint32_t *uid_out);
 bool row_key_parse_private(struct str key, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out);
 bool row_key_parse_vanished(struct str key, struct mailbox_id *id_out, uint64_t *version_out);
 bool row_key_parse_undo(struct str key, uint64_t *version_out);
@@ -96,6 +98,7 @@ struct status_row {
 	uint32_t recent_from;
 	uint32_t exists, unseen, deleted;
 	uint64_t size_bytes, deleted_bytes;
+	uint32_t notes_bytes;		/* of its messages' notes (notes.h) */
 };
 enum { STATUS_ROW_BYTES = 52 };
 void status_row_encode(const struct status_row *r, struct buf *out);

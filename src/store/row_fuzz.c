@@ -1,5 +1,6 @@
 /* row_fuzz.c - hostile bytes for every decoder of rows and pages: the first byte says which. */
 #include "store/row.h"
+#include "store/notes.h"
 #include "store/tree.h"
 #include "store/undo_int.h"
 
@@ -34,6 +35,24 @@ fuzz_page(struct str in)
 	buf_done(&out);
 }
 
+/* What is taken for a list can be changed, copied and compared, and stays one. */
+static void
+fuzz_notes(struct str in)
+{
+	const struct annotation change = { .scope = ANNOTATION_SHARED, .name = STR("/comment"), .value = STR("new") };
+	BUF_CLEAN struct buf changed = BUF_MAX(1 << 20), copy = BUF_MAX(1 << 20), names = BUF_MAX(1 << 20);
+	struct str list;
+
+	if (notes_row_decode(in, &list) != ERR_OK)
+		return;
+	if (notes_change(list, &change, 1, &changed) == ERR_OK)
+		must(notes_are_valid(buf_str(&changed)));
+	notes_copy(list, 7, RIGHTS_ALL, &copy);
+	must(copy.n <= list.n && (copy.n == 0 || notes_are_valid(buf_str(&copy))));
+	notes_diff(list, buf_str(&changed), 7, &names);
+	must(notes_are_valid(buf_str(&names)) || names.n == 0);
+}
+
 static void
 fuzz_undo(struct str in)
 {
@@ -63,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	switch (data[0] % 6) {
+	switch (data[0] % 7) {
 	case 0:
 		ignore_err(account_row_decode(in, &account), "hostile");
 		break;
@@ -82,6 +101,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 5:
 		fuzz_undo(in);
+		break;
+	case 6:
+		fuzz_notes(in);
 		break;
 	}
 	return 0;

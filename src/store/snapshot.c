@@ -90,6 +90,7 @@ mailbox_state_new(struct mailbox_desc *desc, const struct status_row *status)
 		.deleted = status->deleted,
 		.size_bytes = status->size_bytes,
 		.deleted_bytes = status->deleted_bytes,
+		.notes_bytes = status->notes_bytes,
 		.recent_from = status->recent_from,
 		.state = s,
 	};
@@ -148,6 +149,7 @@ mailbox_state_status(const struct mailbox_state *s, struct status_row *out)
 		.deleted = s->info.deleted,
 		.size_bytes = s->info.size_bytes,
 		.deleted_bytes = s->info.deleted_bytes,
+		.notes_bytes = s->info.notes_bytes,
 	};
 }
 

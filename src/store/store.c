@@ -62,6 +62,8 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.quota.messages = UINT64_MAX;
 	if (s->o.quota.mailboxes == 0)
 		s->o.quota.mailboxes = UINT64_MAX;
+	if (s->o.quota.annotations_kib == 0)
+		s->o.quota.annotations_kib = UINT64_MAX;
 	pthread_mutex_init(&s->lock, NULL);
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);

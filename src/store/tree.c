@@ -21,6 +21,7 @@ struct tree {
 
 struct leaf {
 	struct tree t;
+	struct page_notes *notes;	/* NULL: none; shared, counted by reference */
 	uint32_t n;
 	char bytes[];
 };
@@ -30,6 +31,20 @@ struct node {
 	uint64_t mask;			/* children that are there */
 	uint32_t counts[FANOUT];	/* their counts: seq ↔ UID reads only this */
 	struct tree *child[FANOUT];
+};
+
+/* Notes of one message, and those of a page: immutable. */
+struct note_list {
+	_Atomic(uint32_t) refs;
+	uint32_t n;
+	char bytes[];
+};
+
+struct page_notes {
+	_Atomic(uint32_t) refs;
+	uint64_t mask;			/* UIDs that have some */
+	uint64_t bytes;
+	struct note_list *lists[];
 };
 
 static const struct page_sums no_sums;
@@ -59,6 +74,80 @@ child_base(uint32_t base, unsigned i, unsigned height)
 	return base + (i << FANOUT_BITS * (height - 1));
 }
 
+/* ---- notes ----------------------------------------------------------------------------------- */
+
+static void
+note_list_unref(struct note_list *l)
+{
+	if (l != NULL && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
+		free(l);
+}
+
+static struct page_notes *
+page_notes_ref(struct page_notes *p)
+{
+	if (p != NULL)
+		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+
+static void
+page_notes_unref(struct page_notes *p)
+{
+	if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (unsigned i = 0; i < (unsigned)__builtin_popcountll(p->mask); i++)
+		note_list_unref(p->lists[i]);
+	free(p);
+}
+
+static struct note_list *
+page_notes_at(const struct page_notes *p, unsigned bit)
+{
+	return p != NULL && (p->mask >> bit & 1) != 0 ? p->lists[page_index(p->mask, bit)] : NULL;
+}
+
+/* Those of p that are of mask, with `list` (taken over, NULL: none) in place of the one at `bit`. NULL when none is left. */
+static struct page_notes *
+page_notes_with(const struct page_notes *p, uint64_t mask, unsigned bit, struct note_list *list)
+{
+	struct page_notes *out;
+	unsigned n = 0;
+
+	mask = ((p != NULL ? p->mask & mask : 0) & ~((uint64_t)1 << bit)) | (uint64_t)(list != NULL) << bit;
+	if (mask == 0)
+		return NULL;
+	out = xmalloc(sizeof(*out) + (size_t)__builtin_popcountll(mask) * sizeof(out->lists[0]));
+	*out = (struct page_notes){ .refs = 1, .mask = mask };
+	for (uint64_t m = mask; m != 0; m &= m - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(m);
+		struct note_list *l = at == bit && list != NULL ? list : page_notes_at(p, at);
+
+		if (l != list)
+			atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+		out->bytes += l->n;
+		out->lists[n++] = l;
+	}
+	return out;
+}
+
+/* The same p, referenced, when all of it is of mask. */
+static struct page_notes *
+page_notes_within(struct page_notes *p, uint64_t mask)
+{
+	struct note_list *first;
+
+	if (p == NULL || (p->mask & mask) == 0)
+		return NULL;
+	if ((p->mask & ~mask) == 0)
+		return page_notes_ref(p);
+	first = page_notes_at(p, (unsigned)__builtin_ctzll(p->mask & mask));
+	atomic_fetch_add_explicit(&first->refs, 1, memory_order_relaxed);
+	return page_notes_with(p, mask, (unsigned)__builtin_ctzll(p->mask & mask), first);
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
 struct tree *
 tree_ref(struct tree *t)
 {
@@ -73,6 +162,7 @@ tree_unref(struct tree *t)
 	if (t == NULL || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	if (t->height == 0) {
+		page_notes_unref(leaf_of(t)->notes);
 		free(leaf_of(t));
 		return;
 	}
@@ -98,25 +188,74 @@ tree_bytes(const struct tree *t)
 {
 	/* Pages hold an entry each; a node stands over at most 4096 of them. */
 	return t == NULL ? 0
-			 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + sizeof(struct leaf) +
+			 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + t->sums.notes_bytes + sizeof(struct leaf) +
 			       t->height * sizeof(struct node);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-struct str
-tree_page(const struct tree *t, uint32_t page)
+static const struct tree *
+find_leaf(const struct tree *t, uint32_t page)
 {
 	if (t == NULL || !covers(t->height, page))
-		return STR_NONE;
+		return NULL;
 	while (t->height != 0) {
 		unsigned i = place(page, t->height);
 
 		if ((node_of(t)->mask >> i & 1) == 0)
-			return STR_NONE;
+			return NULL;
 		t = node_of(t)->child[i];
 	}
-	return leaf_str(t);
+	return t;
+}
+
+struct str
+tree_page(const struct tree *t, uint32_t page)
+{
+	const struct tree *leaf = find_leaf(t, page);
+
+	return leaf == NULL ? STR_NONE : leaf_str(leaf);
+}
+
+struct str
+tree_notes(const struct tree *t, uint32_t uid)
+{
+	const struct tree *leaf = t == NULL || t->sums.notes_bytes == 0 ? NULL : find_leaf(t, uid / PAGE_UIDS);
+	const struct note_list *l = leaf == NULL ? NULL : page_notes_at(leaf_of(leaf)->notes, uid % PAGE_UIDS);
+
+	return l == NULL ? STR_NONE : str_make(l->bytes, l->n);
+}
+
+static uint32_t
+next_noted(const struct tree *t, uint32_t base, uint32_t from)
+{
+	const struct node *n = node_of(t);
+	uint32_t from_page = from / PAGE_UIDS;
+
+	if (t->sums.notes_bytes == 0)
+		return 0;
+	if (t->height == 0) {
+		uint64_t mask = leaf_of(t)->notes->mask & from_bit(base < from_page ? 64 : base == from_page ? from % PAGE_UIDS : 0);
+
+		return mask == 0 ? 0 : base * PAGE_UIDS + (uint32_t)__builtin_ctzll(mask);
+	}
+	for (uint64_t m = n->mask; m != 0; m &= m - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(m);
+		uint32_t first = child_base(base, i, t->height), uid;
+
+		if ((uint64_t)first + ((uint64_t)1 << FANOUT_BITS * (t->height - 1u)) <= from_page)
+			continue;
+		uid = next_noted(n->child[i], first, from);
+		if (uid != 0)
+			return uid;
+	}
+	return 0;
+}
+
+uint32_t
+tree_next_noted(const struct tree *t, uint32_t from)
+{
+	return t == NULL ? 0 : next_noted(t, 0, from);
 }
 
 bool
@@ -331,16 +470,19 @@ tree_diff(const struct tree *before, const struct tree *after, tree_diff_fn *fn,
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
+/* notes are taken over. */
 static struct tree *
-leaf_new(struct str bytes)
+leaf_new(struct str bytes, struct page_notes *notes)
 {
 	struct leaf *l = xmalloc(sizeof(*l) + bytes.n);
 
 	l->t = (struct tree){ .refs = 1, .is_fresh = true };
+	l->notes = notes;
 	if (bytes.p[0] == PAGE_PRIVATE_FORMAT)
 		page_private_sum(bytes, &l->t.sums);
 	else
 		page_sum(bytes, &l->t.sums);
+	l->t.sums.notes_bytes = notes == NULL ? 0 : notes->bytes;
 	l->n = (uint32_t)bytes.n;
 	memcpy(l->bytes, bytes.p, bytes.n);
 	return &l->t;
@@ -354,6 +496,7 @@ sums_add(struct page_sums *to, const struct page_sums *s)
 	to->deleted += s->deleted;
 	to->size_bytes += s->size_bytes;
 	to->deleted_bytes += s->deleted_bytes;
+	to->notes_bytes += s->notes_bytes;
 	to->modseq = MAX(to->modseq, s->modseq);
 }
 
@@ -366,6 +509,7 @@ sums_sub(struct page_sums *from, const struct page_sums *s)
 	from->deleted -= s->deleted;
 	from->size_bytes -= s->size_bytes;
 	from->deleted_bytes -= s->deleted_bytes;
+	from->notes_bytes -= s->notes_bytes;
 }
 
 /* A node that this edit may change in place of t, whose reference it takes over. */
@@ -451,10 +595,9 @@ grow(struct tree_edit *e, uint32_t page)
 	}
 }
 
-void
-tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
+static void
+put_leaf(struct tree_edit *e, uint32_t page, struct tree *leaf)
 {
-	struct tree *leaf = page_mask(bytes) != 0 ? leaf_new(bytes) : NULL;
 	unsigned height = 0;
 
 	if (e->root == NULL) {
@@ -467,6 +610,37 @@ tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
 		height = e->root->height;
 	}
 	e->root = put_below(e->root, height, page, leaf);
+}
+
+void
+tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
+{
+	struct page_notes *notes = NULL;
+
+	if (tree_sums(e->root)->notes_bytes != 0) {
+		const struct tree *old = find_leaf(e->root, page);
+
+		notes = old == NULL ? NULL : page_notes_within(leaf_of(old)->notes, page_mask(bytes));
+	}
+	put_leaf(e, page, page_mask(bytes) != 0 ? leaf_new(bytes, notes) : NULL);
+}
+
+void
+tree_edit_notes(struct tree_edit *e, uint32_t uid, struct str notes)
+{
+	const struct tree *old = find_leaf(e->root, uid / PAGE_UIDS);
+	struct note_list *l = NULL;
+	struct page_notes *with;
+
+	if (old == NULL || (page_mask(leaf_str(old)) >> uid % PAGE_UIDS & 1) == 0)
+		return;
+	if (notes.n != 0) {
+		l = xmalloc(sizeof(*l) + notes.n);
+		*l = (struct note_list){ .refs = 1, .n = (uint32_t)notes.n };
+		memcpy(l->bytes, notes.p, notes.n);
+	}
+	with = page_notes_with(leaf_of(old)->notes, ~(uint64_t)0, uid % PAGE_UIDS, l);
+	put_leaf(e, uid / PAGE_UIDS, leaf_new(leaf_str(old), with));
 }
 
 void

@@ -7,6 +7,9 @@
  *
  * NULL is the empty tree. Trees can be read by any number of threads.
  *
+ * Beside its page a leaf has the notes of its messages (notes.h), shared between versions in the same way; they go with their
+ * entries. A mailbox without notes has nothing of it but a sum that is 0.
+ *
  * A user's private pages of a mailbox make a tree too: of it, only tree_page(), tree_sums(), tree_diff(), tree_private() and
  * changes are of use.
  */
@@ -35,6 +38,11 @@ size_t tree_bytes(const struct tree *t);
 struct str tree_page(const struct tree *t, uint32_t page);
 /** False when there is no such UID. */
 bool tree_entry(const struct tree *t, uint32_t uid, struct page_entry *out);
+
+/** The notes of a message; STR_NONE: it has none, or is not there. Valid as long as the tree. */
+struct str tree_notes(const struct tree *t, uint32_t uid);
+/** The first message with a UID of at least `from` that has notes; 0: none. */
+uint32_t tree_next_noted(const struct tree *t, uint32_t from);
 
 /**
  * What a user's private pages (NULL: none) say of an entry takes the place of what it has: \Seen, and a later modseq. The one way
@@ -86,6 +94,8 @@ void tree_edit_begin(struct tree_edit *e, struct tree *t);
 void tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes);
 /** Applies one operand to a page (page_merge). */
 void tree_edit_merge(struct tree_edit *e, uint32_t page, struct str operand);
+/** The notes of a message become these, which are copied; empty: none. Of a message that is not there nothing happens. */
+void tree_edit_notes(struct tree_edit *e, uint32_t uid, struct str notes);
 /** As it is at the moment, borrowed. */
 static inline struct tree *tree_edit_now(const struct tree_edit *e) { return e->root; }
 /** The new tree, referenced; NULL when it is empty. */

@@ -5,6 +5,7 @@
 #include "store/undo_int.h"
 
 #include "base/bytes.h"
+#include "store/notes.h"
 
 enum { UNDO_FORMAT = 1, UNDO_HEADER_BYTES = 16, SECTION_BYTES = 16 };
 
@@ -47,6 +48,18 @@ undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str b
 	section(c, why, id, sizeof(number) + out.n);
 	buf_add(&c->undo, number, sizeof(number));
 	buf_str_add(&c->undo, buf_str(&out));
+}
+
+void
+undo_noted(struct commit *c, struct mailbox_id id, uint32_t uid, struct str notes)
+{
+	char number[4];
+
+	put_le32(number, uid);
+	c->retained_bytes += notes.n;
+	section(c, 'A', id, sizeof(number) + notes.n);
+	buf_add(&c->undo, number, sizeof(number));
+	buf_str_add(&c->undo, notes);
 }
 
 void
@@ -138,6 +151,8 @@ undo_retained(struct str row)
 		if (s.kind == 'R') {
 			page_sum(s.page_bytes, &sums);
 			bytes += sums.size_bytes;
+		} else if (s.kind == 'A') {
+			bytes += s.notes.n;
 		} else if (s.kind == 'D' &&
 			   status_row_decode(str_sub(s.body, 0, STATUS_ROW_BYTES), &status) == ERR_OK) {
 			bytes += status.size_bytes;
@@ -172,10 +187,15 @@ undo_next(struct str *rest, struct undo_section *out)
 		.body = str_sub(*rest, SECTION_BYTES, SECTION_BYTES + n),
 	};
 	*rest = str_sub(*rest, SECTION_BYTES + n, rest->n);
-	if (out->kind != 'R' && out->kind != 'M')
+	if (out->kind != 'R' && out->kind != 'M' && out->kind != 'A')
 		return true;
 	if (n < 4)
 		return false;
+	if (out->kind == 'A') {
+		out->uid = get_le32(out->body.p);
+		out->notes = str_sub(out->body, 4, n);
+		return notes_are_valid(out->notes);
+	}
 	out->page = get_le32(out->body.p);
 	out->page_bytes = str_sub(out->body, 4, n);
 	return page_is_valid(out->page_bytes);

@@ -12,6 +12,8 @@ enum { UNDO_MAX_BYTES = 1 << 30 };
 
 /** Entries of a page go. why: 'R' expunged (the record holds their messages), 'M' moved inside the account. */
 void undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before, uint64_t mask, char why);
+/** The notes that an expunged message had: behind what undo_removed() wrote of it. */
+void undo_noted(struct commit *c, struct mailbox_id id, uint32_t uid, struct str notes);
 /** A mailbox is made. */
 void undo_made(struct commit *c, struct mailbox_id id);
 /** A mailbox goes; its pages stay, held by the record. */
@@ -25,6 +27,8 @@ struct undo_section {
 	struct str body;
 	uint32_t page;			/* 'R', 'M' */
 	struct str page_bytes;
+	uint32_t uid;			/* 'A' */
+	struct str notes;
 };
 /** ERR_CORRUPT. rest is what undo_next() goes through. */
 must_use enum err undo_decode(struct str row, int64_t *time_ms_out, struct str *rest_out);

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/size.h"
+#include "store/notes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,14 +293,80 @@ page_lost(struct verify_account *a, struct verify_box *b, uint32_t page, const c
 }
 
 static void
+notes_lost(struct verify_account *a, struct verify_box *b, uint32_t uid_first, uint32_t uid_last, bool is_repaired, const char *detail)
+{
+	struct verify_finding f = verify_finding_of(a, VERIFY_NOTES, b);
+
+	f.is_lost = true;
+	f.is_repaired = is_repaired;
+	f.uid_first = uid_first;
+	f.uid_last = uid_last;
+	f.detail = str_c(detail);
+	b->has_lost_notes = true;
+	verify_tell(a->v, &f);
+}
+
+/* They go, when it may be repaired. */
+static void
+notes_wrong(struct verify_account *a, struct verify_box *b, uint32_t uid, const char *detail)
+{
+	struct kv_txn *t = verify_repair(a);
+	struct row_key key = row_key_notes(b->id, uid);
+
+	if (t != NULL)
+		kv_del(t, KV_PAGE, row_key_str(&key));
+	notes_lost(a, b, uid, uid, t != NULL, detail);
+}
+
+/* Notes come behind their page. */
+static void
+take_notes(struct verify_account *a, struct str value, struct mailbox_id id, uint32_t uid)
+{
+	struct verify_box *b = verify_box_find(a, id);
+	struct str list;
+
+	if (b == NULL || (!b->has_row && !b->has_status && !b->is_dropped))
+		return;		/* its pages are told of */
+	if (notes_row_decode(value, &list) != ERR_OK) {
+		notes_wrong(a, b, uid, "the row does not make sense");
+	} else if (rangeset_contains(&b->uids, uid)) {
+		b->notes_bytes += list.n;
+	} else {
+		if ((a->note_count & (a->note_count - 1)) == 0)
+			a->notes = xrealloc(a->notes, size_mul(MAX(a->note_count * 2, (size_t)1), sizeof(*a->notes)));
+		a->notes[a->note_count++] = (struct verify_ref){ .uid = uid, .box = id, .size_bytes = list.n };
+	}
+}
+
+/* All pages that can be read have been. */
+static void
+notes_late(struct verify_account *a)
+{
+	for (size_t i = 0; i < a->note_count; i++) {
+		struct verify_box *b = verify_box_find(a, a->notes[i].box);
+
+		if (b->has_lost_pages || rangeset_contains(&b->uids, a->notes[i].uid))
+			b->notes_bytes += a->notes[i].size_bytes;
+		else
+			notes_wrong(a, b, a->notes[i].uid, "their message is not there");
+	}
+	free(a->notes);
+	a->notes = NULL;
+}
+
+static void
 take_page(void *ctx, struct str key, struct str value)
 {
 	struct verify_account *a = ctx;
 	struct page_sums sums;
 	struct mailbox_id id;
 	struct verify_box *b;
-	uint32_t page;
+	uint32_t page, uid;
 
+	if (row_key_parse_notes(key, &id, &uid)) {
+		take_notes(a, value, id, uid);
+		return;
+	}
 	if (!row_key_parse_page(key, &id, &page)) {
 		tell(a, VERIFY_PAGE, NULL, false, false, "a page has a key that none can have");
 		return;
@@ -376,9 +443,11 @@ pages_take(struct verify_account *a)
 	struct verify_gaps gaps = { 0 }, private_gaps = { 0 };
 
 	verify_rows(a->v, a->id, KV_PAGE, STR("P"), STR("Q"), take_page, a, &gaps);
+	a->has_hidden_notes = gaps.n > 0;
 	for (size_t i = 0; i < a->box_count && gaps.n > 0; i++)
 		if (a->boxes[i].has_row || a->boxes[i].has_status || a->boxes[i].is_dropped)
 			pages_probe(a, &a->boxes[i], &gaps);
+	notes_late(a);
 	verify_rows(a->v, a->id, KV_PAGE, STR("Q"), STR("R"), take_private, a, &private_gaps);
 	if (private_gaps.n > 0)
 		tell(a, VERIFY_PRIVATE, NULL, true, false, "some can't be read");
@@ -415,11 +484,27 @@ status_lost(struct verify_account *a, struct verify_box *b)
 		.deleted = b->sums.deleted,
 		.size_bytes = b->sums.size_bytes,
 		.deleted_bytes = b->sums.deleted_bytes,
+		.notes_bytes = (uint32_t)b->notes_bytes,
 	};
 	status_put(a, b);
 	tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair, "it is counted again; UIDNEXT leaves room for what is not known");
 	b->has_status = true;
 	a->has_lost_log = true;		/* UIDs are left out */
+}
+
+/* Notes that are not there any more: which of them, nobody knows. */
+static void
+notes_check(struct verify_account *a, struct verify_box *b)
+{
+	if (b->status.notes_bytes == b->notes_bytes)
+		return;
+	if (!b->has_lost_notes && b->status.notes_bytes > b->notes_bytes)
+		notes_lost(a, b, 1, MAX(b->status.uidnext, 2u) - 1, a->v->o->may_repair,
+		    a->has_hidden_notes ? "some can't be read" : "some are not there");
+	b->status.notes_bytes = (uint32_t)b->notes_bytes;
+	status_put(a, b);
+	if (!b->has_lost_notes)
+		tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair, "the size of its annotations is wrong");
 }
 
 static bool
@@ -540,6 +625,7 @@ boxes_check(struct verify_account *a)
 			status_lost(a, b);
 		else
 			status_check(a, b);
+		notes_check(a, b);
 		for (size_t j = 0; j < i; j++)
 			if (a->boxes[j].has_row && b->has_row && a->boxes[j].row.uidvalidity == b->row.uidvalidity)
 				tell(a, VERIFY_TREE, b, false, false, "another mailbox has the same UIDVALIDITY");

@@ -47,8 +47,9 @@ struct verify_box {
 	struct status_row status;
 	struct str name;		/* all levels; in the arena */
 	struct page_sums sums;		/* of its pages, as they are */
+	uint64_t notes_bytes;		/* the same of notes */
 	uint32_t uid_highest;
-	bool has_lost_pages;
+	bool has_lost_pages, has_lost_notes;
 	struct rangeset uids, vanished;
 };
 
@@ -76,6 +77,9 @@ struct verify_account {
 	size_t ref_count, ref_cap;
 	bool are_refs_whole;		/* all that show a message are known */
 	bool has_lost_log;
+	bool has_hidden_notes;		/* there are gaps between pages, where some may be */
+	struct verify_ref *notes;	/* whose message was not seen before them: it may be in a gap */
+	size_t note_count;
 	struct kv_txn *txn;		/* repairs */
 };
 

@@ -9,6 +9,7 @@
  * file cut short or replaced by another one; a process of its own verifies the store and reads everything again, as the server
  * would: each message must be what it was, or be refused and named.
  */
+#include "store/notes.h"
 #include "store/store_test_util.h"
 #include "store/message.h"
 #include "store/quota.h"
@@ -726,7 +727,7 @@ one_finding(bool may_repair)
 }
 
 static void
-row_spoil(struct account_id account, struct str key, struct str value)
+spoil(struct account_id account, enum kv_kind kind, struct str key, struct str value)
 {
 	struct kv_options o = disk_options(false);
 	struct kv *kv = NULL;
@@ -735,11 +736,67 @@ row_spoil(struct account_id account, struct str key, struct str value)
 	CHECK(kv_rocks_open(&o, &kv, NULL) == ERR_OK);
 	t = kv_txn_new(kv, account, KV_UNVERSIONED, KV_UNVERSIONED);
 	if (value.n == 0)
-		kv_del(t, KV_ROW, key);
+		kv_del(t, kind, key);
 	else
-		kv_put(t, KV_ROW, key, value);
+		kv_put(t, kind, key, value);
 	CHECK(kv_commit_now(kv, &t, 1) == ERR_OK);
 	kv_close(kv);
+}
+
+static void
+row_spoil(struct account_id account, struct str key, struct str value)
+{
+	spoil(account, KV_ROW, key, value);
+}
+
+/* Notes that make no sense, are gone or are nobody's are told of, and then what is left adds up again. */
+static void
+test_notes(void)
+{
+	const struct annotation note = { .scope = ANNOTATION_SHARED, .name = STR("/comment"), .value = STR("a note") };
+	const struct notes_change change = { .changes = &note, .count = 1 };
+	struct rangeset uids = test_set("1:3"), changed = RANGESET_NONE, modified = RANGESET_NONE;
+	struct row_key key;
+	struct snapshot *after;
+	struct account_id id;
+	struct mailbox_id box;
+	struct fixture f;
+	struct view *v = NULL;
+	uint32_t cursor = 0;
+
+	dir_empty();
+	CHECK(disk_open(&f, NULL) == ERR_OK);
+	user_open(&f, "joe");
+	id = account_id(f.account);
+	box = test_box(&f, "INBOX");
+	for (int i = 0; i < 3; i++)
+		test_append(&f, box, 0, NULL);
+	after = account_snapshot(f.account, NULL);
+	CHECK(UNTIL_DONE(&f.b, view_open(after, box, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
+	snapshot_unref(after);
+	CHECK(UNTIL_DONE(&f.b, messages_annotate(v, &uids, &change, &cursor, &f.b.w, &changed, &modified, &after)) == ERR_OK);
+	snapshot_unref(after);
+	view_close(v);
+	disk_close(&f);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	key = row_key_notes(box, 1);
+	spoil(id, KV_PAGE, row_key_str(&key), STR("\3?"));
+	CHECK(one_finding(false) == VERIFY_NOTES);
+	CHECK(one_finding(true) == VERIFY_NOTES);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	key = row_key_notes(box, 2);
+	spoil(id, KV_PAGE, row_key_str(&key), STR(""));
+	CHECK(one_finding(false) == VERIFY_NOTES);
+	CHECK(one_finding(true) == VERIFY_NOTES);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	key = row_key_notes(box, 9);
+	spoil(id, KV_PAGE, row_key_str(&key), STR("\3\1\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0/"));
+	CHECK(one_finding(false) == VERIFY_NOTES);
+	CHECK(one_finding(true) == VERIFY_NOTES);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	rangeset_done(&uids);
+	rangeset_done(&changed);
+	rangeset_done(&modified);
 }
 
 /* The index of what is shared is made anew from the lists, and limits that make no sense go. */
@@ -758,7 +815,7 @@ test_sharing(void)
 	id = account_id(f.account);
 	CHECK(mailbox_set_acl(f.account, test_box(&f, "INBOX"), STR("ann"), ACL_REPLACE, RIGHT_L, &after) == ERR_OK);
 	snapshot_unref(after);
-	CHECK(account_set_quota(f.account, &(struct quota_limits){ 1, 2, 3 }, &after) == ERR_OK);
+	CHECK(account_set_quota(f.account, &(struct quota_limits){ 1, 2, 3, 4 }, &after) == ERR_OK);
 	snapshot_unref(after);
 	disk_close(&f);
 	CHECK(one_finding(false) == VERIFY_KINDS);
@@ -915,7 +972,7 @@ main(int argc, char **argv)
 		TEST(test_other),
 		TEST(test_gone),
 		TEST(test_repaired),
-		TEST(test_sharing),
+		TEST(test_sharing), TEST(test_notes),
 	};
 	char path[80];
 	int status;

@@ -5,6 +5,7 @@
 #include "store/view_int.h"
 
 #include "store/change_int.h"
+#include "store/notes.h"
 
 #include <stdlib.h>
 
@@ -55,6 +56,7 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	v->account = account_ref(s->account);
 	v->id = id;
 	v->access = access;
+	v->user = s->account->id.v;
 	view_set_info(v, state);
 	mailbox_state_unref(state);
 	v->info.exists = tree_sums(tree)->count;
@@ -65,6 +67,13 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	view_take_recent(v, 1);
 	*out = v;
 	return ERR_OK;
+}
+
+void
+view_set_user(struct view *v, struct account_id user, bool tells_notes)
+{
+	v->user = user.v;
+	v->tells_notes = tells_notes;
 }
 
 struct view *
@@ -253,6 +262,10 @@ view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unse
 {
 	return next(v, from, (struct tree_want){ .set = set, .unset = unset }, out, seq_out);
 }
+
+struct str view_notes(const struct view *v, struct uid uid) { return tree_notes(v->tree, uid.v); }
+uint32_t view_next_noted(const struct view *v, uint32_t from) { return tree_next_noted(v->tree, from); }
+bool view_has_lost_notes(const struct view *v) { return !v->is_gone && tree_sums(v->tree)->notes_bytes != v->info.notes_bytes; }
 
 struct uid
 view_last_uid(const struct view *v)

@@ -13,6 +13,9 @@ struct view {
 	struct account *account;	/* referenced */
 	struct mailbox_id id;
 	enum view_access access;
+	uint64_t user;			/* account of who looks */
+	bool tells_notes;		/* which notes have changed is reported */
+	bool was_bare;			/* when it went to rest there were no notes */
 	struct mailbox_desc *desc;	/* referenced; what info's texts belong to */
 	struct mailbox_info info;	/* as last refreshed, with the counts of the pages */
 	struct tree *tree;		/* the mailbox and the ghosts; referenced */

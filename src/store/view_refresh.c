@@ -2,6 +2,7 @@
  * view_refresh.c - a view goes to a later version: the difference of two trees, with ghosts put
  * into the new one when what vanished may not be told yet.
  */
+#include "store/notes.h"
 #include "store/view_int.h"
 
 #include <stdlib.h>
@@ -108,6 +109,29 @@ report(
 		out->changed[i].v = d->changed[i];
 }
 
+/* Which notes have changed of the messages that are told. */
+static void
+report_notes(const struct view *v, const struct tree *before, const struct tree *after, struct arena *a, struct view_changes *out)
+{
+	BUF_CLEAN struct buf names = BUF_MAX(2 * NOTES_MAX_BYTES);
+
+	if (!v->tells_notes || (tree_sums(before)->notes_bytes == 0 && tree_sums(after)->notes_bytes == 0))
+		return;
+	for (uint32_t i = 0; i < out->changed_count; i++) {
+		struct str was = tree_notes(before, out->changed[i].v), is = tree_notes(after, out->changed[i].v);
+
+		if (str_eq(was, is))
+			continue;
+		buf_clear(&names);
+		notes_diff(was, is, v->user, &names);
+		if (names.n == 0)
+			continue;
+		if (out->notes == NULL)
+			out->notes = memset(arena_array(a, struct str, out->changed_count), 0, out->changed_count * sizeof(struct str));
+		out->notes[i] = arena_str(a, buf_str(&names));
+	}
+}
+
 /*
  * The view becomes that of `state`, whose pages are `tree` (taken over); state is NULL when the
  * mailbox is gone.
@@ -118,6 +142,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 {
 	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
 	uint32_t recent = view_recent(v), uidnext = v->info.uidnext;
+	bool was_bare = v->is_resting && v->was_bare;
 
 	if (v->is_resting)
 		view_wake(v, tree);
@@ -125,6 +150,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 	tree_edit_begin(&d.ghosts, tree);
 	tree_diff(v->tree, tree, compare_pages, &d);
 	report(v, &d, state == NULL, a, out);
+	report_notes(v, was_bare ? NULL : v->tree, tree, a, out);
 	if (d.keeps_ghosts && !rangeset_is_empty(&d.vanished)) {
 		if (v->ghosts == 0)
 			v->ghost_floor = v->info.highestmodseq;

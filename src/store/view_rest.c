@@ -31,6 +31,10 @@ view_rest(struct view *v)
 {
 	if (v->is_resting || v->ghosts != 0 || v->is_gone)
 		return;
+	/* Which notes change can only be told by who has them. */
+	v->was_bare = tree_sums(v->tree)->notes_bytes == 0;
+	if (v->tells_notes && !v->was_bare)
+		return;
 	v->info.exists = view_exists(v);
 	v->resting_recent = view_recent(v);
 	tree_diff(NULL, v->tree, add_uids, &v->resting);
