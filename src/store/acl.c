@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 
-static const char letters[] = "lrswipkxtea";
+static const char letters[] = "lrswipkxtean";
 
 bool
 rights_parse(struct str text, unsigned *out)

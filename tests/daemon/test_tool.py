@@ -329,8 +329,8 @@ def test_shared_namespace(running, tool):
     one, two = running.user(), running.user()
     tool('mailbox', 'create', '--shared', 'News/Today')
     tool('mailbox', 'acl', '--shared', 'News/Today', 'anyone', 'lr')
-    tool('mailbox', 'acl', '--shared', 'News/Today', one, 'lrswikxtea')
-    assert tool('mailbox', 'acl', '--shared', 'News/Today').split() == ['anyone', 'lr', one, 'lrswikxteacd']
+    tool('mailbox', 'acl', '--shared', 'News/Today', one, 'lrswikxtean')
+    assert tool('mailbox', 'acl', '--shared', 'News/Today').split() == ['anyone', 'lr', one, 'lrswikxteancd']
     a, b = running.login(one), running.login(two)
     assert [n for n in b.ok('LIST "" *').list() if n.startswith('Shared')] == ['Shared', 'Shared/News', 'Shared/News/Today']
     assert a.append(b'Subject: x\r\n\r\ny\r\n', 'Shared/News/Today') == 1

@@ -5,7 +5,7 @@ import pytest
 from harness import mail
 from harness.imap import Lit, quote, text
 
-ALL = 'lrswipkxteacd'
+ALL = 'lrswipkxteancd'
 
 
 def acl(c, mailbox):
@@ -51,11 +51,11 @@ def two(server, connect):
 
 
 def test_capability(imap):
-    """RFC 4314 5.1.1: t, e, x and k, and none of the rights of RFC 2086. RFC 8440."""
+    """RFC 4314 5.1.1: t, e, x, k and n (RFC 5257 4.10), and none of the rights of RFC 2086. RFC 8440."""
     caps = imap.capabilities()
     assert 'ACL' in caps and 'LIST-MYRIGHTS' in caps
     rights = [c[7:].lower() for c in caps if c.startswith('RIGHTS=')]
-    assert len(rights) == 1 and letters(rights[0]) == 'ektx'
+    assert len(rights) == 1 and letters(rights[0]) == 'ekntx'
 
 
 def test_owner_has_all(imap, user):
