@@ -7,8 +7,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import server as servers       # noqa: E402
-from harness import mail, transcript        # noqa: E402
+from harness import server as servers               # noqa: E402
+from harness import mail, timing, transcript        # noqa: E402
 
 
 def pytest_collect_file(parent, file_path):
@@ -18,9 +18,14 @@ def pytest_collect_file(parent, file_path):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'own_server: the test starts a server of its own, so it cannot run on a foreign one')
+    config.addinivalue_line('markers', 'timed: it compares times and nothing else; runs with POSTHORN_TEST_TIMES=1')
 
 
 def pytest_collection_modifyitems(config, items):
+    if not timing.COUNTS:
+        timed = [item for item in items if item.get_closest_marker('timed')]
+        config.hook.pytest_deselected(items=timed)
+        items[:] = [item for item in items if item not in timed]
     if os.environ.get('POSTHORN_TEST_SERVER'):
         skip = pytest.mark.skip(reason='needs a server of its own')
         for item in items:

@@ -17,6 +17,7 @@ from harness import tls
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server, alive, free_base
+from harness.timing import judge
 
 pytestmark = pytest.mark.own_server
 
@@ -116,7 +117,7 @@ def test_mail_dies(own):
     server.kill_role('mail')
     started = time.monotonic()
     again = login_soon(server)
-    assert time.monotonic() - started < 5
+    judge(time.monotonic() - started < 5, 'the restart lasts')
     again.select()
     assert again.uid_map() == {uid: 1}
     again.close()
@@ -495,7 +496,7 @@ def test_restarts_are_immediate(own):
     server = own()
     times = {role: sorted(seconds_until_served(server, role) for _ in range(5)) for role in ('mail', 'auth', 'key')}
     print(' '.join('%s: median %.0f ms, longest %.0f ms' % (r, 1000 * t[2], 1000 * t[-1]) for r, t in times.items()))
-    assert all(t[2] < (10 if is_sanitized() else 1) for t in times.values()), times
+    judge(all(t[2] < (10 if is_sanitized() else 1) for t in times.values()), times)
     assert 'event=alarm' not in server.log()
 
 
@@ -547,7 +548,7 @@ def test_descriptors_exhausted(own):
     time.sleep(2)
     used, passed = cpu_seconds(pid) - before, time.monotonic() - started
     print('out of descriptors: %.2f s of CPU in %.1f s' % (used, passed))
-    assert used < passed / 2
+    judge(used < passed / 2, 'it spins')
     assert server.log().count('event=accept-failed') <= 3
     for s in waiting:
         s.close()
@@ -567,7 +568,7 @@ def test_ends_without_waiting_for_clients(own):
         assert s.recv(1000)
     began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 2.5
+    judge(time.monotonic() - began < 2.5, 'the end lasts')
     for s in socks:
         answer = s.recv(1000)
         assert answer.startswith((b'* BYE', b'421'))

