@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/test.h"
 #include "io/sign_server.h"
-#include "io/stream.h"
+#include "io/stream_int.h"
 #include "io/stream_peer.h"
 
 #include <fcntl.h>
@@ -291,6 +291,35 @@ test_many_at_once(void)
 	free(v);
 }
 
+/* When its signature has come and been sent, a handshake waits for the client: the loop has nothing to do meanwhile. */
+static void
+test_nothing_spins(void)
+{
+	struct visit v = { .is_over = false };
+	struct identity id;
+	struct world w;
+	int fds[2];
+
+	identity_init(&id, "P-256");
+	world_init(&w, &id);
+	connect_them(&w);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+	v.s = stream_new(w.loop, fds[0], &ops, &v);
+	CHECK(stream_start_tls(v.s, w.tls, "imap") == ERR_OK);
+	v.peer.fd = fds[1];
+	CHECK(!peer_start_tls(&v.peer, 0, "imap", NULL));	/* says hello, and would wait */
+	while (v.s->question == NULL)
+		loop_turn(w.loop, true);
+	while (v.s->question != NULL || v.s->is_job_paused)
+		loop_turn(w.loop, true);
+	loop_turn(w.loop, false);
+	CHECK(!v.s->work.is_posted && !v.s->is_secured);
+	stream_free(v.s);
+	peer_done(&v.peer);
+	world_done(&w);
+	identity_done(&id);
+}
+
 /* A client goes while its handshake waits: with a signature on its way, and without anybody who could give one. */
 static void
 test_clients_go(void)
@@ -492,5 +521,5 @@ test_nothing_else_is_signed(void)
 	identity_done(&id);
 }
 
-TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_clients_go), TEST(test_the_other_process_dies),
-    TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged), TEST(test_nothing_else_is_signed))
+TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_nothing_spins), TEST(test_clients_go),
+    TEST(test_the_other_process_dies), TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged), TEST(test_nothing_else_is_signed))

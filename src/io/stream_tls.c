@@ -73,6 +73,7 @@ handshake_go_on(struct stream *s)
 	if (handshake_is_waiting(s))
 		return;
 	s->job_waiter.is_called = false;
+	s->has_layered_input = false;	/* it reads until there is nothing */
 	ERR_clear_error();
 	r = SSL_do_handshake(s->ssl);
 	why = r == 1 ? SSL_ERROR_NONE : SSL_get_error(s->ssl, r);
