@@ -8,7 +8,7 @@
 #include "store/page.h"
 #include "store/row.h"
 
-enum { TXN_BYTES = 16 << 20, PRIVATE_PAGE_HEAD = 24, PRIVATE_SUMS_BYTES = 16 };
+enum { TXN_BYTES = 16 << 20 };
 
 struct rebuild {
 	struct repo *from;
@@ -185,7 +185,7 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 	if (kind == KV_ROW && letter == 'M' && key.n == 9)
 		return mailbox_row(r, value);
 	buf_str_add(&r->row, value);
-	if (kind == KV_ROW && letter == 'Q' && value.n == PRIVATE_SUMS_BYTES)
+	if (kind == KV_ROW && letter == 'Q' && value.n == SEEN_ROW_BYTES)
 		set_versions(r, 8, 1);
 	if (kind == KV_PAGE && letter == 'P' && key.n == row_key_page((struct mailbox_id){ 0 }, 0).n) {
 		if (!page_is_valid(value))
@@ -193,7 +193,7 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 		set_versions(r, PAGE_HEADER_BYTES, page_count(value));
 	}
 	if (kind == KV_PAGE && letter == 'Q' && page_private_is_valid(value) && value.n != 0)
-		set_versions(r, PRIVATE_PAGE_HEAD, (value.n - PRIVATE_PAGE_HEAD) / 8);
+		set_versions(r, PAGE_PRIVATE_HEADER_BYTES, (value.n - PAGE_PRIVATE_HEADER_BYTES) / 8);
 	*is_kept = kind != KV_LOG || letter == 'U';
 	return ERR_OK;
 }

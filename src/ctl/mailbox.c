@@ -1,4 +1,4 @@
-/* mailbox.c - posthorn mailbox list, create, delete, rename, status. */
+/* mailbox.c - posthorn mailbox list, create, delete, rename, status, acl, seen. */
 #include "ctl/commands.h"
 #include "ctl/imap_client.h"
 
@@ -242,6 +242,64 @@ const struct ctl_command ctl_mailbox_acl = {
 	    "lookup, r read, s keep seen, w write other flags, i insert, p post, k make mailboxes below it, x delete the mailbox, t mark "
 	    "messages deleted, e expunge, a administer; with + or - before them they are added or removed. none removes the entry.",
 	.run = acl_run,
+};
+
+/* ---- whose \Seen ---- */
+
+#define SEEN_ENTRY "/shared/vendor/posthorn/seen"
+
+/* * METADATA box (/shared/vendor/posthorn/seen "private") */
+static void
+print_seen(void *ctx, struct str r)
+{
+	struct ctl *c = ctx;
+	struct str word;
+
+	if (!str_starts(r, STR("METADATA ")))
+		return;
+	r = str_sub(r, 9, r.n);
+	for (int i = 0; i < 4; i++) {
+		if (!imap_client_take(&c->arena, &r, &word))
+			return;
+	}
+	if (str_eq(word, STR("NIL")))
+		word = STR("private when it is shared");
+	if (c->is_json)
+		printf("{\"seen\":\"%.*s\"}\n", STR_F(word));
+	else
+		printf("%.*s\n", STR_F(word));
+}
+
+static int
+seen_run(struct ctl *c, int argc, char **argv)
+{
+	struct imap_client *ic;
+
+	ctl_take_shared(&argc, argv);
+	if (argc != 2 && argc != 3)
+		return ctl_usage(&ctl_mailbox_seen, NULL);
+	ic = imap_client_open(c, argv[0]);
+	if (ic == NULL)
+		return CTL_FAILED;
+	imap_client_begin(ic, argc == 2 ? "GETMETADATA " : "SETMETADATA ");
+	imap_client_mailbox(ic, str_c(argv[1]));
+	imap_client_words(ic, argc == 2 ? " (" SEEN_ENTRY ")" : " (" SEEN_ENTRY " ");
+	if (argc == 3) {
+		imap_client_literal(ic, str_c(argv[2]));
+		imap_client_words(ic, ")");
+	}
+	return finish(ic, imap_client_end(ic, print_seen, c));
+}
+
+const struct ctl_command ctl_mailbox_seen = {
+	.name = "mailbox seen",
+	.args = "(USER | --shared) MAILBOX [private | shared]",
+	.summary = "Show or change whether each user of a mailbox has read marks of his own.",
+	.help = "With private, what one user of the mailbox has read stays unread for everybody else, and nobody notices; the marks of "
+	    "the owner are his own too. With shared, there is one mark a message, for all. A mailbox becomes private when it is shared for "
+	    "the first time, unless this command has said otherwise before. Changed to shared, everybody has the owner's marks; those "
+	    "of the others are kept for the day when it is private again.",
+	.run = seen_run,
 };
 
 const struct ctl_command ctl_mailbox_list = {

@@ -21,7 +21,7 @@ enum { LOCK_LINE_BYTES = 40 };
 static const struct rocks_upgrade steps[] = {
 	{ "access control lists in mailbox rows, which older programs would lose", NULL },
 	{ "annotations in mailbox rows, which older programs can't read", NULL },
-	{ "keys of URLs among them, and annotations of messages, which older programs take for damage", NULL },
+	{ "keys of URLs among them, private \\Seen, and annotations of messages, which older programs take for damage", NULL },
 };
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };

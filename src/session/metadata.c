@@ -58,6 +58,8 @@ digest(const struct session *s, const struct mailbox_info *m, bool is_server, bo
 	}
 	if (!is_server && is_own)
 		add_line(out, METADATA_SPECIALUSE, m->special_use);
+	if (!is_server && (m->is_seen_private || m->is_seen_fixed))
+		add_line(out, METADATA_SEEN, m->is_seen_private);
 }
 
 /* Whether a text has the line, which ends in LF. */

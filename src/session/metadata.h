@@ -25,5 +25,7 @@ struct annotation metadata_key(const struct session *s, bool is_server, struct s
 
 /** The special uses as RFC 6154 4 has them in an annotation; of one's own mailboxes only. */
 #define METADATA_SPECIALUSE STR("/private/specialuse")
+/** "private" or "shared": whether each user of the mailbox has a \Seen of his own. No value: nobody has shared it yet. */
+#define METADATA_SEEN STR("/shared/vendor/posthorn/seen")
 
 #endif

@@ -5,6 +5,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/seen_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ struct loading {
 	struct mailbox_row row;
 	struct status_row status;
 	bool has_status;
+	struct seen_users *seen;	/* own memory */
 };
 
 static int
@@ -158,7 +160,30 @@ state_cmp(const void *a, const void *b)
 	return mailbox_name_cmp((*x)->info.name, (*y)->info.name);
 }
 
-/* Takes rows "M" and then "S", which come sorted by id. */
+/* A row "Q": the next user of a mailbox. One that makes no sense is passed over: who had it sees everything as unseen. */
+static void
+collect_seen(struct loading *boxes, size_t count, const struct kv_row *r)
+{
+	struct loading key, *l;
+	struct mailbox_id id;
+	struct seen_user u;
+	uint32_t n;
+
+	if (!row_key_parse_private_sums(r->key, &id, &u.user) || seen_row_decode(r->value, &u.sums) != ERR_OK)
+		return;
+	key.id = id.v;
+	l = bsearch(&key, boxes, count, sizeof(*boxes), loading_cmp);
+	if (l == NULL)
+		return;
+	n = l->seen == NULL ? 0 : l->seen->count;
+	if (n == 0)
+		l->seen = seen_users_new(0);
+	l->seen = xrealloc(l->seen, sizeof(*l->seen) + (n + 1) * sizeof(u));
+	l->seen->u[n] = u;
+	l->seen->count = n + 1;
+}
+
+/* Takes rows "M", then "Q" and "S", which come sorted by id. */
 static enum err
 collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, size_t *count_out,
     struct account_row *row_out)
@@ -195,6 +220,9 @@ collect(struct arena *a, const struct kv_row_list *rows, struct loading *boxes, 
 			memcpy(own, keywords, l->row.keyword_count * sizeof(*own));
 			l->row.keywords = own;
 			break;
+		case 'Q':
+			collect_seen(boxes, count, r);
+			break;
 		case 'S':
 			if (!row_key_parse_mailbox(r->key, &id))
 				return ERR_CORRUPT;
@@ -229,6 +257,7 @@ snapshot_from(struct account *a, uint64_t version, const struct account_row *row
 
 		states[i] =
 		    mailbox_state_new(mailbox_desc_new(id, &boxes[i].row, name), &boxes[i].status);
+		states[i]->seen = seen_users_ref(boxes[i].seen);
 	}
 	qsort(states, count, sizeof(struct mailbox_state *), state_cmp);
 	s = snapshot_build(a, version, row, states, (uint32_t)count);
@@ -349,6 +378,8 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 		a->msgno_high = row.next_msgno;
 	}
 	arena_done(&names);
+	for (size_t i = 0; i < count; i++)
+		seen_users_unref(boxes[i].seen);
 	free(boxes);
 	return e;
 }

@@ -25,6 +25,7 @@
 struct message_cache;	/* arrival_int.h */
 struct digest_cache;	/* digest.h */
 struct thread_index;
+struct seen_users;		/* seen_int.h */
 
 struct store {
 	struct store_options o;		/* with defaults filled in */
@@ -121,6 +122,8 @@ struct mailbox_state {
 	_Atomic(uint32_t) refs;
 	bool has_tree;
 	struct tree *tree;
+	struct seen_users *seen;	/* users with private pages; NULL: none (seen_int.h) */
+	struct tree **seen_trees;	/* theirs, in that order, when has_tree; NULL: none */
 	struct mailbox_info info;	/* info.state is this; texts belong to desc */
 	struct mailbox_desc *desc;
 };
@@ -197,6 +200,7 @@ struct tree_load {
 	struct account *account;	/* referenced */
 	struct mailbox_id id;
 	uint64_t durable_at_start;	/* commits after it are kept until it ends */
+	bool has_seen;			/* it asks for private pages too */
 	enum err error;			/* it failed */
 };
 
@@ -210,10 +214,10 @@ must_use enum err account_load_tree(struct account *a, struct mailbox_id id, str
 /**
  * The state that a session at snapshot s is to see, with its pages: that of s, or of the durable snapshot when that is
  * later. Both referenced. *snapshot_out is the snapshot it is of, referenced; set for ERR_NOTFOUND and ERR_NOSELECT too,
- * otherwise left alone.
+ * otherwise left alone. *seen_out are the private pages of a user (seen_int.h), referenced.
  */
-must_use enum err account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, struct waiter *w,
-    struct mailbox_state **state_out, struct tree **tree_out, struct snapshot **snapshot_out);
+must_use enum err account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, uint64_t user, struct waiter *w,
+    struct mailbox_state **state_out, struct tree **tree_out, struct tree **seen_out, struct snapshot **snapshot_out);
 /** Lets pages go that nobody uses, while the store holds more than its cache may. Mutex not held. */
 void account_evict(struct account *a);
 /** Drops commits that no load in flight needs any more; mutex held; they are put into `gone`, to be freed without it. */

@@ -166,9 +166,27 @@ is_use_free(const struct commit *c, uint32_t at, uint32_t special_use)
 	return true;
 }
 
+static enum err
+apply_settings(const struct commit *c, uint32_t at, const struct mailbox_settings *set, struct mailbox_row *row)
+{
+	if (set->sets_use && (row->is_noselect || !is_use_free(c, at, set->special_use)))
+		return ERR_USEATTR;
+	if (set->sets_use)
+		row->special_use = set->special_use;
+	if (!set->sets_seen)
+		return ERR_OK;
+	if (row->is_noselect)
+		return ERR_NOSELECT;
+	if (row->is_seen_private != set->is_seen_private)
+		row->seen_since = c->version;
+	row->is_seen_private = set->is_seen_private;
+	row->is_seen_fixed = true;
+	return ERR_OK;
+}
+
 /* The account's mutex is held. */
 static enum err
-annotate(struct commit *c, struct mailbox_id id, const struct annotation *changes, size_t n, const uint32_t *special_use,
+annotate(struct commit *c, struct mailbox_id id, const struct annotation *changes, size_t n, const struct mailbox_settings *settings,
     bool *is_changed_out)
 {
 	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES + 1);
@@ -186,22 +204,22 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 		e = ERR_LIMIT;
 	if (e == ERR_OK && list.n > d->row.annotations.n)
 		e = commit_check_annotations(c, list.n - d->row.annotations.n);
-	if (e == ERR_OK && special_use != NULL && (d->row.is_noselect || !is_use_free(c, (uint32_t)at, *special_use)))
-		e = ERR_USEATTR;
+	row = d->row;
+	if (e == ERR_OK && settings != NULL)
+		e = apply_settings(c, (uint32_t)at, settings, &row);
 	if (e != ERR_OK)
 		return e;
-	row = d->row;
 	row.annotations = buf_str(&list);
-	row.special_use = special_use != NULL ? *special_use : row.special_use;
-	*is_changed_out = !str_eq(row.annotations, d->row.annotations) || row.special_use != d->row.special_use;
+	*is_changed_out = !str_eq(row.annotations, d->row.annotations) || row.special_use != d->row.special_use ||
+	    row.is_seen_private != d->row.is_seen_private || row.is_seen_fixed != d->row.is_seen_fixed;
 	if (*is_changed_out)
 		commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
 	return ERR_OK;
 }
 
 enum err
-mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n, const uint32_t *special_use,
-    struct snapshot **after_out)
+mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n,
+    const struct mailbox_settings *settings, struct snapshot **after_out)
 {
 	bool is_changed = false;
 	struct commit *c;
@@ -214,7 +232,7 @@ mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotatio
 		pthread_mutex_unlock(&a->lock);
 		return e;
 	}
-	e = annotate(c, id, changes, n, special_use, &is_changed);
+	e = annotate(c, id, changes, n, settings, &is_changed);
 	if (e == ERR_OK && is_changed) {
 		*after_out = commit_publish_one(c);
 	} else {

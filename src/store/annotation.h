@@ -46,11 +46,19 @@ void annotations_of_mailbox(struct str list, struct buf *out);
 /** Adds one to a list that has none of its scope, user and name. */
 void annotation_add(struct buf *out, const struct annotation *a);
 
+/* What else there is to set of a mailbox, that clients set as annotations. */
+struct mailbox_settings {
+	bool sets_use;
+	uint32_t special_use;
+	bool sets_seen;			/* by hand: no access control list changes it afterwards */
+	bool is_seen_private;
+};
+
 /**
- * Sets annotations of a mailbox, and its special uses if special_use is not NULL: one commit, all or nothing. No change: ERR_OK
- * with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_OVERQUOTA; ERR_USEATTR.
+ * Sets annotations of a mailbox, and settings if they are not NULL: one commit, all or nothing. No change: ERR_OK
+ * with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_OVERQUOTA; ERR_USEATTR; ERR_NOSELECT.
  */
 must_use enum err mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n,
-    const uint32_t *special_use, struct snapshot **after_out);
+    const struct mailbox_settings *settings, struct snapshot **after_out);
 
 #endif

@@ -105,7 +105,37 @@ appender_flush(struct appender *p)
 {
 	if (p->is_open)
 		commit_merge_page(p->c, commit_mailbox(p->c, p->at), p->page, buf_str(&p->op));
+	for (uint32_t i = 0; i < p->mark_count; i++) {
+		const struct appender_mark *k = &p->marks[i];
+
+		if (!commit_see(p->c, commit_mailbox(p->c, p->at), k->user, p->page, k->mask, k->mask))
+			break;
+	}
+	p->mark_count = 0;
 	p->is_open = false;
+}
+
+void
+appender_see(struct appender *p, uint64_t user, uint32_t uid)
+{
+	const uint64_t bit = (uint64_t)1 << uid % PAGE_UIDS;
+
+	for (uint32_t i = 0; i < p->mark_count; i++) {
+		if (p->marks[i].user == user) {
+			p->marks[i].mask |= bit;
+			return;
+		}
+	}
+	if (p->mark_count == p->mark_cap) {
+		uint32_t cap = p->mark_cap == 0 ? 4 : p->mark_cap * 2;
+		struct appender_mark *grown = arena_array(&p->c->memory, struct appender_mark, cap);
+
+		if (p->mark_count != 0)
+			memcpy(grown, p->marks, p->mark_count * sizeof(*grown));
+		p->marks = grown;
+		p->mark_cap = cap;
+	}
+	p->marks[p->mark_count++] = (struct appender_mark){ user, bit };
 }
 
 uint32_t

@@ -28,8 +28,8 @@ struct flags_change {
 };
 
 /**
- * STORE. modified_out: those left out because of UNCHANGEDSINCE; changed_out: those that were changed (a message that has the flags
- * already is not). Both are added to. ERR_LIMIT: no slot left for a new keyword.
+ * STORE, as the view's user sees the messages: where \Seen is private, his is changed. modified_out: those left out because of UNCHANGEDSINCE; changed_out: those that were changed (a message that has the flags
+ * already is not). Both are added to. ERR_LIMIT: no slot left for a new keyword, or too many users have a \Seen of their own.
  */
 must_use enum err messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change,
     uint32_t *cursor, struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out,
@@ -91,6 +91,7 @@ struct append {
 	struct arrival *arrival;	/* finished */
 	struct str prefix;		/* lines added in front for this recipient, at most 4 KiB, ending in CRLF or empty */
 	uint16_t flags;
+	struct account_id who;		/* whose \Seen it is, where each has his own; {0}: the owner's */
 	const struct str *keywords;
 	uint32_t keyword_count;
 	bool has_internal_date;		/* else now, UTC */

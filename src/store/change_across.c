@@ -120,9 +120,9 @@ hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint3
 	return ERR_OK;
 }
 
-/* The source as it is now, referenced. */
+/* The source as it is now, and the private pages of the view's user, referenced. */
 static enum err
-source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struct tree **tree_out)
+source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struct tree **tree_out, struct tree **seen_out)
 {
 	for (;;) {
 		enum err e = account_load_tree(v->account, v->id, w);
@@ -136,6 +136,7 @@ source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struc
 			*state_out =
 			    mailbox_state_ref(snapshot_state(v->account->latest, (uint32_t)at));
 			*tree_out = tree_ref((*state_out)->tree);
+			*seen_out = tree_ref(seen_tree(*state_out, v->reader));
 			pthread_mutex_unlock(&v->account->lock);
 			return ERR_OK;
 		}
@@ -157,14 +158,19 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 {
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
-	struct copying p = { .rights = rights, .user = v->user, .from_uids = &from_uids, .to_uids = &to_uids };
+	struct copying p = { .rights = rights,
+		.user = v->user,
+		.who = view_user(v),
+		.from_user = v->reader,
+		.from_uids = &from_uids,
+		.to_uids = &to_uids };
 	struct mailbox_state *state = NULL;
-	struct tree *tree = NULL;
+	struct tree *tree = NULL, *seen = NULL;
 	uint32_t cursor = 0, uidvalidity, at;
 	struct commit *c = NULL;
 	enum err e;
 
-	e = source(v, w, &state, &tree);
+	e = source(v, w, &state, &tree, &seen);
 	if (e == ERR_OK)
 		e = hold(v, tree, uids, 0, 0, w);
 	if (e != ERR_OK)
@@ -174,7 +180,7 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 	if (e == ERR_OK)
 		e = copying_find(c, dest, &at, &uidvalidity);
 	if (e == ERR_OK) {
-		copying_init(&p, state, c, at);
+		copying_init(&p, state, seen, c, at);
 		p.tree = tree;
 		p.held = v->held;
 		e = copying_run(&p, uids, &cursor, 0);
@@ -196,6 +202,7 @@ out:
 		held_drop(v);
 	mailbox_state_unref(state);
 	tree_unref(tree);
+	tree_unref(seen);
 	return e;
 }
 
@@ -218,11 +225,17 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
     unsigned rights, uint32_t *cursor, struct rangeset *from_uids, struct rangeset *to_uids,
     uint32_t *uidvalidity_out, struct snapshot **after_out, struct snapshot **into_out)
 {
-	struct copying p = {
-		.moves = true, .rights = rights, .user = v->user, .held = v->held, .from_uids = from_uids, .to_uids = to_uids
-	};
+	struct copying p = { .moves = true,
+		.rights = rights,
+		.user = v->user,
+		.who = view_user(v),
+		.from_user = v->reader,
+		.held = v->held,
+		.from_uids = from_uids,
+		.to_uids = to_uids };
 	struct commit_set set = { .store = to->store, .count = 2 };
 	int64_t from_at = snapshot_find_id(v->account->latest, v->id);
+	const struct mailbox_state *state;
 	struct commit *from = NULL, *into = NULL;
 	struct snapshot *after[2];
 	uint32_t to_at;
@@ -240,7 +253,8 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 	if (e == ERR_OK) {
 		p.from = from;
 		p.from_at = (uint32_t)from_at;
-		copying_init(&p, snapshot_state(from->base, (uint32_t)from_at), into, to_at);
+		state = snapshot_state(from->base, (uint32_t)from_at);
+		copying_init(&p, state, seen_tree(state, v->reader), into, to_at);
 		e = copying_run(&p, uids, cursor, COMMIT_PAGES_MAX);
 	}
 	if (e == ERR_OK)
@@ -272,13 +286,14 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 		return ERR_FULL; /* the copies are written before the originals' room is free */
 	do {
 		struct mailbox_state *state = NULL;
-		struct tree *tree = NULL;
+		struct tree *tree = NULL, *seen = NULL;
 
-		e = source(v, w, &state, &tree);
+		e = source(v, w, &state, &tree, &seen);
 		if (e == ERR_OK)
 			e = hold(v, tree, uids, *cursor, COMMIT_PAGES_MAX, w);
 		mailbox_state_unref(state);
 		tree_unref(tree);
+		tree_unref(seen);
 		if (e == ERR_WAIT)
 			return e;
 		if (e == ERR_OK) {

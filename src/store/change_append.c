@@ -39,6 +39,24 @@ find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint
 	return e;
 }
 
+/* Where \Seen is private, it is that of who appends. */
+static uint32_t
+append_one(struct appender *p, const struct append *m, struct page_entry *entry)
+{
+	const struct mailbox_info *info = &commit_mailbox(p->c, p->at)->state->info;
+	uint64_t user = m->who.v == 0 ? SEEN_OWNER : seen_user_in(p->c->account, m->who);
+	bool is_seen = (entry->flags & FLAG_SEEN) != 0, is_own = info->is_seen_private && user != SEEN_OWNER;
+	uint32_t uid;
+
+	if (is_own)
+		entry->flags &= (uint16_t)~FLAG_SEEN;
+	uid = appender_add(p, entry);
+	must(uid != 0);
+	if (is_own && is_seen)
+		appender_see(p, user, uid);
+	return uid;
+}
+
 enum err
 append_all(struct commit *c, uint32_t at, const struct append *messages, uint32_t count)
 {
@@ -57,8 +75,7 @@ append_all(struct commit *c, uint32_t at, const struct append *messages, uint32_
 			uint32_t uid;
 
 			append_entry(a, c, &messages[i], keywords[i], now_s, &entry);
-			uid = appender_add(&p, &entry);
-			must(uid != 0);
+			uid = append_one(&p, &messages[i], &entry);
 			if (messages[i].notes.n != 0)
 				appender_add_notes(&p, uid, messages[i].notes);
 		}

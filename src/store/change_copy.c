@@ -53,9 +53,61 @@ copy_notes(struct copying *p, uint32_t uid, uint32_t new_uid)
 		appender_add_notes(&p->out, new_uid, buf_str(&p->notes));
 }
 
+/*
+ * \Seen goes along for who copies. Where it is private in the destination, it is his alone; a move inside an account takes along what
+ * everybody else has seen, for the messages are still the same.
+ */
+static void
+copy_seen(const struct copying *p, bool is_seen, struct page_entry *e)
+{
+	const struct mailbox_info *to = &snapshot_state(p->to->base, p->to_at)->info;
+	bool is_owner = seen_user_in(p->to->account, p->who) == SEEN_OWNER, keeps = p->moves && p->held == NULL;
+
+	if (to->is_seen_private && !is_owner)
+		is_seen = keeps && (e->flags & FLAG_SEEN) != 0;
+	e->flags = (uint16_t)((e->flags & ~FLAG_SEEN) | (is_seen ? FLAG_SEEN : 0));
+}
+
+static void
+mark_seen(struct copying *p, uint32_t uid, bool is_seen, uint32_t new_uid)
+{
+	const struct mailbox_info *to = &snapshot_state(p->to->base, p->to_at)->info;
+	uint64_t user = seen_user_in(p->to->account, p->who);
+
+	if (!to->is_seen_private)
+		return;
+	if (is_seen && user != SEEN_OWNER)
+		appender_see(&p->out, user, new_uid);
+	for (uint32_t i = 0; i < p->other_count; i++) {
+		if ((p->others[i].mask >> uid % PAGE_UIDS & 1) != 0)
+			appender_see(&p->out, p->others[i].user, new_uid);
+	}
+}
+
+/* What others than who moves them have seen of a page's messages. */
+static void
+note_others(struct copying *p, uint32_t page)
+{
+	const struct mailbox_state *from = p->from == NULL ? NULL : snapshot_state(p->from->base, p->from_at);
+
+	p->other_count = 0;
+	if (!p->moves || p->held != NULL || !from->info.is_seen_private || from->seen_trees == NULL)
+		return;
+	if (p->others == NULL)
+		p->others = arena_array(&p->to->memory, struct appender_mark, from->seen->count);
+	for (uint32_t i = 0; i < from->seen->count; i++) {
+		uint64_t user = from->seen->u[i].user, seen = page_private_seen(tree_page(from->seen_trees[i], page));
+
+		if (seen != 0 && user != SEEN_OWNER && user != seen_user_in(p->to->account, p->who))
+			p->others[p->other_count++] = (struct appender_mark){ user, seen };
+	}
+}
+
 static enum err
 copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 {
+	struct page_entry seen = e;
+	bool is_seen;
 	uint32_t new_uid;
 	enum err r;
 
@@ -65,8 +117,9 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	    &e.keywords);
 	if (r != ERR_OK)
 		return r;
-	if ((p->rights & RIGHT_S) == 0)
-		e.flags &= (uint16_t)~FLAG_SEEN;
+	seen_apply(&p->as, uid, &seen);
+	is_seen = (seen.flags & FLAG_SEEN) != 0 && (p->rights & RIGHT_S) != 0;
+	copy_seen(p, is_seen, &e);
 	if ((p->rights & RIGHT_T) == 0)
 		e.flags &= (uint16_t)~FLAG_DELETED;
 	if ((p->rights & RIGHT_W) == 0)
@@ -87,6 +140,7 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	if (new_uid == 0)
 		return ERR_LIMIT;
 	copy_notes(p, uid, new_uid);
+	mark_seen(p, uid, is_seen, new_uid);
 	rangeset_add_one(p->from_uids, uid);
 	rangeset_add_one(p->to_uids, new_uid);
 	return ERR_OK;
@@ -98,6 +152,7 @@ copy_page(struct copying *p, uint32_t page, struct str bytes, uint64_t wanted)
 	uint64_t mask = page_mask(bytes), went = 0;
 	enum err e = ERR_OK;
 
+	note_others(p, page);
 	for (uint64_t m = mask & wanted; m != 0 && e == ERR_OK; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
 		struct page_entry entry;
@@ -123,7 +178,8 @@ copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, ui
 	size_t i = 0;
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && *cursor != UINT32_MAX && (pages_max == 0 || p->pages < pages_max)) {
+	while (e == ERR_OK && *cursor != UINT32_MAX &&
+	       (pages_max == 0 || (p->pages < pages_max && p->to->seen_pages < COMMIT_SEEN_PAGES_MAX))) {
 		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
 		struct tree_at at;
 
@@ -146,12 +202,13 @@ copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, ui
 }
 
 void
-copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at)
+copying_init(struct copying *p, const struct mailbox_state *from, const struct tree *seen, struct commit *to, uint32_t to_at)
 {
 	struct clock *clock = to->account->store->o.clock;
 
 	p->tree = from->tree;
 	p->from_info = &from->info;
+	p->as = seen_as_of(&from->info, p->from_user, seen);
 	p->to = to;
 	p->to_at = to_at;
 	p->notes = BUF_MAX(NOTES_MAX_BYTES);
@@ -190,13 +247,16 @@ copying_find(
 
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
-copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const struct rangeset *uids,
+copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct mailbox_id dest, const struct rangeset *uids,
     unsigned rights, uint64_t user, uint32_t *cursor, bool moves, struct rangeset *from_uids,
     struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
+	const struct mailbox_state *from = snapshot_state(c->base, from_at);
 	struct copying p = { .from = c,
 		.rights = rights,
 		.user = user,
+		.who = who,
+		.from_user = seen_user_in(c->account, who),
 		.from_at = from_at,
 		.moves = moves,
 		.from_uids = from_uids,
@@ -207,7 +267,7 @@ copy_inside(struct commit *c, uint32_t from_at, struct mailbox_id dest, const st
 	e = copying_find(c, dest, &to_at, uidvalidity_out);
 	if (e != ERR_OK)
 		return e;
-	copying_init(&p, snapshot_state(c->base, from_at), c, to_at);
+	copying_init(&p, from, seen_tree(from, p.from_user), c, to_at);
 	if (!moves && copying_count(p.tree, uids) > COPY_MAX) {
 		appender_end(&p.out);
 		return ERR_LIMIT;
@@ -259,7 +319,7 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 	    copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	else
-		e = copy_inside(c, at, dest, uids, rights, v->user, &went, moves, &from, &to, &uidvalidity);
+		e = copy_inside(c, at, view_user(v), dest, uids, rights, v->user, &went, moves, &from, &to, &uidvalidity);
 	if (e == ERR_OK)
 		e = commit_check_quota(c);
 	if (e != ERR_OK) {
@@ -331,7 +391,7 @@ messages_move_all(
 		e = change_begin(a, from, true, &w, &c, &at);
 		if (e != ERR_OK)
 			break;
-		e = copy_inside(c, at, to, NULL, RIGHTS_ALL, COPY_FOR_ALL, &cursor, true, &went, &got, &uidvalidity);
+		e = copy_inside(c, at, a->id, to, NULL, RIGHTS_ALL, COPY_FOR_ALL, &cursor, true, &went, &got, &uidvalidity);
 		if (e != ERR_OK) {
 			change_abort(c);
 			break;

@@ -4,9 +4,11 @@
 
 #include "store/change.h"
 #include "store/commit_int.h"
+#include "store/seen_int.h"
 
 enum {
 	COMMIT_PAGES_MAX = 64,		/* pages that one commit of STORE, EXPUNGE and MOVE changes */
+	COMMIT_SEEN_PAGES_MAX = 4096,	/* of private pages of users that go along (seen_int.h) */
 	COPY_MAX = 100000,		/* messages of one COPY or MULTIAPPEND */
 };
 
@@ -28,6 +30,12 @@ must_use enum err change_keywords(struct mailbox_change *m, const struct str *na
 /** The UIDs of a page that a set names. *i is the first range that may reach the page, and is moved on: start with 0. */
 uint64_t rangeset_page_mask(const struct rangeset *uids, size_t *i, uint32_t page);
 
+/* Who has seen some of the new entries, where \Seen is private. */
+struct appender_mark {
+	uint64_t user;
+	uint64_t mask;			/* in the page */
+};
+
 /* New entries of a mailbox, in order: one operand a page. */
 struct appender {
 	struct commit *c;
@@ -35,12 +43,16 @@ struct appender {
 	struct buf op;
 	uint32_t page;
 	bool is_open;
+	struct appender_mark *marks;	/* in the commit's memory */
+	uint32_t mark_count, mark_cap;
 };
 void appender_begin(struct appender *p, struct commit *c, uint32_t at);
 /** The UID it gets; 0 when there are no more UIDs. */
 uint32_t appender_add(struct appender *p, const struct page_entry *e);
 /** The notes (notes.h) of the entry that was just added. */
 void appender_add_notes(struct appender *p, uint32_t uid, struct str notes);
+/** A user has seen the entry that was added last. When there are pages of too many users already he has not: nothing fails for that. */
+void appender_see(struct appender *p, uint64_t user, uint32_t uid);
 void appender_end(struct appender *p);
 
 /** Puts messages that messages_prepare() has prepared into a mailbox, by its place in the base. Quota is the caller's. ERR_LIMIT. */
@@ -77,6 +89,11 @@ struct copying {
 	bool moves;
 	unsigned rights;		/* in the destination: flags without them are left behind */
 	uint64_t user;			/* who copies: notes that are private to others stay behind; COPY_FOR_ALL: none does */
+	struct account_id who;		/* copies; \Seen is as he sees it, who is this in the source: */
+	uint64_t from_user;
+	struct seen_as as;
+	struct appender_mark *others;	/* a move inside an account: what others have seen of the page; in the commit's memory */
+	uint32_t other_count;
 	int64_t now_s;
 	struct buf notes;		/* of the message at hand */
 	struct appender out;
@@ -86,8 +103,8 @@ struct copying {
 	uint32_t pages;
 };
 
-/** from, from_at, moves, rights, user, from_uids, to_uids and held are set by the caller before. */
-void copying_init(struct copying *p, const struct mailbox_state *from, struct commit *to, uint32_t to_at);
+/** from, from_at, moves, rights, user, who, from_user, from_uids, to_uids and held are set by the caller before. seen: his private pages, borrowed. */
+void copying_init(struct copying *p, const struct mailbox_state *from, const struct tree *seen, struct commit *to, uint32_t to_at);
 /** Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. Ends p->out. */
 must_use enum err copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max);
 /** How many messages uids names. */

@@ -1,4 +1,4 @@
-/* change_store.c - STORE: flags and keywords. */
+/* change_store.c - STORE: flags and keywords; EXPUNGE. */
 #include "store/change_int.h"
 
 #include "store/undo_int.h"
@@ -11,6 +11,9 @@ struct storing {
 	struct commit *c;
 	uint32_t at;
 	const struct tree *tree;	/* before */
+	uint64_t user;			/* seen_int.h */
+	struct seen_as as;		/* before */
+	bool is_private;		/* \Seen is */
 	struct rangeset *changed, *modified;
 	uint32_t pages;			/* changed so far */
 };
@@ -47,41 +50,113 @@ apply_change(const struct storing *s, struct page_entry *e)
 	return true;
 }
 
+/* Entries of a page that get other flags. */
+struct flags_op_set {
+	uint64_t mask;
+	unsigned n;
+	bool is_same;
+	uint16_t flags[PAGE_UIDS];
+	struct keywords keywords[PAGE_UIDS];
+};
+
 static void
-store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
+op_set_add(struct flags_op_set *o, unsigned bit, uint16_t flags, struct keywords keywords)
+{
+	o->mask |= (uint64_t)1 << bit;
+	o->flags[o->n] = flags;
+	o->keywords[o->n] = keywords;
+	if (o->n == 0)
+		o->is_same = true;
+	else if (flags != o->flags[0] || !keywords_eq(keywords, o->keywords[0]))
+		o->is_same = false;
+	o->n++;
+}
+
+static void
+op_set_write(struct storing *s, uint32_t page, const struct flags_op_set *o, uint64_t modseq)
 {
 	char space[16 + 8 + PAGE_UIDS * (2 + PAGE_KEYWORD_BYTES)];
 	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-	struct keywords keywords[PAGE_UIDS];
-	uint16_t flags[PAGE_UIDS];
-	uint64_t mask = page_mask(bytes), changed = 0;
-	bool is_same = true;
-	unsigned n = 0;
 
+	if (o->n == 0)
+		return;
+	page_op_set(&op, modseq, o->mask, o->flags, o->keywords, o->is_same);
+	if (modseq == MODSEQ_KEPT)
+		commit_merge_page_quietly(s->c, commit_mailbox(s->c, s->at), page, buf_str(&op));
+	else
+		commit_merge_page(s->c, commit_mailbox(s->c, s->at), page, buf_str(&op));
+}
+
+/*
+ * What changes in a page: `loud` for all to see; `quiet`, \Seen of the owner, which others are not to notice; \Seen of the user
+ * himself (mask, and those that have it now).
+ */
+struct page_change {
+	struct flags_op_set loud, quiet;
+	uint64_t own, own_seen;
+};
+
+/* before: as the page has it; e: as the user wants to see it. */
+static void
+split_change(const struct storing *s, struct page_change *ch, unsigned bit, const struct page_entry *before, bool was_seen,
+    const struct page_entry *e)
+{
+	bool is_seen = (e->flags & FLAG_SEEN) != 0;
+	uint16_t shared = e->flags;
+
+	if (!s->is_private) {
+		op_set_add(&ch->loud, bit, e->flags, e->keywords);
+		return;
+	}
+	if (s->user != SEEN_OWNER)
+		shared = (uint16_t)((shared & ~FLAG_SEEN) | (before->flags & FLAG_SEEN));
+	if (((shared ^ before->flags) & ~FLAG_SEEN) != 0 || !keywords_eq(e->keywords, before->keywords)) {
+		op_set_add(&ch->loud, bit, shared, e->keywords);
+		if (s->user == SEEN_OWNER)
+			return;
+	} else if (shared != before->flags) {
+		op_set_add(&ch->quiet, bit, shared, e->keywords);
+	}
+	if (is_seen != was_seen) {
+		ch->own |= (uint64_t)1 << bit;
+		ch->own_seen |= (uint64_t)(is_seen ? 1 : 0) << bit;
+	}
+}
+
+static void
+store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
+{
+	struct page_change ch;
+	uint64_t mask = page_mask(bytes);
+
+	ch.loud.mask = ch.quiet.mask = ch.own = ch.own_seen = 0;
+	ch.loud.n = ch.quiet.n = 0;
 	for (uint64_t m = mask & wanted; m != 0; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
-		struct page_entry e;
+		struct page_entry before, e;
+		bool was_seen;
 
-		page_entry(bytes, page_index(mask, bit), &e);
+		page_entry(bytes, page_index(mask, bit), &before);
+		e = before;
+		seen_apply(&s->as, page * PAGE_UIDS + bit, &e);
 		/* Flags of a page that is lost (load.c) can't be changed: the client is told that they were not. */
 		if (e.msgno == 0 || (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince)) {
 			rangeset_add_one(s->modified, page * PAGE_UIDS + bit);
 			continue;
 		}
+		was_seen = (e.flags & FLAG_SEEN) != 0;
 		if (!apply_change(s, &e))
 			continue;
-		changed |= (uint64_t)1 << bit;
 		rangeset_add_one(s->changed, page * PAGE_UIDS + bit);
-		flags[n] = e.flags;
-		keywords[n] = e.keywords;
-		if (n != 0 && (flags[n] != flags[0] || !keywords_eq(keywords[n], keywords[0])))
-			is_same = false;
-		n++;
+		split_change(s, &ch, bit, &before, was_seen, &e);
 	}
-	if (n == 0)
+	if ((ch.loud.mask | ch.own) == 0)
 		return;
-	page_op_set(&op, s->c->version, changed, flags, keywords, is_same);
-	commit_merge_page(s->c, commit_mailbox(s->c, s->at), page, buf_str(&op));
+	op_set_write(s, page, &ch.loud, s->c->version);
+	op_set_write(s, page, &ch.quiet, MODSEQ_KEPT);
+	/* That there is room for him was seen before. */
+	if (ch.own != 0)
+		must(commit_see(s->c, commit_mailbox(s->c, s->at), s->user, page, ch.own, ch.own_seen));
 	s->pages++;
 }
 
@@ -124,6 +199,18 @@ only_deletes(const struct flags_change *change)
 	       change->keyword_count == 0;
 }
 
+/* How the user sees what is to be changed. */
+static void
+see_as(struct storing *s, const struct view *v)
+{
+	const struct mailbox_state *state = snapshot_state(s->c->base, s->at);
+
+	s->tree = state->tree;
+	s->user = v->reader;
+	s->as = seen_as_of(&state->info, v->reader, seen_tree(state, v->reader));
+	s->is_private = state->info.is_seen_private;
+}
+
 enum err
 messages_store(struct view *v, const struct rangeset *uids, const struct flags_change *change,
     uint32_t *cursor, struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out,
@@ -139,9 +226,11 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 	e = change_begin(v->account, v->id, only_deletes(change), w, &s.c, &s.at);
 	if (e != ERR_OK)
 		return e;
-	s.tree = snapshot_state(s.c->base, s.at)->tree;
+	see_as(&s, v);
 	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords,
 	    change->keeps_keywords ? 0 : change->keyword_count, change->op != FLAGS_REMOVE, &s.keywords);
+	if (e == ERR_OK && s.is_private && (FLAG_SEEN & ~change->fixed) != 0 && !commit_may_see(commit_mailbox(s.c, s.at), s.user))
+		e = ERR_LIMIT;
 	if (e != ERR_OK) {
 		change_abort(s.c);
 		return e;
@@ -171,7 +260,7 @@ messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, 
 	if (e != ERR_OK)
 		return e;
 	tree = snapshot_state(c->base, at_mailbox)->tree;
-	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX) {
+	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX && c->seen_pages < COMMIT_SEEN_PAGES_MAX) {
 		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
 		uint64_t gone = 0, mask;
 		struct tree_at at;

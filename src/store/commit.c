@@ -5,6 +5,7 @@
 #include "store/commit_int.h"
 
 #include "store/notes.h"
+#include "store/seen_int.h"
 #include "store/thread_index.h"
 #include "store/undo_int.h"
 
@@ -75,6 +76,9 @@ commit_free(struct commit *c)
 
 		if (m->state != NULL && m->state->has_tree)
 			tree_unref(tree_edit_end(&m->edit));
+		for (uint32_t k = 0; k < m->seen_count; k++)
+			tree_unref(tree_edit_end(&m->seen[k].edit));
+		free(m->seen);
 		mailbox_state_unref(m->state);
 		rangeset_done(&m->vanished);
 	}
@@ -131,21 +135,12 @@ commit_mailbox(struct commit *c, uint32_t at)
 }
 
 void
-commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand)
+commit_keep_op(struct commit *c, const struct page_op *like)
 {
-	struct row_key key = row_key_page(m->state->info.id, page);
-	struct page_op *op;
+	struct page_op *op = arena_new(&c->memory, struct page_op);
 
-	m->is_touched = true;
-	kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);
-	if (m->state->has_tree) {
-		tree_edit_merge(&m->edit, page, operand);
-		return;
-	}
-	op = arena_new(&c->memory, struct page_op);
-	*op = (struct page_op){
-		.id = m->state->info.id, .page = page, .operand = arena_str(&c->memory, operand)
-	};
+	*op = *like;
+	op->operand = arena_str(&c->memory, like->operand);
 	*c->ops_end = op;
 	c->ops_end = &op->next;
 }
@@ -155,7 +150,6 @@ commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struc
 {
 	struct row_key key = row_key_notes(m->state->info.id, uid);
 	BUF_CLEAN struct buf row = BUF_MAX(NOTES_MAX_BYTES + 1);
-	struct page_op *op;
 
 	if (notes.n == 0) {
 		kv_del(c->txn, KV_PAGE, row_key_str(&key));
@@ -168,10 +162,7 @@ commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struc
 		return;
 	}
 	m->state->info.notes_bytes += (uint32_t)notes.n;
-	op = arena_new(&c->memory, struct page_op);
-	*op = (struct page_op){ .id = m->state->info.id, .noted = uid, .operand = arena_str(&c->memory, notes) };
-	*c->ops_end = op;
-	c->ops_end = &op->next;
+	commit_keep_op(c, &(struct page_op){ .id = m->state->info.id, .noted = uid, .operand = notes });
 }
 
 /* The notes of messages that go; those of an expunged one stay in the undo record. */
@@ -188,6 +179,26 @@ remove_notes(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t
 			undo_noted(c, m->state->info.id, uid, notes);
 		commit_set_notes(c, m, uid, STR_NONE);
 	}
+}
+
+void
+commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand)
+{
+	struct row_key key = row_key_page(m->state->info.id, page);
+
+	m->is_recounted = true;
+	kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);
+	if (m->state->has_tree)
+		tree_edit_merge(&m->edit, page, operand);
+	else
+		commit_keep_op(c, &(struct page_op){ .id = m->state->info.id, .page = page, .operand = operand });
+}
+
+void
+commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand)
+{
+	m->is_touched = true;
+	commit_merge_page_quietly(c, m, page, operand);
 }
 
 void
@@ -213,6 +224,7 @@ commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_
 	else
 		kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
 	tree_edit_merge(&m->edit, page, buf_str(&op));
+	commit_forget_seen(c, m, page, mask);
 }
 
 void
@@ -299,6 +311,8 @@ commit_remove_state(struct commit *c, uint32_t i)
 	undo_dropped(c, s);
 	kv_del(c->txn, KV_ROW, row_key_str(&mailbox));
 	kv_del(c->txn, KV_ROW, row_key_str(&status));
+	if (s->seen != NULL)
+		commit_drop_all_seen(c, s->info.id);
 	mailbox_state_unref(s);
 	c->state_count--;
 	memmove(&c->states[i], &c->states[i + 1], (c->state_count - i) * sizeof(*c->states));
@@ -313,7 +327,8 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 	    s->desc->row.special_use != d->row.special_use ||
 	    s->desc->row.is_noselect != d->row.is_noselect ||
 	    s->desc->row.is_subscribed != d->row.is_subscribed ||
-	    !str_eq(s->desc->row.acl, d->row.acl)) {
+	    s->desc->row.is_seen_private != d->row.is_seen_private ||
+	    s->desc->row.is_seen_fixed != d->row.is_seen_fixed || !str_eq(s->desc->row.acl, d->row.acl)) {
 		undo_renamed(c, s->desc);
 		commit_put_desc(c, d);
 	} else if (!str_eq(s->desc->row.annotations, d->row.annotations)) {
@@ -383,11 +398,13 @@ settle_change(struct commit *c, struct mailbox_change *m)
 		c->row.size_bytes += s->info.size_bytes - old->size_bytes;
 		c->is_row_changed = true;
 	}
+	commit_settle_seen(c, m);
 	if (m->has_new_desc)
 		commit_put_desc(c, s->desc);
-	if (!m->is_touched)
+	if (!m->is_touched && !m->is_recounted)
 		return;
-	s->info.highestmodseq = c->version;
+	if (m->is_touched)
+		s->info.highestmodseq = c->version;
 	s->info.recent_from = account_recent_from(c->account, &s->info);
 	put_status(c, s);
 	if (!rangeset_is_empty(&m->vanished)) {

@@ -18,6 +18,15 @@ struct commit_set;
 
 enum { COMMIT_MAILBOXES_MAX = 2 };	/* whose messages one commit changes in an account: from and to */
 
+/* What a commit changes of a user's private pages in a mailbox (seen_int.h). */
+struct seen_edit {
+	uint64_t user;
+	bool has_new_modseq;
+	bool is_dropped;		/* all of them go */
+	uint32_t more;			/* when the pages are not in memory: messages that he has seen besides */
+	struct tree_edit edit;		/* when they are */
+};
+
 /* What a commit changes in one mailbox. */
 struct mailbox_change {
 	uint32_t at;			/* its place in the base snapshot */
@@ -25,6 +34,9 @@ struct mailbox_change {
 	struct mailbox_state *state;	/* as it will be; changed freely until it is published */
 	struct tree_edit edit;		/* when state->has_tree */
 	bool is_touched;		/* its messages changed: it gets a new highestmodseq */
+	bool is_recounted;		/* without that, its counts may have changed */
+	struct seen_edit *seen;		/* private pages that change, by user in no order */
+	uint32_t seen_count;
 	bool has_new_desc;
 	struct rangeset vanished;	/* UIDs that go: a row of the change log */
 };
@@ -33,6 +45,8 @@ struct mailbox_change {
 struct page_op {
 	struct page_op *next;
 	struct mailbox_id id;
+	bool is_private;		/* a page of a user, who is */
+	uint64_t user;
 	uint32_t page;
 	uint32_t noted;			/* UID whose notes `operand` is; 0: an operand */
 	struct str operand;
@@ -49,6 +63,7 @@ struct commit {
 	bool frees_room;		/* allowed on a full disk */
 	bool is_done;			/* the engine has answered */
 	bool is_failed;			/* taken back: it or one before it failed */
+	uint32_t seen_pages;		/* private pages that it changes: what it costs where many users share */
 	struct kv_txn *txn;
 	struct mailbox_change *changes;
 	uint32_t change_count;
@@ -86,8 +101,30 @@ void commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page
 void commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struct str notes);
 /** Removes UIDs of one page, whose pages are in memory, and takes note of what went. why: 'R' expunged, 'M' moved. */
 void commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why);
+/** The same of whole flags that no modseq tells of: what the owner has seen, where others are not to notice. */
+void commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand);
 /** Writes the mailbox row of a desc. */
 void commit_put_desc(struct commit *c, const struct mailbox_desc *d);
+
+/* Private pages (seen_int.h): commit_seen.c. */
+
+/**
+ * The UIDs of mask get the commit's modseq for the user; those of `seen` are \Seen, the others are not.
+ * False, and nothing is done: too many users have pages here.
+ */
+bool commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t page, uint64_t mask, uint64_t seen);
+/** Whether commit_see() will do it. */
+bool commit_may_see(const struct mailbox_change *m, uint64_t user);
+/** A user is no more: so are his pages in the mailbox. */
+void commit_drop_seen(struct commit *c, struct mailbox_change *m, uint64_t user);
+/** Messages of a page go, and with them what users have seen of them; the pages are in memory. */
+void commit_forget_seen(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask);
+/** A mailbox is no more: so are all private pages of it. */
+void commit_drop_all_seen(struct commit *c, struct mailbox_id id);
+/** At publishing: the users' rows are written; the state gets them, and their trees. */
+void commit_settle_seen(struct commit *c, struct mailbox_change *m);
+/** An operand on a page that is not in memory: a load will want it. Copied. */
+void commit_keep_op(struct commit *c, const struct page_op *like);
 
 /* Mailboxes that come, go or are renamed: the commit works on a list of all. */
 

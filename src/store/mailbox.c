@@ -107,6 +107,17 @@ new_state(struct commit *c, struct str name, const struct mailbox_row *like)
 	return mailbox_state_new(mailbox_desc_new(id, &row, name), &status);
 }
 
+/* What a new mailbox has of the one above it (NULL: none): whom it is shared with, and how. */
+static void
+inherit(const struct mailbox_desc *above, struct mailbox_row *row)
+{
+	if (above == NULL)
+		return;
+	row->acl = above->row.acl;
+	row->is_seen_private = above->row.is_seen_private;
+	row->is_seen_fixed = above->row.is_seen_fixed;
+}
+
 /*
  * Adds what is missing of a name, from the top. The last level is like `like`; levels above are
  * mailboxes or mere levels.
@@ -114,7 +125,7 @@ new_state(struct commit *c, struct str name, const struct mailbox_row *like)
 static enum err
 add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bool is_level)
 {
-	struct str acl = STR_NONE;	/* RFC 4314 4: a new mailbox inherits its parent's */
+	const struct mailbox_desc *above = NULL;	/* RFC 4314 4: a new mailbox inherits its parent's list */
 	uint64_t parent = 0;
 
 	for (size_t n = 1; n <= name.n; n++) {
@@ -133,13 +144,13 @@ add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bo
 				row.parent = parent;
 			}
 			if (!row.is_noselect)
-				row.acl = acl;
+				inherit(above, &row);
 			commit_add_state(c, new_state(c, level, &row));
 			i = find(c, level);
 		}
 		parent = c->states[i]->info.id.v;
 		if (!c->states[i]->info.is_noselect)
-			acl = c->states[i]->info.acl;
+			above = c->states[i]->desc;
 	}
 	return ERR_OK;
 }
@@ -192,17 +203,17 @@ end(struct commit *c, enum err e, bool is_changed, struct snapshot **after_out)
 	return e;
 }
 
-/* The ACL of the nearest mailbox above; mere levels have none. */
-static struct str
-inherited(const struct commit *c, struct str name)
+/* The nearest mailbox above, NULL when there are mere levels. */
+static const struct mailbox_desc *
+mailbox_above(const struct commit *c, struct str name)
 {
 	for (name = parent_name(name); name.n != 0; name = parent_name(name)) {
 		int64_t i = find(c, name);
 
 		if (i >= 0 && !c->states[i]->info.is_noselect)
-			return c->states[i]->info.acl;
+			return c->states[i]->desc;
 	}
-	return STR_NONE;
+	return NULL;
 }
 
 static enum err
@@ -223,7 +234,7 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 	 */
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
-	row.acl = inherited(c, name);
+	inherit(mailbox_above(c, name), &row);
 	row.annotations = c->states[i]->desc->row.annotations;
 	row.uidvalidity = c->row.next_uidvalidity++;
 	c->is_row_changed = true;

@@ -17,7 +17,7 @@ struct mailbox_info {
 	uint32_t uidvalidity;		/* differs between the mailboxes of an account, never reused */
 	uint32_t uidnext;
 	uint64_t highestmodseq;		/* the last version that changed it; at least 1 */
-	uint32_t exists, unseen, deleted;
+	uint32_t exists, unseen, deleted;	/* unseen, highestmodseq: as the owner's \Seen is; see mailbox_unseen() */
 	uint64_t size_bytes;		/* sum of RFC822.SIZE: STATUS SIZE */
 	uint64_t deleted_bytes;		/* of those \Deleted: STATUS DELETED-STORAGE */
 	uint32_t notes_bytes;		/* of its messages' notes (notes.h) */
@@ -25,6 +25,9 @@ struct mailbox_info {
 	uint32_t special_use;		/* USE_… */
 	bool is_noselect;		/* \NonExistent: only a level of the hierarchy, or a subscription */
 	bool is_subscribed;
+	bool is_seen_private;		/* each user has a \Seen of his own */
+	bool is_seen_fixed;		/* and that it is so, or not, was said by hand */
+	uint64_t seen_since;		/* the version that made it so, or not so; 0: none */
 	bool has_children;		/* selectable or with selectable ones below */
 	uint32_t keyword_count;		/* slots in use */
 	const struct str *keywords;	/* names by slot; 0–15 are the registered ones everywhere */
@@ -38,6 +41,12 @@ const struct mailbox_info *snapshot_mailbox(const struct snapshot *s, struct str
 const struct mailbox_info *snapshot_mailbox_by_id(const struct snapshot *s, struct mailbox_id id);
 /** All of them, levels without a mailbox too, sorted by name (INBOX first, level by level): i = 0, 1, …; NULL at the end. */
 const struct mailbox_info *snapshot_mailbox_at(const struct snapshot *s, uint32_t i);
+/*
+ * What differs between users: reader is the account of who asks, {0} the owner of the mailbox, who is not told of what others
+ * have read, as they are not told of him.
+ */
+uint32_t mailbox_unseen(const struct mailbox_info *m, struct account_id reader);
+uint64_t mailbox_highestmodseq(const struct mailbox_info *m, struct account_id reader);
 /** MAILBOXID of RFC 8474, "F" and digits: at most 24 bytes. */
 struct str mailbox_objectid(struct arena *a, const struct mailbox_info *m);
 /** The slot of a keyword, case-insensitively, or -1. */

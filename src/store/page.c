@@ -12,9 +12,9 @@ enum { OP_APPEND = 'A', OP_SET = 'F', OP_REMOVE = 'R', OP_PRIVATE = 'S' };
 enum {
 	OP_HAS_KEYWORDS = 1 << 0,
 	OP_IS_SAME = 1 << 1,		/* one value for all entries of the mask */
+	OP_KEEPS_MODSEQ = 1 << 2,
 	OP_HEADER_BYTES = 8,
 	APPEND_BYTES = 8 + PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES,
-	PRIVATE_HEADER_BYTES = 24,
 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -168,7 +168,8 @@ page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flag
 		if (!keywords_is_empty(keywords[i]))
 			has_keywords = true;
 	}
-	p = op_begin(op, OP_SET, (has_keywords ? OP_HAS_KEYWORDS : 0) | (is_same ? OP_IS_SAME : 0),
+	p = op_begin(op, OP_SET,
+	    (char)((has_keywords ? OP_HAS_KEYWORDS : 0) | (is_same ? OP_IS_SAME : 0) | (modseq == MODSEQ_KEPT ? OP_KEEPS_MODSEQ : 0)),
 	    16 + n * (2 + (has_keywords ? PAGE_KEYWORD_BYTES : 0)));
 	if (p == NULL)
 		return;
@@ -332,7 +333,8 @@ apply_set(struct work *w, struct str op, uint8_t bits)
 		struct page_entry *e = &w->e[bit];
 
 		if ((w->mask >> bit & 1) != 0) {
-			e->modseq = modseq;
+			if ((bits & OP_KEEPS_MODSEQ) == 0)
+				e->modseq = modseq;
 			e->flags = get_le16(p) & FLAGS_STORABLE;
 			e->keywords = (struct keywords){ { 0, 0 } };
 			if ((bits & OP_HAS_KEYWORDS) != 0)
@@ -395,8 +397,8 @@ bool
 page_private_is_valid(struct str page)
 {
 	return page.n == 0 ||
-	       (page.n >= PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT &&
-		   page.n == PRIVATE_HEADER_BYTES +
+	       (page.n >= PAGE_PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT &&
+		   page.n == PAGE_PRIVATE_HEADER_BYTES +
 				 (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
 }
 
@@ -408,16 +410,19 @@ page_private(struct str page, unsigned bit, bool *is_seen_out, uint64_t *modseq_
 	if ((mask >> bit & 1) == 0)
 		return false;
 	*is_seen_out = (get_le64(page.p + 16) >> bit & 1) != 0;
-	*modseq_out = get_le64(page.p + PRIVATE_HEADER_BYTES + page_index(mask, bit) * 8);
+	*modseq_out = get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + page_index(mask, bit) * 8);
 	return true;
 }
 
 void
 page_private_sum(struct str page, struct page_sums *out)
 {
+	uint64_t seen = page_private_seen(page) & page_mask(page);
+
 	*out = (struct page_sums){ .count = page_count(page) };
+	out->unseen = out->count - (uint32_t)__builtin_popcountll(seen);
 	for (unsigned i = 0; i < out->count; i++)
-		out->modseq = MAX(out->modseq, get_le64(page.p + PRIVATE_HEADER_BYTES + i * 8));
+		out->modseq = MAX(out->modseq, get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + i * 8));
 }
 
 static void
@@ -434,7 +439,7 @@ private_merge(struct str base, const struct str *operands, size_t count, struct 
 		seen = get_le64(base.p + 16);
 		for (uint64_t m = mask; m != 0; m &= m - 1)
 			modseqs[__builtin_ctzll(m)] =
-			    get_le64(base.p + PRIVATE_HEADER_BYTES + n++ * 8);
+			    get_le64(base.p + PAGE_PRIVATE_HEADER_BYTES + n++ * 8);
 	}
 	for (size_t i = 0; i < count; i++) {
 		const char *o = operands[i].p + OP_HEADER_BYTES;
@@ -455,18 +460,18 @@ private_merge(struct str base, const struct str *operands, size_t count, struct 
 	}
 	buf_clear(out);
 	n = (unsigned)__builtin_popcountll(mask);
-	p = buf_reserve(out, PRIVATE_HEADER_BYTES + (size_t)n * 8);
+	p = buf_reserve(out, PAGE_PRIVATE_HEADER_BYTES + (size_t)n * 8);
 	if (p == NULL)
 		return;
-	memset(p, 0, PRIVATE_HEADER_BYTES);
+	memset(p, 0, PAGE_PRIVATE_HEADER_BYTES);
 	p[0] = PAGE_PRIVATE_FORMAT;
 	p[1] = is_damaged ? PAGE_IS_DAMAGED : 0;
 	put_le64(p + 8, mask);
 	put_le64(p + 16, seen);
-	p += PRIVATE_HEADER_BYTES;
+	p += PAGE_PRIVATE_HEADER_BYTES;
 	for (uint64_t m = mask; m != 0; m &= m - 1, p += 8)
 		put_le64(p, modseqs[__builtin_ctzll(m)]);
-	out->n = PRIVATE_HEADER_BYTES + (size_t)n * 8;
+	out->n = PAGE_PRIVATE_HEADER_BYTES + (size_t)n * 8;
 }
 
 /* What kind of page it is, is told by the page or, when there is none yet, by the first operand. */
@@ -507,7 +512,8 @@ set_in_place(struct str base, struct str op, struct buf *out)
 	for (uint64_t m = mask; m != 0; m &= m - 1) {
 		unsigned at = page_index(page_mask(page), (unsigned)__builtin_ctzll(m));
 
-		put_le64(out->p + PAGE_HEADER_BYTES + at * 8, modseq);
+		if ((op.p[1] & OP_KEEPS_MODSEQ) == 0)
+			put_le64(out->p + PAGE_HEADER_BYTES + at * 8, modseq);
 		put_le16((char *)page_column(page, n, COLUMN_FLAGS) + at * 2,
 		    get_le16(values + (is_same ? 0 : i++) * 2) & FLAGS_STORABLE);
 	}

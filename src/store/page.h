@@ -21,6 +21,7 @@ enum {
 	PAGE_MAX_BYTES = PAGE_HEADER_BYTES + PAGE_UIDS * (PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES),
 	PAGE_FORMAT = 1,
 	PAGE_PRIVATE_FORMAT = 2,
+	PAGE_PRIVATE_HEADER_BYTES = 24,
 	/* Bits of a page's second byte. */
 	PAGE_HAS_KEYWORDS = 1 << 0,
 	PAGE_IS_DAMAGED = 1 << 1,
@@ -78,12 +79,17 @@ void page_entry(struct str page, unsigned index, struct page_entry *out);
 /** Adds it all up. */
 void page_sum(struct str page, struct page_sums *out);
 
+#define MODSEQ_KEPT UINT64_MAX
+
 /* Operands are built in a buffer each. bit: 0 … 63, uid & 63. */
 
 /** Begins "append": add entries with page_op_append_entry(), ascending. */
 void page_op_append(struct buf *op);
 void page_op_append_entry(struct buf *op, unsigned bit, const struct page_entry *e);
-/** "Set": the entries of mask get a modseq, flags and keywords; flags and keywords have one value each, or one for all. */
+/**
+ * "Set": the entries of mask get a modseq (MODSEQ_KEPT: each keeps its own), flags and keywords; flags and keywords have one value
+ * each, or one for all.
+ */
 void page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flags, const struct keywords *keywords,
     bool is_same);
 /** "Remove". */
@@ -95,14 +101,19 @@ void page_op_remove(struct buf *op, uint64_t mask);
  */
 void page_with_ghosts(struct str page, struct str old, uint64_t mask, struct buf *out);
 
-/* Private pages: who has seen what, for users who don't share \Seen with the owner. */
+/* Private pages: what one user has seen, where \Seen is each user's own (seen_int.h). page_op_remove() takes entries off. */
 
 /** "Seen" of a private page: the entries of mask get a modseq; those of seen are \Seen, the others are not. */
 void page_op_private(struct buf *op, uint64_t modseq, uint64_t mask, uint64_t seen);
 /** Whether the page says something of a UID, and what. */
 bool page_private(struct str page, unsigned bit, bool *is_seen_out, uint64_t *modseq_out);
 bool page_private_is_valid(struct str page);
-/** How many UIDs it says something of, and the highest modseq; the other sums are 0. */
+static inline bool page_is_private(struct str page) { return page.n != 0 && page.p[0] == PAGE_PRIVATE_FORMAT; }
+/** Of the index-th that it says something of. */
+static inline uint64_t page_private_modseq(struct str page, unsigned index) { return get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + index * 8); }
+/** The UIDs that it says are \Seen. */
+static inline uint64_t page_private_seen(struct str page) { return page.n == 0 ? 0 : get_le64(page.p + 16); }
+/** How many UIDs it says something of, how many of them are not \Seen, and the highest modseq; the other sums are 0. */
 void page_private_sum(struct str page, struct page_sums *out);
 
 /**

@@ -3,6 +3,7 @@
 
 #include "store/arrival_int.h"
 #include "store/change_int.h"
+#include "store/seen_int.h"
 
 #include <stdlib.h>
 
@@ -146,13 +147,13 @@ mailbox_numbers(struct account *a, struct mailbox_id id, struct waiter *w, uint3
 {
 	struct mailbox_state *state = NULL;
 	struct snapshot *s = account_latest(a), *of = NULL;
-	struct tree *tree = NULL;
+	struct tree *tree = NULL, *seen = NULL;
 	struct tree_at at;
 	uint32_t *numbers;
 	size_t n = 0;
 	enum err e;
 
-	e = account_state_at(a, s, id, w, &state, &tree, &of);
+	e = account_state_at(a, s, id, SEEN_OWNER, w, &state, &tree, &seen, &of);
 	if (e == ERR_OK) {
 		numbers = xcalloc((size_t)tree_sums(tree)->count + 1, sizeof(*numbers));
 		for (uint32_t uid = 1; tree_next(tree, uid, TREE_ANY, &at) && at.uid < UINT32_MAX; uid = at.uid + 1)
@@ -162,6 +163,7 @@ mailbox_numbers(struct account *a, struct mailbox_id id, struct waiter *w, uint3
 	}
 	mailbox_state_unref(state);
 	tree_unref(tree);
+	tree_unref(seen);
 	snapshot_unref(of);
 	snapshot_unref(s);
 	return e;

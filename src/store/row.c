@@ -5,7 +5,13 @@
 #include "store/annotation.h"
 
 enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 40, LIMITS_OLD_BYTES = 32 };
-enum { MAILBOX_IS_NOSELECT = 1 << 0, MAILBOX_IS_SUBSCRIBED = 1 << 1 };
+enum {
+	MAILBOX_IS_NOSELECT = 1 << 0,
+	MAILBOX_IS_SUBSCRIBED = 1 << 1,
+	MAILBOX_HAS_PRIVATE_SEEN = 1 << 2,
+	MAILBOX_IS_SEEN_FIXED = 1 << 3,
+	MAILBOX_HAS_SEEN_SINCE = 1 << 4,	/* 8 bytes at the end */
+};
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
@@ -145,6 +151,16 @@ row_key_parse_private(
 }
 
 bool
+row_key_parse_private_sums(struct str k, struct mailbox_id *id_out, uint64_t *user_out)
+{
+	if (k.n != 17 || k.p[0] != 'Q')
+		return false;
+	id_out->v = get_be64(k.p + 1);
+	*user_out = get_be64(k.p + 9);
+	return true;
+}
+
+bool
 row_key_parse_vanished(struct str k, struct mailbox_id *id_out, uint64_t *version_out)
 {
 	if (k.n != 17 || k.p[0] != 'V')
@@ -253,7 +269,9 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 	memset(p, 0, MAILBOX_BYTES);
 	p[0] = ROW_FORMAT;
 	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) |
-		      (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0));
+		      (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0) |
+		      (r->is_seen_private ? MAILBOX_HAS_PRIVATE_SEEN : 0) | (r->is_seen_fixed ? MAILBOX_IS_SEEN_FIXED : 0) |
+		      (r->seen_since != 0 ? MAILBOX_HAS_SEEN_SINCE : 0));
 	put_le16(p + 2, (uint16_t)r->name.n);
 	put_le32(p + 4, (uint32_t)r->annotations.n);
 	put_le64(p + 8, r->parent);
@@ -269,6 +287,8 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 	}
 	buf_str_add(out, r->acl);
 	buf_str_add(out, r->annotations);
+	if (r->seen_since != 0)
+		u64_row_encode(r->seen_since, out);
 }
 
 enum err
@@ -288,10 +308,17 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 		.special_use = get_le32(row.p + 20),
 		.is_noselect = (row.p[1] & MAILBOX_IS_NOSELECT) != 0,
 		.is_subscribed = (row.p[1] & MAILBOX_IS_SUBSCRIBED) != 0,
+		.is_seen_private = (row.p[1] & MAILBOX_HAS_PRIVATE_SEEN) != 0,
+		.is_seen_fixed = (row.p[1] & MAILBOX_IS_SEEN_FIXED) != 0,
 		.keyword_count = get_le16(row.p + 24),
 		.keywords = keywords,
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
+	if ((row.p[1] & MAILBOX_HAS_SEEN_SINCE) != 0) {
+		if (rest.n < 8 || u64_row_decode(str_sub(rest, rest.n - 8, rest.n), &out->seen_since) != ERR_OK)
+			return ERR_CORRUPT;
+		rest.n -= 8;
+	}
 	if (annotations > rest.n || acl > rest.n - annotations)
 		return ERR_CORRUPT;
 	out->annotations = str_sub(rest, rest.n - annotations, rest.n);
@@ -366,6 +393,29 @@ status_row_decode(struct str row, struct status_row *out)
 		.notes_bytes = get_le32(row.p + 48),
 	};
 	return out->uidnext != 0 && out->highestmodseq != 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+void
+seen_row_encode(const struct seen_row *r, struct buf *out)
+{
+	char *p = buf_reserve(out, SEEN_ROW_BYTES);
+
+	if (p == NULL)
+		return;
+	memset(p, 0, SEEN_ROW_BYTES);
+	p[0] = ROW_FORMAT;
+	put_le32(p + 4, r->seen);
+	put_le64(p + 8, r->modseq);
+	out->n += SEEN_ROW_BYTES;
+}
+
+enum err
+seen_row_decode(struct str row, struct seen_row *out)
+{
+	if (row.n != SEEN_ROW_BYTES || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	*out = (struct seen_row){ .seen = get_le32(row.p + 4), .modseq = get_le64(row.p + 8) };
+	return ERR_OK;
 }
 
 static void

@@ -46,6 +46,7 @@ bool row_key_parse_mailbox(struct str key, struct mailbox_id *id_out);
 bool row_key_parse_page(struct str key, struct mailbox_id *id_out, uint32_t *page_out);
 bool row_key_parse_notes(struct str key, struct mailbox_id *id_out, uint32_t *uid_out);
 bool row_key_parse_private(struct str key, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out);
+bool row_key_parse_private_sums(struct str key, struct mailbox_id *id_out, uint64_t *user_out);
 bool row_key_parse_vanished(struct str key, struct mailbox_id *id_out, uint64_t *version_out);
 bool row_key_parse_undo(struct str key, uint64_t *version_out);
 bool row_key_parse_dying(struct str key, uint64_t *account_out);
@@ -79,6 +80,9 @@ struct mailbox_row {
 	uint32_t special_use;
 	bool is_noselect;
 	bool is_subscribed;
+	bool is_seen_private;		/* each user has his own \Seen (seen_int.h) */
+	bool is_seen_fixed;		/* that was said by hand: the access control list does not change it */
+	uint64_t seen_since;		/* modseq of the last change of is_seen_private; 0: never */
 	struct str name;		/* last level of it */
 	uint32_t keyword_count;		/* slots in use; the first KEYWORDS_REGISTERED have names of their own */
 	const struct str *keywords;	/* by slot; borrowed */
@@ -103,6 +107,15 @@ struct status_row {
 enum { STATUS_ROW_BYTES = 52 };
 void status_row_encode(const struct status_row *r, struct buf *out);
 must_use enum err status_row_decode(struct str row, struct status_row *out);
+
+/* What a user has seen of a mailbox for himself. */
+struct seen_row {
+	uint32_t seen;			/* messages */
+	uint64_t modseq;		/* none of his is above */
+};
+enum { SEEN_ROW_BYTES = 16 };
+void seen_row_encode(const struct seen_row *r, struct buf *out);
+must_use enum err seen_row_decode(struct str row, struct seen_row *out);
 
 /* Vanished UIDs: ranges as varints of gaps and lengths. */
 void vanished_row_encode(const struct rangeset *uids, struct buf *out);

@@ -81,6 +81,30 @@ change_index(
 	return t;
 }
 
+/* Whether a list gives anybody but the owner something. */
+static bool
+gives_others(const struct account *a, struct str list)
+{
+	struct str identifier;
+	unsigned rights;
+
+	while (acl_next(&list, &identifier, &rights)) {
+		if (rights != 0 && identifier.p[0] != '-' && !str_eq(identifier, a->user))
+			return true;
+	}
+	return false;
+}
+
+/* A mailbox that is shared for the first time: what others have read is not to show, nor what its owner has. */
+static void
+share_first(const struct commit *c, struct str before, struct mailbox_row *row)
+{
+	if (row->is_seen_private || row->is_seen_fixed || gives_others(c->account, before) || !gives_others(c->account, row->acl))
+		return;
+	row->is_seen_private = true;
+	row->seen_since = c->version;
+}
+
 static void
 index_changed(void *ctx, enum err e)
 {
@@ -113,6 +137,7 @@ set_acl(struct commit *c, struct mailbox_id id, struct str identifier, enum acl_
 		return ERR_OK;
 	row = d->row;
 	row.acl = buf_str(&list);
+	share_first(c, d->row.acl, &row);
 	set->directory = change_index(c, (uint32_t)at, d->row.acl, row.acl, identifier);
 	commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
 	return ERR_OK;

@@ -22,7 +22,10 @@ enum acl_change {
 	ACL_DELETE,	/* the entry; of the owner's, who keeps RIGHTS_OWNER, the rights */
 };
 
-/** SETACL and DELETEACL (RFC 4314 3.1, 3.2): one commit. No change: ERR_OK with the snapshot of now. ERR_NOTFOUND, ERR_LIMIT. */
+/**
+ * SETACL and DELETEACL (RFC 4314 3.1, 3.2): one commit. No change: ERR_OK with the snapshot of now. ERR_NOTFOUND, ERR_LIMIT. A mailbox that
+ * is shared for the first time gets private \Seen (mailbox_info), unless it was said by hand that it is not to.
+ */
 must_use enum err mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier, enum acl_change change,
     unsigned rights, struct snapshot **after_out);
 

@@ -2,7 +2,7 @@
  * snapshot.c - immutable snapshots of an account: an array of mailbox states in chunks, so that a
  * commit which changes one mailbox copies one chunk, whatever their number.
  */
-#include "store/account_int.h"
+#include "store/seen_int.h"
 
 #include <stdlib.h>
 
@@ -69,6 +69,9 @@ info_from_desc(struct mailbox_info *info, const struct mailbox_desc *d)
 	info->special_use = d->row.special_use;
 	info->is_noselect = d->row.is_noselect;
 	info->is_subscribed = d->row.is_subscribed;
+	info->is_seen_private = d->row.is_seen_private;
+	info->is_seen_fixed = d->row.is_seen_fixed;
+	info->seen_since = d->row.seen_since;
 	info->keyword_count = d->row.keyword_count;
 	info->keywords = d->row.keywords;
 	info->acl = d->row.acl;
@@ -105,6 +108,10 @@ mailbox_state_copy(const struct mailbox_state *from)
 
 	s->has_tree = from->has_tree;
 	s->tree = tree_ref(from->tree);
+	s->seen = seen_users_ref(from->seen);
+	s->seen_trees = NULL;
+	if (from->seen_trees != NULL)
+		seen_attach(s, from->seen, from->seen_trees);
 	s->info = from->info;
 	s->info.state = s;
 	s->desc = mailbox_desc_ref(from->desc);
@@ -125,6 +132,8 @@ mailbox_state_unref(struct mailbox_state *s)
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	tree_unref(s->tree);
+	seen_detach(s);
+	seen_users_unref(s->seen);
 	mailbox_desc_unref(s->desc);
 	free(s);
 }

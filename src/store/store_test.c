@@ -132,47 +132,6 @@ test_stores_and_expunges(void)
 	fixture_done(&f);
 }
 
-/* A user's own \Seen: through every question that a view answers. */
-static void
-test_private_seen(void)
-{
-	struct snapshot *after = NULL;
-	struct tree_edit edit = { 0 };
-	struct buf op = BUF_MAX(1000);
-	struct mailbox_id inbox;
-	struct view *v = NULL;
-	struct seqnum seq;
-	struct fixture f;
-	struct entry e;
-
-	fixture_init(&f, false);
-	inbox = test_box(&f, "INBOX");
-	test_append(&f, inbox, FLAG_SEEN, NULL);
-	test_append(&f, inbox, FLAG_SEEN | FLAG_FLAGGED, NULL);
-	test_append(&f, inbox, 0, &after);
-	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
-	CHECK_U64(view_first_unseen(v).v, 3);
-	page_op_private(&op, 1000, 0xA, 0x8);	/* 1 unseen, 3 seen */
-	tree_edit_merge(&edit, 0, buf_str(&op));
-	v->private_pages = tree_edit_end(&edit);
-	CHECK_U64(tree_sums(v->private_pages)->count, 2);
-	CHECK_U64(tree_sums(v->private_pages)->modseq, 1000);
-	CHECK(view_entry(v, (struct uid){ 1 }, &e) && e.flags == 0 && e.modseq == 1000);
-	CHECK(view_entry(v, (struct uid){ 2 }, &e) && e.flags == (FLAG_SEEN | FLAG_FLAGGED) &&
-	      e.modseq < 1000);
-	CHECK(view_entry(v, (struct uid){ 3 }, &e) && e.flags == FLAG_SEEN);
-	CHECK_U64(view_first_unseen(v).v, 1);
-	CHECK(
-	    view_next_flags(v, 2, FLAG_SEEN, FLAG_FLAGGED, &e, &seq) && e.uid.v == 3 && seq.v == 3);
-	CHECK(!view_next_flags(v, 2, 0, FLAG_SEEN, &e, &seq));
-	CHECK(view_next_changed(v, 2, 999, &e, &seq) && e.uid.v == 3);
-	CHECK(view_next(v, 0, &e, &seq) && e.flags == 0);
-	snapshot_unref(after);
-	view_close(v);
-	buf_done(&op);
-	fixture_done(&f);
-}
-
 static void
 test_copies_and_moves(void)
 {
@@ -544,6 +503,6 @@ test_creates_many_accounts(void)
 }
 
 TEST_MAIN(TEST(test_creates_account), TEST(test_creates_many_accounts), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
-    TEST(test_private_seen), TEST(test_copies_and_moves), TEST(test_copies_across_accounts),
+    TEST(test_copies_and_moves), TEST(test_copies_across_accounts),
     TEST(test_retention), TEST(test_deletes_account), TEST(test_mailboxes),
     TEST(test_renames_inbox))

@@ -270,19 +270,6 @@ tree_entry(const struct tree *t, uint32_t uid, struct page_entry *out)
 	return true;
 }
 
-void
-tree_private(const struct tree *private_pages, uint32_t uid, struct page_entry *e)
-{
-	uint64_t modseq;
-	bool is_seen;
-
-	if (private_pages == NULL || !page_private(tree_page(private_pages, uid / PAGE_UIDS),
-					 uid % PAGE_UIDS, &is_seen, &modseq))
-		return;
-	e->flags = (uint16_t)((e->flags & ~FLAG_SEEN) | (is_seen ? FLAG_SEEN : 0));
-	e->modseq = MAX(e->modseq, modseq);
-}
-
 /* Whether something below may be wanted. */
 static bool
 may_have(const struct tree *t, const struct tree_want *want)
@@ -298,6 +285,20 @@ may_have(const struct tree *t, const struct tree_want *want)
 	    ((want->unset & FLAG_DELETED) == 0 || s->deleted != s->count);
 }
 
+static void
+entry_look(struct str page, unsigned bit, unsigned i, uint16_t *flags_out, uint64_t *modseq_out)
+{
+	bool is_seen = false;
+
+	if (!page_is_private(page)) {
+		*flags_out = page_flags(page, i);
+		*modseq_out = page_modseq(page, i);
+		return;
+	}
+	page_private(page, bit, &is_seen, modseq_out);
+	*flags_out = is_seen ? FLAG_SEEN : 0;
+}
+
 static bool
 leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct tree_want *want,
     struct tree_at *out)
@@ -307,9 +308,11 @@ leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct t
 
 	for (uint64_t m = mask & from_bit(from); m != 0; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m), i = page_index(mask, bit);
-		uint16_t flags = page_flags(page, i);
+		uint16_t flags;
+		uint64_t modseq;
 
-		if (page_modseq(page, i) <= want->modseq_above ||
+		entry_look(page, bit, i, &flags, &modseq);
+		if (modseq <= want->modseq_above ||
 		    (flags & want->set) != want->set || (flags & want->unset) != 0)
 			continue;
 		out->uid = base_uid + bit;
@@ -478,7 +481,7 @@ leaf_new(struct str bytes, struct page_notes *notes)
 
 	l->t = (struct tree){ .refs = 1, .is_fresh = true };
 	l->notes = notes;
-	if (bytes.p[0] == PAGE_PRIVATE_FORMAT)
+	if (page_is_private(bytes))
 		page_private_sum(bytes, &l->t.sums);
 	else
 		page_sum(bytes, &l->t.sums);

@@ -10,8 +10,8 @@
  * Beside its page a leaf has the notes of its messages (notes.h), shared between versions in the same way; they go with their
  * entries. A mailbox without notes has nothing of it but a sum that is 0.
  *
- * A user's private pages of a mailbox make a tree too: of it, only tree_page(), tree_sums(), tree_diff(), tree_private() and
- * changes are of use.
+ * A user's private pages of a mailbox make a tree too: of it, tree_page(), tree_sums(), tree_diff(), tree_next() and changes are of
+ * use; its only flag is \Seen.
  */
 #ifndef STORE_TREE_H
 #define STORE_TREE_H
@@ -43,12 +43,6 @@ bool tree_entry(const struct tree *t, uint32_t uid, struct page_entry *out);
 struct str tree_notes(const struct tree *t, uint32_t uid);
 /** The first message with a UID of at least `from` that has notes; 0: none. */
 uint32_t tree_next_noted(const struct tree *t, uint32_t from);
-
-/**
- * What a user's private pages (NULL: none) say of an entry takes the place of what it has: \Seen, and a later modseq. The one way
- * in which flags of a mailbox become those of a user.
- */
-void tree_private(const struct tree *private_pages, uint32_t uid, struct page_entry *e);
 
 /* A place in a tree: the entry at `uid`. */
 struct tree_at {

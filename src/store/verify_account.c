@@ -128,6 +128,9 @@ take_row(void *ctx, struct str key, struct str value)
 		if (b->has_row)
 			b->row.keywords = keywords;
 		break;
+	case 'Q':
+		verify_seen_row(a, key, row);
+		break;
 	case 'S':
 		if (!row_key_parse_mailbox(key, &id))
 			break;
@@ -401,19 +404,7 @@ take_page(void *ctx, struct str key, struct str value)
 static void
 take_private(void *ctx, struct str key, struct str value)
 {
-	struct verify_account *a = ctx;
-	struct verify_finding f;
-	struct mailbox_id id;
-	uint64_t user;
-	uint32_t page;
-
-	if (!row_key_parse_private(key, &id, &user, &page) || page_private_is_valid(value))
-		return;
-	f = verify_finding_of(a, VERIFY_PRIVATE, verify_box_find(a, id));
-	f.is_lost = true;
-	f.uid_first = MAX(page * PAGE_UIDS, 1u);
-	f.uid_last = page * PAGE_UIDS + (PAGE_UIDS - 1);
-	verify_tell(a->v, &f);
+	verify_seen_page(ctx, key, value);
 }
 
 /* The pages of a mailbox that a gap hides: each is asked for. */
@@ -669,6 +660,7 @@ verify_account(struct verify *v, struct account_id id, struct str user)
 	pages_take(&a);
 	verify_change_log(&a);
 	boxes_check(&a);
+	verify_seen_check(&a);
 	row_check(&a);
 	verify_sharing(&a);
 	if (!a.are_refs_whole)

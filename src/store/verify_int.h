@@ -7,6 +7,7 @@
  *     verify_log.c       its change log and undo records
  *     verify_message.c   records of messages and their bytes
  *     verify_lost.c      messages whose record is lost look for their bytes
+ *     verify_seen.c      what users have seen for themselves
  *     verify_sharing.c   the index of its access control lists, and its limits
  *     verify_text.c      a finding in words
  */
@@ -62,6 +63,8 @@ struct verify_ref {
 	uint64_t size_bytes;
 };
 
+struct verify_seen;
+
 /* The account that is being proved. */
 struct verify_account {
 	struct verify *v;
@@ -80,6 +83,8 @@ struct verify_account {
 	bool has_hidden_notes;		/* there are gaps between pages, where some may be */
 	struct verify_ref *notes;	/* whose message was not seen before them: it may be in a gap */
 	size_t note_count;
+	struct verify_seen *seen;	/* verify_seen.c; sorted by mailbox and user */
+	size_t seen_count, seen_cap;
 	struct kv_txn *txn;		/* repairs */
 };
 
@@ -117,6 +122,15 @@ must_use enum err verify_row(struct verify *v, struct arena *a, struct account_i
 void verify_sharing(struct verify_account *a);
 /** A row "L". */
 void verify_limits(struct verify_account *a, struct str key, struct str value);
+
+/* ---- verify_seen.c */
+
+/** A row "Q" of KV_ROW. */
+void verify_seen_row(struct verify_account *a, struct str key, struct str value);
+/** A row "Q" of KV_PAGE. After all the mailboxes' own pages. */
+void verify_seen_page(struct verify_account *a, struct str key, struct str value);
+/** A9, when both were given. */
+void verify_seen_check(struct verify_account *a);
 
 /* ---- verify_account.c */
 

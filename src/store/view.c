@@ -28,25 +28,32 @@ view_take_recent(struct view *v, uint32_t from)
 }
 
 void
-view_set_info(struct view *v, const struct mailbox_state *state)
+view_set_info(struct view *v, const struct mailbox_state *state, struct tree *seen)
 {
+	const struct account_id reader = { v->reader };
+
 	mailbox_desc_unref(v->desc);
 	v->desc = mailbox_desc_ref(state->desc);
 	v->info = state->info;
+	v->info.highestmodseq = mailbox_highestmodseq(&state->info, reader);
 	v->info.state = NULL;
+	tree_unref(v->seen);
+	v->seen = seen;
+	v->as = seen_as_of(&v->info, v->reader, seen);
 }
 
 enum err
-view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w,
-    struct view **out)
+view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who, enum view_access access,
+    struct waiter *w, struct view **out)
 {
+	const uint64_t reader = seen_user_in(s->account, who);
 	struct snapshot *use = NULL;
 	struct mailbox_state *state = NULL;
-	struct tree *tree = NULL;
+	struct tree *tree = NULL, *seen = NULL;
 	struct view *v;
 	enum err e;
 
-	e = account_state_at(s->account, s, id, w, &state, &tree, &use);
+	e = account_state_at(s->account, s, id, reader, w, &state, &tree, &seen, &use);
 	if (e != ERR_OK) {
 		snapshot_unref(use);
 		return e;
@@ -56,8 +63,9 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 	v->account = account_ref(s->account);
 	v->id = id;
 	v->access = access;
-	v->user = s->account->id.v;
-	view_set_info(v, state);
+	v->user = who.v;
+	v->reader = reader;
+	view_set_info(v, state, seen);
 	mailbox_state_unref(state);
 	v->info.exists = tree_sums(tree)->count;
 	v->tree = tree;
@@ -91,7 +99,7 @@ view_close(struct view *v)
 	log_load_drop(v->log);
 	held_free(v->held);
 	tree_unref(v->tree);
-	tree_unref(v->private_pages);
+	tree_unref(v->seen);
 	mailbox_desc_unref(v->desc);
 	rangeset_done(&v->recent);
 	rangeset_done(&v->resting);
@@ -102,8 +110,10 @@ view_close(struct view *v)
 
 const struct mailbox_info *view_mailbox(const struct view *v) { return &v->info; }
 struct account *view_account(const struct view *v) { return v->account; }
+struct account_id view_user(const struct view *v) { return (struct account_id){ v->user }; }
 uint64_t view_version(const struct view *v) { return v->version; }
 bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
+bool view_is_shown_read_only(const struct view *v) { return v->access != VIEW_READ_WRITE; }
 void view_revoke(struct view *v) { v->is_revoked = true; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
 uint32_t view_ghosts(const struct view *v) { return v->ghosts; }
@@ -160,7 +170,7 @@ entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index, 
 	struct page_entry e;
 
 	page_entry(page, index, &e);
-	tree_private(v->private_pages, uid, &e);
+	seen_apply(&v->as, uid, &e);
 	*out = (struct entry){
 		.uid = { uid },
 		.msgno = { e.msgno },
@@ -206,32 +216,68 @@ next_in_page(struct tree_at *at, uint32_t from)
 }
 
 /*
- * Without private pages the tree's sums say where to look. With them \Seen and modseq are only
- * known entry by entry.
+ * The first entry from `from` on that may be wanted, by flags and modseqs as the mailbox's own pages have them and, where the user
+ * has pages, those: nothing that is wanted is passed over.
+ */
+static bool
+next_candidate(const struct view *v, uint32_t from, struct tree_want want, struct tree_at *at)
+{
+	struct tree_want in_tree = want, in_seen = { .modseq_above = want.modseq_above };
+	uint64_t mine = tree_sums(v->seen)->modseq;
+	struct tree_at own;
+	bool has;
+
+	if (v->as.is_own) {
+		in_tree.set &= (uint16_t)~FLAG_SEEN;
+		in_tree.unset &= (uint16_t)~FLAG_SEEN;
+	}
+	if (v->as.since > want.modseq_above)
+		in_tree.modseq_above = 0;
+	has = tree_next(v->tree, from, in_tree, at);
+	if (in_tree.modseq_above == 0 || mine <= in_tree.modseq_above || !tree_next(v->seen, from, in_seen, &own) ||
+	    (has && at->uid <= own.uid))
+		return has;
+	/* Of what comes before, only the user's own pages tell that it has changed. */
+	return tree_next(v->tree, own.uid, TREE_ANY, at);
+}
+
+/* The UIDs of a page that may be wanted for being seen or unseen by the user. */
+static uint64_t
+seen_mask(const struct view *v, uint32_t page, struct tree_want want)
+{
+	uint64_t seen;
+
+	if (!v->as.is_own || ((want.set | want.unset) & FLAG_SEEN) == 0)
+		return ~(uint64_t)0;
+	seen = page_private_seen(tree_page(v->seen, page));
+	return ((want.set & FLAG_SEEN) != 0 ? seen : ~(uint64_t)0) & ((want.unset & FLAG_SEEN) != 0 ? ~seen : ~(uint64_t)0);
+}
+
+/*
+ * The tree's sums say where to look; where \Seen is the user's own, the masks of his pages do for it.
  */
 static bool
 next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out,
     struct seqnum *seq_out)
 {
-	struct tree_want in_tree = want;
 	struct tree_at at;
 
-	if (v->private_pages != NULL) {
-		in_tree.modseq_above = 0;
-		in_tree.set &= (uint16_t)~FLAG_SEEN;
-		in_tree.unset &= (uint16_t)~FLAG_SEEN;
-	}
-	while (tree_next(v->tree, from, in_tree, &at)) {
-		entry_from(v, at.uid, at.page, at.index, out);
-		if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set &&
-		    (out->flags & want.unset) == 0) {
-			if (seq_out != NULL)
-				seq_out->v = at.before + 1;
-			return true;
+	while (next_candidate(v, from, want, &at)) {
+		uint64_t mask = seen_mask(v, at.uid / PAGE_UIDS, want) >> at.uid % PAGE_UIDS;
+
+		if ((mask & 1) != 0) {
+			entry_from(v, at.uid, at.page, at.index, out);
+			if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set &&
+			    (out->flags & want.unset) == 0) {
+				if (seq_out != NULL)
+					seq_out->v = at.before + 1;
+				return true;
+			}
+			mask &= ~(uint64_t)1;
 		}
-		if (at.uid == UINT32_MAX)
+		from = mask != 0 ? at.uid + (uint32_t)__builtin_ctzll(mask) : (at.uid | (PAGE_UIDS - 1)) + 1;
+		if (from == 0)
 			break;
-		from = at.uid + 1;
 	}
 	return false;
 }

@@ -12,14 +12,24 @@
 
 struct view;
 
-enum view_access { VIEW_READ_WRITE, VIEW_READ_ONLY };
+enum view_access {
+	VIEW_READ_WRITE,
+	VIEW_READ_ONLY,
+	VIEW_SEEN_ONLY,		/* nothing is written but \Seen that is one's own, and no \Recent is claimed */
+};
 
 /**
- * Opens a mailbox of a snapshot. Read-write claims \Recent for what no session was told of. ERR_WAIT: pages are being
+ * Opens a mailbox of a snapshot for a user: who is his account, and \Seen may be his own (mailbox_info). Read-write claims \Recent for what no session was told of. ERR_WAIT: pages are being
  * loaded. ERR_NOTFOUND, ERR_NOSELECT, ERR_CORRUPT.
  */
-must_use enum err view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w,
-    struct view **out);
+must_use enum err view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who, enum view_access access,
+    struct waiter *w, struct view **out);
+/* For the owner. */
+must_use static inline enum err
+view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, struct waiter *w, struct view **out)
+{
+	return view_open_as(s, id, account_id(snapshot_account(s)), access, w, out);
+}
 /** Who looks, when it is not the owner: his account. tells_notes: refreshes report which annotations have changed. */
 void view_set_user(struct view *v, struct account_id user, bool tells_notes);
 /** Another owner, in any thread; the view is still used by one thread at a time. */
@@ -27,11 +37,15 @@ struct view *view_ref(struct view *v);
 /** Takes NULL. Frees it when it was the last owner. */
 void view_close(struct view *v);
 
-/** The mailbox as the view knows it. Valid until the view is refreshed or closed. */
+/** The mailbox as the view knows it, with its user's highestmodseq. Valid until the view is refreshed or closed. */
 const struct mailbox_info *view_mailbox(const struct view *v);
 struct account *view_account(const struct view *v);
+/** The user whose view it is. */
+struct account_id view_user(const struct view *v);
 uint64_t view_version(const struct view *v);
 bool view_is_read_only(const struct view *v);
+/** Nothing that others see may be written. */
+bool view_is_shown_read_only(const struct view *v);
 /**
  * The right to read it is lost: from the next view_refresh() on it is as a deleted one. For good: should the right come back, the
  * mailbox is opened anew.

@@ -3,6 +3,7 @@
 #define STORE_VIEW_INT_H
 
 #include "store/account_int.h"
+#include "store/seen_int.h"
 #include "store/view.h"
 
 struct held;
@@ -19,7 +20,9 @@ struct view {
 	struct mailbox_desc *desc;	/* referenced; what info's texts belong to */
 	struct mailbox_info info;	/* as last refreshed, with the counts of the pages */
 	struct tree *tree;		/* the mailbox and the ghosts; referenced */
-	struct tree *private_pages;	/* of a user who does not share \Seen with the owner; else NULL; referenced */
+	uint64_t reader;		/* the same in seen_int.h: SEEN_OWNER for the owner */
+	struct tree *seen;		/* his private pages, or NULL; referenced */
+	struct seen_as as;		/* how he sees the tree */
 	uint32_t ghosts;		/* entries of tree that are marked FLAG_GHOST */
 	uint64_t ghost_floor;		/* HIGHESTMODSEQ before the oldest ghost went */
 	uint64_t version;
@@ -37,8 +40,8 @@ struct view {
 
 /** Takes the messages from `from` on as \Recent; a read-write view claims them. */
 void view_take_recent(struct view *v, uint32_t from);
-/** Takes the state's info over. */
-void view_set_info(struct view *v, const struct mailbox_state *state);
+/** Takes the state's info over, and the user's private pages (the reference). */
+void view_set_info(struct view *v, const struct mailbox_state *state, struct tree *seen);
 /**
  * view_rest.c: a tree that differs from `tree` where the view that rests differed when it went to rest; the view has it
  * afterwards.

@@ -12,6 +12,8 @@ struct differ {
 	struct rangeset vanished;	/* of the view: ghosts too */
 	uint32_t *changed;
 	size_t changed_count, changed_cap;
+	const struct tree *before, *after;	/* the mailbox's */
+	uint64_t known;			/* modseqs up to it are */
 	bool has_new;
 	bool keeps_ghosts;
 	struct tree_edit ghosts;	/* the tree now, and the ghosts */
@@ -53,6 +55,73 @@ compare_pages(void *ctx, uint32_t page, struct str before, struct str after)
 		tree_edit_put(&d->ghosts, page, buf_str(&out));
 	}
 	return true;
+}
+
+/* The user's own pages: what has changed in them since, of messages that the view had and has. */
+static bool
+compare_seen(void *ctx, uint32_t page, struct str before, struct str after)
+{
+	struct differ *d = ctx;
+	uint64_t mask = page_mask(after), both = page_mask(tree_page(d->before, page)) & page_mask(tree_page(d->after, page));
+	unsigned i = 0;
+
+	(void)before;
+	for (uint64_t m = mask; m != 0; m &= m - 1, i++) {
+		unsigned bit = (unsigned)__builtin_ctzll(m);
+
+		if ((both >> bit & 1) != 0 && page_private_modseq(after, i) > d->known)
+			add_changed(d, page * PAGE_UIDS + bit);
+	}
+	return true;
+}
+
+/* \Seen has become the user's own, or is no more: everything has a new modseq. */
+static bool
+change_all(void *ctx, uint32_t page, struct str before, struct str after)
+{
+	struct differ *d = ctx;
+
+	(void)before;
+	for (uint64_t m = page_mask(after) & page_mask(tree_page(d->before, page)); m != 0; m &= m - 1)
+		add_changed(d, page * PAGE_UIDS + (uint32_t)__builtin_ctzll(m));
+	return true;
+}
+
+static int
+uid_cmp(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Ascending, each once. */
+static void
+sort_changed(struct differ *d)
+{
+	size_t n = 0;
+
+	if (d->changed_count > 1)
+		qsort(d->changed, d->changed_count, sizeof(*d->changed), uid_cmp);
+	for (size_t i = 0; i < d->changed_count; i++) {
+		if (n == 0 || d->changed[n - 1] != d->changed[i])
+			d->changed[n++] = d->changed[i];
+	}
+	d->changed_count = n;
+}
+
+/* What differs besides the mailbox's own pages, because of what the user has seen. */
+static void
+compare_own(const struct view *v, struct differ *d, const struct mailbox_state *state, const struct tree *seen)
+{
+	size_t shared = d->changed_count;
+
+	if (v->reader != SEEN_OWNER && state->info.seen_since > d->known)
+		tree_diff(NULL, d->after, change_all, d);
+	else if (v->seen != seen)
+		tree_diff(v->seen, seen, compare_seen, d);
+	if (d->changed_count != shared)
+		sort_changed(d);
 }
 
 /* Sequence numbers in the tree before, highest first: so each is right when it is told. */
@@ -133,11 +202,11 @@ report_notes(const struct view *v, const struct tree *before, const struct tree 
 }
 
 /*
- * The view becomes that of `state`, whose pages are `tree` (taken over); state is NULL when the
+ * The view becomes that of `state`, whose pages are `tree` and, of the user, `seen` (both taken over); state is NULL when the
  * mailbox is gone.
  */
 static void
-move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t version,
+move(struct view *v, struct mailbox_state *state, struct tree *tree, struct tree *seen, uint64_t version,
     enum view_tell tell, struct arena *a, struct view_changes *out)
 {
 	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
@@ -149,6 +218,11 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 
 	tree_edit_begin(&d.ghosts, tree);
 	tree_diff(v->tree, tree, compare_pages, &d);
+	d.before = v->tree;
+	d.after = tree;
+	d.known = v->version;
+	if (state != NULL)
+		compare_own(v, &d, state, seen);
 	report(v, &d, state == NULL, a, out);
 	report_notes(v, was_bare ? NULL : v->tree, tree, a, out);
 	if (d.keeps_ghosts && !rangeset_is_empty(&d.vanished)) {
@@ -166,7 +240,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 	v->is_gone = v->is_gone || state == NULL;
 	if (state != NULL) {
 		out->has_new_keywords = state->info.keyword_count != v->info.keyword_count;
-		view_set_info(v, state);
+		view_set_info(v, state, seen);
 		if (d.has_new)
 			view_take_recent(v, uidnext);
 	}
@@ -181,6 +255,7 @@ move(struct view *v, struct mailbox_state *state, struct tree *tree, uint64_t ve
 static bool
 has_news(const struct view *v, const struct snapshot *s)
 {
+	const struct account_id reader = { v->reader };
 	const struct mailbox_info *m;
 
 	if (v->is_gone)
@@ -190,7 +265,7 @@ has_news(const struct view *v, const struct snapshot *s)
 	if (s->version <= v->version)
 		return false;
 	m = snapshot_mailbox_by_id(s, v->id);
-	return m == NULL || m->is_noselect || m->highestmodseq != v->info.highestmodseq ||
+	return m == NULL || m->is_noselect || mailbox_highestmodseq(m, reader) != v->info.highestmodseq ||
 	    m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl) ||
 	       m->annotations.p != v->info.annotations.p ||
 	       m->special_use != v->info.special_use;
@@ -220,7 +295,7 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 {
 	struct snapshot *use = NULL;
 	struct mailbox_state *state = NULL;
-	struct tree *tree = NULL;
+	struct tree *tree = NULL, *seen = NULL;
 	uint64_t version = s->version;
 	enum err e;
 
@@ -233,7 +308,7 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 	if (v->is_revoked) {
 		version = MAX(version, v->version);
 	} else if (v->is_resting || has_news(v, s)) {
-		e = account_state_at(v->account, s, v->id, w, &state, &tree, &use);
+		e = account_state_at(v->account, s, v->id, v->reader, w, &state, &tree, &seen, &use);
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
 			return e;
 		version = use->version;
@@ -241,6 +316,7 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 		if (version < v->version) {
 			mailbox_state_unref(state);
 			tree_unref(tree);
+			tree_unref(seen);
 			return ERR_IO; /* what it knew was taken back: the session is about to end
 					*/
 		}
@@ -248,9 +324,10 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 		/* Only ghosts to tell. */
 		state = view_own_state(v);
 		tree = view_live_tree(v);
+		seen = tree_ref(v->seen);
 		version = MAX(version, v->version);
 	}
-	move(v, state, tree, version, tell, a, out);
+	move(v, state, tree, seen, version, tell, a, out);
 	mailbox_state_unref(state);
 	return ERR_OK;
 }

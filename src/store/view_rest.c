@@ -39,7 +39,9 @@ view_rest(struct view *v)
 	v->resting_recent = view_recent(v);
 	tree_diff(NULL, v->tree, add_uids, &v->resting);
 	tree_unref(v->tree);
-	v->tree = NULL;
+	tree_unref(v->seen);
+	v->tree = v->seen = NULL;
+	v->as.tree = NULL;
 	v->at->uid = 0;
 	v->is_resting = true;
 }

@@ -120,6 +120,19 @@ def test_mailboxes(tool, name, running):
     tool('mailbox', 'list', 'nobody', fails=True)
 
 
+def test_private_seen(tool, name, running):
+    assert tool('mailbox', 'seen', name, 'INBOX') == 'private when it is shared\n'
+    tool('mailbox', 'acl', name, 'INBOX', 'nobody', 'lrs')
+    assert tool('mailbox', 'seen', name, 'INBOX') == 'private\n'
+    tool('mailbox', 'seen', name, 'INBOX', 'shared')
+    assert tool.json('mailbox', 'seen', name, 'INBOX') == [{'seen': 'shared'}]
+    tool('mailbox', 'seen', name, 'INBOX', 'perhaps', fails=True)
+    tool('mailbox', 'seen', name, 'nowhere', fails=True)
+    tool('mailbox', 'create', '--shared', 'Seen')
+    tool('mailbox', 'seen', '--shared', 'Seen', 'private')
+    assert tool('mailbox', 'seen', '--shared', 'Seen') == 'private\n'
+
+
 def test_who(tool, name, running):
     c = running.login(name)
     assert any(row.get('user') == name for row in tool.json('who'))

@@ -341,14 +341,16 @@ def test_nobody_knows_users(two):
 
 
 def test_read_only_without_writing_rights(two):
-    """RFC 4314 5.2: READ-ONLY without any of i, e and the rights of flags, else READ-WRITE."""
+    """RFC 4314 5.2: READ-ONLY without any of i, e and the rights of flags that others see, else READ-WRITE."""
     two.grant('lr')
     r = two.other.select(two.theirs)
     assert r.code[0] == 'READ-ONLY' and r.codes()['PERMANENTFLAGS'] == [[]]
     two.other.no('STORE 1 +FLAGS (\\Flagged)', code='NOPERM')
-    for right in 'iewst':
-        two.grant('lr' + right)
-        assert two.other.select(two.theirs).code[0] == 'READ-WRITE'
+    for seen, writing in ('private', 'iewt'), ('shared', 'iewst'):
+        two.owner.ok('SETMETADATA box (/shared/vendor/posthorn/seen "%s")' % seen)
+        for right in 'iewst':
+            two.grant('lr' + right)
+            assert two.other.select(two.theirs).code[0] == ('READ-WRITE' if right in writing else 'READ-ONLY')
 
 
 @pytest.mark.parametrize('rights,flags', [

@@ -43,7 +43,7 @@ open_named(struct session *s, struct arena *a, struct catenate *x, struct str na
 		return e;
 	e = target_check(&t, RIGHT_R);
 	if (e == ERR_OK)
-		e = view_open(t.snapshot, t.mailbox->id, VIEW_READ_ONLY, session_waiter(s), &x->view);
+		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY, session_waiter(s), &x->view);
 	else
 		e = ERR_BADURL;
 	target_close(&t);

@@ -221,7 +221,7 @@ open_place(struct session *s, struct command *c, struct esearch_ctx *x, const st
 		return e;
 	e = target_check(&t, p->is_named ? RIGHT_R : RIGHT_R | RIGHT_L);
 	if (e == ERR_OK)
-		e = view_open(t.snapshot, t.mailbox->id, VIEW_READ_ONLY, session_waiter(s), &x->view);
+		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY, session_waiter(s), &x->view);
 	if (e == ERR_OK)
 		x->full_name = arena_str(&x->arena, target_full_name(&x->arena, &t));
 	target_close(&t);

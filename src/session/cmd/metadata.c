@@ -76,12 +76,25 @@ read_uses(struct str value, uint32_t *uses_out)
 	return true;
 }
 
+/* It is about how the mailbox is shared, as its list is. */
+static enum err
+read_seen(struct command *c, const struct target *t, struct str value, struct mailbox_settings *out)
+{
+	if ((t->rights & RIGHT_A) == 0)
+		return ERR_NOPERM;
+	out->sets_seen = true;
+	out->is_seen_private = str_eq_nocase(value, STR("private"));
+	if (out->is_seen_private || str_eq_nocase(value, STR("shared")))
+		return ERR_OK;
+	c->text = STR("The values are private and shared.");
+	return ERR_CANNOT;
+}
+
 /* What SETMETADATA is to do, once it is checked. */
 struct setting {
 	struct annotation *changes;
 	size_t count;
-	bool sets_uses;
-	uint32_t uses;
+	struct mailbox_settings settings;
 };
 
 static enum err
@@ -112,9 +125,11 @@ add_change(struct session *s, struct command *c, const struct target *t, const s
 	if (change.scope == ANNOTATION_SHARED && (t->rights & RIGHT_W) == 0)
 		return ERR_NOPERM;
 	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SPECIALUSE)) {
-		x->sets_uses = true;
-		return t->account == s->account && read_uses(entry->value, &x->uses) ? ERR_OK : ERR_USEATTR;
+		x->settings.sets_use = true;
+		return t->account == s->account && read_uses(entry->value, &x->settings.special_use) ? ERR_OK : ERR_USEATTR;
 	}
+	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SEEN))
+		return read_seen(c, t, entry->value, &x->settings);
 	change.value = entry->value;
 	while (i < x->count && !str_eq_nocase(x->changes[i].name, change.name))
 		i++;
@@ -136,7 +151,7 @@ set(struct session *s, struct command *c, const struct target *t)
 		e = add_change(s, c, t, &m->entries[i], &x);
 	if (e != ERR_OK)
 		return e;
-	e = mailbox_annotate(t->account, t->mailbox->id, x.changes, x.count, x.sets_uses ? &x.uses : NULL, &after);
+	e = mailbox_annotate(t->account, t->mailbox->id, x.changes, x.count, &x.settings, &after);
 	if (e == ERR_LIMIT) {
 		c->code = STR("METADATA TOOMANY");
 		c->text = STR("There are too many annotations.");

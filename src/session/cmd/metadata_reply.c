@@ -99,13 +99,16 @@ made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool
 		buf_str_add(out, o->server_comment);
 	else if (!is_server && is_own && str_eq_nocase(entry, METADATA_SPECIALUSE))
 		list_uses_format(m->special_use, out);
+	else if (!is_server && (m->is_seen_private || m->is_seen_fixed) && str_eq_nocase(entry, METADATA_SEEN))
+		buf_str_add(out, m->is_seen_private ? STR("private") : STR("shared"));
 	return out->n != 0;
 }
 
 static void
 put_made(struct writing *w, const struct mailbox_info *m, bool is_own)
 {
-	static const struct str names[] = { STR_INIT("/shared/admin"), STR_INIT("/shared/comment"), STR_INIT("/private/specialuse") };
+	static const struct str names[] = { STR_INIT("/shared/admin"), STR_INIT("/shared/comment"), STR_INIT("/private/specialuse"),
+		STR_INIT("/shared/vendor/posthorn/seen") };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		BUF_CLEAN struct buf value = BUF_MAX(65536);

@@ -84,13 +84,17 @@ begin(struct session *s, struct select_ctx *x)
 	return x->refused;
 }
 
-/* Who may neither insert, expunge nor change a flag reads only (RFC 4314 5.2). */
+/*
+ * Who may neither insert, expunge nor change a flag that others see reads only (RFC 4314 5.2), but for what he has seen himself.
+ */
 static enum view_access
 access_of(const struct select_ctx *x)
 {
-	const unsigned writing = RIGHT_I | RIGHT_E | RIGHT_S | RIGHT_W | RIGHT_T;
+	unsigned writing = RIGHT_I | RIGHT_E | RIGHT_W | RIGHT_T | (x->target.mailbox->is_seen_private ? 0 : RIGHT_S);
 
-	return (x->target.rights & writing) == 0 ? VIEW_READ_ONLY : x->access;
+	if (x->access == VIEW_READ_ONLY || (x->target.rights & writing) != 0)
+		return x->access;
+	return (x->target.rights & RIGHT_S) != 0 ? VIEW_SEEN_ONLY : VIEW_READ_ONLY;
 }
 
 static enum err
@@ -103,7 +107,8 @@ open_view(struct session *s, struct command *c, struct select_ctx *x)
 	if (e == ERR_OK)
 		e = target_check(&x->target, RIGHT_R);
 	if (e == ERR_OK)
-		e = view_open(x->target.snapshot, x->target.mailbox->id, access_of(x), session_waiter(s), &x->view);
+		e = view_open_as(x->target.snapshot, x->target.mailbox->id, account_id(s->account), access_of(x),
+		    session_waiter(s), &x->view);
 	if (e != ERR_OK)
 		return e;
 	x->is_resync = x->args.is_qresync && x->args.uidvalidity == view_mailbox(x->view)->uidvalidity;
@@ -214,7 +219,7 @@ select_run(struct session *s, struct command *c)
 	if (e == ERR_OK && !view_is_read_only(s->view) && snapshot_exceeds_quota(x->target.snapshot))
 		session_untagged(s, "NO", STR("OVERQUOTA"), STR("The mailbox is over its quota."));
 	if (e == ERR_OK)
-		c->code = view_is_read_only(s->view) ? STR("READ-ONLY") : STR("READ-WRITE");
+		c->code = view_is_shown_read_only(s->view) ? STR("READ-ONLY") : STR("READ-WRITE");
 	return e;
 }
 

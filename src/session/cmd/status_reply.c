@@ -10,17 +10,19 @@ recent_count(const struct mailbox_info *m)
 
 /* Of the selected mailbox nothing may be told that is at or above a change which was held back (DESIGN: ghosts). */
 static uint64_t
-highestmodseq(const struct session *s, const struct mailbox_info *m)
+highestmodseq(const struct session *s, const struct mailbox_info *m, struct account_id reader)
 {
+	uint64_t modseq = mailbox_highestmodseq(m, reader);
+
 	/* Ids are an account's own; uidvalidity, nearly always, tells the rest. */
 	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v &&
 	    view_mailbox(s->view)->uidvalidity == m->uidvalidity && view_mailbox(s->view)->name.n == m->name.n)
-		return MIN(m->highestmodseq, view_highestmodseq(s->view));
-	return m->highestmodseq;
+		return MIN(modseq, view_highestmodseq(s->view));
+	return modseq;
 }
 
 static void
-add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsigned item)
+add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct account_id reader, unsigned item)
 {
 	struct arena scratch = ARENA_NONE;
 
@@ -38,7 +40,7 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsign
 		buf_u64(b, m->uidvalidity);
 		break;
 	case STATUS_UNSEEN:
-		buf_u64(b, m->unseen);
+		buf_u64(b, mailbox_unseen(m, reader));
 		break;
 	case STATUS_DELETED:
 		buf_u64(b, m->deleted);
@@ -50,7 +52,7 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsign
 		buf_u64(b, m->deleted_bytes);
 		break;
 	case STATUS_HIGHESTMODSEQ:
-		buf_u64(b, highestmodseq(s, m));
+		buf_u64(b, highestmodseq(s, m, reader));
 		break;
 	case STATUS_APPENDLIMIT:
 		buf_u64(b, session_append_limit(s));
@@ -65,8 +67,9 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, unsign
 }
 
 void
-status_reply(struct session *s, struct str name, const struct mailbox_info *m, unsigned items)
+status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own, unsigned items)
 {
+	const struct account_id reader = is_own ? (struct account_id){ 0 } : account_id(s->account);
 	struct buf *b = session_out(s);
 	bool is_first;
 
@@ -81,7 +84,7 @@ status_reply(struct session *s, struct str name, const struct mailbox_info *m, u
 		reply_item(b, &is_first);
 		buf_str_add(b, imap_status_name(item));
 		buf_chr(b, ' ');
-		add_value(s, b, m, item);
+		add_value(s, b, m, reader, item);
 	}
 	reply_list_close(b);
 	reply_end(b);

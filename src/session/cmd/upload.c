@@ -137,6 +137,7 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 	if (x->count == APPEND_MESSAGES_MAX)
 		return ERR_LIMIT;
 	*add_message(c, x) = (struct append){
+		.who = account_id(s->account),
 		.flags = (uint16_t)m.flags.system,
 		.keywords = m.flags.keywords,
 		.keyword_count = (uint32_t)m.flags.n_keywords,
