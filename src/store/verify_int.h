@@ -129,7 +129,7 @@ void verify_limits(struct verify_account *a, struct str key, struct str value);
 void verify_seen_row(struct verify_account *a, struct str key, struct str value);
 /** A row "Q" of KV_PAGE. After all the mailboxes' own pages. */
 void verify_seen_page(struct verify_account *a, struct str key, struct str value);
-/** A9, when both were given. */
+/** A10, when both were given. */
 void verify_seen_check(struct verify_account *a);
 
 /* ---- verify_account.c */

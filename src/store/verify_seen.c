@@ -1,5 +1,5 @@
 /*
- * verify_seen.c - private \Seen (docs/file-format.md, A9): the pages of users, and the rows that count them. A count is made anew;
+ * verify_seen.c - private \Seen (docs/file-format.md, A10): the pages of users, and the rows that count them. A count is made anew;
  * what is said of messages that are not there, or makes no sense, goes.
  */
 #include "store/verify_int.h"
