@@ -45,6 +45,7 @@ struct store {
 	_Atomic(uint64_t) tree_bytes;	/* pages in memory, about */
 	_Atomic(uint64_t) damaged;	/* mailboxes whose pages did not add up when they were loaded */
 	_Atomic(uint32_t) commits;	/* on their way */
+	_Atomic(uint64_t) purges;	/* accounts of which nothing is left */
 	_Atomic(uint64_t) shares_version;	/* moves when the index of what is shared has changed */
 };
 
@@ -76,6 +77,7 @@ struct account {
 	_Atomic(int64_t) used_us;	/* monotonic: last use */
 	_Atomic(int64_t) loaded_us;	/* monotonic: pages were loaded, and may be about to be used */
 
+	_Atomic(uint64_t) seen_looked_at;	/* seen_tick(): store->purges then, plus one */
 	_Atomic(int64_t) undo_oldest_ms;	/* wall clock: no undo record is older */
 	_Atomic(uint64_t) retained_bytes;	/* of messages that undo records hold, about; RETAINED_UNKNOWN until they are counted */
 	pthread_mutex_t past_lock;	/* who removes undo records, or puts back what they hold; taken before all others */

@@ -12,6 +12,7 @@ struct noting {
 	struct commit *c;
 	uint32_t at;
 	const struct tree *tree;	/* before */
+	struct seen_as as;		/* how the user sees it */
 	struct rangeset *changed, *modified;
 	struct buf list;		/* of the message at hand */
 	uint32_t pages;			/* changed so far */
@@ -44,12 +45,14 @@ note_page(struct noting *n, uint32_t page, struct str bytes, uint64_t wanted)
 	for (uint64_t m = mask & wanted; m != 0; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
 		uint32_t uid = page * PAGE_UIDS + bit;
-		struct page_entry entry;
+		struct page_entry entry, as_seen;
 		bool is_changed;
 		enum err e;
 
 		page_entry(bytes, page_index(mask, bit), &entry);
-		if (entry.msgno == 0 || (n->change->has_unchangedsince && entry.modseq > n->change->unchangedsince)) {
+		as_seen = entry;
+		seen_apply(&n->as, uid, &as_seen);
+		if (entry.msgno == 0 || (n->change->has_unchangedsince && as_seen.modseq > n->change->unchangedsince)) {
 			rangeset_add_one(n->modified, uid);
 			continue;
 		}
@@ -138,6 +141,7 @@ messages_annotate(struct view *v, const struct rangeset *uids, const struct note
     struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out)
 {
 	struct noting n = { .change = change, .changed = changed_out, .modified = modified_out, .list = BUF_MAX(2 * NOTES_MAX_BYTES) };
+	const struct mailbox_state *state;
 	enum err e;
 
 	*after_out = NULL;
@@ -148,8 +152,10 @@ messages_annotate(struct view *v, const struct rangeset *uids, const struct note
 	e = change_begin(v->account, v->id, only_removes(change), w, &n.c, &n.at);
 	if (e != ERR_OK)
 		return e;
-	n.tree = snapshot_state(n.c->base, n.at)->tree;
-	if (snapshot_state(n.c->base, n.at)->info.notes_bytes != tree_sums(n.tree)->notes_bytes)
+	state = snapshot_state(n.c->base, n.at);
+	n.tree = state->tree;
+	n.as = seen_as_of(&state->info, v->reader, seen_tree(state, v->reader));
+	if (state->info.notes_bytes != tree_sums(n.tree)->notes_bytes)
 		e = ERR_CORRUPT;	/* what is there could be overwritten unseen */
 	if (e == ERR_OK && *cursor == 0)
 		e = check_all(&n, uids);

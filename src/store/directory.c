@@ -181,7 +181,9 @@ directory_purge(struct store *s)
 		while (e == ERR_OK && more)
 			e = purge_messages(s, id, &more);
 		if (e == ERR_OK)
-			ignore_err(purge_rows(s, id), "the next round tries again");
+			e = purge_rows(s, id);
+		if (e == ERR_OK)	/* else the next round tries again */
+			atomic_fetch_add(&s->purges, 1);
 	}
 	kv_rows_free(rows);
 }

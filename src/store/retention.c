@@ -8,6 +8,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/seen_int.h"
 #include "store/undo_int.h"
 
 #include <stdlib.h>
@@ -299,6 +300,7 @@ retention_tick(struct account *a)
 	bool more = true;
 	enum err e = ERR_OK;
 
+	seen_tick(a);
 	cut_log(a);
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
 		until_ms = now_ms;	/* the past yields before mail does */

@@ -52,6 +52,9 @@ void seen_detach(struct mailbox_state *s);
 /** Bytes of memory, about. */
 size_t seen_bytes(const struct mailbox_state *s);
 
+/** Takes users out of the account's mailboxes who are no more; waits, so on a job thread. Mutex not held. */
+void seen_tick(struct account *a);
+
 /** Who somebody is in an account: SEEN_OWNER, or his number. */
 static inline uint64_t
 seen_user_in(const struct account *a, struct account_id who)

@@ -501,10 +501,196 @@ test_histories_with_a_slow_engine(void)
 		run(true, seed, 200);
 }
 
+/* ---- what is kept no longer than it is of use, and no more than is bounded -------------------- */
+
+static struct seen_users *
+users_of(struct world *w, const struct model_box *b)
+{
+	struct snapshot *s = account_latest(w->f.account);
+	struct seen_users *users = seen_users_ref(snapshot_mailbox_by_id(s, b->id)->state->seen);
+
+	snapshot_unref(s);
+	return users;
+}
+
+/* A user marks the first message as seen. */
+static enum err
+mark_first(struct world *w, struct model_box *b, struct account_id user)
+{
+	RANGESET_CLEAN struct rangeset uids = test_set("1"), changed = RANGESET_NONE, modified = RANGESET_NONE;
+	const struct flags_change change = { .op = FLAGS_ADD, .flags = FLAG_SEEN };
+	struct snapshot *s = account_latest(w->f.account), *after = NULL;
+	uint32_t cursor = 0;
+	struct view *v;
+	enum err e;
+
+	CHECK(UNTIL_DONE(&w->f.b, view_open_as(s, b->id, user, VIEW_SEEN_ONLY, &w->f.b.w, &v)) == ERR_OK);
+	e = UNTIL_DONE(&w->f.b, messages_store(v, &uids, &change, &cursor, &w->f.b.w, &changed, &modified, &after));
+	snapshot_unref(after);
+	snapshot_unref(s);
+	view_close(v);
+	return e;
+}
+
+/* A private mailbox with a message that all three have seen. */
+static void
+world_init_seen(struct world *w)
+{
+	world_init(w, false, 1);
+	do_switch(w, &w->box[0]);
+	test_append(&w->f, w->box[0].id, 0, NULL);
+	for (unsigned u = 0; u < USERS; u++)
+		CHECK(mark_first(w, &w->box[0], who(w, u)) == ERR_OK);
+}
+
+static void
+test_deleted_user(void)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct seen_users *users;
+	uint64_t bob;
+
+	world_init_seen(w);
+	bob = who(w, 2).v;
+	users = users_of(w, &w->box[0]);
+	CHECK(users->count == 3 && seen_users_find(users, bob) != NULL && seen_users_find(users, SEEN_OWNER) != NULL);
+	seen_users_unref(users);
+	store_tick(w->f.store);
+	CHECK(UNTIL_DONE(&w->f.b, store_account_delete(w->f.store, STR("bob"), &w->f.b.w)) == ERR_OK);
+	store_tick(w->f.store);
+	users = users_of(w, &w->box[0]);
+	CHECK_U64(users->count, 3);	/* as long as there is something of him */
+	seen_users_unref(users);
+	close_views(w);
+	for (unsigned u = 0; u < USERS; u++)
+		account_unref(u == 0 ? w->f.account : w->guests[u]);
+	store_close(w->f.store);
+	fixture_open_store(&w->f);
+	store_tick(w->f.store);
+	store_tick(w->f.store);
+	open_accounts(w);
+	users = users_of(w, &w->box[0]);
+	CHECK(users->count == 2 && seen_users_find(users, bob) == NULL);
+	seen_users_unref(users);
+	open_views(w);
+	prove(w);
+	world_done(w);
+	free(w);
+}
+
+/* The next one is refused, and nothing else is. */
+static void
+test_too_many_users(void)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct seen_users *users;
+
+	world_init_seen(w);
+	for (uint64_t u = USERS; u < SEEN_USERS_MAX; u++)
+		CHECK(mark_first(w, &w->box[0], (struct account_id){ 1000 + u }) == ERR_OK);
+	CHECK(mark_first(w, &w->box[0], (struct account_id){ 999 }) == ERR_LIMIT);
+	CHECK(mark_first(w, &w->box[0], who(w, 1)) == ERR_OK);
+	do_append(w, &w->box[0], 0);
+	users = users_of(w, &w->box[0]);
+	CHECK_U64(users->count, SEEN_USERS_MAX);
+	seen_users_unref(users);
+	reopen(w);
+	users = users_of(w, &w->box[0]);
+	CHECK_U64(users->count, SEEN_USERS_MAX);
+	seen_users_unref(users);
+	prove(w);
+	world_done(w);
+	free(w);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+static void
+put(struct world *w, enum kv_kind kind, struct row_key key, struct str value)
+{
+	struct kv_txn *t = kv_txn_new(w->f.kv, account_id(w->f.account), KV_UNVERSIONED, KV_UNVERSIONED);
+
+	if (value.p == NULL)
+		kv_del(t, kind, row_key_str(&key));
+	else
+		kv_put(t, kind, row_key_str(&key), value);
+	CHECK(kv_commit_now(w->f.kv, &t, 1) == ERR_OK);
+}
+
+static void
+no_words(void *ctx, const struct verify_finding *f)
+{
+	enum verify_kind *kind = ctx;
+
+	*kind = f->kind;
+}
+
+/* Verify finds it, and makes it good. */
+static void
+check_found(struct world *w, enum verify_kind want, uint64_t findings)
+{
+	enum verify_kind kind = VERIFY_KINDS;
+	struct verify_options o = { .kv = w->f.kv, .found = no_words, .ctx = &kind };
+	struct verify_result r;
+
+	CHECK(verify_run(&o, &r) == ERR_OK);
+	CHECK_U64(r.findings, findings);
+	CHECK_U64(kind, want);
+	o.may_repair = true;
+	CHECK(verify_run(&o, &r) == ERR_OK);
+	CHECK_U64(r.repaired, findings);
+	o.may_repair = false;
+	CHECK(verify_run(&o, &r) == ERR_OK);
+	CHECK_U64(r.findings, 0);
+}
+
+static void
+test_damage(void)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct mailbox_id box, none = { 77777 };
+	char bytes[SEEN_ROW_BYTES], op_space[32], big[PAGE_MAX_BYTES];
+	struct buf row = { .p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes) };
+	struct str operand;
+	uint64_t ann;
+	struct buf made = { .p = big, .cap = sizeof(big), .max = sizeof(big) };
+	struct buf op = { .p = op_space, .cap = sizeof(op_space), .max = sizeof(op_space) };
+
+	world_init_seen(w);
+	box = w->box[0].id;
+	ann = who(w, 1).v;
+	prove(w);
+	put(w, KV_ROW, row_key_private_sums(box, ann), STR_NONE);
+	check_found(w, VERIFY_STATUS, 1);
+	put(w, KV_ROW, row_key_private_sums(box, ann), STR("what?"));
+	check_found(w, VERIFY_STATUS, 1);
+	seen_row_encode(&(struct seen_row){ .seen = 7, .modseq = 1 }, &row);
+	put(w, KV_ROW, row_key_private_sums(box, ann), buf_str(&row));
+	check_found(w, VERIFY_STATUS, 1);
+	put(w, KV_ROW, row_key_private_sums(none, ann), buf_str(&row));
+	check_found(w, VERIFY_ORPHAN, 1);
+	page_op_private(&op, 1, 0xFF, 0x0F);	/* UIDs 0 to 7, of which 1 is there */
+	operand = buf_str(&op);
+	page_merge(STR_NONE, &operand, 1, &made);
+	put(w, KV_PAGE, row_key_private(box, ann, 0), buf_str(&made));
+	check_found(w, VERIFY_PRIVATE, 1);
+	put(w, KV_PAGE, row_key_private(box, 4711, 0), buf_str(&made));
+	check_found(w, VERIFY_STATUS, 2);	/* the page, and a user without a row */
+	put(w, KV_PAGE, row_key_private(none, ann, 0), buf_str(&made));
+	check_found(w, VERIFY_PRIVATE, 1);
+	put(w, KV_PAGE, row_key_private(box, ann, 0), STR("not a page"));
+	check_found(w, VERIFY_STATUS, 2);
+	reopen(w);
+	CHECK(mark_first(w, &w->box[0], who(w, 1)) == ERR_OK);
+	world_done(w);
+	free(w);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct test_case cases[] = { TEST(test_histories), TEST(test_histories_with_a_slow_engine) };
+	static const struct test_case cases[] = { TEST(test_histories), TEST(test_histories_with_a_slow_engine),
+		TEST(test_deleted_user), TEST(test_too_many_users), TEST(test_damage) };
 	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	unsigned steps = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 400;
 
