@@ -3,11 +3,14 @@
 import asyncio
 import os
 import random
+import threading
 import time
 
 import pytest
 
+from harness import mail
 from harness.crowd import Crowd
+from harness.imap import Closed
 from harness.server import Server
 
 pytestmark = pytest.mark.own_server
@@ -67,5 +70,79 @@ def test_kill_at_any_instant():
               % (ROUNDS, time.monotonic() - started, crowd.acknowledged, crowd.in_flight, crowd.looked_at))
         # A run in which hardly anything was at stake would prove nothing.
         assert crowd.acknowledged > ROUNDS and crowd.in_flight > 0
+    finally:
+        server.close()
+
+
+class Reader(threading.Thread):
+    """Marks messages of a mailbox as read and unread, and knows which marks the server has acknowledged."""
+
+    def __init__(self, server, user, box, marks, chance):
+        super().__init__(daemon=True)
+        self.imap = server.login(user)
+        self.imap.select(box)
+        self.marks, self.chance, self.doubtful, self.acknowledged = marks, random.Random(chance.random()), set(), 0
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                first = self.chance.randrange(1, len(self.marks) + 1)
+                some = range(first, min(first + self.chance.randrange(1, 9), len(self.marks) + 1))
+                value = self.chance.random() < 0.5
+                self.doubtful = set(some)
+                self.imap.ok('STORE %d:%d %sFLAGS.SILENT (\\Seen)' % (some[0], some[-1], '+' if value else '-'))
+                self.doubtful = set()
+                self.marks.update((n, value) for n in some)
+                self.acknowledged += 1
+        except (Closed, OSError):
+            pass
+
+    def look(self, server, user, box):
+        """What is there is what was acknowledged, or what was on its way; counts agree."""
+        c = server.login(user)
+        c.select(box)
+        there = dict((n, '\\seen' in flags) for n, flags in c.flags().items())
+        for n, value in there.items():
+            assert value == self.marks[n] or n in self.doubtful, (user, n, value)
+        assert c.status(box, 'UNSEEN')['UNSEEN'] == sum(not v for v in there.values())
+        self.marks.update(there)
+        c.close()
+
+
+def test_kill_while_everybody_reads():
+    """What each user of a mailbox has read is as durable as all else, and everybody's own."""
+    seed = int(os.environ.get('POSTHORN_TEST_SEED', time.time()))
+    print('POSTHORN_TEST_SEED=%d' % seed)
+    chance = random.Random(seed)
+    server = Server(users=3)
+    server.start()
+    try:
+        users = ['user1', 'user2', 'user3']
+        owner = server.login(users[0])
+        owner.ok('CREATE box')
+        for user in users[1:]:
+            owner.ok('SETACL box %s lrs' % user)
+        for n in range(150):
+            owner.append(mail.numbered(n), 'box')
+        owner.close()
+        boxes = ['box'] + ['Other Users/user1/box'] * 2
+        marks = [dict.fromkeys(range(1, 151), False) for _ in users]
+        for n in range(max(4, ROUNDS // 4)):
+            readers = [Reader(server, *args, chance) for args in zip(users, boxes, marks)]
+            enough = chance.choice((1, 5, 30))
+            while any(r.acknowledged < enough and r.is_alive() for r in readers):
+                time.sleep(0.002)
+            if n % 3 == 2:
+                base = server.base
+                server.crash()
+                server.start(base)
+            else:
+                server.kill_role('mail')
+            for r in readers:
+                r.join()
+            for r, user, box in zip(readers, users, boxes):
+                r.look(server, user, box)
+        assert len(set(tuple(sorted(m.items())) for m in marks)) == 3
     finally:
         server.close()

@@ -169,6 +169,14 @@ def test_whole(server, tool, tmp_path):
         c.ok('SETMETADATA INBOX (/private/n%d "%s")' % (n, 'x' * 30000))
     made = str(c.ok('GENURLAUTH "imap://user2@localhost/INBOX/;uid=1;urlauth=anonymous" INTERNAL').one('GENURLAUTH').data[0].decode())
     assert c.ok('URLFETCH "%s"' % made).one('URLFETCH').data[1] == text(7)
+    # What each has read of a mailbox that they share.
+    owner = server.login('user1')
+    owner.ok('SETACL INBOX user2 lrs')
+    owner.close()
+    theirs = 'Other Users/user1/INBOX'
+    c.select(theirs)
+    c.ok('STORE 1,3 +FLAGS (\\Seen)')
+    read, unseen = c.flags(), c.status(theirs, 'UNSEEN')
     c.close()
     before = everything(server)
     assert len(before['user2']['INBOX']['annotations']) == 12
@@ -197,6 +205,10 @@ def test_whole(server, tool, tmp_path):
 
     assert everything(server) == before
     c = server.login('user1')
+    guest = server.login('user2')
+    guest.select(theirs)
+    assert guest.flags() == read and [n for n in read if '\\seen' in read[n]] == [1, 3] and guest.status(theirs, 'UNSEEN') == unseen
+    guest.close()
     # What URLs authorized to is taken back: it may have been taken back after the backup.
     assert c.ok('URLFETCH "%s"' % made).one('URLFETCH').data[1] is None
     assert c.append(text(9)) > later + 1000
