@@ -320,22 +320,27 @@ take_item(struct imap_scan *s, struct imap_fetch *f)
 	return imap_scan_fail(s, ERR_SYNTAX, "an item to fetch");
 }
 
+bool
+imap_fetch_items(struct imap_scan *s, struct imap_fetch *f)
+{
+	bool is_first = true;
+
+	if (!imap_scan_list_open(s))
+		return false;
+	while (imap_scan_list_more(s, &is_first)) {
+		if (!take_item(s, f))
+			return false;
+	}
+	if (imap_scan_err(s) == ERR_OK && is_first)
+		return imap_scan_fail(s, ERR_SYNTAX, "an item to fetch");
+	return imap_scan_err(s) == ERR_OK;
+}
+
 static bool
 take_items(struct imap_scan *s, struct imap_fetch *f)
 {
-	if (imap_scan_at(s, '(')) {
-		bool is_first = true;
-
-		if (!imap_scan_list_open(s))
-			return false;
-		while (imap_scan_list_more(s, &is_first)) {
-			if (!take_item(s, f))
-				return false;
-		}
-		if (imap_scan_err(s) == ERR_OK && is_first)
-			return imap_scan_fail(s, ERR_SYNTAX, "an item to fetch");
-		return imap_scan_err(s) == ERR_OK;
-	}
+	if (imap_scan_at(s, '('))
+		return imap_fetch_items(s, f);
 	for (size_t i = 0; i < ARRAY_LEN(macros); i++) {
 		if (imap_scan_try_atom(s, macros[i].name)) {
 			f->atts |= macros[i].bits;

@@ -79,6 +79,9 @@ struct imap_fetch {
  */
 must_use enum err imap_fetch_parse(struct imap_scan *s, struct imap_fetch *out);
 
+/** "(fetch-att ...)", at least one: adds to *out, which begins as zeroes. */
+must_use bool imap_fetch_items(struct imap_scan *s, struct imap_fetch *out);
+
 /** Parses "HEADER", "1.2.MIME", "" ... without the brackets: also used by URLs. The label is not made. */
 must_use bool imap_fetch_section(struct imap_scan *s, struct imap_section *out);
 

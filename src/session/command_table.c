@@ -37,6 +37,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_myrights,
 	&cmd_namespace,
 	&cmd_noop,
+	&cmd_notify,
 	&cmd_rename, &cmd_replace,
 	&cmd_resetkey,
 	&cmd_search,

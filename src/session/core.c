@@ -5,8 +5,9 @@
 #include "session/foreign.h"
 #include "session/input.h"
 #include "session/metadata.h"
-#include "session/urlauth.h"
+#include "session/notify.h"
 #include "session/server.h"
+#include "session/urlauth.h"
 
 #include <stdlib.h>
 
@@ -160,8 +161,46 @@ run_command(struct session_core *k)
 	if ((k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing) {
 		metadata_tell(&k->s);
 		urlauth_tell(&k->s);
+		if (notify_tell(&k->s) == ERR_WAIT)
+			return false;
 	}
 	command_reply(k);
+	return true;
+}
+
+/* What NOTIFY asked for, between two commands. False: it waits. */
+static bool
+tell_news(struct session_core *k)
+{
+	struct session *s = &k->s;
+	enum err e = ERR_OK;
+
+	k->wants_output = false;
+	if (s->view != NULL && notify_selected_events(s) != 0)
+		e = session_tell(s, notify_tells_expunge(s) && !is_seq_user_next(k) ? TELL_ALL : TELL_NO_EXPUNGE);
+	if (e == ERR_OK)
+		e = notify_tell(s);
+	if (e == ERR_WAIT)
+		return false;
+	if (e != ERR_OK) {
+		log_event(LOG_ERROR, "notify-failed", F_U64("session", s->id), F_STR("user", s->user), F_ERR(e));
+		core_tell_reset(k);
+		notify_overflow(s);
+	}
+	waiter_cancel(&k->waiter);
+	k->phase = PHASE_IDLE;
+	return true;
+}
+
+/* False: there is nothing to do before more comes. */
+static bool
+between_commands(struct session_core *k)
+{
+	if (core_frame_input(k))
+		return true;
+	if (k->has_cmd || !notify_has_news(&k->s))
+		return false;
+	k->phase = PHASE_NEWS;
 	return true;
 }
 
@@ -170,6 +209,9 @@ step(struct session_core *k)
 {
 	switch (k->phase) {
 	case PHASE_IDLE:
+		return between_commands(k);
+	case PHASE_NEWS:
+		return tell_news(k);
 	case PHASE_DISCARD:
 		return core_frame_input(k);
 	case PHASE_LITERAL:
@@ -268,6 +310,21 @@ core_go_on(struct session_core *k)
 		loop_post(k->loop, &k->wake_task);
 	else
 		core_continue(k);
+}
+
+void
+core_news(struct session_core *k)
+{
+	bool is_free = (k->phase == PHASE_IDLE && !k->has_cmd) || k->is_idling;
+
+	if (k->s.is_closing || !is_free)
+		return;		/* told at the end of what is going on */
+	if (!session_is_full(&k->s)) {
+		core_go_on(k);
+		return;
+	}
+	notify_late(&k->s);
+	core_flush(k);
 }
 
 static void
@@ -387,11 +444,10 @@ session_snapshot_of(struct session *s, struct account *a)
 	return a == s->account ? session_snapshot(s) : foreign_snapshot(s, a);
 }
 
-void
-session_committed(struct session *s, struct snapshot *after)
+/* Nothing written from here on leaves before that version is durable. */
+static void
+wait_for(struct session *s, struct snapshot *after)
 {
-	if (after == NULL)
-		return;
 	core_gate(core_of(s), snapshot_account(after), snapshot_version(after));
 	if (snapshot_account(after) != s->account) {
 		foreign_committed(s, after);
@@ -400,6 +456,23 @@ session_committed(struct session *s, struct snapshot *after)
 	if (s->own != NULL)
 		snapshot_unref(s->own);
 	s->own = after;
+}
+
+void
+session_committed(struct session *s, struct snapshot *after)
+{
+	if (after == NULL)
+		return;
+	notify_committed(s, after);
+	wait_for(s, after);
+}
+
+void
+session_committed_if(struct session *s, struct snapshot *after, const struct mailbox_info *mailbox)
+{
+	if (mailbox != NULL && mailbox->version == snapshot_version(after))
+		notify_committed(s, after);
+	wait_for(s, after);
 }
 
 static void
@@ -411,8 +484,8 @@ saw_latest_of(struct session *s, struct account *a)
 	if (latest != NULL && s->own != NULL && snapshot_account(latest) == s->account &&
 	    snapshot_version(s->own) == snapshot_version(latest))
 		snapshot_unref(latest);
-	else
-		session_committed(s, latest);
+	else if (latest != NULL)
+		wait_for(s, latest);
 }
 
 void
@@ -510,6 +583,7 @@ account_leave(struct session *s)
 	if (s->own != NULL)
 		snapshot_unref(s->own);
 	s->own = NULL;
+	notify_install(s, NULL);
 	foreign_free(s);
 	metadata_free(s);
 	if (s->account != NULL)
@@ -546,7 +620,7 @@ readable(unused_arg struct stream *stream, void *ctx)
 
 	k->last_input_ms = loop_now_ms(k->loop);
 	/* A command that waits for something else must not be run again for input that it does not want. */
-	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL) && !k->wants_line)
+	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL || k->phase == PHASE_NEWS) && !k->wants_line)
 		return;
 	core_go_on(k);
 }

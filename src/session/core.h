@@ -20,6 +20,7 @@
 
 enum session_phase {
 	PHASE_IDLE,		/* between commands */
+	PHASE_NEWS,		/* between commands: what NOTIFY asked for is told */
 	PHASE_LITERAL,		/* a literal streams into the command */
 	PHASE_SKIP,		/* a literal is thrown away: the command has failed */
 	PHASE_DISCARD,		/* the rest of a refused command is thrown away */
@@ -33,6 +34,7 @@ struct session_tell {
 	struct arena arena;
 	struct view_changes changes;
 	uint32_t at_expunge, at_changed;
+	struct fetch_news *fetch;	/* of new messages, for NOTIFY; NULL: nothing */
 	bool is_head_done;
 };
 
@@ -122,6 +124,8 @@ enum { SESSION_LINE_MAX = 16384 };
 void session_check_rights(struct session *s);
 void core_continue(struct session_core *k);
 void core_flush(struct session_core *k);
+/** What NOTIFY watches may have changed. */
+void core_news(struct session_core *k);
 /** Puts a gate for this version of the account into the output. */
 void core_gate(struct session_core *k, struct account *a, uint64_t version);
 void core_gate_init(struct session_core *k);

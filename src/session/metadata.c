@@ -111,25 +111,47 @@ add_differences(struct str a, struct str b, struct str ours, bool is_missing, st
 	}
 }
 
+/* Tells what is different, but for `ours`. */
+static void
+tell_names(struct session *s, struct str before, struct str after, struct str ours, struct str mailbox)
+{
+	BUF_CLEAN struct buf names = BUF_MAX(DIGEST_MAX_BYTES);
+
+	if (str_eq(before, after))
+		return;
+	add_differences(after, before, ours, false, &names);
+	add_differences(before, after, ours, true, &names);
+	if (names.n == 0)
+		return;
+	buf_lit(session_out(s), "* METADATA ");
+	if (mailbox.n == 0)
+		buf_lit(session_out(s), "\"\"");
+	else
+		reply_mailbox(session_out(s), mailbox, session_form(s));
+	buf_str_add(session_out(s), buf_str(&names));
+	reply_end(session_out(s));
+}
+
+void
+metadata_tell_difference(struct session *s, const struct mailbox_info *before, const struct mailbox_info *after, bool is_server,
+    bool is_own, struct str mailbox)
+{
+	BUF_CLEAN struct buf was = BUF_MAX(DIGEST_MAX_BYTES);
+	BUF_CLEAN struct buf is = BUF_MAX(DIGEST_MAX_BYTES);
+
+	if (str_eq(before->annotations, after->annotations) && before->special_use == after->special_use &&
+	    before->is_seen_private == after->is_seen_private && before->is_seen_fixed == after->is_seen_fixed)
+		return;
+	digest(s, before, is_server, is_own, &was);
+	digest(s, after, is_server, is_own, &is);
+	tell_names(s, buf_str(&was), buf_str(&is), STR(""), mailbox);
+}
+
 /* Takes the new digest over, tells what is different. */
 static void
 compare(struct session *s, struct known *k, struct buf *now, struct str mailbox)
 {
-	BUF_CLEAN struct buf names = BUF_MAX(DIGEST_MAX_BYTES);
-
-	if (!str_eq(buf_str(&k->digest), buf_str(now))) {
-		add_differences(buf_str(now), buf_str(&k->digest), buf_str(&k->ours), false, &names);
-		add_differences(buf_str(&k->digest), buf_str(now), buf_str(&k->ours), true, &names);
-	}
-	if (names.n != 0) {
-		buf_lit(session_out(s), "* METADATA ");
-		if (mailbox.n == 0)
-			buf_lit(session_out(s), "\"\"");
-		else
-			reply_mailbox(session_out(s), mailbox, session_form(s));
-		buf_str_add(session_out(s), buf_str(&names));
-		reply_end(session_out(s));
-	}
+	tell_names(s, buf_str(&k->digest), buf_str(now), buf_str(&k->ours), mailbox);
 	buf_clear(&k->ours);
 	buf_clear(&k->digest);
 	buf_str_add(&k->digest, buf_str(now));
@@ -234,7 +256,8 @@ metadata_set_by_us(struct session *s, bool is_server, struct str entry, const st
 void
 metadata_tell(struct session *s)
 {
-	if (s->metadata == NULL)
+	/* Once there was a NOTIFY, that says what is told (RFC 5465 5.6, 5.7). */
+	if (s->metadata == NULL || s->notify != NULL)
 		return;
 	if ((s->enabled & ENABLED_METADATA) != 0)
 		look_at_mailbox(s, s->metadata, true);

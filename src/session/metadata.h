@@ -18,6 +18,9 @@ void metadata_selected(struct session *s);
 void metadata_set_by_us(struct session *s, bool is_server, struct str entry, const struct snapshot *after);
 /** Tells what others have changed. Free of charge for who has not enabled it. */
 void metadata_tell(struct session *s);
+/** Tells the names of annotations that differ, of a mailbox by its name or (is_server) of the server, whose are with INBOX. */
+void metadata_tell_difference(struct session *s, const struct mailbox_info *before, const struct mailbox_info *after, bool is_server,
+    bool is_own, struct str mailbox);
 void metadata_free(struct session *s);
 
 /** The key of an annotation as this user sees it. */

@@ -43,6 +43,7 @@ struct session {
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */
 	struct metadata *metadata;	/* what it knows of annotations: metadata.c; NULL: it is not to be told */
 	struct contexts *contexts;	/* searches whose results are kept up to date: context.c; NULL: none */
+	struct notify *notify;		/* what it wants to be told of: notify.c; NULL: there was no NOTIFY yet */
 	struct foreign *foreign;	/* what it has of others' accounts: foreign.c; NULL: nothing */
 	struct view *view;		/* the selected mailbox, or NULL */
 	unsigned rights;		/* in the selected mailbox (store/acl.h) */
@@ -80,6 +81,11 @@ struct snapshot *session_snapshot_of(struct session *s, struct account *a);
 struct identity session_identity(const struct session *s);
 /** A command has changed something: takes over the reference (NULL: nothing was changed). */
 void session_committed(struct session *s, struct snapshot *after);
+/**
+ * The same of a change of one mailbox for which there may have been nothing to do: then `after` is what somebody else made. mailbox: as
+ * it is in `after`, NULL when it is not there.
+ */
+void session_committed_if(struct session *s, struct snapshot *after, const struct mailbox_info *mailbox);
 /**
  * A change found nothing to do, or was refused: that may be because of what somebody else changed a moment ago, so nothing
  * written from here on leaves before that is durable. The core does so after commands that are CHANGES.

@@ -7,8 +7,10 @@
  */
 #include "session/context.h"
 #include "session/core.h"
+#include "session/cmd/fetch_news.h"
 #include "session/flag_lists.h"
 #include "session/metadata.h"
+#include "session/notify.h"
 #include "session/target.h"
 #include "session/urlauth.h"
 
@@ -17,6 +19,7 @@ core_tell_reset(struct session_core *k)
 {
 	if (!k->tell.is_active)
 		return;
+	fetch_news_free(&k->s, k->tell.fetch);
 	arena_done(&k->tell.arena);
 	k->tell = (struct session_tell){ 0 };
 }
@@ -26,11 +29,11 @@ tells_uid(const struct session *s)
 {
 	/*
 	 * What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it once CONDSTORE is on,
-	 * RFC 9051 7.5.2 recommends it. UIDFETCH begins with it (RFC 9586 3.3).
+	 * RFC 9051 7.5.2 recommends it, RFC 5465 5.1 wants it. UIDFETCH begins with it (RFC 9586 3.3).
 	 */
 	if ((s->enabled & ENABLED_UIDONLY) != 0)
 		return false;
-	return (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
+	return s->notify != NULL || (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
 }
 
 void
@@ -77,6 +80,31 @@ session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, 
 	end_fetch(s, e, (is_uid && (s->enabled & ENABLED_UIDONLY) == 0) || tells_uid(s), true);
 }
 
+/* NOTIFY itself tells what has gathered, as NOOP would; what was new then is counted, not fetched. */
+static bool
+is_told_everything(const struct session *s)
+{
+	return s->core->has_cmd && (s->core->cmd.entry->flags & TELLS_ALL) != 0;
+}
+
+/* What the command under way does to messages of the selected mailbox is its answer, and no event (RFC 5465 1). */
+static bool
+answers_with_messages(const struct session *s)
+{
+	const struct session_core *k = s->core;
+
+	if (!k->has_cmd || k->is_idling)
+		return false;
+	return k->phase == PHASE_RUN || (k->cmd.entry->flags & WRITES) != 0;
+}
+
+/* The client does not want to know of messages in the selected mailbox: for it the mailbox stays as it is until it changes it. */
+static bool
+stands_still(const struct session *s)
+{
+	return notify_selected_events(s) == 0 && !answers_with_messages(s) && !view_is_resting(s->view);
+}
+
 static enum err
 tell_vanished(struct session *s, struct session_tell *t)
 {
@@ -115,6 +143,39 @@ tell_head(struct session *s, struct session_tell *t)
 		reply_untagged_number(session_out(s), t->changes.recent, "RECENT");
 }
 
+/* What NOTIFY wants to see of new messages, but for those that the session put there itself (RFC 5465 5.2). */
+static void
+begin_fetch(struct session *s, struct session_tell *t, uint32_t uidnext)
+{
+	const struct imap_fetch *what = notify_fetch(s);
+	uint32_t now = view_mailbox(s->view)->uidnext;
+	struct rangeset uids = RANGESET_NONE;
+
+	if (what == NULL)
+		return;
+	if (uidnext < now)
+		rangeset_add(&uids, uidnext, now - 1);
+	notify_take_own_messages(s, &uids);
+	if (t->changes.is_exists_new && !rangeset_is_empty(&uids) && notify_selected_events(s) != 0 && !is_told_everything(s))
+		t->fetch = fetch_news_new(s, what, &uids);
+	rangeset_done(&uids);
+}
+
+static enum err
+tell_new(struct session *s, struct session_tell *t)
+{
+	enum err e;
+
+	if (t->fetch == NULL)
+		return ERR_OK;
+	e = fetch_news_run(s, t->fetch);
+	if (e == ERR_WAIT)
+		return e;
+	fetch_news_free(s, t->fetch);
+	t->fetch = NULL;
+	return e;
+}
+
 /* Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). */
 static void
 tell_one(struct session *s, struct uid uid)
@@ -135,6 +196,8 @@ tell_one(struct session *s, struct uid uid)
 static enum err
 tell_changed(struct session *s, struct session_tell *t)
 {
+	if ((notify_selected_events(s) & NOTIFY_FLAG_CHANGE) == 0 && !answers_with_messages(s))
+		return ERR_OK;
 	for (; t->at_changed < t->changes.changed_count; t->at_changed++) {
 		if (session_is_full(s))
 			return session_wait_output(s);
@@ -188,6 +251,15 @@ session_check_rights(struct session *s)
 	snapshot_unref(now);
 }
 
+/* The mailbox was deleted, or its rights: nobody goes on reading what is not his. */
+static bool
+is_lost(const struct session *s, const struct snapshot *now)
+{
+	const struct mailbox_info *m = snapshot_mailbox_by_id(now, view_mailbox(s->view)->id);
+
+	return s->rights == 0 || m == NULL || m->is_noselect;
+}
+
 enum err
 session_tell(struct session *s, enum view_tell tell)
 {
@@ -199,8 +271,13 @@ session_tell(struct session *s, enum view_tell tell)
 		return ERR_OK;
 	if (!t->is_active) {
 		struct snapshot *now = session_snapshot_of(s, view_account(s->view));
+		uint32_t uidnext = view_mailbox(s->view)->uidnext;
 
 		check_rights(s, now);
+		if (stands_still(s) && !is_lost(s, now)) {
+			snapshot_unref(now);
+			return ERR_OK;
+		}
 		/* Also when there is no news of this mailbox: the view must come to know the version, or IDLE would be woken by it
 		 * again and again. */
 		e = view_refresh(s->view, now, tell, session_waiter(s), &t->arena, &t->changes);
@@ -209,6 +286,7 @@ session_tell(struct session *s, enum view_tell tell)
 			return e;
 		t->is_active = true;
 		contexts_note(s, &t->changes);
+		begin_fetch(s, t, uidnext);
 	}
 	e = contexts_tell_gone(s, &t->changes);
 	if (e == ERR_OK)
@@ -216,6 +294,9 @@ session_tell(struct session *s, enum view_tell tell)
 	if (e != ERR_OK)
 		return e;
 	tell_head(s, t);
+	e = tell_new(s, t);
+	if (e != ERR_OK)
+		return e;
 	e = tell_changed(s, t);
 	if (e == ERR_OK)
 		e = contexts_tell_changed(s);
@@ -240,6 +321,7 @@ session_select(struct session *s, struct view *v, unsigned rights)
 	s->batches = NULL;
 	metadata_selected(s);
 	urlauth_look(s);
+	notify_selected(s);
 }
 
 void

@@ -47,6 +47,7 @@ struct store {
 	_Atomic(uint32_t) commits;	/* on their way */
 	_Atomic(uint64_t) purges;	/* accounts of which nothing is left */
 	_Atomic(uint64_t) shares_version;	/* moves when the index of what is shared has changed */
+	struct waitlist shared;		/* woken when it moves */
 };
 
 enum account_state {

@@ -345,6 +345,7 @@ commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
 	undo_renamed(c, c->states[i]->desc);
 	commit_put_desc(c, s->desc);
 	put_status(c, s);
+	s->info.version_before = c->states[i]->info.version;
 	mailbox_state_unref(c->states[i]);
 	c->states[i] = s;
 }

@@ -247,7 +247,8 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 }
 
 static enum err
-make(struct account *a, struct str name, uint32_t special_use, struct str annotations, struct snapshot **after_out)
+make(struct account *a, struct str name, uint32_t special_use, struct str annotations, bool was_inbox,
+    struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	struct commit *c;
@@ -261,6 +262,8 @@ make(struct account *a, struct str name, uint32_t special_use, struct str annota
 		return e;
 	e = create(c, name, special_use, annotations);
 	if (e == ERR_OK)
+		c->states[find(c, name)]->info.was_inbox = was_inbox;
+	if (e == ERR_OK)
 		e = commit_check_mailbox_quota(c);
 	return end(c, e, true, after_out);
 }
@@ -270,7 +273,7 @@ mailbox_create(struct account *a, struct str name, uint32_t special_use, struct 
     struct snapshot **after_out)
 {
 	(void)w;
-	return make(a, name, special_use, STR_NONE, after_out);
+	return make(a, name, special_use, STR_NONE, false, after_out);
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */
@@ -428,7 +431,7 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	if (e != ERR_OK)
 		return e;
 	/* They are on both afterwards (RFC 5464 4.1). */
-	e = make(a, to, 0, buf_str(&annotations), &now);
+	e = make(a, to, 0, buf_str(&annotations), true, &now);
 	if (e != ERR_OK)
 		return e;
 	e = messages_move_all(a, inbox_id, snapshot_mailbox(now, to)->id, after_out);

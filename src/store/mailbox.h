@@ -29,6 +29,12 @@ struct mailbox_info {
 	bool is_seen_fixed;		/* and that it is so, or not, was said by hand */
 	uint64_t seen_since;		/* the version that made it so, or not so; 0: none */
 	bool has_children;		/* selectable or with selectable ones below */
+	bool was_inbox;			/* RENAME INBOX made it; forgotten when the account is let go */
+	/*
+	 * Of the account, when it became as it is, in any way, and when it had become what it was before; 0: it was made then. Known as
+	 * long as the account is in memory: who has seen the one and made the other knows that nobody else changed it in between.
+	 */
+	uint64_t version, version_before;
 	uint32_t keyword_count;		/* slots in use */
 	const struct str *keywords;	/* names by slot; 0–15 are the registered ones everywhere */
 	struct str acl;			/* acl.h */
@@ -47,6 +53,17 @@ const struct mailbox_info *snapshot_mailbox_at(const struct snapshot *s, uint32_
  */
 uint32_t mailbox_unseen(const struct mailbox_info *m, struct account_id reader);
 uint64_t mailbox_highestmodseq(const struct mailbox_info *m, struct account_id reader);
+/*
+ * The mailboxes that differ between two snapshots of an account, in any way. What the two share is skipped without looking at it,
+ * so this costs what has changed; only when mailboxes came, went or were renamed all are looked at.
+ */
+struct snapshot_difference {
+	const struct snapshot *before, *after;	/* before NULL: nothing was there */
+	uint32_t at_before, at_after;		/* its own; begin with 0 */
+};
+/** before NULL: it is new. after NULL: it is gone. False: there are no more. */
+bool snapshot_difference_next(struct snapshot_difference *d, const struct mailbox_info **before_out,
+    const struct mailbox_info **after_out);
 /** MAILBOXID of RFC 8474, "F" and digits: at most 24 bytes. */
 struct str mailbox_objectid(struct arena *a, const struct mailbox_info *m);
 /** The slot of a keyword, case-insensitively, or -1. */

@@ -110,8 +110,10 @@ index_changed(void *ctx, enum err e)
 {
 	struct store *s = ctx;
 
-	if (e == ERR_OK)
-		atomic_fetch_add(&s->shares_version, 1);
+	if (e != ERR_OK)
+		return;
+	atomic_fetch_add(&s->shares_version, 1);
+	waitlist_wake_all(&s->shared);
 }
 
 /* The account's mutex is held. */
@@ -327,6 +329,23 @@ shares_get(struct store *s, const struct identity *who, struct waiter *w, struct
 	*held = NULL;
 	shares_drop(h);
 	return e;
+}
+
+uint64_t
+shares_version(const struct store *s)
+{
+	return atomic_load(&s->shares_version);
+}
+
+enum err
+shares_wait_change(struct store *s, uint64_t known, struct waiter *w)
+{
+	/* Registered first, so that no change is missed in between. */
+	waiter_wait(w, &s->shared);
+	if (atomic_load(&s->shares_version) == known)
+		return ERR_WAIT;
+	waiter_cancel(w);
+	return ERR_OK;
 }
 
 bool

@@ -35,6 +35,10 @@ struct shares;
  * Brings *held up to date, which is NULL at first and the caller's: cheap when nothing has changed on the server. ERR_WAIT.
  */
 must_use enum err shares_get(struct store *s, const struct identity *who, struct waiter *w, struct shares **held);
+/** What shares_get() would find is as it was when this was the same. */
+uint64_t shares_version(const struct store *s);
+/** ERR_OK: it is not `known` any more. ERR_WAIT: w is woken when it may be so. */
+must_use enum err shares_wait_change(struct store *s, uint64_t known, struct waiter *w);
 /** Names, sorted, each once, without that of who asked: i = 0, 1, …; false at the end. */
 bool shares_owner(const struct shares *held, size_t i, struct str *owner_out);
 /** Takes NULL. */

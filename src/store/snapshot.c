@@ -114,6 +114,10 @@ mailbox_state_copy(const struct mailbox_state *from)
 		seen_attach(s, from->seen, from->seen_trees);
 	s->info = from->info;
 	s->info.state = s;
+	/* A copy of what is not published yet stands in its place. */
+	if (from->info.version != 0)
+		s->info.version_before = from->info.version;
+	s->info.version = 0;
 	s->desc = mailbox_desc_ref(from->desc);
 	atomic_init(&s->refs, 1);
 	return s;
@@ -286,6 +290,10 @@ snapshot_build(struct account *a, uint64_t version, const struct account_row *ro
 	struct snapshot *s = snapshot_new(a, version, row, count);
 
 	find_children(states, count);
+	for (uint32_t i = 0; i < count; i++) {
+		if (states[i]->info.version == 0)
+			states[i]->info.version = version;
+	}
 	for (uint32_t i = 0; i < chunk_count(count); i++) {
 		struct state_chunk *c = xcalloc(1, sizeof(*c));
 
@@ -331,6 +339,7 @@ snapshot_change(const struct snapshot *base, uint64_t version, const struct acco
 		for (; next < count && at[next] / CHUNK_STATES == i; next++) {
 			mailbox_state_unref(s->chunks[i]->states[at[next] % CHUNK_STATES]);
 			s->chunks[i]->states[at[next] % CHUNK_STATES] = states[next];
+			states[next]->info.version = version;
 		}
 	}
 	atomic_fetch_add_explicit(&base->index->refs, 1, memory_order_relaxed);
@@ -436,4 +445,57 @@ const struct mailbox_info *
 snapshot_mailbox_at(const struct snapshot *s, uint32_t i)
 {
 	return i < s->count ? &snapshot_state(s, i)->info : NULL;
+}
+
+/* ---- differences ----------------------------------------------------------------------------- */
+
+static const struct mailbox_info *
+info_at(const struct snapshot *s, uint32_t place)
+{
+	return &snapshot_state(s, s->index->places[place].at)->info;
+}
+
+/* The same mailboxes in the same places: only chunks that are not shared are looked at. */
+static bool
+next_in_place(struct snapshot_difference *d, const struct mailbox_info **before_out,
+    const struct mailbox_info **after_out)
+{
+	while (d->at_after < d->after->count) {
+		uint32_t at = d->at_after;
+
+		if (d->before->chunks[at / CHUNK_STATES] == d->after->chunks[at / CHUNK_STATES]) {
+			d->at_after = (at / CHUNK_STATES + 1) * CHUNK_STATES;
+			continue;
+		}
+		d->at_after++;
+		*before_out = &snapshot_state(d->before, at)->info;
+		*after_out = &snapshot_state(d->after, at)->info;
+		if (*before_out != *after_out)
+			return true;
+	}
+	return false;
+}
+
+bool
+snapshot_difference_next(struct snapshot_difference *d, const struct mailbox_info **before_out,
+    const struct mailbox_info **after_out)
+{
+	uint32_t before_count = d->before == NULL ? 0 : d->before->count;
+
+	if (d->before != NULL && d->before->index == d->after->index)
+		return next_in_place(d, before_out, after_out);
+	while (d->at_before < before_count || d->at_after < d->after->count) {
+		uint64_t was = d->at_before < before_count ? d->before->index->places[d->at_before].id
+							   : UINT64_MAX;
+		uint64_t is = d->at_after < d->after->count ? d->after->index->places[d->at_after].id
+							    : UINT64_MAX;
+
+		*before_out = was <= is ? info_at(d->before, d->at_before) : NULL;
+		*after_out = is <= was ? info_at(d->after, d->at_after) : NULL;
+		d->at_before += was <= is;
+		d->at_after += is <= was;
+		if (*before_out != *after_out)
+			return true;
+	}
+	return false;
 }

@@ -68,6 +68,7 @@ store_open(const struct store_options *o, struct store **out)
 	hash_init(&s->by_user, account_has_user);
 	list_init(&s->accounts);
 	waitlist_init(&s->opened);
+	waitlist_init(&s->shared);
 	s->sweep_from = BUF_MAX(USER_NAME_MAX + 2);
 	s->messages = message_cache_new(o->kv, s->o.cache_bytes / 2);
 	if (o->random != NULL)
@@ -167,6 +168,7 @@ store_discard(struct store *s)
 	hash_done(&s->by_user);
 	buf_done(&s->sweep_from);
 	waitlist_done(&s->opened);
+	waitlist_done(&s->shared);
 	message_cache_free(s->messages);
 	digest_cache_free(s->digests);
 	pthread_mutex_destroy(&s->lock);

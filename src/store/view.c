@@ -116,6 +116,7 @@ bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONL
 bool view_is_shown_read_only(const struct view *v) { return v->access != VIEW_READ_WRITE; }
 void view_revoke(struct view *v) { v->is_revoked = true; }
 bool view_is_gone(const struct view *v) { return v->is_gone; }
+bool view_is_resting(const struct view *v) { return v->is_resting; }
 uint32_t view_ghosts(const struct view *v) { return v->ghosts; }
 uint32_t
 view_exists(const struct view *v)

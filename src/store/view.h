@@ -132,6 +132,7 @@ must_use enum err view_refresh(struct view *v, struct snapshot *s, enum view_tel
  * nothing while there are ghosts.
  */
 void view_rest(struct view *v);
+bool view_is_resting(const struct view *v);
 /** Whether a refresh to that snapshot would have something to tell (ghosts included): cheap. */
 bool view_is_stale(const struct view *v, const struct snapshot *s);
 

@@ -154,6 +154,7 @@ class IMAP:
         self.exists = None
         self.uids = {}
         self.checking = True
+        self.is_notified = False    # NOTIFY with SELECTED: EXPUNGE may come at any time
         self.greeting = self.response() if greet else None
         self.untagged = []
 
@@ -245,9 +246,9 @@ class IMAP:
                 self.broken('EXISTS went down without EXPUNGE', r)
             self.exists = r.number
         elif r.name == 'EXPUNGE':
-            if not words:
+            if not words and not self.is_notified:
                 self.broken('EXPUNGE with no command in progress (RFC 3501 7.4.1)', r)
-            if words[0] in ('FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD'):
+            if words and words[0] in ('FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD'):
                 self.broken('EXPUNGE during %s (RFC 3501 7.4.1)' % words[0], r)
             if self.exists is None or not 1 <= r.number <= self.exists:
                 self.broken('EXPUNGE of a message that is not there', r)
@@ -256,9 +257,9 @@ class IMAP:
         elif r.name == 'VANISHED':
             if r.data and isinstance(r.data[0], list):
                 return
-            if not words:
+            if not words and not self.is_notified:
                 self.broken('VANISHED with no command in progress (RFC 7162 3.2.10)', r)
-            if words[0] in ('FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD'):
+            if words and words[0] in ('FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD'):
                 self.broken('VANISHED during %s (RFC 7162 3.2.10.2)' % words[0], r)
             self.exists = None if self.exists is None else self.exists - len(numbers(r.data[-1]))
             gone = set(numbers(r.data[-1]))
@@ -289,6 +290,8 @@ class IMAP:
         tag = tag or '%s%d' % (self.name or 'a', self.count)
         words = (parts[0] if isinstance(parts[0], str) else parts[0].decode('latin-1')).upper().split(' ')
         word = words[0].strip()
+        if word == 'NOTIFY':
+            self.is_notified = any(w.strip('(') == 'SELECTED' for w in words)
         if word == 'UID' and len(words) > 1:
             word = 'UID ' + words[1].strip()
         self.pending.append((tag, word))

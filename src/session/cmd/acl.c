@@ -123,7 +123,7 @@ setacl_run(struct session *s, struct command *c)
 	if (e == ERR_OK)
 		e = mailbox_set_acl(t.account, t.mailbox->id, x->identifier, x->change, x->rights, &after);
 	if (e == ERR_OK)
-		session_committed(s, after);
+		session_committed_if(s, after, snapshot_mailbox_by_id(after, t.mailbox->id));
 	target_close(&t);
 	return e;
 }

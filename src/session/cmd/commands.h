@@ -9,6 +9,7 @@ extern const struct imap_command cmd_authenticate, cmd_capability, cmd_comparato
 extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_replace,
     cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;
 extern const struct imap_command cmd_cancelupdate;
+extern const struct imap_command cmd_notify;
 extern const struct imap_command cmd_getquota, cmd_getquotaroot, cmd_setquota;
 extern const struct imap_command cmd_genurlauth, cmd_resetkey, cmd_urlfetch;
 extern const struct imap_command cmd_getmetadata, cmd_setmetadata;

@@ -2,6 +2,7 @@
 #include "session/cmd/commands.h"
 
 #include "session/cmd/mailbox_name.h"
+#include "session/notify.h"
 
 struct delete_ctx {
 	struct mailbox_arg mailbox;
@@ -33,8 +34,10 @@ delete_run(struct session *s, struct command *c)
 		e = mailbox_delete(t.account, t.name.local, session_waiter(s), &after);
 	if (e == ERR_CANNOT)
 		c->text = STR("INBOX can't be deleted.");
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		notify_done_by_us(s, t.account, t.mailbox->id);
 		session_committed(s, after);
+	}
 	target_close(&t);
 	return e;
 }

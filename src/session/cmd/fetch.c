@@ -13,9 +13,12 @@
 #include "base/log.h"
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
+#include "session/cmd/fetch_news.h"
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_set.h"
 #include "store/message_ahead.h"
+
+#include <stdlib.h>
 
 enum {
 	WINDOW_MESSAGES = 64,
@@ -583,10 +586,8 @@ fetch_run(struct session *s, struct command *c)
 }
 
 static void
-fetch_done(struct session *s, struct command *c)
+ctx_done(struct session *s, struct fetch_ctx *x)
 {
-	struct fetch_ctx *x = c->ctx;
-
 	/* A reader must not wait when it goes. */
 	waiter_cancel(session_waiter(s));
 	close_message(&x->m);
@@ -594,6 +595,56 @@ fetch_done(struct session *s, struct command *c)
 	rangeset_done(&x->uids);
 	rangeset_done(&x->seen);
 	rangeset_done(&x->unseen);
+}
+
+static void
+fetch_done(struct session *s, struct command *c)
+{
+	ctx_done(s, c->ctx);
+}
+
+/* ---- that nobody asked for ---- */
+
+struct fetch_news {
+	struct fetch_ctx x;
+};
+
+struct fetch_news *
+fetch_news_new(struct session *s, const struct imap_fetch *what, const struct rangeset *uids)
+{
+	struct fetch_news *f = xcalloc(1, sizeof(*f));
+
+	f->x = (struct fetch_ctx){ .args = *what, .step = STEP_WINDOW, .at = 1 };
+	f->x.args.sets_seen = false;
+	if ((s->enabled & ENABLED_UIDONLY) != 0)
+		f->x.args.atts &= ~(unsigned)FETCH_UID;
+	else if ((s->enabled & ENABLED_CONDSTORE) != 0)
+		f->x.args.atts |= FETCH_UID;
+	if ((s->enabled & ENABLED_CONDSTORE) != 0)
+		f->x.args.atts |= FETCH_MODSEQ;
+	rangeset_copy(&f->x.uids, uids);
+	find_needs(&f->x);
+	return f;
+}
+
+enum err
+fetch_news_run(struct session *s, struct fetch_news *f)
+{
+	enum err e;
+
+	do {
+		e = fetch_step(s, NULL, &f->x);
+	} while (e == ERR_OK);
+	return e == ERR_WAIT || e == ERR_CLOSED ? e : ERR_OK;
+}
+
+void
+fetch_news_free(struct session *s, struct fetch_news *f)
+{
+	if (f == NULL)
+		return;
+	ctx_done(s, &f->x);
+	free(f);
 }
 
 const struct imap_command cmd_fetch = {

@@ -9,6 +9,7 @@
 
 #include "session/core.h"
 #include "session/metadata.h"
+#include "session/notify.h"
 #include "session/urlauth.h"
 
 struct idle_ctx {
@@ -20,6 +21,22 @@ static enum err
 idle_parse(unused_arg struct session *s, unused_arg struct command *c, struct imap_scan *in)
 {
 	return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
+}
+
+static enum err
+tell(struct session *s)
+{
+	enum err e = ERR_OK;
+
+	if (s->is_closing)
+		return ERR_OK;
+	if (s->view != NULL)
+		e = session_tell(s, TELL_ALL);	/* at the end too: the view comes back from its rest */
+	if (e != ERR_OK)
+		return e;
+	metadata_tell(s);
+	urlauth_tell(s);
+	return notify_tell(s);
 }
 
 static enum err
@@ -37,22 +54,22 @@ idle_run(struct session *s, struct command *c)
 	for (;;) {
 		if (x->line == IDLE_ON && session_take_line(s, &line))
 			x->line = str_eq_nocase(str_trim(line), STR("DONE")) ? IDLE_DONE : IDLE_BAD;
-		if (x->line == IDLE_ON && (s->is_closing || s->view == NULL))
+		if (x->line == IDLE_ON && (s->is_closing || (s->view == NULL && s->notify == NULL)))
 			return ERR_WAIT;
-		if (s->view != NULL && !s->is_closing)
-			e = session_tell(s, TELL_ALL);	/* at the end too: the view comes back from its rest */
+		e = tell(s);
 		if (e != ERR_OK)
 			return e;
-		if (!s->is_closing) {
-			metadata_tell(s);
-			urlauth_tell(s);
-		}
 		if (x->line == IDLE_BAD)
 			c->text = STR("Expected DONE.");
 		if (x->line != IDLE_ON)
 			return x->line == IDLE_DONE ? ERR_OK : ERR_SYNTAX;
-		view_rest(s->view);	/* an idle client holds no pages */
-		e = account_wait_change(view_account(s->view), view_version(s->view), session_waiter(s));
+		/* An idle client holds no pages; but one that is not told of messages must find its view as it was. */
+		if (s->view != NULL && notify_selected_events(s) != 0)
+			view_rest(s->view);
+		if (s->notify == NULL)
+			e = account_wait_change(view_account(s->view), view_version(s->view), session_waiter(s));
+		else
+			e = notify_has_news(s) ? ERR_OK : ERR_WAIT;
 		if (e != ERR_OK)
 			return e;
 	}

@@ -56,6 +56,8 @@ add_attributes(struct buf *b, const struct list_line *line)
 		add_attribute(b, &is_first, STR("\\NonExistent"));
 	else if (line->is_missing || line->is_noselect)
 		add_attribute(b, &is_first, STR("\\Noselect"));
+	if (line->is_refused)
+		add_attribute(b, &is_first, STR("\\NoAccess"));
 	if ((line->flags & LINE_SUBSCRIBED) != 0 && line->is_subscribed)
 		add_attribute(b, &is_first, STR("\\Subscribed"));
 	if (!line->is_children_unknown)
@@ -101,6 +103,11 @@ list_reply_line(struct session *s, const struct list_line *line)
 	begin_line(s, b, line);
 	if ((line->flags & LINE_CHILDINFO) != 0)
 		buf_lit(b, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	if (line->old_name.n != 0) {
+		buf_lit(b, " (\"OLDNAME\" (");
+		reply_mailbox(b, line->old_name, session_form(s));
+		buf_lit(b, "))");
+	}
 	reply_end(b);
 }
 

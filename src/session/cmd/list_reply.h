@@ -21,6 +21,8 @@ struct list_line {
 	bool is_noselect;			/* LSUB: told for children only, whatever the mailbox is */
 	bool is_subscribed;
 	bool has_children, is_children_unknown;
+	bool is_refused;			/* \NoAccess (RFC 5465) */
+	struct str old_name;			/* what it was called before: OLDNAME; empty: nothing to tell */
 };
 
 void list_reply_line(struct session *s, const struct list_line *line);

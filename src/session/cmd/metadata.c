@@ -162,7 +162,7 @@ set(struct session *s, struct command *c, const struct target *t)
 		if (m->is_server || is_selected)
 			metadata_set_by_us(s, m->is_server, m->entries[i].name, after);
 	}
-	session_committed(s, after);
+	session_committed_if(s, after, snapshot_mailbox_by_id(after, t->mailbox->id));
 	return ERR_OK;
 }
 

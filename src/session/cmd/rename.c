@@ -2,6 +2,7 @@
 #include "session/cmd/commands.h"
 
 #include "session/cmd/mailbox_name.h"
+#include "session/notify.h"
 
 struct rename_ctx {
 	struct mailbox_arg from, to;
@@ -35,7 +36,12 @@ rename_target(struct session *s, struct command *c, struct rename_ctx *x, const 
 	if (e == ERR_CANNOT)
 		c->text = STR("A mailbox can't be moved below itself.");
 	if (e == ERR_OK) {
+		const struct mailbox_info *m = snapshot_mailbox(after, to->name.local);
+
 		mailbox_arg_tell(s, c->arena, &x->to, to, after);
+		/* RENAME of INBOX is more than one commit. */
+		if (m != NULL && m->was_inbox)
+			notify_done_by_us(s, to->account, m->id);
 		session_committed(s, after);
 	}
 	return e;

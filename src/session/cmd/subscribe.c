@@ -32,7 +32,7 @@ set_subscription(struct session *s, struct command *c, bool is_subscribed)
 	e = mailbox_subscribe(s->account, full, is_subscribed, session_waiter(s), &after);
 
 	if (e == ERR_OK)
-		session_committed(s, after);
+		session_committed_if(s, after, snapshot_mailbox(after, full));
 	return e;
 }
 
