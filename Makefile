@@ -37,7 +37,7 @@ test:
 	@$(PYTHON) tools/test --build $(BUILD)
 
 check-all:
-	@tools/install-deps --test
+	@tools/install-deps --long
 	@$(PYTHON) tools/test --build $(BUILD) --long
 
 bench: all

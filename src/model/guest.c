@@ -303,7 +303,8 @@ guest_command(struct guest *g, struct str text, bool settles)
 		settle(g);
 		return;
 	}
-	if (!compose(text, &b) || (is_awaited(g) && (settles || g->pic.tag - g->pic.tag_done >= PICTURE_COMMANDS - 1)))
+	/* It is taken as something else than a command: the end of IDLE, the rest of one that is not answered. */
+	if (!compose(text, &b) || (is_awaited(g) && (settles || g->pic.is_idling || g->pic.tag - g->pic.tag_done >= PICTURE_COMMANDS - 1)))
 		g->is_wild = true;
 	if (g->is_wild) {
 		say(g, 'C', buf_str(&b));
