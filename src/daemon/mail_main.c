@@ -10,6 +10,7 @@
 #include "daemon/control.h"
 #include "daemon/patrol.h"
 #include "daemon/roles.h"
+#include "imap/search.h"
 #include "io/jobs.h"
 #include "io/sign_client.h"
 #include "io/tls.h"
@@ -169,6 +170,22 @@ hostname_set(struct mail *m)
 		strcpy(m->hostname, "localhost");
 }
 
+/* What nobody can search by is told here, and to who names it as if it were not there. */
+static void
+check_filters(const struct config_list *filters)
+{
+	struct arena a = ARENA_NONE;
+
+	for (size_t i = 0; i < filters->n; i++) {
+		size_t space = str_chr(filters->v[i], ' ');
+
+		if (space == SIZE_MAX || !imap_filter_is_name(str_sub(filters->v[i], 0, space)) ||
+		    !imap_filter_is_valid(&a, str_trim(str_sub(filters->v[i], space, filters->v[i].n))))
+			log_event(LOG_WARNING, "filter-invalid", F_STR("filter", filters->v[i]));
+		arena_reset(&a);
+	}
+}
+
 static void
 servers_start(struct mail *m)
 {
@@ -186,6 +203,8 @@ servers_start(struct mail *m)
 		.urlauth_entities = c->urlauth_entities.v, .urlauth_entity_count = c->urlauth_entities.n,
 		.refuses_anyone = !c->acl_anyone,
 		.admin_uri = c->admin_uri, .server_comment = c->server_comment,
+		.shared_filters = c->shared_filters.v, .shared_filter_count = c->shared_filters.n,
+		.filter_descriptions = c->shared_filter_descriptions.v, .filter_description_count = c->shared_filter_descriptions.n,
 		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared, .hostname = str_c(m->hostname),
 	};
 	struct lmtp_options lo = {
@@ -196,6 +215,7 @@ servers_start(struct mail *m)
 		.delimiter = c->recipient_delimiter.n != 0 ? c->recipient_delimiter.p[0] : '\0',
 	};
 
+	check_filters(&c->shared_filters);
 	m->imap = server_new(&so);
 	m->admin = admin_new(&(struct service_store){ .store = m->store, .kv = m->kv });
 	m->lmtp = lmtp_server_new(&lo);

@@ -182,7 +182,7 @@ static const struct {
 	{ "CHARSET UTF-8 TEXT \"gr\xc3\xbc\"", "text'gr\xc3\xbc'", ERR_OK },
 	{ "CHARSET ISO-8859-1 TEXT {3}\r\ngr\xfc", "text'gr\xc3\xbc'", ERR_OK },
 	{ "CHARSET US-ASCII ALL", "all", ERR_OK },
-	{ "CHARSET iso-2022-jp SUBJECT {10}\r\n\033$B%F%9%H\033(B", NULL, ERR_SYNTAX },
+	{ "CHARSET iso-2022-jp SUBJECT {10}\r\n\033$B%F%9%H\033(B", NULL, ERR_BADCHARSET },
 	{ "CHARSET iso-2022-jp SUBJECT {12}\r\n\033$B%F%9%H\033(B", "header.Subject'\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88'", ERR_OK },
 	{ "CHARSET NONSENSE ALL", NULL, ERR_BADCHARSET },
 	{ "CHARSET UTF-8 TEXT \"gr\xfc\"", NULL, ERR_BADCHARSET },

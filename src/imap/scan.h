@@ -13,6 +13,8 @@
 #include "imap/flags.h"
 #include "imap/seqset.h"
 
+struct imap_filters;	/* search.h */
+
 struct imap_scan {
 	struct str in;
 	size_t at;
@@ -21,6 +23,8 @@ struct imap_scan {
 	enum err err;		/* ERR_OK, or why it stopped: ERR_SYNTAX, ERR_LIMIT, ERR_BADNAME, ERR_BADCHARSET, ... */
 	const char *expected;	/* "a mailbox name" */
 	size_t error_at;
+	struct str error_name;	/* what ERR_NOFILTER is about */
+	const struct imap_filters *filters;	/* for search programs: what FILTER names; NULL: nothing is named */
 };
 
 void imap_scan_init(struct imap_scan *s, struct arena *a, struct str command, bool is_utf8);

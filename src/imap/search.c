@@ -85,9 +85,19 @@ struct open_key {
 	unsigned n_children;
 };
 
+/* A filter whose words are being read, and where they stand. */
+struct open_filter {
+	struct str name;
+	struct imap_scan *outer;
+};
+
 struct parser {
-	struct imap_scan *s;
+	struct imap_scan *s;		/* of the command, or of the innermost filter */
 	struct imap_search *out;
+	struct open_filter filters[SEARCH_FILTER_DEPTH_MAX];
+	size_t n_filters;
+	size_t filter_bytes;
+	bool is_check;			/* of a filter by itself: those that it names are not looked into */
 	struct mime_charset *charset;	/* NULL: UTF-8 */
 	struct open_key stack[SEARCH_DEPTH_MAX + 1];
 	size_t depth;
@@ -126,6 +136,8 @@ take_text(struct parser *p, struct str *out)
 	}
 	mime_charset_feed(p->charset, raw, &b);
 	mime_charset_finish(p->charset, &b);
+	if (mime_charset_is_bad(p->charset))
+		return imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
 	*out = arena_str(p->s->arena, buf_str(&b));
 	return true;
 }
@@ -217,6 +229,76 @@ make_new(struct parser *p)
 	return both;
 }
 
+/* ---- filters ---- */
+
+bool
+imap_filter_is_name(struct str name)
+{
+	if (name.n == 0 || name.n > SEARCH_FILTER_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (!imap_is_atom_char(name.p[i]) || name.p[i] == '/')
+			return false;
+	return true;
+}
+
+/* One that is not there, or names itself, or is no program: all the same to who searches (RFC 5466 3.1). */
+static bool
+no_filter(struct parser *p, struct str name)
+{
+	p->s->error_name = name;
+	return imap_scan_fail(p->s, ERR_NOFILTER, NULL);
+}
+
+/* From here on the words are those of the filter. They are a program by themselves, so what they open they close. */
+static bool
+enter_filter(struct parser *p, struct str name)
+{
+	const struct imap_filters *known = p->s->filters;
+	struct imap_scan *in;
+	struct str value;
+
+	if (p->n_filters == SEARCH_FILTER_DEPTH_MAX || known == NULL || !known->find(known->ctx, name, &value))
+		return no_filter(p, name);
+	for (size_t i = 0; i < p->n_filters; i++)
+		if (str_eq_nocase(p->filters[i].name, name))
+			return no_filter(p, name);
+	if (value.n > SEARCH_FILTERS_MAX_BYTES - p->filter_bytes)
+		return imap_scan_fail(p->s, ERR_LIMIT, "filters");
+	p->filter_bytes += value.n;
+	if (!imap_filter_is_valid(p->s->arena, value))
+		return no_filter(p, name);
+	in = arena_new(p->s->arena, struct imap_scan);
+	imap_scan_init(in, p->s->arena, value, true);
+	in->filters = known;
+	p->filters[p->n_filters++] = (struct open_filter){ name, p->s };
+	p->s = in;
+	return true;
+}
+
+/* A key has ended, and with it perhaps the filter that it stands in. */
+static void
+leave_filters(struct parser *p)
+{
+	while (p->n_filters > 0 && imap_scan_is_end(p->s))
+		p->s = p->filters[--p->n_filters].outer;
+}
+
+/* "FILTER" was taken. In a check it is any key. */
+static bool
+take_filter(struct parser *p)
+{
+	struct str name;
+
+	if (!imap_scan_sp(p->s) || !imap_scan_atom(p->s, &name))
+		return false;
+	if (!imap_filter_is_name(name))
+		return imap_scan_fail(p->s, ERR_SYNTAX, "the name of a filter");
+	if (p->charset != NULL)
+		return imap_scan_fail(p->s, ERR_FILTERCHARSET, NULL);
+	return p->is_check || enter_filter(p, name);
+}
+
 /* A key without keys below it. */
 static struct imap_search_key *
 take_simple(struct parser *p)
@@ -231,6 +313,8 @@ take_simple(struct parser *p)
 	}
 	if (imap_scan_try_atom(p->s, STR("NEW")))
 		return make_new(p);
+	if (p->is_check && imap_scan_try_atom(p->s, STR("FILTER")))
+		return take_filter(p) ? new_key(p, SEARCH_ALL) : NULL;
 	for (size_t i = 0; i < ARRAY_LEN(key_names); i++) {
 		if (!imap_scan_try_atom(p->s, key_names[i].name))
 			continue;
@@ -275,6 +359,8 @@ complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 	for (;;) {
 		struct open_key *o = &p->stack[p->depth - 1];
 
+		leave_filters(p);
+
 		switch (o->what) {
 		case OPEN_NOT:
 			k->is_not = !k->is_not;
@@ -306,13 +392,15 @@ complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 	}
 }
 
-/* Opens what has keys below it; false in *is_open_out when a simple key is here. */
+/* Opens what has keys below or, of a filter, in its place; false in *is_open_out when a simple key is here. */
 static bool
 take_opening(struct parser *p, bool *is_open_out)
 {
 	struct imap_search_key *k;
 
 	*is_open_out = true;
+	if (!p->is_check && imap_scan_try_atom(p->s, STR("FILTER")))
+		return take_filter(p);
 	if (imap_scan_try_chr(p->s, '(')) {
 		k = new_key(p, SEARCH_AND);
 		return k != NULL && push(p, OPEN_LIST, k);
@@ -335,21 +423,39 @@ take_opening(struct parser *p, bool *is_open_out)
 static bool
 parse_keys(struct parser *p)
 {
+	struct imap_scan *const command = p->s;
 	struct imap_search_key *k = new_key(p, SEARCH_AND);
 	bool is_over = false, is_open;
 
 	if (k == NULL || !push(p, OPEN_TOP, k))
 		return false;
 	while (!is_over) {
-		if (!take_opening(p, &is_open))
-			return false;
-		if (is_open)
-			continue;
-		k = take_simple(p);
-		if (k == NULL || !complete(p, k, &is_over))
+		bool is_good = take_opening(p, &is_open);
+
+		if (is_good && !is_open) {
+			k = take_simple(p);
+			is_good = k != NULL && complete(p, k, &is_over);
+		}
+		/* An error in a filter is the command's. */
+		if (!is_good && p->s != command) {
+			command->error_name = p->s->error_name;
+			imap_scan_fail(command, imap_scan_err(p->s), "a filter that fits here");
+		}
+		if (!is_good)
 			return false;
 	}
 	return true;
+}
+
+bool
+imap_filter_is_valid(struct arena *a, struct str value)
+{
+	struct imap_search unused = { 0 };
+	struct imap_scan in;
+	struct parser p = { .s = &in, .out = &unused, .is_check = true };
+
+	imap_scan_init(&in, a, value, true);
+	return parse_keys(&p);
 }
 
 bool

@@ -1,5 +1,5 @@
 /*
- * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 6203, 7162 3.1.5, 8474, 8514, 9394).
+ * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 5466, 6203, 7162 3.1.5, 8474, 8514, 9394).
  *
  * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a kind, and strings are in
  * UTF-8 whatever the charset was. Parsing keeps its own stack: depth is bounded by SEARCH_DEPTH_MAX, and so is the tree, so
@@ -13,6 +13,9 @@
 enum {
 	SEARCH_DEPTH_MAX = 32,		/* nesting of lists, OR and NOT */
 	SEARCH_KEYS_MAX = 4096,		/* keys of one program */
+	SEARCH_FILTER_DEPTH_MAX = 8,	/* filters that name filters */
+	SEARCH_FILTERS_MAX_BYTES = 256 * 1024,	/* of all filters that one program takes in */
+	SEARCH_FILTER_NAME_MAX = 255,
 };
 
 enum imap_search_kind {
@@ -94,10 +97,26 @@ struct imap_search {
 	bool needs_text;		/* BODY or TEXT: reads message bytes */
 };
 
+/*
+ * Named programs (RFC 5466): FILTER is replaced by the words of the program, as if they stood in the command. So a filter may bring several
+ * keys, of which NOT takes the first.
+ */
+struct imap_filters {
+	/** False when there is none of this name, in any case. The value is valid as long as the scanner's arena. */
+	bool (*find)(void *ctx, struct str name, struct str *value_out);
+	void *ctx;
+};
+/** Whether it is the name of a filter: ATOM-CHARs, but no "/". */
+bool imap_filter_is_name(struct str name);
+/** Whether a text is a full program, in UTF-8; the filters that it names need not be there. Uses the arena. */
+bool imap_filter_is_valid(struct arena *a, struct str value);
+
 /**
  * Parses from after "SEARCH SP" to the end: ["RETURN (...)" SP] ["CHARSET" SP charset SP] keys.
  *
  * ERR_BADCHARSET  the charset is not known; the caller answers NO [BADCHARSET]
+ * ERR_FILTERCHARSET
+ * ERR_NOFILTER    the scanner has its name: error_name
  * ERR_SYNTAX, ERR_LIMIT
  * After an error out->returns is set as far as it was read: a SAVE that fails with NO empties what was saved.
  */

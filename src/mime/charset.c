@@ -74,7 +74,7 @@ static const struct {
 	{ STR_INIT("x-mac-roman"), HOW_ICU, "macintosh" },
 };
 
-enum { LABEL_MAX = 40 };
+enum { LABEL_MAX = UCNV_MAX_CONVERTER_NAME_LENGTH };
 
 /* ICU's converter for a label, or NULL. */
 static UConverter *
@@ -90,7 +90,7 @@ icu_open(struct str label)
 		char c = label.p[i];
 
 		/* No commas, which begin ICU's options. */
-		if (!chr_is_alpha(c) && !chr_is_digit(c) && memchr("-_.:+()", c, 7) == NULL)
+		if (!chr_is_alpha(c) && !chr_is_digit(c) && memchr("-_.:+()=", c, 8) == NULL)
 			return NULL;
 		name[i] = c;
 	}

@@ -9,6 +9,8 @@
 #include "mime/subject.h"
 #include "mime/words.h"
 
+#include <unicode/ucnv.h>
+
 typedef void transform_fn(struct str in, struct buf *out);
 
 struct pair {
@@ -157,6 +159,33 @@ test_charsets(void)
 	mime_charset_close(cs);
 }
 
+/* Whatever ICU has a converter for, by all of its names but those that have options behind a comma. */
+static void
+test_all_charsets(void)
+{
+	struct mime_charset *cs;
+	unsigned count = 0;
+
+	for (int32_t i = 0; i < ucnv_countAvailable(); i++) {
+		const char *name = ucnv_getAvailableName(i);
+		UErrorCode e = U_ZERO_ERROR;
+		uint16_t aliases = ucnv_countAliases(name, &e);
+
+		for (uint16_t k = 0; k < aliases; k++) {
+			struct str alias = str_c(ucnv_getAlias(name, k, &e));
+
+			if (str_chr(alias, ',') != SIZE_MAX)
+				continue;
+			if (!CHECK(mime_charset_open(alias, MIME_CHARSET_STRICT, &cs) == ERR_OK))
+				printf("# %s\n", alias.p);
+			else
+				mime_charset_close(cs);
+			count++;
+		}
+	}
+	CHECK(count > 500);
+}
+
 static const struct pair casemaps[] = {
 	{ "Hello", "HELLO" },
 	{ "\xc3\xa9", "E\xcc\x81" },			/* é */
@@ -271,5 +300,5 @@ test_html(void)
 	check_pairs(htmls, ARRAY_LEN(htmls), html);
 }
 
-TEST_MAIN(TEST(test_words), TEST(test_decode), TEST(test_charsets), TEST(test_casemap), TEST(test_subjects), TEST(test_msgids),
+TEST_MAIN(TEST(test_words), TEST(test_decode), TEST(test_all_charsets), TEST(test_charsets), TEST(test_casemap), TEST(test_subjects), TEST(test_msgids),
 	TEST(test_html))

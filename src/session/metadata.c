@@ -37,6 +37,71 @@ metadata_key(const struct session *s, bool is_server, struct str entry)
 	};
 }
 
+/* Items of an option: "name value". */
+static void
+each_named(const struct str *items, size_t n, const char *root, metadata_made_fn *fn, void *ctx)
+{
+	for (size_t i = 0; i < n; i++) {
+		BUF_CLEAN struct buf entry = BUF_MAX(65536);
+		size_t space = str_chr(items[i], ' ');
+
+		buf_c(&entry, root);
+		buf_str_add(&entry, str_sub(items[i], 0, space));
+		if (space != SIZE_MAX)
+			fn(ctx, buf_str(&entry), str_trim(str_sub(items[i], space, items[i].n)));
+	}
+}
+
+void
+metadata_server_made(const struct session *s, metadata_made_fn *fn, void *ctx)
+{
+	const struct server_options *o = server_options(s->server);
+
+	if (o->admin_uri.n > 0)
+		fn(ctx, STR("/shared/admin"), o->admin_uri);
+	if (o->server_comment.n > 0)
+		fn(ctx, STR("/shared/comment"), o->server_comment);
+	each_named(o->shared_filters, o->shared_filter_count, "/shared/filters/values/", fn, ctx);
+	each_named(o->filter_descriptions, o->filter_description_count, "/shared/filters/descriptions/", fn, ctx);
+}
+
+struct lookup {
+	struct str entry, value;
+};
+
+static void
+look_up(void *ctx, struct str entry, struct str value)
+{
+	struct lookup *l = ctx;
+
+	if (l->value.p == NULL && str_eq_nocase(l->entry, entry))
+		l->value = value;
+}
+
+bool
+metadata_server_made_value(const struct session *s, struct str entry, struct str *value_out)
+{
+	struct lookup l = { .entry = entry };
+
+	metadata_server_made(s, look_up, &l);
+	*value_out = l.value;
+	return l.value.p != NULL;
+}
+
+bool
+metadata_server_value(struct session *s, struct arena *a, struct str entry, struct str *value_out)
+{
+	const struct annotation key = metadata_key(s, true, entry);
+	struct snapshot *now = session_snapshot(s);
+	const struct mailbox_info *inbox = snapshot_mailbox(now, STR("INBOX"));
+	bool is_there = inbox != NULL && annotation_find(inbox->annotations, &key, value_out);
+
+	if (is_there)
+		*value_out = arena_str(a, *value_out);
+	snapshot_unref(now);
+	return is_there || metadata_server_made_value(s, entry, value_out);
+}
+
 static void
 add_line(struct buf *out, struct str name, uint64_t hash)
 {

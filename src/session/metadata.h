@@ -26,6 +26,14 @@ void metadata_free(struct session *s);
 /** The key of an annotation as this user sees it. */
 struct annotation metadata_key(const struct session *s, bool is_server, struct str entry);
 
+/** Calls fn for each of the server's entries that the administrator has set. */
+typedef void metadata_made_fn(void *ctx, struct str entry, struct str value);
+void metadata_server_made(const struct session *s, metadata_made_fn *fn, void *ctx);
+/** The value of one of these. */
+bool metadata_server_made_value(const struct session *s, struct str entry, struct str *value_out);
+/** A value of the server's: one that the user has set, or one of the administrator's. In the arena. */
+bool metadata_server_value(struct session *s, struct arena *a, struct str entry, struct str *value_out);
+
 /** The special uses as RFC 6154 4 has them in an annotation; of one's own mailboxes only. */
 #define METADATA_SPECIALUSE STR("/private/specialuse")
 /** "private" or "shared": whether each user of the mailbox has a \Seen of his own. No value: nobody has shared it yet. */

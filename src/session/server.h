@@ -38,6 +38,8 @@ struct server_options {
 	const struct str *urlauth_entities;	/* "submit+=relay": who may fetch URLs made for an application (session/urlauth.c) */
 	size_t urlauth_entity_count;
 	struct str admin_uri, server_comment;	/* annotations of the server (RFC 5464 3.2.1.1); empty: none */
+	const struct str *shared_filters, *filter_descriptions;	/* "name value": searches by name for all users (RFC 5466) */
+	size_t shared_filter_count, filter_description_count;
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */
 };
 

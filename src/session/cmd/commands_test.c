@@ -343,7 +343,7 @@ test_search(void)
 	RUN(c, "SEARCH SUBJECT two", "* SEARCH 2\r\nt OK SEARCH completed.");
 	RUN(c, "SEARCH BODY hello", "* SEARCH 1\r\nt OK SEARCH completed.");
 	RUN(c, "SEARCH SUBJECT nothing", "* SEARCH\r\nt OK SEARCH completed.");
-	RUN(c, "SEARCH CHARSET X-NONE ALL", "t NO [BADCHARSET (UTF-8 US-ASCII)] ~");
+	RUN(c, "SEARCH CHARSET X-NONE ALL", "t NO [BADCHARSET (~");
 	RUN(c, "UID SEARCH RETURN (MIN MAX COUNT ALL) ALL",
 	    "* ESEARCH (TAG \"t\") UID MIN 1 MAX 2 COUNT 2 ALL 1:2\r\nt OK UID SEARCH completed.");
 	RUN(c, "SEARCH RETURN (COUNT) SUBJECT nothing", "* ESEARCH (TAG \"t\") COUNT 0\r\nt OK SEARCH completed.");

@@ -59,8 +59,10 @@ static enum err
 esearch_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
 	struct esearch_ctx *x = c->ctx;
-	enum err e = finding_parsed(s, c, in, &x->args.search, imap_esearch_parse(in, &x->args));
+	enum err e;
 
+	finding_know_filters(s, c, in);
+	e = finding_parsed(s, c, in, &x->args.search, imap_esearch_parse(in, &x->args));
 	if (e != ERR_OK)
 		return e;
 	if ((x->args.sources & SOURCE_SELECTED) != 0 && s->view == NULL) {

@@ -4,7 +4,39 @@
 #include "session/cmd/message_set.h"
 #include "session/context.h"
 #include "session/core.h"
+#include "session/metadata.h"
 #include "session/server.h"
+
+/* Those that clients use, of all that the converter knows (mime/charset.h). */
+#define BADCHARSET_LIST \
+	"UTF-8 US-ASCII ISO-8859-1 ISO-8859-2 ISO-8859-5 ISO-8859-7 ISO-8859-8 ISO-8859-9 ISO-8859-15 windows-1250 windows-1251 " \
+	"windows-1252 windows-1255 windows-1256 KOI8-R KOI8-U ISO-2022-JP EUC-JP Shift_JIS GB18030 GB2312 Big5 EUC-KR UTF-16 UTF-7"
+
+struct filter_search {
+	struct session *s;
+	struct arena *arena;
+};
+
+/* The user's own goes before that of all (RFC 5466 3.1). */
+static bool
+find_filter(void *ctx, struct str name, struct str *value_out)
+{
+	const struct filter_search *f = ctx;
+
+	return metadata_server_value(f->s, f->arena, arena_printf(f->arena, "/private/filters/values/%.*s", STR_F(name)), value_out) ||
+	    metadata_server_value(f->s, f->arena, arena_printf(f->arena, "/shared/filters/values/%.*s", STR_F(name)), value_out);
+}
+
+void
+finding_know_filters(struct session *s, struct command *c, struct imap_scan *in)
+{
+	struct imap_filters *filters = arena_new(c->arena, struct imap_filters);
+	struct filter_search *f = arena_new(c->arena, struct filter_search);
+
+	*f = (struct filter_search){ s, c->arena };
+	*filters = (struct imap_filters){ find_filter, f };
+	in->filters = filters;
+}
 
 void
 finding_forget_saved(struct session *s, const struct imap_search *args, enum err e)
@@ -18,7 +50,9 @@ finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struc
 {
 	args->collation = s->collation;
 	if (e == ERR_BADCHARSET)
-		c->code = STR("BADCHARSET (UTF-8 US-ASCII)");
+		c->code = STR("BADCHARSET (" BADCHARSET_LIST ")");
+	if (e == ERR_NOFILTER)
+		c->code = arena_printf(c->arena, "UNDEFINED-FILTER %.*s", STR_F(in->error_name));
 	if (e != ERR_OK) {
 		finding_forget_saved(s, args, e);
 		return e;

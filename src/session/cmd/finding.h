@@ -29,6 +29,8 @@ struct finding {
 	size_t at_index;
 };
 
+/** For the scanner of a searching command, before it is parsed: what FILTER names (RFC 5466). In the command's arena. */
+void finding_know_filters(struct session *s, struct command *c, struct imap_scan *in);
 /**
  * Gives a parsed program the session's collation. What a parsed program may not be for this client, and what follows from an error of parsing (its code; what was saved is
  * forgotten, RFC 5182 2.1). Gives the error back, or a new one.

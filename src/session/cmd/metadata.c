@@ -1,6 +1,7 @@
 /* metadata.c - GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464). */
 #include "session/cmd/commands.h"
 
+#include "imap/search.h"
 #include "session/cmd/list_reply.h"
 #include "session/cmd/metadata_reply.h"
 #include "session/target.h"
@@ -108,6 +109,26 @@ too_long(struct command *c)
 	return ERR_LIMIT;
 }
 
+/* Named searches (RFC 5466 3.2): one that can't be a program is refused here, not when it is used. */
+static bool
+check_filter(struct command *c, const struct metadata_entry *entry)
+{
+	const struct str values = STR("/private/filters/values/"), descriptions = STR("/private/filters/descriptions/");
+	const bool is_value = str_starts_nocase(entry->name, values);
+	struct str name;
+
+	if (!is_value && !str_starts_nocase(entry->name, descriptions))
+		return true;
+	name = str_sub(entry->name, is_value ? values.n : descriptions.n, entry->name.n);
+	if (!imap_filter_is_name(name))
+		c->text = STR("This is no name that a filter can have.");
+	else if (is_value && !imap_filter_is_valid(c->arena, entry->value))
+		c->text = STR("The value is no search program.");
+	else if (!is_value && !str_is_utf8(entry->value))
+		c->text = STR("The description is not in UTF-8.");
+	return c->text.p == NULL;
+}
+
 /* One entry of the command; the last one counts when it is named twice. */
 static enum err
 add_change(struct session *s, struct command *c, const struct target *t, const struct metadata_entry *entry, struct setting *x)
@@ -130,6 +151,8 @@ add_change(struct session *s, struct command *c, const struct target *t, const s
 	}
 	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SEEN))
 		return read_seen(c, t, entry->value, &x->settings);
+	if (m->is_server && entry->value.p != NULL && !check_filter(c, entry))
+		return ERR_CANNOT;
 	change.value = entry->value;
 	while (i < x->count && !str_eq_nocase(x->changes[i].name, change.name))
 		i++;

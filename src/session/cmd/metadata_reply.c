@@ -91,12 +91,10 @@ put_if_asked(struct writing *w, struct str entry, struct str value)
 static bool
 made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool is_own, struct str entry, struct buf *out)
 {
-	const struct server_options *o = server_options(s->server);
+	struct str value;
 
-	if (is_server && str_eq_nocase(entry, STR("/shared/admin")))
-		buf_str_add(out, o->admin_uri);
-	else if (is_server && str_eq_nocase(entry, STR("/shared/comment")))
-		buf_str_add(out, o->server_comment);
+	if (is_server && metadata_server_made_value(s, entry, &value))
+		buf_str_add(out, value);
 	else if (!is_server && is_own && str_eq_nocase(entry, METADATA_SPECIALUSE))
 		list_uses_format(m->special_use, out);
 	else if (!is_server && (m->is_seen_private || m->is_seen_fixed) && str_eq_nocase(entry, METADATA_SEEN))
@@ -105,15 +103,24 @@ made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool
 }
 
 static void
+put_server_made(void *ctx, struct str entry, struct str value)
+{
+	put_if_asked(ctx, entry, value);
+}
+
+static void
 put_made(struct writing *w, const struct mailbox_info *m, bool is_own)
 {
-	static const struct str names[] = { STR_INIT("/shared/admin"), STR_INIT("/shared/comment"), STR_INIT("/private/specialuse"),
-		STR_INIT("/shared/vendor/posthorn/seen") };
+	static const struct str names[] = { STR_INIT("/private/specialuse"), STR_INIT("/shared/vendor/posthorn/seen") };
 
+	if (w->asked->is_server) {
+		metadata_server_made(w->s, put_server_made, w);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		BUF_CLEAN struct buf value = BUF_MAX(65536);
 
-		if (made_value(w->s, w->asked->is_server, m, is_own, names[i], &value))
+		if (made_value(w->s, false, m, is_own, names[i], &value))
 			put_if_asked(w, names[i], buf_str(&value));
 	}
 }

@@ -26,8 +26,10 @@ static enum err
 search_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
 	struct search_ctx *x = c->ctx;
-	enum err e = finding_parsed(s, c, in, &x->args, imap_search_parse(in, &x->args));
+	enum err e;
 
+	finding_know_filters(s, c, in);
+	e = finding_parsed(s, c, in, &x->args, imap_search_parse(in, &x->args));
 	if (e != ERR_OK)
 		return e;
 	x->is_extended = x->args.has_return || (s->enabled & ENABLED_IMAP4REV2) != 0;

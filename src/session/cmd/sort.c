@@ -34,6 +34,7 @@ sort_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
 	struct sort_ctx *x = c->ctx;
 
+	finding_know_filters(s, c, in);
 	return finding_parsed(s, c, in, &x->args.search, imap_sort_parse(in, &x->args));
 }
 

@@ -19,6 +19,7 @@ thread_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
 	struct thread_ctx *x = c->ctx;
 
+	finding_know_filters(s, c, in);
 	return finding_parsed(s, c, in, &x->args.search, imap_thread_parse(in, &x->args));
 }
 
