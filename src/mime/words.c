@@ -5,13 +5,6 @@
 #include "mime/decode.h"
 #include "mime/lex_int.h"
 
-/* "=?charset*language?encoding?text?=" */
-struct word {
-	struct str charset, text;
-	bool is_base64;
-	size_t length;
-};
-
 struct decoder {
 	struct buf *out;
 	/* of the words since the last plain text; NULL when there was none */
@@ -20,11 +13,8 @@ struct decoder {
 	struct buf bytes;
 };
 
-/*
- * Whether an encoded word begins here. Spaces inside its text are wrong, but many send them in "Q".
- */
-static bool
-word_parse(struct str s, struct word *w)
+bool
+mime_word_parse(struct str s, struct mime_word *w)
 {
 	size_t q1, q2, i;
 	char encoding;
@@ -94,8 +84,26 @@ text_add(struct decoder *d, struct str text)
 	mime_charset_close(cs);
 }
 
+void
+mime_word_bytes(const struct mime_word *w, struct mime_decoder *d, struct buf *out)
+{
+	mime_decoder_init(d, w->is_base64 ? MIME_ENC_BASE64 : MIME_ENC_QP);
+	if (w->is_base64) {
+		mime_decoder_feed(d, w->text, out);
+		return;
+	}
+	/* "_" is a space, and blanks at the end count, which differs from a body's quoted-printable. */
+	for (size_t i = 0; i < w->text.n; i++) {
+		struct str c = str_sub(w->text, i, i + 1);
+
+		if (c.p[0] == '_' || c.p[0] == ' ')
+			c = STR("=20");
+		mime_decoder_feed(d, c, out);
+	}
+}
+
 static void
-word_add(struct decoder *d, const struct word *w)
+word_add(struct decoder *d, const struct mime_word *w)
 {
 	struct mime_decoder decoder;
 
@@ -107,22 +115,7 @@ word_add(struct decoder *d, const struct word *w)
 		d->charset = w->charset;
 	}
 	buf_clear(&d->bytes);
-	mime_decoder_init(&decoder, w->is_base64 ? MIME_ENC_BASE64 : MIME_ENC_QP);
-	if (w->is_base64) {
-		mime_decoder_feed(&decoder, w->text, &d->bytes);
-	} else {
-		/*
-		 * "_" is a space, and blanks at the end count, which differs from a body's
-		 * quoted-printable.
-		 */
-		for (size_t i = 0; i < w->text.n; i++) {
-			struct str c = str_sub(w->text, i, i + 1);
-
-			if (c.p[0] == '_' || c.p[0] == ' ')
-				c = STR("=20");
-			mime_decoder_feed(&decoder, c, &d->bytes);
-		}
-	}
+	mime_word_bytes(w, &decoder, &d->bytes);
 	ignore_err(mime_decoder_finish(&decoder, &d->bytes), "readers prefer something to nothing");
 	mime_charset_feed(d->cs, buf_str(&d->bytes), d->out);
 }
@@ -141,7 +134,7 @@ mime_words_decode(struct str value, struct buf *out)
 {
 	struct decoder d = { .out = out, .bytes = BUF_MAX(value.n + 8) };
 	size_t begin = 0, i = 0;
-	struct word w;
+	struct mime_word w;
 
 	/*
 	 * Each place where a word may begin is tried once; a try ends at the next "=?", so all
@@ -153,7 +146,7 @@ mime_words_decode(struct str value, struct buf *out)
 		if (eq == NULL)
 			break;
 		i = (size_t)(eq - value.p);
-		if (!word_parse(str_sub(value, i, value.n), &w)) {
+		if (!mime_word_parse(str_sub(value, i, value.n), &w)) {
 			i++;
 			continue;
 		}

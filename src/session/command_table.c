@@ -12,6 +12,8 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_close,
 	&cmd_comparator,
 	&cmd_compress,
+	&cmd_conversions,
+	&cmd_convert,
 	&cmd_copy,
 	&cmd_create,
 	&cmd_delete,

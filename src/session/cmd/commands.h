@@ -11,6 +11,7 @@ extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch
 extern const struct imap_command cmd_cancelupdate;
 extern const struct imap_command cmd_notify;
 extern const struct imap_command cmd_getquota, cmd_getquotaroot, cmd_setquota;
+extern const struct imap_command cmd_conversions, cmd_convert;
 extern const struct imap_command cmd_genurlauth, cmd_resetkey, cmd_urlfetch;
 extern const struct imap_command cmd_getmetadata, cmd_setmetadata;
 extern const struct imap_command cmd_deleteacl, cmd_getacl, cmd_listrights, cmd_myrights, cmd_setacl;
