@@ -1,6 +1,7 @@
 /* check.c - what was answered, held against the model. */
 #include "model/run.h"
 
+#include "base/hash.h"
 #include "imap/flags.h"
 
 #include <stdarg.h>
@@ -117,12 +118,27 @@ check_contents(struct run *r, const struct player *p, const struct told *t, uint
 		run_fail(r, "message %u of %u bytes has %zu", content, size, t->body.n);
 }
 
+/* A message is \Recent in one session only, but for those that only read (RFC 3501 2.3.2). */
+static void
+check_recent(struct run *r, const struct player *p, uint32_t uid)
+{
+	struct recent *known = &r->recents[hash_u64(p->box * 1000003 + uid) % RECENTS];
+
+	if (p->box == 0 || uid == 0 || p->is_read_only)
+		return;
+	if (known->box == p->box && known->uid == uid && known->selection != p->selection)
+		run_fail(r, "UID %u is \\Recent in two sessions", uid);
+	*known = (struct recent){ .box = p->box, .selection = p->selection, .uid = uid };
+}
+
 static void
 take_fetch(struct run *r, struct player *p, struct answer *a, const struct told *t)
 {
 	uint32_t uid = t->number - 1 < p->pic.n ? p->pic.m[t->number - 1].uid : 0;
 
 	check_contents(r, p, t, uid);
+	if (t->is_recent)
+		check_recent(r, p, uid);
 	if (a != NULL && a->fetched_count < PICTURE_MAX)
 		a->fetched[a->fetched_count++] = uid;
 }
@@ -305,9 +321,12 @@ check_search(struct run *r, struct player *p, const struct plan *plan, const str
 {
 	const struct state_box *b = state_box_by_id(&r->state, p->box);
 	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
+	bool tells = !plan->saves || plan->is_extended;
 
-	if (!a->has_search)
-		run_fail(r, "no SEARCH response");
+	if (a->has_search != tells)
+		run_fail(r, "%s SEARCH response", tells ? "no" : "a");
+	if (plan->saves)
+		rangeset_clear(&p->saved);
 	rangeset_copy(&left, &a->uids);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t number = plan->act.is_uid ? before[i].uid : i + 1;
@@ -316,7 +335,9 @@ check_search(struct run *r, struct player *p, const struct plan *plan, const str
 
 		for (uint32_t k = 0; at >= 0 && k < plan->key_count; k++)
 			is_match &= key_matches(r, &plan->keys[k], &before[i], b->m[at].content);
-		if (at >= 0 && is_match != is_found)
+		if (plan->saves && is_match)
+			rangeset_add_one(&p->saved, before[i].uid);
+		if (tells && at >= 0 && is_match != is_found)
 			run_fail(r, "message %u, UID %u, flags %x: should%s be found", i + 1, before[i].uid, before[i].flags,
 			    is_match ? "" : " not");
 		if (is_found)
@@ -381,6 +402,12 @@ has_mailbox_below(const struct state *s, const char *name)
 static bool
 is_listed(const struct run *r, const struct plan *plan, const struct state_box *b)
 {
+	size_t above = strlen(plan->above);
+
+	if (plan->has_percent && above > 0 && (strncmp(b->name, plan->above, above) != 0 || b->name[above] != '/'))
+		return false;
+	if (plan->has_percent && strchr(b->name + (above > 0 ? above + 1 : 0), '/') != NULL)
+		return false;
 	if (plan->list != LIST_ALL)
 		return b->is_subscribed;
 	return !b->is_level || has_mailbox_below(&r->state, b->name);

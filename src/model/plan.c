@@ -32,13 +32,31 @@ random_flags(struct run *r)
 	return flags;
 }
 
-/* A set of the picture's messages, by number or by UID; what it names goes to the act. */
+/*
+ * "$": what the last search with SAVE found. False: that is nothing, or some of it is gone, of which one server may say so and
+ * another not.
+ */
+static bool
+name_saved(struct run *r, const struct player *p, bool *is_named)
+{
+	const struct state_box *b = state_box_by_id(&r->state, p->box);
+	bool has_some = false;
+
+	for (uint32_t i = 0; i < p->pic.n; i++) {
+		is_named[i] = rangeset_contains(&p->saved, p->pic.m[i].uid);
+		has_some |= is_named[i];
+		if (is_named[i] && (b == NULL || state_message(b, p->pic.m[i].uid) < 0))
+			return false;
+	}
+	return has_some;
+}
+
+/* Some pieces of the mailbox, by number or by UID. */
 static void
-random_set(struct run *r, const struct player *p, struct plan *out)
+name_pieces(struct run *r, const struct player *p, struct plan *out, bool *is_named)
 {
 	const struct picture *pic = &p->pic;
 	uint32_t pieces = 1 + (uint32_t)rnd(r, 3);
-	bool is_named[PICTURE_MAX] = { false };
 
 	for (uint32_t k = 0; k < pieces; k++) {
 		uint32_t first = (uint32_t)rnd(r, pic->n), more = (uint32_t)rnd(r, rnd(r, 4) == 0 ? 20 : 3);
@@ -57,6 +75,21 @@ random_set(struct run *r, const struct player *p, struct plan *out)
 			buf_printf(&out->text, "%u:%u", last + 1, first + 1);
 		for (uint32_t i = first; i <= last; i++)
 			is_named[i] = true;
+	}
+}
+
+/* A set of the picture's messages; what it names goes to the act. */
+static void
+random_set(struct run *r, const struct player *p, struct plan *out)
+{
+	const struct picture *pic = &p->pic;
+	bool is_named[PICTURE_MAX] = { false };
+
+	if (out->may_use_saved && rnd(r, 3) == 0 && name_saved(r, p, is_named)) {
+		buf_lit(&out->text, "$");
+	} else {
+		memset(is_named, 0, sizeof(is_named));
+		name_pieces(r, p, out, is_named);
 	}
 	for (uint32_t i = 0; i < pic->n; i++) {
 		if (!is_named[i])
@@ -207,7 +240,11 @@ plan_search(struct run *r, struct player *p, struct plan *out)
 	out->may_expunge = out->act.is_uid;
 	out->is_extended = rnd(r, 3) == 0;
 	buf_c(&out->text, out->act.is_uid ? "UID SEARCH" : "SEARCH");
-	buf_c(&out->text, out->is_extended ? " RETURN (ALL COUNT)" : "");
+	out->saves = rnd(r, 3) == 0;
+	if (out->saves)
+		buf_c(&out->text, out->is_extended ? " RETURN (SAVE ALL COUNT)" : " RETURN (SAVE)");
+	else
+		buf_c(&out->text, out->is_extended ? " RETURN (ALL COUNT)" : "");
 	out->key_count = 1 + (uint32_t)rnd(r, 3);
 	for (uint32_t i = 0; i < out->key_count; i++) {
 		struct plan_key *k = &out->keys[i];
@@ -315,13 +352,20 @@ plan_select(struct run *r, struct plan *out)
 static void
 plan_list(struct run *r, struct plan *out)
 {
-	static const char *const texts[] = { [LIST_ALL] = "LIST \"\" *", [LIST_SUBSCRIBED] = "LIST (SUBSCRIBED) \"\" *",
-		[LIST_OLD] = "LSUB \"\" *" };
+	static const char *const texts[] = { [LIST_ALL] = "LIST \"\" ", [LIST_SUBSCRIBED] = "LIST (SUBSCRIBED) \"\" ",
+		[LIST_OLD] = "LSUB \"\" " };
 
 	out->act.op = ACT_LIST;
 	out->may_expunge = true;
 	out->list = rnd(r, 3);
 	buf_c(&out->text, texts[out->list]);
+	/* LSUB of one level has rules of its own (RFC 3501 6.3.9). */
+	out->has_percent = out->list != LIST_OLD && rnd(r, 2) == 0;
+	if (out->has_percent && rnd(r, 2) == 0) {
+		snprintf(out->above, sizeof(out->above), "%s", plan_name(r));
+		buf_printf(&out->text, "%s/", out->above);
+	}
+	buf_c(&out->text, out->has_percent ? "%" : "*");
 }
 
 static void
@@ -391,6 +435,7 @@ make(struct run *r, struct player *p, bool only_changes, bool is_first, struct p
 	*out = (struct plan){ .text = BUF_MAX(4 << 20), .may_expunge = true };
 	out->act.box = p->phase == PLAYER_SELECTED ? p->box : 0;
 	out->act.is_read_only = p->is_read_only;
+	out->may_use_saved = is_first && !only_changes;
 	if (p->phase == PLAYER_SELECTED && what >= 35) {
 		plan_in_mailbox(r, p, rnd(r, 100), only_changes, is_first, out);
 		return;

@@ -137,6 +137,7 @@ connect_player(struct run *r, struct player *p)
 	p->pic.is_rev2 = p->kind == KIND_REV2;
 	p->phase = PLAYER_IN;
 	p->box = 0;
+	rangeset_clear(&p->saved);
 }
 
 /* It goes away without a word, with what it knows. */
@@ -216,6 +217,7 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 	p->pic.is_selecting = false;
 	p->phase = PLAYER_IN;
 	p->box = 0;
+	rangeset_clear(&p->saved);
 	if ((b != NULL && !b->is_level) != (strcmp(p->answers[0].condition, "OK") == 0))
 		run_fail(r, "SELECT %s is answered %s", plan->act.name, p->answers[0].condition);
 	if (b == NULL || b->is_level) {
@@ -229,6 +231,7 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 	p->phase = PLAYER_SELECTED;
 	p->box = b->id;
 	p->is_read_only = plan->is_examine;
+	p->selection = ++r->selections;
 	if (is_resync && p->old_validity == p->pic.validity)
 		check_resync(r, p, b, has_known, &known);
 	p->has_old = false;
@@ -440,6 +443,7 @@ run_close(struct run *r)
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&r->players[i].answers[k]);
+		rangeset_done(&r->players[i].saved);
 	}
 	sim_settle(&r->sim);
 	account_unref(r->account);

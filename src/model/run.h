@@ -13,7 +13,7 @@
 #include "model/picture.h"
 #include "model/state.h"
 
-enum { PLAYERS = 3, PLAN_KEYS = 5, ANSWERS = 4, LOG_LINES = 60, LOG_WIDTH = 200, DELIVERIES_MAX = 20 };
+enum { PLAYERS = 3, PLAN_KEYS = 5, ANSWERS = 4, RECENTS = 4096, LOG_LINES = 60, LOG_WIDTH = 200, DELIVERIES_MAX = 20 };
 
 /* In every message that is made; who has no business with them must not see it. */
 #define PLAN_SECRET "jO7cret"
@@ -40,8 +40,12 @@ struct plan {
 	struct plan_key keys[PLAN_KEYS];
 	uint32_t key_count;
 	bool is_extended;		/* SEARCH RETURN */
+	bool saves;			/* SEARCH RETURN (SAVE): what it finds is "$" from then on */
+	bool may_use_saved;		/* nothing is sent before it that could change "$" */
 	unsigned items;			/* FETCH: enum told_fetch */
 	enum { LIST_ALL, LIST_SUBSCRIBED, LIST_OLD } list;
+	bool has_percent;		/* LIST: of one level only */
+	char above[STATE_NAME];		/* and that below this name; "": the highest */
 	bool is_examine, is_delivery;
 };
 
@@ -67,6 +71,8 @@ struct player {
 	enum player_phase phase;
 	uint64_t box;			/* the model's id of the selected mailbox */
 	bool is_read_only;
+	uint64_t selection;		/* which of all SELECTs that were ever made */
+	struct rangeset saved;		/* UIDs of "$" (RFC 5182) */
 	/* From an earlier connection, for QRESYNC. */
 	bool has_old;
 	char old_name[STATE_NAME];
@@ -75,6 +81,12 @@ struct player {
 	struct seen old[PICTURE_MAX];
 	struct answer answers[ANSWERS];
 	uint32_t first_tag;		/* of what is being answered */
+};
+
+/* Who was told that a message is \Recent. */
+struct recent {
+	uint64_t box, selection;
+	uint32_t uid;
 };
 
 struct run {
@@ -87,6 +99,8 @@ struct run {
 	bool is_mta_awaited;
 	uint32_t deliveries;
 	uint32_t validity_highest;	/* ever seen: a new mailbox has a higher one */
+	struct recent recents[RECENTS];	/* by box and UID; one forgets another */
+	uint64_t selections;
 	uint64_t seed;
 	uint32_t step;
 	uint64_t commands, bursts, orders, resyncs;
