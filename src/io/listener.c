@@ -121,7 +121,6 @@ static void
 accept_ready(struct loop_fd *f)
 {
 	struct listener *ln = container_of(f, struct listener, fd);
-	const int one = 1;
 
 	for (int i = 0; i < ACCEPT_BUDGET; i++) {
 		struct io_addr peer = { .n = sizeof(peer.sa) };
@@ -141,11 +140,6 @@ accept_ready(struct loop_fd *f)
 			refuse(ln, &peer, 0);
 			continue;
 		}
-		if (peer.sa.ss_family != AF_UNIX) {
-			/* Answers are written whole, so waiting for more only delays them. A peer that vanished is noticed in time. */
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		}
 		hand_over(ln, fd, &peer);
 	}
 }
@@ -161,6 +155,19 @@ descriptors_for_connections(void)
 	return (int)(rl.rlim_cur - MIN(rl.rlim_cur / 4, (rlim_t)RESERVE_MAX));
 }
 
+/*
+ * What is accepted has them from the socket that listens: answers are written whole, so waiting for more only delays them; and a peer that
+ * vanished is noticed in time. Unix sockets have no such options.
+ */
+static void
+set_options(int fd)
+{
+	const int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
 struct listener *
 listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefix_limit *limit,
 	const struct listener_ops *ops, void *ctx)
@@ -168,6 +175,7 @@ listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefi
 	struct listener *ln = xcalloc(1, sizeof(*ln));
 
 	must(loop_count > 0);
+	set_options(fd);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	ln->loops = loops;
 	ln->loop_count = loop_count;

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,12 +17,22 @@ struct seen {
 	int per_loop[2], fds[MANY], count, refused, failed;
 };
 
+static bool
+has_option(int fd, int level, int option)
+{
+	int on = 0;
+	socklen_t n = sizeof(on);
+
+	return getsockopt(fd, level, option, &on, &n) == 0 && on != 0;
+}
+
 static void
 on_accepted(void *ctx, struct loop *loop, int fd, const struct io_addr *peer)
 {
 	struct seen *s = ctx;
 
 	CHECK(io_addr_is_local(peer));
+	CHECK(has_option(fd, IPPROTO_TCP, TCP_NODELAY) && has_option(fd, SOL_SOCKET, SO_KEEPALIVE));
 	s->per_loop[loop == s->loops[1]]++;
 	s->fds[s->count++] = fd;
 }
@@ -102,8 +113,9 @@ test_out_of_descriptors(void)
 	struct seen s = { .loops = { loop_new(clock_system()) } };
 	struct sockaddr_in a;
 	struct rlimit before, tight;
-	int fd = listening(&a), client = connect_to(&a), probe = dup(fd);
+	int fd = listening(&a), probe = dup(fd);
 	struct listener *ln = listener_open(s.loops, 1, fd, NULL, &ops, &s);
+	int client = connect_to(&a);
 
 	close(probe);
 	getrlimit(RLIMIT_NOFILE, &before);

@@ -291,6 +291,59 @@ test_many_at_once(void)
 	free(v);
 }
 
+/* Those who wait for a signature now. */
+static unsigned
+asking(const struct visit *v, size_t count)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		n += v[i].s->question != NULL;
+	return n;
+}
+
+/* A crowd that says hello at the same time: once it has had its share of the loop, one goes on in each turn, and in the end all. */
+static void
+test_a_crowd_takes_turns(void)
+{
+	enum { CROWD = 100, LONG = 1000000 };
+	struct visit *v = xcalloc(CROWD, sizeof(*v));
+	struct identity id;
+	struct world w;
+	unsigned before = 0, single = 0, turns = 0;
+
+	identity_init(&id, "P-256");
+	world_init(&w, &id);
+	loop_turn(w.loop, false);
+	for (int i = 0; i < CROWD; i++) {
+		int fds[2];
+
+		must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+		v[i].s = stream_new(w.loop, fds[0], &ops, &v[i]);
+		CHECK(stream_start_tls(v[i].s, w.tls, "imap") == ERR_OK);
+		v[i].peer.fd = fds[1];
+		CHECK(!peer_start_tls(&v[i].peer, 0, "imap", NULL));
+	}
+	while (asking(v, CROWD) < CROWD && turns++ < LONG) {
+		unsigned now;
+
+		loop_turn(w.loop, false);
+		now = asking(v, CROWD);
+		single += now == before + 1;
+		before = now;
+	}
+	CHECK_U64(asking(v, CROWD), CROWD);
+	CHECK(single > CROWD / 4);
+	printf("# %u turns, in %u of them one\n", turns, single);
+	for (int i = 0; i < CROWD; i++) {
+		stream_free(v[i].s);
+		peer_done(&v[i].peer);
+	}
+	world_done(&w);
+	identity_done(&id);
+	free(v);
+}
+
 /* When its signature has come and been sent, a handshake waits for the client: the loop has nothing to do meanwhile. */
 static void
 test_nothing_spins(void)
@@ -521,5 +574,5 @@ test_nothing_else_is_signed(void)
 	identity_done(&id);
 }
 
-TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_nothing_spins), TEST(test_clients_go),
-    TEST(test_the_other_process_dies), TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged), TEST(test_nothing_else_is_signed))
+TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_a_crowd_takes_turns), TEST(test_nothing_spins),
+    TEST(test_clients_go), TEST(test_the_other_process_dies), TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged), TEST(test_nothing_else_is_signed))

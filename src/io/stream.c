@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,13 +43,12 @@ may_read(const struct stream *s)
 	return !s->is_paused && !s->is_closing && !s->was_full && s->in.n - s->in_at < s->in_max;
 }
 
+/* When nothing may be read the socket is watched on all the same, until it has something: mostly it has not, and that costs nothing. */
 static void
 update_reading(struct stream *s)
 {
-	if (!may_read(s)) {
-		loop_fd_off(&s->rfd);
+	if (!may_read(s))
 		return;
-	}
 	loop_fd_on(&s->rfd);
 	if (s->has_layered_input)
 		stream_post(s);
@@ -71,6 +72,17 @@ stream_fail(struct stream *s, enum err why)
 	loop_fd_off(&s->wfd);
 	loop_timer_cancel(s->loop, &s->close_timer);
 	stream_post(s);
+}
+
+void
+stream_cork(struct stream *s, bool is_corked)
+{
+	int on = is_corked;
+
+	if (s->is_corked == is_corked)
+		return;
+	s->is_corked = is_corked;
+	setsockopt(s->wfd.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
 /* --- Reading --- */
@@ -343,6 +355,8 @@ stream_work(struct loop_task *t)
 	struct stream *s = container_of(t, struct stream, work);
 
 	queue_flush(s);
+	if (!s->is_closing)
+		stream_cork(s, false);
 	if (s->has_layered_input)
 		take_input(s);
 	if (s->is_closing)
@@ -355,6 +369,10 @@ read_ready(struct loop_fd *f)
 {
 	struct stream *s = container_of(f, struct stream, rfd);
 
+	if (!may_read(s)) {
+		loop_fd_off(f);
+		return;
+	}
 	take_input(s);
 	if (s->ssl != NULL && s->head != NULL)
 		stream_post(s);	/* a write may have waited for this read */

@@ -63,6 +63,8 @@ struct stream {
 	struct sign_question *question;	/* the handshake waits for its signature, in a job of OpenSSL, where this is */
 	bool is_job_paused;		/* there is such a job: it must end before the SSL goes */
 	struct sign_waiter job_waiter;	/* or for such a job */
+	struct loop_share handshake_turn;	/* or for its turn, while many shake hands */
+	bool is_handshakes_turn;
 	struct stream_deflate *z;
 
 	bool is_paused, is_eof, is_closing, is_shut;
@@ -71,6 +73,7 @@ struct stream {
 	bool has_layered_input;		/* OpenSSL or the inflater holds bytes that select can't see */
 	bool was_full, is_gate_failed;
 	struct stream_stats stats;
+	bool is_corked;			/* what is sent waits for more; see stream_cork() */
 	bool is_hurried;
 	int64_t hurried_until_ms;
 	uint64_t close_mark;		/* bytes sent when close_timer was set */
@@ -81,6 +84,11 @@ struct stream {
 void stream_fail(struct stream *s, enum err why);
 /** Runs stream_work() in the next turn. */
 void stream_post(struct stream *s);
+/**
+ * Until it is uncorked, what is written goes out in whole segments only: for what is followed by more at once. The end of our side
+ * (shutdown) lets all go too. A socket that can't do it sends as it always does.
+ */
+void stream_cork(struct stream *s, bool is_corked);
 /** Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the stream has failed. */
 enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
 
@@ -89,7 +97,7 @@ enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
 void handshake_begin(struct stream *s);
 /** As far as it goes: is_secured, or it waits for the socket, or for a signature, or the stream has failed. */
 void handshake_go_on(struct stream *s);
-/** For something else than the socket. */
+/** For something else than the socket: it goes on with stream_work(). */
 bool handshake_is_waiting(const struct stream *s);
 /** Before the SSL goes: nobody is asked any more, and the job is back where it came from. */
 void handshake_abandon(struct stream *s);

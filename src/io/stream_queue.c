@@ -291,14 +291,26 @@ tls_send(struct stream *s, struct str bytes)
 	return 0;
 }
 
+/* Is it the last before our side ends? Then it goes out with that. */
+static bool
+is_last(const struct stream *s, const struct iovec *iov, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count && s->is_closing; i++)
+		n += iov[i].iov_len;
+	return s->is_closing && s->z == NULL && n == s->out_bytes;
+}
+
 static size_t
 socket_send(struct stream *s, struct iovec *iov, size_t count)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = count };
+	int more = is_last(s, iov, count) ? MSG_MORE : 0;
 	ssize_t n;
 
 	do
-		n = sendmsg(s->wfd.fd, &m, MSG_NOSIGNAL);
+		n = sendmsg(s->wfd.fd, &m, MSG_NOSIGNAL | more);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return (size_t)n;
@@ -394,8 +406,11 @@ send_bytes(struct stream *s)
 	}
 	if (s->ssl != NULL) {
 		char scratch[RECORD_BYTES];
+		struct str record = gather(s, scratch);
 
-		n = tls_send(s, gather(s, scratch));
+		if (s->is_closing && record.n == s->out_bytes)
+			stream_cork(s, true);	/* the last, the end of TLS and that of our side go out together */
+		n = tls_send(s, record);
 	} else {
 		n = socket_send_queue(s);
 	}

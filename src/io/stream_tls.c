@@ -1,5 +1,10 @@
 /*
- * stream_tls.c - the handshake of a stream. Where the private key is kept by another process it runs in a job of OpenSSL, on a stack of
+ * stream_tls.c - the handshake of a stream.
+ *
+ * A step of it takes longer than most commands. While handshakes have had more than a quarter of the loop's time lately they go on as
+ * shares (io/loop.h), one a turn, so that those who are in do not wait for a crowd that comes.
+ *
+ * Where the private key is kept by another process it runs in a job of OpenSSL, on a stack of
  * its own, so that it can pause in the middle of SSL_do_handshake() while its signature is made:
  *
  *	            WANT_READ            sign: on_question()             answered()
@@ -12,6 +17,11 @@
 #include "io/tls_remote.h"
 
 #include <openssl/err.h>
+
+enum {
+	HANDSHAKES = -1,	/* who spends the time of them all */
+	LINES = 16,		/* in which those wait that go on as shares, each with a turn beside the accounts */
+};
 
 /* The handshake goes on in the loop's next turn. */
 static void
@@ -37,9 +47,19 @@ on_question(SSL *ssl unused_arg, void *ctx)
 	return 1;
 }
 
+static void
+take_turn(struct loop_share *share)
+{
+	struct stream *s = container_of(share, struct stream, handshake_turn);
+
+	s->is_handshakes_turn = true;
+	try_again(s);
+}
+
 void
 handshake_begin(struct stream *s)
 {
+	loop_share_init(&s->handshake_turn, take_turn);
 	s->ssl = tls_accept(s->tls, s->alpn);
 	stream_set_secret(s, s->in.is_secret);
 	SSL_set_fd(s->ssl, s->rfd.fd);
@@ -54,7 +74,7 @@ handshake_begin(struct stream *s)
 bool
 handshake_is_waiting(const struct stream *s)
 {
-	return s->question != NULL || s->job_waiter.is_waiting;
+	return s->question != NULL || s->job_waiter.is_waiting || s->handshake_turn.item.is_queued;
 }
 
 static void
@@ -65,19 +85,46 @@ wait_for_job(struct stream *s)
 	sign_wait_for_job(tls_signer(s->tls), s->loop, &s->job_waiter);
 }
 
-void
-handshake_go_on(struct stream *s)
+/* Does it have to wait for its turn? */
+static bool
+waits_for_turn(struct stream *s, int64_t now_us)
+{
+	if (s->is_handshakes_turn || !loop_share_is_due(s->loop, (uint64_t)HANDSHAKES, now_us)) {
+		s->is_handshakes_turn = false;
+		return false;
+	}
+	loop_share_post(s->loop, &s->handshake_turn, (uint64_t)HANDSHAKES - 1 - (uint64_t)s->rfd.fd % LINES);
+	return true;
+}
+
+/* One step; returns what SSL_get_error() says. */
+static int
+step(struct stream *s, struct clock *clock, int64_t began_us)
 {
 	int r, why;
 
-	if (handshake_is_waiting(s))
-		return;
-	s->job_waiter.is_called = false;
-	s->has_layered_input = false;	/* it reads until there is nothing */
 	ERR_clear_error();
 	r = SSL_do_handshake(s->ssl);
 	why = r == 1 ? SSL_ERROR_NONE : SSL_get_error(s->ssl, r);
 	ERR_clear_error();
+	loop_share_spend(s->loop, (uint64_t)HANDSHAKES, began_us, clock->mono_us(clock) - began_us);
+	return why;
+}
+
+void
+handshake_go_on(struct stream *s)
+{
+	struct clock *clock = loop_clock(s->loop);
+	int64_t now_us = clock->mono_us(clock);
+	int why;
+
+	if (handshake_is_waiting(s) || waits_for_turn(s, now_us))
+		return;
+	s->job_waiter.is_called = false;
+	s->has_layered_input = false;	/* it reads until there is nothing */
+	/* Our last flight and the greeting go out together. */
+	stream_cork(s, SSL_get_state(s->ssl) != TLS_ST_BEFORE && !s->is_job_paused);
+	why = step(s, clock, now_us);
 	s->is_job_paused = why == SSL_ERROR_WANT_ASYNC;
 	if (tls_signer(s->tls) != NULL && why != SSL_ERROR_WANT_ASYNC && why != SSL_ERROR_WANT_ASYNC_JOB)
 		sign_job_done(tls_signer(s->tls), s->loop);
@@ -86,7 +133,8 @@ handshake_go_on(struct stream *s)
 		SSL_clear_mode(s->ssl, SSL_MODE_ASYNC);
 		s->is_secured = true;
 		s->news |= NEWS_SECURED;
-		break;
+		stream_post(s);		/* which uncorks it, after the caller has been told and has written */
+		return;
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_ASYNC:
 		break;
@@ -104,6 +152,7 @@ handshake_go_on(struct stream *s)
 		stream_fail(s, ERR_TLS);
 		break;
 	}
+	stream_cork(s, false);
 }
 
 void
@@ -111,6 +160,8 @@ handshake_abandon(struct stream *s)
 {
 	struct sign_client *c = s->ssl != NULL ? tls_signer(s->tls) : NULL;
 
+	if (s->ssl != NULL)
+		loop_share_cancel(s->loop, &s->handshake_turn);
 	if (c == NULL)
 		return;
 	sign_waiter_cancel(c, s->loop, &s->job_waiter);
