@@ -2,12 +2,13 @@
  * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
- *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1]
+ *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1] [--rate N]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
  * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
  * the times they were asked at. User names are --accounts in number from user--first-user on, dealt out in turn, password --password.
- * With --think-ms a connection waits about so long between an answer and its next command; --command is what mode `command` sends.
+ * With --rate so many connections are begun a second, whether or not others are over (mode connect: without logging in); --conns of them
+ * at most at the same time, and one that is begun late counts its time from when it was due. With --think-ms a connection waits about so long between an answer and its next command; --command is what mode `command` sends.
  */
 #include "wire.h"
 
@@ -31,7 +32,7 @@ enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
 struct options {
 	const char *mode, *password, *user_format, *command;
 	int port, conns, accounts, first_user, depth, rcpts, messages, think_ms;
-	double seconds;
+	double seconds, rate;
 	size_t size;
 	enum wire_tls tls;
 	bool is_compressed;
@@ -46,6 +47,7 @@ struct mode {
 	const char *setup;	/* sent once after LOGIN, must be answered OK; NULL: nothing */
 	void (*next)(struct conn *c);
 	bool reconnects;	/* an operation is a whole connection */
+	bool is_anonymous;	/* it does not log in */
 };
 
 enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_COMPRESS, CONN_SETUP, CONN_WORK, CONN_BYE };
@@ -278,6 +280,7 @@ next_lmtp(struct conn *c)
 static const struct mode modes[] = {
 	{ "append", .next = next_append },
 	{ "multiappend", .next = next_multiappend },
+	{ "connect", .next = next_login, .reconnects = true, .is_anonymous = true },
 	{ "login", .next = next_login, .reconnects = true },
 	{ "noop", .next = next_noop },
 	{ "select", .next = next_select },
@@ -367,6 +370,11 @@ imap_line(struct conn *c, const char *line)
 	if (c->state == CONN_GREETING) {
 		if (strncmp(line, "* OK", 4) != 0)
 			fail("greeting", line);
+		if (mode->is_anonymous) {
+			next_login(c);
+			flush(c);
+			return;
+		}
 		c->state = CONN_LOGIN;
 		putf(c, "a LOGIN ");
 		putf(c, opt.user_format, c->user);
@@ -539,8 +547,28 @@ ready(struct conn *c, uint32_t events)
 	if (c->state != CONN_BYE && now_us() < end_us)
 		fail("closed", n < 0 ? strerror(errno) : "by the server");
 	c->fd = -1;
-	if (c->state == CONN_BYE && now_us() < end_us)
+	if (c->state == CONN_BYE && now_us() < end_us && opt.rate == 0)
 		conn_open(c);
+}
+
+/* Begins the connections that are due, as far as there are free ones. */
+static void
+open_due(struct conn *conns)
+{
+	static uint64_t begun;
+	static int at;
+
+	for (int tried = 0; tried < opt.conns; tried++, at = (at + 1) % opt.conns) {
+		uint64_t due_us = begin_us + (uint64_t)((double)begun * 1e6 / opt.rate);
+
+		if (due_us > now_us())
+			return;
+		if (conns[at].wire != NULL)
+			continue;
+		conn_open(&conns[at]);
+		conns[at].asked_us[0] = due_us;
+		begun++;
+	}
 }
 
 /* Those that have thought long enough go on. */
@@ -612,6 +640,7 @@ parse_arguments(int argc, char **argv)
 		else if (strcmp(name, "--rcpts") == 0) opt.rcpts = atoi(v);
 		else if (strcmp(name, "--messages") == 0) opt.messages = atoi(v);
 		else if (strcmp(name, "--seconds") == 0) opt.seconds = atof(v);
+		else if (strcmp(name, "--rate") == 0) opt.rate = atof(v);
 		else if (strcmp(name, "--size") == 0) opt.size = (size_t)atol(v);
 		else if (strcmp(name, "--think-ms") == 0) opt.think_ms = atoi(v);
 		else if (strcmp(name, "--command") == 0) opt.command = v;
@@ -630,7 +659,7 @@ parse_arguments(int argc, char **argv)
 		return;
 usage:
 	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
-	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1]\nmodes:");
+	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
 	fprintf(stderr, "\n");
@@ -657,15 +686,18 @@ main(int argc, char **argv)
 		conns[i].number = i;
 		conns[i].user = opt.first_user + i % opt.accounts;
 		conns[i].rng = 2463534242u + (uint32_t)i * 7919u;
-		conn_open(&conns[i]);
+		if (opt.rate == 0)
+			conn_open(&conns[i]);
 	}
 	while (now_us() < end_us) {
-		int n = epoll_wait(epoll_fd, events, 256, opt.think_ms > 0 ? 1 : 50);
+		int n = epoll_wait(epoll_fd, events, 256, opt.think_ms > 0 || opt.rate > 0 ? 1 : 50);
 
 		for (int i = 0; i < n; i++)
 			ready(events[i].data.ptr, events[i].events);
 		if (opt.think_ms > 0)
 			wake_thinkers(conns);
+		if (opt.rate > 0)
+			open_due(conns);
 	}
 	took = (double)(now_us() - begin_us) / 1e6;
 	qsort(latencies, latency_count, sizeof(*latencies), by_value);
