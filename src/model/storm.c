@@ -286,7 +286,7 @@ check_list(struct storm *s, const struct plan *plan, const struct answer *a)
 		if (state_box(&s->left, a->names[i]) == NULL && state_box(&s->r.state, a->names[i]) == NULL && !moves)
 			run_fail(&s->r, "%s was listed, which there is not", a->names[i]);
 	}
-	for (uint32_t i = 0; i < s->left.n && plan->list == LIST_ALL; i++) {
+	for (uint32_t i = 0; i < s->left.n && plan->list == LIST_ALL && !plan->has_percent; i++) {
 		const struct state_box *is = &s->left.box[i], *was = state_box(&s->r.state, is->name);
 		uint32_t k = 0;
 
