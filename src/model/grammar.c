@@ -279,6 +279,20 @@ fetch(struct grammar *g)
 }
 
 static void
+values(struct grammar *g)
+{
+	want(g, ' ', "no space behind the name of a response");
+	while (g->p < g->end) {
+		bool was_list = is_at(g, '(');
+
+		value(g, 0);
+		/* THREAD (1 2)(3) */
+		if (g->p < g->end && !(was_list && is_at(g, '(')))
+			want(g, ' ', "no space between values");
+	}
+}
+
+static void
 untagged(struct grammar *g)
 {
 	const char *from = g->p;
@@ -297,11 +311,13 @@ untagged(struct grammar *g)
 		if (n == 0)
 			wrong(g, "message 0");
 		name = str_sub(name, 0, MIN(str_chr(name, ' '), name.n));
-		if (!str_eq(name, STR("FETCH")) && !str_eq(name, STR("UIDFETCH")))
-			wrong(g, "no response with a number");
+		g->p += name.n;
+		if (str_eq(name, STR("FETCH")) || str_eq(name, STR("UIDFETCH")))
+			fetch(g);
+		else if (str_eq(name, STR("CONVERTED")))
+			values(g);	/* RFC 5259 */
 		else
-			g->p += name.n;
-		fetch(g);
+			wrong(g, "no response with a number");
 		return;
 	}
 	if (atom(g) == 0)
@@ -318,15 +334,7 @@ untagged(struct grammar *g)
 		if (chr_lower(name.p[i]) == name.p[i] && chr_is_alpha(name.p[i]))
 			wrong(g, "a response whose name is not in capitals");
 	}
-	want(g, ' ', "no space behind the name of a response");
-	while (g->p < g->end) {
-		bool was_list = is_at(g, '(');
-
-		value(g, 0);
-		/* THREAD (1 2)(3) */
-		if (g->p < g->end && !(was_list && is_at(g, '(')))
-			want(g, ' ', "no space between values");
-	}
+	values(g);
 }
 
 static void

@@ -16,7 +16,8 @@ static const char *const right[] = {
 	"* 1 FETCH (BODY ((\"a\" \"b\" NIL NIL NIL \"7BIT\" 1 1)(\"a\" \"b\" NIL NIL NIL \"7BIT\" 1 1) \"mixed\"))",
 	"* 1 FETCH (ENVELOPE (NIL NIL ((NIL NIL \"a\" \"b\")) NIL NIL NIL NIL NIL NIL NIL))",
 	"* VANISHED (EARLIER) 1:3", "* ID NIL", "* CAPABILITY A B=C",
-	"* LIST () \"/\" a[b", "* METADATA \"\" (/private/comment NIL)",
+	"* LIST () \"/\" a[b",
+	"* 1 CONVERTED (TAG \"t2\") (BINARY[1] (ERROR \"no\" BADPARAMETERS NIL \"text/plain\"))", "* METADATA \"\" (/private/comment NIL)",
 };
 
 static const struct { const char *text, *why; } wrong_ones[] = {
