@@ -31,7 +31,7 @@ UIDONLY = {
     'SETACL': 'INBOX {o} lr', 'SETMETADATA': 'INBOX (/private/comment "x")', 'SETQUOTA': None, 'STARTTLS': None,
     'STATUS': 'INBOX (MESSAGES UIDNEXT UNSEEN)', 'SUBSCRIBE': 'INBOX', 'UNAUTHENTICATE': None, 'UNSELECT': None, 'UNSUBSCRIBE': 'INBOX',
     'URLFETCH': '"imap://nobody@nowhere.example/x;UID=1"', 'GENURLAUTH': None, 'XLIST': '"" *', 'CANCELUPDATE': '"none"', 'LANGUAGE': '',
-    'NOTIFY': 'NONE', 'CONVERSIONS': '"text/html" "*"',
+    'NOTIFY': 'SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange))', 'CONVERSIONS': '"text/html" "*"',
 }
 UID_FORMS = {
     'FETCH': '{s} (FLAGS UID ENVELOPE)', 'STORE': '{s} +FLAGS (\\Flagged)', 'SEARCH': 'RETURN (ALL MIN MAX COUNT) ALL', 'SORT': 'RETURN (ALL) (DATE) UTF-8 ALL',
