@@ -72,6 +72,23 @@ become_user(struct ctl *c)
 	return setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0;
 }
 
+static void
+tell_count(uint64_t n, const char *one, const char *many, const char *end)
+{
+	printf("%llu %s%s", (unsigned long long)n, n == 1 ? one : many, end);
+}
+
+static void
+tell_sums_to_people(const struct verify_result *r)
+{
+	tell_count(r->accounts, "account", "accounts", ", ");
+	tell_count(r->mailboxes, "mailbox", "mailboxes", ", ");
+	tell_count(r->messages, "message", "messages", ", ");
+	tell_count(r->bytes, "byte", "bytes", " read: ");
+	tell_count(r->findings, "finding", "findings", ", ");
+	printf("%llu repaired, %llu lost\n", (unsigned long long)r->repaired, (unsigned long long)r->lost);
+}
+
 static int
 tell_sums(struct ctl *c, const struct verify_result *r, enum err e)
 {
@@ -81,10 +98,7 @@ tell_sums(struct ctl *c, const struct verify_result *r, enum err e)
 		    (unsigned long long)r->bytes, (unsigned long long)r->findings, (unsigned long long)r->repaired,
 		    (unsigned long long)r->lost);
 	else if (!c->is_quiet)
-		printf("%llu accounts, %llu mailboxes, %llu messages, %llu bytes read: %llu findings, %llu repaired, %llu lost\n",
-		    (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
-		    (unsigned long long)r->bytes, (unsigned long long)r->findings, (unsigned long long)r->repaired,
-		    (unsigned long long)r->lost);
+		tell_sums_to_people(r);
 	if (e != ERR_OK) {
 		ctl_fail("%s", err_text(e));
 		return VERIFY_IMPOSSIBLE;

@@ -17,31 +17,10 @@ from harness.imap import quote
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server
+from harness.tool import Tool
 
 pytestmark = pytest.mark.own_server
 ROUNDS = int(os.environ.get('POSTHORN_TEST_CRASHES', '4'))      # of what is killed at random moments
-
-
-class Tool:
-    def __init__(self, server):
-        self.server = server
-
-    def command(self, *args):
-        return [self.server.program, '-c', os.path.join(self.server.store, 'posthornd.conf'), *map(str, args)]
-
-    def __call__(self, *args, fails=False, **more):
-        r = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                           **more or {'stdin': subprocess.DEVNULL})
-        assert (r.returncode != 0) == fails, (args, r.stdout, r.stderr)
-        return r.stderr + r.stdout if fails else r.stdout
-
-    def json(self, *args, **more):
-        return [json.loads(line) for line in self('--json', *args, **more).splitlines()]
-
-    def bytes(self, *args, **more):
-        r = subprocess.run(self.command(*args), stdout=subprocess.PIPE, timeout=120, **more)
-        assert r.returncode == 0
-        return r.stdout
 
 
 @pytest.fixture

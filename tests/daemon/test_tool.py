@@ -1,6 +1,5 @@
 """The tool: users, mailboxes, import and export, on a running server."""
 
-import json
 import mailbox
 import os
 import pathlib
@@ -9,23 +8,9 @@ import subprocess
 import pytest
 
 from harness.server import Server
+from harness.tool import Tool
 
 pytestmark = pytest.mark.own_server
-
-
-class Tool:
-    def __init__(self, server):
-        self.server = server
-
-    def __call__(self, *args, input=None, fails=False):
-        r = subprocess.run([self.server.program, '-c', os.path.join(self.server.store, 'posthornd.conf'), *map(str, args)],
-                           input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
-                           stdin=None if input is not None else subprocess.DEVNULL)
-        assert (r.returncode != 0) == fails, (args, r.stdout, r.stderr)
-        return r.stderr if fails else r.stdout
-
-    def json(self, *args):
-        return [json.loads(line) for line in self('--json', *args).splitlines()]
 
 
 @pytest.fixture(scope='module')

@@ -10,6 +10,7 @@ import pytest
 
 from harness.lmtp import wait_until
 from harness.server import Server
+from harness.tool import Tool
 from .test_backup import mail_folder, text
 
 pytestmark = pytest.mark.own_server
@@ -62,6 +63,9 @@ def test_running_and_stopped(server):
     findings, sums = verify(server)
     assert findings == []
     assert sums['messages'] == 12 and sums['bytes'] > 200000     # a copy is not one more; what was expunged is kept
+    told = Tool(server)('verify')
+    assert '12 messages, ' in told and '0 findings, 0 repaired, 0 lost\n' in told
+    assert ('1 account, ' in told) == (sums['accounts'] == 1)
     verify(server, '--repair', status=3)                            # not while it runs
     server.stop()
     findings, sums = verify(server)

@@ -1,26 +1,14 @@
 """Quotas (RFC 9208): limits, use, what is refused with OVERQUOTA, who may see and set them."""
 
-import os
-import subprocess
 import threading
 
 import pytest
 
 from harness.imap import Lit, quote, text
 from harness.server import Server
+from harness.tool import Tool
 
 pytestmark = pytest.mark.own_server
-
-
-class Tool:
-    def __init__(self, server):
-        self.server = server
-
-    def __call__(self, *args, fails=False):
-        r = subprocess.run([self.server.program, '-c', os.path.join(self.server.store, 'posthornd.conf'), *map(str, args)],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, stdin=subprocess.DEVNULL)
-        assert (r.returncode != 0) == fails, (args, r.stdout, r.stderr)
-        return r.stderr if fails else r.stdout
 
 
 @pytest.fixture(scope='module')
