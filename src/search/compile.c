@@ -76,6 +76,15 @@ resolve_lenient(const struct search *s, const struct seqset *set, const struct r
 	return view_resolve(s->view, &there, false, saved, uids_out);
 }
 
+/* The column of digests that decides a key, or -1. FUZZY ones are scored by the words of the header. */
+static int
+column_of(const struct search *s, const struct node *n)
+{
+	if (n->key->kind != SEARCH_HEADER || n->key->is_fuzzy || s->program->collation != COLLATION_UNICODE_CASEMAP)
+		return -1;
+	return str_chr(n->folded, '\xFF') == SIZE_MAX ? digest_text_column(n->key->field) : -1;
+}
+
 /* The depth of a program is bounded by its parser (SEARCH_DEPTH_MAX), so this may recurse. */
 static enum err
 compile(struct search *s, const struct imap_search_key *key, const struct rangeset *saved, struct node **out)
@@ -97,6 +106,9 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
 	else if (n->level >= LEVEL_HEADER)
 		n->folded = fold(s->arena, s->program->collation, key->text);
+	n->column = column_of(s, n);
+	if (n->column >= 0)
+		s->columns |= 1u << n->column;
 	if (key->is_fuzzy && n->folded.n > 0)
 		n->fuzzy = fuzzy_new(s->arena, n->folded);
 	s->header_count += n->level == LEVEL_HEADER;

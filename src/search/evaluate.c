@@ -66,6 +66,8 @@ judge_leaf(struct search *s, struct node *n, const struct entry *e)
 {
 	const struct imap_search_key *key = n->key;
 
+	if (s->digest != NULL && n->column >= 0)
+		return glance_field(s->digest, n);
 	if (n->level > s->have)
 		return IS_UNKNOWN;
 	if (n->level > LEVEL_ENTRY && s->is_unreadable)
@@ -150,6 +152,12 @@ judge(struct search *s, struct node *n, const struct entry *e)
 	return t;
 }
 
+enum truth
+search_judge(struct search *s, const struct entry *e)
+{
+	return judge(s, s->root, e);
+}
+
 /* ---- what a message is read for ---- */
 
 static void
@@ -183,6 +191,7 @@ search_free(struct search *s)
 	drop_message(s);
 	for (size_t i = 0; i < AHEAD; i++)
 		message_reader_free(s->ahead[i].reader);
+	glance_free(s->glance);
 	buf_done(&s->window);
 	buf_done(&s->source_window);
 	rangeset_done(&s->uids);
@@ -380,7 +389,7 @@ deepen(struct search *s, const struct entry *e, struct waiter *w)
 		s->have = next;
 		return ERR_OK;
 	}
-	if (s->have == LEVEL_ENTRY && e->uid.v > s->asked_to)
+	if (s->have == LEVEL_ENTRY && e->uid.v > s->asked_to && s->columns == 0)
 		prefetch(s, e);
 	if (next != LEVEL_TEXT) {
 		message_unref(s->message);
@@ -411,10 +420,17 @@ search_match(struct search *s, const struct entry *entry, struct waiter *w, bool
 	}
 	if (s->at.v != entry->uid.v)
 		begin_message(s, entry);
-	while ((t = judge(s, s->root, entry)) == IS_UNKNOWN && s->have < s->deepest) {
+	t = judge(s, s->root, entry);
+	if (t == IS_UNKNOWN && s->have == LEVEL_ENTRY && s->columns != 0) {
+		e = glance_at(s, entry, w, &t);
+		if (e != ERR_OK)
+			return e;
+	}
+	while (t == IS_UNKNOWN && s->have < s->deepest) {
 		e = deepen(s, entry, w);
 		if (e != ERR_OK)
 			return e;
+		t = judge(s, s->root, entry);
 	}
 	*is_match_out = t == IS_YES;
 	s->at = (struct uid){ 0 };

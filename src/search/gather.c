@@ -89,7 +89,7 @@ digest_by(struct gather *g, struct waiter *w, struct digest *out)
 	if (e != ERR_OK)
 		return ERR_OK;
 	mime_sortkeys_parse_by(&g->scratch, g->collation, m->header, &keys);
-	digest_make(&g->scratch, g->account, &keys, g->columns, out);
+	digest_make(&g->scratch, &keys, g->columns, out);
 	message_unref(m);
 	return ERR_OK;
 }

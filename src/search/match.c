@@ -6,8 +6,8 @@
 
 enum { WINDOW_MAX = 16 * 1024 * 1024 };
 
-static bool
-contains(struct str hay, struct str needle)
+bool
+match_contains(struct str hay, struct str needle)
 {
 	return needle.n == 0 || (hay.n >= needle.n && memmem(hay.p, hay.n, needle.p, needle.n) != NULL);
 }
@@ -47,7 +47,7 @@ match_header(struct search *s, struct node *n, struct str header)
 		if (n->folded.n == 0)
 			return true;
 		fold_value(s->program->collation, &text, &s->window, f.value);
-		if (contains(buf_str(&s->window), n->folded)) {
+		if (match_contains(buf_str(&s->window), n->folded)) {
 			n->score = 100;
 			return true;
 		}
@@ -68,7 +68,7 @@ see_text(struct search *s, struct str seen, struct str new, bool is_whole, bool 
 
 		if (n->text_truth != IS_UNKNOWN || (is_field && n->key->kind != SEARCH_TEXT))
 			continue;
-		if (contains(seen, n->folded)) {
+		if (match_contains(seen, n->folded)) {
 			n->text_truth = IS_YES;
 			n->score = 100;
 			continue;

@@ -3,7 +3,7 @@
  *
  * A program is compiled once: sets become UIDs, keywords slots, texts their i;unicode-casemap form. Then each message is
  * judged with as little as is needed, in levels: the entry (flags, dates, sizes), the summary (Date field, ids), the header
- * block, the text. A key that needs more than the level has is *unknown*; the three-valued result often decides before any
+ * block, the text. Before records are read, digests decide what they can (glance.c). A key that needs more than the level has is *unknown*; the three-valued result often decides before any
  * more is read. All BODY and TEXT keys look at a message's text in one pass; where nothing but text is missing, the texts of the next few
  * small messages are read ahead.
  *

@@ -4,7 +4,7 @@
 
 #include "mime/text.h"
 #include "search/search.h"
-#include "store/message.h"
+#include "store/digest.h"
 
 enum truth { IS_NO, IS_YES, IS_UNKNOWN };
 
@@ -47,6 +47,7 @@ struct node {
 	enum level level;
 	struct rangeset uids;		/* SEQ, UID */
 	int slot;			/* KEYWORD; -1: no message has it */
+	int column;			/* HEADER: enum digest_column that has the field's text; -1: none */
 	struct str folded;		/* HEADER, BODY, TEXT: the text in casemap form */
 	struct fuzzy *fuzzy;		/* HEADER, BODY, TEXT: NULL unless FUZZY */
 	unsigned score;			/* of a match: 100 is exact */
@@ -76,6 +77,10 @@ struct search {
 	search_should_yield_fn *should_yield;
 	void *yield_ctx;
 
+	unsigned columns;		/* of digests, 1 << enum digest_column; 0: the program has no keys of them */
+	struct glance *glance;
+	const struct digest *digest;	/* of the message that is judged now, or NULL */
+
 	/* The message at hand. */
 	struct uid at;			/* 0: none */
 	struct ahead ahead[AHEAD];
@@ -104,6 +109,17 @@ void fuzzy_see(void *ctx, const uint32_t *letters, unsigned n);
 /** How near the words came, 100 is best; 0 when some word did not at all. */
 unsigned fuzzy_score(const struct fuzzy *f);
 
+/** Judges a message by what is at hand of it. */
+enum truth search_judge(struct search *s, const struct entry *e);
+
+/** What the message's digest says; of a program with columns. ERR_WAIT. Candidates are asked for in their order. */
+must_use enum err glance_at(struct search *s, const struct entry *e, struct waiter *w, enum truth *out);
+/** A HEADER key with a column. */
+enum truth glance_field(const struct digest *d, const struct node *n);
+/** Takes NULL. */
+void glance_free(struct glance *g);
+
+bool match_contains(struct str hay, struct str needle);
 /** HEADER: whether the header block has the field with the text. */
 bool match_header(struct search *s, struct node *n, struct str header);
 /** TEXT keys against the header block. */

@@ -12,6 +12,7 @@
 #include "search/thread.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/size.h"
 #include "search/thread_int.h"
 
@@ -24,6 +25,7 @@ thread_new(struct account *a, enum imap_thread_algorithm algorithm, enum mime_co
 
 	t->algorithm = algorithm;
 	t->writing = NO_NODE;
+	t->seed = digest_seed(a);
 	gather_init(&t->gather, a, by);
 	t->gather.columns = 1u << DIGEST_DATE;
 	if (algorithm != THREAD_ORDEREDSUBJECT)
@@ -61,6 +63,20 @@ thread_count(const struct thread *t)
 	return t->gather.count;
 }
 
+/* Mixed with what nobody outside knows, so that nobody can choose message-ids that collide in the table. */
+static const char *
+mix_ids(struct thread *t, struct str ids)
+{
+	char *mixed = arena_alloc(&t->texts, ids.n);
+
+	for (size_t i = 0; i + 8 <= ids.n; i += 8) {
+		uint64_t id = get_le64(ids.p + i);
+
+		put_le64(mixed + i, id == 0 ? 0 : MAX(hash_u64(id ^ t->seed), 1u));
+	}
+	return mixed;
+}
+
 static void
 take(void *ctx, size_t index, const struct digest *d)
 {
@@ -69,7 +85,7 @@ take(void *ctx, size_t index, const struct digest *d)
 
 	t->contents[index] = (struct content){
 		.sent_ms = gather_sent_ms(&t->gather.messages[index], d),
-		.ids = ids.n > 0 ? arena_str(&t->texts, ids).p : NULL,
+		.ids = ids.n > 0 ? mix_ids(t, ids) : NULL,
 		.id_count = (uint32_t)(ids.n / 8),
 		.is_reply = digest_is_reply(d),
 		.subject = subject.n > 0 ? arena_str(&t->texts, subject) : STR(""),

@@ -18,7 +18,7 @@ struct node {
 /* What is known of a message. */
 struct content {
 	int64_t sent_ms;
-	const char *ids;		/* hashes, as in the digest: its own, then its references */
+	const char *ids;		/* hashes, each 8 bytes: its own, then its references; 0: none */
 	uint32_t id_count;
 	bool is_reply;
 	struct str subject;
@@ -33,6 +33,7 @@ struct id_slot {
 struct thread {
 	enum imap_thread_algorithm algorithm;
 	struct gather gather;
+	uint64_t seed;			/* of the hashes of message-ids */
 	struct arena texts;
 	struct content *contents;	/* by message */
 	struct node *nodes;		/* messages first, then dummies */

@@ -4,6 +4,7 @@
  */
 #include "store/commit_int.h"
 
+#include "store/digest.h"
 #include "store/notes.h"
 #include "store/seen_int.h"
 #include "store/thread_index.h"
@@ -505,6 +506,8 @@ static void
 commit_done(struct commit *c, enum err e)
 {
 	struct account *a = c->account;
+	const uint32_t number_high = c->snapshot->row.next_msgno;
+	uint32_t number_before = number_high;
 	struct snapshot *old = NULL;
 	struct list gone;
 
@@ -520,9 +523,13 @@ commit_done(struct commit *c, enum err e)
 	}
 	account_trim_commits(a, &gone);
 	pthread_mutex_unlock(&a->lock);
+	if (e == ERR_OK)
+		number_before = old->row.next_msgno;
 	snapshot_unref(old);
 	commits_free(&gone);
 	waitlist_wake_all(&a->durables);
+	if (number_before != number_high)
+		digest_cache_grown(a->store->digests, a->id, number_before, number_high);
 	account_unref(a);
 }
 

@@ -1,16 +1,12 @@
 /*
  * digest.c - see digest.h.
  *
- * A slot stands for one column of one block of 64 message numbers: LOADING, or holding a packed block. Summaries never
+ * A slot stands for one column of one block of 64 message numbers: LOADING, or holding a packed block. Records never
  * change, so a block is never wrong, but may lack messages: nobody asked for them, or they were not in the engine yet. Then a
- * load adds them. A load brings the summaries of some blocks, whole ones or where few are wanted only those, and packs
- * the columns that were asked for.
+ * load adds them (digest_load.c).
  */
-#include "store/digest.h"
+#include "store/digest_int.h"
 
-#include "base/bytes.h"
-#include "base/hash.h"
-#include "base/list.h"
 #include "base/size.h"
 #include "mime/sortkeys.h"
 #include "store/account_int.h"
@@ -20,45 +16,9 @@
 #include <time.h>
 
 enum {
-	BLOCK_BITS = 6,
-	BLOCK_MESSAGES = 1 << BLOCK_BITS,
-	LOAD_BLOCKS = 8,	/* of one load */
 	AHEAD_LOADS = 4,	/* begun before they are needed */
 	RETRIES_MAX = 3,	/* of a message that is not there */
-	WHOLE_MIN = 12,		/* messages of a block that are wanted: then the others come along */
-};
-
-/* The values of one column. Immutable. */
-struct block {
-	atomic_uint refs;
-	uint64_t mask;			/* messages that are there */
-	uint64_t version;		/* of the account when it was loaded */
-	uint32_t end[BLOCK_MESSAGES];	/* where the value of each ends */
-	char data[];
-};
-
-struct slot {
-	struct list lru;	/* in no list while it is loading */
-	uint64_t account;
-	uint32_t number;	/* message number >> BLOCK_BITS */
-	uint32_t column;
-	struct block *block;	/* NULL: nothing was loaded yet */
-	size_t bytes;
-	unsigned wanted;	/* readers that wait for it */
-	enum err error;		/* of the last load; told once */
-	bool is_loading;
-};
-
-struct digest_cache {
-	struct kv *kv;
-	size_t bytes_max;
-	uint64_t seed;
-	pthread_mutex_t lock;	/* what follows */
-	struct hash slots;
-	struct list lru;	/* most recently used first */
-	size_t bytes;
-	unsigned loads;		/* in flight */
-	struct waitlist loaded;
+	DUE_MAX = 256,		/* accounts whose blocks wait to be stored; what is more is stored when somebody has read it */
 };
 
 struct slot_key {
@@ -66,21 +26,11 @@ struct slot_key {
 	uint32_t number, column;
 };
 
-struct load {
-	struct digest_cache *cache;
-	struct account_id account;
-	size_t count;
-	struct {
-		uint32_t number;
-		unsigned columns;	/* that are marked as loading */
-		uint64_t mask;		/* messages that are wanted */
-	} blocks[LOAD_BLOCKS];		/* ascending */
-};
-
 struct digest_reader {
 	struct account *account;
 	struct digest_cache *cache;
 	unsigned columns;
+	uint32_t complete;	/* as in a load */
 	const struct msgno *numbers;
 	size_t count, at;
 	size_t ahead;		/* numbers[] whose blocks were asked for */
@@ -119,20 +69,14 @@ digest_cache_new(struct kv *kv, size_t bytes, uint64_t seed)
 	hash_init(&c->slots, slot_eq);
 	list_init(&c->lru);
 	waitlist_init(&c->loaded);
+	list_init(&c->due);
 	return c;
 }
 
 /* ---- blocks and slots; the latter with the lock --------------------------------------------------------------------- */
 
-static void
-block_unref(struct block *b)
-{
-	if (b != NULL && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
-		free(b);
-}
-
-static struct slot *
-slot_find(const struct digest_cache *c, uint64_t account, uint32_t number, uint32_t column)
+struct slot *
+digest_slot_find(const struct digest_cache *c, uint64_t account, uint32_t number, uint32_t column)
 {
 	const struct slot_key key = { account, number, column };
 
@@ -142,7 +86,7 @@ slot_find(const struct digest_cache *c, uint64_t account, uint32_t number, uint3
 static struct slot *
 slot_get(struct digest_cache *c, uint64_t account, uint32_t number, uint32_t column)
 {
-	struct slot *s = slot_find(c, account, number, column);
+	struct slot *s = digest_slot_find(c, account, number, column);
 
 	if (s != NULL)
 		return s;
@@ -174,8 +118,8 @@ slot_used(struct digest_cache *c, struct slot *s)
 	list_add_head(&c->lru, &s->lru);
 }
 
-static void
-cache_trim(struct digest_cache *c)
+void
+digest_cache_trim(struct digest_cache *c)
 {
 	struct list *at = c->lru.prev;
 
@@ -189,9 +133,25 @@ cache_trim(struct digest_cache *c)
 }
 
 void
-digest_cache_forget(struct digest_cache *c, struct account_id account)
+digest_due_forget(struct digest_cache *c, struct account_id account)
 {
 	pthread_mutex_lock(&c->lock);
+	list_each(&c->due, due, struct digest_due, node) {
+		if (account.v != 0 && due->account.v != account.v)
+			continue;
+		list_remove(&due->node);
+		c->due_count--;
+		free(due);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+digest_cache_forget(struct digest_cache *c, struct account_id account)
+{
+	digest_due_forget(c, account);
+	pthread_mutex_lock(&c->lock);
+	c->releases++;
 	list_each(&c->lru, s, struct slot, lru) {
 		if (s->account == account.v && s->wanted == 0)
 			slot_drop(c, s);
@@ -207,6 +167,10 @@ digest_cache_free(struct digest_cache *c)
 
 	if (c == NULL)
 		return;
+	pthread_mutex_lock(&c->lock);
+	c->is_closing = true;
+	pthread_mutex_unlock(&c->lock);
+	digest_due_forget(c, (struct account_id){ 0 });
 	do {
 		pthread_mutex_lock(&c->lock);
 		is_loading = c->loads != 0;
@@ -223,167 +187,55 @@ digest_cache_free(struct digest_cache *c)
 	free(c);
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------------------- */
-
-static void
-hash_add(const struct digest_cache *c, struct str id, struct buf *out)
+void
+digest_cache_grown(struct digest_cache *c, struct account_id account, uint32_t before, uint32_t now)
 {
-	char bytes[8];
-	uint64_t h = id.n == 0 ? 0 : hash_u64(str_hash(id, c->seed));
+	const uint32_t from = before < STORED_FROM ? 0 : (before + 1) >> BLOCK_BITS, end = (now + 1) >> BLOCK_BITS;
+	bool is_first = false;
+	struct digest_due *due;
 
-	put_le64(bytes, id.n != 0 && h == 0 ? 1 : h);
-	buf_add(out, bytes, sizeof(bytes));
-}
-
-static void
-column_add(const struct digest_cache *c, const struct mime_sortkeys *k, unsigned column, struct buf *out)
-{
-	char bytes[8];
-
-	switch ((enum digest_column)column) {
-	case DIGEST_DATE:
-		if (!k->has_date)
-			return;
-		put_le64(bytes, (uint64_t)k->date.utc_ms);
-		buf_add(out, bytes, sizeof(bytes));
+	if (now < STORED_FROM || from >= end)
 		return;
-	case DIGEST_SUBJECT:
-		buf_chr(out, k->is_reply ? 1 : 0);
-		buf_str_add(out, k->subject);
-		return;
-	case DIGEST_FROM:
-		buf_str_add(out, k->from);
-		return;
-	case DIGEST_TO:
-		buf_str_add(out, k->to);
-		return;
-	case DIGEST_CC:
-		buf_str_add(out, k->cc);
-		return;
-	case DIGEST_FROM_NAME:
-		buf_str_add(out, k->from_name);
-		return;
-	case DIGEST_TO_NAME:
-		buf_str_add(out, k->to_name);
-		return;
-	case DIGEST_IDS:
-		hash_add(c, k->message_id, out);
-		for (uint32_t i = 0; i < k->reference_count; i++)
-			hash_add(c, k->references[i], out);
-		return;
-	case DIGEST_COLUMNS:
-		return;
+	pthread_mutex_lock(&c->lock);
+	due = list_is_empty(&c->due) ? NULL : list_item(c->due.prev, struct digest_due, node);
+	if (due != NULL && due->account.v == account.v && due->end == from) {
+		due->end = end;
+	} else if (c->due_count < DUE_MAX && !c->is_closing) {
+		due = xcalloc(1, sizeof(*due));
+		*due = (struct digest_due){ .account = account, .number = from, .end = end };
+		list_init(&due->node);
+		list_add_tail(&c->due, &due->node);
+		c->due_count++;
+		is_first = !c->is_storing;
 	}
+	if (is_first) {
+		c->is_storing = true;
+		c->loads++;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (is_first)
+		digest_store_due(c);
 }
 
 void
-digest_make(struct arena *a, const struct account *account, const struct mime_sortkeys *keys, unsigned columns,
-    struct digest *out)
+digest_cache_release(struct digest_cache *c, struct kv_txn *t, struct msgno n)
 {
-	*out = (struct digest){ 0 };
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-		BUF_CLEAN struct buf b = BUF_MAX(UINT32_MAX);
-
-		if ((columns & 1u << column) == 0)
-			continue;
-		column_add(account->store->digests, keys, column, &b);
-		if (b.n > 0)
-			out->column[column] = arena_str(a, buf_str(&b));
-	}
+	digest_rows_del(t, n);
+	pthread_mutex_lock(&c->lock);
+	c->releases++;
+	pthread_mutex_unlock(&c->lock);
 }
 
-/* A block being made. */
-struct packing {
-	uint64_t mask;
-	uint32_t end[BLOCK_MESSAGES];
-	struct buf data;
-};
-
-static struct block *
-packing_end(struct packing *p, uint64_t version)
+bool
+digest_is_same_block(struct msgno a, struct msgno b)
 {
-	struct block *b = xmalloc(size_add(sizeof(*b), p->data.n));
-
-	atomic_init(&b->refs, 1);
-	b->mask = p->mask;
-	b->version = version;
-	memcpy(b->end, p->end, sizeof(b->end));
-	if (p->data.n > 0)
-		memcpy(b->data, p->data.p, p->data.n);
-	return b;
-}
-
-/* Walks the rows of a load, which are ascending over all its ranges. */
-struct row_cursor {
-	const struct kv_rows *rows;
-	size_t range, row;
-};
-
-/* The summary of n, or NULL. */
-static const struct str *
-row_cursor_find(struct row_cursor *rc, uint32_t n)
-{
-	for (; rc->range < rc->rows->range_count; rc->range++, rc->row = 0) {
-		const struct kv_row_list *list = &rc->rows->ranges[rc->range];
-
-		for (; rc->row < list->count; rc->row++) {
-			const struct kv_row *row = &list->rows[rc->row];
-			uint32_t at = row->key.n == 5 ? get_be32(row->key.p + 1) : 0;
-
-			if (at >= n)
-				return at == n ? &row->value : NULL;
-		}
-	}
-	return NULL;
-}
-
-static struct str
-block_value(const struct block *b, unsigned i)
-{
-	uint32_t from = i == 0 ? 0 : b->end[i - 1];
-
-	return str_make(b->data + from, b->end[i] - from);
-}
-
-/* Packs the rows of one block together with what the older blocks have. */
-static void
-block_pack(const struct digest_cache *c, uint32_t number, unsigned columns, struct row_cursor *rc,
-    struct block *const old[DIGEST_COLUMNS], struct packing packing[DIGEST_COLUMNS])
-{
-	struct arena scratch = ARENA_NONE;
-
-	for (unsigned i = 0; i < BLOCK_MESSAGES; i++) {
-		const struct str *row = row_cursor_find(rc, number << BLOCK_BITS | i);
-		const uint64_t bit = (uint64_t)1 << i;
-		struct mime_sortkeys keys = { 0 };
-		struct message_record record;
-
-		/* A damaged record has empty keys: who reads the message is told. */
-		if (row != NULL && (message_summary_decode(*row, &record) != ERR_OK ||
-		    mime_sortkeys_decode(&scratch, record.sortkeys, &keys) != ERR_OK))
-			keys = (struct mime_sortkeys){ 0 };
-		for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-			struct packing *p = &packing[column];
-
-			if ((columns & 1u << column) == 0)
-				continue;
-			if (row != NULL) {
-				p->mask |= bit;
-				column_add(c, &keys, column, &p->data);
-			} else if (old[column] != NULL && (old[column]->mask & bit) != 0) {
-				p->mask |= bit;
-				buf_str_add(&p->data, block_value(old[column], i));
-			}
-			p->end[i] = (uint32_t)p->data.n;
-		}
-		arena_reset(&scratch);
-	}
+	return a.v >> BLOCK_BITS == b.v >> BLOCK_BITS;
 }
 
 /* ---- loading -------------------------------------------------------------------------------------------------------- */
 
-static void
-slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err error)
+void
+digest_slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err error)
 {
 	s->is_loading = false;
 	s->error = error;
@@ -395,103 +247,6 @@ slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err er
 		c->bytes += s->bytes;
 	}
 	slot_used(c, s);
-}
-
-/* Enters what came for the i-th block; rc->rows is NULL after an error. */
-static void
-load_enter(struct load *l, size_t i, enum err e, struct row_cursor *rc)
-{
-	struct digest_cache *c = l->cache;
-	const uint32_t number = l->blocks[i].number;
-	const unsigned columns = l->blocks[i].columns;
-	struct block *old[DIGEST_COLUMNS] = { NULL }, *made[DIGEST_COLUMNS] = { NULL };
-	struct packing packing[DIGEST_COLUMNS];
-
-	/* While a slot is loading, nobody else puts a block into it. */
-	pthread_mutex_lock(&c->lock);
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-		if ((columns & 1u << column) != 0)
-			old[column] = slot_find(c, l->account.v, number, column)->block;
-	}
-	pthread_mutex_unlock(&c->lock);
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++)
-		packing[column] = (struct packing){ .data = BUF_MAX(UINT32_MAX) };
-	if (rc->rows != NULL)
-		block_pack(c, number, columns, rc, old, packing);
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-		if (rc->rows != NULL && (columns & 1u << column) != 0)
-			made[column] = packing_end(&packing[column], rc->rows->version);
-		buf_done(&packing[column].data);
-	}
-	pthread_mutex_lock(&c->lock);
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-		if ((columns & 1u << column) != 0)
-			slot_loaded(c, slot_find(c, l->account.v, number, column), made[column], e);
-	}
-	cache_trim(c);
-	pthread_mutex_unlock(&c->lock);
-}
-
-static void
-load_done(void *ctx, enum err e, struct kv_rows *rows)
-{
-	struct load *l = ctx;
-	struct digest_cache *c = l->cache;
-	struct row_cursor rc = { .rows = rows };
-
-	for (size_t i = 0; i < l->count; i++)
-		load_enter(l, i, e, &rc);
-	if (rows != NULL)
-		kv_rows_free(rows);
-	free(l);
-	waitlist_wake_all(&c->loaded);
-	pthread_mutex_lock(&c->lock);
-	c->loads--;
-	pthread_mutex_unlock(&c->lock);
-}
-
-enum { LOAD_RANGES_MAX = LOAD_BLOCKS * WHOLE_MIN };
-
-/* The ranges that bring what l wants. Keys live in `keys`, two a range. */
-static size_t
-ranges_make(const struct load *l, struct kv_range *ranges, struct message_key *keys)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < l->count; i++) {
-		uint32_t first = l->blocks[i].number << BLOCK_BITS;
-		bool is_whole = __builtin_popcountll(l->blocks[i].mask) >= WHOLE_MIN;
-
-		for (uint64_t left = l->blocks[i].mask; left != 0; left &= left - 1) {
-			struct message_key *k = &keys[2 * count];
-			struct kv_range *range = &ranges[count++];
-
-			k[0] = message_summary_key((struct msgno){ is_whole ? first : first | (uint32_t)__builtin_ctzll(left) });
-			*range = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .is_exact = !is_whole };
-			if (!is_whole)
-				continue;
-			k[1] = message_summary_key((struct msgno){ first | (BLOCK_MESSAGES - 1) });
-			k[1].bytes[k[1].n++] = 0;	/* just behind the last */
-			range->to = message_key_str(&k[1]);
-			break;
-		}
-	}
-	return count;
-}
-
-/* Without the lock; the slots are marked as loading. True when the rows were in memory. Takes l over. */
-static bool
-load_begin(struct load *l)
-{
-	struct kv_range ranges[LOAD_RANGES_MAX];
-	struct message_key keys[2 * LOAD_RANGES_MAX];
-	struct kv_rows *rows = NULL;
-	enum err e = kv_load(l->cache->kv, l->account, ranges, ranges_make(l, ranges, keys), &rows, load_done, l);
-
-	if (e == ERR_WAIT)
-		return false;
-	load_done(l, e, rows);
-	return true;
 }
 
 /* Whether the slot has all of the block's messages of `mask`. */
@@ -543,11 +298,13 @@ mask_at(const struct digest_reader *r, size_t at, size_t *next_out)
 static bool
 load_ahead(struct digest_reader *r)
 {
-	struct load *l = xcalloc(1, sizeof(*l));
+	struct digest_load *l = xcalloc(1, sizeof(*l));
 
 	l->cache = r->cache;
 	l->account = r->account->id;
+	l->complete = r->complete;
 	pthread_mutex_lock(&r->cache->lock);
+	l->releases = r->cache->releases;
 	for (unsigned looked = 0; looked < 8 * LOAD_BLOCKS && r->ahead < r->count && l->count < LOAD_BLOCKS; looked++) {
 		uint32_t number = r->numbers[r->ahead].v >> BLOCK_BITS;
 		size_t next;
@@ -568,12 +325,45 @@ load_ahead(struct digest_reader *r)
 		r->cache->loads++;
 	pthread_mutex_unlock(&r->cache->lock);
 	if (l->count > 0)
-		return load_begin(l);
+		return digest_load_begin(l);
 	free(l);
 	return true;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+uint64_t
+digest_seed(const struct account *a)
+{
+	return a->store->digests->seed;
+}
+
+void
+digest_make(struct arena *a, const struct mime_sortkeys *keys, unsigned columns, struct digest *out)
+{
+	*out = (struct digest){ 0 };
+	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
+		BUF_CLEAN struct buf b = BUF_MAX(UINT32_MAX);
+
+		if ((columns & 1u << column) == 0)
+			continue;
+		digest_key_add(keys, (enum digest_column)column, &b);
+		if (b.n > 0)
+			out->column[column] = arena_str(a, buf_str(&b));
+	}
+}
+
+/* Blocks whose numbers are all given and durable; 0 in accounts that have few. */
+static uint32_t
+complete_blocks(struct account *a)
+{
+	uint32_t highest;
+
+	pthread_mutex_lock(&a->lock);
+	highest = a->durable->row.next_msgno;
+	pthread_mutex_unlock(&a->lock);
+	return highest < STORED_FROM ? 0 : (highest + 1) >> BLOCK_BITS;
+}
 
 struct digest_reader *
 digest_reader_new(struct account *a, unsigned columns, const struct msgno *numbers, size_t count)
@@ -582,6 +372,7 @@ digest_reader_new(struct account *a, unsigned columns, const struct msgno *numbe
 
 	r->account = account_ref(a);
 	r->cache = a->store->digests;
+	r->complete = complete_blocks(a);
 	r->columns = columns;
 	r->numbers = numbers;
 	r->count = count;
@@ -604,7 +395,7 @@ stop_wanting(struct digest_reader *r)
 {
 	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
 		if ((r->wanted & 1u << column) != 0)
-			slot_find(r->cache, r->account->id.v, r->number, column)->wanted--;
+			digest_slot_find(r->cache, r->account->id.v, r->number, column)->wanted--;
 	}
 	r->wanted = 0;
 }
@@ -655,7 +446,7 @@ take_blocks(struct digest_reader *r, uint64_t mask, struct waiter *w, enum err *
 
 		if ((r->columns & 1u << column) == 0)
 			continue;
-		s = slot_find(r->cache, r->account->id.v, r->number, column);
+		s = digest_slot_find(r->cache, r->account->id.v, r->number, column);
 		if (s != NULL && s->is_loading) {
 			s->wanted++;
 			r->wanted |= 1u << column;

@@ -1,7 +1,8 @@
 /*
- * digest.h - what SORT and THREAD need of messages, kept in memory column by column: the sent date of 100,000 messages is one
- * megabyte, their subjects three. Values come from the summaries in the engine, are packed for 64 neighbouring message
- * numbers at a time, shared by all sessions, and let go when nobody has asked for them for longest.
+ * digest.h - what SORT, THREAD and searches of address and subject fields need of messages, column by column: the sent date of
+ * 100,000 messages is one megabyte, their subjects three. Values come from messages' records, are packed for 64 neighbouring
+ * message numbers at a time, stored so in accounts that have many, kept in memory, shared by all sessions, and let go there when
+ * nobody has asked for them for longest.
  */
 #ifndef STORE_DIGEST_H
 #define STORE_DIGEST_H
@@ -16,9 +17,23 @@ enum digest_column {
 	DIGEST_CC,
 	DIGEST_FROM_NAME,	/* RFC 5957 */
 	DIGEST_TO_NAME,
-	DIGEST_IDS,		/* hash of the message-id (8; 0: none), then of each reference; hashes are the server's own */
+	DIGEST_IDS,		/* message_id_hash() of the message-id (8; 0: none), then of each reference */
+	/* Of fields as SEARCH sees them: enum digest_text, then their text in i;unicode-casemap form, 0xFF between two fields. */
+	DIGEST_FROM_TEXT,
+	DIGEST_TO_TEXT,
+	DIGEST_CC_TEXT,
+	DIGEST_SUBJECT_TEXT,
 	DIGEST_COLUMNS
 };
+
+/* How a text column begins; an empty one: there is no such field. */
+enum digest_text {
+	DIGEST_TEXT_WHOLE = 1,
+	DIGEST_TEXT_CUT = 2,	/* nothing follows: it is too long, look into the header */
+};
+enum { DIGEST_TEXT_MAX = 1024 };
+/** The text column of a field, or -1. */
+int digest_text_column(struct str field);
 
 /* One message. What was not asked for, or can't be read, is empty. */
 struct digest {
@@ -44,17 +59,28 @@ void digest_reader_free(struct digest_reader *r);
  */
 must_use enum err digest_reader_next(struct digest_reader *r, struct waiter *w, struct digest *out);
 
+/** Who puts hashes of message-ids into a table mixes this in, so that nobody can choose them so that they collide. */
+uint64_t digest_seed(const struct account *a);
+
 struct mime_sortkeys;
 /** The digest of keys that are not the stored ones: another collation's. In the arena. */
-void digest_make(struct arena *a, const struct account *account, const struct mime_sortkeys *keys, unsigned columns,
-    struct digest *out);
+void digest_make(struct arena *a, const struct mime_sortkeys *keys, unsigned columns, struct digest *out);
 
 /* For the store: one cache. */
 struct digest_cache;
 struct digest_cache *digest_cache_new(struct kv *kv, size_t bytes, uint64_t seed);
-/** Takes NULL. Waits for loads in flight. */
+/** Takes NULL. Waits for loads and commits in flight. */
 void digest_cache_free(struct digest_cache *c);
 /** Forgets an account's: it was deleted. */
 void digest_cache_forget(struct digest_cache *c, struct account_id account);
+/**
+ * An account has message numbers up to `now`, durably, and had them up to `before`: blocks that are complete now are stored when the engine
+ * gets to it. Never waits; from any thread.
+ */
+void digest_cache_grown(struct digest_cache *c, struct account_id account, uint32_t before, uint32_t now);
+/** Into a transaction that removes the message n: what is stored of its block goes too. To be called before it is committed. */
+void digest_cache_release(struct digest_cache *c, struct kv_txn *t, struct msgno n);
+/** One release does for both. */
+bool digest_is_same_block(struct msgno a, struct msgno b);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "store/account_int.h"
 #include "store/arrival_int.h"
+#include "store/digest.h"
 
 #include <stdlib.h>
 
@@ -216,6 +217,9 @@ messages_release(struct account *a, struct kv_txn *t, const struct message_loss 
 	e = kv_load_now(a->kv, a->id, ranges, 2 * count, &rows);
 	for (size_t i = 0; e == ERR_OK && i < count; i++)
 		e = message_release(t, &losses[i], &rows->ranges[2 * i], &rows->ranges[2 * i + 1]);
+	for (size_t i = 0; e == ERR_OK && i < count; i++)
+		if (i == 0 || !digest_is_same_block(losses[i].n, losses[i - 1].n))
+			digest_cache_release(a->store->digests, t, losses[i].n);
 	if (rows != NULL)
 		kv_rows_free(rows);
 	free(keys);

@@ -125,10 +125,16 @@ message_header_encode(struct str prefix, struct str header, struct buf *out)
 	buf_str_add(out, header);
 }
 
+bool
+message_header_is_known(struct str row)
+{
+	return row.n > 0 && row.p[0] == RECORD_VERSION;
+}
+
 enum err
 message_header_decode(struct str row, const struct message_record *r, struct str *header_out)
 {
-	if (row.n == 0 || row.p[0] != RECORD_VERSION || row.n - 1 != r->header_bytes)
+	if (!message_header_is_known(row) || row.n - 1 != r->header_bytes)
 		return ERR_CORRUPT;
 	*header_out = str_sub(row, 1, row.n);
 	return ERR_OK;

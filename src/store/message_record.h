@@ -51,6 +51,8 @@ void message_summary_encode(const struct message_record *r, struct buf *out);
 must_use enum err message_summary_decode(struct str row, struct message_record *out);
 /** The header row: prefix, then the blob's header block. */
 void message_header_encode(struct str prefix, struct str header, struct buf *out);
+/** Whether it begins as a header row does: the block follows the first byte. */
+bool message_header_is_known(struct str row);
 /** The whole block, whose first r->prefix_bytes are the prefix. ERR_CORRUPT when it does not belong to the summary. */
 must_use enum err message_header_decode(struct str row, const struct message_record *r, struct str *header_out);
 

@@ -667,5 +667,6 @@ verify_account(struct verify *v, struct account_id id, struct str user)
 		v->are_links_known = false;
 	if (!v->is_stopped)
 		verify_messages(&a);
+	verify_digests(&a);
 	account_done(&a);
 }

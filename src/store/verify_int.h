@@ -6,6 +6,7 @@
  *     verify_account.c   rows of an account and its mailboxes
  *     verify_log.c       its change log and undo records
  *     verify_message.c   records of messages and their bytes
+ *     verify_digest.c    what is stored of them for SORT, THREAD and SEARCH
  *     verify_lost.c      messages whose record is lost look for their bytes
  *     verify_seen.c      what users have seen for themselves
  *     verify_sharing.c   the index of its access control lists, and its limits
@@ -160,6 +161,10 @@ void verify_change_log(struct verify_account *a);
 /* ---- verify_message.c */
 
 void verify_messages(struct verify_account *a);
+
+/* ---- verify_digest.c */
+
+void verify_digests(struct verify_account *a);
 
 /* ---- verify_lost.c */
 

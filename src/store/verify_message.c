@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "mime/summary.h"
+#include "store/digest_int.h"
 
 #include <stdlib.h>
 
@@ -82,6 +83,7 @@ record_put(const struct one *o, const struct message_record *r, struct str prefi
 	key = message_header_key(o->n);
 	message_header_encode(prefix, header, &row);
 	kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
+	digest_rows_del(t, o->n);
 }
 
 static void
@@ -190,6 +192,7 @@ orphan_check(const struct one *o)
 		kv_del(t, KV_MESSAGE, message_key_str(&keys[0]));
 		kv_del(t, KV_MESSAGE, message_key_str(&keys[1]));
 		kv_del(t, KV_COUNTER, message_key_str(&keys[2]));
+		digest_rows_del(t, o->n);
 	}
 	tell(o, VERIFY_ORPHAN, false, t != NULL, "");
 }
