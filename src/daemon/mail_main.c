@@ -198,7 +198,7 @@ servers_start(struct mail *m)
 		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout, .progress_ms = (int64_t)c->progress_every },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
-		.cleartext = cleartext[c->cleartext_login],
+		.cleartext = cleartext[c->cleartext_login], .language = (enum language)c->language,
 		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
 		.urlauth_entities = c->urlauth_entities.v, .urlauth_entity_count = c->urlauth_entities.n,
 		.refuses_anyone = !c->acl_anyone,

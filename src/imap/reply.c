@@ -120,17 +120,26 @@ reply_rangeset(struct buf *b, const struct rangeset *set)
 	rangeset_format(set, b);
 }
 
-void
-reply_text(struct buf *b, struct str text)
+/* Control characters never; bytes above ASCII only if they are UTF-8 and may be. */
+static void
+write_text(struct buf *b, struct str text, bool is_utf8)
 {
+	const bool keeps_utf8 = is_utf8 && str_is_utf8(text);
+
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		buf_chr(b, c < 0x20 || c >= 0x7F ? '?' : (char)c);
+		buf_chr(b, c < 0x20 || c == 0x7F || (c >= 0x80 && !keeps_utf8) ? '?' : (char)c);
 	}
 	/* resp-text is at least one character (RFC 9051 9 text). */
 	if (text.n == 0)
 		buf_chr(b, '.');
+}
+
+void
+reply_text(struct buf *b, struct str text)
+{
+	write_text(b, text, false);
 }
 
 void
@@ -204,8 +213,8 @@ reply_continue(struct buf *b, const char *text)
 	reply_end(b);
 }
 
-void
-reply_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text)
+static void
+write_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text, bool is_utf8)
 {
 	buf_str_add(b, tag.n == 0 ? STR("*") : tag);
 	buf_chr(b, ' ');
@@ -216,8 +225,20 @@ reply_status(struct buf *b, struct str tag, const char *condition, struct str co
 		buf_str_add(b, code);
 		buf_lit(b, "] ");
 	}
-	reply_text(b, text);
+	write_text(b, text, is_utf8);
 	reply_end(b);
+}
+
+void
+reply_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text)
+{
+	write_status(b, tag, condition, code, text, false);
+}
+
+void
+reply_status_utf8(struct buf *b, struct str tag, const char *condition, struct str code, struct str text)
+{
+	write_status(b, tag, condition, code, text, true);
 }
 
 void

@@ -47,6 +47,8 @@ void reply_end(struct buf *b);					/* CRLF */
 void reply_continue(struct buf *b, const char *text);		/* "+ text\r\n": always with the space */
 /** "a1 OK [code] text\r\n"; code may be empty; an empty tag is "*". */
 void reply_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text);
+/** The same with a text in UTF-8, for clients that have chosen a language (RFC 5255 3.5). */
+void reply_status_utf8(struct buf *b, struct str tag, const char *condition, struct str code, struct str text);
 /** The tagged or untagged reply of an error's row in err.def. */
 void reply_err(struct buf *b, struct str tag, enum err e);
 

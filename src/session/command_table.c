@@ -30,6 +30,7 @@ const struct imap_command *const imap_commands[] = {
 	&cmd_getquotaroot,
 	&cmd_id,
 	&cmd_idle,
+	&cmd_language,
 	&cmd_list,
 	&cmd_listrights,
 	&cmd_login,

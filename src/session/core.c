@@ -25,6 +25,18 @@ core_of(struct session *s)
 
 /* ---- replies ---- */
 
+/* Words are translated here, wherever they come from. */
+static void
+write_status(struct session_core *k, struct str tag, const char *condition, struct str code, struct str text)
+{
+	const enum language l = k->s.language;
+
+	if (l == LANGUAGE_DEFAULT)
+		reply_status(&k->out, tag, condition, code, text);
+	else
+		reply_status_utf8(&k->out, tag, condition, code, language_text(l, text));
+}
+
 static void
 reply_tagged(struct session_core *k, struct str tag, enum err e, struct str code, struct str text)
 {
@@ -34,7 +46,7 @@ reply_tagged(struct session_core *k, struct str tag, enum err e, struct str code
 		code = str_c(err_rcode(e));
 	if (text.p == NULL)
 		text = str_c(err_text(e));
-	reply_status(&k->out, tag, conditions[err_reply(e)], code, text);
+	write_status(k, tag, conditions[err_reply(e)], code, text);
 }
 
 static void
@@ -80,7 +92,8 @@ command_reply(struct session_core *k)
 	enum err e = k->result;
 
 	if (e == ERR_OK && text.p == NULL)
-		text = arena_printf(&k->arena, "%s%s completed.", k->cmd.is_uid ? "UID " : "", k->cmd.entry->name);
+		text = language_format(&k->arena, k->s.language, STR("%s completed."),
+		    arena_printf(&k->arena, "%s%s", k->cmd.is_uid ? "UID " : "", k->cmd.entry->name));
 	if (err_reply(e) == ERR_REPLY_BAD)
 		note_bad(k);
 	if (err_level(e) >= LOG_ERROR)
@@ -506,7 +519,7 @@ session_append_limit(const struct session *s)
 void
 session_untagged(struct session *s, const char *condition, struct str code, struct str text)
 {
-	reply_status(session_out(s), STR("*"), condition, code, text);
+	write_status(core_of(s), STR("*"), condition, code, text);
 }
 
 void
@@ -602,6 +615,7 @@ session_logged_out(struct session *s)
 	s->is_operator = false;
 	s->enabled = 0;
 	s->collation = COLLATION_UNICODE_CASEMAP;
+	s->language = LANGUAGE_DEFAULT;
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
 	stream_set_secret(s->stream, true);	/* passwords may come again */

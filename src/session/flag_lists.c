@@ -53,6 +53,7 @@ flag_lists_reply(struct session *s)
 		}
 	}
 	reply_list_close(b);
-	buf_lit(b, "] Flags that can be changed.");
+	buf_lit(b, "] ");
+	buf_str_add(b, language_text(s->language, STR("Flags that can be changed.")));
 	reply_end(b);
 }

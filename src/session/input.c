@@ -106,7 +106,11 @@ init_scan(struct session_core *k, struct imap_scan *in, struct str text)
 static void
 parse_failed(struct session_core *k, const struct imap_scan *in, enum err e)
 {
-	if (e == ERR_SYNTAX && k->cmd.text.p == NULL) {
+	if (e == ERR_SYNTAX && k->cmd.text.p == NULL && k->s.language > LANGUAGE_ENGLISH) {
+		/* What was expected is said in English only. */
+		k->cmd.text = language_format(&k->arena, k->s.language, STR("Syntax error at byte %s of the command."),
+		    arena_printf(&k->arena, "%zu", in->error_at + 1));
+	} else if (e == ERR_SYNTAX && k->cmd.text.p == NULL) {
 		BUF_CLEAN struct buf b = BUF_MAX(1024);
 
 		imap_scan_error(in, &b);

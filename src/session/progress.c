@@ -10,7 +10,8 @@ static void
 tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_t goal)
 {
 	BUF_CLEAN struct buf code = BUF_MAX(SIZE_MAX / 2);
-	BUF_CLEAN struct buf text = BUF_MAX(128);
+	struct arena a = ARENA_NONE;
+	struct str text;
 
 	/* A tag with "]" would end the code (RFC 9585 4). */
 	buf_lit(&code, "INPROGRESS (");
@@ -20,17 +21,18 @@ tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_
 		buf_lit(&code, "NIL");
 	if (goal == 0 && done == 0) {
 		buf_lit(&code, " NIL NIL)");
-		buf_lit(&text, "Still at work.");
+		text = STR("Still at work.");
 	} else if (goal == 0) {
 		buf_printf(&code, " %llu NIL)", (unsigned long long)done);
-		buf_printf(&text, "%llu done so far.", (unsigned long long)done);
+		text = language_format(&a, s->language, STR("%s done so far."), arena_printf(&a, "%llu", (unsigned long long)done));
 	} else {
 		/* What is done is less than all, or the command would be over. */
 		done = MIN(done, goal - 1);
 		buf_printf(&code, " %llu %llu)", (unsigned long long)done, (unsigned long long)goal);
-		buf_printf(&text, "%llu%% done.", (unsigned long long)(done * 100 / goal));
+		text = language_format(&a, s->language, STR("%s% done."), arena_printf(&a, "%llu", (unsigned long long)(done * 100 / goal)));
 	}
-	session_untagged(s, "OK", buf_str(&code), buf_str(&text));
+	session_untagged(s, "OK", buf_str(&code), text);
+	arena_done(&a);
 	core_flush(s->core);
 }
 

@@ -40,6 +40,7 @@ struct server_options {
 	struct str admin_uri, server_comment;	/* annotations of the server (RFC 5464 3.2.1.1); empty: none */
 	const struct str *shared_filters, *filter_descriptions;	/* "name value": searches by name for all users (RFC 5466) */
 	size_t shared_filter_count, filter_description_count;
+	enum language language;		/* what LANGUAGE "default" means */
 	enum server_cleartext cleartext;	/* who may send passwords without TLS */
 };
 

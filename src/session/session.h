@@ -12,6 +12,7 @@
 #include "imap/reply.h"
 #include "mime/collation.h"
 #include "session/command.h"
+#include "session/language.h"
 #include "store/acl.h"
 #include "store/change.h"
 #include "store/mailbox.h"
@@ -38,6 +39,7 @@ struct session {
 	struct stream *stream;
 	unsigned enabled;
 	enum mime_collation collation;	/* by which texts are searched and sorted: COMPARATOR (RFC 5255) */
+	enum language language;		/* of the words in responses: LANGUAGE (RFC 5255) */
 	struct str user;		/* STR_NONE before login */
 	struct account *account;	/* NULL before login */
 	struct snapshot *own;		/* after our last commit; NULL once durable has passed it */

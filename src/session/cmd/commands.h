@@ -8,7 +8,7 @@ extern const struct imap_command cmd_authenticate, cmd_capability, cmd_comparato
     cmd_starttls, cmd_unauthenticate;
 extern const struct imap_command cmd_create, cmd_delete, cmd_enable, cmd_esearch, cmd_examine, cmd_list, cmd_lsub, cmd_namespace, cmd_rename, cmd_replace,
     cmd_select, cmd_status, cmd_subscribe, cmd_unsubscribe, cmd_xlist;
-extern const struct imap_command cmd_cancelupdate;
+extern const struct imap_command cmd_cancelupdate, cmd_language;
 extern const struct imap_command cmd_notify;
 extern const struct imap_command cmd_getquota, cmd_getquotaroot, cmd_setquota;
 extern const struct imap_command cmd_conversions, cmd_convert;

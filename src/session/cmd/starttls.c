@@ -35,6 +35,8 @@ starttls_replied(struct session *s, unused_arg struct command *c)
 	if (stream_start_tls(s->stream, server_options(s->server)->tls, "imap") != ERR_OK)
 		session_end(s, "data behind STARTTLS");
 	session_forget_client_id(s);
+	/* Whoever could listen in may have chosen it (RFC 5255 7). */
+	s->language = LANGUAGE_DEFAULT;
 }
 
 const struct imap_command cmd_starttls = {
