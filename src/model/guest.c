@@ -32,6 +32,12 @@ say(struct guest *g, char side, struct str line)
 		printf("# %c %c %.*s\n", g->name, side, STR_F(line));
 }
 
+static bool
+holds(struct str text, const char *word)
+{
+	return text.n > 0 && memmem(text.p, text.n, word, strlen(word)) != NULL;
+}
+
 /* ---- connecting ---- */
 
 static void
@@ -55,7 +61,7 @@ connect_guest(struct guest *g)
 	g->pic.is_free = true;
 	g->is_on = true;
 	g->is_wild = g->kind == GUEST_STRANGER || g->kind == GUEST_MTA;
-	g->is_opaque = g->is_leaving = false;
+	g->is_opaque = g->is_leaving = g->is_silent = false;
 	switch (g->kind) {
 	case GUEST_MTA:
 		sim_connect_lmtp(g->sim, &g->pic.conn);
@@ -103,6 +109,11 @@ learn(struct guest *g, const struct told *t)
 	}
 	if (t->kind != TOLD_TAGGED)
 		return;
+	/* Also what was told before the command was done is not so any more. */
+	if (g->is_silent)
+		picture_forget_flags(p);
+	if (p->tag_done == p->tag)
+		g->is_silent = false;
 	if (p->is_selecting) {
 		/* A SELECT that is refused leaves nothing selected; one that is no command changes nothing. */
 		p->is_selecting = false;
@@ -138,6 +149,7 @@ take_wild(struct guest *g, struct str line)
 		why = grammar_check(line, true);
 	if (why != NULL)
 		wrong(g, "%s: \"%.*s\"", why, STR_F(str_sub(line, 0, 400)));
+	g->is_opaque = holds(line, " OK COMPRESS completed.");
 	sim_consume(&g->pic.conn, line);
 }
 
@@ -216,12 +228,6 @@ compose(struct str text, struct buf *b)
 	return true;
 }
 
-static bool
-holds(struct str text, const char *word)
-{
-	return text.n > 0 && memmem(text.p, text.n, word, strlen(word)) != NULL;
-}
-
 /* What is known of a command: by its name, since what follows may be anything. */
 static bool
 is_named(struct str name, const char *const *names)
@@ -245,7 +251,6 @@ send_command(struct guest *g, struct str text, bool *settles)
 
 	if (is_named(name, taming_not) || holds(text, "IDONLY") || holds(text, "idonly"))
 		g->is_wild = true;
-	g->is_opaque |= str_eq_nocase(name, STR("COMPRESS"));
 	if (is_named(name, selecting)) {
 		g->was_selected = p->is_selected;
 		p->is_selecting = true;
@@ -259,8 +264,7 @@ send_command(struct guest *g, struct str text, bool *settles)
 		*settles = true;
 	}
 	/* What a silent STORE does is not told. */
-	if (holds(text, "SILENT") || holds(text, "ilent"))
-		picture_forget_flags(p);
+	g->is_silent |= holds(text, "SILENT") || holds(text, "ilent");
 	picture_send(p, !is_named(name, by_number), text);
 }
 

@@ -31,6 +31,7 @@ struct guest {
 	bool is_wild;
 	bool is_opaque;			/* what comes is compressed */
 	bool is_leaving;		/* the command that runs leaves the mailbox if it succeeds */
+	bool is_silent;			/* a STORE is on its way whose flags are not told */
 	bool was_selected;		/* before a SELECT that may fail */
 	bool is_verbose;
 	char wrong[600];		/* "": nothing is */
