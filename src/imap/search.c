@@ -11,6 +11,7 @@
  */
 #include "imap/search.h"
 
+#include "imap/fetch.h"
 #include "mime/charset.h"
 
 enum arg {
@@ -493,6 +494,24 @@ imap_search_partial(struct imap_scan *s, struct imap_partial *out)
 	return true;
 }
 
+/* UPDATE ["(" fetch-att *(SP fetch-att) ")"], with a space as in the examples, or without as in the grammar (RFC 5465 7, 8). */
+static bool
+take_update_items(struct imap_scan *s, struct imap_search *out)
+{
+	struct imap_fetch items = { 0 };
+	size_t from = s->at;
+
+	if (from < s->in.n && s->in.p[from] == ' ')
+		from++;
+	if (from == s->in.n || s->in.p[from] != '(')
+		return true;
+	s->at = from;
+	if (!imap_fetch_items(s, &items))
+		return false;
+	out->update_items = str_sub(s->in, from, s->at);
+	return true;
+}
+
 static bool
 take_return_option(struct imap_scan *s, struct imap_search *out)
 {
@@ -523,6 +542,8 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 	if (options[i].bit == RETURN_PARTIAL && (out->returns & RETURN_ALL) != 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "only one PARTIAL or ALL");
 	out->returns |= options[i].bit;
+	if (options[i].bit == RETURN_UPDATE)
+		return take_update_items(s, out);
 	return options[i].bit != RETURN_PARTIAL || (imap_scan_sp(s) && imap_search_partial(s, &out->partial));
 }
 

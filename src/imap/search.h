@@ -86,6 +86,7 @@ struct imap_search {
 	bool has_return;		/* RETURN (...) stood there: the answer is ESEARCH */
 	unsigned returns;		/* enum imap_search_return bits; RETURN_ALL for "RETURN ()" */
 	struct imap_partial partial;	/* with RETURN_PARTIAL */
+	struct str update_items;	/* with RETURN_UPDATE: "(fetch-att ...)", what is fetched of messages that come into the result new (RFC 5465 7) */
 	bool has_charset;		/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
 	bool is_charset_needed;		/* in SORT and THREAD */
 	bool is_lenient;		/* sequence numbers above EXISTS name nothing, instead of being an error (RFC 7377 2) */

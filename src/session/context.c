@@ -175,6 +175,19 @@ context_rank(const struct sort *sort, struct ranking *out)
 	}
 }
 
+/* The items were parsed once, so they are good. */
+static struct imap_fetch *
+keep_items(struct arena *a, struct str items)
+{
+	struct imap_fetch *fetch = arena_new(a, struct imap_fetch);
+	struct imap_scan in;
+
+	if (items.n == 0)
+		return NULL;
+	imap_scan_init(&in, a, arena_str(a, items), true);
+	return imap_fetch_items(&in, fetch) ? fetch : NULL;
+}
+
 static struct context *
 make(struct session *s, const struct context_options *o)
 {
@@ -188,6 +201,7 @@ make(struct session *s, const struct context_options *o)
 	if (x->is_sorted)
 		*x->sort = *o->criteria;
 	search_freeze(o->search, &x->arena, &x->sort->search, &x->has_star);
+	x->fetch = keep_items(&x->arena, x->sort->search.update_items);
 	rangeset_copy(&x->told, o->uids);
 	ranking_init(&x->ranking, CONTEXTS_MOST_BYTES);
 	if (x->is_sorted)

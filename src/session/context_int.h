@@ -4,6 +4,7 @@
 
 #include "io/loop.h"
 #include "search/ranking.h"
+#include "session/cmd/fetch_news.h"
 #include "session/cmd/finding.h"
 #include "session/context.h"
 
@@ -14,6 +15,7 @@ struct context {
 	struct arena arena;		/* tag, correlator and program */
 	struct str tag, correlator;
 	bool is_uid, is_sorted;
+	struct imap_fetch *fetch;	/* what is told of messages that come into it new; NULL: nothing (RFC 5465 7) */
 	struct imap_sort *sort;		/* in the arena: the program, and by what it is sorted */
 	bool has_star;			/* the last UID is named as "*" */
 	struct rangeset told;		/* UIDs that the client has in its list */
@@ -35,7 +37,7 @@ struct context_places {
 };
 
 enum contexts_phase { CONTEXTS_REST, CONTEXTS_GONE, CONTEXTS_CHANGED };
-enum context_step { UPDATE_BEGIN, UPDATE_AGE, UPDATE_FIND, UPDATE_SORT, UPDATE_REMOVE, UPDATE_ADD };
+enum context_step { UPDATE_BEGIN, UPDATE_AGE, UPDATE_FIND, UPDATE_SORT, UPDATE_FETCH, UPDATE_REMOVE, UPDATE_ADD };
 
 struct contexts {
 	struct session *session;
@@ -62,6 +64,7 @@ struct contexts {
 	struct command command;		/* for finding_run(), which may have words for one */
 	const struct scan_found *found;
 	struct sort *sort;
+	struct fetch_news *fetch;
 	struct context_places removed, added;
 };
 

@@ -319,6 +319,19 @@ sorted_uids(const struct sort *sort, struct rangeset *out)
 	free(list);
 }
 
+/* Of messages that are new, not of those that have changed (RFC 5465 7). */
+static void
+begin_fetch(struct session *s, struct contexts *c, const struct context *x, const struct rangeset *came)
+{
+	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
+
+	rangeset_copy(&uids, came);
+	if (c->new_uid > 1)
+		rangeset_remove(&uids, 1, c->new_uid - 1);
+	if (!rangeset_is_empty(&uids))
+		c->fetch = fetch_news_new(s, x->fetch, &uids);
+}
+
 /* What was found is compared with what was told. */
 static void
 compare(struct session *s, struct contexts *c, struct context *x)
@@ -337,6 +350,8 @@ compare(struct session *s, struct contexts *c, struct context *x)
 	} else {
 		rangeset_subtract(&came, &c->found->uids, &x->told);
 	}
+	if (x->fetch != NULL)
+		begin_fetch(s, c, x, &came);
 	if (!rangeset_is_empty(&left)) {
 		take_out(c, x, &left);
 		if (!x->is_sorted)
@@ -371,6 +386,8 @@ void
 context_update_drop(struct session *s, struct contexts *c)
 {
 	drop_finding(s, c);
+	fetch_news_free(s, c->fetch);
+	c->fetch = NULL;
 	rangeset_done(&c->among);
 	context_places_done(&c->removed);
 	context_places_done(&c->added);
@@ -401,8 +418,17 @@ update(struct session *s, struct contexts *c, struct context *x)
 		if (e == ERR_OK) {
 			compare(s, c, x);
 			drop_finding(s, c);
-			c->step = UPDATE_REMOVE;
+			c->step = UPDATE_FETCH;
 		}
+	}
+	if (e == ERR_OK && c->step == UPDATE_FETCH) {
+		if (c->fetch != NULL)
+			e = fetch_news_run(s, c->fetch);
+		if (e != ERR_OK)
+			return e;
+		fetch_news_free(s, c->fetch);
+		c->fetch = NULL;
+		c->step = UPDATE_REMOVE;
 	}
 	if (e == ERR_OK && c->step == UPDATE_REMOVE) {
 		e = context_places_write(s, x, &c->removed);
@@ -427,7 +453,7 @@ contexts_tell_changed(struct session *s)
 		struct context *x = c->cursor;
 		enum err e = update(s, c, x);
 
-		if (e == ERR_WAIT)
+		if (e == ERR_WAIT || e == ERR_CLOSED)
 			return e;
 		c->step = UPDATE_BEGIN;
 		if (e == ERR_OK) {

@@ -294,12 +294,12 @@ session_tell(struct session *s, enum view_tell tell)
 	if (e != ERR_OK)
 		return e;
 	tell_head(s, t);
-	e = tell_new(s, t);
-	if (e != ERR_OK)
-		return e;
 	e = tell_changed(s, t);
 	if (e == ERR_OK)
 		e = contexts_tell_changed(s);
+	/* What NOTIFY fetches of new messages comes behind the ADDTO that tells of them (RFC 5465 5.2). */
+	if (e == ERR_OK)
+		e = tell_new(s, t);
 	if (e != ERR_OK)
 		return e;
 	core_tell_reset(k);

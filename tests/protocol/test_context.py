@@ -382,6 +382,45 @@ def test_multisearch(box3):
     box3.ok('ESEARCH IN (mailboxes other) RETURN (CONTEXT COUNT) ALL')
 
 
+def test_rfc5465_example_7(pair):
+    """RFC 5465 7: UPDATE may name what is fetched of messages that come into the result new: behind EXISTS, before ADDTO."""
+    one, two = pair
+    for space in (' ', ''):
+        r = one.ok('SEARCH RETURN (COUNT UPDATE%s(UID BODY[HEADER.FIELDS (TO FROM SUBJECT)])) FROM "boss"' % space)
+        assert r.esearch()['COUNT'] == (0 if space else 1)
+        two.append(mail.simple('Re: good morning', sender='boss@example.org'))
+        two.append(mail.simple('else'))
+        r = one.ok('NOOP')
+        assert [u.name for u in r.untagged if u.name in ('EXISTS', 'FETCH', 'ESEARCH')][:3] == ['EXISTS', 'FETCH', 'ESEARCH']
+        attrs = r.fetch(5 if space else 7)
+        assert list(attrs)[0] == 'UID' and b'Subject: Re: good morning' in [v for k, v in attrs.items() if k.startswith('BODY')][0]
+        assert sorted(r.fetches()) == [5 if space else 7]
+        if space:
+            one.ok('CANCELUPDATE "%s"' % esearch(r.one('ESEARCH'))['TAG'])
+    # A message that comes into it by its flags is not fetched.
+    one.ok('CANCELUPDATE "%s"' % esearch(r.one('ESEARCH'))['TAG'])
+    one.ok('SORT RETURN (UPDATE (ENVELOPE) COUNT) (ARRIVAL) UTF-8 FLAGGED')
+    two.ok('STORE 1 +FLAGS (\\Flagged)')
+    r = one.ok('NOOP')
+    assert told(r) == [('ADDTO', 1, [1])] and 'ENVELOPE' not in r.fetch(1)
+    two.append(mail.numbered(9), flags='\\Flagged')
+    tag = one.idle()
+    assert 'ENVELOPE' in one.wait(lambda r: r.name == 'FETCH' and r.number == 9).attrs
+    assert one.done(tag).status == 'OK'
+    for wrong in ('UPDATE ()', 'UPDATE (UID', 'UPDATE (NONSENSE)', 'UPDATE UID', 'UPDATE  (UID)', 'UPDATE(UID)(UID)'):
+        one.bad('SEARCH RETURN (%s) ALL' % wrong)
+
+
+def test_notify_comes_behind(pair):
+    """RFC 5465 5.2: what NOTIFY fetches of new messages follows the ADDTO that tells of them; ADDTO follows EXISTS."""
+    one, two = pair
+    one.ok('NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge FlagChange))')
+    one.ok('SEARCH RETURN (UPDATE COUNT) SUBJECT 9')
+    two.append(mail.numbered(9))
+    one.wait(lambda r: r.name == 'FETCH')
+    assert [u.name for u in one.untagged if u.name in ('EXISTS', 'FETCH', 'ESEARCH')] == ['EXISTS', 'ESEARCH', 'FETCH']
+
+
 def test_text_and_header(pair):
     """A new message is read for what the program asks of it."""
     one, two = pair

@@ -4,6 +4,7 @@ import pytest
 
 from harness import tls
 from harness.imap import Lit, text
+from harness.server import Server
 
 LANGUAGES = ['i-default', 'en', 'de', 'es', 'fr', 'ja', 'zh']
 
@@ -141,3 +142,20 @@ def test_starttls(connect, server):
     c.ok('LANGUAGE de')
     c.starttls(tls.context())
     assert is_ascii(c.ok('NOOP').text) and c.ok('NOOP').text == 'NOOP completed.'
+
+
+def test_preferred():
+    """3.2: "default" is what the administrator has said; nobody gets it who has not asked."""
+    server = Server(users=1, args=['--set', 'language=ja', '--set', 'namespace_shared=Team'])
+    server.start()
+    try:
+        c = server.login(server.user())
+        assert c.ok('NOOP').text == 'NOOP completed.'
+        r = c.ok('LANGUAGE default')
+        assert spoken(r) == ['ja'] and r.text == 'これより日本語で応答します。'
+        # A name of the administrator's own is not translated.
+        _, other, shared = r.one('NAMESPACE').data
+        assert len(other[0]) == 4 and shared == [[b'Team/', b'/']]
+        c.close()
+    finally:
+        server.close()
