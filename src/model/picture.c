@@ -354,6 +354,13 @@ place_of_unknown(const struct picture *p, uint32_t uid)
 }
 
 static void
+forget_unknown(struct picture *p)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+		p->m[i].has_flags &= p->m[i].uid != 0;
+}
+
+static void
 vanished(struct picture *p, const struct told *t)
 {
 	RANGESET_CLEAN struct rangeset set = RANGESET_NONE;
@@ -374,8 +381,11 @@ vanished(struct picture *p, const struct told *t)
 
 			while (i < p->n && p->m[i].uid != uid)
 				i++;
-			if (i == p->n)
+			if (i == p->n) {
+				/* Which of those whose UIDs it does not know, a client can't say. */
 				i = place_of_unknown(p, uid);
+				forget_unknown(p);
+			}
 			if (i == p->n)
 				wrong(p, "VANISHED of UID %u, which was not there", uid);
 			else

@@ -68,7 +68,15 @@ static const char *const commands[] = {
 	"URLFETCH \"%u\"",
 	"RESETKEY %m INTERNAL", "LANGUAGE (en de)",
 	"CONVERT %s (\"text/plain\" (\"charset\" \"utf-8\")) BINARY[%n]", "GETANNOTATION %m",
-	"SETMETADATA \"\" (/private/filters/values/f \"%k\")", "SEARCH FILTER f", "UID %c", "%c%c",
+	"SETMETADATA \"\" (/private/filters/values/f \"%k\")", "SEARCH FILTER f", "UIDBATCHES %n", "UIDBATCHES %n %n:%n",
+	"LANGUAGE", "LANGUAGE %v", "CONVERSIONS \"text/plain\" \"%v\"", "CANCELUPDATE \"t%n\" \"x\"",
+	"STORE %s ANNOTATION (/comment (value.%A %v))", "UID STORE %s ANNOTATION (/%v (value.%A NIL) /comment (value.%A %v))",
+	"FETCH %s (ANNOTATION (/* (value.%A size.%A)))", "FETCH %s (ANNOTATION ((/comment /%v) (value size)) FLAGS)",
+	"SORT (ANNOTATION /comment value.%A) UTF-8 %k", "SELECT %m (ANNOTATE)", "SELECT INBOX (ANNOTATE CONDSTORE)",
+	"NOTIFY SET STATUS (selected-delayed (MessageNew (%i %i) MessageExpunge)) (subtree (%m) (MailboxName MessageNew))",
+	"NOTIFY SET (inboxes NONE) (personal (FlagChange MessageNew MessageExpunge MailboxMetadataChange))",
+	"SEARCH RETURN (CONTEXT %r) %k", "SORT RETURN (UPDATE PARTIAL 1:%n) (%o) UTF-8 %k",
+	"UID SEARCH RETURN (UPDATE CONTEXT COUNT) %k", "UID %c", "%c%c",
 };
 static const char *const mailboxes[] = {
 	"INBOX", "INBOX", "INBOX", "Sent", "Drafts", "a", "a/b", "a/b/c", "\"a b\"", "{{a}}", "~joe/INBOX",
@@ -122,6 +130,7 @@ static const char *const status_items[] = { "MESSAGES", "UIDNEXT", "UIDVALIDITY"
 	"DELETED-STORAGE" };
 static const char *const identifiers[] = { "anyone", "joe", "mallory", "-joe", "\"\"", "$g", "%v" };
 static const char *const rights[] = { "lrswipkxtea", "lr", "l", "\"\"", "cd", "r", "lrs", "0" };
+static const char *const attributes[] = { "priv", "shared", "x" };
 static const char *const resources[] = { "STORAGE", "MESSAGE", "MAILBOX", "X" };
 static const char *const entries[] = { "/private/comment", "/shared/comment", "/private/vendor/x/%n",
 	"/shared/admin", "/private/specialuse", "\"/private/%v\"", "(/private)" };
@@ -152,7 +161,7 @@ static const struct { char name; const char *const *of; size_t n; } rules[] = {
 	RULE('L', list_selections), RULE('R', list_returns), RULE('q', status_items), RULE('I', identifiers),
 	RULE('a', rights), RULE('Q', resources),
 	RULE('e', entries), RULE('v', values), RULE('t', texts), RULE('M', messages), RULE('u', urls),
-	RULE('l', lmtp),
+	RULE('l', lmtp), RULE('A', attributes),
 #undef RULE
 };
 
