@@ -20,7 +20,7 @@ WITH_SANITIZER = {
     'follow a symbolic link out', "follow one to another's folder", 'go through /proc/self/root', 'go through /proc/self/cwd',
     'fork', 'clone into a namespace', "open another's memory", "read another's environment", 'signal the supervisor', 'signal its group',
     'signal process 1', "signal another's thread", 'trace the supervisor', 'be traced', "read another's memory", 'allow core dumps',
-    'raise a limit', 'personality', 'gain an ambient capability',
+    'raise a limit', 'personality', 'gain an ambient capability', 'read a file of its own', 'list its folder', 'read its program',
 }
 # What anybody may do who is not confined: these acts are real attempts, and only the sandbox stops them.
 HARMLESS = {
