@@ -75,7 +75,7 @@ def test_rfc5267_example_4_4(box):
     a04 = box.begin('UID SEARCH RETURN (PARTIAL 40:50 CONTEXT) UNDELETED UNKEYWORD $Junk')
     assert box.end(a02).esearch()['PARTIAL'][0] == '20:40'
     assert numbers(box.end(a03).esearch()['PARTIAL'][1]) == uids[:10]
-    assert box.end(a04).esearch()['PARTIAL'] == ['40:50', None] or box.ok('NOOP')
+    assert box.end(a04).esearch()['PARTIAL'] == ['40:50', None]
     # Updates are about all results, not about the part.
     r = box.ok('STORE 15 +FLAGS (\\Deleted)')
     assert sorted(e['TAG'] for e in map(esearch, r.all('ESEARCH'))) == sorted([a02, a03])
@@ -338,8 +338,8 @@ def test_too_many(box3):
 
 
 def test_strings_in_the_tag(box3):
-    """The tag is told as a quoted string."""
-    box3.begin('SEARCH RETURN (UPDATE COUNT) FLAGGED', tag='a]"'.replace('"', ''))
+    """The tag is told as a quoted string, whatever it holds."""
+    box3.begin('SEARCH RETURN (UPDATE COUNT) FLAGGED', tag='a]')
     assert box3.end('a]').status == 'OK'
     assert esearch(box3.ok('STORE 1 +FLAGS (\\Flagged)').one('ESEARCH'))['TAG'] == 'a]'
     box3.ok('CANCELUPDATE "a]"')
@@ -440,7 +440,7 @@ def test_text_and_header(pair):
         assert l.numbers == fresh and l.updates, (command, keys)
 
 
-def test_leaves_in_the_middle(connect, user, server):
+def test_leaves_in_the_middle(connect, user):
     """A client that goes while new messages are read for it leaves nothing behind that is still looked at."""
     two = connect(user=user)
     big = mail.simple('big', ('x' * 70 + '\n') * 20000)
@@ -475,7 +475,7 @@ def test_time_passes(pair):
     tag = one.idle()
     client.wait(lambda: younger.numbers == [] and older.numbers == [young, old])
     two.append(mail.numbered(3), date=at(59))
-    client.wait(lambda: younger.updates >= 3 and younger.numbers == [] and len(older.numbers) == 3)
+    client.wait(lambda: younger.numbers == [] and len(older.numbers) == 3)
     one.done(tag)
     new = two.append(mail.numbered(4), date=at(59))
     deadline = time.monotonic() + 60
