@@ -195,7 +195,7 @@ servers_start(struct mail *m)
 	struct server_options so = {
 		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
 		.pool = m->searches,
-		.limits = { .append_max_bytes = c->message_size_max, .login_timeout_ms = (int64_t)c->login_timeout,
+		.limits = { .append_max_bytes = c->message_size_max, .save_max = (uint32_t)c->save_limit, .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout, .progress_ms = (int64_t)c->progress_every },
 		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
 		.cleartext = cleartext[c->cleartext_login], .language = (enum language)c->language,

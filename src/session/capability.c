@@ -66,6 +66,12 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 			buf_u64(b, session_append_limit(s));
 		}
 		break;
+	case CAP_SAVELIMIT:
+		if (!is_before_login && session_save_limit(s) > 0) {
+			add(b, capabilities[c].name);
+			buf_u64(b, session_save_limit(s));
+		}
+		break;
 	default:
 		must(false);
 	}

@@ -510,6 +510,12 @@ session_saw_latest(struct session *s)
 		saw_latest_of(s, view_account(s->view));
 }
 
+uint32_t
+session_save_limit(const struct session *s)
+{
+	return server_limits(s->server)->save_max;
+}
+
 uint64_t
 session_append_limit(const struct session *s)
 {

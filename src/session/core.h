@@ -144,6 +144,7 @@ void tell_held_back(struct session *s);
 /* What the core needs of the server: server.c. */
 struct server_limits {
 	uint64_t append_max_bytes;
+	uint32_t save_max;		/* messages that one COPY or APPEND may add (RFC 9738); 0: none is told */
 	int64_t login_timeout_ms, idle_timeout_ms, keepalive_ms;
 	int64_t progress_ms;		/* between two INPROGRESS */
 	uint32_t bad_commands_max;

@@ -27,6 +27,30 @@ copy_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return ERR_OK;
 }
 
+/* SAVELIMIT (RFC 9738 3.1): none is copied when they are too many; the code tells how far a smaller set may reach down. */
+static enum err
+check_limit(struct session *s, struct command *c, const struct rangeset *uids)
+{
+	RANGESET_CLEAN struct rangeset seqs = RANGESET_NONE;
+	uint64_t over, limit = session_save_limit(s);
+	struct uid lowest = { 0 };
+
+	message_set_ranges(s->view, uids, &seqs);
+	if (limit == 0 || rangeset_count(&seqs) <= limit)
+		return ERR_OK;
+	over = rangeset_count(&seqs) - limit;
+	for (size_t i = 0; i < seqs.n && lowest.v == 0; i++) {
+		uint64_t count = (uint64_t)seqs.r[i].last - seqs.r[i].first + 1;
+
+		if (over < count && !view_uid(s->view, (struct seqnum){ seqs.r[i].first + (uint32_t)over }, &lowest))
+			return ERR_BUG;
+		over -= MIN(over, count);
+	}
+	c->code = arena_printf(c->arena, "MESSAGELIMIT %llu %u", (unsigned long long)limit, lowest.v);
+	c->text = STR("These are too many messages to copy at once.");
+	return ERR_LIMIT;
+}
+
 /*
  * Looks up the mailbox to copy to, once. A set of numbers that holds messages which are gone is refused as a whole, since a copy may
  * not be partial (RFC 9051 6.4.7, RFC 2180 4.4.2); the store does the same with what went a moment ago. UIDs that are gone just name
@@ -78,6 +102,8 @@ copy_run(struct session *s, struct command *c)
 	struct snapshot *after = NULL;
 	enum err e = begin(s, c, x);
 
+	if (e == ERR_OK)
+		e = check_limit(s, c, &x->uids);
 	if (e != ERR_OK)
 		return e;
 	e = messages_copy_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, x->dest.account, x->dest.mailbox->id,
@@ -165,7 +191,7 @@ const struct imap_command cmd_copy = {
 	.flags = USES_SEQS | CHANGES,
 	.capability = CAP_IMAP4REV1,
 	.args = "sequence-set SP mailbox",
-	.spec = "RFC 9051 6.4.7 and 6.4.9, RFC 4314 4, RFC 4315 3",
+	.spec = "RFC 9051 6.4.7 and 6.4.9, RFC 4314 4, RFC 4315 3, RFC 9738 3.1",
 	.summary = "Copy messages to another mailbox.",
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,

@@ -127,6 +127,7 @@ refuse_empty(struct command *c)
 static enum err
 take_message(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
 {
+	const uint32_t limit = session_save_limit(s);
 	struct imap_append_message m;
 	enum err e = imap_append_message(in, &m);
 
@@ -134,6 +135,11 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 		e = m.literal.size == 0 ? refuse_empty(c) : take_literal(s, c, x, &m.literal, m.is_utf8);
 	if (e != ERR_OK)
 		return e;
+	if (limit > 0 && x->count == limit) {
+		c->code = arena_printf(c->arena, "MESSAGELIMIT %u", limit);
+		c->text = STR("These are too many messages at once.");
+		return ERR_LIMIT;
+	}
 	if (x->count == APPEND_MESSAGES_MAX)
 		return ERR_LIMIT;
 	*add_message(c, x) = (struct append){
