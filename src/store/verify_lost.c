@@ -7,6 +7,7 @@
 
 #include "mime/sortkeys.h"
 #include "mime/summary.h"
+#include "store/digest_int.h"
 #include "store/message.h"
 
 #include <stdlib.h>
@@ -168,6 +169,7 @@ record_make(struct verify *v, const struct verify_lost *l)
 		message_summary_encode(&r, &row);
 		t = kv_txn_new(v->kv, l->account, KV_UNVERSIONED, KV_UNVERSIONED);
 		kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
+		digest_rows_del(t, l->n);
 		e = kv_commit_now(v->kv, &t, 1);
 		v->is_unwritten = v->is_unwritten || e != ERR_OK;
 	}
