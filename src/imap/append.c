@@ -34,6 +34,9 @@ imap_append_message(struct imap_scan *s, struct imap_append_message *out)
 		if (!imap_scan_datetime(s, &m.date) || !imap_scan_sp(s))
 			return imap_scan_err(s);
 	}
+	m.has_annotation = imap_scan_try_atom(s, STR("ANNOTATION"));
+	if (m.has_annotation && (!imap_scan_sp(s) || !imap_annotate_store(s, &m.annotation) || !imap_scan_sp(s)))
+		return imap_scan_err(s);
 	m.is_catenate = imap_scan_try_atom(s, STR("CATENATE"));
 	if (m.is_catenate && (!imap_scan_sp(s) || !imap_scan_chr(s, '(')))
 		return imap_scan_err(s);

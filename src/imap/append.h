@@ -17,12 +17,14 @@
 #ifndef IMAP_APPEND_H
 #define IMAP_APPEND_H
 
-#include "imap/scan.h"
+#include "imap/annotate.h"
 
 struct imap_append_message {
 	struct imap_flags flags;
 	bool has_date;
 	struct imap_datetime date;
+	bool has_annotation;
+	struct imap_annotate_store annotation;
 	struct imap_literal literal;
 	bool is_utf8;		/* "UTF8 (~{n}": a ")" follows the literal; imap_append_next() takes it */
 	bool is_catenate;	/* "CATENATE (": parts follow, and no literal is here */
@@ -38,7 +40,10 @@ struct imap_append_part {
 
 /** Parses "mailbox SP" behind "APPEND SP". */
 must_use enum err imap_append_open(struct imap_scan *s, struct str *mailbox_out);
-/** Parses [flags SP] [date SP] up to the "{n}" that ends the input, or up to and with "CATENATE (". */
+/**
+ * Parses [flags SP] [date SP] ["ANNOTATION" SP (...) SP] (RFC 5257 4.7) up to the "{n}" that ends the input, or up to and with
+ * "CATENATE (". ERR_EXISTS: a literal in the annotations is announced, and not there yet.
+ */
 must_use enum err imap_append_message(struct imap_scan *s, struct imap_append_message *out);
 /** Parses what follows a literal: an end, or the space before another message. */
 must_use enum err imap_append_next(struct imap_scan *s, bool was_utf8, bool *has_more_out);

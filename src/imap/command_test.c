@@ -121,7 +121,7 @@ describe_key(const struct imap_search_key *k, struct buf *b)
 		[SEARCH_SAVEDBEFORE] = "savedbefore", [SEARCH_SAVEDON] = "savedon", [SEARCH_SAVEDSINCE] = "savedsince",
 		[SEARCH_SAVEDATESUPPORTED] = "savedatesupported", [SEARCH_LARGER] = "larger", [SEARCH_SMALLER] = "smaller",
 		[SEARCH_OLDER] = "older", [SEARCH_YOUNGER] = "younger", [SEARCH_MODSEQ] = "modseq",
-		[SEARCH_EMAILID] = "emailid", [SEARCH_THREADID] = "threadid",
+		[SEARCH_EMAILID] = "emailid", [SEARCH_THREADID] = "threadid", [SEARCH_ANNOTATION] = "annotation",
 	};
 
 	if (k->is_not)

@@ -285,12 +285,30 @@ take_preview_modifiers(struct imap_scan *s, struct imap_fetch *f)
 	return imap_scan_sp(s) && imap_scan_chr(s, '(') && imap_scan_try_atom(s, STR("LAZY")) && imap_scan_chr(s, ')');
 }
 
+/* "(entries attribs)" behind ANNOTATION (RFC 5257 4.3). */
+static bool
+take_annotation(struct imap_scan *s, struct imap_fetch *f)
+{
+	struct imap_annotate_fetch *a = arena_new(s->arena, struct imap_annotate_fetch), **last = &f->annotations;
+
+	while (*last != NULL)
+		last = &(*last)->next;
+	if (f->n_annotations++ == FETCH_ANNOTATIONS_MAX)
+		return imap_scan_fail(s, ERR_LIMIT, "items to fetch");
+	*last = a;
+	return imap_scan_sp(s) && imap_annotate_fetch(s, a);
+}
+
 static bool
 take_item(struct imap_scan *s, struct imap_fetch *f)
 {
 	struct str name = name_here(s);
 	bool has_section = s->at + name.n < s->in.n && s->in.p[s->at + name.n] == '[';
 
+	if (str_eq_nocase(name, STR("ANNOTATION"))) {
+		s->at += name.n;
+		return take_annotation(s, f);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(section_names) && has_section; i++) {
 		if (!str_eq_nocase(section_names[i].name, name))
 			continue;

@@ -1,15 +1,17 @@
 /*
- * fetch.h - what a FETCH asks for (RFC 9051 6.4.5, 9 fetch-att; RFC 3516, 7162, 8474, 8514, 8970).
+ * fetch.h - what a FETCH asks for (RFC 9051 6.4.5, 9 fetch-att; RFC 3516, 5257, 7162, 8474, 8514, 8970).
  *
  * Macros are spelt out and items that ask for the same are kept once, so an answer never tells an item twice.
  */
 #ifndef IMAP_FETCH_H
 #define IMAP_FETCH_H
 
+#include "imap/annotate.h"
 #include "imap/search.h"
 
 enum {
 	FETCH_ITEMS_MAX = 256,		/* items of one FETCH */
+	FETCH_ANNOTATIONS_MAX = 16,	/* ANNOTATION items of one FETCH */
 	FETCH_FIELDS_MAX = 1024,	/* field names of one section */
 	SECTION_DEPTH_MAX = 100,	/* numbers in a section's path: as deep as MIME may nest */
 };
@@ -65,6 +67,8 @@ struct imap_fetch {
 	unsigned atts;			/* enum imap_fetch_att bits */
 	struct imap_section *sections;
 	size_t n_sections;
+	struct imap_annotate_fetch *annotations;	/* in the order in which they were written */
+	size_t n_annotations;
 	bool sets_seen;			/* some section is not a peek */
 	bool has_changedsince;
 	uint64_t changedsince;		/* FETCH_MODSEQ is set with it (RFC 7162 3.1.4.1) */

@@ -15,6 +15,7 @@ struct imap_listmatch {
 	char separator;
 	uint64_t *by_byte;	/* 256 sets of n_words: states whose literal byte this is */
 	uint64_t *star, *percent;	/* states before "*" and "%" */
+	uint64_t *first_star, *first_percent;	/* the same, as long as they have eaten nothing, and must */
 	uint64_t *accept;
 	uint64_t *start;
 };
@@ -44,23 +45,25 @@ wildcards(struct str s)
 	return n;
 }
 
-struct imap_listmatch *
-imap_listmatch_new(struct arena *a, const struct str *patterns, size_t n, char separator)
+static struct imap_listmatch *
+compile(struct arena *a, const struct str *patterns, size_t n, char separator, bool is_strict)
 {
 	struct imap_listmatch *m = arena_new(a, struct imap_listmatch);
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++)
-		m->n = size_add(m->n, size_add(patterns[i].n, 1));
+		m->n = size_add(m->n, size_add(size_mul(patterns[i].n, is_strict ? 2 : 1), 1));
 	m->separator = separator;
 	m->n_words = (m->n + 63) / 64;
 	m->by_byte = arena_array(a, uint64_t, size_mul(256, m->n_words));
 	m->star = arena_array(a, uint64_t, m->n_words);
 	m->percent = arena_array(a, uint64_t, m->n_words);
+	m->first_star = arena_array(a, uint64_t, m->n_words);
+	m->first_percent = arena_array(a, uint64_t, m->n_words);
 	m->accept = arena_array(a, uint64_t, m->n_words);
 	m->start = arena_array(a, uint64_t, m->n_words);
 	for (size_t i = 0; i < n; i++) {
-		bool is_inbox = begins_with_inbox(patterns[i], separator);
+		bool is_inbox = !is_strict && begins_with_inbox(patterns[i], separator);
 
 		set_bit(m->start, at);
 		for (size_t j = 0; j < patterns[i].n; j++) {
@@ -71,6 +74,8 @@ imap_listmatch_new(struct arena *a, const struct str *patterns, size_t n, char s
 			if (run > 0) {
 				bool has_star = str_chr(str_sub(patterns[i], j, j + run), '*') != SIZE_MAX;
 
+				if (is_strict)
+					set_bit(has_star ? m->first_star : m->first_percent, at++);
 				set_bit(has_star ? m->star : m->percent, at++);
 				j += run - 1;
 			} else {
@@ -80,6 +85,18 @@ imap_listmatch_new(struct arena *a, const struct str *patterns, size_t n, char s
 		set_bit(m->accept, at++);
 	}
 	return m;
+}
+
+struct imap_listmatch *
+imap_listmatch_new(struct arena *a, const struct str *patterns, size_t n, char separator)
+{
+	return compile(a, patterns, n, separator, false);
+}
+
+struct imap_listmatch *
+imap_listmatch_new_strict(struct arena *a, const struct str *patterns, size_t n, char separator)
+{
+	return compile(a, patterns, n, separator, true);
 }
 
 /* Adds the states reached by leaving wildcards without eating. No two stand side by side, so one step does. */
@@ -104,7 +121,7 @@ step(const struct imap_listmatch *m, const uint64_t *from, unsigned char c, uint
 	uint64_t carry = 0, any = 0;
 
 	for (size_t i = 0; i < m->n_words; i++) {
-		uint64_t moved = from[i] & literal[i];
+		uint64_t moved = from[i] & (literal[i] | m->first_star[i] | (c == (unsigned char)m->separator ? 0 : m->first_percent[i]));
 		uint64_t stayed = from[i] & (c == (unsigned char)m->separator ? m->star[i] : m->star[i] | m->percent[i]);
 
 		to[i] = moved << 1 | carry | stayed;

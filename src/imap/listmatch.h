@@ -19,6 +19,8 @@ enum imap_listmatch_result {
 
 /** Compiles UTF-8 patterns, together at most 64 KiB. "INBOX" as first level of a pattern matches in any case. */
 struct imap_listmatch *imap_listmatch_new(struct arena *a, const struct str *patterns, size_t n, char separator);
+/** The same with wildcards that stand for one byte at least, and no INBOX: names of annotations (RFC 5257 4.3). */
+struct imap_listmatch *imap_listmatch_new_strict(struct arena *a, const struct str *patterns, size_t n, char separator);
 /** Bits of enum imap_listmatch_result for a name as the store knows it. */
 unsigned imap_listmatch_run(const struct imap_listmatch *m, struct str name);
 

@@ -102,4 +102,28 @@ test_long(void)
 	arena_done(&a);
 }
 
-TEST_MAIN(TEST(test_cases), TEST(test_many), TEST(test_long))
+/* Wildcards that eat something (RFC 5257 4.3). */
+static void
+test_strict(void)
+{
+	static const struct {
+		const char *pattern, *name;
+		bool is_match;
+	} strict[] = {
+		{ "/%", "/comment", true }, { "/%", "/1/comment", false }, { "/*", "/1/comment", true }, { "*", "/a", true },
+		{ "/comment*", "/comment", false }, { "/comment*", "/comments", true }, { "/comment%", "/comment/a", false },
+		{ "/*/x", "//x", false }, { "/*/x", "/a/b/x", true }, { "/%/x", "/a/b/x", false }, { "inbox*", "INBOXa", false },
+		{ "/a%%b", "/aab", true }, { "/a%b", "/ab", false },
+	};
+	struct arena a = ARENA_NONE;
+
+	for (size_t i = 0; i < ARRAY_LEN(strict); i++) {
+		struct str pattern = str_c(strict[i].pattern);
+		struct imap_listmatch *m = imap_listmatch_new_strict(&a, &pattern, 1, '/');
+
+		CHECK(((imap_listmatch_run(m, str_c(strict[i].name)) & LISTMATCH_YES) != 0) == strict[i].is_match);
+	}
+	arena_done(&a);
+}
+
+TEST_MAIN(TEST(test_cases), TEST(test_many), TEST(test_long), TEST(test_strict))

@@ -19,6 +19,7 @@ enum arg {
 	ARG_STRING,
 	ARG_HEADER,	/* astring SP astring */
 	ARG_KEYWORD,
+	ARG_ANNOTATION,
 	ARG_DATE,
 	ARG_NUMBER,
 	ARG_INTERVAL,	/* nz-number */
@@ -47,6 +48,7 @@ static const struct key_name {
 	{ STR_INIT("FLAGGED"), SEARCH_FLAG, ARG_NONE, FLAG_FLAGGED, false, { 0 } },
 	{ STR_INIT("FROM"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("From") },
 	{ STR_INIT("HEADER"), SEARCH_HEADER, ARG_HEADER, 0, false, { 0 } },
+	{ STR_INIT("ANNOTATION"), SEARCH_ANNOTATION, ARG_ANNOTATION, 0, false, { 0 } },
 	{ STR_INIT("KEYWORD"), SEARCH_KEYWORD, ARG_KEYWORD, 0, false, { 0 } },
 	{ STR_INIT("LARGER"), SEARCH_LARGER, ARG_NUMBER, 0, false, { 0 } },
 	{ STR_INIT("MODSEQ"), SEARCH_MODSEQ, ARG_MODSEQ, 0, false, { 0 } },
@@ -122,15 +124,12 @@ new_key(struct parser *p, enum imap_search_kind kind)
 	return k;
 }
 
-/* A string of the command in UTF-8. */
+/* What the charset says becomes UTF-8. */
 static bool
-take_text(struct parser *p, struct str *out)
+to_utf8(struct parser *p, struct str raw, struct str *out)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
-	struct str raw;
 
-	if (!imap_scan_astring(p->s, &raw))
-		return false;
 	if (p->charset == NULL) {
 		*out = raw;
 		return str_is_utf8(raw) || imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
@@ -141,6 +140,27 @@ take_text(struct parser *p, struct str *out)
 		return imap_scan_fail(p->s, ERR_BADCHARSET, NULL);
 	*out = arena_str(p->s->arena, buf_str(&b));
 	return true;
+}
+
+/* A string of the command in UTF-8. */
+static bool
+take_text(struct parser *p, struct str *out)
+{
+	struct str raw;
+
+	return imap_scan_astring(p->s, &raw) && to_utf8(p, raw, out);
+}
+
+/* entry-match SP att-search SP value; a literal8 is taken as it is. */
+static bool
+take_annotation(struct parser *p, struct imap_search_key *k)
+{
+	bool is_binary;
+
+	if (!imap_annotate_search(p->s, &k->field, &k->flags) || !imap_scan_sp(p->s))
+		return false;
+	is_binary = imap_scan_at(p->s, '~');
+	return imap_annotate_value(p->s, &k->text) && (is_binary || k->text.p == NULL || to_utf8(p, k->text, &k->text));
 }
 
 /* [entry-name SP entry-type-req SP] modseq: one clock for all flags, so the entry changes nothing (RFC 7162 3.1.5). */
@@ -192,6 +212,8 @@ take_arg(struct parser *p, const struct key_name *name, struct imap_search_key *
 	case ARG_STRING:
 		p->out->needs_text = p->out->needs_text || k->kind == SEARCH_BODY || k->kind == SEARCH_TEXT;
 		return take_text(p, &k->text);
+	case ARG_ANNOTATION:
+		return take_annotation(p, k);
 	case ARG_KEYWORD:
 	case ARG_OBJECTID:
 		return imap_scan_atom(s, &k->text);

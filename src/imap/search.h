@@ -1,5 +1,5 @@
 /*
- * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 5466, 6203, 7162 3.1.5, 8474, 8514, 9394).
+ * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 5257 4.8, 5466, 6203, 7162 3.1.5, 8474, 8514, 9394).
  *
  * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a kind, and strings are in
  * UTF-8 whatever the charset was. Parsing keeps its own stack: depth is bounded by SEARCH_DEPTH_MAX, and so is the tree, so
@@ -8,7 +8,7 @@
 #ifndef IMAP_SEARCH_H
 #define IMAP_SEARCH_H
 
-#include "imap/scan.h"
+#include "imap/annotate.h"
 
 enum {
 	SEARCH_DEPTH_MAX = 32,		/* nesting of lists, OR and NOT */
@@ -46,6 +46,7 @@ enum imap_search_kind {
 	SEARCH_MODSEQ,		/* number: at least this modseq. The entry name of RFC 7162 3.1.5 is read and put aside: one clock for all flags */
 	SEARCH_EMAILID,		/* text */
 	SEARCH_THREADID,	/* text */
+	SEARCH_ANNOTATION,	/* field: pattern of names; flags: enum imap_annotate_att; text: its value has it, p == NULL: there is none (RFC 5257 4.8) */
 };
 
 struct imap_search_key {

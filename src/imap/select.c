@@ -72,8 +72,12 @@ take_parameters(struct imap_scan *s, struct imap_select *out)
 			out->is_condstore = true;
 			continue;
 		}
+		if (imap_scan_try_atom(s, STR("ANNOTATE"))) {
+			out->is_annotate = true;
+			continue;
+		}
 		if (out->is_qresync || !imap_scan_try_atom(s, STR("QRESYNC")))
-			return imap_scan_fail(s, ERR_SYNTAX, "CONDSTORE or QRESYNC");
+			return imap_scan_fail(s, ERR_SYNTAX, "CONDSTORE, QRESYNC or ANNOTATE");
 		if (!take_qresync(s, out))
 			return false;
 	}

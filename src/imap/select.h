@@ -7,6 +7,7 @@
 struct imap_select {
 	struct str mailbox;
 	bool is_condstore;
+	bool is_annotate;		/* changed annotations are to be told (RFC 5257 4.2) */
 	bool is_qresync;		/* the caller checks that QRESYNC is enabled */
 	uint32_t uidvalidity;
 	uint64_t modseq;

@@ -5,6 +5,7 @@ static const struct {
 	struct str name;
 	enum imap_sort_key key;
 } keys[] = {
+	{ STR_INIT("ANNOTATION"), SORT_ANNOTATION },
 	{ STR_INIT("ARRIVAL"), SORT_ARRIVAL },
 	{ STR_INIT("CC"), SORT_CC },
 	{ STR_INIT("DATE"), SORT_DATE },
@@ -17,13 +18,19 @@ static const struct {
 	{ STR_INIT("TO"), SORT_TO },
 };
 
-static void
-add_criterion(struct imap_sort *out, struct imap_sort_criterion c)
+static bool
+add_criterion(struct imap_scan *s, struct imap_sort *out, struct imap_sort_criterion c)
 {
-	for (size_t i = 0; i < out->n; i++)
-		if (out->criteria[i].key == c.key)
-			return;
+	for (size_t i = 0; i < out->n; i++) {
+		const struct imap_sort_criterion *have = &out->criteria[i];
+
+		if (have->key == c.key && (c.key != SORT_ANNOTATION || (str_eq(have->entry, c.entry) && have->is_shared == c.is_shared)))
+			return true;
+	}
+	if (out->n == SORT_CRITERIA_MAX)
+		return imap_scan_fail(s, ERR_LIMIT, "fewer annotations");
 	out->criteria[out->n++] = c;
+	return true;
 }
 
 static bool
@@ -42,7 +49,10 @@ take_criteria(struct imap_scan *s, struct imap_sort *out)
 		if (i == ARRAY_LEN(keys))
 			return imap_scan_fail(s, ERR_SYNTAX, "a sort key");
 		c.key = keys[i].key;
-		add_criterion(out, c);
+		if (c.key == SORT_ANNOTATION && (!imap_scan_sp(s) || !imap_annotate_sort(s, &c.entry, &c.is_shared)))
+			return false;
+		if (!add_criterion(s, out, c))
+			return false;
 	}
 	if (imap_scan_err(s) == ERR_OK && out->n == 0)
 		imap_scan_fail(s, ERR_SYNTAX, "a sort key");

@@ -7,6 +7,7 @@
 #include "imap/search.h"
 
 enum imap_sort_key {
+	SORT_ANNOTATION,	/* entry, is_shared (RFC 5257 4.9) */
 	SORT_ARRIVAL,
 	SORT_CC,
 	SORT_DATE,
@@ -23,11 +24,15 @@ enum imap_sort_key {
 struct imap_sort_criterion {
 	enum imap_sort_key key;
 	bool is_reverse;
+	struct str entry;
+	bool is_shared;
 };
+
+enum { SORT_ANNOTATIONS_MAX = 8, SORT_CRITERIA_MAX = SORT_KEYS + SORT_ANNOTATIONS_MAX };
 
 struct imap_sort {
 	/* A key that comes again decides nothing any more and is left out. */
-	struct imap_sort_criterion criteria[SORT_KEYS];
+	struct imap_sort_criterion criteria[SORT_CRITERIA_MAX];
 	size_t n;
 	struct imap_search search;
 };

@@ -27,6 +27,7 @@ level_of(enum imap_search_kind kind)
 	case SEARCH_UID:
 	case SEARCH_FLAG:
 	case SEARCH_KEYWORD:
+	case SEARCH_ANNOTATION:
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
 	case SEARCH_SINCE:
@@ -104,11 +105,13 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 		e = view_resolve(s->view, &key->set, key->kind == SEARCH_UID, saved, &n->uids);
 	else if (key->kind == SEARCH_KEYWORD)
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
-	else if (n->level >= LEVEL_HEADER)
+	else if (n->level >= LEVEL_HEADER || key->kind == SEARCH_ANNOTATION)
 		n->folded = fold(s->arena, s->program->collation, key->text);
 	n->column = column_of(s, n);
 	if (n->column >= 0)
 		s->columns |= 1u << n->column;
+	if (key->kind == SEARCH_ANNOTATION)
+		n->names = imap_listmatch_new_strict(s->arena, &key->field, 1, '/');
 	if (key->is_fuzzy && n->folded.n > 0)
 		n->fuzzy = fuzzy_new(s->arena, n->folded);
 	s->header_count += n->level == LEVEL_HEADER;

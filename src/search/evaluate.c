@@ -105,6 +105,8 @@ judge_leaf(struct search *s, struct node *n, const struct entry *e)
 		return truth(s->now_s - e->internal_s <= (int64_t)key->number);
 	case SEARCH_MODSEQ:
 		return truth(e->modseq >= key->number);
+	case SEARCH_ANNOTATION:
+		return truth(match_annotation(s, n, e->uid));
 	case SEARCH_EMAILID:
 		return truth(str_eq(s->message->emailid, key->text));
 	case SEARCH_THREADID:

@@ -32,7 +32,7 @@ copy(struct arena *a, const struct node *n, bool *has_star_out)
 
 	*k = *n->key;
 	k->next = k->children = NULL;
-	k->text = arena_str(a, k->text);
+	k->text = k->text.p == NULL ? STR_NONE : arena_str(a, k->text);
 	k->field = arena_str(a, k->field);
 	if (k->kind == SEARCH_SEQ || (k->kind == SEARCH_UID && k->set.has_saved)) {
 		k->kind = SEARCH_UID;

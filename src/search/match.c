@@ -3,6 +3,7 @@
 
 #include "mime/collation.h"
 #include "mime/header.h"
+#include "store/notes.h"
 
 enum { WINDOW_MAX = 16 * 1024 * 1024 };
 
@@ -54,6 +55,34 @@ match_header(struct search *s, struct node *n, struct str header)
 		is_near = n->fuzzy != NULL && (match_fuzzy(n, buf_str(&s->window)) || is_near);
 	}
 	return is_near;
+}
+
+bool
+match_annotation(const struct search *s, struct node *n, struct uid uid)
+{
+	BUF_CLEAN struct buf folded = BUF_MAX(WINDOW_MAX);
+	struct str list = view_notes(s->view, uid);
+	struct annotation here;
+	bool is_near = false;
+
+	n->score = 0;
+	while (annotation_next(&list, &here)) {
+		unsigned att = here.scope == ANNOTATION_SHARED ? ANNOTATE_VALUE_SHARED : ANNOTATE_VALUE_PRIV;
+
+		if ((n->key->flags & att) == 0 || (here.user != 0 && here.user != view_user(s->view).v) ||
+		    (imap_listmatch_run(n->names, here.name) & LISTMATCH_YES) == 0)
+			continue;
+		if (n->key->text.p == NULL)
+			return false;
+		buf_clear(&folded);
+		mime_collate_part(s->program->collation, here.value, &folded);
+		if (match_contains(buf_str(&folded), n->folded)) {
+			n->score = 100;
+			return true;
+		}
+		is_near = n->fuzzy != NULL && (match_fuzzy(n, buf_str(&folded)) || is_near);
+	}
+	return n->key->text.p == NULL || is_near;
 }
 
 /* Text keys that are not decided: exact ones are when their text is there; the words of FUZZY ones are compared. */

@@ -2,6 +2,7 @@
 #ifndef SEARCH_SEARCH_INT_H
 #define SEARCH_SEARCH_INT_H
 
+#include "imap/listmatch.h"
 #include "mime/text.h"
 #include "search/search.h"
 #include "store/digest.h"
@@ -48,7 +49,8 @@ struct node {
 	struct rangeset uids;		/* SEQ, UID */
 	int slot;			/* KEYWORD; -1: no message has it */
 	int column;			/* HEADER: enum digest_column that has the field's text; -1: none */
-	struct str folded;		/* HEADER, BODY, TEXT: the text in casemap form */
+	struct str folded;		/* HEADER, BODY, TEXT, ANNOTATION: the text in casemap form */
+	struct imap_listmatch *names;	/* ANNOTATION: whose names match */
 	struct fuzzy *fuzzy;		/* HEADER, BODY, TEXT: NULL unless FUZZY */
 	unsigned score;			/* of a match: 100 is exact */
 	enum truth text_truth;		/* BODY, TEXT, HEADER: of the message at hand, once it is known */
@@ -122,6 +124,8 @@ void glance_free(struct glance *g);
 bool match_contains(struct str hay, struct str needle);
 /** HEADER: whether the header block has the field with the text. */
 bool match_header(struct search *s, struct node *n, struct str header);
+/** ANNOTATION: whether the message has one of the name with the text; without a text, whether it has none. */
+bool match_annotation(const struct search *s, struct node *n, struct uid uid);
 /** TEXT keys against the header block. */
 void match_header_text(struct search *s, struct str header);
 /** A text is over: its last word is compared. */

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/size.h"
 #include "search/gather.h"
+#include "store/notes.h"
 
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ union value {
 enum sort_step { SORT_GATHER, SORT_ORDER, SORT_READY };
 
 struct sort {
+	struct view *view;
 	const struct imap_sort *sort;
 	struct gather gather;
 	struct arena texts;
@@ -28,6 +30,7 @@ static const struct {
 	bool is_text;
 	int column;	/* enum digest_column; -1: the entry has it */
 } sources[SORT_KEYS] = {
+	[SORT_ANNOTATION] = { true, -1 },
 	[SORT_ARRIVAL] = { false, -1 },
 	[SORT_CC] = { true, DIGEST_CC },
 	[SORT_DATE] = { false, DIGEST_DATE },
@@ -41,12 +44,13 @@ static const struct {
 };
 
 struct sort *
-sort_new(struct account *a, const struct imap_sort *sort)
+sort_new(struct view *v, const struct imap_sort *sort)
 {
 	struct sort *s = xcalloc(1, sizeof(*s));
 
+	s->view = v;
 	s->sort = sort;
-	gather_init(&s->gather, a, sort->search.collation);
+	gather_init(&s->gather, view_account(v), sort->search.collation);
 	for (size_t i = 0; i < sort->n; i++)
 		if (sources[sort->criteria[i].key].column >= 0)
 			s->gather.columns |= 1u << sources[sort->criteria[i].key].column;
@@ -72,12 +76,31 @@ sort_add(struct sort *s, const struct entry *e, struct seqnum seq, unsigned rele
 	s->gather.messages[s->gather.count - 1].relevancy = (uint8_t)relevancy;
 }
 
+/* In the form that compares; of what it has not, the empty text, which comes first. */
 static union value
-value_of(struct sort *s, enum imap_sort_key key, const struct sort_message *m, const struct digest *d)
+annotation_of(struct sort *s, const struct imap_sort_criterion *c, struct uid uid)
+{
+	const struct annotation key = {
+		.scope = c->is_shared ? ANNOTATION_SHARED : ANNOTATION_PRIVATE,
+		.user = c->is_shared ? 0 : view_user(s->view).v,
+		.name = c->entry,
+	};
+	BUF_CLEAN struct buf folded = BUF_MAX(16 * NOTE_VALUE_MAX);
+	struct str value;
+
+	if (notes_find(view_notes(s->view, uid), &key, &value))
+		mime_collate(s->sort->search.collation, value, &folded);
+	return (union value){ .text = folded.n == 0 ? STR("") : arena_str(&s->texts, buf_str(&folded)) };
+}
+
+static union value
+value_of(struct sort *s, const struct imap_sort_criterion *c, const struct sort_message *m, const struct digest *d)
 {
 	struct str text;
 
-	switch (key) {
+	switch (c->key) {
+	case SORT_ANNOTATION:
+		return annotation_of(s, c, m->uid);
 	case SORT_ARRIVAL:
 		return (union value){ .number = order_key_signed(m->internal_s) };
 	case SORT_DATE:
@@ -95,7 +118,7 @@ value_of(struct sort *s, enum imap_sort_key key, const struct sort_message *m, c
 	case SORT_FROM:
 	case SORT_TO:
 	case SORT_KEYS:
-		text = d->column[sources[key].column];
+		text = d->column[sources[c->key].column];
 		break;
 	}
 	return (union value){ .text = text.n == 0 ? STR("") : arena_str(&s->texts, text) };
@@ -107,7 +130,7 @@ take(void *ctx, size_t index, const struct digest *d)
 	struct sort *s = ctx;
 
 	for (size_t i = 0; i < s->sort->n; i++)
-		s->values[index * s->sort->n + i] = value_of(s, s->sort->criteria[i].key, &s->gather.messages[index], d);
+		s->values[index * s->sort->n + i] = value_of(s, &s->sort->criteria[i], &s->gather.messages[index], d);
 }
 
 /* The first eight bytes, as a number that compares as they do. */

@@ -1,7 +1,7 @@
 /*
  * sort.h - puts messages into the order that SORT asks for (RFC 5256, RFC 5957), from their digests, in steps.
  *
- *     s = sort_new(account, criteria); for each message in mailbox order: sort_add(s, &entry, seq);
+ *     s = sort_new(view, criteria); for each message in mailbox order: sort_add(s, &entry, seq);
  *     e = sort_run(s, waiter);         ERR_WAIT: call again, until it is ERR_OK
  *     sort_message(s, i)               the i-th
  */
@@ -26,8 +26,8 @@ struct sort_message {
 	uint8_t relevancy;
 };
 
-/** sort: borrowed as long as the result lives. */
-struct sort *sort_new(struct account *a, const struct imap_sort *sort);
+/** Both are borrowed as long as the result lives; the view is not refreshed before sort_run() is through. */
+struct sort *sort_new(struct view *v, const struct imap_sort *sort);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void sort_free(struct sort *s);
 /** relevancy: 1 to 100, of a search with FUZZY keys; else anything. */

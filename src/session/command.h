@@ -32,6 +32,7 @@ enum command_flags {
 	ALONE = 1 << 3,		/* nothing pipelined is looked at before it is over (STARTTLS, AUTHENTICATE, COMPRESS) */
 	STREAMS = 1 << 4,	/* takes literals by literal() instead of in the command (APPEND) */
 	NO_TELL = 1 << 5,	/* changes are not told before the tagged reply (SELECT, LOGOUT, ...) */
+	JUDGES = 1 << 9,	/* with WRITES: looks itself whether a mailbox that is open read-only forbids it */
 	TELLS_ALL = 1 << 8,	/* tells all changes of the selected mailbox, whatever NOTIFY says: NOTIFY itself */
 	CHANGES = 1 << 6,	/* changes the account: its answer, whatever it is, waits for what it was computed on */
 };

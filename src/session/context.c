@@ -200,6 +200,8 @@ make(struct session *s, const struct context_options *o)
 	x->sort = arena_new(&x->arena, struct imap_sort);
 	if (x->is_sorted)
 		*x->sort = *o->criteria;
+	for (size_t i = 0; i < x->sort->n; i++)
+		x->sort->criteria[i].entry = arena_str(&x->arena, x->sort->criteria[i].entry);
 	search_freeze(o->search, &x->arena, &x->sort->search, &x->has_star);
 	x->fetch = keep_items(&x->arena, x->sort->search.update_items);
 	rangeset_copy(&x->told, o->uids);

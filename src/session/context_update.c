@@ -278,12 +278,12 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
 	struct contexts *c = ctx;
 	const struct context *x = c->cursor;
-	bool is_by_relevancy = false;
+	bool can_change = false;
 
 	for (size_t i = 0; i < x->sort->n; i++)
-		is_by_relevancy = is_by_relevancy || x->sort->criteria[i].key == SORT_RELEVANCY;
+		can_change = can_change || x->sort->criteria[i].key == SORT_RELEVANCY || x->sort->criteria[i].key == SORT_ANNOTATION;
 	/* Nothing else by which messages are sorted ever changes. */
-	if (is_by_relevancy || !rangeset_contains(&x->told, e->uid.v))
+	if (can_change || !rangeset_contains(&x->told, e->uid.v))
 		sort_add(c->sort, e, seq, relevancy);
 }
 
@@ -300,7 +300,7 @@ static void
 begin_finding(struct session *s, struct contexts *c, struct context *x)
 {
 	if (x->is_sorted)
-		c->sort = sort_new(view_account(s->view), x->sort);
+		c->sort = sort_new(s->view, x->sort);
 	c->command = (struct command){ .tag = x->tag };
 	c->finding = (struct finding){ .args = &x->sort->search, .view = s->view, .arena = &c->scratch, .is_elsewhere = true, .among = &c->among,
 		.take = x->is_sorted ? take : NULL, .take_ctx = c };

@@ -129,7 +129,7 @@ command_check(struct session *s, const struct command *c)
 		return ERR_UIDREQUIRED;
 	if ((entry->flags & WRITES) != 0)
 		session_check_rights(s);
-	if ((entry->flags & WRITES) != 0 && s->view != NULL && view_is_read_only(s->view))
+	if ((entry->flags & (WRITES | JUDGES)) == WRITES && s->view != NULL && view_is_read_only(s->view))
 		return ERR_READONLY;
 	if (s->view != NULL && !view_is_gone(s->view) && (s->rights & entry->rights) != entry->rights)
 		return ERR_NOPERM;

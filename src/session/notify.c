@@ -215,11 +215,24 @@ notify_free(struct notify *n)
 	free(n);
 }
 
+/* AnnotationChange of the selected mailbox: its view is to say which changed (RFC 5257 4.4). */
+static void
+watch_annotations(struct session *s)
+{
+	for (size_t i = 0; s->view != NULL && i < s->notify->what.group_count; i++) {
+		const struct imap_notify_group *g = &s->notify->what.groups[i];
+
+		if (is_for_selected(g) && (g->events & NOTIFY_ANNOTATION_CHANGE) != 0)
+			view_tell_notes(s->view);
+	}
+}
+
 void
 notify_install(struct session *s, struct notify *n)
 {
 	notify_free(s->notify);
 	s->notify = n;
+	watch_annotations(s);
 }
 
 void
@@ -410,6 +423,7 @@ notify_selected(struct session *s)
 	waiter_cancel(&s->notify->selected_waiter);
 	s->notify->mailbox_version = 0;
 	rangeset_done(&s->notify->own_messages);
+	watch_annotations(s);
 }
 
 void

@@ -14,7 +14,7 @@ enum {
 	NOTIFY_ACCOUNTS_MAX = 64,	/* others' accounts that are watched */
 	NOTIFY_BEHIND_MAX = 256,	/* changes that a client may be late while it does not read */
 };
-#define NOTIFY_SUPPORTED ((unsigned)NOTIFY_ALL_EVENTS & ~(unsigned)NOTIFY_ANNOTATION_CHANGE)
+#define NOTIFY_SUPPORTED ((unsigned)NOTIFY_ALL_EVENTS)
 
 struct notify;
 

@@ -53,6 +53,7 @@ struct session {
 	struct rangeset saved;		/* SEARCHRES "$": UIDs of the selected mailbox; empty when nothing is saved */
 	struct batches *batches;	/* what UIDBATCHES has told of it: cmd/uidbatches.c; NULL: nothing */
 	struct rangeset silenced;	/* UIDs whose changed flags by our own STORE.SILENT are not told */
+	bool is_examined;		/* the selected mailbox was opened by EXAMINE */
 	bool is_operator;		/* the admin tool's, over the control socket: it sees this account alone, and may set quotas */
 	bool is_closing;		/* BYE was sent */
 	struct session_core *core;	/* the core's own: framing, queue of commands, timers */

@@ -12,6 +12,7 @@
 #include "session/metadata.h"
 #include "session/notify.h"
 #include "session/target.h"
+#include "store/annotation.h"
 #include "session/urlauth.h"
 
 void
@@ -47,6 +48,25 @@ session_begin_fetch(struct session *s, struct seqnum seq, struct uid uid)
 	buf_c(b, is_uidonly ? " UIDFETCH (" : " FETCH (");
 }
 
+/* The names of annotations that changed, without their values (RFC 5257 4.4). */
+static void
+tell_notes(struct session *s, struct str names)
+{
+	struct buf *b = session_out(s);
+	struct annotation here;
+	bool is_first;
+
+	if (names.n == 0)
+		return;
+	buf_lit(b, " ANNOTATION ");
+	reply_list_open(b, &is_first);
+	while (annotation_next(&names, &here)) {
+		reply_item(b, &is_first);
+		reply_astring(b, here.name, REPLY_ASCII);
+	}
+	reply_list_close(b);
+}
+
 static void
 end_fetch(struct session *s, const struct entry *e, bool is_uid, bool has_items)
 {
@@ -66,8 +86,8 @@ end_fetch(struct session *s, const struct entry *e, bool is_uid, bool has_items)
 	reply_end(b);
 }
 
-void
-session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid)
+static void
+tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid, struct str notes)
 {
 	const struct mailbox_info *m = view_mailbox(s->view);
 	unsigned system = e->flags;
@@ -77,7 +97,14 @@ session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, 
 	session_begin_fetch(s, seq, e->uid);
 	buf_lit(session_out(s), "FLAGS ");
 	reply_flags(session_out(s), system, e->keywords, m->keywords, m->keyword_count);
+	tell_notes(s, notes);
 	end_fetch(s, e, (is_uid && (s->enabled & ENABLED_UIDONLY) == 0) || tells_uid(s), true);
+}
+
+void
+session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid)
+{
+	tell_flags(s, e, seq, is_uid, STR_NONE);
 }
 
 /* NOTIFY itself tells what has gathered, as NOOP would; what was new then is counted, not fetched. */
@@ -178,7 +205,7 @@ tell_new(struct session *s, struct session_tell *t)
 
 /* Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). */
 static void
-tell_one(struct session *s, struct uid uid)
+tell_one(struct session *s, struct uid uid, struct str notes)
 {
 	struct seqnum seq = view_seq(s->view, uid);
 	struct entry e;
@@ -186,27 +213,40 @@ tell_one(struct session *s, struct uid uid)
 	if (seq.v == 0 || !view_entry(s->view, uid, &e))
 		return;
 	if (!rangeset_contains(&s->silenced, uid.v)) {
-		session_tell_flags(s, &e, seq, false);
+		tell_flags(s, &e, seq, false, notes);
 	} else if ((s->enabled & ENABLED_CONDSTORE) != 0) {
 		session_begin_fetch(s, seq, uid);
 		end_fetch(s, &e, tells_uid(s), false);
 	}
 }
 
+/* The i-th of the messages that have changed. */
+static void
+tell_nth(struct session *s, const struct session_tell *t, uint32_t i)
+{
+	unsigned events = notify_selected_events(s);
+	struct str notes = STR_NONE;
+
+	if (t->changes.notes != NULL && (events & NOTIFY_ANNOTATION_CHANGE) != 0)
+		notes = t->changes.notes[i];
+	if ((events & NOTIFY_FLAG_CHANGE) != 0 || notes.n > 0 || answers_with_messages(s))
+		tell_one(s, t->changes.changed[i], notes);
+}
+
 static enum err
 tell_changed(struct session *s, struct session_tell *t)
 {
-	if ((notify_selected_events(s) & NOTIFY_FLAG_CHANGE) == 0 && !answers_with_messages(s))
+	if ((notify_selected_events(s) & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) == 0 && !answers_with_messages(s))
 		return ERR_OK;
 	for (; t->at_changed < t->changes.changed_count; t->at_changed++) {
 		if (session_is_full(s))
 			return session_wait_output(s);
 		if ((t->at_changed & 63) == 63 && session_should_yield(s)) {
 			t->at_changed++;
-			tell_one(s, t->changes.changed[t->at_changed - 1]);
+			tell_nth(s, t, t->at_changed - 1);
 			return session_yield(s);
 		}
-		tell_one(s, t->changes.changed[t->at_changed]);
+		tell_nth(s, t, t->at_changed);
 	}
 	return ERR_OK;
 }

@@ -166,6 +166,13 @@ arrival_blob(const struct arrival *m)
 	return m->content.blob;
 }
 
+struct str
+arrival_bodystructure(const struct arrival *m)
+{
+	must(m->is_finished);
+	return m->content.bodystructure;
+}
+
 const struct arrival_content *
 arrival_content(const struct arrival *m)
 {

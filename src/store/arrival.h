@@ -20,6 +20,8 @@ must_use enum err arrival_finish(struct arrival *m);
 uint64_t arrival_size(const struct arrival *m);
 /** Of a finished one: the name of its bytes. */
 struct blob_id arrival_blob(const struct arrival *m);
+/** Of a finished one: as in struct message. */
+struct str arrival_bodystructure(const struct arrival *m);
 struct arrival *arrival_ref(struct arrival *m);
 /** Takes NULL. Without an append its bytes are dropped. */
 void arrival_unref(struct arrival *m);

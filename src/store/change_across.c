@@ -159,7 +159,6 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 	RANGESET_CLEAN struct rangeset from_uids = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset to_uids = RANGESET_NONE;
 	struct copying p = { .rights = rights,
-		.user = v->user,
 		.who = view_user(v),
 		.from_user = v->reader,
 		.from_uids = &from_uids,
@@ -227,7 +226,6 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 {
 	struct copying p = { .moves = true,
 		.rights = rights,
-		.user = v->user,
 		.who = view_user(v),
 		.from_user = v->reader,
 		.held = v->held,

@@ -45,10 +45,10 @@ copy_notes(struct copying *p, uint32_t uid, uint32_t new_uid)
 	if (notes.n == 0)
 		return;
 	buf_clear(&p->notes);
-	if (p->user == COPY_FOR_ALL)
+	if (p->is_for_all)
 		buf_str_add(&p->notes, notes);
 	else
-		notes_copy(notes, p->user, p->rights, &p->notes);
+		notes_copy(notes, p->who.v, p->rights, &p->notes);
 	if (p->notes.n != 0)
 		appender_add_notes(&p->out, new_uid, buf_str(&p->notes));
 }
@@ -248,13 +248,13 @@ copying_find(
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
 copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct mailbox_id dest, const struct rangeset *uids,
-    unsigned rights, uint64_t user, uint32_t *cursor, bool moves, struct rangeset *from_uids,
+    unsigned rights, bool is_for_all, uint32_t *cursor, bool moves, struct rangeset *from_uids,
     struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
 	const struct mailbox_state *from = snapshot_state(c->base, from_at);
 	struct copying p = { .from = c,
 		.rights = rights,
-		.user = user,
+		.is_for_all = is_for_all,
 		.who = who,
 		.from_user = seen_user_in(c->account, who),
 		.from_at = from_at,
@@ -319,7 +319,7 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 	    copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	else
-		e = copy_inside(c, at, view_user(v), dest, uids, rights, v->user, &went, moves, &from, &to, &uidvalidity);
+		e = copy_inside(c, at, view_user(v), dest, uids, rights, false, &went, moves, &from, &to, &uidvalidity);
 	if (e == ERR_OK)
 		e = commit_check_quota(c);
 	if (e != ERR_OK) {
@@ -391,7 +391,7 @@ messages_move_all(
 		e = change_begin(a, from, true, &w, &c, &at);
 		if (e != ERR_OK)
 			break;
-		e = copy_inside(c, at, a->id, to, NULL, RIGHTS_ALL, COPY_FOR_ALL, &cursor, true, &went, &got, &uidvalidity);
+		e = copy_inside(c, at, a->id, to, NULL, RIGHTS_ALL, true, &cursor, true, &went, &got, &uidvalidity);
 		if (e != ERR_OK) {
 			change_abort(c);
 			break;

@@ -76,8 +76,6 @@ struct message *held_message(const struct held *h, uint32_t uid);
 /** Takes NULL. */
 void held_free(struct held *h);
 
-#define COPY_FOR_ALL UINT64_MAX
-
 /* One commit of a copy or move. */
 struct copying {
 	struct commit *from;		/* moves: where entries go; inside an account the same as `to` */
@@ -87,8 +85,8 @@ struct copying {
 	const struct tree *tree;	/* of the source, before */
 	const struct mailbox_info *from_info;
 	bool moves;
+	bool is_for_all;		/* RENAME INBOX: notes that are private to others go along too */
 	unsigned rights;		/* in the destination: flags without them are left behind */
-	uint64_t user;			/* who copies: notes that are private to others stay behind; COPY_FOR_ALL: none does */
 	struct account_id who;		/* copies; \Seen is as he sees it, who is this in the source: */
 	uint64_t from_user;
 	struct seen_as as;
@@ -103,7 +101,7 @@ struct copying {
 	uint32_t pages;
 };
 
-/** from, from_at, moves, rights, user, who, from_user, from_uids, to_uids and held are set by the caller before. seen: his private pages, borrowed. */
+/** from, from_at, moves, is_for_all, rights, who, from_user, from_uids, to_uids and held are set by the caller before. seen: his private pages, borrowed. */
 void copying_init(struct copying *p, const struct mailbox_state *from, const struct tree *seen, struct commit *to, uint32_t to_at);
 /** Goes through the pages from *cursor on; pages_max 0: all. uids NULL: all. Ends p->out. */
 must_use enum err copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, uint32_t pages_max);

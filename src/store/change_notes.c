@@ -145,8 +145,6 @@ messages_annotate(struct view *v, const struct rangeset *uids, const struct note
 	enum err e;
 
 	*after_out = NULL;
-	if (v->access == VIEW_READ_ONLY)
-		return ERR_READONLY;
 	if (v->is_gone)
 		return ERR_NOTFOUND;
 	e = change_begin(v->account, v->id, only_removes(change), w, &n.c, &n.at);

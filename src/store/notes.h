@@ -53,7 +53,7 @@ struct notes_change {
 
 /**
  * STORE ANNOTATION; for the sets and the cursor see messages_store(). A message whose notes are so already is not changed. What is refused
- * is refused before the first commit. ERR_ANNOTATIONS_TOOMANY, ERR_ANNOTATION_TOOBIG, ERR_OVERQUOTA.
+ * is refused before the first commit; who may do what is the caller's. ERR_ANNOTATIONS_TOOMANY, ERR_ANNOTATION_TOOBIG, ERR_OVERQUOTA.
  */
 must_use enum err messages_annotate(struct view *v, const struct rangeset *uids, const struct notes_change *change, uint32_t *cursor,
     struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out);

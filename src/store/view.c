@@ -77,12 +77,7 @@ view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who, en
 	return ERR_OK;
 }
 
-void
-view_set_user(struct view *v, struct account_id user, bool tells_notes)
-{
-	v->user = user.v;
-	v->tells_notes = tells_notes;
-}
+void view_tell_notes(struct view *v) { v->tells_notes = true; }
 
 struct view *
 view_ref(struct view *v)

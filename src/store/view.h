@@ -30,8 +30,8 @@ view_open(struct snapshot *s, struct mailbox_id id, enum view_access access, str
 {
 	return view_open_as(s, id, account_id(snapshot_account(s)), access, w, out);
 }
-/** Who looks, when it is not the owner: his account. tells_notes: refreshes report which annotations have changed. */
-void view_set_user(struct view *v, struct account_id user, bool tells_notes);
+/** From now on refreshes report which annotations have changed. */
+void view_tell_notes(struct view *v);
 /** Another owner, in any thread; the view is still used by one thread at a time. */
 struct view *view_ref(struct view *v);
 /** Takes NULL. Frees it when it was the last owner. */
@@ -117,7 +117,7 @@ struct view_changes {
 	uint32_t expunge_count;
 	struct uid *changed;		/* whose flags, keywords or modseq differ, ascending; not the new ones */
 	uint32_t changed_count;
-	struct str *notes;		/* view_set_user(): of each of those a list (annotation.h) of the names that changed, without values; NULL: of none */
+	struct str *notes;		/* view_tell_notes(): of each of those a list (annotation.h) of the names that changed, without values; NULL: of none */
 };
 
 /**

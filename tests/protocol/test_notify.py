@@ -132,18 +132,32 @@ def test_bad_event(imap, filter, events):
     r = imap.no('NOTIFY SET (%s (%s))' % (filter, events), code='BADEVENT')
     listed = [text(w) for w in r.code[1]]
     assert set(listed) <= set(EVENTS) and len(listed) == len(set(listed))
-    assert set(EVENTS) - set(listed) <= {'AnnotationChange'}
+    assert set(EVENTS) == set(listed)
     # What is listed is accepted.
     imap.ok('NOTIFY SET (personal (%s))' % ' '.join(listed))
 
 
-def test_annotation_change(imap):
-    """It is supported with ANNOTATE (RFC 5257) only."""
-    command = 'NOTIFY SET (personal (%s AnnotationChange))' % PAIR
-    if any(c.startswith('ANNOTATE') for c in imap.capabilities()):
-        imap.ok(command)
-    else:
-        imap.no(command, code='BADEVENT')
+def test_annotation_change(login):
+    """5.1: FETCH with UID and the names of what changed (RFC 5257 4.4); in another mailbox STATUS with HIGHESTMODSEQ."""
+    one, two = login(name='a'), login(name='b')
+    one.append(mail.numbered(1))
+    one.select()
+    two.ok('ENABLE CONDSTORE')
+    two.select()
+    two.ok('NOTIFY SET (selected (%s AnnotationChange)) (personal (%s AnnotationChange))' % (PAIR, PAIR))
+    one.ok('STORE 1 +FLAGS (\\Flagged)')
+    one.ok('STORE 1 ANNOTATION (/comment (value.priv "x"))')
+    told = two.wait(lambda r: r.name == 'FETCH')
+    assert [text(n) for n in told.attrs['ANNOTATION']] == ['/comment'] and 'UID' in told.attrs
+    two.ok('UNSELECT')
+    two.untagged = []
+    one.ok('STORE 1 ANNOTATION (/comment (value.priv NIL))')
+    assert 'HIGHESTMODSEQ' in [str(w) for w in two.wait(lambda r: r.name == 'STATUS').data[1]]
+    # Without the event nothing is told of annotations.
+    two.ok('NOTIFY SET (selected (%s FlagChange))' % PAIR)
+    two.ok('SELECT INBOX (ANNOTATE)')
+    one.ok('STORE 1 ANNOTATION (/comment (value.priv "y"))')
+    assert 'ANNOTATION' not in two.wait(lambda r: r.name == 'FETCH').attrs
 
 
 def test_bad_syntax_is_worse_than_a_bad_event(imap):

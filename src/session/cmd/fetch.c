@@ -11,6 +11,7 @@
 #include "mime/bodystructure.h"
 
 #include "base/log.h"
+#include "session/cmd/annotate.h"
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/fetch_news.h"
@@ -49,6 +50,7 @@ struct fetch_ctx {
 	uint32_t ahead_at;		/* UID from which on nothing is begun yet; 0: all is */
 	bool is_ahead_decided;
 	uint32_t prefetch_again;	/* prefetch() when this UID's turn has come */
+	struct annotate_asked *annotations;
 	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
@@ -70,7 +72,7 @@ enum {
 static void
 find_needs(struct fetch_ctx *x)
 {
-	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0;
+	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0 || annotate_needs_parts(x->annotations);
 	x->need = MESSAGE_SUMMARY;
 	for (size_t i = 0; i < x->args.n_sections; i++) {
 		const struct imap_section *sec = &x->args.sections[i];
@@ -128,6 +130,7 @@ fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 	/* UIDFETCH begins with it (RFC 9586 3.3). */
 	if (c->is_uid && (s->enabled & ENABLED_UIDONLY) == 0)
 		x->args.atts |= FETCH_UID;
+	x->annotations = annotate_asked_new(c->arena, x->args.annotations);
 	find_needs(x);
 	return ERR_OK;
 }
@@ -471,6 +474,8 @@ write_head(struct session *s, struct fetch_ctx *x)
 	write_entry_items(s, m, atts);
 	if (m->src.message != NULL)
 		e = write_record_items(s, m, atts);
+	if (e == ERR_OK)
+		e = annotate_reply(s, x->annotations, m->entry.uid, m->src.message, &m->is_first);
 	if (e != ERR_OK)
 		note_result(s, x, e);
 }
@@ -654,7 +659,7 @@ const struct imap_command cmd_fetch = {
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
 	.args = "sequence-set SP (macro | item | (items)) [SP ([CHANGEDSINCE modseq] [VANISHED] [PARTIAL range])]",
-	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
+	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 5257 4.3 and 4.4, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
 	.summary = "Read messages and what is known of them.",
 	.ctx_size = sizeof(struct fetch_ctx),
 	.parse = fetch_parse,

@@ -10,6 +10,7 @@
 #include "imap/select.h"
 
 #include "session/cmd/commands.h"
+#include "session/cmd/annotate.h"
 #include "session/cmd/list_reply.h"
 #include "session/cmd/mailbox_name.h"
 #include "session/core.h"
@@ -90,7 +91,7 @@ begin(struct session *s, struct select_ctx *x)
 static enum view_access
 access_of(const struct select_ctx *x)
 {
-	unsigned writing = RIGHT_I | RIGHT_E | RIGHT_W | RIGHT_T | (x->target.mailbox->is_seen_private ? 0 : RIGHT_S);
+	unsigned writing = RIGHT_I | RIGHT_E | RIGHT_W | RIGHT_T | RIGHT_N | (x->target.mailbox->is_seen_private ? 0 : RIGHT_S);
 
 	if (x->access == VIEW_READ_ONLY || (x->target.rights & writing) != 0)
 		return x->access;
@@ -111,6 +112,8 @@ open_view(struct session *s, struct command *c, struct select_ctx *x)
 		    session_waiter(s), &x->view);
 	if (e != ERR_OK)
 		return e;
+	if (x->args.is_annotate)
+		view_tell_notes(x->view);
 	x->is_resync = x->args.is_qresync && x->args.uidvalidity == view_mailbox(x->view)->uidvalidity;
 	x->step = STEP_VANISHED;
 	return ERR_OK;
@@ -144,6 +147,7 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	reply_code(s, "UIDVALIDITY", m->uidvalidity, "UIDs are valid.");
 	reply_code(s, "UIDNEXT", m->uidnext, "The next UID.");
 	reply_code(s, "HIGHESTMODSEQ", view_highestmodseq(s->view), "The highest modseq.");
+	annotate_reply_support(s);
 	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name), STR("The mailbox's id."));
 	if (session_is_secure(s))
 		session_untagged(s, "OK", urlauth_code(s), STR("URLs of it can be authorized."));
@@ -167,6 +171,7 @@ find_vanished(struct session *s, struct command *c, struct select_ctx *x)
 			return e;
 	}
 	session_select(s, x->view, x->target.rights);
+	s->is_examined = x->access == VIEW_READ_ONLY;
 	x->view = NULL;
 	reply_mailbox_data(s, c, x);
 	if (x->vanished != NULL && !rangeset_is_empty(x->vanished)) {
@@ -238,8 +243,8 @@ const struct imap_command cmd_select = {
 	.states = IN_LOGGED_IN,
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
-	.args = "mailbox [SP (CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
-	.spec = "RFC 9051 6.3.2, RFC 4314 4 and 5.2, RFC 7162 3.1.8 and 3.2.5",
+	.args = "mailbox [SP (ANNOTATE | CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
+	.spec = "RFC 9051 6.3.2, RFC 4314 4 and 5.2, RFC 5257 4.1 and 4.2, RFC 7162 3.1.8 and 3.2.5",
 	.summary = "Open a mailbox.",
 	.ctx_size = sizeof(struct select_ctx),
 	.parse = select_parse,
@@ -252,7 +257,7 @@ const struct imap_command cmd_examine = {
 	.states = IN_LOGGED_IN,
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
-	.args = "mailbox [SP (CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
+	.args = "mailbox [SP (ANNOTATE | CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
 	.spec = "RFC 9051 6.3.3, RFC 4314 4",
 	.summary = "Open a mailbox to read only.",
 	.ctx_size = sizeof(struct select_ctx),

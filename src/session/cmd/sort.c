@@ -47,7 +47,7 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 static void
 begin(struct session *s, struct command *c, struct sort_ctx *x)
 {
-	x->sort = sort_new(view_account(s->view), &x->args);
+	x->sort = sort_new(s->view, &x->args);
 	x->finding = (struct finding){ .args = &x->args.search, .view = s->view, .arena = c->arena, .take = take, .take_ctx = x->sort };
 	x->step = STEP_FIND;
 }

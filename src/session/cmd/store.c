@@ -1,17 +1,18 @@
 /*
- * store.c - STORE and UID STORE.
+ * store.c - STORE and UID STORE, of flags or annotations.
  *
- *     [.SILENT: tell what others changed] -> commits, 64 pages each -> FETCH of those that had the flags already
+ *     [.SILENT: tell what others changed] -> [annotations: are the parts there?] -> commits, 64 pages each -> FETCH of those that had the flags already
  *
  * Messages that were changed are told by the session after the command, as everybody else is told of them.
  */
 #include "imap/store.h"
 
+#include "session/cmd/annotate.h"
 #include "session/cmd/commands.h"
 #include "session/cmd/message_set.h"
 #include "session/flag_lists.h"
 
-enum store_step { STEP_CATCH_UP, STEP_CHANGE, STEP_TELL_SAME };
+enum store_step { STEP_CATCH_UP, STEP_PARTS, STEP_CHANGE, STEP_TELL_SAME };
 
 struct store_ctx {
 	struct imap_store args;
@@ -19,7 +20,8 @@ struct store_ctx {
 	enum store_step step;
 	uint32_t cursor;
 	struct rangeset changed, modified;
-	uint32_t at;			/* next UID to look at for those that were not changed */
+	struct notes_change notes;	/* with args.is_annotation */
+	uint32_t at;			/* next UID to look at: whose parts, and for those that were not changed */
 	uint64_t version;		/* of the account, that our next commit should follow if nobody comes between */
 	bool is_raced;			/* somebody did */
 };
@@ -34,7 +36,10 @@ store_parse(struct session *s, struct command *c, struct imap_scan *in)
 		return e;
 	if (!imap_scan_sp(in))
 		return imap_scan_err(in);
-	return imap_store_parse(in, &x->args);
+	e = imap_store_parse(in, &x->args);
+	if (e == ERR_OK && x->args.is_annotation)
+		annotate_changes(s, c->arena, &x->args, &x->notes);
+	return e;
 }
 
 /*
@@ -55,8 +60,29 @@ catch_up(struct session *s, struct store_ctx *x)
 		if (e != ERR_OK)
 			return e;
 	}
-	x->step = STEP_CHANGE;
+	x->at = 1;
+	x->step = STEP_PARTS;
 	return ERR_OK;
+}
+
+/* A part that is named must be there, in each message (RFC 5257 3.2.1). */
+static enum err
+check_parts(struct session *s, struct store_ctx *x)
+{
+	enum err e = x->args.is_annotation ? annotate_check_parts(s, &x->args.annotation, &x->uids, &x->at) : ERR_OK;
+
+	if (e == ERR_OK)
+		x->step = STEP_CHANGE;
+	return e;
+}
+
+/* The next commit. */
+static enum err
+change_some(struct session *s, struct store_ctx *x, const struct flags_change *f, struct snapshot **after)
+{
+	if (x->args.is_annotation)
+		return messages_annotate(s->view, &x->uids, &x->notes, &x->cursor, session_waiter(s), &x->changed, &x->modified, after);
+	return messages_store(s->view, &x->uids, f, &x->cursor, session_waiter(s), &x->changed, &x->modified, after);
 }
 
 /* A commit of ours was made. */
@@ -89,7 +115,7 @@ change(struct session *s, struct store_ctx *x)
 
 	while (x->cursor != UINT32_MAX) {
 		struct snapshot *after = NULL;
-		enum err e = messages_store(s->view, &x->uids, &f, &x->cursor, session_waiter(s), &x->changed, &x->modified, &after);
+		enum err e = change_some(s, x, &f, &after);
 
 		committed(s, x, after);
 		if (e != ERR_OK)
@@ -151,6 +177,8 @@ may_change_some(const struct session *s, const struct imap_store *args)
 {
 	unsigned may = changeable_flags(s->rights);
 
+	if (args->is_annotation)
+		return annotate_may_store(&args->annotation, s->rights);
 	if (args->mode == STORE_REPLACE && args->flags.system == 0 && args->flags.n_keywords == 0)
 		return may != 0;
 	if (args->flags.system == 0 && args->flags.n_keywords == 0)
@@ -164,12 +192,17 @@ store_run(struct session *s, struct command *c)
 	struct store_ctx *x = c->ctx;
 	enum err e = ERR_OK;
 
+	/* One's own annotations are changed by who may change nothing else (RFC 5257 3.4). */
+	if (x->args.is_annotation ? s->is_examined : view_is_read_only(s->view))
+		return ERR_READONLY;
 	if (!view_is_gone(s->view) && !may_change_some(s, &x->args))
 		return ERR_NOPERM;
 	if (x->args.has_unchangedsince)
 		session_enable_condstore(s);
 	if (x->step == STEP_CATCH_UP)
 		e = catch_up(s, x);
+	if (e == ERR_OK && x->step == STEP_PARTS)
+		e = check_parts(s, x);
 	if (e == ERR_OK && x->step == STEP_CHANGE)
 		e = change(s, x);
 	if (e == ERR_OK)
@@ -208,11 +241,11 @@ const struct imap_command cmd_store = {
 	.name = "STORE",
 	.uid = true,
 	.states = IN_SELECTED,
-	.flags = USES_SEQS | WRITES | CHANGES,
+	.flags = USES_SEQS | WRITES | JUDGES | CHANGES,
 	.capability = CAP_IMAP4REV1,
-	.args = "sequence-set SP [(UNCHANGEDSINCE modseq) SP] [+|-]FLAGS[.SILENT] SP flags",
-	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 7162 3.1.3",
-	.summary = "Change flags of messages.",
+	.args = "sequence-set SP [(UNCHANGEDSINCE modseq) SP] ([+|-]FLAGS[.SILENT] SP flags | ANNOTATION (entries))",
+	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 5257 4.5, RFC 7162 3.1.3",
+	.summary = "Change flags or annotations of messages.",
 	.ctx_size = sizeof(struct store_ctx),
 	.parse = store_parse,
 	.run = store_run,

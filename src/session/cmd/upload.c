@@ -2,6 +2,7 @@
 #include "session/cmd/upload.h"
 
 #include "imap/append.h"
+#include "session/cmd/annotate.h"
 #include "session/flag_lists.h"
 #include "session/server.h"
 #include "store/quota.h"
@@ -40,6 +41,17 @@ drop_flags(const struct upload *x, struct append *m)
 	m->flags &= (uint16_t)changeable_flags(x->dest.rights);
 	if ((x->dest.rights & RIGHT_W) == 0)
 		m->keyword_count = 0;
+}
+
+/* Annotations, as other than flags, are refused (RFC 5257 3.4). */
+static enum err
+check_rights(const struct upload *x)
+{
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < x->count; i++)
+		e = annotate_check_rights(x->messages[i].notes, x->dest.rights);
+	return e;
 }
 
 static struct append *
@@ -129,10 +141,13 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 {
 	const uint32_t limit = session_save_limit(s);
 	struct imap_append_message m;
+	struct str notes = STR_NONE;
 	enum err e = imap_append_message(in, &m);
 
 	if (e == ERR_OK && !m.is_catenate)
 		e = m.literal.size == 0 ? refuse_empty(c) : take_literal(s, c, x, &m.literal, m.is_utf8);
+	if (e == ERR_OK && m.has_annotation)
+		e = annotate_list(s, c->arena, &m.annotation, &notes);
 	if (e != ERR_OK)
 		return e;
 	if (limit > 0 && x->count == limit) {
@@ -150,6 +165,7 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 		.has_internal_date = m.has_date,
 		.internal_s = m.date.utc_s,
 		.internal_zone_min = m.date.zone_min,
+		.notes = notes,
 	};
 	x->word = m.is_catenate ? UPLOAD_PART : UPLOAD_NEXT_MESSAGE;
 	return ERR_OK;
@@ -316,6 +332,8 @@ upload_literal(struct session *s, struct command *c, struct imap_scan *sofar, un
 	}
 	if (e == ERR_OK)
 		e = find_mailbox(s, c, x);
+	if (e == ERR_OK)
+		e = check_rights(x);
 	/* What REPLACE takes away may make the room (RFC 8508 3.4): the commit will know. */
 	if (e == ERR_OK && !x->replaces && snapshot_is_over_quota(x->dest.snapshot, x->bytes, x->count))
 		e = ERR_OVERQUOTA;
@@ -379,8 +397,12 @@ upload_gather(struct session *s, struct command *c)
 		e = copy_urls(s, c, x);
 	if (e == ERR_OK)
 		e = finish_until(c, x, x->count);
-	for (uint32_t i = 0; i < x->count && e == ERR_OK; i++)
+	if (e == ERR_OK)
+		e = check_rights(x);
+	for (uint32_t i = 0; i < x->count && e == ERR_OK; i++) {
 		drop_flags(x, &x->messages[i]);
+		e = annotate_check_list(x->messages[i].notes, arrival_bodystructure(x->messages[i].arrival));
+	}
 	return e;
 }
 
