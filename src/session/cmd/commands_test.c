@@ -232,7 +232,7 @@ append_two(struct world *w, struct client *c)
 	buf_chr(&b, '\0');
 	expect(w, c, b.p, "t ", "t OK [APPENDUID ~ 1:2] APPEND completed.\r\n", __LINE__);
 	expect(w, c, "t SELECT INBOX\r\n", "t ", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
-	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
+	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-WRITE] SELECT completed.\r\n", __LINE__);
 }
 
@@ -279,7 +279,7 @@ test_store_expunge(void)
 	append_two(&w, a);
 	b = connect_client(&w, 1);
 	RUN(b, "EXAMINE INBOX", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
-	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
+	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-ONLY] EXAMINE completed.");
 	RUN(a, "STORE 1 +FLAGS (\\Deleted foo)",
 	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Junk foo))\r\n"
@@ -322,7 +322,7 @@ test_copy_move(void)
 	RUN(c, "STATUS Archive (MESSAGES UIDNEXT)", "* STATUS Archive (MESSAGES 3 UIDNEXT 4)\r\nt OK STATUS completed.");
 	RUN(c, "UID MOVE 1:* Archive", "* OK [COPYUID ~ 2 4] Moved.\r\n* 1 EXPUNGE\r\nt OK UID MOVE completed.");
 	RUN(c, "SELECT Archive", "* OK [CLOSED] ~\r\n* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 4 EXISTS\r\n* ~ RECENT\r\n"
-	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 5] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
+	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 5] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-WRITE] SELECT completed.");
 	RUN(c, "FETCH 4 BODY.PEEK[1]", "* 4 FETCH (BODY[1] {4}\r\ntext)\r\nt OK FETCH completed.");
 	RUN(c, "FETCH 3 FLAGS", "* 3 FETCH (FLAGS (~\\Flagged ~$Junk))\r\nt OK FETCH completed.");
@@ -368,7 +368,7 @@ test_idle(void)
 	append_two(&w, a);
 	b = connect_client(&w, 1);
 	RUN(b, "SELECT INBOX", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
-	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
+	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-WRITE] SELECT completed.");
 	SEND(b, "t IDLE", "+ ", "+ idling");
 	RUN(a, "STORE 2 +FLAGS \\Deleted", "* 2 FETCH (FLAGS (\\Deleted \\Recent))\r\nt OK STORE completed.");
