@@ -220,7 +220,7 @@ static void
 watch_annotations(struct session *s)
 {
 	for (size_t i = 0; s->view != NULL && i < s->notify->what.group_count; i++) {
-		const struct imap_notify_group *g = &s->notify->what.groups[i];
+		const struct notify_group *g = &s->notify->what.groups[i];
 
 		if (is_for_selected(g) && (g->events & NOTIFY_ANNOTATION_CHANGE) != 0)
 			view_tell_notes(s->view);
