@@ -63,17 +63,6 @@ annotation_find(struct str list, const struct annotation *key, struct str *value
 	return false;
 }
 
-size_t
-annotations_bytes(struct str list)
-{
-	struct annotation here;
-	size_t bytes = 0;
-
-	while (annotation_next(&list, &here))
-		bytes += here.scope == ANNOTATION_KEY ? 0 : HEAD_BYTES + here.name.n + here.value.n;
-	return bytes;
-}
-
 void
 annotation_add(struct buf *out, const struct annotation *a)
 {
@@ -202,8 +191,6 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 	e = annotations_change(d->row.annotations, changes, n, &list);
 	if (e == ERR_OK && !has_room(c, d->row.annotations.n, list.n))
 		e = ERR_LIMIT;
-	if (e == ERR_OK && list.n > d->row.annotations.n)
-		e = commit_check_annotations(c, list.n - d->row.annotations.n);
 	row = d->row;
 	if (e == ERR_OK && settings != NULL)
 		e = apply_settings(c, (uint32_t)at, settings, &row);

@@ -37,8 +37,6 @@ bool annotation_next(struct str *list, struct annotation *out);
 bool annotations_are_valid(struct str list);
 /** Looks one up by its scope, user and name. */
 bool annotation_find(struct str list, const struct annotation *key, struct str *value_out);
-/** Bytes of a list without what is none of the user's making (access keys). */
-size_t annotations_bytes(struct str list);
 /** Writes the list with changes made, of which no two are of the same annotation. ERR_LIMIT: too many, or too long. */
 must_use enum err annotations_change(struct str list, const struct annotation *changes, size_t n, struct buf *out);
 /** Writes the list without what is of the server, and without keys: for another mailbox. */

@@ -145,8 +145,6 @@ must_use enum err commit_check_room(const struct commit *c, uint64_t more_bytes,
 must_use enum err commit_check_mailbox_quota(const struct commit *c);
 /** Whether the notes of the account's messages may become so many bytes more: ERR_OVERQUOTA. */
 must_use enum err commit_check_notes(const struct commit *c, uint64_t more_bytes);
-/** The same of annotations of its mailboxes. */
-must_use enum err commit_check_annotations(const struct commit *c, uint64_t more_bytes);
 /** Fills c->states. */
 void commit_list_states(struct commit *c);
 

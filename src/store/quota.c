@@ -44,7 +44,7 @@ snapshot_quota(const struct snapshot *s, struct quota *out)
 		const struct mailbox_info *m = &snapshot_state(s, i)->info;
 
 		out->mailboxes += !m->is_noselect;
-		annotations += m->notes_bytes + annotations_bytes(m->annotations);
+		annotations += m->notes_bytes;
 	}
 	out->annotations_kib = kib(annotations);
 }
@@ -103,38 +103,16 @@ commit_check_quota(const struct commit *c)
 	return e != ERR_OK ? e : commit_check_room(c, bytes > 0 ? (uint64_t)bytes : 0, messages > 0 ? (uint64_t)messages : 0);
 }
 
-/* What the account has before the commit: annotations of messages, and all. */
-static void
-sum_annotations(const struct commit *c, uint64_t *notes_out, uint64_t *all_out)
-{
-	*notes_out = *all_out = 0;
-	for (uint32_t i = 0; i < c->base->count; i++) {
-		const struct mailbox_info *m = &snapshot_state(c->base, i)->info;
-
-		*notes_out += m->notes_bytes;
-		*all_out += m->notes_bytes + annotations_bytes(m->annotations);
-	}
-}
-
 enum err
 commit_check_notes(const struct commit *c, uint64_t more_bytes)
 {
 	struct quota_limits limits = limits_of(c->account, &c->base->row);
-	uint64_t notes, all;
+	uint64_t bytes = more_bytes;
 
-	sum_annotations(c, &notes, &all);
-	return more_bytes > NOTES_ACCOUNT_MAX_BYTES || notes + more_bytes > NOTES_ACCOUNT_MAX_BYTES ||
-		       kib(all + more_bytes) > limits.annotations_kib ? ERR_OVERQUOTA : ERR_OK;
-}
-
-enum err
-commit_check_annotations(const struct commit *c, uint64_t more_bytes)
-{
-	struct quota_limits limits = limits_of(c->account, &c->base->row);
-	uint64_t notes, all;
-
-	sum_annotations(c, &notes, &all);
-	return kib(all + more_bytes) > limits.annotations_kib ? ERR_OVERQUOTA : ERR_OK;
+	for (uint32_t i = 0; i < c->base->count; i++)
+		bytes += snapshot_state(c->base, i)->info.notes_bytes;
+	return more_bytes > NOTES_ACCOUNT_MAX_BYTES || bytes > NOTES_ACCOUNT_MAX_BYTES || kib(bytes) > limits.annotations_kib ?
+	    ERR_OVERQUOTA : ERR_OK;
 }
 
 enum err
@@ -164,10 +142,14 @@ account_set_quota(struct account *a, const struct quota_limits *limits, struct s
 	if (kv_space(a->kv) != KV_SPACE_HARD)
 		e = commit_begin(a, &c);
 	if (e == ERR_OK) {
-		c->row.limits = *limits;
-		c->row.has_limits = true;
-		limits_row_encode(limits, &row);
-		kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
+		c->row.has_limits = limits != NULL;
+		if (limits != NULL) {
+			c->row.limits = *limits;
+			limits_row_encode(limits, &row);
+			kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
+		} else {
+			kv_del(c->txn, KV_ROW, row_key_str(&key));
+		}
 		*after_out = commit_publish_one(c);
 	}
 	pthread_mutex_unlock(&a->lock);

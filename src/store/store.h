@@ -32,7 +32,7 @@ struct quota_limits {
 	uint64_t storage_kib;		/* 1024 bytes each, as the protocol counts (RFC 9208 5.1) */
 	uint64_t messages;
 	uint64_t mailboxes;
-	uint64_t annotations_kib;	/* of mailboxes (annotation.h) and messages (notes.h) together */
+	uint64_t annotations_kib;	/* of messages (notes.h) */
 };
 #define QUOTA_NO_LIMITS ((struct quota_limits){ UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX })
 
