@@ -102,15 +102,18 @@ seen_bytes(const struct mailbox_state *s)
 struct seen_as
 seen_as_of(const struct mailbox_info *m, uint64_t user, const struct tree *tree)
 {
-	return (struct seen_as){
+	struct seen_as as = {
 		.is_own = m->is_seen_private && user != SEEN_OWNER,
 		.since = user != SEEN_OWNER ? m->seen_since : 0,
 		.tree = tree,
 	};
+
+	as.is_plain = !as.is_own && as.since == 0 && tree == NULL;
+	return as;
 }
 
 void
-seen_apply(const struct seen_as *as, uint32_t uid, struct page_entry *e)
+seen_apply_own(const struct seen_as *as, uint32_t uid, struct page_entry *e)
 {
 	bool is_seen = false;
 	uint64_t modseq;

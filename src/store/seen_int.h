@@ -64,12 +64,19 @@ seen_user_in(const struct account *a, struct account_id who)
 
 /* How a user sees a mailbox. */
 struct seen_as {
+	bool is_plain;			/* as the pages of the mailbox are */
 	bool is_own;			/* \Seen is what his pages say */
 	uint64_t since;			/* no message has a lower modseq for him */
 	const struct tree *tree;	/* his pages, or NULL */
 };
 struct seen_as seen_as_of(const struct mailbox_info *m, uint64_t user, const struct tree *tree);
+void seen_apply_own(const struct seen_as *as, uint32_t uid, struct page_entry *e);
 /** What the mailbox's entry is for him. */
-void seen_apply(const struct seen_as *as, uint32_t uid, struct page_entry *e);
+static inline void
+seen_apply(const struct seen_as *as, uint32_t uid, struct page_entry *e)
+{
+	if (!as->is_plain)
+		seen_apply_own(as, uid, e);
+}
 
 #endif
