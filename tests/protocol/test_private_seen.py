@@ -358,3 +358,15 @@ def test_many_messages(three):
     three.owner.ok('STORE 60:70 +FLAGS (\\Deleted)')
     three.owner.ok('EXPUNGE')
     assert three.seen() == [[], list(range(3, 180)), []]
+
+
+def test_notify(three):
+    """RFC 5465 5.3: a STATUS when one's own mark changes, none for those of others."""
+    watch, box = three.device(1)
+    watch.ok('NOTIFY SET (mailboxes %s (MessageNew MessageExpunge FlagChange))' % quote(box))
+    three.owner.ok('STORE 1:2 +FLAGS (\\Seen)')
+    three.bob.ok('STORE 1:3 +FLAGS (\\Seen)')
+    watch.silent()
+    three.ann.ok('STORE 4 +FLAGS (\\Seen)')
+    told = watch.wait_name('STATUS')
+    assert text(told.data[0]) == box and told.attrs.get('UNSEEN', 3) == 3
