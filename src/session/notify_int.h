@@ -16,6 +16,11 @@ struct notify_watch {
 	struct snapshot *known;			/* what the client was told up to; NULL: nothing was there for it */
 	struct snapshot *now;			/* what it is being told of, or NULL */
 	struct snapshot_difference at;
+	enum notify_pass {			/* see notify_tell.c */
+		NOTIFY_PASS_GONE,
+		NOTIFY_PASS_MOVED,
+		NOTIFY_PASS_REST,
+	} pass;
 };
 
 /* A mailbox, and what is remembered of it. */

@@ -1,6 +1,10 @@
 /*
  * notify_tell.c - tells the difference between what a client knows of an account and what is there now (RFC 5465 5): LIST for names,
- * subscriptions and access, METADATA, STATUS for messages. A mailbox is told once, in this order.
+ * subscriptions and access, METADATA, STATUS for messages.
+ *
+ * A difference may be of many commits, and a client takes its lines one after the other: first the names that are gone, then those that
+ * have moved, then all else. A mailbox that has moved where another has been, or from where another is now, can't be told so: for the
+ * client it is gone, and another one has come.
  */
 #include "session/notify_int.h"
 
@@ -29,6 +33,14 @@ struct news {
 	struct str old_name, name;			/* full; that of the other where one is not there */
 	enum access had, has;
 	unsigned events, events_now;			/* of either name; of the name that it has now */
+	enum change {
+		CHANGE_NONE,				/* it is where it was */
+		CHANGE_CAME,
+		CHANGE_GONE,
+		CHANGE_MOVED,				/* RENAME */
+		CHANGE_MOVED_ALONG,			/* with one above, whose line says so */
+		CHANGE_REPLACED,			/* moved, but told as gone and come */
+	} change;
 	bool is_listed;					/* a LIST line has told what it is now */
 };
 
@@ -136,31 +148,86 @@ tell_parent(struct news *x, struct str full_name, struct str local)
 	if (has >= ACCESS_LISTED)
 		tell_line(x->s, x->w, is, parent, STR_NONE, has);
 	else
-		tell_missing(x->s, x->w, has == ACCESS_LEVEL ? is : NULL, parent, false);
+		tell_missing(x->s, x->w, is, parent, false);
+}
+
+/* Whether a mailbox that is in both snapshots has, in one of them, this name or one below. */
+static bool
+is_occupied(const struct snapshot *in, const struct snapshot *other, struct str name)
+{
+	const struct mailbox_info *m;
+
+	for (uint32_t i = snapshot_mailbox_place(in, name); (m = snapshot_mailbox_at(in, i)) != NULL; i++) {
+		if (!str_starts(m->name, name) || (m->name.n > name.n && m->name.p[name.n] != MAILBOX_SEPARATOR))
+			return false;
+		if (snapshot_mailbox_by_id(other, m->id) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Whether what moved from one name to another has taken this along from `from` to `to`. */
+static bool
+takes_along(struct str above_from, struct str above_to, struct str from, struct str to)
+{
+	struct str below = str_sub(from, above_from.n, from.n);
+
+	return to.n == above_to.n + below.n && str_starts(to, above_to) && str_ends(to, below);
+}
+
+/*
+ * Whether a line can say that it moved: nothing was in the way there, nothing is where it was, and what was above it has not moved
+ * elsewhere.
+ */
+static bool
+is_plain_move(const struct news *x, struct str from, struct str to)
+{
+	for (struct str up = above(from); up.n != 0; up = above(up)) {
+		const struct mailbox_info *was = snapshot_mailbox(x->w->at.before, up);
+		const struct mailbox_info *is = was == NULL ? NULL : snapshot_mailbox_by_id(x->w->at.after, was->id);
+
+		if (is != NULL && !str_eq(is->name, up) && !takes_along(up, is->name, from, to))
+			return false;
+	}
+	return !is_occupied(x->w->at.before, x->w->at.after, to) && !is_occupied(x->w->at.after, x->w->at.before, from);
 }
 
 /* Whether the line of a mailbox above says that this one has moved (RFC 5465 5.4: children are renamed too). */
 static bool
-moved_with_parent(const struct news *x, struct str from, struct str to)
+is_moved_along(const struct news *x, struct str from, struct str to)
 {
-	for (;;) {
-		struct str from_above = above(from), to_above = above(to);
-		const struct mailbox_info *was, *is;
+	struct str from_above = above(from), to_above = above(to), from_full, to_full;
+	const struct mailbox_info *was, *is;
 
-		if (from_above.n == 0 || to_above.n == 0 ||
-		    !str_eq(str_sub(from, from_above.n, from.n), str_sub(to, to_above.n, to.n)))
-			return false;
-		was = snapshot_mailbox(x->w->at.before, from_above);
-		is = snapshot_mailbox(x->w->at.after, to_above);
-		if (was == NULL || is == NULL || was->id.v != is->id.v || str_eq(from_above, to_above))
-			return false;
-		if (access_of(x->s, x->w->at.before, was) != ACCESS_NONE && access_of(x->s, x->w->at.after, is) != ACCESS_NONE &&
-		    ((events_of(x->s, x->n, x->w, notify_full_name(x->s, x->w, x->arena, from_above), was) |
-		    events_of(x->s, x->n, x->w, notify_full_name(x->s, x->w, x->arena, to_above), is)) & NOTIFY_MAILBOX_NAME) != 0)
-			return true;
-		from = from_above;
-		to = to_above;
+	if (from_above.n == 0 || to_above.n == 0 || str_eq(from_above, to_above) ||
+	    !str_eq(str_sub(from, from_above.n, from.n), str_sub(to, to_above.n, to.n)))
+		return false;
+	was = snapshot_mailbox(x->w->at.before, from_above);
+	is = snapshot_mailbox(x->w->at.after, to_above);
+	if (was == NULL || is == NULL || was->id.v != is->id.v)
+		return false;
+	if (is_moved_along(x, from_above, to_above))
+		return true;
+	from_full = notify_full_name(x->s, x->w, x->arena, from_above);
+	to_full = notify_full_name(x->s, x->w, x->arena, to_above);
+	return access_of(x->s, x->w->at.before, was) != ACCESS_NONE && access_of(x->s, x->w->at.after, is) != ACCESS_NONE &&
+	    ((events_of(x->s, x->n, x->w, from_full, was) | events_of(x->s, x->n, x->w, to_full, is)) & NOTIFY_MAILBOX_NAME) != 0 &&
+	    is_plain_move(x, from_above, to_above);
+}
+
+static enum change
+change_of(const struct news *x)
+{
+	bool is_moved = x->before != NULL && x->after != NULL && !str_eq(x->before->name, x->after->name);
+
+	if (is_moved && x->had != ACCESS_NONE && x->has != ACCESS_NONE) {
+		if (is_moved_along(x, x->before->name, x->after->name))
+			return CHANGE_MOVED_ALONG;
+		return is_plain_move(x, x->before->name, x->after->name) ? CHANGE_MOVED : CHANGE_REPLACED;
 	}
+	if (x->had < ACCESS_LISTED && x->has >= ACCESS_LISTED)
+		return CHANGE_CAME;
+	return x->had >= ACCESS_LISTED && x->has < ACCESS_LISTED ? CHANGE_GONE : CHANGE_NONE;
 }
 
 /* It is gone, or the user may not know of it any more. */
@@ -168,13 +235,12 @@ static void
 tell_gone(struct news *x)
 {
 	const struct mailbox_info *now = snapshot_mailbox(x->w->at.after, x->before->name);
-	bool is_refused = x->after != NULL && !x->after->is_noselect;
+	bool is_refused = x->change == CHANGE_GONE && x->after != NULL && !x->after->is_noselect;
 
 	/* Another has the name already: its own difference tells that. */
 	if (now != NULL && now->id.v != x->before->id.v && access_of(x->s, x->w->at.after, now) >= ACCESS_LISTED)
 		return;
 	tell_missing(x->s, x->w, now, x->old_name, is_refused);
-	x->is_listed = true;
 }
 
 static void
@@ -184,36 +250,53 @@ tell_came(struct news *x)
 
 	if (x->after->was_inbox && (x->before == NULL || x->before->is_noselect))
 		inbox = notify_full_name(x->s, x->w, x->arena, STR("INBOX"));
-	tell_line(x->s, x->w, x->after, x->name, inbox, x->has);
-	x->is_listed = true;
+	if (x->has >= ACCESS_LISTED)
+		tell_line(x->s, x->w, x->after, x->name, inbox, x->has);
+	else
+		tell_missing(x->s, x->w, x->after, x->name, false);
 }
 
-static void
-tell_moved(struct news *x)
-{
-	if (!moved_with_parent(x, x->before->name, x->after->name))
-		tell_line(x->s, x->w, x->after, x->name, x->old_name, x->has);
-	x->is_listed = true;
-}
-
+/* What is told of names in this pass. */
 static void
 tell_name(struct news *x)
 {
-	bool is_moved = x->before != NULL && x->after != NULL && !str_eq(x->before->name, x->after->name);
-	bool is_asked = (x->events & NOTIFY_MAILBOX_NAME) != 0;
+	enum notify_pass pass = x->w->pass;
+	bool is_asked = (x->events & NOTIFY_MAILBOX_NAME) != 0, is_rest = pass == NOTIFY_PASS_REST;
 
-	if (is_moved && x->had != ACCESS_NONE && x->has != ACCESS_NONE) {
-		if (is_asked)
-			tell_moved(x);
-	} else if (x->had < ACCESS_LISTED && x->has >= ACCESS_LISTED) {
-		if (is_asked)
+	switch (x->change) {
+	case CHANGE_NONE:
+		return;
+	case CHANGE_CAME:
+		if (is_asked && is_rest)
 			tell_came(x);
-		tell_parent(x, x->name, x->after->name);
-	} else if (x->had >= ACCESS_LISTED && x->has < ACCESS_LISTED) {
-		if (is_asked)
+		if (is_rest)
+			tell_parent(x, x->name, x->after->name);
+		break;
+	case CHANGE_GONE:
+		if (is_asked && pass == NOTIFY_PASS_GONE)
 			tell_gone(x);
-		tell_parent(x, x->old_name, x->before->name);
+		if (is_rest)
+			tell_parent(x, x->old_name, x->before->name);
+		break;
+	case CHANGE_MOVED:
+		if (is_asked && pass == NOTIFY_PASS_MOVED)
+			tell_line(x->s, x->w, x->after, x->name, x->old_name, x->has);
+		break;
+	case CHANGE_MOVED_ALONG:
+		/* What it is may have changed too. */
+		if ((x->had >= ACCESS_LISTED) == (x->has >= ACCESS_LISTED))
+			return;
+		if (is_asked && is_rest)
+			tell_came(x);
+		break;
+	case CHANGE_REPLACED:
+		if (is_asked && pass == NOTIFY_PASS_GONE)
+			tell_gone(x);
+		if (is_asked && is_rest)
+			tell_came(x);
+		break;
 	}
+	x->is_listed = is_asked;
 }
 
 /*
@@ -241,12 +324,30 @@ tell_access(struct news *x)
 	}
 }
 
+static bool
+was_subscribed(const struct news *x, const struct mailbox_info *m)
+{
+	return x->w->at.before != NULL && m != NULL && m->is_subscribed;
+}
+
+/* A subscription goes where its mailbox goes; who is not told of that is told of names. */
 static void
 tell_subscription(struct news *x)
 {
-	bool was = x->before != NULL && x->before->is_subscribed, is = x->after != NULL && x->after->is_subscribed;
+	bool is_followed = x->before != NULL && x->after != NULL &&
+	    (x->change == CHANGE_MOVED_ALONG || (x->change == CHANGE_MOVED && x->is_listed) || str_eq(x->name, x->old_name));
+	const struct mailbox_info *before = x->before;
 
-	if (!x->is_own || was == is || x->is_listed || (x->events & NOTIFY_SUBSCRIPTION_CHANGE) == 0)
+	if (!x->is_own || (x->events & NOTIFY_SUBSCRIPTION_CHANGE) == 0)
+		return;
+	/* Where another has the name now, its own difference tells. */
+	if (!is_followed && was_subscribed(x, before) && !x->is_listed && snapshot_mailbox(x->w->at.after, before->name) == NULL)
+		tell_missing(x->s, x->w, NULL, x->old_name, false);
+	if (x->after == NULL || x->is_listed)
+		return;
+	if (!is_followed && x->w->at.before != NULL)
+		before = snapshot_mailbox(x->w->at.before, x->after->name);
+	if (was_subscribed(x, before) == x->after->is_subscribed)
 		return;
 	if (x->has >= ACCESS_LISTED)
 		tell_line(x->s, x->w, x->after, x->name, STR_NONE, x->has);
@@ -366,7 +467,8 @@ tell_status(struct news *x)
 
 	if (events == 0 || x->has != ACCESS_READ || is_selected(x->s, x->w, x->after))
 		return;
-	is_known = x->had == ACCESS_READ && ((x->events_now & NOTIFY_MAILBOX_NAME) != 0 || str_eq(x->name, x->old_name));
+	is_known = x->had == ACCESS_READ && x->change != CHANGE_REPLACED &&
+	    ((x->events & NOTIFY_MAILBOX_NAME) != 0 || str_eq(x->name, x->old_name));
 	items = is_known ? changed_items(x, events) : new_items(x, events);
 	if (items != 0)
 		status_reply(x->s, x->name, x->after, x->is_own, items);
@@ -383,6 +485,16 @@ is_ours(struct notify *n, const struct notify_watch *w, const struct mailbox_inf
 }
 
 static void
+tell_rest(struct news *x)
+{
+	tell_access(x);
+	tell_subscription(x);
+	tell_metadata(x);
+	if (x->after != NULL)
+		tell_status(x);
+}
+
+static void
 tell_one(struct session *s, struct notify *n, struct notify_watch *w, const struct mailbox_info *before,
     const struct mailbox_info *after)
 {
@@ -395,7 +507,8 @@ tell_one(struct session *s, struct notify *n, struct notify_watch *w, const stru
 	if (is_ours(n, w, before, after))
 		return;
 	if (x.is_own && notify_is_elsewhere(s, after != NULL ? after->name : before->name)) {
-		tell_subscription_elsewhere(s, n, &scratch, before, after);
+		if (w->pass == NOTIFY_PASS_REST)
+			tell_subscription_elsewhere(s, n, &scratch, before, after);
 		arena_done(&scratch);
 		return;
 	}
@@ -408,12 +521,10 @@ tell_one(struct session *s, struct notify *n, struct notify_watch *w, const stru
 	if (after != NULL)
 		x.events_now = events_of(s, n, w, x.name, after);
 	x.events = events_before | x.events_now;
+	x.change = change_of(&x);
 	tell_name(&x);
-	tell_access(&x);
-	tell_subscription(&x);
-	tell_metadata(&x);
-	if (after != NULL)
-		tell_status(&x);
+	if (w->pass == NOTIFY_PASS_REST)
+		tell_rest(&x);
 	arena_done(&scratch);
 }
 
@@ -448,6 +559,7 @@ begin(struct session *s, struct notify_watch *w)
 	}
 	w->now = now;
 	w->at = (struct snapshot_difference){ .before = w->known, .after = now };
+	w->pass = NOTIFY_PASS_GONE;
 	w->notify->parent_told = 0;
 	return true;
 }
@@ -474,9 +586,14 @@ tell_account(struct session *s, struct notify *n, struct notify_watch *w)
 			return session_wait_output(s);
 		if (session_should_yield(s))
 			return session_yield(s);
-		if (!snapshot_difference_next(&w->at, &before, &after))
+		if (snapshot_difference_next(&w->at, &before, &after)) {
+			tell_one(s, n, w, before, after);
+			continue;
+		}
+		if (w->pass == NOTIFY_PASS_REST)
 			break;
-		tell_one(s, n, w, before, after);
+		w->pass++;
+		w->at = (struct snapshot_difference){ .before = w->known, .after = w->now };
 	}
 	end(n, w);
 	return ERR_OK;

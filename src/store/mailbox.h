@@ -53,6 +53,8 @@ const struct mailbox_info *snapshot_mailbox_at(const struct snapshot *s, uint32_
  */
 uint32_t mailbox_unseen(const struct mailbox_info *m, struct account_id reader);
 uint64_t mailbox_highestmodseq(const struct mailbox_info *m, struct account_id reader);
+/** The i of it where a name is, or would be: what is below the name follows. */
+uint32_t snapshot_mailbox_place(const struct snapshot *s, struct str name);
 /*
  * The mailboxes that differ between two snapshots of an account, in any way. What the two share is skipped without looking at it,
  * so this costs what has changed; only when mailboxes came, went or were renamed all are looked at.

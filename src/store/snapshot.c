@@ -447,6 +447,12 @@ snapshot_mailbox_at(const struct snapshot *s, uint32_t i)
 	return i < s->count ? &snapshot_state(s, i)->info : NULL;
 }
 
+uint32_t
+snapshot_mailbox_place(const struct snapshot *s, struct str name)
+{
+	return snapshot_lower_bound(s, name);
+}
+
 /* ---- differences ----------------------------------------------------------------------------- */
 
 static const struct mailbox_info *

@@ -1,5 +1,8 @@
 """NOTIFY (RFC 5465): events of all mailboxes, also between commands."""
 
+import os
+import random
+
 import pytest
 
 from harness import mail
@@ -1106,3 +1109,99 @@ def test_mailkit(three):
     c.ok('NOTIFY NONE')
     three.actor.append(mail.numbered(2))
     three.w.nothing_but()
+
+
+class Picture:
+    """What a client knows of an account that learns everything from NOTIFY: names, subscriptions, numbers."""
+
+    def __init__(self, c):
+        self.c = c
+        self.names, self.subscribed, self.numbers = {}, set(), {}
+        r = notify(c, '(personal (%s FlagChange MailboxName SubscriptionChange))' % PAIR, status=True)
+        for name, attributes in c.ok('LIST "" * RETURN (SUBSCRIBED)').list().items():
+            self.line(name, attributes, None)
+        self.apply(r.untagged)
+
+    def forget(self, name):
+        self.names.pop(name, None)
+        self.numbers.pop(name, None)
+
+    def line(self, name, attributes, old):
+        if old is not None and old != 'INBOX':
+            for before in [n for n in set(self.names) | self.subscribed if n == old or n.startswith(old + '/')]:
+                after = name + before[len(old):]
+                if before in self.names:
+                    self.names[after] = self.names.pop(before)
+                if before in self.numbers:
+                    self.numbers[after] = self.numbers.pop(before)
+                if before in self.subscribed:
+                    self.subscribed.discard(before)
+                    self.subscribed.add(after)
+        (self.subscribed.add if '\\subscribed' in attributes else self.subscribed.discard)(name)
+        if '\\nonexistent' in attributes or '\\noselect' in attributes:
+            self.forget(name)
+        else:
+            self.names[name] = attributes
+            self.numbers.setdefault(name, {'MESSAGES': 0, 'UIDNEXT': 1, 'UNSEEN': 0})
+
+    def apply(self, untagged):
+        for r in untagged:
+            if r.name == 'LIST':
+                old = text(r.data[3][1][0]) if len(r.data) > 3 else None
+                self.line(text(r.data[2]), set(str(a).lower() for a in r.data[0]), old)
+            elif r.name == 'STATUS':
+                name, attrs = text(r.data[0]), dict(r.attrs)
+                known = self.numbers.setdefault(name, {})
+                known.update((k, attrs[k]) for k in ('MESSAGES', 'UIDNEXT', 'UNSEEN') if k in attrs)
+        del untagged[:]
+
+
+def test_a_client_that_only_listens_knows_all(three):
+    """Whatever somebody else does, in whatever order: names, subscriptions and numbers are those that LIST and STATUS tell."""
+    seed = int(os.environ.get('POSTHORN_TEST_SEED', random.randrange(1 << 32)))
+    print('POSTHORN_TEST_SEED=%d' % seed)
+    dice = random.Random(seed)
+    picture = Picture(three.c)
+    three.actor.select()
+    three.actor.checking = False
+    fresh = three.connect(user=three.user, name='f')
+    levels = ['a', 'b', 'c', 'd']
+
+    def name():
+        return '/'.join(dice.choice(levels) for _ in range(dice.choice([1, 1, 2, 3])))
+
+    def step(c):
+        what = dice.random()
+        if what < 0.2:
+            return c.begin('CREATE ' + name())
+        if what < 0.35:
+            return c.begin('DELETE ' + name())
+        if what < 0.5:
+            return c.begin('RENAME %s %s' % (name(), name()))
+        if what < 0.65:
+            return c.begin('%s %s' % (dice.choice(['SUBSCRIBE', 'UNSUBSCRIBE']), name()))
+        if what < 0.9:
+            return c.begin('APPEND %s %s' % (name(), dice.choice(['', '(\\Seen) '])), Lit(b'Subject: x\r\n\r\nx\r\n', plus=True))
+        if what < 0.95 and c is three.actor:
+            return c.begin('SELECT ' + dice.choice(['INBOX', name()]))
+        return c.begin('UID STORE 1:2 %sFLAGS.SILENT (%s)' % (dice.choice('+-'), dice.choice(['\\Seen', '\\Deleted'])))
+
+    for _ in range(int(os.environ.get('POSTHORN_TEST_STEPS', 12))):
+        for _ in range(dice.randrange(1, 30)):
+            three.actor.cmd('EXPUNGE') if dice.random() < 0.05 else three.actor.end(step(three.actor))
+        # Many at once: they are told together.
+        tags = [step(three.actor) for _ in range(dice.randrange(10))]
+        for tag in tags:
+            three.actor.end(tag)
+        three.actor.ok('SELECT INBOX')
+        # All is told at the end of a command at the latest; what came between commands, before it.
+        r = three.c.ok('NOOP')
+        picture.apply(r.untagged)
+        listed = fresh.ok('LIST "" * RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT UNSEEN))')
+        lines = listed.list()
+        there = dict((n, a) for n, a in lines.items() if not a & {'\\noselect', '\\nonexistent'})
+        assert set(picture.names) == set(there), seed
+        also = fresh.ok('LIST (SUBSCRIBED) "" *').list()
+        assert picture.subscribed == set(also), seed
+        numbers = dict((text(u.data[0]), u.attrs) for u in listed.all('STATUS'))
+        assert dict((n, picture.numbers[n]) for n in there) == numbers, seed
