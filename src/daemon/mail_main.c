@@ -86,7 +86,8 @@ store_start(struct mail *m)
 	struct kv_options ko = { .dir = ".", .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
 		.retention_s = (uint32_t)(c->retention / 1000), .retained_max_bytes = c->retention_size,
-		.quota = { (c->quota_storage + 1023) / 1024, c->quota_messages, c->quota_mailboxes } };
+		.quota = { (c->quota_storage + 1023) / 1024, c->quota_messages, c->quota_mailboxes,
+			(c->quota_annotations + 1023) / 1024 } };
 	enum err e;
 
 	store_merge_functions(&ko);

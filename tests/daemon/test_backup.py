@@ -222,6 +222,32 @@ def expunge(c, what):
     c.ok('EXPUNGE')
 
 
+def test_undelete_brings_annotations(server, tool):
+    """Those of expunged messages, and of a deleted mailbox's (RFC 5257); after a crash too; verify knows them."""
+    user = server.user()
+    c = server.login(user)
+    c.ok('CREATE gone')
+    for box in ('INBOX', 'gone'):
+        c.append(text(1), box)
+        c.append(text(2), box)
+        c.select(box)
+        c.ok('STORE 1 ANNOTATION (/comment (value.priv "mine" value.shared "all") /1/flags/seen (value.priv "1"))')
+    c.select()
+    expunge(c, '1:2')
+    c.ok('DELETE gone')
+    server.crash()
+    server.start()
+    assert len(undelete(tool, user)) == 4
+    tool('verify')
+    c = server.login(user)
+    for box in ('INBOX', 'gone'):
+        c.select(box)
+        assert c.ok('SEARCH ANNOTATION /comment value.priv "mine" ANNOTATION /comment value.shared "all"').search() == [1]
+        assert c.ok('SEARCH ANNOTATION /1/flags/seen value.priv "1"').search() == [1]
+        assert c.ok('SEARCH ANNOTATION * value NIL').search() == [2]
+    c.close()
+
+
 def test_undelete_expunged(server, tool):
     """Bit for bit, with flags, keywords and dates; a client that idles sees it at once; nothing is doubled."""
     user = server.user()

@@ -54,7 +54,7 @@ def usage(c, mailbox='INBOX'):
 def test_capability(c):
     """RFC 9208 3.1.1, 5: the resources; QUOTASET only for who may use it (4.1.3)."""
     caps = c.capabilities()
-    assert {'QUOTA', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'} <= caps
+    assert {'QUOTA', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX', 'QUOTA=RES-ANNOTATION-STORAGE'} <= caps
     assert 'QUOTASET' not in caps
     c.no('SETQUOTA "#user/x" (STORAGE 1)', code='NOPERM')
 
@@ -241,7 +241,8 @@ def test_syntax(c, name):
 
 
 def test_tool(c, tool, name):
-    assert tool('user', 'quota', name).split() == ['storage', 'no', 'limit', 'messages', 'no', 'limit', 'mailboxes', 'no', 'limit']
+    assert tool('user', 'quota', name).split() == ['storage', 'no', 'limit', 'messages', 'no', 'limit', 'mailboxes', 'no', 'limit',
+                                                   'annotations', 'no', 'limit']
     tool('user', 'quota', name, '--messages', 7)
     tool('user', 'quota', name, '--storage', '2G')
     assert usage(c) == {'STORAGE': (0, 2 << 20), 'MESSAGE': (0, 7)}
@@ -267,7 +268,7 @@ def test_defaults_and_admins():
         assert 'QUOTASET' in boss.capabilities()
         r = boss.ok('SETQUOTA #user/user1 (STORAGE 512)')
         assert r.one('QUOTA').data[1] == ['STORAGE', 1, 512]
-        boss.no('SETQUOTA #user/user1 (ANNOTATION-STORAGE 512)', code='CANNOT')
+        boss.no('SETQUOTA #user/user1 (FLOPPIES 512)', code='CANNOT')
         boss.no('SETQUOTA #user/nobody (STORAGE 512)')
         for root in ('""', 'user1', '#user', '"#user/a//b"'):
             boss.no('SETQUOTA %s (STORAGE 512)' % root)
@@ -322,3 +323,36 @@ def test_replace_counts_the_difference(c, tool, name):
     c.no('REPLACE 1 INBOX ', Lit(message(9000), plus=True), code='OVERQUOTA')
     c.ok('REPLACE 1 INBOX ', Lit(message(100)))
     assert c.ok('SEARCH ALL').search() == [1]
+
+
+def test_annotation_storage(c, tool, name):
+    """RFC 9208 5.4: annotations of messages (RFC 5257), in units of 1024 octets; what makes none larger is always allowed."""
+    tool('user', 'quota', name, '--annotations', '4K')
+    c.append(message(100))
+    c.append(message(100))
+    c.select()
+    assert usage(c) == {'ANNOTATION-STORAGE': (0, 4)}
+    c.ok('STORE 1 ANNOTATION (/comment (value.priv ', Lit(b'x' * 2000), '))')
+    assert usage(c) == {'ANNOTATION-STORAGE': (2, 4)}
+    c.no('STORE 2 ANNOTATION (/comment (value.shared ', Lit(b'x' * 2100), '))', code='OVERQUOTA')
+    c.no('APPEND INBOX ANNOTATION (/comment (value.shared ', Lit(b'x' * 2100), ')) ', Lit(message(100)), code='OVERQUOTA')
+    c.ok('COPY 1 INBOX')
+    assert usage(c) == {'ANNOTATION-STORAGE': (4, 4)}
+    c.no('COPY 1 INBOX', code='OVERQUOTA')
+    c.ok('MOVE 1 Trash')
+    c.ok('STORE 2 ANNOTATION (/comment (value.priv NIL))')
+    c.append(message(100))
+    assert usage(c) == {'ANNOTATION-STORAGE': (2, 4)}
+    # Annotations of mailboxes (RFC 5464) are others.
+    c.ok('SETMETADATA INBOX (/private/comment ', Lit(b'x' * 3000), ')')
+    assert usage(c) == {'ANNOTATION-STORAGE': (2, 4)}
+
+
+def test_back_to_the_configuration(c, tool, name):
+    """`--default` takes an account's own limits off it; nobody else can write so."""
+    tool('user', 'quota', name, '--messages', 10, '--annotations', '1M')
+    assert set(usage(c)) == {'MESSAGE', 'ANNOTATION-STORAGE'}
+    tool('user', 'quota', name, '--default')
+    assert usage(c) == {}
+    tool('user', 'quota', name, '--default', '--messages', 5, fails=True)
+    c.no('SETQUOTA "#user/%s" (X-DEFAULT 0)' % name, code='NOPERM')

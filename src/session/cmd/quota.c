@@ -15,6 +15,7 @@ struct quota_ctx {
 	struct str root, mailbox;
 	struct quota_limits limits;
 	bool has_unknown;		/* a resource that has no limits here */
+	bool is_default;		/* those of the configuration: what the operator's tool writes as X-DEFAULT 0 */
 };
 
 static const struct {
@@ -24,6 +25,7 @@ static const struct {
 	{ STR_INIT("STORAGE"), offsetof(struct quota_limits, storage_kib), offsetof(struct quota, storage_kib) },
 	{ STR_INIT("MESSAGE"), offsetof(struct quota_limits, messages), offsetof(struct quota, messages) },
 	{ STR_INIT("MAILBOX"), offsetof(struct quota_limits, mailboxes), offsetof(struct quota, mailboxes) },
+	{ STR_INIT("ANNOTATION-STORAGE"), offsetof(struct quota_limits, annotations_kib), offsetof(struct quota, annotations_kib) },
 };
 
 static uint64_t *
@@ -131,7 +133,10 @@ take_limit(struct imap_scan *in, struct quota_ctx *x)
 			return true;
 		}
 	}
-	x->has_unknown = true;
+	if (str_eq_nocase(name, STR("X-DEFAULT")))
+		x->is_default = true;
+	else
+		x->has_unknown = true;
 	return true;
 }
 
@@ -225,14 +230,14 @@ setquota_run(struct session *s, struct command *c)
 
 	if (!quota_may_set(s))
 		return ERR_NOPERM;
-	if (x->has_unknown) {
-		c->text = STR("There are limits of STORAGE, MESSAGE and MAILBOX.");
+	if (x->has_unknown || (x->is_default && !s->is_operator)) {
+		c->text = STR("There are limits of STORAGE, MESSAGE, MAILBOX and ANNOTATION-STORAGE.");
 		return ERR_CANNOT;
 	}
 	e = open_root(s, c, x->root, &a);
 	if (e != ERR_OK)
 		return e;
-	e = account_set_quota(a, &x->limits, &after);
+	e = account_set_quota(a, x->is_default ? NULL : &x->limits, &after);
 	if (e == ERR_OK) {
 		reply_quota(s, c->arena, after);
 		session_committed(s, after);
