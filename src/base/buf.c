@@ -64,6 +64,15 @@ buf_reserve(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
+/* buf_reserve(), short where there is room: most additions are of a few bytes. */
+static inline char *
+room(struct buf *b, size_t n)
+{
+	if (n <= b->cap - b->n && !b->is_over && n <= b->max && b->n <= b->max - n)
+		return b->p + b->n;
+	return buf_reserve(b, n);
+}
+
 void
 buf_add(struct buf *b, const void *p, size_t n)
 {
@@ -71,7 +80,7 @@ buf_add(struct buf *b, const void *p, size_t n)
 
 	if (n == 0)
 		return;
-	to = buf_reserve(b, n);
+	to = room(b, n);
 	if (to == NULL)
 		return;
 	memcpy(to, p, n);
@@ -87,7 +96,12 @@ buf_c(struct buf *b, const char *s)
 void
 buf_chr(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	char *to = room(b, 1);
+
+	if (to == NULL)
+		return;
+	*to = c;
+	b->n++;
 }
 
 void
