@@ -321,6 +321,25 @@ def test_cancelupdate(box3):
     box3.bad('CANCELUPDATE "%s"' % tags[1])
 
 
+def test_annotations(pair):
+    """RFC 5257: an annotation that changes moves a message in a SORT by it, and in or out of a SEARCH for it."""
+    one, two = pair
+    two.ok('STORE 1:4 ANNOTATION (/comment (value.shared "m"))')
+    one.ok('NOOP')
+    client = Client(one)
+    lists = [(client.begin('UID %s RETURN (UPDATE ALL) %s' % (c, k)), 'UID %s RETURN (ALL) %s' % (c, k)) for c, k in (
+        ('SORT', '(ANNOTATION /comment value.shared) UTF-8 ALL'), ('SORT', '(REVERSE ANNOTATION /comment value.shared SIZE) UTF-8 UNFLAGGED'),
+        ('SEARCH', 'ANNOTATION /comment value.shared "z"'))]
+    for number, value in ((3, 'a'), (1, 'zz'), (2, 'b'), (3, 'zebra'), (4, 'm'), (1, 'a')):
+        two.ok('STORE %d ANNOTATION (/comment (value.shared "%s"))' % (number, value))
+        two.ok('STORE 2 %sFLAGS (\\Flagged)' % ('+' if number % 2 else '-'))
+        client.ok('NOOP')
+        for l, fresh in lists:
+            e = esearch([r for r in client.ok(fresh).all('ESEARCH') if not updates(r)][0])
+            assert l.numbers == (numbers(e['ALL']) if 'ALL' in e else []), (number, value, fresh)
+    assert all(l.updates for l, _ in lists)
+
+
 def test_too_many(box3):
     """4.3.1: NOUPDATE with the tag; all else that was asked for is answered. At least one is there for each client."""
     refused = []
@@ -476,7 +495,7 @@ def test_time_passes(pair):
     client.wait(lambda: younger.numbers == [] and older.numbers == [young, old])
     two.append(mail.numbered(3), date=at(59))
     client.wait(lambda: younger.numbers == [] and len(older.numbers) == 3)
-    one.done(tag)
+    client.follow(one.done(tag).untagged)
     new = two.append(mail.numbered(4), date=at(59))
     deadline = time.monotonic() + 60
     while (older.numbers[0] != new or younger.numbers) and time.monotonic() < deadline:
