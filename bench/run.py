@@ -287,8 +287,8 @@ def million(server):
     fill(server.imap, "user49", MILLION >> 4, 300)
     c = Imap(server.imap, "user49")
     c.do("SELECT INBOX")
-    for i in range(4):
-        c.do(f"COPY 1:{MILLION >> 4 - i} INBOX")
+    for _ in range(15):
+        c.do(f"COPY 1:{MILLION >> 4} INBOX")
     c.do("LOGOUT", check=False)
     server.stop()
     began = time.perf_counter()
