@@ -6,6 +6,8 @@
 #include "store/store_test_util.h"
 #include "store/verify.h"
 
+#include <time.h>
+
 enum { MESSAGES = 300 };
 
 /* Messages 1 … MESSAGES; the n-th has the subject "sn". The commit is not waited for. */
@@ -166,6 +168,20 @@ fill_durably(struct fixture *f)
 	snapshot_unref(after);
 }
 
+/*
+ * Rows are stored in the background, some time after the messages are durable, and nobody is told; an account of MESSAGES has
+ * blocks 0 to 3 complete.
+ */
+static void
+await_rows(struct fixture *f)
+{
+	const struct timespec pause = { .tv_nsec = 200000 };
+
+	for (unsigned i = 0; i < 300000 && stored_count(f, 3) != DIGEST_COLUMNS; i++)
+		nanosleep(&pause, NULL);
+	flush(f);
+}
+
 /* Blocks are stored when they are complete, with the values that reading gives. */
 static void
 test_stored_when_complete(void)
@@ -175,7 +191,7 @@ test_stored_when_complete(void)
 
 	fixture_init(&f, false);
 	fill_durably(&f);
-	flush(&f);
+	await_rows(&f);
 	for (uint32_t number = 0; number < 4; number++)
 		CHECK_U64(stored_count(&f, number), DIGEST_COLUMNS);
 	CHECK_U64(stored_count(&f, 4), 0);
@@ -252,7 +268,7 @@ test_stored_wrong(void)
 
 	fixture_init(&f, false);
 	fill_durably(&f);
-	flush(&f);
+	await_rows(&f);
 	CHECK_U64(findings(&f, false), 0);
 	tamper(&f, "\1OTHER");
 	check_subject(&f, (struct msgno){ 70 }, "OTHER");
@@ -290,7 +306,7 @@ test_stored_released(void)
 
 	fixture_init(&f, false);
 	fill_durably(&f);
-	flush(&f);
+	await_rows(&f);
 	release(&f, (struct msgno){ 130 });
 	CHECK_U64(stored_count(&f, 2), 0);
 	CHECK_U64(stored_count(&f, 1), DIGEST_COLUMNS);
