@@ -10,7 +10,7 @@ all: $(BUILD)/build.ninja
 help:
 	@echo 'make            build'
 	@echo 'make run        install what is missing, build, and run a server to try, on 127.0.0.1'
-	@echo 'make check      what takes seconds: unit tests, fuzz corpora, layers, manual pages'
+	@echo 'make check      what takes seconds: unit tests, fuzz corpora, layers, layout, manual pages'
 	@echo 'make test       everything that CI runs; ends with "N passed, N failed"'
 	@echo 'make check-all  make test, and the long ones: fuzzing, 1,000 crashes, 300 power cuts'
 	@echo 'make bench      measure, beside Dovecot where it is installed'
@@ -50,7 +50,7 @@ docs: all
 	@$(PYTHON) tools/make-docs $(BUILD)
 
 format:
-	@git ls-files 'src/*.c' 'src/*.h' 'bench/*.c' 'tests/*.c' | xargs clang-format -i
+	@find src bench tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
