@@ -179,6 +179,8 @@ add_match(struct imap_scan *s, struct imap_annotate_fetch *f)
 	if (f->name_count + f->pattern_count == ANNOTATE_ENTRIES_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "fewer entries");
 	if (imap_annotate_is_pattern(name)) {
+		if (f->pattern_count == ANNOTATE_PATTERNS_MAX)
+			return imap_scan_fail(s, ERR_LIMIT, "fewer entries with wildcards");
 		f->patterns[f->pattern_count++] = name;
 		return true;
 	}

@@ -12,6 +12,7 @@
 enum {
 	ANNOTATE_NAME_MAX = 255,
 	ANNOTATE_ENTRIES_MAX = 256,	/* names, or values, in one item of a command */
+	ANNOTATE_PATTERNS_MAX = 16,	/* of the names, those with wildcards: each is tried on every name that is there */
 	ANNOTATE_DEPTH_MAX = 100,	/* numbers in the part of a name */
 };
 

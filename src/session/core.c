@@ -160,8 +160,8 @@ run_command(struct session_core *k)
 		if ((k->cmd.entry->flags & CHANGES) != 0)
 			session_saw_latest(&k->s);
 		k->result = e;
+		/* What the command has begun to tell is told to its end: half of it would leave the client with wrong numbers. */
 		k->phase = PHASE_TELL;
-		core_tell_reset(k);
 	}
 	if (k->s.view != NULL && (k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing) {
 		e = session_tell(&k->s, may_tell(k));

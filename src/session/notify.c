@@ -315,7 +315,7 @@ watch_owners(struct session *s, struct notify *n, struct str top)
 		    arena_printf(&scratch, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)), STR_F(owner));
 
 		if (is_at_or_below(name, top))
-			e = watch_user(s, n, owner, n->is_resolved);
+			e = watch_user(s, n, owner, n == s->notify);
 	}
 	arena_done(&scratch);
 	return e;
@@ -375,8 +375,6 @@ notify_resolve(struct session *s, struct notify *n)
 		if (e == ERR_OK && g->filter == NOTIFY_SUBSCRIBED)
 			e = watch_subscriptions(s, n);
 	}
-	if (e == ERR_OK)
-		n->is_resolved = true;
 	return e;
 }
 
@@ -407,7 +405,7 @@ notify_fetch(const struct session *s)
 {
 	const struct notify *n = s->notify;
 
-	if (n == NULL || (n->what.fetch.atts == 0 && n->what.fetch.n_sections == 0))
+	if (n == NULL || (n->what.fetch.atts == 0 && n->what.fetch.n_sections == 0 && n->what.fetch.annotations == NULL))
 		return NULL;
 	return &n->what.fetch;
 }

@@ -38,7 +38,6 @@ struct notify {
 	struct imap_notify what;
 	struct list watches;			/* the session's own account first */
 	size_t watch_count;
-	bool is_resolved;
 	bool watches_shares;			/* of who else shares something */
 	uint64_t shares_version;		/* that was looked at */
 	struct waiter shares_waiter, selected_waiter;

@@ -312,7 +312,8 @@ tell_access(struct news *x)
 	note = notify_note_find(x->n->refused, x->w->account, x->after->id);
 	if (x->had == ACCESS_READ && x->has < ACCESS_READ) {
 		if (!x->is_listed)
-			tell_line(x->s, x->w, x->after, x->name, STR_NONE, ACCESS_LISTED);
+			/* Who may not know the new name is told of the old one. */
+			tell_line(x->s, x->w, x->after, x->has == ACCESS_NONE ? x->old_name : x->name, STR_NONE, ACCESS_LISTED);
 		notify_note_put(x->n->refused, &x->n->refused_next, x->w->account, x->after->id, 0);
 		x->is_listed = true;
 	} else if (x->has == ACCESS_READ && (x->had == ACCESS_LISTED || note != NULL)) {

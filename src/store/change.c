@@ -108,8 +108,8 @@ appender_flush(struct appender *p)
 	for (uint32_t i = 0; i < p->mark_count; i++) {
 		const struct appender_mark *k = &p->marks[i];
 
-		if (!commit_see(p->c, commit_mailbox(p->c, p->at), k->user, p->page, k->mask, k->mask))
-			break;
+		/* False when there is no room for this user; others may have pages. */
+		commit_see(p->c, commit_mailbox(p->c, p->at), k->user, p->page, k->mask, k->mask);
 	}
 	p->mark_count = 0;
 	p->is_open = false;
@@ -147,7 +147,7 @@ appender_add(struct appender *p, const struct page_entry *e)
 
 	if (uid == UINT32_MAX)
 		return 0;
-	if (p->is_open && page != p->page)
+	if ((p->is_open || p->mark_count != 0) && page != p->page)
 		appender_flush(p);
 	if (!p->is_open) {
 		page_op_append(&p->op);

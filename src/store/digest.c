@@ -226,6 +226,15 @@ digest_cache_release(struct digest_cache *c, struct kv_txn *t, struct msgno n)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void
+digest_cache_releasing(struct digest_cache *c, int by)
+{
+	pthread_mutex_lock(&c->lock);
+	c->releasing += (unsigned)by;
+	c->releases++;
+	pthread_mutex_unlock(&c->lock);
+}
+
 bool
 digest_is_same_block(struct msgno a, struct msgno b)
 {

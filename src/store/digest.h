@@ -80,6 +80,8 @@ void digest_cache_forget(struct digest_cache *c, struct account_id account);
 void digest_cache_grown(struct digest_cache *c, struct account_id account, uint32_t before, uint32_t now);
 /** Into a transaction that removes the message n: what is stored of its block goes too. To be called before it is committed. */
 void digest_cache_release(struct digest_cache *c, struct kv_txn *t, struct msgno n);
+/** Around all of that and its commit: +1, then -1. What is read of messages meanwhile is not stored. */
+void digest_cache_releasing(struct digest_cache *c, int by);
 /** One release does for both. */
 bool digest_is_same_block(struct msgno a, struct msgno b);
 

@@ -103,6 +103,7 @@ struct digest_cache {
 	unsigned loads;		/* in flight, and commits of rows */
 	struct waitlist loaded;
 	uint64_t releases;	/* how often messages went: rows made before are not stored after */
+	unsigned releasing;	/* messages that go just now */
 	struct list due;	/* struct digest_due */
 	unsigned due_count;
 	bool is_storing, is_closing;

@@ -72,7 +72,7 @@ rows_store(struct digest_load *l, size_t i, const struct packing packing[DIGEST_
 	}
 	/* With the lock, so that whoever removes messages comes either before, and is noticed, or removes these rows too. */
 	pthread_mutex_lock(&c->lock);
-	if (c->releases == l->releases && !c->is_closing) {
+	if (c->releasing == 0 && c->releases == l->releases && !c->is_closing) {
 		kv_commit(c->kv, &t, 1, rows_stored, NULL);
 		t = NULL;
 	}
@@ -103,7 +103,7 @@ block_enter(struct digest_load *l, size_t i, enum err e, uint64_t version, struc
 	/* While a slot is loading, nobody else puts a block into it. */
 	pthread_mutex_lock(&c->lock);
 	for (unsigned column = 0; column < DIGEST_COLUMNS; column++)
-		if ((rest & 1u << column) != 0 && !is_complete)
+		if ((rest & 1u << column) != 0 && !is_complete && !l->is_for_rows)
 			old[column] = digest_slot_find(c, l->account.v, l->blocks[i].number, column)->block;
 	pthread_mutex_unlock(&c->lock);
 	digest_packings_init(packing);

@@ -8,6 +8,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/digest.h"
 #include "store/seen_int.h"
 #include "store/undo_int.h"
 
@@ -71,13 +72,15 @@ commit_losses(struct account *a, struct kv_txn *t, struct losses *l)
 	enum err e;
 
 	losses_unite(l);
+	digest_cache_releasing(a->store->digests, 1);
 	e = messages_release(a, t, l->l, l->count);
 	l->count = 0;
-	if (e != ERR_OK) {
+	if (e != ERR_OK)
 		kv_txn_abort(t);
-		return e;
-	}
-	return kv_commit_now(a->kv, &t, 1);
+	else
+		e = kv_commit_now(a->kv, &t, 1);
+	digest_cache_releasing(a->store->digests, -1);
+	return e;
 }
 
 static struct kv_txn *

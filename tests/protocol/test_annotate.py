@@ -550,3 +550,41 @@ def test_many_messages(imap):
     assert imap.ok('SEARCH RETURN (COUNT) NOT ANNOTATION /altsubject value NIL').esearch()['COUNT'] == 0
     store(imap, '1:*', '/comment (value.shared NIL)')
     assert imap.ok('SEARCH RETURN (COUNT) ANNOTATION * value ""').esearch()['COUNT'] == 0
+
+
+def test_asked_for_in_advance(login):
+    """RFC 5465 5.2 with 4.3: the annotations of new messages come with them."""
+    one, two = login(), login()
+    one.select()
+    one.ok('NOTIFY SET (selected (MessageNew (UID ANNOTATION (/comment value.shared)) MessageExpunge))')
+    two.ok('APPEND INBOX () ANNOTATION (/comment (value.shared "for all")) ', Lit(mail.numbered(1)))
+    got = one.ok('NOOP').fetch(1)
+    assert notes(got['ANNOTATION']) == {'/comment': {'value.shared': 'for all'}}
+
+
+def test_too_many_wildcards(box3):
+    box3.ok('FETCH 1 (ANNOTATION ((%s) value))' % ' '.join('/vendor/x%d/*' % n for n in range(16)))
+    box3.no('FETCH 1 (ANNOTATION ((%s) value))' % ' '.join('/vendor/x%d/*' % n for n in range(17)), code='LIMIT')
+
+
+def test_copied_with_what_was_seen(connect, server):
+    """A copy over the edge of a page, of messages with annotations, into a mailbox where each user has read marks of his own."""
+    names_ = server.user(), server.user()
+    owner, guest = connect(user=names_[0], name='owner'), connect(user=names_[1], name='guest')
+    owner.ok('CREATE box')
+    owner.ok('SETACL box %s lrswinte' % names_[1])
+    for _ in range(62):
+        owner.append(mail.numbered(1), 'box')
+    for n in (1, 2):
+        guest.append(mail.numbered(n), flags='\\Seen')
+    guest.select()
+    store(guest, 1, '/comment (value.priv "mine")')
+    theirs = 'Other Users/%s/box' % names_[0]
+    guest.ok('COPY 1:2 "%s"' % theirs)
+    guest.select(theirs)
+    assert guest.ok('UID SEARCH SEEN').search() == [63, 64]
+    for _ in range(64):
+        owner.append(mail.numbered(1), 'box')
+    guest.ok('NOOP')
+    assert guest.ok('UID SEARCH SEEN').search() == [63, 64]
+    assert guest.status(theirs, 'UNSEEN')['UNSEEN'] == 126

@@ -397,3 +397,22 @@ def test_uidonly(login):
     c.bad('CONVERT 1 (NIL) BINARY.SIZE[1]', code='UIDREQUIRED')
     r = c.ok('UID CONVERT %d (NIL) BINARY.SIZE[1]' % uid).one('CONVERTED')
     assert r.number == uid and pairs(r.data[1])['UID'] == uid
+
+
+def test_an_error_leaves_nothing_behind(c):
+    """Items of one part that can't be converted: each says so, in whatever order they stand."""
+    items = ['BINARY[1]', 'AVAILABLECONVERSIONS[1]', 'BODYPARTSTRUCTURE[1]', 'BINARY.SIZE[1]']
+    for k in range(len(items)):
+        order = items[k:] + items[:k]
+        r = c.cmd('CONVERT 1 ("audio/basic") (%s)' % ' '.join(order))
+        assert r.status == 'NO', r
+    c.ok('NOOP')
+
+
+def test_long_errors_are_bounded(c):
+    """What errors repeat of the command is not gathered in memory: the answer comes as the client reads it."""
+    value = Lit('x' * 60000)
+    parts = ['CONVERT 1 (NIL (x ', value, ' y ', value, ')) (%s)' % ' '.join('%s[%d]' % (i, n) for n in range(1, 61) for i in ('BINARY', 'BINARY.SIZE'))]
+    r = c.cmd(*parts)
+    assert r.status in ('NO', 'BAD'), r.status
+    c.ok('NOOP')

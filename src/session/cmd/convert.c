@@ -123,11 +123,12 @@ begin_item(struct session *s, struct command *c, struct convert_ctx *x, const st
 }
 
 static void
-write_error(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item)
+write_error(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item,
+    const struct convert_error *error)
 {
 	x->has_failure = true;
 	begin_item(s, c, x, item);
-	convert_error_write(&x->part.error, &x->target, session_out(s));
+	convert_error_write(error, &x->target, session_out(s));
 }
 
 /* What <partial> leaves of the result goes out in pieces. */
@@ -183,9 +184,7 @@ write_available(struct session *s, struct command *c, struct convert_ctx *x, con
 
 	convert_part_find(c->arena, &x->src, &item->section, &x->target, &part);
 	if (part.error.why != NULL) {
-		x->part.error = part.error;
-		write_error(s, c, x, item);
-		x->part.error = (struct convert_error){ 0 };
+		write_error(s, c, x, item, &part.error);
 		return;
 	}
 	x->has_success = true;
@@ -235,7 +234,7 @@ answer_item(struct session *s, struct command *c, struct convert_ctx *x, const s
 	if (e != ERR_OK)
 		return e;
 	if (x->part.error.why != NULL) {
-		write_error(s, c, x, item);
+		write_error(s, c, x, item, &x->part.error);
 		return ERR_OK;
 	}
 	if (item->kind == CONVERT_BODYPARTSTRUCTURE)
@@ -278,6 +277,9 @@ answer(struct session *s, struct command *c, struct convert_ctx *x)
 		e = message_get(x->src.account, x->entry.msgno, MESSAGE_SUMMARY, session_waiter(s), &x->src.message);
 	}
 	while (e == ERR_OK && x->at_item < x->args.item_count) {
+		/* Errors are long when the client's parameters are. */
+		if (!x->is_writing && session_is_full(s))
+			return session_wait_output(s);
 		e = answer_item(s, c, x, &x->args.items[x->at_item]);
 		if (e == ERR_OK)
 			x->at_item++;

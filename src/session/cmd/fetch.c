@@ -612,6 +612,7 @@ fetch_done(struct session *s, struct command *c)
 
 struct fetch_news {
 	struct fetch_ctx x;
+	struct arena arena;
 };
 
 struct fetch_news *
@@ -628,6 +629,7 @@ fetch_news_new(struct session *s, const struct imap_fetch *what, const struct ra
 	if ((s->enabled & ENABLED_CONDSTORE) != 0)
 		f->x.args.atts |= FETCH_MODSEQ;
 	rangeset_copy(&f->x.uids, uids);
+	f->x.annotations = annotate_asked_new(&f->arena, what->annotations);
 	find_needs(&f->x);
 	return f;
 }
@@ -649,6 +651,7 @@ fetch_news_free(struct session *s, struct fetch_news *f)
 	if (f == NULL)
 		return;
 	ctx_done(s, &f->x);
+	arena_done(&f->arena);
 	free(f);
 }
 
