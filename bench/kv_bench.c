@@ -1,6 +1,7 @@
 /*
- * kv_bench.c - what the storage engine does: durable commits a second of 5 KB messages with some in flight, CPU of each,
- * loads from memory, opening after a crash, memory of a message that streams in.
+ * kv_bench.c - what the storage engine does: durable commits a second of 5 KB messages with some in
+ * flight, CPU of each, loads from memory, opening after a crash, memory of a message that streams
+ * in.
  *
  *     kv_bench DIRECTORY [messages]
  */
@@ -35,7 +36,8 @@ append_merge(struct str base, const struct str *operands, size_t count, struct b
 static struct kv *
 open_store(void)
 {
-	struct kv_options o = { .dir = dir, .merge = { [KV_PAGE] = append_merge, [KV_POSTING] = append_merge } };
+	struct kv_options o = { .dir = dir,
+		.merge = { [KV_PAGE] = append_merge, [KV_POSTING] = append_merge } };
 	BUF_CLEAN struct buf detail = BUF_MAX(1000);
 	struct kv *kv = NULL;
 
@@ -79,8 +81,9 @@ rss_bytes(void)
 static void
 message_make(char *p, size_t n, uint64_t seed)
 {
-	static const char words[][9] = { "the ", "received", "from ", "by ", "with ", "ESMTP ", "for ", "Subject:", "patch ", "in ",
-		"kernel ", "that ", "it ", "\r\n", "is ", "and ", "to ", "we ", "return ", "struct ", "device ", "not ", "you ", "0x" };
+	static const char words[][9] = { "the ", "received", "from ", "by ", "with ", "ESMTP ",
+		"for ", "Subject:", "patch ", "in ", "kernel ", "that ", "it ", "\r\n", "is ",
+		"and ", "to ", "we ", "return ", "struct ", "device ", "not ", "you ", "0x" };
 
 	for (size_t i = 0; i < n;) {
 		uint64_t r = hash_u64(seed++);
@@ -124,7 +127,10 @@ delivered(void *ctx, enum err e)
 
 static uint64_t versions[ACCOUNTS + 1];
 
-/* As a delivery does: the bytes, a message record, an entry of a page, a counter, a change record, the mailbox row. */
+/*
+ * As a delivery does: the bytes, a message record, an entry of a page, a counter, a change record,
+ * the mailbox row.
+ */
 static struct kv_txn *
 delivery(struct kv *kv, uint64_t no)
 {
@@ -138,8 +144,8 @@ delivery(struct kv *kv, uint64_t no)
 	size_t taken;
 
 	message_make(message, sizeof(message), no * 1000);
-	if (kv_stage_write(s, str_make(message, sizeof(message)), &taken, &none) != ERR_OK ||
-	    kv_stage_seal(s, &id, &length) != ERR_OK)
+	if (kv_stage_write(s, str_make(message, sizeof(message)), &taken, &none) != ERR_OK
+	    || kv_stage_seal(s, &id, &length) != ERR_OK)
 		exit(1);
 	put_be64(key, version);
 	memcpy(value, message, sizeof(value));
@@ -160,7 +166,9 @@ static uint64_t made;
 static void
 deliveries(struct kv *kv, uint64_t count, unsigned in_flight)
 {
-	struct flow f = { .kv = kv, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct flow f = { .kv = kv,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER };
 	struct kv_stats before, after;
 	double start, cpu, self;
 
@@ -186,9 +194,11 @@ deliveries(struct kv *kv, uint64_t count, unsigned in_flight)
 	start = now_s() - start;
 	cpu = cpu_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	self = cpu_s(CLOCK_THREAD_CPUTIME_ID) - self;
-	printf("deliveries, %3u in flight: %7.0f/s  %.1f a sync  %5.1f us CPU (%.1f making them, %.1f engine)  %.0f bytes to the log\n",
-	    in_flight, (double)count / start, (double)count / (double)(after.syncs - before.syncs), cpu / (double)count * 1e6,
-	    self / (double)count * 1e6, (cpu - self) / (double)count * 1e6,
+	printf(
+	    "deliveries, %3u in flight: %7.0f/s  %.1f a sync  %5.1f us CPU (%.1f making them, %.1f engine)  %.0f bytes to the log\n",
+	    in_flight, (double)count / start, (double)count / (double)(after.syncs - before.syncs),
+	    cpu / (double)count * 1e6, self / (double)count * 1e6,
+	    (cpu - self) / (double)count * 1e6,
 	    (double)(after.bytes_written - before.bytes_written) / (double)count);
 	if (f.failed > 0)
 		exit(1);
@@ -208,8 +218,11 @@ not_in_memory(void *ctx, enum err e, struct kv_rows *rows)
 static void
 loads(struct kv *kv, unsigned count)
 {
-	struct flow f = { .kv = kv, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-	struct kv_range r[2] = { { .kind = KV_ROW, .from = STR("mailbox"), .is_exact = true }, { .kind = KV_PAGE, .limit = 8 } };
+	struct flow f = { .kv = kv,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER };
+	struct kv_range r[2] = { { .kind = KV_ROW, .from = STR("mailbox"), .is_exact = true },
+		{ .kind = KV_PAGE, .limit = 8 } };
 	unsigned waited = 0;
 	double start = now_s();
 
@@ -218,7 +231,8 @@ loads(struct kv *kv, unsigned count)
 		enum err e;
 
 		f.in_flight = 1;
-		e = kv_load(kv, (struct account_id){ 1 + i % ACCOUNTS }, r, 2, &rows, not_in_memory, &f);
+		e = kv_load(kv, (struct account_id){ 1 + i % ACCOUNTS }, r, 2, &rows, not_in_memory,
+		    &f);
 		if (e == ERR_OK) {
 			kv_rows_free(rows);
 			continue;
@@ -229,8 +243,8 @@ loads(struct kv *kv, unsigned count)
 			pthread_cond_wait(&f.changed, &f.lock);
 		pthread_mutex_unlock(&f.lock);
 	}
-	printf("loads of a row and up to 8 pages: %.0f/s, %.1f us each, %u not in memory\n", count / (now_s() - start),
-	    (now_s() - start) / count * 1e6, waited);
+	printf("loads of a row and up to 8 pages: %.0f/s, %.1f us each, %u not in memory\n",
+	    count / (now_s() - start), (now_s() - start) / count * 1e6, waited);
 }
 
 /* ---- a big message */
@@ -249,7 +263,8 @@ stage_woken(struct waiter *w)
 static void
 big_message(struct kv *kv, uint64_t seed)
 {
-	struct stage_wait sw = { .flow = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER } };
+	struct stage_wait sw = { .flow = { .lock = PTHREAD_MUTEX_INITIALIZER,
+				     .changed = PTHREAD_COND_INITIALIZER } };
 	struct kv_stage *s = kv_stage_new(kv);
 	uint64_t account = ACCOUNTS, version = versions[account]++, length;
 	struct kv_txn *t = kv_txn_new(kv, (struct account_id){ account }, version, version + 1);
@@ -267,7 +282,9 @@ big_message(struct kv *kv, uint64_t seed)
 		for (size_t at = 0; at < sizeof(piece); at += taken) {
 			sw.flow.in_flight = 1;
 			taken = 0;
-			if (kv_stage_write(s, str_make(piece + at, sizeof(piece) - at), &taken, &sw.w) != ERR_WAIT)
+			if (kv_stage_write(s, str_make(piece + at, sizeof(piece) - at), &taken,
+				&sw.w)
+			    != ERR_WAIT)
 				continue;
 			pthread_mutex_lock(&sw.flow.lock);
 			while (sw.flow.in_flight > 0)
@@ -284,7 +301,8 @@ big_message(struct kv *kv, uint64_t seed)
 	kv_stage_unref(s);
 	if (kv_commit_now(kv, &t, 1) != ERR_OK)
 		exit(1);
-	printf("a message of 64 MiB: %.2f s, memory of the process at most %.1f MiB\n", now_s() - start, (double)most / 1048576);
+	printf("a message of 64 MiB: %.2f s, memory of the process at most %.1f MiB\n",
+	    now_s() - start, (double)most / 1048576);
 }
 
 /* ---- a crash */

@@ -1,14 +1,18 @@
 /*
- * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of connections, every answer checked.
+ * load.c - a load generator for IMAP and LMTP servers: one thread, epoll, any number of
+ * connections, every answer checked.
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
  *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1] [--rate N]
  *
- * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A connection is a small state machine:
- * its mode writes commands (up to `depth` outstanding), the reader follows lines and literals and matches tagged replies to
- * the times they were asked at. User names are --accounts in number from user--first-user on, dealt out in turn, password --password.
- * With --rate so many connections are begun a second, whether or not others are over (mode connect: without logging in); --conns of them
- * at most at the same time, and one that is begun late counts its time from when it was due. With --think-ms a connection waits about so long between an answer and its next command; --command is what mode `command` sends.
+ * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A
+ * connection is a small state machine: its mode writes commands (up to `depth` outstanding), the
+ * reader follows lines and literals and matches tagged replies to the times they were asked at.
+ * User names are --accounts in number from user--first-user on, dealt out in turn, password
+ * --password. With --rate so many connections are begun a second, whether or not others are over
+ * (mode connect: without logging in); --conns of them at most at the same time, and one that is
+ * begun late counts its time from when it was due. With --think-ms a connection waits about so long
+ * between an answer and its next command; --command is what mode `command` sends.
  */
 #include "wire.h"
 
@@ -44,10 +48,10 @@ struct conn;
 struct mode {
 	const char *name;
 	bool is_lmtp;
-	const char *setup;	/* sent once after LOGIN, must be answered OK; NULL: nothing */
+	const char *setup; /* sent once after LOGIN, must be answered OK; NULL: nothing */
 	void (*next)(struct conn *c);
-	bool reconnects;	/* an operation is a whole connection */
-	bool is_anonymous;	/* it does not log in */
+	bool reconnects;   /* an operation is a whole connection */
+	bool is_anonymous; /* it does not log in */
 };
 
 enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_COMPRESS, CONN_SETUP, CONN_WORK, CONN_BYE };
@@ -60,22 +64,31 @@ struct conn {
 	size_t out_n, out_cap;
 	char line[4096];
 	size_t line_n;
-	uint64_t skip;			/* bytes of a literal still to come */
+	uint64_t skip; /* bytes of a literal still to come */
 	bool line_has_literal;
-	uint64_t asked_us[DEPTH_MAX];	/* ring of outstanding operations */
+	uint64_t asked_us[DEPTH_MAX]; /* ring of outstanding operations */
 	unsigned asked, answered;
 	unsigned ops;
-	unsigned exists;		/* messages of the selected mailbox, as it was told */
-	bool is_idle;			/* says DONE when it is asked to */
-	unsigned lmtp_expect;		/* replies still to come of this LMTP transaction */
+	unsigned exists;      /* messages of the selected mailbox, as it was told */
+	bool is_idle;         /* says DONE when it is asked to */
+	unsigned lmtp_expect; /* replies still to come of this LMTP transaction */
 	bool is_writing;
 	uint32_t rng;
-	uint64_t due_us;		/* thinking until then; 0: not thinking */
+	uint64_t due_us; /* thinking until then; 0: not thinking */
 };
 
 static struct options opt = {
-	.password = "pass", .user_format = "user%d", .command = "NOOP", .conns = 1, .accounts = 1, .first_user = 1, .depth = 1, .rcpts = 1, .messages = 200,
-	.seconds = 5, .size = 5000,
+	.password = "pass",
+	.user_format = "user%d",
+	.command = "NOOP",
+	.conns = 1,
+	.accounts = 1,
+	.first_user = 1,
+	.depth = 1,
+	.rcpts = 1,
+	.messages = 200,
+	.seconds = 5,
+	.size = 5000,
 };
 static const struct mode *mode;
 static int epoll_fd;
@@ -127,8 +140,7 @@ put(struct conn *c, const char *p, size_t n)
 	c->out_n += n;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-putf(struct conn *c, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) putf(struct conn *c, const char *fmt, ...)
 {
 	char t[2048];
 	va_list ap;
@@ -150,7 +162,8 @@ flush(struct conn *c)
 	c->out_n = 0;
 	wants = wire_wants_write(c->wire);
 	if (wants != c->is_writing) {
-		struct epoll_event ev = { .events = EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0), .data.ptr = c };
+		struct epoll_event ev = { .events = EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0),
+			.data.ptr = c };
 
 		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
 		c->is_writing = wants;
@@ -202,16 +215,40 @@ next_idle(struct conn *c)
 	put(c, "a IDLE\r\n", 8);
 }
 
-static void next_noop(struct conn *c) { ask(c); put(c, "a NOOP\r\n", 8); }
-static void next_select(struct conn *c) { ask(c); put(c, "a SELECT INBOX\r\n", 16); }
-static void next_status(struct conn *c) { ask(c); putf(c, "a STATUS INBOX (MESSAGES UNSEEN UIDNEXT)\r\n"); }
-static void next_list(struct conn *c) { ask(c); putf(c, "a LIST \"\" *\r\n"); }
+static void
+next_noop(struct conn *c)
+{
+	ask(c);
+	put(c, "a NOOP\r\n", 8);
+}
+
+static void
+next_select(struct conn *c)
+{
+	ask(c);
+	put(c, "a SELECT INBOX\r\n", 16);
+}
+
+static void
+next_status(struct conn *c)
+{
+	ask(c);
+	putf(c, "a STATUS INBOX (MESSAGES UNSEEN UIDNEXT)\r\n");
+}
+
+static void
+next_list(struct conn *c)
+{
+	ask(c);
+	putf(c, "a LIST \"\" *\r\n");
+}
 
 static void
 next_store(struct conn *c)
 {
 	ask(c);
-	putf(c, "a STORE %u %cFLAGS.SILENT (\\Flagged)\r\n", 1 + random_u32(c) % (unsigned)opt.messages, c->ops % 2 == 0 ? '+' : '-');
+	putf(c, "a STORE %u %cFLAGS.SILENT (\\Flagged)\r\n",
+	    1 + random_u32(c) % (unsigned)opt.messages, c->ops % 2 == 0 ? '+' : '-');
 }
 
 static void
@@ -228,41 +265,138 @@ next_copy(struct conn *c)
 	putf(c, "a COPY %u Archive\r\n", 1 + random_u32(c) % (unsigned)opt.messages);
 }
 
-static void next_search_flags(struct conn *c) { ask(c); putf(c, "a SEARCH UNSEEN UNFLAGGED\r\n"); }
-static void next_search_header(struct conn *c) { ask(c); putf(c, "a SEARCH FROM \"sender%u\"\r\n", random_u32(c) % 100); }
-static void next_search_body(struct conn *c) { ask(c); putf(c, "a SEARCH BODY \"needle%u\"\r\n", random_u32(c) % 100); }
-static void next_fetch_list(struct conn *c) { ask(c); putf(c, "a FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\r\n"); }
+static void
+next_search_flags(struct conn *c)
+{
+	ask(c);
+	putf(c, "a SEARCH UNSEEN UNFLAGGED\r\n");
+}
 
-static void next_command(struct conn *c) { ask(c); putf(c, "a %s\r\n", opt.command); }
+static void
+next_search_header(struct conn *c)
+{
+	ask(c);
+	putf(c, "a SEARCH FROM \"sender%u\"\r\n", random_u32(c) % 100);
+}
+
+static void
+next_search_body(struct conn *c)
+{
+	ask(c);
+	putf(c, "a SEARCH BODY \"needle%u\"\r\n", random_u32(c) % 100);
+}
+
+static void
+next_fetch_list(struct conn *c)
+{
+	ask(c);
+	putf(c, "a FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\r\n");
+}
+
+static void
+next_command(struct conn *c)
+{
+	ask(c);
+	putf(c, "a %s\r\n", opt.command);
+}
 
 /* What a day's clients do, in about the proportions of a busy webmail and phone server. */
 static void
 next_mixed(struct conn *c)
 {
-	unsigned m = 1 + random_u32(c) % (c->exists > 0 ? c->exists : 1), last = m + 49 > c->exists ? c->exists : m + 49;
+	unsigned m = 1 + random_u32(c) % (c->exists > 0 ? c->exists : 1),
+		 last = m + 49 > c->exists ? c->exists : m + 49;
 	unsigned kind = c->exists < 10 ? 4 : random_u32(c) % 40;
 
 	switch (kind) {
-	case 0: case 1: next_select(c); return;
-	case 2: next_list(c); return;
-	case 3: case 5: case 6: next_status(c); return;
-	case 4: case 7: next_append(c); return;
-	case 8: next_search_flags(c); return;
-	case 9: next_search_header(c); return;
-	case 10: next_search_body(c); return;
-	case 11: ask(c); putf(c, "a COPY %u Archive\r\n", m); return;
-	case 12: ask(c); putf(c, "a MOVE %u Trash\r\n", m); return;
-	case 13: ask(c); putf(c, "a STORE %u +FLAGS.SILENT (\\Deleted)\r\n", m); return;
-	case 14: ask(c); putf(c, "a EXPUNGE\r\n"); return;
-	case 15: case 16: case 17: ask(c); putf(c, "a STORE %u %cFLAGS (\\Flagged)\r\n", m, c->ops % 2 == 0 ? '+' : '-'); return;
-	case 18: case 19: case 20: next_noop(c); return;
-	case 21: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)\r\n", m, last); return;
-	case 22: case 23: ask(c); putf(c, "a FETCH %u:%u (UID FLAGS BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])\r\n", m, last); return;
-	case 24: case 25: ask(c); putf(c, "a FETCH 1:* (UID FLAGS)\r\n"); return;
-	case 26: case 27: ask(c); putf(c, "a FETCH %u (BODY[1])\r\n", m); return;
-	case 28: case 29: c->is_idle = true; next_idle(c); return;
-	case 30: ask(c); put(c, "a LOGOUT\r\n", 10); c->state = CONN_BYE; return;
-	default: ask(c); putf(c, "a FETCH %u (BODY.PEEK[])\r\n", m); return;
+	case 0:
+	case 1:
+		next_select(c);
+		return;
+	case 2:
+		next_list(c);
+		return;
+	case 3:
+	case 5:
+	case 6:
+		next_status(c);
+		return;
+	case 4:
+	case 7:
+		next_append(c);
+		return;
+	case 8:
+		next_search_flags(c);
+		return;
+	case 9:
+		next_search_header(c);
+		return;
+	case 10:
+		next_search_body(c);
+		return;
+	case 11:
+		ask(c);
+		putf(c, "a COPY %u Archive\r\n", m);
+		return;
+	case 12:
+		ask(c);
+		putf(c, "a MOVE %u Trash\r\n", m);
+		return;
+	case 13:
+		ask(c);
+		putf(c, "a STORE %u +FLAGS.SILENT (\\Deleted)\r\n", m);
+		return;
+	case 14:
+		ask(c);
+		putf(c, "a EXPUNGE\r\n");
+		return;
+	case 15:
+	case 16:
+	case 17:
+		ask(c);
+		putf(c, "a STORE %u %cFLAGS (\\Flagged)\r\n", m, c->ops % 2 == 0 ? '+' : '-');
+		return;
+	case 18:
+	case 19:
+	case 20:
+		next_noop(c);
+		return;
+	case 21:
+		ask(c);
+		putf(c, "a FETCH %u:%u (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)\r\n", m,
+		    last);
+		return;
+	case 22:
+	case 23:
+		ask(c);
+		putf(c,
+		    "a FETCH %u:%u (UID FLAGS BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])\r\n",
+		    m, last);
+		return;
+	case 24:
+	case 25:
+		ask(c);
+		putf(c, "a FETCH 1:* (UID FLAGS)\r\n");
+		return;
+	case 26:
+	case 27:
+		ask(c);
+		putf(c, "a FETCH %u (BODY[1])\r\n", m);
+		return;
+	case 28:
+	case 29:
+		c->is_idle = true;
+		next_idle(c);
+		return;
+	case 30:
+		ask(c);
+		put(c, "a LOGOUT\r\n", 10);
+		c->state = CONN_BYE;
+		return;
+	default:
+		ask(c);
+		putf(c, "a FETCH %u (BODY.PEEK[])\r\n", m);
+		return;
 	}
 }
 
@@ -272,7 +406,8 @@ next_lmtp(struct conn *c)
 	ask(c);
 	putf(c, "MAIL FROM:<sender@example.org>\r\n");
 	for (int i = 0; i < opt.rcpts; i++)
-		putf(c, "RCPT TO:<user%d>\r\n", opt.first_user + (int)(random_u32(c) % (unsigned)opt.accounts));
+		putf(c, "RCPT TO:<user%d>\r\n",
+		    opt.first_user + (int)(random_u32(c) % (unsigned)opt.accounts));
 	put(c, "DATA\r\n", 6);
 	c->lmtp_expect = (unsigned)(2 + opt.rcpts * 2);
 }
@@ -333,7 +468,7 @@ conn_open(struct conn *c)
 		ask(c);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
 	c->wire = wire_new(c->fd, opt.tls, (unsigned)c->user);
-	flush(c);	/* a handshake begins with the client */
+	flush(c); /* a handshake begins with the client */
 }
 
 static void
@@ -480,7 +615,10 @@ take(struct conn *c, const char *p, size_t n)
 		}
 		lf = memchr(p, '\n', n);
 		part = lf == NULL ? n : (size_t)(lf - p) + 1;
-		/* Only the tail of a long line matters: whether it ends in a literal; its beginning is kept if it is short. */
+		/*
+		 * Only the tail of a long line matters: whether it ends in a literal; its beginning
+		 * is kept if it is short.
+		 */
 		if (c->line_n + part < sizeof(c->line)) {
 			memcpy(c->line + c->line_n, p, part);
 			c->line_n += part;
@@ -494,7 +632,8 @@ take(struct conn *c, const char *p, size_t n)
 		n -= part;
 		if (lf == NULL)
 			return;
-		while (c->line_n > 0 && (c->line[c->line_n - 1] == '\n' || c->line[c->line_n - 1] == '\r'))
+		while (c->line_n > 0
+		    && (c->line[c->line_n - 1] == '\n' || c->line[c->line_n - 1] == '\r'))
 			c->line_n--;
 		c->line[c->line_n] = '\0';
 		if (!mode->is_lmtp && c->line_n > 2 && c->line[c->line_n - 1] == '}') {
@@ -508,7 +647,8 @@ take(struct conn *c, const char *p, size_t n)
 		c->line_n = 0;
 		if (c->line_has_literal) {
 			c->line_has_literal = false;
-			continue;	/* the rest of a line that began before a literal is never tagged */
+			/* the rest of a line that began before a literal is never tagged */
+			continue;
 		}
 		if (mode->is_lmtp)
 			lmtp_line(c, c->line);
@@ -603,9 +743,13 @@ make_message(void)
 	    "Subject: Re: [list] The quick brown fox and its =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n"
 	    "Date: Sun, 22 Nov 2026 10:11:11 +0100\r\nMessage-ID: <20261122.%d@example.org>\r\n"
 	    "In-Reply-To: <20261121.1@example.org>\r\nReferences: <20261120.1@example.org> <20261121.1@example.org>\r\n"
-	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", (int)getpid());
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+	    (int)getpid());
 	while (n + 80 < opt.size)
-		n += (size_t)snprintf(message_text + n, cap - n, "Line %05u of a message whose needle%u lies somewhere in the hay of text.\r\n", line, line % 100), line++;
+		n += (size_t)snprintf(message_text + n, cap - n,
+		    "Line %05u of a message whose needle%u lies somewhere in the hay of text.\r\n",
+		    line, line % 100),
+		    line++;
 	message_bytes = n;
 }
 
@@ -620,7 +764,8 @@ by_value(const void *a, const void *b)
 static double
 percentile_ms(double p)
 {
-	return latency_count == 0 ? 0 : latencies[(size_t)(p * (double)(latency_count - 1))] / 1000.0;
+	return latency_count == 0 ? 0
+				  : latencies[(size_t)(p * (double)(latency_count - 1))] / 1000.0;
 }
 
 static void
@@ -632,33 +777,53 @@ parse_arguments(int argc, char **argv)
 	for (int i = 2; i + 1 < argc; i += 2) {
 		const char *name = argv[i], *v = argv[i + 1];
 
-		if (strcmp(name, "--port") == 0) opt.port = atoi(v);
-		else if (strcmp(name, "--conns") == 0) opt.conns = atoi(v);
-		else if (strcmp(name, "--accounts") == 0) opt.accounts = atoi(v);
-		else if (strcmp(name, "--first-user") == 0) opt.first_user = atoi(v);
-		else if (strcmp(name, "--depth") == 0) opt.depth = atoi(v);
-		else if (strcmp(name, "--rcpts") == 0) opt.rcpts = atoi(v);
-		else if (strcmp(name, "--messages") == 0) opt.messages = atoi(v);
-		else if (strcmp(name, "--seconds") == 0) opt.seconds = atof(v);
-		else if (strcmp(name, "--rate") == 0) opt.rate = atof(v);
-		else if (strcmp(name, "--size") == 0) opt.size = (size_t)atol(v);
-		else if (strcmp(name, "--think-ms") == 0) opt.think_ms = atoi(v);
-		else if (strcmp(name, "--command") == 0) opt.command = v;
-		else if (strcmp(name, "--password") == 0) opt.password = v;
-		else if (strcmp(name, "--compress") == 0) opt.is_compressed = atoi(v) != 0;
-		else if (strcmp(name, "--tls") == 0 && strcmp(v, "no") == 0) opt.tls = WIRE_CLEAR;
-		else if (strcmp(name, "--tls") == 0 && strcmp(v, "full") == 0) opt.tls = WIRE_TLS;
-		else if (strcmp(name, "--tls") == 0 && strcmp(v, "resumed") == 0) opt.tls = WIRE_TLS_RESUMED;
-		else goto usage;
+		if (strcmp(name, "--port") == 0)
+			opt.port = atoi(v);
+		else if (strcmp(name, "--conns") == 0)
+			opt.conns = atoi(v);
+		else if (strcmp(name, "--accounts") == 0)
+			opt.accounts = atoi(v);
+		else if (strcmp(name, "--first-user") == 0)
+			opt.first_user = atoi(v);
+		else if (strcmp(name, "--depth") == 0)
+			opt.depth = atoi(v);
+		else if (strcmp(name, "--rcpts") == 0)
+			opt.rcpts = atoi(v);
+		else if (strcmp(name, "--messages") == 0)
+			opt.messages = atoi(v);
+		else if (strcmp(name, "--seconds") == 0)
+			opt.seconds = atof(v);
+		else if (strcmp(name, "--rate") == 0)
+			opt.rate = atof(v);
+		else if (strcmp(name, "--size") == 0)
+			opt.size = (size_t)atol(v);
+		else if (strcmp(name, "--think-ms") == 0)
+			opt.think_ms = atoi(v);
+		else if (strcmp(name, "--command") == 0)
+			opt.command = v;
+		else if (strcmp(name, "--password") == 0)
+			opt.password = v;
+		else if (strcmp(name, "--compress") == 0)
+			opt.is_compressed = atoi(v) != 0;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "no") == 0)
+			opt.tls = WIRE_CLEAR;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "full") == 0)
+			opt.tls = WIRE_TLS;
+		else if (strcmp(name, "--tls") == 0 && strcmp(v, "resumed") == 0)
+			opt.tls = WIRE_TLS_RESUMED;
+		else
+			goto usage;
 	}
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		if (strcmp(modes[i].name, opt.mode) == 0)
 			mode = &modes[i];
 	}
-	if (mode != NULL && opt.port > 0 && opt.conns > 0 && opt.accounts > 0 && opt.depth > 0 && opt.depth <= DEPTH_MAX)
+	if (mode != NULL && opt.port > 0 && opt.conns > 0 && opt.accounts > 0 && opt.depth > 0
+	    && opt.depth <= DEPTH_MAX)
 		return;
 usage:
-	fprintf(stderr, "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
+	fprintf(stderr,
+	    "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
 	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
@@ -690,7 +855,8 @@ main(int argc, char **argv)
 			conn_open(&conns[i]);
 	}
 	while (now_us() < end_us) {
-		int n = epoll_wait(epoll_fd, events, 256, opt.think_ms > 0 || opt.rate > 0 ? 1 : 50);
+		int n =
+		    epoll_wait(epoll_fd, events, 256, opt.think_ms > 0 || opt.rate > 0 ? 1 : 50);
 
 		for (int i = 0; i < n; i++)
 			ready(events[i].data.ptr, events[i].events);
@@ -701,10 +867,13 @@ main(int argc, char **argv)
 	}
 	took = (double)(now_us() - begin_us) / 1e6;
 	qsort(latencies, latency_count, sizeof(*latencies), by_value);
-	printf("{\"mode\":\"%s\",\"ops\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
-	    "\"failures\":%llu,\"bytes_in\":%llu,\"handshakes\":%llu,\"resumed\":%llu}\n", mode->name, (unsigned long long)operations, took, (double)operations / took,
-	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures, (unsigned long long)bytes_in,
-	    wire_stats().full + wire_stats().resumed, wire_stats().resumed);
+	printf(
+	    "{\"mode\":\"%s\",\"ops\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+	    "\"failures\":%llu,\"bytes_in\":%llu,\"handshakes\":%llu,\"resumed\":%llu}\n",
+	    mode->name, (unsigned long long)operations, took, (double)operations / took,
+	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures,
+	    (unsigned long long)bytes_in, wire_stats().full + wire_stats().resumed,
+	    wire_stats().resumed);
 	if (failures > 0)
 		fprintf(stderr, "first failure: %s\n", first_failure);
 	return failures > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 /*
- * micro.c - parsers and pages, for counting their instructions: runs one case so many times. bench/instructions.py runs each twice
- * under callgrind and takes the difference, so what a start costs does not count, and two runs on any machine agree.
+ * micro.c - parsers and pages, for counting their instructions: runs one case so many times.
+ * bench/instructions.py runs each twice under callgrind and takes the difference, so what a start
+ * costs does not count, and two runs on any machine agree.
  *
  *     micro            the names of the cases
  *     micro CASE N
@@ -15,12 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HEADER "Return-Path: <ann@example.org>\r\nReceived: from mx.example.org by mail.example.net with ESMTP id 4711\r\n" \
-	"\tfor <joe@example.net>; Sun, 22 Nov 2026 10:00:00 +0100\r\nFrom: =?utf-8?q?J=C3=B6rg?= Example <joerg@example.org>\r\n" \
-	"To: Joe <joe@example.net>, \"Somebody, Else\" <else@example.net>\r\nSubject: Re: [list] What we talked about\r\n" \
+#define HEADER                                                                                                                             \
+	"Return-Path: <ann@example.org>\r\nReceived: from mx.example.org by mail.example.net with ESMTP id 4711\r\n"                       \
+	"\tfor <joe@example.net>; Sun, 22 Nov 2026 10:00:00 +0100\r\nFrom: =?utf-8?q?J=C3=B6rg?= Example <joerg@example.org>\r\n"          \
+	"To: Joe <joe@example.net>, \"Somebody, Else\" <else@example.net>\r\nSubject: Re: [list] What we talked about\r\n"                 \
 	"Date: Sun, 22 Nov 2026 09:59:58 +0100\r\nMessage-ID: <1234567890@example.org>\r\nReferences: <a@example.org> <b@example.org>\r\n" \
 	"MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"=_b\"\r\n\r\n"
-#define PARTS "--=_b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" \
+#define PARTS                                                                                                                               \
+	"--=_b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"                           \
 	"Good morning,=20\r\n\r\nas we said: =C3=BCber all that, once more.\r\n\r\n--=_b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" \
 	"<html><body><p>Good morning, <b>as we said</b>: once more.</p></body></html>\r\n--=_b--\r\n"
 
@@ -46,16 +49,24 @@ bench_init(struct bench *b)
 	struct buf op = BUF_MAX(65536);
 	struct str operand;
 
-	*b = (struct bench){ .page = BUF_MAX(65536), .summary = BUF_MAX(65536), .out = BUF_MAX(1 << 20) };
+	*b = (struct bench){ .page = BUF_MAX(65536),
+		.summary = BUF_MAX(65536),
+		.out = BUF_MAX(1 << 20) };
 	page_op_append(&op);
 	for (unsigned i = 0; i < PAGE_UIDS; i++)
-		page_op_append_entry(&op, i, &(struct page_entry){ .modseq = 1, .msgno = i + 1, .size_bytes = 5000 });
+		page_op_append_entry(&op, i,
+		    &(struct page_entry){ .modseq = 1, .msgno = i + 1, .size_bytes = 5000 });
 	operand = buf_str(&op);
 	page_merge(STR(""), &operand, 1, &b->page);
 	buf_done(&op);
 	summarize(&b->a, &b->made);
-	message_summary_encode(&(struct message_record){ .envelope = b->made.envelope, .bodystructure = b->made.bodystructure,
-		.structure = b->made.structure, .sortkeys = b->made.sortkeys, .preview = b->made.preview, .blob_bytes = 1000 }, &b->summary);
+	message_summary_encode(&(struct message_record){ .envelope = b->made.envelope,
+				   .bodystructure = b->made.bodystructure,
+				   .structure = b->made.structure,
+				   .sortkeys = b->made.sortkeys,
+				   .preview = b->made.preview,
+				   .blob_bytes = 1000 },
+	    &b->summary);
 }
 
 static void
@@ -102,7 +113,9 @@ parse_fetch(struct bench *b unused_arg)
 	struct imap_scan in;
 	struct imap_fetch f = { 0 };
 
-	imap_scan_init(&in, &a, STR("(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])"), false);
+	imap_scan_init(&in, &a,
+	    STR("(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])"),
+	    false);
 	must(imap_fetch_parse(&in, &f) == ERR_OK);
 	arena_done(&a);
 }
@@ -141,7 +154,8 @@ static void
 fold_text(struct bench *b)
 {
 	buf_clear(&b->out);
-	mime_collate_part(COLLATION_UNICODE_CASEMAP, STR("J\xC3\xB6rg Example <joerg@example.org>"), &b->out);
+	mime_collate_part(COLLATION_UNICODE_CASEMAP, STR("J\xC3\xB6rg Example <joerg@example.org>"),
+	    &b->out);
 }
 
 static const struct {

@@ -1,14 +1,16 @@
 /*
- * store_bench.c - what messages cost in the store, on the real engine: arriving, being appended, being read.
+ * store_bench.c - what messages cost in the store, on the real engine: arriving, being appended,
+ * being read.
  *
  *     store_bench DIRECTORY [messages [in-flight]]
  *
- * CPU is given for the thread that does it and, in brackets, for the whole process (committer and readers too).
+ * CPU is given for the thread that does it and, in brackets, for the whole process (committer and
+ * readers too).
  */
 #include "base/arena.h"
 #include "kv/kv.h"
-#include "store/message.h"
 #include "store/change.h"
+#include "store/message.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -41,7 +43,8 @@ pause_wake(struct waiter *w)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static struct pause pause_main = { .lock = PTHREAD_MUTEX_INITIALIZER, .woken = PTHREAD_COND_INITIALIZER };
+static struct pause pause_main = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.woken = PTHREAD_COND_INITIALIZER };
 
 static void
 pause_wait(void)
@@ -54,7 +57,12 @@ pause_wait(void)
 }
 
 #define W (&pause_main.w)
-#define WAITED(e, call) do { while ((e = (call)) == ERR_WAIT) pause_wait(); must(e == ERR_OK); } while (0)
+#define WAITED(e, call)                                                                            \
+	do {                                                                                       \
+		while ((e = (call)) == ERR_WAIT)                                                   \
+			pause_wait();                                                              \
+		must(e == ERR_OK);                                                                 \
+	} while (0)
 
 /* ---- measuring ---- */
 
@@ -74,7 +82,8 @@ seconds(clockid_t clock)
 static struct mark
 mark(void)
 {
-	return (struct mark){ seconds(CLOCK_MONOTONIC), seconds(CLOCK_THREAD_CPUTIME_ID), seconds(CLOCK_PROCESS_CPUTIME_ID) };
+	return (struct mark){ seconds(CLOCK_MONOTONIC), seconds(CLOCK_THREAD_CPUTIME_ID),
+		seconds(CLOCK_PROCESS_CPUTIME_ID) };
 }
 
 static void
@@ -83,8 +92,9 @@ tell(const char *what, struct mark from, uint64_t count)
 	struct mark now = mark();
 	double n = (double)count;
 
-	printf("%-44s %9.0f/s  %8.2f us  cpu %7.2f us (%.2f)\n", what, n / (now.wall - from.wall), (now.wall - from.wall) / n * 1e6,
-	    (now.thread - from.thread) / n * 1e6, (now.process - from.process) / n * 1e6);
+	printf("%-44s %9.0f/s  %8.2f us  cpu %7.2f us (%.2f)\n", what, n / (now.wall - from.wall),
+	    (now.wall - from.wall) / n * 1e6, (now.thread - from.thread) / n * 1e6,
+	    (now.process - from.process) / n * 1e6);
 }
 
 /* ---- the store ---- */
@@ -134,19 +144,24 @@ inbox(void)
 static void
 message_text(struct buf *out, uint64_t n)
 {
-	static const char *const words[] = { "mail", "server", "the", "of", "and", "quick", "brown", "fox", "jumps", "over", "lazy", "dog" };
+	static const char *const words[] = { "mail", "server", "the", "of", "and", "quick", "brown",
+		"fox", "jumps", "over", "lazy", "dog" };
 	uint64_t x = n * 0x9E3779B97F4A7C15u + 1;
 
 	buf_clear(out);
-	buf_printf(out, "Received: from a.example (a.example [192.0.2.1])\r\n\tby b.example (Postfix) with ESMTPS id %016llx\r\n"
+	buf_printf(out,
+	    "Received: from a.example (a.example [192.0.2.1])\r\n\tby b.example (Postfix) with ESMTPS id %016llx\r\n"
 	    "\tfor <joe@example.org>; Sun, 22 Nov 2026 01:00:00 +0000\r\nFrom: Ann Example <ann%llu@example.org>\r\n"
 	    "To: Joe Example <joe@example.org>, Jim <jim@example.org>\r\nCc: list@example.org\r\nSubject: Message number %llu of many\r\n"
 	    "Date: Sun, 22 Nov 2026 01:00:00 +0000\r\nMessage-ID: <%llu@example.org>\r\nMIME-Version: 1.0\r\n",
-	    (unsigned long long)x, (unsigned long long)n % 100, (unsigned long long)n, (unsigned long long)n);
+	    (unsigned long long)x, (unsigned long long)n % 100, (unsigned long long)n,
+	    (unsigned long long)n);
 	if (n % 3 == 0 && n > 0)
-		buf_printf(out, "In-Reply-To: <%llu@example.org>\r\nReferences: <%llu@example.org>\r\n", (unsigned long long)n - 1,
-		    (unsigned long long)n - 1);
-	buf_lit(out, "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+		buf_printf(out,
+		    "In-Reply-To: <%llu@example.org>\r\nReferences: <%llu@example.org>\r\n",
+		    (unsigned long long)n - 1, (unsigned long long)n - 1);
+	buf_lit(out,
+	    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 	while (out->n < 5000) {
 		for (int i = 0; i < 10; i++) {
 			x = x * 6364136223846793005u + 1442695040888963407u;
@@ -189,7 +204,10 @@ append_many(uint64_t count, uint64_t in_flight)
 	tell("  (making the text)", from, count);
 	from = mark();
 	for (uint64_t n = 0; n < count; n++) {
-		struct append one = { .prefix = STR("Return-Path: <ann@example.org>\r\nDelivered-To: joe@example.org\r\n") };
+		struct append one = {
+			.prefix = STR(
+			    "Return-Path: <ann@example.org>\r\nDelivered-To: joe@example.org\r\n")
+		};
 		struct snapshot *after;
 		uint32_t uidvalidity;
 		struct uid uid;
@@ -213,7 +231,8 @@ append_many(uint64_t count, uint64_t in_flight)
 			WAITED(e, account_wait_durable(account, versions[i], W));
 	}
 	tell("append, each durable", from, count);
-	printf("  arriving %.2f us, messages_append %.2f us\n", parse / (double)count * 1e6, append / (double)count * 1e6);
+	printf("  arriving %.2f us, messages_append %.2f us\n", parse / (double)count * 1e6,
+	    append / (double)count * 1e6);
 	free(versions);
 }
 
@@ -242,7 +261,8 @@ list_numbers(void)
 }
 
 static void
-read_records(const char *what, enum message_need need, uint32_t from_n, uint32_t count, bool is_prefetched)
+read_records(const char *what, enum message_need need, uint32_t from_n, uint32_t count,
+    bool is_prefetched)
 {
 	struct mark from = mark();
 	uint64_t bytes = 0;
@@ -292,7 +312,8 @@ read_bodies(uint32_t count)
 int
 main(int argc, char **argv)
 {
-	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000, in_flight = argc > 3 ? strtoull(argv[3], NULL, 10) : 64;
+	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000,
+		 in_flight = argc > 3 ? strtoull(argv[3], NULL, 10) : 64;
 	uint32_t few;
 
 	if (argc < 2 || count == 0 || in_flight == 0) {
@@ -308,9 +329,11 @@ main(int argc, char **argv)
 	open_all();
 	list_numbers();
 	few = MIN(number_count, 5000u);
-	read_records("summaries, 256 at a time, first time", MESSAGE_SUMMARY, 0, number_count, true);
+	read_records("summaries, 256 at a time, first time", MESSAGE_SUMMARY, 0, number_count,
+	    true);
 	read_records("summaries, 256 at a time, again", MESSAGE_SUMMARY, 0, number_count, true);
-	read_records("summaries, the last few again: from memory", MESSAGE_SUMMARY, number_count - few, few, false);
+	read_records("summaries, the last few again: from memory", MESSAGE_SUMMARY,
+	    number_count - few, few, false);
 	read_records("summaries, one by one", MESSAGE_SUMMARY, 0, few, false);
 	read_records("with headers, 256 at a time", MESSAGE_WHOLE, 0, number_count, true);
 	read_records("with headers, one by one", MESSAGE_WHOLE, 0, few, false);

@@ -18,12 +18,12 @@ struct wire {
 	int fd;
 	unsigned user;
 	SSL *ssl;
-	bool is_open;		/* the handshake is done */
+	bool is_open; /* the handshake is done */
 	bool wants_write;
 	z_stream *in, *out;
-	unsigned char *in_kept;	/* compressed bytes not yet inflated */
+	unsigned char *in_kept; /* compressed bytes not yet inflated */
 	size_t in_n, in_at;
-	char *kept;		/* output that waits */
+	char *kept; /* output that waits */
 	size_t kept_n, kept_at, kept_cap;
 };
 
@@ -62,8 +62,10 @@ wire_new(int fd, enum wire_tls tls, unsigned user)
 		return w;
 	if (context == NULL) {
 		context = must(SSL_CTX_new(TLS_client_method()));
-		SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-		SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_set_mode(context,
+		    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_CTX_set_session_cache_mode(context,
+		    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(context, ticket_came);
 	}
 	w->ssl = must(SSL_new(context));
@@ -101,7 +103,8 @@ wire_compress(struct wire *w)
 	w->in = must(calloc(1, sizeof(*w->in)));
 	w->out = must(calloc(1, sizeof(*w->out)));
 	w->in_kept = must(malloc(STEP));
-	if (inflateInit2(w->in, -15) != Z_OK || deflateInit2(w->out, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (inflateInit2(w->in, -15) != Z_OK
+	    || deflateInit2(w->out, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		abort();
 }
 
@@ -172,7 +175,8 @@ wire_read(struct wire *w, char *p, size_t n)
 		w->in->avail_in = (unsigned)(w->in_n - w->in_at);
 		w->in->next_out = (unsigned char *)p;
 		w->in->avail_out = (unsigned)n;
-		if (inflate(w->in, Z_SYNC_FLUSH) < Z_OK && w->in->avail_out == n && w->in->avail_in > 0) {
+		if (inflate(w->in, Z_SYNC_FLUSH) < Z_OK && w->in->avail_out == n
+		    && w->in->avail_in > 0) {
 			errno = EPROTO;
 			return -1;
 		}
@@ -200,8 +204,9 @@ wire_flush(struct wire *w)
 		return errno == EAGAIN;
 	while (w->kept_at < w->kept_n) {
 		size_t left = w->kept_n - w->kept_at;
-		ssize_t n = w->ssl == NULL ? write(w->fd, w->kept + w->kept_at, left) :
-		    SSL_write(w->ssl, w->kept + w->kept_at, left < STEP ? (int)left : STEP);
+		ssize_t n = w->ssl == NULL
+		    ? write(w->fd, w->kept + w->kept_at, left)
+		    : SSL_write(w->ssl, w->kept + w->kept_at, left < STEP ? (int)left : STEP);
 
 		if (n <= 0) {
 			if (w->ssl != NULL && tls_result(w, (int)n) == 0)

@@ -1,5 +1,6 @@
 /*
- * wire.h - the bytes of a connection of the load generator: as they are, under TLS, under DEFLATE. Nothing here blocks.
+ * wire.h - the bytes of a connection of the load generator: as they are, under TLS, under DEFLATE.
+ * Nothing here blocks.
  */
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
@@ -12,12 +13,12 @@ struct wire;
 
 enum wire_tls {
 	WIRE_CLEAR,
-	WIRE_TLS,		/* each connection with a whole handshake */
-	WIRE_TLS_RESUMED,	/* with the ticket that the same user's last connection got */
+	WIRE_TLS,         /* each connection with a whole handshake */
+	WIRE_TLS_RESUMED, /* with the ticket that the same user's last connection got */
 };
 
 struct wire_stats {
-	unsigned long long full, resumed;	/* handshakes that came to their end */
+	unsigned long long full, resumed; /* handshakes that came to their end */
 };
 
 /* For a connected socket that does not block; the wire owns it. `user` chooses the ticket. */
@@ -30,7 +31,10 @@ void wire_compress(struct wire *w);
 /* As read(): 0 at the end, -1 with errno EAGAIN when there is nothing now. */
 ssize_t wire_read(struct wire *w, char *p, size_t n);
 
-/* Takes all of it; what the socket does not take now is kept for wire_flush(). False: the connection is broken. */
+/*
+ * Takes all of it; what the socket does not take now is kept for wire_flush(). False: the
+ * connection is broken.
+ */
 bool wire_write(struct wire *w, const char *p, size_t n);
 bool wire_flush(struct wire *w);
 

@@ -1,10 +1,11 @@
 /*
  * client.c - see client.h.
  *
- * One connection, read and written by the home loop. Any loop puts its messages into the output buffer under the lock and
- * pokes the home loop; answers find their question by id and are posted to the loop that asked. A question is in the table
- * until its last answer is posted, and only the one who takes it out of the table under the lock may free it: the asker's
- * loop, when the answer runs there or when it cancels.
+ * One connection, read and written by the home loop. Any loop puts its messages into the output
+ * buffer under the lock and pokes the home loop; answers find their question by id and are posted
+ * to the loop that asked. A question is in the table until its last answer is posted, and only the
+ * one who takes it out of the table under the lock may free it: the asker's loop, when the answer
+ * runs there or when it cancels.
  */
 #include "auth/client_home.h"
 
@@ -23,7 +24,9 @@ static const struct {
 	const char *name;
 	bool shows_password, needs_binding, needs_cert;
 } mechs[] = {
-#define MECH(name, shows_password, needs_binding, needs_cert) { name, shows_password, needs_binding, needs_cert },
+
+#define MECH(name, shows_password, needs_binding, needs_cert)                                      \
+	{ name, shows_password, needs_binding, needs_cert },
 #include "auth/mech.def"
 #undef MECH
 };
@@ -36,15 +39,16 @@ struct asked {
 	struct loop *loop;
 	struct loop_task task;
 	uint64_t id;
-	bool is_listed;		/* in the table: more answers may come */
+	bool is_listed; /* in the table: more answers may come */
 	bool is_lookup;
-	bool is_answered;	/* an answer waits for the task */
-	bool is_over;		/* the callback with the last answer runs */
+	bool is_answered; /* an answer waits for the task */
+	bool is_over;     /* the callback with the last answer runs */
 	enum auth_outcome outcome;
 	enum err err;
-	struct buf data;	/* the challenge, or the user, NUL and his groups */
-	struct str address;	/* of a lookup, for the cache */
+	struct buf data;    /* the challenge, or the user, NUL and his groups */
+	struct str address; /* of a lookup, for the cache */
 	void *arg;
+
 	union {
 		auth_done_fn *done;
 		auth_lookup_fn *found;
@@ -52,8 +56,13 @@ struct asked {
 };
 
 /* The public names of it. */
-struct auth_exchange { struct asked a; };
-struct auth_lookup { struct asked a; };
+struct auth_exchange {
+	struct asked a;
+};
+
+struct auth_lookup {
+	struct asked a;
+};
 
 /* An address whose account we know for a moment. */
 struct cached {
@@ -63,9 +72,9 @@ struct cached {
 
 struct auth_client {
 	struct loop *home;
-	const char *offers[8][ARRAY_LEN(mechs) + 1];	/* by is_secure, has_binding, has_cert */
-	pthread_mutex_t lock;	/* guards what follows */
-	struct hash asked;	/* struct asked by id */
+	const char *offers[8][ARRAY_LEN(mechs) + 1]; /* by is_secure, has_binding, has_cert */
+	pthread_mutex_t lock;                        /* guards what follows */
+	struct hash asked;                           /* struct asked by id */
 	uint64_t last_id;
 	struct buf out;
 	bool is_connected;
@@ -314,8 +323,10 @@ static void
 offer(const char **list, bool is_secure, bool has_binding, bool has_cert, bool has_scram)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
-		if ((mechs[i].shows_password && !is_secure) || (mechs[i].needs_binding && !has_binding)
-		    || (mechs[i].needs_cert && !has_cert) || (!has_scram && strncmp(mechs[i].name, "SCRAM", 5) == 0))
+		if ((mechs[i].shows_password && !is_secure)
+		    || (mechs[i].needs_binding && !has_binding)
+		    || (mechs[i].needs_cert && !has_cert)
+		    || (!has_scram && strncmp(mechs[i].name, "SCRAM", 5) == 0))
 			continue;
 		*list++ = mechs[i].name;
 	}
@@ -397,8 +408,8 @@ asked_list(struct asked *a)
 }
 
 void
-auth_begin(struct auth_client *c, struct loop *loop, const struct auth_start *start, auth_done_fn *done, void *arg,
-    struct auth_exchange **x_out)
+auth_begin(struct auth_client *c, struct loop *loop, const struct auth_start *start,
+    auth_done_fn *done, void *arg, struct auth_exchange **x_out)
 {
 	struct asked *a = asked_new(c, loop, arg);
 	struct wire_message m = { .type = WIRE_BEGIN, .start = *start };
@@ -427,7 +438,8 @@ auth_continue(struct auth_exchange *x, struct str response)
 		m = (struct wire_message){ .type = WIRE_CANCEL, .id = a->id };
 		asked_send(a, &m);
 		asked_answer(a, &too_long);
-	} else if (a->is_listed) {	/* else the connection broke meanwhile, and that answer is on its way */
+	} else if (
+	    a->is_listed) { /* else the connection broke meanwhile, and that answer is on its way */
 		asked_send(a, &m);
 	}
 	pthread_mutex_unlock(&a->client->lock);
@@ -439,7 +451,7 @@ asked_cancel(struct asked *a)
 	struct auth_client *c = a->client;
 	struct wire_message m = { .type = WIRE_CANCEL, .id = a->id };
 
-	if (a->is_over)		/* from the last callback, which frees it */
+	if (a->is_over) /* from the last callback, which frees it */
 		return;
 	pthread_mutex_lock(&c->lock);
 	if (a->is_listed) {
@@ -447,7 +459,9 @@ asked_cancel(struct asked *a)
 		a->is_listed = false;
 		if (c->is_connected) {
 			wire_add(&c->out, &m);
-			/* No room: the auth process forgets it when its client is silent for long. */
+			/*
+			 * No room: the auth process forgets it when its client is silent for long.
+			 */
 			c->out.is_over = false;
 			loop_post(c->home, &c->flush);
 		}
@@ -459,12 +473,21 @@ asked_cancel(struct asked *a)
 	free(a);
 }
 
-void auth_cancel(struct auth_exchange *x) { asked_cancel(&x->a); }
-void auth_lookup_cancel(struct auth_lookup *l) { asked_cancel(&l->a); }
+void
+auth_cancel(struct auth_exchange *x)
+{
+	asked_cancel(&x->a);
+}
 
 void
-auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_lookup_fn *found, void *arg,
-    struct auth_lookup **l_out)
+auth_lookup_cancel(struct auth_lookup *l)
+{
+	asked_cancel(&l->a);
+}
+
+void
+auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_lookup_fn *found,
+    void *arg, struct auth_lookup **l_out)
 {
 	struct asked *a = asked_new(c, loop, arg);
 	struct wire_message m = { .type = WIRE_LOOKUP, .data = address };
@@ -479,7 +502,8 @@ auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_l
 	if (!wire_fits(&m)) {
 		asked_answer(a, &(struct auth_result){ .err = ERR_UNKNOWN });
 	} else if (user.n > 0) {
-		asked_answer(a, &(struct auth_result){ .outcome = AUTH_OK, .err = ERR_OK, .user = user });
+		asked_answer(a,
+		    &(struct auth_result){ .outcome = AUTH_OK, .err = ERR_OK, .user = user });
 	} else {
 		asked_list(a);
 		m.id = a->id;

@@ -1,6 +1,6 @@
 /*
- * client_test.c - many loops ask one client at once, cancel, and lose the connection meanwhile: every question that was not
- * cancelled gets exactly one last answer. Made for ThreadSanitizer.
+ * client_test.c - many loops ask one client at once, cancel, and lose the connection meanwhile:
+ * every question that was not cancelled gets exactly one last answer. Made for ThreadSanitizer.
  */
 #include "auth/client_home.h"
 #include "auth/server_int.h"
@@ -70,8 +70,7 @@ on_answer(void *arg, const struct auth_result *r)
 	if (r->outcome == AUTH_OK && str_eq(r->user, STR("joe"))) {
 		a->ok++;
 		atomic_store(&has_answered, true);
-	}
-	else if (r->err == ERR_BUSY)
+	} else if (r->err == ERR_BUSY)
 		a->busy++;
 	else
 		a->wrong++;
@@ -95,8 +94,13 @@ on_found(void *arg, enum err e, struct str user)
 static void
 ask(struct question *q)
 {
-	static const struct auth_start plain = { .mech = STR_INIT("PLAIN"), .service = STR_INIT("imap"), .is_secure = true },
-	    direct = { .user = STR_INIT("joe"), .password = STR_INIT("secret"), .service = STR_INIT("imap"), .is_secure = true };
+	static const struct auth_start plain = { .mech = STR_INIT("PLAIN"),
+		.service = STR_INIT("imap"),
+		.is_secure = true },
+				       direct = { .user = STR_INIT("joe"),
+					       .password = STR_INIT("secret"),
+					       .service = STR_INIT("imap"),
+					       .is_secure = true };
 	struct asker *a = q->asker;
 
 	a->asked++;
@@ -162,7 +166,9 @@ static void
 test_many_askers(void)
 {
 	char dir[] = "/tmp/posthorn-client-XXXXXX", path[64], file[80];
-	struct auth_settings s = { .users_path = path, .workers = 2, .cache_ms = 60000,
+	struct auth_settings s = { .users_path = path,
+		.workers = 2,
+		.cache_ms = 60000,
 		.cost = { .memory_bytes = 8192, .passes = 1, .scram_iterations = 4096 } };
 	struct user_row joe = { .name = STR("joe"), .password = STR("{PLAIN}secret") };
 	struct asker askers[ASKERS] = { 0 };

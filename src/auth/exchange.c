@@ -11,7 +11,8 @@
  *                              ▼
  *                           FAILING (held back) ──► FAIL
  *
- * An unknown user runs through the same steps as a known one: a dummy verifier is hashed, SCRAM gets a salt that stays the same.
+ * An unknown user runs through the same steps as a known one: a dummy verifier is hashed, SCRAM
+ * gets a salt that stays the same.
  */
 #include "auth/name.h"
 #include "auth/upgrade.h"
@@ -28,7 +29,7 @@ struct exchange {
 	struct conn *conn;
 	uint64_t id;
 	enum state state;
-	struct arena arena;		/* all texts below */
+	struct arena arena; /* all texts below */
 	struct auth_start start;
 	Gsasl_session *sasl;
 	struct loop_timer timer;
@@ -38,23 +39,30 @@ struct exchange {
 	struct str authid, authzid, password;
 	/* The account, once it has been looked for. */
 	bool is_sought, is_known;
-	enum err trouble;		/* the database could not be asked */
+	enum err trouble; /* the database could not be asked */
 	struct user_row row;
-	struct str account;		/* that failures are counted for: made from the name alone, not from what is found */
-	int64_t asked_ms;		/* when what is being decided was asked */
-	enum err failure;		/* while FAILING */
+	/* that failures are counted for: made from the name alone, not from what is found */
+	struct str account;
+	int64_t asked_ms; /* when what is being decided was asked */
+	enum err failure; /* while FAILING */
 };
 
 static const struct mech {
 	const char *name;
 	bool shows_password, needs_binding, needs_cert;
 } mechs[] = {
-#define MECH(name, shows_password, needs_binding, needs_cert) { name, shows_password, needs_binding, needs_cert },
+
+#define MECH(name, shows_password, needs_binding, needs_cert)                                      \
+	{ name, shows_password, needs_binding, needs_cert },
 #include "auth/mech.def"
 #undef MECH
 };
 
-static struct auth_server *server_of(const struct exchange *x) { return x->conn->server; }
+static struct auth_server *
+server_of(const struct exchange *x)
+{
+	return x->conn->server;
+}
 
 bool
 exchange_has_id(const void *item, const void *key)
@@ -80,7 +88,8 @@ exchange_end(struct exchange *x)
 static void
 send_result(struct exchange *x, const struct auth_result *r)
 {
-	conn_send(x->conn, &(struct wire_message){ .type = WIRE_RESULT, .id = x->id, .result = *r });
+	conn_send(x->conn,
+	    &(struct wire_message){ .type = WIRE_RESULT, .id = x->id, .result = *r });
 }
 
 /* Tells the failure at once and ends. */
@@ -97,20 +106,30 @@ set_timer(struct exchange *x, uint64_t ms)
 	loop_timer_set(server_of(x)->loop, &x->timer, (int64_t)ms);
 }
 
-static int64_t now_ms(const struct exchange *x) { return loop_now_ms(server_of(x)->loop); }
+static int64_t
+now_ms(const struct exchange *x)
+{
+	return loop_now_ms(server_of(x)->loop);
+}
 
 /*
- * Wrong credentials: counted, and told later. The delay begins when they were asked about, so the answer's time does not show whether a
- * hash was computed meanwhile, and of which kind.
+ * Wrong credentials: counted, and told later. The delay begins when they were asked about, so the
+ * answer's time does not show whether a hash was computed meanwhile, and of which kind.
  */
 static void
 fail(struct exchange *x, enum err e)
 {
-	uint64_t wait = throttle_failed_ms(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
+	uint64_t wait =
+	    throttle_failed_ms(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
 	uint64_t waited = (uint64_t)(now_ms(x) - x->asked_ms);
 
-	server_event(server_of(x), &(struct auth_event){ .event = "login-failed", .user = x->is_known ? x->row.name : x->authid,
-	    .mech = x->start.mech.n > 0 ? x->start.mech : STR("none"), .service = x->start.service, .peer = x->start.peer, .err = e });
+	server_event(server_of(x),
+	    &(struct auth_event){ .event = "login-failed",
+		.user = x->is_known ? x->row.name : x->authid,
+		.mech = x->start.mech.n > 0 ? x->start.mech : STR("none"),
+		.service = x->start.service,
+		.peer = x->start.peer,
+		.err = e });
 	x->state = FAILING;
 	x->failure = e;
 	if (wait <= waited)
@@ -134,7 +153,10 @@ seek_user(struct exchange *x, struct str name)
 	if (e == ERR_OK || e == ERR_UNKNOWN)
 		return;
 	x->trouble = ERR_BUSY;
-	server_event(srv, &(struct auth_event){ .event = "users-error", .err = e, .detail = users_error(srv->users) });
+	server_event(srv,
+	    &(struct auth_event){ .event = "users-error",
+		.err = e,
+		.detail = users_error(srv->users) });
 }
 
 /* The credentials are right. May this user log in, and as whom? */
@@ -149,7 +171,8 @@ authorise(struct exchange *x)
 		return ERR_CONTACTADMIN;
 	if (x->authzid.n == 0)
 		return ERR_OK;
-	if (server_find_user(server_of(x), &x->arena, x->authzid, &other) != ERR_OK || !str_eq(other.name, x->row.name))
+	if (server_find_user(server_of(x), &x->arena, x->authzid, &other) != ERR_OK
+	    || !str_eq(other.name, x->row.name))
 		return ERR_AUTHZFAILED;
 	return ERR_OK;
 }
@@ -171,7 +194,10 @@ succeed(struct exchange *x, struct str last)
 		return;
 	}
 	throttle_succeeded(server_of(x)->throttle, x->start.peer, x->account, now_ms(x));
-	send_result(x, &(struct auth_result){ .outcome = AUTH_OK, .user = x->row.name, .groups = x->row.groups });
+	send_result(x,
+	    &(struct auth_result){ .outcome = AUTH_OK,
+		.user = x->row.name,
+		.groups = x->row.groups });
 	exchange_end(x);
 }
 
@@ -204,7 +230,11 @@ check(struct exchange *x)
 	bool has_verifier = x->is_known && x->row.password.n > 0;
 
 	x->state = CHECKING;
-	if (verify_submit(srv, x, throttle_knows(srv->throttle, x->start.peer, x->account, now_ms(x)), has_verifier ? x->row.password : str_c(srv->dummy), x->password, on_verified, &x->job) != ERR_OK)
+	if (verify_submit(srv, x,
+		throttle_knows(srv->throttle, x->start.peer, x->account, now_ms(x)),
+		has_verifier ? x->row.password : str_c(srv->dummy), x->password, on_verified,
+		&x->job)
+	    != ERR_OK)
 		refuse(x, ERR_BUSY);
 }
 
@@ -239,8 +269,9 @@ check_certificate(struct exchange *x)
 
 		if (server_find_user(server_of(x), &x->arena, name, &row) != ERR_OK)
 			continue;
-		if (x->authzid.n > 0 && (server_find_user(server_of(x), &x->arena, x->authzid, &want) != ERR_OK
-		    || !str_eq(want.name, row.name)))
+		if (x->authzid.n > 0
+		    && (server_find_user(server_of(x), &x->arena, x->authzid, &want) != ERR_OK
+			|| !str_eq(want.name, row.name)))
 			continue;
 		x->is_sought = x->is_known = true;
 		x->account = server_account_name(server_of(x), &x->arena, name);
@@ -261,7 +292,8 @@ copy_property(struct exchange *x, Gsasl_property which, struct str *out)
 static int
 give_scram(struct exchange *x)
 {
-	enum scram_hash hash = str_starts_nocase(x->start.mech, STR("SCRAM-SHA-256")) ? SCRAM_SHA256 : SCRAM_SHA1;
+	enum scram_hash hash =
+	    str_starts_nocase(x->start.mech, STR("SCRAM-SHA-256")) ? SCRAM_SHA256 : SCRAM_SHA1;
 	struct auth_server *srv = server_of(x);
 	struct scram_verifier v;
 
@@ -269,7 +301,8 @@ give_scram(struct exchange *x)
 	copy_property(x, GSASL_AUTHZID, &x->authzid);
 	seek_user(x, x->authid);
 	if (!x->is_known || scram_parse(hash, x->row.scram[hash], &v) != ERR_OK)
-		scram_fake(hash, x->is_known ? x->row.name : x->authid, srv->fake_secret, srv->cost.scram_iterations, &v);
+		scram_fake(hash, x->is_known ? x->row.name : x->authid, srv->fake_secret,
+		    srv->cost.scram_iterations, &v);
 	if (gsasl_property_set(x->sasl, GSASL_SCRAM_ITER, v.iterations) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_SALT, v.salt) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_STOREDKEY, v.stored_key) != GSASL_OK
@@ -285,11 +318,15 @@ give_binding(Gsasl_session *sasl, Gsasl_property which, struct str binding, int 
 
 	if (binding.n == 0)
 		return none;
-	sodium_bin2base64(text, sizeof(text), (const unsigned char *)binding.p, binding.n, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(text, sizeof(text), (const unsigned char *)binding.p, binding.n,
+	    sodium_base64_VARIANT_ORIGINAL);
 	return gsasl_property_set(sasl, which, text);
 }
 
-/* GNU SASL asks. Passwords and certificates are only taken down here; they are checked when the step is over. */
+/*
+ * GNU SASL asks. Passwords and certificates are only taken down here; they are checked when the
+ * step is over.
+ */
 static int
 on_property(Gsasl *ctx, Gsasl_session *sasl, Gsasl_property property)
 {
@@ -315,7 +352,8 @@ on_property(Gsasl *ctx, Gsasl_session *sasl, Gsasl_property property)
 	case GSASL_CB_TLS_UNIQUE:
 		return give_binding(sasl, property, x->start.tls_unique, GSASL_NO_CB_TLS_UNIQUE);
 	case GSASL_CB_TLS_EXPORTER:
-		return give_binding(sasl, property, x->start.tls_exporter, GSASL_NO_CB_TLS_EXPORTER);
+		return give_binding(sasl, property, x->start.tls_exporter,
+		    GSASL_NO_CB_TLS_EXPORTER);
 	default:
 		return GSASL_NO_CALLBACK;
 	}
@@ -347,11 +385,14 @@ step(struct exchange *x, bool has_input, struct str input)
 	loop_timer_cancel(srv->loop, &x->timer);
 	x->asked_ms = now_ms(x);
 	gsasl_callback_hook_set(srv->gsasl, x);
-	rc = gsasl_step(x->sasl, has_input ? (input.n > 0 ? input.p : "") : NULL, input.n, &out, &out_n);
+	rc = gsasl_step(x->sasl, has_input ? (input.n > 0 ? input.p : "") : NULL, input.n, &out,
+	    &out_n);
 	if (rc == GSASL_NEEDS_MORE) {
 		x->state = ASKING;
 		set_timer(x, ANSWER_TIMEOUT_MS);
-		send_result(x, &(struct auth_result){ .outcome = AUTH_CONTINUE, .data = str_make(out, out_n) });
+		send_result(x,
+		    &(struct auth_result){ .outcome = AUTH_CONTINUE,
+			.data = str_make(out, out_n) });
 	} else if (rc != GSASL_OK) {
 		enum err e = x->trouble != ERR_OK ? x->trouble : err_of(rc);
 
@@ -386,12 +427,16 @@ start(struct exchange *x)
 	}
 	gsasl_callback_set(srv->gsasl, on_property);
 	gsasl_callback_hook_set(srv->gsasl, x);
-	if (gsasl_server_start(srv->gsasl, arena_cstr(&x->arena, x->start.mech), &x->sasl) != GSASL_OK) {
+	if (gsasl_server_start(srv->gsasl, arena_cstr(&x->arena, x->start.mech), &x->sasl)
+	    != GSASL_OK) {
 		x->sasl = NULL;
 		refuse(x, ERR_UNKNOWN);
 		return;
 	}
-	/* LOGIN's server speaks first; an initial response is the answer to what it would have asked. */
+	/*
+	 * LOGIN's server speaks first; an initial response is the answer to what it would have
+	 * asked.
+	 */
 	if (x->start.has_initial && str_eq(x->start.mech, STR("LOGIN"))) {
 		if (gsasl_step(x->sasl, NULL, 0, &out, &out_n) != GSASL_NEEDS_MORE) {
 			gsasl_free(out);
@@ -487,8 +532,10 @@ exchange_begin(struct conn *c, uint64_t id, const struct auth_start *s)
 	enum err e;
 
 	if (c->exchanges.count >= EXCHANGES_MAX) {
-		conn_send(c, &(struct wire_message){ .type = WIRE_RESULT, .id = id,
-		    .result = { .outcome = AUTH_FAIL, .err = ERR_BUSY } });
+		conn_send(c,
+		    &(struct wire_message){ .type = WIRE_RESULT,
+			.id = id,
+			.result = { .outcome = AUTH_FAIL, .err = ERR_BUSY } });
 		return;
 	}
 	x = xcalloc(1, sizeof(*x));

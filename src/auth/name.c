@@ -22,11 +22,12 @@ saslprep(struct arena *a, struct str in, Gsasl_saslprep_flags flags, struct str 
 		*out = arena_str(a, in);
 		return true;
 	}
-	ok = gsasl_saslprep(arena_cstr(a, in), flags, &prepared, NULL) == GSASL_OK && prepared != NULL;
+	ok = gsasl_saslprep(arena_cstr(a, in), flags, &prepared, NULL) == GSASL_OK
+	    && prepared != NULL;
 	if (ok)
 		*out = arena_str(a, str_c(prepared));
 	if (prepared != NULL)
-		sodium_memzero(prepared, strlen(prepared));	/* it may be a password */
+		sodium_memzero(prepared, strlen(prepared)); /* it may be a password */
 	gsasl_free(prepared);
 	return ok;
 }

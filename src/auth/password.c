@@ -31,7 +31,10 @@ verify_crypt(struct str hash, struct str password)
 	bool ok = false;
 
 	if (hash.n > 0 && (password.n == 0 || memchr(password.p, '\0', password.n) == NULL))
-		/* Not crypt_r: sanitizers have one of their own by that name, which keeps the library from being linked. */
+		/*
+		 * Not crypt_r: sanitizers have one of their own by that name, which keeps the
+		 * library from being linked.
+		 */
 		got = crypt_rn(phrase, setting, data, sizeof(*data));
 	if (got != NULL && got[0] != '*' && strlen(got) == hash.n)
 		ok = sodium_memcmp(got, hash.p, hash.n) == 0;
@@ -52,25 +55,44 @@ verify_salted(const EVP_MD *md, struct str hash, struct str password)
 	EVP_MD_CTX *ctx;
 	bool ok;
 
-	if (sodium_base642bin(stored, sizeof(stored), hash.p, hash.n, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0
+	if (sodium_base642bin(stored, sizeof(stored), hash.p, hash.n, NULL, &n, NULL,
+		sodium_base64_VARIANT_ORIGINAL)
+		!= 0
 	    || n < digest_bytes)
 		return false;
 	ctx = EVP_MD_CTX_new();
-	ok = ctx != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, password.p, password.n) == 1
-	    && EVP_DigestUpdate(ctx, stored + digest_bytes, n - digest_bytes) == 1 && EVP_DigestFinal_ex(ctx, digest, NULL) == 1
+	ok = ctx != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1
+	    && EVP_DigestUpdate(ctx, password.p, password.n) == 1
+	    && EVP_DigestUpdate(ctx, stored + digest_bytes, n - digest_bytes) == 1
+	    && EVP_DigestFinal_ex(ctx, digest, NULL) == 1
 	    && sodium_memcmp(digest, stored, digest_bytes) == 0;
 	EVP_MD_CTX_free(ctx);
 	return ok;
 }
 
-static bool verify_ssha(struct str h, struct str p) { return verify_salted(EVP_sha1(), h, p); }
-static bool verify_ssha256(struct str h, struct str p) { return verify_salted(EVP_sha256(), h, p); }
-static bool verify_ssha512(struct str h, struct str p) { return verify_salted(EVP_sha512(), h, p); }
+static bool
+verify_ssha(struct str h, struct str p)
+{
+	return verify_salted(EVP_sha1(), h, p);
+}
+
+static bool
+verify_ssha256(struct str h, struct str p)
+{
+	return verify_salted(EVP_sha256(), h, p);
+}
+
+static bool
+verify_ssha512(struct str h, struct str p)
+{
+	return verify_salted(EVP_sha512(), h, p);
+}
 
 static bool
 verify_plain(struct str hash, struct str password)
 {
-	return hash.n == password.n && (hash.n == 0 || sodium_memcmp(hash.p, password.p, hash.n) == 0);
+	return hash.n == password.n
+	    && (hash.n == 0 || sodium_memcmp(hash.p, password.p, hash.n) == 0);
 }
 
 static const struct scheme {
@@ -107,7 +129,8 @@ password_verify(struct str verifier, struct str password)
 	/* libsodium and crypt(3) want a pointer even for no bytes. */
 	if (password.p == NULL)
 		password = STR("");
-	return s != NULL && password.n <= PASSWORD_MAX_BYTES && s->verify(str_sub(verifier, s->name.n, verifier.n), password);
+	return s != NULL && password.n <= PASSWORD_MAX_BYTES
+	    && s->verify(str_sub(verifier, s->name.n, verifier.n), password);
 }
 
 bool
@@ -123,8 +146,9 @@ password_hash(struct str password, const struct password_cost *cost, struct buf 
 
 	if (password.n > PASSWORD_MAX_BYTES)
 		return ERR_LIMIT;
-	if (crypto_pwhash_str_alg(text, password.p != NULL ? password.p : "", password.n, cost->passes, (size_t)cost->memory_bytes,
-	    crypto_pwhash_ALG_ARGON2ID13) != 0)
+	if (crypto_pwhash_str_alg(text, password.p != NULL ? password.p : "", password.n,
+		cost->passes, (size_t)cost->memory_bytes, crypto_pwhash_ALG_ARGON2ID13)
+	    != 0)
 		return ERR_NOMEM;
 	buf_lit(out, "{ARGON2ID}");
 	buf_c(out, text);

@@ -8,7 +8,10 @@
 
 #include <sodium.h>
 
-static const struct password_cost cheap = { .memory_bytes = 8192, .passes = 1, .scram_iterations = 4096, .make_scram = true };
+static const struct password_cost cheap = { .memory_bytes = 8192,
+	.passes = 1,
+	.scram_iterations = 4096,
+	.make_scram = true };
 
 static void
 test_schemes(void)
@@ -38,8 +41,9 @@ test_schemes(void)
 static void
 test_nonsense_fits_nothing(void)
 {
-	static const char *const verifiers[] = { "", "secret", "{}secret", "{CRYPT}", "{CRYPT}*", "{CRYPT}x", "{SSHA}", "{SSHA}====",
-		"{SSHA256}1G904nLk", "{ARGON2ID}", "{ARGON2ID}$argon2id$v=19$m=1", "{NONE}", "{PLAIN" };
+	static const char *const verifiers[] = { "", "secret", "{}secret", "{CRYPT}", "{CRYPT}*",
+		"{CRYPT}x", "{SSHA}", "{SSHA}====", "{SSHA256}1G904nLk", "{ARGON2ID}",
+		"{ARGON2ID}$argon2id$v=19$m=1", "{NONE}", "{PLAIN" };
 
 	for (size_t i = 0; i < ARRAY_LEN(verifiers); i++)
 		CHECK(!password_verify(str_c(verifiers[i]), STR("secret")));
@@ -92,12 +96,19 @@ test_scram(void)
 static void
 test_names(void)
 {
-	static const struct { const char *in, *want; } good[] = {
-		{ "Joe", "joe" }, { "joe@Example.ORG", "joe@example.org" }, { "j\xc3\xbcrgen", "j\xc3\xbcrgen" },
-		{ "I\xc2\xadX", "ix" },			/* soft hyphen is mapped to nothing: RFC 4013 3.1 */
+	static const struct {
+		const char *in, *want;
+	} good[] = {
+		{ "Joe", "joe" },
+		{ "joe@Example.ORG", "joe@example.org" },
+		{ "j\xc3\xbcrgen", "j\xc3\xbcrgen" },
+		/* soft hyphen is mapped to nothing: RFC 4013 3.1 */
+		{ "I\xc2\xadX", "ix" },
 		{ "a+b", "a+b" },
 	};
-	static const char *const bad[] = { "", ".x", "-x", "a/b", "a b", "a*", "a%", "a\x01", "a\xff", "a\"b", "a\\b", "\xe2\x80\x8f" };
+
+	static const char *const bad[] = { "", ".x", "-x", "a/b", "a b", "a*", "a%", "a\x01",
+		"a\xff", "a\"b", "a\\b", "\xe2\x80\x8f" };
 	char long_name[300];
 	struct arena a = ARENA_NONE;
 	struct str out;
@@ -137,7 +148,8 @@ test_remember(void)
 int
 main(void)
 {
-	static const struct test_case cases[] = { TEST(test_schemes), TEST(test_nonsense_fits_nothing), TEST(test_argon2), TEST(test_scram),
+	static const struct test_case cases[] = { TEST(test_schemes),
+		TEST(test_nonsense_fits_nothing), TEST(test_argon2), TEST(test_scram),
 		TEST(test_names), TEST(test_remember) };
 
 	return sodium_init() < 0 ? 1 : test_run(cases, ARRAY_LEN(cases));

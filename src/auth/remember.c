@@ -10,7 +10,7 @@ enum { PLACES = 16384, DIGEST_BYTES = 32 };
 
 struct place {
 	unsigned char digest[DIGEST_BYTES];
-	int64_t until_ms;	/* 0: free */
+	int64_t until_ms; /* 0: free */
 };
 
 struct remember {
@@ -51,7 +51,8 @@ add_part(crypto_generichash_state *state, struct str part)
 }
 
 static void
-digest_of(const struct remember *r, struct str user, struct str verifier, struct str password, unsigned char out[DIGEST_BYTES])
+digest_of(const struct remember *r, struct str user, struct str verifier, struct str password,
+    unsigned char out[DIGEST_BYTES])
 {
 	crypto_generichash_state state;
 
@@ -70,7 +71,8 @@ place_of(const struct remember *r, struct str user)
 }
 
 void
-remember_add(struct remember *r, struct str user, struct str verifier, struct str password, int64_t now_ms)
+remember_add(struct remember *r, struct str user, struct str verifier, struct str password,
+    int64_t now_ms)
 {
 	struct place *p = place_of(r, user);
 
@@ -81,7 +83,8 @@ remember_add(struct remember *r, struct str user, struct str verifier, struct st
 }
 
 bool
-remember_has(const struct remember *r, struct str user, struct str verifier, struct str password, int64_t now_ms)
+remember_has(const struct remember *r, struct str user, struct str verifier, struct str password,
+    int64_t now_ms)
 {
 	const struct place *p = place_of(r, user);
 	unsigned char digest[DIGEST_BYTES];

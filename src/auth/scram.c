@@ -28,14 +28,14 @@ add_base64(struct buf *out, const void *p, size_t n)
 enum err
 scram_make(enum scram_hash hash, struct str password, uint32_t iterations, struct buf *out)
 {
-	char salt[SCRAM_SALT_BYTES], salted[SCRAM_KEY_BYTES], client[SCRAM_KEY_BYTES], server[SCRAM_KEY_BYTES],
-	    stored[SCRAM_KEY_BYTES];
+	char salt[SCRAM_SALT_BYTES], salted[SCRAM_KEY_BYTES], client[SCRAM_KEY_BYTES],
+	    server[SCRAM_KEY_BYTES], stored[SCRAM_KEY_BYTES];
 	char *text = xstrdup(password);
 	int rc;
 
 	randombytes_buf(salt, sizeof(salt));
-	rc = gsasl_scram_secrets_from_password(hashes[hash].gsasl, text, iterations, salt, sizeof(salt), salted, client, server,
-	    stored);
+	rc = gsasl_scram_secrets_from_password(hashes[hash].gsasl, text, iterations, salt,
+	    sizeof(salt), salted, client, server, stored);
 	sodium_memzero(text, password.n);
 	free(text);
 	if (rc != GSASL_OK)
@@ -58,7 +58,9 @@ key_copy(struct str base64, size_t want_bytes, char out[SCRAM_KEY_TEXT])
 	unsigned char key[SCRAM_KEY_BYTES];
 	size_t n = 0;
 
-	if (sodium_base642bin(key, sizeof(key), base64.p, base64.n, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0
+	if (sodium_base642bin(key, sizeof(key), base64.p, base64.n, NULL, &n, NULL,
+		sodium_base64_VARIANT_ORIGINAL)
+		!= 0
 	    || n != want_bytes)
 		return false;
 	sodium_bin2base64(out, SCRAM_KEY_TEXT, key, n, sodium_base64_VARIANT_ORIGINAL);
@@ -71,21 +73,23 @@ scram_parse(enum scram_hash hash, struct str text, struct scram_verifier *out)
 	struct str rest = text, iterations, salt, stored, server;
 	uint32_t n;
 
-	if (!str_split(&rest, ':', &iterations) || !str_split(&rest, ':', &salt) || !str_split(&rest, ':', &stored)
-	    || !str_split(&rest, ':', &server) || rest.n > 0)
+	if (!str_split(&rest, ':', &iterations) || !str_split(&rest, ':', &salt)
+	    || !str_split(&rest, ':', &stored) || !str_split(&rest, ':', &server) || rest.n > 0)
 		return ERR_SYNTAX;
 	if (!str_to_u32(iterations, &n) || n == 0 || salt.n == 0 || salt.n >= sizeof(out->salt))
 		return ERR_SYNTAX;
 	snprintf(out->iterations, sizeof(out->iterations), "%u", n);
 	memcpy(out->salt, salt.p, salt.n);
 	out->salt[salt.n] = '\0';
-	if (!key_copy(stored, hashes[hash].bytes, out->stored_key) || !key_copy(server, hashes[hash].bytes, out->server_key))
+	if (!key_copy(stored, hashes[hash].bytes, out->stored_key)
+	    || !key_copy(server, hashes[hash].bytes, out->server_key))
 		return ERR_SYNTAX;
 	return ERR_OK;
 }
 
 void
-scram_fake(enum scram_hash hash, struct str user, const unsigned char secret[32], uint32_t iterations, struct scram_verifier *out)
+scram_fake(enum scram_hash hash, struct str user, const unsigned char secret[32],
+    uint32_t iterations, struct scram_verifier *out)
 {
 	unsigned char bytes[crypto_generichash_BYTES_MAX];
 	unsigned char key[SCRAM_KEY_BYTES];
@@ -97,8 +101,11 @@ scram_fake(enum scram_hash hash, struct str user, const unsigned char secret[32]
 	crypto_generichash_update(&state, (const unsigned char *)user.p, user.n);
 	crypto_generichash_final(&state, bytes, sizeof(bytes));
 	snprintf(out->iterations, sizeof(out->iterations), "%u", iterations);
-	sodium_bin2base64(out->salt, sizeof(out->salt), bytes, SCRAM_SALT_BYTES, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(out->salt, sizeof(out->salt), bytes, SCRAM_SALT_BYTES,
+	    sodium_base64_VARIANT_ORIGINAL);
 	memcpy(key, bytes + SCRAM_SALT_BYTES, sizeof(key));
-	sodium_bin2base64(out->stored_key, SCRAM_KEY_TEXT, key, hashes[hash].bytes, sodium_base64_VARIANT_ORIGINAL);
-	sodium_bin2base64(out->server_key, SCRAM_KEY_TEXT, key, hashes[hash].bytes, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(out->stored_key, SCRAM_KEY_TEXT, key, hashes[hash].bytes,
+	    sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(out->server_key, SCRAM_KEY_TEXT, key, hashes[hash].bytes,
+	    sodium_base64_VARIANT_ORIGINAL);
 }

@@ -75,7 +75,7 @@ on_writable(struct loop_fd *f)
 			loop_fd_on(&c->writable);
 			return;
 		} else if (errno != EINTR) {
-			break;	/* reading will tell, too */
+			break; /* reading will tell, too */
 		}
 	}
 	loop_fd_off(&c->writable);
@@ -107,8 +107,10 @@ lookup(struct conn *c, const struct wire_message *m)
 	if (e == ERR_OK && row.is_disabled)
 		e = ERR_CONTACTADMIN;
 	if (e != ERR_OK && e != ERR_UNKNOWN && e != ERR_CONTACTADMIN) {
-		server_event(c->server, &(struct auth_event){ .event = "users-error", .err = e,
-		    .detail = users_error(c->server->users) });
+		server_event(c->server,
+		    &(struct auth_event){ .event = "users-error",
+			.err = e,
+			.detail = users_error(c->server->users) });
 		e = ERR_BUSY;
 	}
 	answer.result.err = e;
@@ -141,7 +143,7 @@ on_message(struct conn *c, const struct wire_message *m)
 		break;
 	case WIRE_RESULT:
 	case WIRE_FOUND:
-		break;	/* wire_next() refuses them here */
+		break; /* wire_next() refuses them here */
 	}
 }
 
@@ -159,7 +161,8 @@ on_readable(struct loop_fd *f)
 		return;
 	if (n > 0) {
 		c->in.n += (size_t)n;
-		while ((e = wire_next(str_sub(buf_str(&c->in), at, c->in.n), true, &m, &used)) == ERR_OK) {
+		while ((e = wire_next(str_sub(buf_str(&c->in), at, c->in.n), true, &m, &used))
+		    == ERR_OK) {
 			on_message(c, &m);
 			at += used;
 		}
@@ -244,7 +247,8 @@ make_dummy(struct auth_server *srv)
 }
 
 enum err
-auth_server_new(struct loop *loop, const struct auth_settings *s, auth_event_fn *on_event, void *arg, struct auth_server **out)
+auth_server_new(struct loop *loop, const struct auth_settings *s, auth_event_fn *on_event,
+    void *arg, struct auth_server **out)
 {
 	struct auth_server *srv;
 	enum err e;
@@ -256,7 +260,8 @@ auth_server_new(struct loop *loop, const struct auth_settings *s, auth_event_fn 
 	srv->on_event = on_event;
 	srv->event_arg = arg;
 	list_init(&srv->conns);
-	srv->throttle = throttle_new(s->failure_delay_ms, ((uint64_t)randombytes_random() << 32) | randombytes_random());
+	srv->throttle = throttle_new(s->failure_delay_ms,
+	    ((uint64_t)randombytes_random() << 32) | randombytes_random());
 	e = users_open(s->users_path, &srv->users);
 	if (e == ERR_OK)
 		e = users_secret(srv->users, srv->fake_secret);
@@ -282,8 +287,7 @@ auth_server_free(struct auth_server *srv)
 	if (srv == NULL)
 		return;
 	atomic_store(&srv->is_ending, true);
-	list_each(&srv->conns, c, struct conn, node)
-		conn_free(c);
+	list_each(&srv->conns, c, struct conn, node) conn_free(c);
 	if (srv->jobs != NULL)
 		jobs_free(srv->jobs);
 	if (srv->known_jobs != NULL)

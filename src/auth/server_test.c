@@ -1,4 +1,6 @@
-/* server_test.c - the client and the server of the auth socket, talking to each other on one loop. */
+/*
+ * server_test.c - the client and the server of the auth socket, talking to each other on one loop.
+ */
 #include "auth/client_home.h"
 #include "auth/server_int.h"
 #include "auth/upgrade.h"
@@ -33,7 +35,8 @@ on_event(void *arg, const struct auth_event *ev)
 	size_t n = strlen(w.events);
 
 	(void)arg;
-	snprintf(w.events + n, sizeof(w.events) - n, "%s/%.*s/%s ", ev->event, STR_F(ev->user), err_name(ev->err));
+	snprintf(w.events + n, sizeof(w.events) - n, "%s/%.*s/%s ", ev->event, STR_F(ev->user),
+	    err_name(ev->err));
 }
 
 static void
@@ -68,7 +71,9 @@ attach(void)
 static void
 add_user(const char *name, const char *verifier, bool disabled)
 {
-	struct user_row row = { .name = str_c(name), .password = str_c(verifier), .is_disabled = disabled };
+	struct user_row row = { .name = str_c(name),
+		.password = str_c(verifier),
+		.is_disabled = disabled };
 
 	must(users_add(w.server->users, &row) == ERR_OK);
 }
@@ -77,8 +82,14 @@ static void
 world_init(void)
 {
 	static const struct str domains[] = { STR_INIT("example.org") };
-	struct auth_settings s = { .workers = 2, .cache_ms = 60000, .domains = domains, .domain_count = 1,
-		.cost = { .memory_bytes = 8192, .passes = 1, .scram_iterations = 4096, .make_scram = true } };
+	struct auth_settings s = { .workers = 2,
+		.cache_ms = 60000,
+		.domains = domains,
+		.domain_count = 1,
+		.cost = { .memory_bytes = 8192,
+		    .passes = 1,
+		    .scram_iterations = 4096,
+		    .make_scram = true } };
 	struct arena a = ARENA_NONE;
 	struct user_row row = { .name = STR("ann") };
 
@@ -133,7 +144,7 @@ ask(struct auth_start s)
 	if (s.service.n == 0)
 		s.service = STR("imap");
 	auth_begin(w.client, w.loop, &s, on_answer, &a, &x);
-	CHECK(a.count == 0);	/* never inside the call */
+	CHECK(a.count == 0); /* never inside the call */
 	await(&a, 1);
 	if (a.outcome == AUTH_CONTINUE)
 		auth_cancel(x);
@@ -158,8 +169,14 @@ check_ok(struct auth_start s, const char *user)
 	CHECK_STR(str_c(a.user), str_c(user));
 }
 
-#define PLAIN_(text) { .mech = STR("plain"), .has_initial = true, .initial = STR(text), .is_secure = true }
-#define DIRECT(u, p) { .user = STR(u), .password = STR(p), .is_secure = true }
+#define PLAIN_(text)                                                                               \
+	{                                                                                          \
+		.mech = STR("plain"), .has_initial = true, .initial = STR(text), .is_secure = true \
+	}
+#define DIRECT(u, p)                                                                               \
+	{                                                                                          \
+		.user = STR(u), .password = STR(p), .is_secure = true                              \
+	}
 
 static void
 test_passwords(void)
@@ -181,11 +198,18 @@ test_passwords(void)
 	check_fail((struct auth_start)PLAIN_("\0off\0secret"), ERR_CONTACTADMIN);
 	check_fail((struct auth_start)PLAIN_("\0off\0wrong"), ERR_AUTHFAILED);
 	check_fail((struct auth_start)PLAIN_("nonsense"), ERR_SYNTAX);
-	check_fail((struct auth_start){ .mech = STR("PLAIN"), .has_initial = true, .initial = STR("\0joe\0secret") }, ERR_PRIVACY);
-	check_fail((struct auth_start){ .user = STR("joe"), .password = STR("secret") }, ERR_PRIVACY);
+	check_fail((struct auth_start){ .mech = STR("PLAIN"),
+		       .has_initial = true,
+		       .initial = STR("\0joe\0secret") },
+	    ERR_PRIVACY);
+	check_fail((struct auth_start){ .user = STR("joe"), .password = STR("secret") },
+	    ERR_PRIVACY);
 	check_fail((struct auth_start){ .mech = STR("CRAM-MD5"), .is_secure = true }, ERR_UNKNOWN);
-	check_fail((struct auth_start){ .mech = STR("SCRAM-SHA-1-PLUS"), .is_secure = true }, ERR_UNKNOWN);
-	/* The verifier that came along was replaced after the first login; the password still fits. */
+	check_fail((struct auth_start){ .mech = STR("SCRAM-SHA-1-PLUS"), .is_secure = true },
+	    ERR_UNKNOWN);
+	/*
+	 * The verifier that came along was replaced after the first login; the password still fits.
+	 */
 	while (strstr(w.events, "password-upgraded/joe/OK") == NULL)
 		loop_turn(w.loop, true);
 	CHECK(users_find(w.server->users, &a, STR("joe"), &row) == ERR_OK);
@@ -205,7 +229,10 @@ test_passwords(void)
 static size_t
 hashes_for(const char *user, const char *password)
 {
-	struct auth_start s = { .user = str_c(user), .password = str_c(password), .is_secure = true, .service = STR("imap"),
+	struct auth_start s = { .user = str_c(user),
+		.password = str_c(password),
+		.is_secure = true,
+		.service = STR("imap"),
 		.peer = STR("192.0.2.1") };
 	struct answer a = { 0 };
 	struct auth_exchange *x;
@@ -221,11 +248,15 @@ hashes_for(const char *user, const char *password)
 	return count;
 }
 
-/* Who asks for an account that is not there gets the same words for the same work as who gives a wrong password. */
+/*
+ * Who asks for an account that is not there gets the same words for the same work as who gives a
+ * wrong password.
+ */
 static void
 test_unknown_user_costs_the_same(void)
 {
-	static const char *const users[] = { "ann", "nobody", "none", "off", "nobody@example.org", "ann@example.org", "a b\001" };
+	static const char *const users[] = { "ann", "nobody", "none", "off", "nobody@example.org",
+		"ann@example.org", "a b\001" };
 	struct arena a = ARENA_NONE;
 	struct user_row row;
 	char params[64];
@@ -243,19 +274,30 @@ test_unknown_user_costs_the_same(void)
 	world_done();
 }
 
-/* Failures are counted for the name, whichever way it is written, and whether there is such an account or not. */
+/*
+ * Failures are counted for the name, whichever way it is written, and whether there is such an
+ * account or not.
+ */
 static void
 test_account_names(void)
 {
-	static const struct { const char *name, *want; } cases[] = {
-		{ "joe", "joe" }, { "JOE", "joe" }, { "Joe@Example.org", "joe" }, { "nobody@example.org", "nobody" }, { "nobody", "nobody" },
-		{ "joe@elsewhere.example", "joe@elsewhere.example" }, { "@example.org", "@example.org" },
+	static const struct {
+		const char *name, *want;
+	} cases[] = {
+		{ "joe", "joe" },
+		{ "JOE", "joe" },
+		{ "Joe@Example.org", "joe" },
+		{ "nobody@example.org", "nobody" },
+		{ "nobody", "nobody" },
+		{ "joe@elsewhere.example", "joe@elsewhere.example" },
+		{ "@example.org", "@example.org" },
 	};
 	struct arena a = ARENA_NONE;
 
 	world_init();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		CHECK_STR(server_account_name(w.server, &a, str_c(cases[i].name)), str_c(cases[i].want));
+		CHECK_STR(server_account_name(w.server, &a, str_c(cases[i].name)),
+		    str_c(cases[i].want));
 	arena_done(&a);
 	world_done();
 }
@@ -318,7 +360,8 @@ client_property(Gsasl *ctx, Gsasl_session *sasl, Gsasl_property property)
 	case GSASL_PASSWORD:
 		return gsasl_property_set(sasl, property, "pencil");
 	case GSASL_CB_TLS_EXPORTER:
-		return binding != NULL ? gsasl_property_set(sasl, property, binding) : GSASL_NO_CB_TLS_EXPORTER;
+		return binding != NULL ? gsasl_property_set(sasl, property, binding)
+				       : GSASL_NO_CB_TLS_EXPORTER;
 	case GSASL_CB_TLS_UNIQUE:
 		return GSASL_NO_CB_TLS_UNIQUE;
 	default:
@@ -373,7 +416,8 @@ test_scram(void)
 	struct answer a;
 
 	world_init();
-	sodium_bin2base64(binding, sizeof(binding), (const unsigned char *)bytes, 32, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(binding, sizeof(binding), (const unsigned char *)bytes, 32,
+	    sodium_base64_VARIANT_ORIGINAL);
 	for (unsigned i = 0; i < SCRAM_HASHES; i++) {
 		const char *mech = i == SCRAM_SHA1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
 		const char *plus = i == SCRAM_SHA1 ? "SCRAM-SHA-1-PLUS" : "SCRAM-SHA-256-PLUS";
@@ -381,14 +425,17 @@ test_scram(void)
 		a = scram(mech, STR_NONE, NULL);
 		CHECK(a.outcome == AUTH_OK);
 		CHECK_STR(str_c(a.user), STR("ann"));
-		a = scram(mech, str_make(bytes, 32), NULL);	/* has a binding, the client knows of none */
+		/* has a binding, the client knows of none */
+		a = scram(mech, str_make(bytes, 32), NULL);
 		CHECK(a.outcome == AUTH_OK);
 		a = scram(plus, str_make(bytes, 32), binding);
 		CHECK(a.outcome == AUTH_OK);
-		a = scram(plus, str_make("x123456789abcdef0123456789abcdef", 32), binding);	/* somebody in the middle */
+		/* somebody in the middle */
+		a = scram(plus, str_make("x123456789abcdef0123456789abcdef", 32), binding);
 		CHECK(a.outcome == AUTH_FAIL && a.err == ERR_AUTHFAILED);
 		CHECK(users_delete(w.server->users, STR("ann")) == ERR_OK);
-		a = scram(mech, STR_NONE, NULL);		/* unknown: the same turns, then the same answer */
+		/* unknown: the same turns, then the same answer */
+		a = scram(mech, STR_NONE, NULL);
 		CHECK(a.outcome == AUTH_FAIL && a.err == ERR_AUTHFAILED && a.count == 2);
 		world_done();
 		world_init();
@@ -399,8 +446,11 @@ test_scram(void)
 static void
 test_external(void)
 {
-	struct auth_start s = { .mech = STR("EXTERNAL"), .has_initial = true, .is_secure = true,
-		.cert_names = { STR("nobody@example.org"), STR("joe@example.org") }, .cert_name_count = 2 };
+	struct auth_start s = { .mech = STR("EXTERNAL"),
+		.has_initial = true,
+		.is_secure = true,
+		.cert_names = { STR("nobody@example.org"), STR("joe@example.org") },
+		.cert_name_count = 2 };
 
 	world_init();
 	check_ok(s, "joe");
@@ -431,11 +481,20 @@ find(struct str address)
 static void
 test_lookup(void)
 {
-	static const struct { struct str address; enum err err; const char *user; } cases[] = {
-		{ STR_INIT("joe"), ERR_OK, "joe" }, { STR_INIT("Joe@EXAMPLE.org"), ERR_OK, "joe" }, { STR_INIT("joe@example.com"), ERR_UNKNOWN, "" },
-		{ STR_INIT("off@example.org"), ERR_CONTACTADMIN, "" }, { STR_INIT("@example.org"), ERR_UNKNOWN, "" },
-		{ STR_INIT(""), ERR_UNKNOWN, "" }, { STR_INIT("joe"), ERR_OK, "joe" },
+	static const struct {
+		struct str address;
+		enum err err;
+		const char *user;
+	} cases[] = {
+		{ STR_INIT("joe"), ERR_OK, "joe" },
+		{ STR_INIT("Joe@EXAMPLE.org"), ERR_OK, "joe" },
+		{ STR_INIT("joe@example.com"), ERR_UNKNOWN, "" },
+		{ STR_INIT("off@example.org"), ERR_CONTACTADMIN, "" },
+		{ STR_INIT("@example.org"), ERR_UNKNOWN, "" },
+		{ STR_INIT(""), ERR_UNKNOWN, "" },
+		{ STR_INIT("joe"), ERR_OK, "joe" },
 	};
+
 	static char huge[AUTH_MESSAGE_MAX + 1];
 	struct auth_lookup *l;
 	struct answer a = { 0 };
@@ -468,7 +527,7 @@ test_connection_breaks(void)
 	world_init();
 	auth_begin(w.client, w.loop, &s, on_answer, &a, &x);
 	auth_lookup(w.client, w.loop, STR("none"), on_found, &b, &l);
-	attach();	/* a new auth process: what was asked of the old one is lost */
+	attach(); /* a new auth process: what was asked of the old one is lost */
 	await(&a, 1);
 	await(&b, 1);
 	CHECK(a.outcome == AUTH_FAIL && a.err == ERR_BUSY && b.err == ERR_BUSY);
@@ -492,8 +551,8 @@ test_connection_breaks(void)
 static void
 test_offers(void)
 {
-	static const char *const want[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "EXTERNAL", "PLAIN",
-		"LOGIN" };
+	static const char *const want[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS",
+		"SCRAM-SHA-256", "SCRAM-SHA-1", "EXTERNAL", "PLAIN", "LOGIN" };
 	const char *const *got;
 
 	world_init();
@@ -509,8 +568,10 @@ test_offers(void)
 int
 main(void)
 {
-	static const struct test_case cases[] = { TEST(test_passwords), TEST(test_unknown_user_costs_the_same),
-		TEST(test_account_names), TEST(test_turns), TEST(test_scram), TEST(test_external), TEST(test_lookup), TEST(test_connection_breaks), TEST(test_offers) };
+	static const struct test_case cases[] = { TEST(test_passwords),
+		TEST(test_unknown_user_costs_the_same), TEST(test_account_names), TEST(test_turns),
+		TEST(test_scram), TEST(test_external), TEST(test_lookup),
+		TEST(test_connection_breaks), TEST(test_offers) };
 
 	return sodium_init() < 0 ? 1 : test_run(cases, ARRAY_LEN(cases));
 }

@@ -7,29 +7,40 @@
 #include <stdlib.h>
 
 enum {
-	WAYS = 8, SETS = THROTTLE_ENTRIES / WAYS, KNOWN_SETS = THROTTLE_KNOWN_ENTRIES / WAYS,
-	DOUBLINGS_MAX = 4, ACCOUNT_DOUBLINGS_MAX = 1,
-	ADDRESS_FREE = 3, ADDRESS_FREE_KNOWN = 20, NETWORK_FREE = 24, NETWORK_FREE_KNOWN = 100, ACCOUNT_FREE = 3,
+	WAYS = 8,
+	SETS = THROTTLE_ENTRIES / WAYS,
+	KNOWN_SETS = THROTTLE_KNOWN_ENTRIES / WAYS,
+	DOUBLINGS_MAX = 4,
+	ACCOUNT_DOUBLINGS_MAX = 1,
+	ADDRESS_FREE = 3,
+	ADDRESS_FREE_KNOWN = 20,
+	NETWORK_FREE = 24,
+	NETWORK_FREE_KNOWN = 100,
+	ACCOUNT_FREE = 3,
 	KNOWN_FAILURES_MAX = 10,
 };
+
 #define KNOWN_FORGET_MS (30ll * 24 * 60 * 60 * 1000)
 
 struct entry {
-	uint64_t key;		/* 0: free */
+	uint64_t key; /* 0: free */
 	int64_t last_ms;
 	uint32_t failures;
 };
 
 struct throttle {
 	uint64_t base_ms, seed;
-	struct entry counts[SETS][WAYS];	/* of addresses, networks, accounts; last_ms is that of the last failure */
-	struct entry known[KNOWN_SETS][WAYS];	/* networks, and accounts at networks; that of the last success, and failures since */
+	/* of addresses, networks, accounts; last_ms is that of the last failure */
+	struct entry counts[SETS][WAYS];
+	/* networks, and accounts at networks; that of the last success, and failures since */
+	struct entry known[KNOWN_SETS][WAYS];
 };
 
 /* Keys of an address; 0 for what is not counted. */
 struct keys {
 	uint64_t address, network;
-	uint64_t place;		/* where somebody may be known: the network, or this very address on this machine */
+	/* where somebody may be known: the network, or this very address on this machine */
+	uint64_t place;
 };
 
 struct throttle *
@@ -80,9 +91,11 @@ keys_of(const struct throttle *t, struct str peer)
 	    || (!is_four && inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six)))
 		return (struct keys){ .place = key_of(t, KIND_LOCAL, text, peer.n) };
 	if (is_four)
-		return (struct keys){ key_of(t, KIND_ADDRESS, &four, 4), key_of(t, KIND_NETWORK, &four, 3), key_of(t, KIND_PLACE, &four, 3) };
+		return (struct keys){ key_of(t, KIND_ADDRESS, &four, 4),
+			key_of(t, KIND_NETWORK, &four, 3), key_of(t, KIND_PLACE, &four, 3) };
 	if (inet_pton(AF_INET6, text, &six) == 1)
-		return (struct keys){ key_of(t, KIND_ADDRESS, &six, 8), key_of(t, KIND_NETWORK, &six, 6), key_of(t, KIND_PLACE, &six, 6) };
+		return (struct keys){ key_of(t, KIND_ADDRESS, &six, 8),
+			key_of(t, KIND_NETWORK, &six, 6), key_of(t, KIND_PLACE, &six, 6) };
 	return (struct keys){ 0 };
 }
 
@@ -138,7 +151,8 @@ count(struct throttle *t, uint64_t key, int64_t now_ms)
 		for (size_t i = 0; i < WAYS; i++) {
 			if (now_ms - set[i].last_ms > THROTTLE_FORGET_MS)
 				set[i].failures = 0;
-			if (set[i].failures < e->failures || (set[i].failures == e->failures && set[i].last_ms < e->last_ms))
+			if (set[i].failures < e->failures
+			    || (set[i].failures == e->failures && set[i].last_ms < e->last_ms))
 				e = &set[i];
 		}
 		*e = (struct entry){ .key = key };
@@ -187,10 +201,10 @@ throttle_address_ms(struct throttle *t, struct str peer, int64_t now_ms)
 {
 	struct keys k = keys_of(t, peer);
 	bool is_known = known_find(t, k.place, now_ms) != NULL;
-	uint64_t by_address = delay(t->base_ms, failures_of(t, k.address, now_ms), is_known ? ADDRESS_FREE_KNOWN : ADDRESS_FREE,
-	    DOUBLINGS_MAX);
-	uint64_t by_network = delay(t->base_ms, failures_of(t, k.network, now_ms), is_known ? NETWORK_FREE_KNOWN : NETWORK_FREE,
-	    DOUBLINGS_MAX);
+	uint64_t by_address = delay(t->base_ms, failures_of(t, k.address, now_ms),
+	    is_known ? ADDRESS_FREE_KNOWN : ADDRESS_FREE, DOUBLINGS_MAX);
+	uint64_t by_network = delay(t->base_ms, failures_of(t, k.network, now_ms),
+	    is_known ? NETWORK_FREE_KNOWN : NETWORK_FREE, DOUBLINGS_MAX);
 
 	return MAX(by_address, by_network);
 }
@@ -208,7 +222,8 @@ throttle_account_ms(struct throttle *t, struct str peer, struct str account, int
 {
 	if (throttle_knows(t, peer, account, now_ms))
 		return 0;
-	return delay(t->base_ms, failures_of(t, account_key(t, account), now_ms), ACCOUNT_FREE, ACCOUNT_DOUBLINGS_MAX);
+	return delay(t->base_ms, failures_of(t, account_key(t, account), now_ms), ACCOUNT_FREE,
+	    ACCOUNT_DOUBLINGS_MAX);
 }
 
 uint64_t

@@ -16,7 +16,8 @@ static void
 test_grows_and_is_forgotten(void)
 {
 	struct throttle *t = throttle_new(1000, 1);
-	struct str peer = STR("192.0.2.1"), other = STR("198.51.100.2"), joe = STR("joe"), jim = STR("jim");
+	struct str peer = STR("192.0.2.1"), other = STR("198.51.100.2"), joe = STR("joe"),
+		   jim = STR("jim");
 
 	CHECK_U64(throttle_address_ms(t, peer, 0), 0);
 	CHECK_U64(throttle_account_ms(t, peer, joe, 0), 0);
@@ -33,13 +34,13 @@ test_grows_and_is_forgotten(void)
 	fail_often(t, peer, joe, 100, 0);
 	CHECK_U64(throttle_failed_ms(t, peer, joe, 0), 16000);
 	CHECK_U64(throttle_address_ms(t, peer, 0), 16000);
-	CHECK_U64(throttle_account_ms(t, other, joe, 0), 2000);	/* its owner elsewhere waits less */
+	CHECK_U64(throttle_account_ms(t, other, joe, 0), 2000); /* its owner elsewhere waits less */
 	throttle_succeeded(t, other, joe, 0);
 	CHECK_U64(throttle_account_ms(t, peer, joe, 0), 0);
 	CHECK_U64(throttle_address_ms(t, peer, 0), 16000);
 	CHECK_U64(throttle_address_ms(t, peer, THROTTLE_FORGET_MS + 1), 0);
 	throttle_set_base(t, 10);
-	CHECK_U64(throttle_address_ms(t, peer, 0), 0);		/* forgotten it stays */
+	CHECK_U64(throttle_address_ms(t, peer, 0), 0); /* forgotten it stays */
 	CHECK_U64(throttle_failed_ms(t, peer, joe, THROTTLE_FORGET_MS + 2), 10);
 	throttle_free(t);
 }
@@ -76,8 +77,14 @@ test_networks(void)
 	char peer[64];
 
 	for (int i = 0; i < 27; i++) {
-		CHECK_U64(throttle_address_ms(t, STR("192.0.2.250"), 0), i <= 24 ? 0 : i == 25 ? 1000 : 2000);
-		CHECK_U64(throttle_address_ms(t, STR("2001:db8:7:ffff::1"), 0), i <= 24 ? 0 : i == 25 ? 1000 : 2000);
+		CHECK_U64(throttle_address_ms(t, STR("192.0.2.250"), 0),
+		    i <= 24       ? 0
+			: i == 25 ? 1000
+				  : 2000);
+		CHECK_U64(throttle_address_ms(t, STR("2001:db8:7:ffff::1"), 0),
+		    i <= 24       ? 0
+			: i == 25 ? 1000
+				  : 2000);
 		snprintf(peer, sizeof(peer), "192.0.2.%d", i);
 		fail_often(t, str_c(peer), STR_NONE, 1, 0);
 		snprintf(peer, sizeof(peer), "2001:db8:7:%x::1", i);
@@ -88,12 +95,16 @@ test_networks(void)
 	throttle_free(t);
 }
 
-/* Where the owner has logged in, guesses from elsewhere change nothing for him; guesses from there do after a while. */
+/*
+ * Where the owner has logged in, guesses from elsewhere change nothing for him; guesses from there
+ * do after a while.
+ */
 static void
 test_known(void)
 {
 	struct throttle *t = throttle_new(1000, 1);
-	struct str home = STR("192.0.2.1"), near = STR("192.0.2.77"), far = STR("198.51.100.1"), joe = STR("joe");
+	struct str home = STR("192.0.2.1"), near = STR("192.0.2.77"), far = STR("198.51.100.1"),
+		   joe = STR("joe");
 	int64_t later = 20ll * 24 * 60 * 60 * 1000;
 
 	CHECK(!throttle_knows(t, home, joe, 0));
@@ -109,7 +120,10 @@ test_known(void)
 	CHECK_U64(throttle_address_ms(t, near, later), 0);
 	fail_often(t, near, STR("jim"), 1, later);
 	CHECK_U64(throttle_address_ms(t, near, later), 1000);
-	/* But not without end, and the account is soon known there no longer, until its owner comes. */
+	/*
+	 * But not without end, and the account is soon known there no longer, until its owner
+	 * comes.
+	 */
 	CHECK_U64(throttle_account_ms(t, near, joe, later), 0);
 	fail_often(t, near, joe, 10, later);
 	CHECK(throttle_knows(t, home, joe, later));
@@ -118,14 +132,20 @@ test_known(void)
 	CHECK_U64(throttle_account_ms(t, home, joe, later), 2000);
 	throttle_succeeded(t, home, joe, later);
 	CHECK(throttle_knows(t, home, joe, later));
-	/* On this machine an address is known by itself: the webmail's users are not those of a shell. */
+	/*
+	 * On this machine an address is known by itself: the webmail's users are not those of a
+	 * shell.
+	 */
 	throttle_succeeded(t, STR("127.0.0.1"), joe, 0);
 	CHECK(throttle_knows(t, STR("127.0.0.1"), joe, 0));
 	CHECK(!throttle_knows(t, STR("127.0.0.2"), joe, 0));
 	throttle_free(t);
 }
 
-/* A million addresses push out neither who guesses much, nor those who are known; and memory does not grow. */
+/*
+ * A million addresses push out neither who guesses much, nor those who are known; and memory does
+ * not grow.
+ */
 static void
 test_is_bounded(void)
 {
@@ -144,8 +164,10 @@ test_is_bounded(void)
 	CHECK_U64(throttle_account_ms(t, guesser, STR("joe"), 500000), 2000);
 	CHECK(throttle_knows(t, home, STR("joe"), 500000));
 	/* One who fails just now is never the one that makes room. */
-	CHECK(throttle_failed_ms(t, STR("203.0.113.5"), STR_NONE, 500000) < throttle_failed_ms(t, STR("203.0.113.5"), STR_NONE, 500000));
+	CHECK(throttle_failed_ms(t, STR("203.0.113.5"), STR_NONE, 500000)
+	    < throttle_failed_ms(t, STR("203.0.113.5"), STR_NONE, 500000));
 	throttle_free(t);
 }
 
-TEST_MAIN(TEST(test_grows_and_is_forgotten), TEST(test_prefixes), TEST(test_networks), TEST(test_known), TEST(test_is_bounded))
+TEST_MAIN(TEST(test_grows_and_is_forgotten), TEST(test_prefixes), TEST(test_networks),
+    TEST(test_known), TEST(test_is_bounded))

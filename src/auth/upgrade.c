@@ -55,7 +55,10 @@ verify_submit(struct auth_server *srv, struct exchange *x, bool is_from_known, s
 	enum err e;
 
 	ctx->done = done;
-	ctx->v = (struct verify){ .job.run = verify_run, .job.done = verify_done, .server = srv, .x = x,
+	ctx->v = (struct verify){ .job.run = verify_run,
+		.job.done = verify_done,
+		.server = srv,
+		.x = x,
 		.arena = ARENA_SECRET };
 	ctx->v.verifier = arena_str(&ctx->v.arena, verifier);
 	ctx->v.password = arena_str(&ctx->v.arena, password);
@@ -77,7 +80,8 @@ verify_free(struct verify *v)
 }
 
 enum err
-verifiers_make(struct arena *a, struct str password, const struct password_cost *cost, struct user_row *row)
+verifiers_make(struct arena *a, struct str password, const struct password_cost *cost,
+    struct user_row *row)
 {
 	BUF_CLEAN struct buf hash = BUF_MAX(VERIFIER_MAX_BYTES);
 	struct str prepared = password_prepare(a, password);
@@ -119,7 +123,10 @@ upgrade_done(struct job *j)
 		e = users_update(srv->users, &up->row, up->old);
 	/* Somebody changed or deleted it meanwhile: that one wins. */
 	if (e != ERR_UNKNOWN)
-		server_event(srv, &(struct auth_event){ .event = "password-upgraded", .user = up->row.name, .err = e });
+		server_event(srv,
+		    &(struct auth_event){ .event = "password-upgraded",
+			.user = up->row.name,
+			.err = e });
 	arena_done(&up->arena);
 	free(up);
 }
@@ -127,8 +134,9 @@ upgrade_done(struct job *j)
 void
 upgrade_if_outdated(struct auth_server *srv, const struct user_row *row, struct str password)
 {
-	bool wants_scram = srv->cost.make_scram && (row->scram[SCRAM_SHA1].n == 0 || row->scram[SCRAM_SHA256].n == 0)
-	    && password.n > 0 && str_is_utf8(password);
+	bool wants_scram = srv->cost.make_scram
+	    && (row->scram[SCRAM_SHA1].n == 0 || row->scram[SCRAM_SHA256].n == 0) && password.n > 0
+	    && str_is_utf8(password);
 	struct upgrade *up;
 
 	if (!wants_scram && !password_is_outdated(row->password, &srv->cost))
@@ -147,6 +155,6 @@ upgrade_if_outdated(struct auth_server *srv, const struct user_row *row, struct 
 		srv->jobs_running++;
 		return;
 	}
-	arena_done(&up->arena);	/* busy: at another login */
+	arena_done(&up->arena); /* busy: at another login */
 	free(up);
 }

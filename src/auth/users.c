@@ -16,7 +16,8 @@ struct users {
 	sqlite3_stmt *find;
 };
 
-#define COLUMNS "name, password, scram_sha1, scram_sha256, disabled, created_ms, changed_ms, member_of"
+#define COLUMNS                                                                                    \
+	"name, password, scram_sha1, scram_sha256, disabled, created_ms, changed_ms, member_of"
 
 /* Step i brings a database of version i to i + 1. */
 static const char *const migrations[SCHEMA_VERSION] = {
@@ -34,8 +35,9 @@ static const char *const migrations[SCHEMA_VERSION] = {
 };
 
 /*
- * SQLite makes paths absolute, and then needs the right to pass through every folder above. Ours are relative to the working
- * directory, which the process entered while it still might: so they are left as they are.
+ * SQLite makes paths absolute, and then needs the right to pass through every folder above. Ours
+ * are relative to the working directory, which the process entered while it still might: so they
+ * are left as they are.
  */
 static int
 keep_path(sqlite3_vfs *vfs, const char *name, int size, char *out)
@@ -155,19 +157,21 @@ users_open(const char *path, struct users **out)
 	enum err e = vfs_register(u);
 
 	if (e == ERR_OK)
-		e = err_of(sqlite3_open_v2(path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		    u->vfs_name));
+		e = err_of(sqlite3_open_v2(path, &u->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, u->vfs_name));
 	if (e == ERR_OK) {
 		sqlite3_extended_result_codes(u->db, 1);
 		sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
-		e = run(u, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+		e = run(u,
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
 		    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
 	}
 	if (e == ERR_OK)
 		e = migrate(u);
 	if (e == ERR_OK)
-		e = err_of(sqlite3_prepare_v3(u->db, "SELECT " COLUMNS " FROM users WHERE name = ?1", -1, SQLITE_PREPARE_PERSISTENT,
-		    &u->find, NULL));
+		e = err_of(
+		    sqlite3_prepare_v3(u->db, "SELECT " COLUMNS " FROM users WHERE name = ?1", -1,
+			SQLITE_PREPARE_PERSISTENT, &u->find, NULL));
 	umask(mask);
 	if (e != ERR_OK) {
 		users_close(u);
@@ -200,7 +204,9 @@ column_str(struct arena *a, sqlite3_stmt *s, int at)
 {
 	const unsigned char *p = sqlite3_column_text(s, at);
 
-	return arena_str(a, str_make(p != NULL ? (const char *)p : "", p != NULL ? (size_t)sqlite3_column_bytes(s, at) : 0));
+	return arena_str(a,
+	    str_make(p != NULL ? (const char *)p : "",
+		p != NULL ? (size_t)sqlite3_column_bytes(s, at) : 0));
 }
 
 static void
@@ -239,7 +245,8 @@ enum err
 users_add(struct users *u, const struct user_row *row)
 {
 	STMT s = NULL;
-	enum err e = prepare(u, "INSERT INTO users (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", &s);
+	enum err e = prepare(u,
+	    "INSERT INTO users (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", &s);
 
 	if (e != ERR_OK)
 		return e;
@@ -269,8 +276,10 @@ enum err
 users_update(struct users *u, const struct user_row *row, struct str if_password)
 {
 	STMT s = NULL;
-	enum err e = prepare(u, "UPDATE users SET password = ?2, scram_sha1 = ?3, scram_sha256 = ?4, disabled = ?5, changed_ms = ?6"
-	    " WHERE name = ?1 AND (?7 = '' OR password = ?7)", &s);
+	enum err e = prepare(u,
+	    "UPDATE users SET password = ?2, scram_sha1 = ?3, scram_sha256 = ?4, disabled = ?5, changed_ms = ?6"
+	    " WHERE name = ?1 AND (?7 = '' OR password = ?7)",
+	    &s);
 
 	if (e != ERR_OK)
 		return e;
@@ -288,7 +297,8 @@ enum err
 users_set_groups(struct users *u, struct str name, struct str groups, int64_t changed_ms)
 {
 	STMT s = NULL;
-	enum err e = prepare(u, "UPDATE users SET member_of = ?2, changed_ms = ?3 WHERE name = ?1", &s);
+	enum err e =
+	    prepare(u, "UPDATE users SET member_of = ?2, changed_ms = ?3 WHERE name = ?1", &s);
 
 	if (e != ERR_OK)
 		return e;
@@ -328,8 +338,17 @@ users_each(struct users *u, enum err (*fn)(void *arg, const struct user_row *row
 	return e == ERR_OK && rc != SQLITE_DONE ? err_of(rc) : e;
 }
 
-enum err users_begin(struct users *u) { return run(u, "BEGIN IMMEDIATE"); }
-enum err users_commit(struct users *u) { return run(u, "COMMIT"); }
+enum err
+users_begin(struct users *u)
+{
+	return run(u, "BEGIN IMMEDIATE");
+}
+
+enum err
+users_commit(struct users *u)
+{
+	return run(u, "COMMIT");
+}
 
 enum err
 users_secret(struct users *u, unsigned char out[32])
@@ -337,7 +356,9 @@ users_secret(struct users *u, unsigned char out[32])
 	unsigned char fresh[32];
 	STMT insert = NULL;
 	STMT select = NULL;
-	enum err e = prepare(u, "INSERT INTO secrets (name, value) VALUES ('fake-salts', ?1) ON CONFLICT DO NOTHING", &insert);
+	enum err e = prepare(u,
+	    "INSERT INTO secrets (name, value) VALUES ('fake-salts', ?1) ON CONFLICT DO NOTHING",
+	    &insert);
 
 	if (e == ERR_OK)
 		e = prepare(u, "SELECT value FROM secrets WHERE name = 'fake-salts'", &select);

@@ -1,8 +1,9 @@
 /*
- * users.h - the users database: one SQLite file, in WAL mode, so that the tool changes it while the auth process reads it.
+ * users.h - the users database: one SQLite file, in WAL mode, so that the tool changes it while the
+ * auth process reads it.
  *
- * The schema has a version (PRAGMA user_version); an older one is brought up to date when it is opened, a newer one is refused.
- * Not thread-safe: one handle a thread.
+ * The schema has a version (PRAGMA user_version); an older one is brought up to date when it is
+ * opened, a newer one is refused. Not thread-safe: one handle a thread.
  */
 #ifndef AUTH_USERS_H
 #define AUTH_USERS_H
@@ -14,25 +15,33 @@
 struct users;
 
 struct user_row {
-	struct str name;			/* normalised */
-	struct str password;			/* verifier with its scheme; empty: no login by password */
-	struct str scram[SCRAM_HASHES];		/* empty: none */
-	struct str groups;			/* "sales,staff": normalised names, sorted; empty: none */
+	struct str name; /* normalised */
+	/* verifier with its scheme; empty: no login by password */
+	struct str password;
+	struct str scram[SCRAM_HASHES]; /* empty: none */
+	/* "sales,staff": normalised names, sorted; empty: none */
+	struct str groups;
 	bool is_disabled;
-	int64_t created_ms, changed_ms;		/* wall clock */
+	int64_t created_ms, changed_ms; /* wall clock */
 };
 
-/** @path  made when it is missing, for the owner only; may be relative, and then no right to the folders above is needed. ERR_IO, ERR_CORRUPT (no users database, or one of a newer version). */
+/**
+ * @path  made when it is missing, for the owner only; may be relative, and then no right to the
+ *        folders above is needed. ERR_IO, ERR_CORRUPT (no users database, or one of a newer
+ *        version).
+ */
 must_use enum err users_open(const char *path, struct users **out);
 void users_close(struct users *u);
 /** What SQLite said last, for a log line. */
 const char *users_error(struct users *u);
 /** The row lives in the arena. ERR_UNKNOWN: no such user. */
-must_use enum err users_find(struct users *u, struct arena *a, struct str name, struct user_row *out);
+must_use enum err users_find(struct users *u, struct arena *a, struct str name,
+    struct user_row *out);
 /** ERR_EXISTS. */
 must_use enum err users_add(struct users *u, const struct user_row *row);
 /** Replaces the groups. ERR_UNKNOWN. */
-must_use enum err users_set_groups(struct users *u, struct str name, struct str groups, int64_t changed_ms);
+must_use enum err users_set_groups(struct users *u, struct str name, struct str groups,
+    int64_t changed_ms);
 /**
  * Replaces the verifiers and the state; groups stay.
  *
@@ -43,8 +52,12 @@ must_use enum err users_set_groups(struct users *u, struct str name, struct str 
 must_use enum err users_update(struct users *u, const struct user_row *row, struct str if_password);
 /** ERR_UNKNOWN. */
 must_use enum err users_delete(struct users *u, struct str name);
-/** In order of name. fn returns anything but ERR_OK to stop, which is passed on; the row lives during the call. */
-must_use enum err users_each(struct users *u, enum err (*fn)(void *arg, const struct user_row *row), void *arg);
+/**
+ * In order of name. fn returns anything but ERR_OK to stop, which is passed on; the row lives
+ * during the call.
+ */
+must_use enum err users_each(struct users *u, enum err (*fn)(void *arg, const struct user_row *row),
+    void *arg);
 /** Several changes at once: all or none, and quicker. */
 must_use enum err users_begin(struct users *u);
 must_use enum err users_commit(struct users *u);

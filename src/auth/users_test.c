@@ -44,7 +44,11 @@ add_name(void *arg, const struct user_row *row)
 static void
 test_life(void)
 {
-	struct user_row row = { .name = STR("joe"), .password = STR("{PLAIN}x"), .scram = { STR("a"), STR("b") }, .created_ms = 5 }, got;
+	struct user_row row = { .name = STR("joe"),
+		.password = STR("{PLAIN}x"),
+		.scram = { STR("a"), STR("b") },
+		.created_ms = 5 },
+			got;
 	BUF_CLEAN struct buf names = BUF_MAX(1000);
 	struct users *u = NULL, *other = NULL;
 	struct arena a = ARENA_NONE;

@@ -54,10 +54,12 @@ bool
 wire_fits(const struct wire_message *m)
 {
 	const struct auth_start *s = &m->start;
-	bool fits = s->mech.n <= WORD_MAX && s->service.n <= WORD_MAX && s->peer.n <= WORD_MAX && s->tls_unique.n <= BINDING_MAX
-	    && s->tls_exporter.n <= BINDING_MAX && s->initial.n <= AUTH_MESSAGE_MAX && s->user.n <= AUTH_MESSAGE_MAX
-	    && s->password.n <= AUTH_MESSAGE_MAX && m->data.n <= AUTH_MESSAGE_MAX && m->result.data.n <= AUTH_MESSAGE_MAX
-	    && m->result.user.n <= AUTH_USER_MAX && m->result.groups.n <= AUTH_GROUPS_MAX && s->cert_name_count <= AUTH_CERT_NAMES_MAX;
+	bool fits = s->mech.n <= WORD_MAX && s->service.n <= WORD_MAX && s->peer.n <= WORD_MAX
+	    && s->tls_unique.n <= BINDING_MAX && s->tls_exporter.n <= BINDING_MAX
+	    && s->initial.n <= AUTH_MESSAGE_MAX && s->user.n <= AUTH_MESSAGE_MAX
+	    && s->password.n <= AUTH_MESSAGE_MAX && m->data.n <= AUTH_MESSAGE_MAX
+	    && m->result.data.n <= AUTH_MESSAGE_MAX && m->result.user.n <= AUTH_USER_MAX
+	    && m->result.groups.n <= AUTH_GROUPS_MAX && s->cert_name_count <= AUTH_CERT_NAMES_MAX;
 
 	for (size_t i = 0; fits && i < s->cert_name_count; i++)
 		fits = s->cert_names[i].n <= CERT_NAME_MAX;

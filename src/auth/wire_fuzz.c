@@ -1,4 +1,7 @@
-/* wire_fuzz.c - a message of the auth socket that is accepted is written back byte for byte. First byte: which side reads. */
+/*
+ * wire_fuzz.c - a message of the auth socket that is accepted is written back byte for byte. First
+ * byte: which side reads.
+ */
 #include "auth/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -20,7 +20,8 @@ backup_manifest(struct repo *r, const char *name, struct arena *a, struct manife
 
 /* All rows of a kind. What can't be read is passed over, and the first error kept. */
 static void
-image_kind(struct repo *r, const struct account_lists *l, enum kv_kind kind, struct image *image, enum err *e_out)
+image_kind(struct repo *r, const struct account_lists *l, enum kv_kind kind, struct image *image,
+    enum err *e_out)
 {
 	BUF_CLEAN struct buf rows = BUF_MAX(SIZE_MAX / 2);
 
@@ -39,7 +40,8 @@ image_kind(struct repo *r, const struct account_lists *l, enum kv_kind kind, str
 }
 
 enum err
-backup_image(struct repo *r, const struct manifest_account *account, enum image_need need, struct image *image)
+backup_image(struct repo *r, const struct manifest_account *account, enum image_need need,
+    struct image *image)
 {
 	BUF_CLEAN struct buf object = BUF_MAX(SIZE_MAX / 2);
 	struct account_lists lists;
@@ -124,7 +126,8 @@ each_blob(struct repo *r, const struct account_lists *l, blob_fn *fn, void *ctx)
 		struct blob_id list = account_list_at(l, LIST_BLOBS, i), id;
 
 		e = repo_read(r, &list, &names);
-		for (size_t at = 0; e == ERR_OK && at + sizeof(id.sha256) <= names.n; at += sizeof(id.sha256)) {
+		for (size_t at = 0; e == ERR_OK && at + sizeof(id.sha256) <= names.n;
+		     at += sizeof(id.sha256)) {
 			memcpy(id.sha256, names.p + at, sizeof(id.sha256));
 			if (!fn(ctx, &id))
 				return ERR_OK;
@@ -140,10 +143,10 @@ struct check {
 	damage_fn *fn;
 	void *ctx;
 	struct check_sums *sums;
-	struct id_set bad;		/* objects that are damaged */
-	struct id_set seen;		/* accounts' objects that were followed */
+	struct id_set bad;  /* objects that are damaged */
+	struct id_set seen; /* accounts' objects that were followed */
 	const char *backup;
-	bool has_lost;			/* a blob of the account at hand */
+	bool has_lost; /* a blob of the account at hand */
 };
 
 static void
@@ -154,7 +157,8 @@ tell(struct check *c, const struct damage *d)
 }
 
 static bool
-check_object(void *ctx, const char *pack, const struct pack_entry *entry, enum err e, struct str bytes)
+check_object(void *ctx, const char *pack, const struct pack_entry *entry, enum err e,
+    struct str bytes)
 {
 	struct check *c = ctx;
 	char what[OBJECT_HEX_BYTES + 64], hex[OBJECT_HEX_BYTES + 1];
@@ -165,12 +169,14 @@ check_object(void *ctx, const char *pack, const struct pack_entry *entry, enum e
 	if (e == ERR_OK)
 		return true;
 	if (entry->kind == 0) {
-		tell(c, &(struct damage){ .file = pack, .what = "the file is damaged or not whole" });
+		tell(c,
+		    &(struct damage){ .file = pack, .what = "the file is damaged or not whole" });
 		return true;
 	}
 	id_set_add(&c->bad, &entry->id);
 	object_id_hex(&entry->id, hex);
-	snprintf(what, sizeof(what), "object %.12s at byte %llu is damaged", hex, (unsigned long long)entry->offset);
+	snprintf(what, sizeof(what), "object %.12s at byte %llu is damaged", hex,
+	    (unsigned long long)entry->offset);
 	tell(c, &(struct damage){ .file = pack, .what = what });
 	return true;
 }
@@ -189,7 +195,10 @@ name_lost(struct check *c, const struct manifest_account *account)
 	enum err e = backup_image(c->repo, account, IMAGE_MESSAGES, &image);
 
 	if (e != ERR_OK)
-		tell(c, &(struct damage){ .backup = c->backup, .user = account->user, .what = "some of its rows are lost" });
+		tell(c,
+		    &(struct damage){ .backup = c->backup,
+			.user = account->user,
+			.what = "some of its rows are lost" });
 	image_finish(&image, IMAGE_NOW);
 	for (size_t b = 0; b < image.box_count; b++) {
 		for (size_t k = 0; k < image.boxes[b].count; k++) {
@@ -197,9 +206,13 @@ name_lost(struct check *c, const struct manifest_account *account)
 			const struct image_message *m = image_message(&image, entry->e.msgno);
 
 			if (m == NULL || !is_good(c, &m->blob))
-				tell(c, &(struct damage){ .backup = c->backup, .user = account->user,
-					.mailbox = image.boxes[b].name, .uid = entry->uid,
-					.what = m == NULL ? "the message's record is lost" : "the message is lost" });
+				tell(c,
+				    &(struct damage){ .backup = c->backup,
+					.user = account->user,
+					.mailbox = image.boxes[b].name,
+					.uid = entry->uid,
+					.what = m == NULL ? "the message's record is lost"
+							  : "the message is lost" });
 		}
 	}
 	image_done(&image);
@@ -225,9 +238,12 @@ check_account(struct check *c, const struct manifest_account *account)
 	c->sums->accounts++;
 	if (!id_set_add(&c->seen, &account->object))
 		return;
-	if (!is_good(c, &account->object) || repo_read(c->repo, &account->object, &object) != ERR_OK ||
-	    account_lists_decode(buf_str(&object), &lists) != ERR_OK) {
-		tell(c, &(struct damage){ .backup = c->backup, .user = account->user, .what = "the account is lost" });
+	if (!is_good(c, &account->object) || repo_read(c->repo, &account->object, &object) != ERR_OK
+	    || account_lists_decode(buf_str(&object), &lists) != ERR_OK) {
+		tell(c,
+		    &(struct damage){ .backup = c->backup,
+			.user = account->user,
+			.what = "the account is lost" });
 		return;
 	}
 	for (unsigned l = 0; l <= LIST_BLOBS; l++) {
@@ -254,11 +270,16 @@ check_backup(struct check *c, const char *name)
 	c->backup = name;
 	c->sums->backups++;
 	if (backup_manifest(c->repo, name, &a, &m) != ERR_OK) {
-		tell(c, &(struct damage){ .file = name, .backup = name, .what = "the manifest is damaged" });
+		tell(c,
+		    &(struct damage){ .file = name,
+			.backup = name,
+			.what = "the manifest is damaged" });
 	} else {
 		for (size_t i = 0; i < m.user_count; i++) {
 			if (!is_good(c, &m.users[i]))
-				tell(c, &(struct damage){ .backup = name, .what = "some rows of the users database are lost" });
+				tell(c,
+				    &(struct damage){ .backup = name,
+					.what = "some rows of the users database are lost" });
 		}
 		for (size_t i = 0; i < m.account_count; i++)
 			check_account(c, &m.accounts[i]);

@@ -35,7 +35,8 @@ box_add(struct image *i, uint64_t id)
 		i->boxes = xrealloc(i->boxes, i->box_cap * sizeof(*i->boxes));
 	}
 	i->boxes[i->box_count] = (struct image_box){ .id = { id } };
-	if (i->sorted_count == i->box_count && (i->box_count == 0 || i->boxes[i->box_count - 1].id.v < id))
+	if (i->sorted_count == i->box_count
+	    && (i->box_count == 0 || i->boxes[i->box_count - 1].id.v < id))
 		i->sorted_count++;
 	return &i->boxes[i->box_count++];
 }
@@ -69,11 +70,13 @@ entry_add(struct image_box *b, uint32_t uid, const struct page_entry *e, char wh
 		b->cap = MAX(64, b->cap * 2);
 		b->entries = xrealloc(b->entries, b->cap * sizeof(*b->entries));
 	}
-	b->entries[b->count++] = (struct image_entry){ .uid = uid, .why = why, .gone_ms = gone_ms, .e = *e };
+	b->entries[b->count++] =
+	    (struct image_entry){ .uid = uid, .why = why, .gone_ms = gone_ms, .e = *e };
 }
 
 static void
-page_add(struct image *i, struct image_box *b, uint32_t page, struct str bytes, char why, int64_t gone_ms)
+page_add(struct image *i, struct image_box *b, uint32_t page, struct str bytes, char why,
+    int64_t gone_ms)
 {
 	uint64_t mask;
 
@@ -166,7 +169,10 @@ add_message(struct image *i, struct str key, struct str value)
 		return;
 	n = get_be32(key.p + 1);
 	if (key.p[0] == 'H') {
-		/* Header rows come before the summaries, which say how long the prefix is: known at the second time. */
+		/*
+		 * Header rows come before the summaries, which say how long the prefix is: known at
+		 * the second time.
+		 */
 		m = find_message(i, n);
 		if (m != NULL && m->prefix.p == NULL && value.n >= 1 + m->prefix.n)
 			m->prefix = arena_str(&i->arena, str_sub(value, 1, 1 + m->prefix.n));
@@ -183,9 +189,12 @@ add_message(struct image *i, struct str key, struct str value)
 		i->messages = xrealloc(i->messages, i->message_cap * sizeof(*i->messages));
 	}
 	m = &i->messages[i->message_count++];
-	*m = (struct image_message){ .msgno = n, .blob = r.blob, .blob_bytes = r.blob_bytes, .email = r.email,
+	*m = (struct image_message){ .msgno = n,
+		.blob = r.blob,
+		.blob_bytes = r.blob_bytes,
+		.email = r.email,
 		.thread = r.thread };
-	m->prefix.n = r.prefix_bytes;	/* its bytes are in the header row */
+	m->prefix.n = r.prefix_bytes; /* its bytes are in the header row */
 }
 
 void
@@ -212,7 +221,8 @@ image_add(struct image *i, enum kv_kind kind, struct str key, struct str value)
 		if (!row_key_parse_page(key, &id, &page))
 			break;
 		b = image_box_by_id(i, id.v);
-		if (b == NULL)		/* of a deleted mailbox, whose row comes with the undo records */
+		/* of a deleted mailbox, whose row comes with the undo records */
+		if (b == NULL)
 			b = box_add(i, id.v), b->is_gone = true, b->gone_ms = -1;
 		page_add(i, b, page, value, 0, 0);
 		break;
@@ -244,8 +254,8 @@ read_dropped(struct image *i, const struct undo_section *s, int64_t time_ms)
 	struct mailbox_row row;
 	struct status_row status;
 
-	if (status_row_decode(str_sub(s->body, 0, STATUS_ROW_BYTES), &status) != ERR_OK ||
-	    !row_take(i, str_sub(s->body, STATUS_ROW_BYTES, s->body.n), &row)) {
+	if (status_row_decode(str_sub(s->body, 0, STATUS_ROW_BYTES), &status) != ERR_OK
+	    || !row_take(i, str_sub(s->body, STATUS_ROW_BYTES, s->body.n), &row)) {
 		i->is_damaged = true;
 		return;
 	}
@@ -304,7 +314,10 @@ rewind_rows(struct image *i)
 
 			if (s.kind != 'B' || b == NULL || !row_take(i, s.body, &row))
 				continue;
-			/* Slots of keywords keep their names, so those of now are right for entries of then. */
+			/*
+			 * Slots of keywords keep their names, so those of now are right for entries
+			 * of then.
+			 */
 			if (row.keyword_count < b->row.keyword_count) {
 				row.keyword_count = b->row.keyword_count;
 				row.keywords = b->row.keywords;
@@ -318,7 +331,8 @@ rewind_rows(struct image *i)
 static struct str
 full_name(struct image *i, const struct image_box *b)
 {
-	BUF_CLEAN struct buf name = BUF_MAX(2 * MAILBOX_NAME_MAX), whole = BUF_MAX(2 * MAILBOX_NAME_MAX);
+	BUF_CLEAN struct buf name = BUF_MAX(2 * MAILBOX_NAME_MAX),
+			     whole = BUF_MAX(2 * MAILBOX_NAME_MAX);
 	uint64_t parent = b->row.parent;
 
 	buf_str_add(&name, b->row.name);
@@ -374,13 +388,15 @@ image_finish(struct image *i, int64_t at_ms)
 	}
 	i->box_count = n;
 	for (i->sorted_count = 0; i->sorted_count < n; i->sorted_count++) {
-		if (i->sorted_count != 0 && i->boxes[i->sorted_count - 1].id.v >= i->boxes[i->sorted_count].id.v)
+		if (i->sorted_count != 0
+		    && i->boxes[i->sorted_count - 1].id.v >= i->boxes[i->sorted_count].id.v)
 			break;
 	}
 	for (size_t k = 0; k < n; k++) {
 		i->boxes[k].name = full_name(i, &i->boxes[k]);
 		if (i->boxes[k].count > 1)
-			qsort(i->boxes[k].entries, i->boxes[k].count, sizeof(struct image_entry), entry_cmp);
+			qsort(i->boxes[k].entries, i->boxes[k].count, sizeof(struct image_entry),
+			    entry_cmp);
 	}
 	i->sorted_count = 0;
 	if (n > 1)

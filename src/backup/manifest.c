@@ -56,8 +56,8 @@ time_parse(struct str s, int64_t *ms_out)
 	}
 	if (str_ends(s, STR("Z")))
 		s.n--;
-	if (!take_number(&s, 4, '-', &tm.tm_year) || !take_number(&s, 2, '-', &tm.tm_mon) ||
-	    !take_number(&s, 2, '\0', &tm.tm_mday))
+	if (!take_number(&s, 4, '-', &tm.tm_year) || !take_number(&s, 2, '-', &tm.tm_mon)
+	    || !take_number(&s, 2, '\0', &tm.tm_mday))
 		return false;
 	if (s.n != 0 && (s.p[0] == 'T' || s.p[0] == ' ')) {
 		s = str_sub(s, 1, s.n);
@@ -68,8 +68,8 @@ time_parse(struct str s, int64_t *ms_out)
 		if (s.n != 0 && !take_number(&s, 3, '\0', &ms))
 			return false;
 	}
-	if (s.n != 0 || tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	if (s.n != 0 || tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1
+	    || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
@@ -95,9 +95,10 @@ manifest_format(const struct manifest *m, struct buf *out)
 		const struct manifest_account *a = &m->accounts[i];
 
 		object_id_hex(&a->object, hex);
-		buf_printf(out, "account %llu %llu %llu %llu %s %.*s\n", (unsigned long long)a->id.v,
-		    (unsigned long long)a->version, (unsigned long long)a->messages,
-		    (unsigned long long)a->size_bytes, hex, STR_F(a->user));
+		buf_printf(out, "account %llu %llu %llu %llu %s %.*s\n",
+		    (unsigned long long)a->id.v, (unsigned long long)a->version,
+		    (unsigned long long)a->messages, (unsigned long long)a->size_bytes, hex,
+		    STR_F(a->user));
 	}
 	object_id(buf_str(out), &digest);
 	object_id_hex(&digest, hex);
@@ -118,8 +119,11 @@ check_end(struct str *text)
 	*text = str_sub(*text, 0, text->n - OBJECT_HEX_BYTES - 5);
 	object_id(*text, &digest);
 	object_id_hex(&digest, hex);
-	return str_starts(end, STR("end ")) && str_eq(str_sub(end, 4, 4 + OBJECT_HEX_BYTES), str_c(hex)) &&
-		str_ends(end, STR("\n")) ? ERR_OK : ERR_CORRUPT;
+	return str_starts(end, STR("end "))
+		&& str_eq(str_sub(end, 4, 4 + OBJECT_HEX_BYTES), str_c(hex))
+		&& str_ends(end, STR("\n"))
+	    ? ERR_OK
+	    : ERR_CORRUPT;
 }
 
 static bool
@@ -135,9 +139,9 @@ parse_account(struct arena *a, struct str line, struct manifest_account *out)
 {
 	struct str hex;
 
-	if (!take_u64(&line, &out->id.v) || !take_u64(&line, &out->version) || !take_u64(&line, &out->messages) ||
-	    !take_u64(&line, &out->size_bytes) || !str_split(&line, ' ', &hex) ||
-	    !object_id_parse(hex, &out->object))
+	if (!take_u64(&line, &out->id.v) || !take_u64(&line, &out->version)
+	    || !take_u64(&line, &out->messages) || !take_u64(&line, &out->size_bytes)
+	    || !str_split(&line, ' ', &hex) || !object_id_parse(hex, &out->object))
 		return false;
 	out->user = arena_str(a, line);
 	return true;

@@ -1,6 +1,7 @@
 /*
- * manifest_fuzz.c - what a backup consists of, from bytes that anybody may have changed. The first byte says as what: a manifest, an
- * account, a time, or rows of an account of which an image is made, as of a moment.
+ * manifest_fuzz.c - what a backup consists of, from bytes that anybody may have changed. The first
+ * byte says as what: a manifest, an account, a time, or rows of an account of which an image is
+ * made, as of a moment.
  */
 #include "backup/image.h"
 #include "backup/manifest.h"
@@ -61,7 +62,8 @@ check_image(struct str rest)
 	image_init(&i);
 	while (rows_next(&rest, &key, &value)) {
 		if (key.n != 0)
-			image_add(&i, (enum kv_kind)((uint8_t)key.p[0] % KV_KINDS), str_sub(key, 1, key.n), value);
+			image_add(&i, (enum kv_kind)((uint8_t)key.p[0] % KV_KINDS),
+			    str_sub(key, 1, key.n), value);
 	}
 	image_read_undo(&i);
 	image_finish(&i, value.n % 2 == 0 ? IMAGE_NOW : 1795000000000);

@@ -13,6 +13,7 @@
 #include <zstd.h>
 
 enum { HEAD_BYTES = 16, OBJECT_HEAD_BYTES = 56, ENTRY_BYTES = 64, FOOT_BYTES = 64, ZSTD_LEVEL = 3 };
+
 enum { CODEC_PLAIN = 0, CODEC_ZSTD = 1 };
 
 static const char pack_magic[HEAD_BYTES] = "Posthorn pack 1\n";
@@ -32,7 +33,8 @@ struct pack_writer {
 void
 object_id(struct str bytes, struct blob_id *out)
 {
-	must(EVP_Digest(bytes.n == 0 ? "" : bytes.p, bytes.n, out->sha256, NULL, EVP_sha256(), NULL) == 1);
+	must(EVP_Digest(bytes.n == 0 ? "" : bytes.p, bytes.n, out->sha256, NULL, EVP_sha256(), NULL)
+	    == 1);
 }
 
 bool
@@ -214,7 +216,8 @@ pack_copy(struct pack_writer *w, int from, const struct pack_entry *e)
 	if (buf_reserve(&w->stored, (size_t)e->stored_bytes + 1) == NULL)
 		return ERR_NOMEM;
 	er = fd_pread(from, w->stored.p, (size_t)e->stored_bytes, e->offset + OBJECT_HEAD_BYTES);
-	if (er == ERR_END || (er == ERR_OK && crc32c(0, w->stored.p, (size_t)e->stored_bytes) != e->crc))
+	if (er == ERR_END
+	    || (er == ERR_OK && crc32c(0, w->stored.p, (size_t)e->stored_bytes) != e->crc))
 		er = ERR_CORRUPT;
 	return er != ERR_OK ? er : put_object(w, *e, w->stored.p);
 }
@@ -232,7 +235,9 @@ entry_encode(const struct pack_entry *e, char out[ENTRY_BYTES])
 	put_le32(out + 60, e->crc);
 }
 
-/* Index and foot: entries, how many they are, where they begin, the digest of all this, the magic. */
+/*
+ * Index and foot: entries, how many they are, where they begin, the digest of all this, the magic.
+ */
 enum err
 pack_end(struct pack_writer *w, struct blob_id *name_out)
 {
@@ -291,10 +296,11 @@ entry_decode(const char *p, struct pack_entry *out)
 static bool
 entry_is_sane(const struct pack_entry *e, uint64_t index_at)
 {
-	return e->offset >= HEAD_BYTES && e->offset <= index_at - OBJECT_HEAD_BYTES &&
-	       e->stored_bytes <= index_at - OBJECT_HEAD_BYTES - e->offset &&
-	       e->raw_bytes <= OBJECT_MAX_BYTES &&
-	       (e->codec == CODEC_ZSTD || (e->codec == CODEC_PLAIN && e->raw_bytes == e->stored_bytes));
+	return e->offset >= HEAD_BYTES && e->offset <= index_at - OBJECT_HEAD_BYTES
+	    && e->stored_bytes <= index_at - OBJECT_HEAD_BYTES - e->offset
+	    && e->raw_bytes <= OBJECT_MAX_BYTES
+	    && (e->codec == CODEC_ZSTD
+		|| (e->codec == CODEC_PLAIN && e->raw_bytes == e->stored_bytes));
 }
 
 /* The index as bytes, with the numbers behind it; checked against the foot. */
@@ -317,10 +323,10 @@ index_load(int fd, struct buf *out, uint64_t *index_at_out, struct blob_id *name
 		return e == ERR_END ? ERR_CORRUPT : e;
 	count = get_le64(foot);
 	at = get_le64(foot + 8);
-	if (memcmp(head, pack_magic, sizeof(head)) != 0 ||
-	    memcmp(foot + 48, foot_magic, sizeof(foot_magic)) != 0 ||
-	    count > (uint64_t)st.st_size / ENTRY_BYTES || at < HEAD_BYTES ||
-	    at + count * ENTRY_BYTES + FOOT_BYTES != (uint64_t)st.st_size)
+	if (memcmp(head, pack_magic, sizeof(head)) != 0
+	    || memcmp(foot + 48, foot_magic, sizeof(foot_magic)) != 0
+	    || count > (uint64_t)st.st_size / ENTRY_BYTES || at < HEAD_BYTES
+	    || at + count * ENTRY_BYTES + FOOT_BYTES != (uint64_t)st.st_size)
 		return ERR_CORRUPT;
 	*out = BUF_MAX(SIZE_MAX / 2);
 	if (buf_reserve(out, (size_t)count * ENTRY_BYTES + 16) == NULL)
@@ -331,7 +337,8 @@ index_load(int fd, struct buf *out, uint64_t *index_at_out, struct blob_id *name
 		return e == ERR_END ? ERR_CORRUPT : e;
 	object_id(buf_str(out), name_out);
 	*index_at_out = at;
-	return memcmp(name_out->sha256, foot + 16, sizeof(name_out->sha256)) == 0 ? ERR_OK : ERR_CORRUPT;
+	return memcmp(name_out->sha256, foot + 16, sizeof(name_out->sha256)) == 0 ? ERR_OK
+										  : ERR_CORRUPT;
 }
 
 enum err
@@ -394,8 +401,8 @@ pack_read(int fd, const struct pack_entry *entry, struct buf *out)
 	if (e != ERR_OK)
 		return e == ERR_END ? ERR_CORRUPT : e;
 	object_head(entry, expected);
-	if (memcmp(stored.p, expected, sizeof(expected)) != 0 ||
-	    crc32c(0, stored.p + OBJECT_HEAD_BYTES, (size_t)entry->stored_bytes) != entry->crc)
+	if (memcmp(stored.p, expected, sizeof(expected)) != 0
+	    || crc32c(0, stored.p + OBJECT_HEAD_BYTES, (size_t)entry->stored_bytes) != entry->crc)
 		return ERR_CORRUPT;
 	e = unpack(entry, str_sub(buf_str(&stored), OBJECT_HEAD_BYTES, stored.n), out);
 	if (e != ERR_OK)

@@ -16,7 +16,10 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
-/* A stream in a file: some blobs, one that does not get smaller, an account that has them, a manifest. */
+/*
+ * A stream in a file: some blobs, one that does not get smaller, an account that has them, a
+ * manifest.
+ */
 static void
 make_stream(const char *path)
 {
@@ -24,7 +27,10 @@ make_stream(const char *path)
 	struct repo *r = repo_stream(fd);
 	struct account_lists l;
 	struct manifest_account account = { .id = { 1 }, .version = 7, .user = STR("joe") };
-	struct manifest m = { .time_ms = 1795321077961, .retention_ms = 604800000, .accounts = &account, .account_count = 1 };
+	struct manifest m = { .time_ms = 1795321077961,
+		.retention_ms = 604800000,
+		.accounts = &account,
+		.account_count = 1 };
 	BUF_CLEAN struct buf text = BUF_MAX(65536);
 	struct blob_id id;
 
@@ -34,9 +40,14 @@ make_stream(const char *path)
 	l.user = account.user;
 	for (int i = 0; i < 4; i++) {
 		char blob[200];
-		int n = i == 0 ? 3 : snprintf(blob, sizeof(blob), "Subject: %d\r\n\r\nThe same again, the same again, the same again.\r\n", i);
+		int n = i == 0
+		    ? 3
+		    : snprintf(blob, sizeof(blob),
+			"Subject: %d\r\n\r\nThe same again, the same again, the same again.\r\n",
+			i);
 
-		CHECK(repo_put(r, OBJECT_BLOB, str_make(i == 0 ? "x\r\n" : blob, (size_t)n), &id) == ERR_OK);
+		CHECK(repo_put(r, OBJECT_BLOB, str_make(i == 0 ? "x\r\n" : blob, (size_t)n), &id)
+		    == ERR_OK);
 		buf_add(&text, id.sha256, sizeof(id.sha256));
 	}
 	CHECK(repo_put(r, OBJECT_LIST, buf_str(&text), &id) == ERR_OK);
@@ -178,11 +189,13 @@ test_times(void)
 	static const struct {
 		const char *text;
 		int64_t ms;
-	} good[] = { { "2026-11-22T04:17:57.961Z", 1795321077961 }, { "2026-11-22T04:17", 1795321020000 },
-		{ "2026-11-22", 1795305600000 }, { "2026-11-22 04:17:57", 1795321077000 }, { "@1795321077", 1795321077000 },
+	} good[] = { { "2026-11-22T04:17:57.961Z", 1795321077961 },
+		{ "2026-11-22T04:17", 1795321020000 }, { "2026-11-22", 1795305600000 },
+		{ "2026-11-22 04:17:57", 1795321077000 }, { "@1795321077", 1795321077000 },
 		{ "1970-01-01T00:00:00Z", 0 } };
-	static const char *const bad[] = { "", "@", "@x", "2026", "2026-13-01", "2026-11-22T", "2026-11-22T25:00", "22.11.2026",
-		"2026-11-22T04:17:57.961Zx", "yesterday" };
+
+	static const char *const bad[] = { "", "@", "@x", "2026", "2026-13-01", "2026-11-22T",
+		"2026-11-22T25:00", "22.11.2026", "2026-11-22T04:17:57.961Zx", "yesterday" };
 	char text[TIME_TEXT_BYTES + 1];
 	int64_t ms;
 

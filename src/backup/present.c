@@ -58,7 +58,8 @@ present_add(struct present *p, const struct message_identity *id)
 
 /* Some of them: as many rows as are loaded at once. */
 static enum err
-identify_some(struct account *a, const uint32_t *numbers, size_t count, struct message_identity *out)
+identify_some(struct account *a, const uint32_t *numbers, size_t count,
+    struct message_identity *out)
 {
 	struct message_key keys[LOAD_MESSAGES];
 	struct kv_range ranges[LOAD_MESSAGES];
@@ -67,14 +68,17 @@ identify_some(struct account *a, const uint32_t *numbers, size_t count, struct m
 
 	for (size_t i = 0; i < count; i++) {
 		keys[i] = message_summary_key((struct msgno){ numbers[i] });
-		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[i]), .is_exact = true };
+		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE,
+			.from = message_key_str(&keys[i]),
+			.is_exact = true };
 	}
 	e = account_rows(a, ranges, count, &rows);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
 		struct message_record r;
 
 		out[i] = (struct message_identity){ 0 };
-		if (rows->ranges[i].count != 0 && message_summary_decode(rows->ranges[i].rows[0].value, &r) == ERR_OK)
+		if (rows->ranges[i].count != 0
+		    && message_summary_decode(rows->ranges[i].rows[0].value, &r) == ERR_OK)
 			out[i] = (struct message_identity){ r.email, r.blob };
 	}
 	if (e == ERR_OK)
@@ -83,7 +87,8 @@ identify_some(struct account *a, const uint32_t *numbers, size_t count, struct m
 }
 
 enum err
-present_identify(struct account *a, const uint32_t *numbers, size_t count, struct message_identity *out)
+present_identify(struct account *a, const uint32_t *numbers, size_t count,
+    struct message_identity *out)
 {
 	enum err e = ERR_OK;
 
@@ -105,7 +110,8 @@ present_load(struct connection *c, struct account *a, struct mailbox_id id, stru
 	snapshot_unref(s);
 	e = UNTIL_DONE(&c->sleeper, account_wait_durable(a, version, &c->sleeper.w));
 	if (e == ERR_OK)
-		e = UNTIL_DONE(&c->sleeper, mailbox_numbers(a, id, &c->sleeper.w, &numbers, &count));
+		e = UNTIL_DONE(&c->sleeper,
+		    mailbox_numbers(a, id, &c->sleeper.w, &numbers, &count));
 	if (e != ERR_OK)
 		return e;
 	out->ids = xcalloc(count + 1, sizeof(*out->ids));

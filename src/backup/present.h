@@ -12,16 +12,21 @@ struct message_identity {
 };
 
 struct present {
-	struct message_identity *ids;	/* sorted, but for those added */
+	struct message_identity *ids; /* sorted, but for those added */
 	size_t count, cap, sorted;
 };
 
 void present_done(struct present *p);
-/** What the mailbox has; waits until all of it is durable. ERR_NOTFOUND, ERR_NOSELECT, ERR_IO, ERR_CORRUPT. */
-must_use enum err present_load(struct connection *c, struct account *a, struct mailbox_id id, struct present *out);
+/**
+ * What the mailbox has; waits until all of it is durable. ERR_NOTFOUND, ERR_NOSELECT, ERR_IO,
+ * ERR_CORRUPT.
+ */
+must_use enum err present_load(struct connection *c, struct account *a, struct mailbox_id id,
+    struct present *out);
 bool present_has(const struct present *p, const struct message_identity *id);
 void present_add(struct present *p, const struct message_identity *id);
 /** The identities of messages, in their order; all zero: it has no record. */
-must_use enum err present_identify(struct account *a, const uint32_t *numbers, size_t count, struct message_identity *out);
+must_use enum err present_identify(struct account *a, const uint32_t *numbers, size_t count,
+    struct message_identity *out);
 
 #endif

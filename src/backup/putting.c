@@ -19,15 +19,15 @@ struct piece {
 
 struct putting {
 	struct account *account;
-	struct mailbox_id box;		/* 0: none is chosen, or it is only looked for */
+	struct mailbox_id box; /* 0: none is chosen, or it is only looked for */
 	struct present present;
-	struct arena arena;		/* of the batch */
+	struct arena arena; /* of the batch */
 	struct piece pieces[BATCH_MESSAGES];
 	uint32_t count;
 	uint64_t bytes;
-	bool is_open;			/* the last piece's bytes are coming */
-	uint64_t added;			/* since the last K */
-	struct snapshot *after;		/* the last commit */
+	bool is_open;           /* the last piece's bytes are coming */
+	uint64_t added;         /* since the last K */
+	struct snapshot *after; /* the last commit */
 };
 
 static void
@@ -65,7 +65,8 @@ open_account(struct connection *c)
 
 	if (!wire_take_str(&rest, &user))
 		return ERR_SYNTAX;
-	e = UNTIL_DONE(sl, store_account_open(c->service->store, user, ACCOUNT_CREATE, &sl->w, &account));
+	e = UNTIL_DONE(sl,
+	    store_account_open(c->service->store, user, ACCOUNT_CREATE, &sl->w, &account));
 	if (e != ERR_OK)
 		return e;
 	putting_free(c->putting);
@@ -109,8 +110,9 @@ choose_box(struct connection *c)
 	struct snapshot *s;
 	enum err e = ERR_OK;
 
-	if (p->is_open || p->count != 0 || !wire_take_str(&rest, &name) || !wire_take_u64(&rest, &special_use) ||
-	    !wire_take_u64(&rest, &is_subscribed) || !wire_take_u64(&rest, &makes) || special_use > UINT32_MAX)
+	if (p->is_open || p->count != 0 || !wire_take_str(&rest, &name)
+	    || !wire_take_u64(&rest, &special_use) || !wire_take_u64(&rest, &is_subscribed)
+	    || !wire_take_u64(&rest, &makes) || special_use > UINT32_MAX)
 		return ERR_SYNTAX;
 	present_done(&p->present);
 	s = account_latest(p->account);
@@ -149,8 +151,8 @@ answer_present(struct connection *c)
 /* ---- messages -------------------------------------------------------------------------------- */
 
 /*
- * Whether a message may have this EMAILID here: not when the account has given it, or will give it, to another message, as after
- * an older copy of the store was put in its place.
+ * Whether a message may have this EMAILID here: not when the account has given it, or will give it,
+ * to another message, as after an older copy of the store was put in its place.
  */
 static enum err
 identity_check(struct putting *p, struct piece *piece, const struct blob_id *blob)
@@ -168,7 +170,8 @@ identity_check(struct putting *p, struct piece *piece, const struct blob_id *blo
 		return ERR_OK;
 	}
 	e = present_identify(p->account, &number, 1, &id);
-	if (e == ERR_OK && id.email.n != 0 && memcmp(id.blob.sha256, blob->sha256, sizeof(blob->sha256)) != 0)
+	if (e == ERR_OK && id.email.n != 0
+	    && memcmp(id.blob.sha256, blob->sha256, sizeof(blob->sha256)) != 0)
 		piece->append.email = NULL;
 	return e;
 }
@@ -188,11 +191,15 @@ batch_commit(struct connection *c)
 		return ERR_OK;
 	for (uint32_t i = 0; i < p->count; i++)
 		appends[i] = p->pieces[i].append;
-	e = UNTIL_DONE(sl, messages_append(p->account, p->box, appends, p->count, &sl->w, &first, &uidvalidity, &after));
-	if (e == ERR_LIMIT) {	/* no slots left: better without keywords than not at all */
+	e = UNTIL_DONE(sl,
+	    messages_append(p->account, p->box, appends, p->count, &sl->w, &first, &uidvalidity,
+		&after));
+	if (e == ERR_LIMIT) { /* no slots left: better without keywords than not at all */
 		for (uint32_t i = 0; i < p->count; i++)
 			appends[i].keyword_count = 0;
-		e = UNTIL_DONE(sl, messages_append(p->account, p->box, appends, p->count, &sl->w, &first, &uidvalidity, &after));
+		e = UNTIL_DONE(sl,
+		    messages_append(p->account, p->box, appends, p->count, &sl->w, &first,
+			&uidvalidity, &after));
 	}
 	if (e != ERR_OK)
 		return e;
@@ -211,13 +218,15 @@ begin_message(struct connection *c)
 	struct piece *piece = &p->pieces[p->count];
 	uint64_t flags, date, zone, count;
 
-	if (p->is_open || p->box.v == 0 || !wire_take_u64(&rest, &flags) || !wire_take_u64(&rest, &date) ||
-	    !wire_take_u64(&rest, &zone) || !wire_take_str(&rest, &email) || !wire_take_str(&rest, &thread) ||
-	    !wire_take_str(&rest, &prefix) || !wire_take_u64(&rest, &count) || count > KEYWORDS_MAX ||
-	    prefix.n > MESSAGE_PREFIX_MAX)
+	if (p->is_open || p->box.v == 0 || !wire_take_u64(&rest, &flags)
+	    || !wire_take_u64(&rest, &date) || !wire_take_u64(&rest, &zone)
+	    || !wire_take_str(&rest, &email) || !wire_take_str(&rest, &thread)
+	    || !wire_take_str(&rest, &prefix) || !wire_take_u64(&rest, &count)
+	    || count > KEYWORDS_MAX || prefix.n > MESSAGE_PREFIX_MAX)
 		return ERR_SYNTAX;
 	*piece = (struct piece){ 0 };
-	if (object_id_decode(email, &piece->email) != ERR_OK || object_id_decode(thread, &piece->thread) != ERR_OK)
+	if (object_id_decode(email, &piece->email) != ERR_OK
+	    || object_id_decode(thread, &piece->thread) != ERR_OK)
 		return ERR_SYNTAX;
 	keywords = arena_array(&p->arena, struct str, count + 1);
 	for (uint64_t i = 0; i < count; i++) {
@@ -254,7 +263,8 @@ add_bytes(struct connection *c)
 	p->bytes += data.n;
 	while (data.n != 0) {
 		size_t taken = 0;
-		enum err e = UNTIL_DONE(sl, arrival_write(p->pieces[p->count - 1].append.arrival, data, &taken, &sl->w));
+		enum err e = UNTIL_DONE(sl,
+		    arrival_write(p->pieces[p->count - 1].append.arrival, data, &taken, &sl->w));
 
 		if (e != ERR_OK)
 			return e;
@@ -297,7 +307,8 @@ settle(struct connection *c)
 		return ERR_SYNTAX;
 	e = batch_commit(c);
 	if (e == ERR_OK && p->after != NULL)
-		e = UNTIL_DONE(&c->sleeper, account_wait_durable(p->account, snapshot_version(p->after), &c->sleeper.w));
+		e = UNTIL_DONE(&c->sleeper,
+		    account_wait_durable(p->account, snapshot_version(p->after), &c->sleeper.w));
 	added = p->added;
 	p->added = 0;
 	return e == ERR_OK ? answer_done(c, added) : e;

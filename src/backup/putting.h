@@ -1,6 +1,6 @@
 /*
- * putting.h - messages of a backup are put into mailboxes of an account that is in use: what comes is added, nothing that is there
- * changes. Frames A to K of service.h.
+ * putting.h - messages of a backup are put into mailboxes of an account that is in use: what comes
+ * is added, nothing that is there changes. Frames A to K of service.h.
  */
 #ifndef BACKUP_PUTTING_H
 #define BACKUP_PUTTING_H

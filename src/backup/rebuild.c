@@ -19,8 +19,8 @@ struct rebuild {
 	struct sleeper sleeper;
 	struct buf rows, row, blob;
 	const struct manifest_account *account;
-	uint64_t version;		/* of the account as it will be */
-	uint64_t base;			/* what was committed of it */
+	uint64_t version; /* of the account as it will be */
+	uint64_t base;    /* what was committed of it */
 	struct kv_txn *txn;
 	size_t txn_bytes;
 };
@@ -90,8 +90,12 @@ link_blob(struct rebuild *r, struct str key, struct str summary)
 	r->progress->messages++;
 	e = repo_read(r->from, &record.blob, &r->blob);
 	if (e == ERR_NOTFOUND || e == ERR_CORRUPT) {
-		/* Everything else is served; this message is damaged, as it was when it was saved or has become since. */
-		buf_printf(r->detail, "account %.*s: the bytes of message %u are not in the backup\n",
+		/*
+		 * Everything else is served; this message is damaged, as it was when it was saved
+		 * or has become since.
+		 */
+		buf_printf(r->detail,
+		    "account %.*s: the bytes of message %u are not in the backup\n",
 		    STR_F(r->account->user), get_be32(key.p + 1));
 		r->progress->lost++;
 		return ERR_OK;
@@ -145,7 +149,10 @@ status_row(struct rebuild *r, struct str value)
 	return ERR_OK;
 }
 
-/* Keys of URLs stay behind: what was taken back after the backup would be valid again (store/access_key.h). */
+/*
+ * Keys of URLs stay behind: what was taken back after the backup would be valid again
+ * (store/access_key.h).
+ */
 static enum err
 mailbox_row(struct rebuild *r, struct str value)
 {
@@ -187,13 +194,15 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 	buf_str_add(&r->row, value);
 	if (kind == KV_ROW && letter == 'Q' && value.n == SEEN_ROW_BYTES)
 		set_versions(r, 8, 1);
-	if (kind == KV_PAGE && letter == 'P' && key.n == row_key_page((struct mailbox_id){ 0 }, 0).n) {
+	if (kind == KV_PAGE && letter == 'P'
+	    && key.n == row_key_page((struct mailbox_id){ 0 }, 0).n) {
 		if (!page_is_valid(value))
 			return ERR_CORRUPT;
 		set_versions(r, PAGE_HEADER_BYTES, page_count(value));
 	}
 	if (kind == KV_PAGE && letter == 'Q' && page_private_is_valid(value) && value.n != 0)
-		set_versions(r, PAGE_PRIVATE_HEADER_BYTES, (value.n - PAGE_PRIVATE_HEADER_BYTES) / 8);
+		set_versions(r, PAGE_PRIVATE_HEADER_BYTES,
+		    (value.n - PAGE_PRIVATE_HEADER_BYTES) / 8);
 	*is_kept = kind != KV_LOG || letter == 'U';
 	return ERR_OK;
 }
@@ -271,7 +280,9 @@ put_account(struct rebuild *r, const struct manifest_account *account)
 	return e == ERR_NOTFOUND ? ERR_CORRUPT : e;
 }
 
-/* The directory: rows of users, the next account's id, and what else the server keeps for itself. */
+/*
+ * The directory: rows of users, the next account's id, and what else the server keeps for itself.
+ */
 static enum err
 put_directory(struct rebuild *r, const struct manifest_account *system)
 {
@@ -295,7 +306,8 @@ put_directory(struct rebuild *r, const struct manifest_account *system)
 
 			buf_clear(&r->row);
 			buf_str_add(&r->row, value);
-			if (key.n == 1 && key.p[0] == 'N' && u64_row_decode(value, &next) == ERR_OK) {
+			if (key.n == 1 && key.p[0] == 'N'
+			    && u64_row_decode(value, &next) == ERR_OK) {
 				buf_clear(&r->row);
 				u64_row_encode(next + EPOCH_STEP, &r->row);
 			}
@@ -324,8 +336,14 @@ enum err
 rebuild_run(struct repo *from, const struct manifest *m, struct kv *kv, int64_t now_ms,
     struct rebuild_progress *progress, struct buf *detail)
 {
-	struct rebuild r = { .from = from, .kv = kv, .now_ms = now_ms, .progress = progress, .detail = detail,
-		.rows = BUF_MAX(SIZE_MAX / 2), .row = BUF_MAX(SIZE_MAX / 2), .blob = BUF_MAX(SIZE_MAX / 2) };
+	struct rebuild r = { .from = from,
+		.kv = kv,
+		.now_ms = now_ms,
+		.progress = progress,
+		.detail = detail,
+		.rows = BUF_MAX(SIZE_MAX / 2),
+		.row = BUF_MAX(SIZE_MAX / 2),
+		.blob = BUF_MAX(SIZE_MAX / 2) };
 	enum err e = check_empty(kv);
 
 	sleeper_init(&r.sleeper);

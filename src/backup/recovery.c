@@ -18,9 +18,10 @@ struct recovery {
 	int64_t since_ms;
 	uint32_t uid;
 	bool is_dry;
-	uint8_t *alive;			/* a bit for each message number that some mailbox shows; NULL: not asked */
-	struct present present;		/* of the mailbox at hand */
-	struct arena arena;		/* of the mailbox at hand: what is put back */
+	/* a bit for each message number that some mailbox shows; NULL: not asked */
+	uint8_t *alive;
+	struct present present; /* of the mailbox at hand */
+	struct arena arena;     /* of the mailbox at hand: what is put back */
 	struct put_back *items;
 	size_t item_count, item_cap;
 	uint64_t total;
@@ -30,12 +31,15 @@ struct recovery {
 
 /* Gives pages to fn, those of one mailbox (0: of all). */
 static enum err
-each_page(struct recovery *r, uint64_t box, void (*fn)(struct recovery *r, const struct kv_row *row))
+each_page(struct recovery *r, uint64_t box,
+    void (*fn)(struct recovery *r, const struct kv_row *row))
 {
 	struct row_key from = row_key_page((struct mailbox_id){ box }, 0),
 		       to = row_key_page((struct mailbox_id){ box + 1 }, 0);
-	struct kv_range range = { .kind = KV_PAGE, .from = row_key_str(&from),
-		.to = box == 0 ? STR("Q") : row_key_str(&to), .limit = PAGES_AT_ONCE };
+	struct kv_range range = { .kind = KV_PAGE,
+		.from = row_key_str(&from),
+		.to = box == 0 ? STR("Q") : row_key_str(&to),
+		.limit = PAGES_AT_ONCE };
 	size_t count = PAGES_AT_ONCE;
 
 	while (count == PAGES_AT_ONCE) {
@@ -48,7 +52,8 @@ each_page(struct recovery *r, uint64_t box, void (*fn)(struct recovery *r, const
 		for (size_t i = 0; i < count; i++)
 			fn(r, &rows->ranges[0].rows[i]);
 		if (count != 0) {
-			memcpy(from.bytes, rows->ranges[0].rows[count - 1].key.p, rows->ranges[0].rows[count - 1].key.n);
+			memcpy(from.bytes, rows->ranges[0].rows[count - 1].key.p,
+			    rows->ranges[0].rows[count - 1].key.n);
 			from.bytes[rows->ranges[0].rows[count - 1].key.n] = '\0';
 			from.n = rows->ranges[0].rows[count - 1].key.n + 1;
 			range.from = row_key_str(&from);
@@ -64,7 +69,10 @@ add_page(struct recovery *r, const struct kv_row *row)
 	image_add(&r->image, KV_PAGE, row->key, row->value);
 }
 
-/* Mailboxes, undo records, and the pages of mailboxes that were deleted: of one moment, for the past is held. */
+/*
+ * Mailboxes, undo records, and the pages of mailboxes that were deleted: of one moment, for the
+ * past is held.
+ */
 static enum err
 load_image(struct recovery *r, int64_t at_ms)
 {
@@ -79,9 +87,11 @@ load_image(struct recovery *r, int64_t at_ms)
 	if (e != ERR_OK)
 		return e;
 	for (size_t i = 0; i < rows->ranges[0].count; i++)
-		image_add(&r->image, KV_ROW, rows->ranges[0].rows[i].key, rows->ranges[0].rows[i].value);
+		image_add(&r->image, KV_ROW, rows->ranges[0].rows[i].key,
+		    rows->ranges[0].rows[i].value);
 	for (size_t i = 0; i < rows->ranges[1].count; i++)
-		image_add(&r->image, KV_LOG, rows->ranges[1].rows[i].key, rows->ranges[1].rows[i].value);
+		image_add(&r->image, KV_LOG, rows->ranges[1].rows[i].key,
+		    rows->ranges[1].rows[i].value);
 	kv_rows_free(rows);
 	image_read_undo(&r->image);
 	known = r->image.box_count;
@@ -123,7 +133,8 @@ is_lost(struct recovery *r, uint32_t msgno, bool *is_lost_out)
 		r->alive = xcalloc((size_t)r->image.row.next_msgno / 8 + 1, 1);
 		e = each_page(r, 0, note_alive);
 	}
-	*is_lost_out = msgno <= r->image.row.next_msgno && (r->alive[msgno / 8] >> msgno % 8 & 1) == 0;
+	*is_lost_out =
+	    msgno <= r->image.row.next_msgno && (r->alive[msgno / 8] >> msgno % 8 & 1) == 0;
 	return e;
 }
 
@@ -135,10 +146,11 @@ is_wanted(struct recovery *r, const struct image_box *b, const struct image_entr
 	int64_t gone_ms = entry->gone_ms != 0 ? entry->gone_ms : b->gone_ms;
 
 	*out = false;
-	if ((entry->gone_ms == 0 && !b->is_gone) || gone_ms < r->since_ms || (r->uid != 0 && r->uid != entry->uid))
+	if ((entry->gone_ms == 0 && !b->is_gone) || gone_ms < r->since_ms
+	    || (r->uid != 0 && r->uid != entry->uid))
 		return ERR_OK;
 	if (r->image.at_ms == IMAGE_NOW) {
-		*out = entry->why != 'M';	/* what was moved was not deleted */
+		*out = entry->why != 'M'; /* what was moved was not deleted */
 		return ERR_OK;
 	}
 	if (!image_is_there(&r->image, b, entry))
@@ -149,7 +161,8 @@ is_wanted(struct recovery *r, const struct image_box *b, const struct image_entr
 
 /* Names of the keywords that an entry has. */
 static void
-name_keywords(struct recovery *r, const struct image_box *b, const struct image_entry *entry, struct put_back *item)
+name_keywords(struct recovery *r, const struct image_box *b, const struct image_entry *entry,
+    struct put_back *item)
 {
 	struct str *names = arena_array(&r->arena, struct str, b->row.keyword_count + 1);
 
@@ -161,7 +174,8 @@ name_keywords(struct recovery *r, const struct image_box *b, const struct image_
 }
 
 static enum err
-tell(struct recovery *r, struct str name, const struct image_box *b, const struct image_entry *entry, struct object_id email)
+tell(struct recovery *r, struct str name, const struct image_box *b,
+    const struct image_entry *entry, struct object_id email)
 {
 	char text[OBJECT_ID_TEXT_MAX];
 	struct buf *out = &r->c->out;
@@ -175,16 +189,19 @@ tell(struct recovery *r, struct str name, const struct image_box *b, const struc
 	return wire_send(r->c->fd, 'I', buf_str(out));
 }
 
-/* Takes an entry among those that are put back, unless the mailbox has the message or it is not asked for. */
+/*
+ * Takes an entry among those that are put back, unless the mailbox has the message or it is not
+ * asked for.
+ */
 static enum err
-choose(struct recovery *r, struct str name, const struct image_box *b, const struct image_entry *entry,
-    const struct message_identity *id)
+choose(struct recovery *r, struct str name, const struct image_box *b,
+    const struct image_entry *entry, const struct message_identity *id)
 {
 	char text[OBJECT_ID_TEXT_MAX];
 	struct put_back *item;
 
-	if (id->email.n == 0 || present_has(&r->present, id) ||
-	    (r->message.n != 0 && !str_eq(r->message, object_id_text(id->email, 'M', text))))
+	if (id->email.n == 0 || present_has(&r->present, id)
+	    || (r->message.n != 0 && !str_eq(r->message, object_id_text(id->email, 'M', text))))
 		return ERR_OK;
 	present_add(&r->present, id);
 	if (r->item_count == r->item_cap) {
@@ -213,13 +230,17 @@ use_of(const struct recovery *r, const struct image_box *b)
 	for (size_t i = 0; i < r->image.box_count; i++) {
 		const struct image_box *other = &r->image.boxes[i];
 
-		if (other->is_gone && other->gone_ms > b->gone_ms && (other->row.special_use & b->row.special_use) != 0)
+		if (other->is_gone && other->gone_ms > b->gone_ms
+		    && (other->row.special_use & b->row.special_use) != 0)
 			return 0;
 	}
 	return b->row.special_use;
 }
 
-/* The mailbox that takes the place of one that was deleted; made, unless this is only a look: then its id is 0. */
+/*
+ * The mailbox that takes the place of one that was deleted; made, unless this is only a look: then
+ * its id is 0.
+ */
 static enum err
 find_place(struct recovery *r, const struct image_box *b, struct mailbox_id *id_out)
 {
@@ -234,7 +255,7 @@ find_place(struct recovery *r, const struct image_box *b, struct mailbox_id *id_
 	if (is_there || r->is_dry)
 		return ERR_OK;
 	e = UNTIL_DONE(sl, mailbox_create(r->account, b->name, use_of(r, b), &sl->w, &s));
-	if (e == ERR_USEATTR)		/* another one has that use now */
+	if (e == ERR_USEATTR) /* another one has that use now */
 		e = UNTIL_DONE(sl, mailbox_create(r->account, b->name, 0, &sl->w, &s));
 	if (e != ERR_OK)
 		return e;
@@ -259,9 +280,11 @@ put_back(struct recovery *r, struct mailbox_id place)
 		uint32_t count = (uint32_t)MIN(r->item_count - i, (size_t)PUT_BACK_AT_ONCE);
 		struct snapshot *after;
 
-		e = UNTIL_DONE(sl, messages_put_back(r->account, place, r->items + i, count, &sl->w, &after));
+		e = UNTIL_DONE(sl,
+		    messages_put_back(r->account, place, r->items + i, count, &sl->w, &after));
 		if (e == ERR_OK) {
-			e = UNTIL_DONE(sl, account_wait_durable(r->account, snapshot_version(after), &sl->w));
+			e = UNTIL_DONE(sl,
+			    account_wait_durable(r->account, snapshot_version(after), &sl->w));
 			snapshot_unref(after);
 		}
 	}
@@ -287,7 +310,8 @@ sift(struct recovery *r, struct image_box *b, size_t *count_out)
 }
 
 static enum err
-recover_entries(struct recovery *r, struct image_box *b, size_t count, struct mailbox_id place, struct str name)
+recover_entries(struct recovery *r, struct image_box *b, size_t count, struct mailbox_id place,
+    struct str name)
 {
 	uint32_t *numbers = xcalloc(count + 1, sizeof(*numbers));
 	struct message_identity *ids = xcalloc(count + 1, sizeof(*ids));
@@ -334,8 +358,8 @@ recover_box(struct recovery *r, struct image_box *b)
 		return ERR_OK;
 	e = sift(r, b, &count);
 	/* A mailbox that was empty comes back too, when all of it is asked for. */
-	comes_back = b->is_gone && b->gone_ms >= r->since_ms && r->uid == 0 && r->message.n == 0 &&
-	    (r->image.at_ms == IMAGE_NOW || image_box_is_there(&r->image, b));
+	comes_back = b->is_gone && b->gone_ms >= r->since_ms && r->uid == 0 && r->message.n == 0
+	    && (r->image.at_ms == IMAGE_NOW || image_box_is_there(&r->image, b));
 	if (e != ERR_OK || (count == 0 && !comes_back))
 		return e;
 	if (b->is_gone)
@@ -355,9 +379,11 @@ parse(struct recovery *r, int64_t *at_ms_out)
 	struct str rest = buf_str(&r->c->in);
 	uint64_t since, at, uid, dry;
 
-	if (!wire_take_str(&rest, &r->user) || !wire_take_str(&rest, &r->mailbox) || !wire_take_u64(&rest, &since) ||
-	    !wire_take_u64(&rest, &at) || !wire_take_u64(&rest, &uid) || !wire_take_str(&rest, &r->message) ||
-	    !wire_take_u64(&rest, &dry) || since > INT64_MAX || at > INT64_MAX || uid > UINT32_MAX)
+	if (!wire_take_str(&rest, &r->user) || !wire_take_str(&rest, &r->mailbox)
+	    || !wire_take_u64(&rest, &since) || !wire_take_u64(&rest, &at)
+	    || !wire_take_u64(&rest, &uid) || !wire_take_str(&rest, &r->message)
+	    || !wire_take_u64(&rest, &dry) || since > INT64_MAX || at > INT64_MAX
+	    || uid > UINT32_MAX)
 		return false;
 	r->since_ms = (int64_t)since;
 	*at_ms_out = (int64_t)at;
@@ -392,7 +418,8 @@ recovery_run(struct connection *c)
 
 	if (!parse(&r, &at_ms))
 		return ERR_SYNTAX;
-	e = UNTIL_DONE(sl, store_account_open(c->service->store, r.user, ACCOUNT_EXISTING, &sl->w, &r.account));
+	e = UNTIL_DONE(sl,
+	    store_account_open(c->service->store, r.user, ACCOUNT_EXISTING, &sl->w, &r.account));
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_UNKNOWN : e;
 	image_init(&r.image);

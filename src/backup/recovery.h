@@ -1,10 +1,11 @@
 /*
- * recovery.h - what was deleted comes back from undo records, into the account as it is: nothing that is there is changed or
- * doubled, what comes back gets new UIDs and keeps flags (but for \Deleted), keywords and internal date.
+ * recovery.h - what was deleted comes back from undo records, into the account as it is: nothing
+ * that is there is changed or doubled, what comes back gets new UIDs and keeps flags (but for
+ * \Deleted), keywords and internal date.
  *
- * Request, as fields (wire.h): user, mailbox (empty: all), since, at (milliseconds; at IMAGE_NOW: whatever was deleted since), UID it had
- * (0: all), EMAILID (empty: all), 1 to only say what would come back. For each message an answer I: mailbox, UID it had, when it
- * went, size, EMAILID.
+ * Request, as fields (wire.h): user, mailbox (empty: all), since, at (milliseconds; at IMAGE_NOW:
+ * whatever was deleted since), UID it had (0: all), EMAILID (empty: all), 1 to only say what would
+ * come back. For each message an answer I: mailbox, UID it had, when it went, size, EMAILID.
  */
 #ifndef BACKUP_RECOVERY_H
 #define BACKUP_RECOVERY_H

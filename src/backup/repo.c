@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PACK_BYTES (256u << 20)	/* a pack is ended when it has grown to that */
+#define PACK_BYTES (256u << 20) /* a pack is ended when it has grown to that */
 #define MARK_TEXT "Posthorn backup folder 1\n"
 #define MANIFEST_MAX_BYTES ((size_t)1 << 30)
 #define PATH_BUF BUF_MAX(8192)
 #define PACK_UNFINISHED SIZE_MAX
-#define OBJECT_COST_BYTES 120u	/* what an object takes beside its own bytes */
+#define OBJECT_COST_BYTES 120u /* what an object takes beside its own bytes */
 
 struct pack {
 	int fd;
@@ -35,15 +35,15 @@ struct object {
 };
 
 struct repo {
-	int dir_fd, lock_fd;		/* -1: a stream */
+	int dir_fd, lock_fd; /* -1: a stream */
 	bool may_write, is_stream;
 	struct arena arena;
 	struct pack *packs;
 	size_t pack_count;
-	struct hash objects;		/* struct object */
+	struct hash objects; /* struct object */
 	char **backups;
 	size_t backup_count;
-	int out_fd;			/* pack that is being written; -1: none */
+	int out_fd; /* pack that is being written; -1: none */
 	struct pack_writer *writer;
 	uint64_t written_bytes, written_objects;
 };
@@ -166,7 +166,10 @@ name_cmp(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names in a folder, sorted, without those that begin with a dot; malloc'ed array, names in the arena. */
+/*
+ * Names in a folder, sorted, without those that begin with a dot; malloc'ed array, names in the
+ * arena.
+ */
 static enum err
 list(struct repo *r, const char *folder, char ***names_out, size_t *count_out)
 {
@@ -210,7 +213,10 @@ load_packs(struct repo *r)
 		struct str name = str_c(names[i]);
 
 		if (str_ends(name, STR(".pack")))
-			add_pack(r, openat(r->dir_fd, path_of(&path, "packs", names[i]), O_RDONLY | O_CLOEXEC), name);
+			add_pack(r,
+			    openat(r->dir_fd, path_of(&path, "packs", names[i]),
+				O_RDONLY | O_CLOEXEC),
+			    name);
 		else if (r->may_write)
 			unlink_at(r, "packs", names[i]);
 	}
@@ -252,7 +258,8 @@ static enum err
 put_file(struct repo *r, const char *folder, const char *name, struct str bytes)
 {
 	BUF_CLEAN struct buf path = PATH_BUF, tmp = PATH_BUF;
-	int fd = openat(r->dir_fd, path_of(&tmp, folder, "tmp"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = openat(r->dir_fd, path_of(&tmp, folder, "tmp"),
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	enum err e = ERR_IO;
 
 	if (fd < 0)
@@ -300,16 +307,20 @@ mark_check(struct repo *r, struct buf *detail)
 	else if (e == ERR_OK)
 		e = ERR_CORRUPT;
 	if (e == ERR_CORRUPT)
-		buf_c(detail, r->may_write ? "the folder is neither empty nor a backup folder" : "it is no backup folder");
+		buf_c(detail,
+		    r->may_write ? "the folder is neither empty nor a backup folder"
+				 : "it is no backup folder");
 	return e;
 }
 
 static enum err
 lock_take(struct repo *r, struct buf *detail)
 {
-	r->lock_fd = openat(r->dir_fd, "lock", r->may_write ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+	r->lock_fd = openat(r->dir_fd, "lock",
+	    r->may_write ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
 	if (r->lock_fd < 0)
-		return r->may_write ? ERR_IO : ERR_OK;	/* a copy without it, or on a medium that is never written */
+		/* a copy without it, or on a medium that is never written */
+		return r->may_write ? ERR_IO : ERR_OK;
 	if (flock(r->lock_fd, (r->may_write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
 		return ERR_OK;
 	buf_lit(detail, "another backup, restore or check is using it");
@@ -329,9 +340,9 @@ open_folder(struct repo *r, const char *path, struct buf *detail)
 		e = mark_check(r, detail);
 	if (e == ERR_OK)
 		e = lock_take(r, detail);
-	if (e == ERR_OK && r->may_write &&
-	    ((mkdirat(r->dir_fd, "packs", 0700) != 0 && errno != EEXIST) ||
-		(mkdirat(r->dir_fd, "backups", 0700) != 0 && errno != EEXIST)))
+	if (e == ERR_OK && r->may_write
+	    && ((mkdirat(r->dir_fd, "packs", 0700) != 0 && errno != EEXIST)
+		|| (mkdirat(r->dir_fd, "backups", 0700) != 0 && errno != EEXIST)))
 		e = errno == ENOSPC ? ERR_FULL : ERR_IO;
 	if (e == ERR_OK)
 		e = load_packs(r);
@@ -350,8 +361,8 @@ repo_open_stream(int fd, struct repo **out, struct buf *detail)
 	r->is_stream = true;
 	add_pack(r, fd, STR("stream"));
 	r->backups = xcalloc(1, sizeof(*r->backups));
-	if (r->packs[0].is_damaged || r->packs[0].count == 0 ||
-	    r->packs[0].entries[r->packs[0].count - 1].kind != OBJECT_MANIFEST) {
+	if (r->packs[0].is_damaged || r->packs[0].count == 0
+	    || r->packs[0].entries[r->packs[0].count - 1].kind != OBJECT_MANIFEST) {
 		buf_lit(detail, "it is no backup, or one that is not whole");
 		repo_close(r);
 		return ERR_CORRUPT;
@@ -416,7 +427,9 @@ repo_read(struct repo *r, const struct blob_id *id, struct buf *out)
 {
 	struct object *o = find(r, id);
 
-	return o == NULL || o->pack == PACK_UNFINISHED ? ERR_NOTFOUND : pack_read(r->packs[o->pack].fd, &o->entry, out);
+	return o == NULL || o->pack == PACK_UNFINISHED
+	    ? ERR_NOTFOUND
+	    : pack_read(r->packs[o->pack].fd, &o->entry, out);
 }
 
 const char *
@@ -484,7 +497,8 @@ repo_check(struct repo *r, repo_each_fn *fn, void *ctx)
 			return ERR_OK;
 		for (size_t k = 0; k < p->count; k++) {
 			e = pack_read(p->fd, &p->entries[k], &bytes);
-			if (!fn(ctx, p->name, &p->entries[k], e, e == ERR_OK ? buf_str(&bytes) : STR_NONE))
+			if (!fn(ctx, p->name, &p->entries[k], e,
+				e == ERR_OK ? buf_str(&bytes) : STR_NONE))
 				return ERR_OK;
 		}
 	}
@@ -524,7 +538,8 @@ writer_end(struct repo *r)
 		e = ERR_IO;
 	object_id_hex(&name, hex);
 	memcpy(hex + OBJECT_HEX_BYTES, ".pack", 6);
-	if (e == ERR_OK && renameat(r->dir_fd, "packs/tmp", r->dir_fd, path_of(&path, "packs", hex)) != 0)
+	if (e == ERR_OK
+	    && renameat(r->dir_fd, "packs/tmp", r->dir_fd, path_of(&path, "packs", hex)) != 0)
 		e = ERR_IO;
 	if (e == ERR_OK)
 		e = sync_folder(r, "packs");
@@ -602,7 +617,9 @@ repo_remove_backup(struct repo *r, const char *name)
 	return sync_folder(r, "backups");
 }
 
-/* What of a pack is wanted and found in it: an object that lies in two packs belongs to the first. */
+/*
+ * What of a pack is wanted and found in it: an object that lies in two packs belongs to the first.
+ */
 static uint64_t
 wanted_bytes(struct repo *r, size_t pack, repo_wants_fn *wants, void *ctx, size_t *count_out)
 {
@@ -654,7 +671,8 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 		if (r->packs[i].is_damaged || fstat(r->packs[i].fd, &st) != 0)
 			continue;
 		bytes = wanted_bytes(r, i, wants, ctx, &wanted);
-		if (wanted != 0 && (bytes >= (uint64_t)st.st_size / 2 || wanted == r->packs[i].count))
+		if (wanted != 0
+		    && (bytes >= (uint64_t)st.st_size / 2 || wanted == r->packs[i].count))
 			continue;
 		goes[i] = true;
 		e = copy_wanted(r, i, wants, ctx);

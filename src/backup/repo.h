@@ -1,12 +1,14 @@
 /*
- * repo.h - a folder of backups, or a single stream of one: objects that are found by their names, and manifests.
+ * repo.h - a folder of backups, or a single stream of one: objects that are found by their names,
+ * and manifests.
  *
  *     DEST/posthorn-backup    says what the folder is
  *     DEST/lock               writers alone, readers together
  *     DEST/packs/<name>.pack  objects; complete, synced, then renamed to this name
  *     DEST/backups/<time>     a manifest: written last, so that a backup is there whole or not at all
  *
- * A pack that is damaged is as one that is not there, but is told: a later backup writes its objects again.
+ * A pack that is damaged is as one that is not there, but is told: a later backup writes its
+ * objects again.
  */
 #ifndef BACKUP_REPO_H
 #define BACKUP_REPO_H
@@ -17,14 +19,16 @@ struct repo;
 
 enum repo_how {
 	REPO_READ,
-	REPO_WRITE,	/* the folder is made when it is missing; leftovers of interrupted writers are removed */
+	/* the folder is made when it is missing; leftovers of interrupted writers are removed */
+	REPO_WRITE,
 };
 
 /**
- * path: a folder, or the file of a stream. detail gets a sentence for the operator. ERR_NOTFOUND, ERR_INUSE, ERR_CORRUPT (not a
- * backup), ERR_IO, ERR_FULL.
+ * path: a folder, or the file of a stream. detail gets a sentence for the operator. ERR_NOTFOUND,
+ * ERR_INUSE, ERR_CORRUPT (not a backup), ERR_IO, ERR_FULL.
  */
-must_use enum err repo_open(const char *path, enum repo_how how, struct repo **out, struct buf *detail);
+must_use enum err repo_open(const char *path, enum repo_how how, struct repo **out,
+    struct buf *detail);
 /** A stream that is written to fd (borrowed): one pack, whose last object is the manifest. */
 struct repo *repo_stream(int fd);
 /** A stream to read; fd is a regular file and is taken over. */
@@ -44,13 +48,18 @@ const char *repo_backup_name(const struct repo *r, size_t i);
 /** A backup's manifest as text, into out. */
 must_use enum err repo_backup_text(struct repo *r, const char *name, struct buf *out);
 /** Calls fn for every object, file by file in their order. fn returns false to stop. */
-typedef bool repo_each_fn(void *ctx, const char *pack, const struct pack_entry *entry, enum err e, struct str bytes);
-/** Every object is read and checked; those that fail come with e and no bytes. Gaps are an object of kind 0. */
+typedef bool repo_each_fn(void *ctx, const char *pack, const struct pack_entry *entry, enum err e,
+    struct str bytes);
+/**
+ * Every object is read and checked; those that fail come with e and no bytes. Gaps are an object of
+ * kind 0.
+ */
 must_use enum err repo_check(struct repo *r, repo_each_fn *fn, void *ctx);
 
 /* Writing. */
 /** Adds an object unless it is there. */
-must_use enum err repo_put(struct repo *r, enum object_kind kind, struct str bytes, struct blob_id *id_out);
+must_use enum err repo_put(struct repo *r, enum object_kind kind, struct str bytes,
+    struct blob_id *id_out);
 /** All objects are there: syncs them, then writes the manifest. */
 must_use enum err repo_finish(struct repo *r, const char *name, struct str manifest);
 /** Bytes written so far, and objects. */
@@ -58,8 +67,8 @@ uint64_t repo_written(const struct repo *r, uint64_t *objects_out);
 /** Removes a backup's manifest. */
 must_use enum err repo_remove_backup(struct repo *r, const char *name);
 /**
- * Removes packs of which nothing is wanted, and rewrites those of which less than half is. Whatever happens meanwhile, what is
- * wanted stays. freed_out: bytes.
+ * Removes packs of which nothing is wanted, and rewrites those of which less than half is. Whatever
+ * happens meanwhile, what is wanted stays. freed_out: bytes.
  */
 typedef bool repo_wants_fn(void *ctx, const struct blob_id *id);
 must_use enum err repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out);

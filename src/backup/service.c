@@ -97,7 +97,8 @@ service_sweep(void)
 	if (d == NULL)
 		return;
 	while ((e = readdir(d)) != NULL) {
-		if (str_starts(str_c(e->d_name), STR(CHECKPOINT_PREFIX)) && !is_read_by_somebody(e->d_name))
+		if (str_starts(str_c(e->d_name), STR(CHECKPOINT_PREFIX))
+		    && !is_read_by_somebody(e->d_name))
 			remove_folder(e->d_name);
 	}
 	closedir(d);
@@ -152,7 +153,10 @@ serve(struct connection *c, char kind)
 void
 service_run(const struct service_store *s, int fd)
 {
-	struct connection c = { .service = s, .fd = fd, .in = BUF_MAX(WIRE_MAX_BYTES), .out = BUF_MAX(WIRE_MAX_BYTES) };
+	struct connection c = { .service = s,
+		.fd = fd,
+		.in = BUF_MAX(WIRE_MAX_BYTES),
+		.out = BUF_MAX(WIRE_MAX_BYTES) };
 	char kind;
 	enum err e;
 

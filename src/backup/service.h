@@ -1,7 +1,8 @@
 /*
- * service.h - what the tool asks of a store that is open: a checkpoint to back up, deleted mail back, messages of a backup put
- * back. It speaks frames (wire.h) over a socket, in a thread of its own that may block: the daemon runs it on its control
- * socket, the tool on a store that no daemon has open.
+ * service.h - what the tool asks of a store that is open: a checkpoint to back up, deleted mail
+ * back, messages of a backup put back. It speaks frames (wire.h) over a socket, in a thread of its
+ * own that may block: the daemon runs it on its control socket, the tool on a store that no daemon
+ * has open.
  *
  *     C                    makes a checkpoint: C and the name of its folder; it stays until the connection ends
  *     R request            what can be brought back, and bringing it back (recovery.h); I for each message, then D
@@ -25,7 +26,10 @@ struct service_store {
 	struct kv *kv;
 };
 
-/** Serves one connection to its end; does not close fd. Checkpoints are made in the working directory. */
+/**
+ * Serves one connection to its end; does not close fd. Checkpoints are made in the working
+ * directory.
+ */
 void service_run(const struct service_store *s, int fd);
 /** Removes checkpoints that an earlier process left behind, but for those that somebody reads. */
 void service_sweep(void);

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-struct putting;	/* putting.h */
+struct putting; /* putting.h */
 
 /* A waiter for a thread that may block. */
 struct sleeper {
@@ -16,16 +16,17 @@ struct sleeper {
 	pthread_cond_t cond;
 	bool is_woken;
 };
+
 void sleeper_init(struct sleeper *s);
 void sleeper_done(struct sleeper *s);
 void sleeper_wait(struct sleeper *s);
 /* Calls until it need not wait any more. */
-#define UNTIL_DONE(sleeper, call) \
-	({ \
-		enum err e_; \
-		while ((e_ = (call)) == ERR_WAIT) \
-			sleeper_wait(sleeper); \
-		e_; \
+#define UNTIL_DONE(sleeper, call)                                                                  \
+	({                                                                                         \
+		enum err e_;                                                                       \
+		while ((e_ = (call)) == ERR_WAIT)                                                  \
+			sleeper_wait(sleeper);                                                     \
+		e_;                                                                                \
 	})
 
 struct connection {
@@ -33,8 +34,8 @@ struct connection {
 	int fd;
 	struct sleeper sleeper;
 	struct buf in, out;
-	char checkpoint[64];		/* its folder; "": none */
-	struct putting *putting;	/* messages of a backup that are put back; NULL: none yet */
+	char checkpoint[64];     /* its folder; "": none */
+	struct putting *putting; /* messages of a backup that are put back; NULL: none yet */
 };
 
 must_use enum err answer_done(struct connection *c, uint64_t count);

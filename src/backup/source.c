@@ -11,8 +11,8 @@
 
 enum {
 	LOAD_ROWS = 256,
-	CUT_MASK = 63,			/* an object of rows ends behind one key of 64 */
-	CUT_BYTES = 1 << 20,		/* or when it has grown to that */
+	CUT_MASK = 63,       /* an object of rows ends behind one key of 64 */
+	CUT_BYTES = 1 << 20, /* or when it has grown to that */
 	USERS_BYTES = 1 << 20,
 };
 
@@ -23,9 +23,9 @@ struct source {
 	struct manifest *m;
 	struct source_progress *progress;
 	struct buf *detail;
-	struct buf rows, blob, names;	/* names: of blobs, for the next object that lists them */
+	struct buf rows, blob, names; /* names: of blobs, for the next object that lists them */
 	struct account_lists lists;
-	uint64_t messages, size_bytes;	/* of the account */
+	uint64_t messages, size_bytes; /* of the account */
 };
 
 /* ---- message bytes --------------------------------------------------------------------------- */
@@ -54,7 +54,8 @@ blob_came(void *ctx, enum err e, struct kv_bytes *bytes)
 static enum err
 blob_piece(struct kv *kv, const struct blob_id *id, uint64_t offset, struct buf *out)
 {
-	struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER };
 	enum err e = kv_blob_read(kv, id, offset, KV_CHUNK_BYTES, &w.bytes, blob_came, &w);
 
 	if (e == ERR_WAIT) {
@@ -121,7 +122,8 @@ take_blob(struct source *s, struct str key, struct str summary)
 	s->progress->messages++;
 	if (e == ERR_CORRUPT) {
 		/* One damaged message must not keep all others from being saved. */
-		buf_printf(s->detail, "account %.*s: message %u is damaged in the store and not in the backup\n",
+		buf_printf(s->detail,
+		    "account %.*s: message %u is damaged in the store and not in the backup\n",
 		    STR_F(s->lists.user), get_be32(key.p + 1));
 		s->progress->damaged++;
 		return ERR_OK;
@@ -160,8 +162,8 @@ take_row(struct source *s, enum kv_kind kind, const struct kv_row *row)
 		e = rows_flush(s, kind);
 	if (e == ERR_OK && kind == KV_MESSAGE && row->key.n == 5 && row->key.p[0] == 'S')
 		e = take_blob(s, row->key, row->value);
-	if (e == ERR_OK && kind == KV_ROW && s->lists.id.v != 0 && row->key.n == 1 && row->key.p[0] == 'A' &&
-	    account_row_decode(row->value, &account) == ERR_OK) {
+	if (e == ERR_OK && kind == KV_ROW && s->lists.id.v != 0 && row->key.n == 1
+	    && row->key.p[0] == 'A' && account_row_decode(row->value, &account) == ERR_OK) {
 		s->messages = account.messages;
 		s->size_bytes = account.size_bytes;
 	}
@@ -214,8 +216,11 @@ take_account(struct source *s, struct account_id id, struct str user, struct man
 		e = take_kind(s, (enum kv_kind)kind);
 	if (e == ERR_OK)
 		e = names_flush(s);
-	*out = (struct manifest_account){ .id = id, .version = s->lists.version, .messages = s->messages,
-		.size_bytes = s->size_bytes, .user = user };
+	*out = (struct manifest_account){ .id = id,
+		.version = s->lists.version,
+		.messages = s->messages,
+		.size_bytes = s->size_bytes,
+		.user = user };
 	if (e == ERR_OK) {
 		account_lists_encode(&s->lists, &object);
 		e = repo_put(s->to, OBJECT_ACCOUNT, buf_str(&object), &out->object);
@@ -261,7 +266,8 @@ take_users(struct source *s, struct str users)
 
 	s->m->users = arena_array(s->arena, struct blob_id, users.n / USERS_BYTES + 1);
 	for (size_t at = 0; e == ERR_OK && at < users.n; at += USERS_BYTES)
-		e = repo_put(s->to, OBJECT_USERS, str_sub(users, at, at + USERS_BYTES), &s->m->users[s->m->user_count++]);
+		e = repo_put(s->to, OBJECT_USERS, str_sub(users, at, at + USERS_BYTES),
+		    &s->m->users[s->m->user_count++]);
 	return e;
 }
 
@@ -269,8 +275,15 @@ enum err
 source_run(struct kv *kv, struct repo *to, struct str users, struct arena *a, struct manifest *m,
     struct source_progress *progress, struct buf *detail)
 {
-	struct source s = { .kv = kv, .to = to, .arena = a, .m = m, .progress = progress, .detail = detail,
-		.rows = BUF_MAX(SIZE_MAX / 2), .blob = BUF_MAX(SIZE_MAX / 2), .names = BUF_MAX(SIZE_MAX / 2) };
+	struct source s = { .kv = kv,
+		.to = to,
+		.arena = a,
+		.m = m,
+		.progress = progress,
+		.detail = detail,
+		.rows = BUF_MAX(SIZE_MAX / 2),
+		.blob = BUF_MAX(SIZE_MAX / 2),
+		.names = BUF_MAX(SIZE_MAX / 2) };
 	struct manifest_account *list = NULL;
 	size_t count = 0;
 	enum err e;

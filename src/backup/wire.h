@@ -1,6 +1,7 @@
 /*
- * wire.h - frames between the tool and the service that works on a store: kind (1), length (4), that many bytes. Numbers are
- * little-endian; a text has its length (4) before it. Blocking; for threads of their own.
+ * wire.h - frames between the tool and the service that works on a store: kind (1), length (4),
+ * that many bytes. Numbers are little-endian; a text has its length (4) before it. Blocking; for
+ * threads of their own.
  */
 #ifndef BACKUP_WIRE_H
 #define BACKUP_WIRE_H
@@ -12,7 +13,10 @@ enum { WIRE_MAX_BYTES = 1 << 20 };
 
 /** ERR_CLOSED when the other side is gone. */
 must_use enum err wire_send(int fd, char kind, struct str body);
-/** The body replaces what is in buf. ERR_END: closed between frames; ERR_CLOSED, ERR_IO; ERR_LIMIT: longer than WIRE_MAX_BYTES. */
+/**
+ * The body replaces what is in buf. ERR_END: closed between frames; ERR_CLOSED, ERR_IO; ERR_LIMIT:
+ * longer than WIRE_MAX_BYTES.
+ */
 must_use enum err wire_receive(int fd, char *kind_out, struct buf *body);
 
 void wire_u64(struct buf *out, uint64_t v);

@@ -10,8 +10,8 @@ enum { BLOCK_MIN = 1024, BLOCK_MAX = 65536, ALIGN = _Alignof(max_align_t) };
 
 struct arena_block {
 	struct arena_block *next;
-	size_t size;		/* that the next one is double of */
-	size_t room;		/* bytes of data */
+	size_t size; /* that the next one is double of */
+	size_t room; /* bytes of data */
 	_Alignas(ALIGN) char data[];
 };
 

@@ -1,9 +1,11 @@
 /*
- * arena.h - memory freed by life, not by path: everything taken from an arena goes when it is reset or done.
+ * arena.h - memory freed by life, not by path: everything taken from an arena goes when it is reset
+ * or done.
  *
- * An arena that has given out nothing owns nothing, so idle sessions cost no memory for theirs. When memory runs out the
- * process ends: Linux overcommits, and a server that limps on without memory helps nobody. Large blocks that a client can
- * cause have limits of their own before they come here.
+ * An arena that has given out nothing owns nothing, so idle sessions cost no memory for theirs.
+ * When memory runs out the process ends: Linux overcommits, and a server that limps on without
+ * memory helps nobody. Large blocks that a client can cause have limits of their own before they
+ * come here.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -16,10 +18,11 @@
 struct arena_block;
 
 struct arena {
-	struct arena_block *blocks;	/* newest first */
-	char *at, *end;			/* free space of the newest */
-	size_t total_bytes;		/* taken from malloc */
-	bool is_secret;			/* it holds passwords or keys: overwritten before it is freed */
+	struct arena_block *blocks; /* newest first */
+	char *at, *end;             /* free space of the newest */
+	size_t total_bytes;         /* taken from malloc */
+	/* it holds passwords or keys: overwritten before it is freed */
+	bool is_secret;
 };
 
 #define ARENA_NONE ((struct arena){ 0 })
@@ -27,13 +30,20 @@ struct arena {
 
 /** Frees all; the arena can be used again, and is secret if it was. Same as done. */
 void arena_reset(struct arena *a);
-static inline void arena_done(struct arena *a) { arena_reset(a); }
+
+static inline void
+arena_done(struct arena *a)
+{
+	arena_reset(a);
+}
+
 /** What `from` has given out lives as long as `a` from now on; from is empty. */
 void arena_join(struct arena *a, struct arena *from);
 /** size bytes, aligned for any type, not cleared. Never NULL. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 /** The same, cleared; count * size is checked. */
-void *arena_zalloc(struct arena *a, size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *arena_zalloc(struct arena *a, size_t count, size_t size)
+    __attribute__((malloc, returns_nonnull));
 #define arena_new(a, type) ((type *)arena_zalloc((a), 1, sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_zalloc((a), (count), sizeof(type)))
 /** A copy with a NUL behind it that n does not count. */

@@ -14,9 +14,12 @@
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* The struct that a member is embedded in. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* Programming errors only, in release builds too; what a client, a disk or the network can cause is an error, never this. */
+/*
+ * Programming errors only, in release builds too; what a client, a disk or the network can cause is
+ * an error, never this.
+ */
 #define must(x) ((x) ? (void)0 : must_failed(#x, __FILE__, __LINE__))
 _Noreturn void must_failed(const char *what, const char *file, int line);
 

@@ -142,4 +142,5 @@ test_waiter(void)
 	waitlist_done(&l);
 }
 
-TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit), TEST(test_arena), TEST(test_hash), TEST(test_waiter))
+TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit), TEST(test_arena),
+    TEST(test_hash), TEST(test_waiter))

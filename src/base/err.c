@@ -11,20 +11,47 @@ static const struct {
 	enum err_reply reply;
 	int level;
 } table[] = {
-#define ERR(code, text, reply, rcode, level) [ERR_##code] = { #code, text, rcode, ERR_REPLY_##reply, LOG_##level },
+
+#define ERR(code, text, reply, rcode, level)                                                       \
+	[ERR_##code] = { #code, text, rcode, ERR_REPLY_##reply, LOG_##level },
 #include "base/err.def"
 #undef ERR
 };
 
-const char *err_name(enum err e) { return table[e].name; }
-const char *err_text(enum err e) { return table[e].text; }
-enum err_reply err_reply(enum err e) { return table[e].reply; }
-const char *err_rcode(enum err e) { return table[e].rcode; }
-int err_level(enum err e) { return table[e].level; }
+const char *
+err_name(enum err e)
+{
+	return table[e].name;
+}
+
+const char *
+err_text(enum err e)
+{
+	return table[e].text;
+}
+
+enum err_reply
+err_reply(enum err e)
+{
+	return table[e].reply;
+}
+
+const char *
+err_rcode(enum err e)
+{
+	return table[e].rcode;
+}
+
+int
+err_level(enum err e)
+{
+	return table[e].level;
+}
 
 void
 must_failed(const char *what, const char *file, int line)
 {
-	fprintf(stderr, "level=error event=assertion what=\"%s\" file=%s line=%d\n", what, file, line);
+	fprintf(stderr, "level=error event=assertion what=\"%s\" file=%s line=%d\n", what, file,
+	    line);
 	abort();
 }

@@ -5,6 +5,7 @@
 #include "base/attr.h"
 
 enum err {
+
 #define ERR(code, text, reply, rcode, level) ERR_##code,
 #include "base/err.def"
 #undef ERR
@@ -25,6 +26,10 @@ const char *err_rcode(enum err e);
 int err_level(enum err e);
 
 /* An error ignored on purpose, with the reason. */
-#define ignore_err(call, why) do { enum err ignored_ = (call); (void)ignored_; } while (0)
+#define ignore_err(call, why)                                                                      \
+	do {                                                                                       \
+		enum err ignored_ = (call);                                                        \
+		(void)ignored_;                                                                    \
+	} while (0)
 
 #endif

@@ -68,7 +68,8 @@ frame_next(struct str in, struct frame *out, size_t *used_out)
 		return ERR_CORRUPT;
 	if (in.n - 4 < length)
 		return ERR_WAIT;
-	*out = (struct frame){ .type = (uint8_t)in.p[5], .fields = str_make(in.p + FRAME_HEAD, length + 4 - FRAME_HEAD) };
+	*out = (struct frame){ .type = (uint8_t)in.p[5],
+		.fields = str_make(in.p + FRAME_HEAD, length + 4 - FRAME_HEAD) };
 	*used_out = length + 4;
 	return ERR_OK;
 }

@@ -23,7 +23,7 @@ test_round_trip_cut_anywhere(void)
 	CHECK(frame_u32(&f) == 0xFFFFFFFF);
 	CHECK(frame_u64(&f) == 1ull << 63);
 	CHECK_STR(frame_str(&f, 3), STR("a\0b"));
-	CHECK(frame_finish(&f) == ERR_CORRUPT);	/* one field is left */
+	CHECK(frame_finish(&f) == ERR_CORRUPT); /* one field is left */
 	CHECK_STR(frame_str(&f, 0), STR(""));
 	CHECK(frame_finish(&f) == ERR_OK);
 	CHECK(frame_u8(&f) == 0 && frame_finish(&f) == ERR_CORRUPT);
@@ -35,14 +35,18 @@ test_refuses(void)
 	struct frame f;
 	size_t used;
 
-	CHECK(frame_next(STR("\1\0\0\0\1"), &f, &used) == ERR_CORRUPT);		/* no room for version and type */
-	CHECK(frame_next(STR("\2\0\0\0\2"), &f, &used) == ERR_CORRUPT);		/* another version */
-	CHECK(frame_next(STR("\xff\xff\xff\xff"), &f, &used) == ERR_CORRUPT);	/* too long */
+	/* no room for version and type */
+	CHECK(frame_next(STR("\1\0\0\0\1"), &f, &used) == ERR_CORRUPT);
+	/* another version */
+	CHECK(frame_next(STR("\2\0\0\0\2"), &f, &used) == ERR_CORRUPT);
+	CHECK(frame_next(STR("\xff\xff\xff\xff"), &f, &used) == ERR_CORRUPT); /* too long */
 	CHECK(frame_next(STR("\7\0\0\0\1\1\2\0\0\0a"), &f, &used) == ERR_OK);
-	CHECK_STR(frame_str(&f, 9), STR(""));					/* runs over the end */
+	/* runs over the end */
+	CHECK_STR(frame_str(&f, 9), STR(""));
 	CHECK(frame_finish(&f) == ERR_CORRUPT);
 	CHECK(frame_next(STR("\7\0\0\0\1\1\1\0\0\0a"), &f, &used) == ERR_OK);
-	CHECK_STR(frame_str(&f, 0), STR(""));					/* longer than allowed */
+	/* longer than allowed */
+	CHECK_STR(frame_str(&f, 0), STR(""));
 	CHECK(frame_finish(&f) == ERR_CORRUPT);
 }
 

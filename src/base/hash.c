@@ -1,4 +1,7 @@
-/* hash.c - see hash.h. Linear probing; at most three quarters full; item NULL with hash 1 marks a removed slot. */
+/*
+ * hash.c - see hash.h. Linear probing; at most three quarters full; item NULL with hash 1 marks a
+ * removed slot.
+ */
 #include "base/hash.h"
 
 #include "base/arena.h"

@@ -1,6 +1,7 @@
 /*
- * hash.h - hash table of pointers, open addressing. Keys stay with their owners: the table keeps a hash and an item, and
- * asks a function type whether an item has a key. Seed it at random where strangers choose the keys.
+ * hash.h - hash table of pointers, open addressing. Keys stay with their owners: the table keeps a
+ * hash and an item, and asks a function type whether an item has a key. Seed it at random where
+ * strangers choose the keys.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -16,7 +17,7 @@ struct hash_slot {
 
 struct hash {
 	struct hash_slot *slots;
-	size_t cap, count, used;	/* used counts removed slots too */
+	size_t cap, count, used; /* used counts removed slots too */
 	hash_eq_fn *eq;
 };
 
@@ -29,7 +30,9 @@ void *hash_find(const struct hash *h, uint64_t hash, const void *key);
 void hash_insert(struct hash *h, uint64_t hash, void *item);
 /** Takes it out and returns it, or NULL. */
 void *hash_remove(struct hash *h, uint64_t hash, const void *key);
-/** Iterates: start with *pos = 0; NULL at the end. Removing the current item meanwhile is allowed. */
+/**
+ * Iterates: start with *pos = 0; NULL at the end. Removing the current item meanwhile is allowed.
+ */
 void *hash_next(const struct hash *h, size_t *pos);
 
 /** Mixes a number into a hash. */

@@ -10,8 +10,17 @@ struct list {
 	struct list *next, *prev;
 };
 
-static inline void list_init(struct list *l) { l->next = l->prev = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void
+list_init(struct list *l)
+{
+	l->next = l->prev = l;
+}
+
+static inline bool
+list_is_empty(const struct list *l)
+{
+	return l->next == l;
+}
 
 static inline void
 list_add_tail(struct list *head, struct list *node)
@@ -38,10 +47,12 @@ list_remove(struct list *node)
 }
 
 #define list_item(node, type, member) container_of(node, type, member)
-#define list_first(head, type, member) (list_is_empty(head) ? NULL : list_item((head)->next, type, member))
+#define list_first(head, type, member)                                                             \
+	(list_is_empty(head) ? NULL : list_item((head)->next, type, member))
 /* The current item may be removed inside the loop. */
-#define list_each(head, it, type, member) \
-	for (struct list *it##_n = (head)->next, *it##_x = it##_n->next; it##_n != (head); it##_n = it##_x, it##_x = it##_n->next) \
+#define list_each(head, it, type, member)                                                          \
+	for (struct list *it##_n = (head)->next, *it##_x = it##_n->next; it##_n != (head);         \
+	     it##_n = it##_x, it##_x = it##_n->next)                                               \
 		for (type *it = list_item(it##_n, type, member); it != NULL; it = NULL)
 
 #endif

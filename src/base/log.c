@@ -7,7 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 1024, STAMP_BYTES = sizeof("2026-01-01T00:00:00.000Z"), SECONDS_A_DAY = 86400 };
+enum {
+	LINE_MAX_BYTES = 8192,
+	VALUE_MAX_BYTES = 1024,
+	STAMP_BYTES = sizeof("2026-01-01T00:00:00.000Z"),
+	SECONDS_A_DAY = 86400
+};
 
 /* Written at start, before threads; a reload may change the level. */
 static _Atomic(enum log_level) lowest_level = LOG_INFO;
@@ -36,13 +41,17 @@ is_bare(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (!chr_is_alpha(c) && !chr_is_digit(c) && (c == '\0' || strchr("-_.:/@+[]", c) == NULL))
+		if (!chr_is_alpha(c) && !chr_is_digit(c)
+		    && (c == '\0' || strchr("-_.:/@+[]", c) == NULL))
 			return false;
 	}
 	return true;
 }
 
-/* Quoted unless it is harmless; every byte that is not printable ASCII, quotes and backslashes as \xNN. */
+/*
+ * Quoted unless it is harmless; every byte that is not printable ASCII, quotes and backslashes as
+ * \xNN.
+ */
 static void
 add_value(struct buf *b, struct str s)
 {
@@ -74,7 +83,10 @@ digits(char *to, unsigned v, unsigned count)
 	return to + count;
 }
 
-/* The time in UTC. Not by gmtime_r(), which takes a lock. The calendar's arithmetic counts years from March. */
+/*
+ * The time in UTC. Not by gmtime_r(), which takes a lock. The calendar's arithmetic counts years
+ * from March.
+ */
 static const char *
 stamp_now(char out[STAMP_BYTES])
 {
@@ -83,12 +95,12 @@ stamp_now(char out[STAMP_BYTES])
 	char *p = out;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	days = (unsigned)(ts.tv_sec / SECONDS_A_DAY) + 719468;	/* since 0000-03-01 */
+	days = (unsigned)(ts.tv_sec / SECONDS_A_DAY) + 719468; /* since 0000-03-01 */
 	second = (unsigned)(ts.tv_sec % SECONDS_A_DAY);
 	era_day = days % 146097;
 	era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
 	year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
-	month = (5 * year_day + 2) / 153;	/* 0 is March */
+	month = (5 * year_day + 2) / 153; /* 0 is March */
 	p = digits(p, era_year + days / 146097 * 400 + (month >= 10), 4);
 	*p++ = '-';
 	p = digits(p, month < 10 ? month + 3 : month - 9, 2);
@@ -116,18 +128,20 @@ put(char *line, size_t at, size_t size, const char *text)
 }
 
 void
-log_in_handler(enum log_level level, const char *event, const char *key1, const char *value1, const char *key2, const char *value2)
+log_in_handler(enum log_level level, const char *event, const char *key1, const char *value1,
+    const char *key2, const char *value2)
 {
 	char line[512], stamp[STAMP_BYTES];
-	const char *const parts[] = { "time=", stamp_now(stamp), " level=", level_names[level], " process=", process_name, " event=",
-		event, " ", key1, "=", value1, " ", key2, "=", value2 };
+	const char *const parts[] = { "time=", stamp_now(stamp), " level=", level_names[level],
+		" process=", process_name, " event=", event, " ", key1, "=", value1, " ", key2, "=",
+		value2 };
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		n = put(line, n, sizeof(line) - 1, parts[i]);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, n) < 0)
-		return;	/* nowhere left to say so */
+		return; /* nowhere left to say so */
 }
 
 void
@@ -136,7 +150,8 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 	BUF_CLEAN struct buf b = BUF_MAX(LINE_MAX_BYTES);
 	char stamp[STAMP_BYTES];
 
-	buf_printf(&b, "time=%s level=%s process=%s event=%s", stamp_now(stamp), level_names[level], process_name, event);
+	buf_printf(&b, "time=%s level=%s process=%s event=%s", stamp_now(stamp), level_names[level],
+	    process_name, event);
 	for (size_t i = 0; i < count; i++) {
 		buf_printf(&b, " %s=", fields[i].key);
 		switch (fields[i].kind) {
@@ -155,5 +170,5 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 	buf_truncate(&b, LINE_MAX_BYTES - 1);
 	buf_chr(&b, '\n');
 	if (write(STDERR_FILENO, b.p, b.n) < 0)
-		return;	/* nowhere left to say so */
+		return; /* nowhere left to say so */
 }

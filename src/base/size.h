@@ -1,4 +1,7 @@
-/* size.h - arithmetic on lengths that never wraps: an overflow is a programming error, so check limits before. */
+/*
+ * size.h - arithmetic on lengths that never wraps: an overflow is a programming error, so check
+ * limits before.
+ */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 

@@ -120,8 +120,8 @@ str_to_u64(struct str s, uint64_t *out)
 	if (s.n == 0)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		if (!chr_is_digit(s.p[i]) || __builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+		if (!chr_is_digit(s.p[i]) || __builtin_mul_overflow(v, 10, &v)
+		    || __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
 			return false;
 	}
 	*out = v;
@@ -163,7 +163,10 @@ str_ascii_upper(char *to, struct str s)
 	size_t i = 0;
 	uint64_t w;
 
-	/* Bytes are below 0x80, so adding 0x80 - c sets the high bit of those from c on and carries nothing over. */
+	/*
+	 * Bytes are below 0x80, so adding 0x80 - c sets the high bit of those from c on and carries
+	 * nothing over.
+	 */
 	for (; i + 8 <= s.n; i += 8) {
 		uint64_t is_small;
 

@@ -14,15 +14,32 @@ struct str {
 
 /* A literal as a str, in code and in static tables. */
 #define STR(lit) ((struct str){ (lit), sizeof(lit) - 1 })
-#define STR_INIT(lit) { (lit), sizeof(lit) - 1 }
+#define STR_INIT(lit)                                                                              \
+	{                                                                                          \
+		(lit), sizeof(lit) - 1                                                             \
+	}
 #define STR_NONE ((struct str){ NULL, 0 })
 /* For printf: "%.*s". */
 #define STR_F(s) (int)(s).n, (s).p != NULL ? (s).p : ""
 
-static inline struct str str_make(const void *p, size_t n) { return (struct str){ p, n }; }
+static inline struct str
+str_make(const void *p, size_t n)
+{
+	return (struct str){ p, n };
+}
+
 /* A NUL-terminated string, or NULL, as a str. */
-static inline struct str str_c(const char *s) { return (struct str){ s, s != NULL ? strlen(s) : 0 }; }
-static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
+static inline struct str
+str_c(const char *s)
+{
+	return (struct str){ s, s != NULL ? strlen(s) : 0 };
+}
+
+static inline bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 
 /** True when they are equal but for ASCII case. */
 bool str_eq_nocase(struct str a, struct str b);
@@ -49,21 +66,52 @@ bool str_to_u32(struct str s, uint32_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 
 /* ASCII only, whatever the locale. */
-static inline char chr_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-static inline char chr_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
-static inline bool chr_is_digit(char c) { return c >= '0' && c <= '9'; }
-static inline bool chr_is_alpha(char c) { return chr_lower(c) >= 'a' && chr_lower(c) <= 'z'; }
+static inline char
+chr_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static inline char
+chr_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
+static inline bool
+chr_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+chr_is_alpha(char c)
+{
+	return chr_lower(c) >= 'a' && chr_lower(c) <= 'z';
+}
 
 /** Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL counts as well-formed. */
 bool str_is_utf8(struct str s);
 /** How many bytes at the beginning are below 0x80. Eight at a time. */
 size_t str_ascii_length(struct str s);
+
 /** Every byte is below 0x80. */
-static inline bool str_is_ascii(struct str s) { return str_ascii_length(s) == s.n; }
-/** Copies ASCII letters as capitals and stops before the first byte that is not ASCII: returns how many were copied. */
+static inline bool
+str_is_ascii(struct str s)
+{
+	return str_ascii_length(s) == s.n;
+}
+
+/**
+ * Copies ASCII letters as capitals and stops before the first byte that is not ASCII: returns how
+ * many were copied.
+ */
 size_t str_ascii_upper(char *to, struct str s);
 
-/** Hash for tables (SipHash is not needed where keys are ours; for keys a stranger chooses use hash_seeded of hash.h). */
+/**
+ * Hash for tables (SipHash is not needed where keys are ours; for keys a stranger chooses use
+ * hash_seeded of hash.h).
+ */
 uint64_t str_hash(struct str s, uint64_t seed);
 
 #endif

@@ -4,7 +4,8 @@
  *     static void test_parses_quotes(void) { CHECK(x == 1); CHECK_STR(got, STR("want")); }
  *     TEST_MAIN(TEST(test_parses_quotes), TEST(test_other))
  *
- * A failed CHECK prints where and goes on; the test it is in is then "not ok". Exit status 1 when any failed.
+ * A failed CHECK prints where and goes on; the test it is in is then "not ok". Exit status 1 when
+ * any failed.
  */
 #ifndef BASE_TEST_H
 #define BASE_TEST_H
@@ -21,10 +22,14 @@ struct test_case {
 
 static int test_failures;
 
-#define TEST(fn_) { #fn_, fn_ }
+#define TEST(fn_)                                                                                  \
+	{                                                                                          \
+#fn_, fn_                                                                          \
+	}
 #define CHECK(x) test_check((x), #x, __FILE__, __LINE__)
 #define CHECK_STR(got, want) test_check_str((got), (want), #got, __FILE__, __LINE__)
-#define CHECK_U64(got, want) test_check_u64((uint64_t)(got), (uint64_t)(want), #got, __FILE__, __LINE__)
+#define CHECK_U64(got, want)                                                                       \
+	test_check_u64((uint64_t)(got), (uint64_t)(want), #got, __FILE__, __LINE__)
 
 static inline bool
 test_check(bool ok, const char *what, const char *file, int line)
@@ -42,7 +47,8 @@ test_check_str(struct str got, struct str want, const char *what, const char *fi
 	if (str_eq(got, want))
 		return true;
 	test_failures++;
-	printf("# %s:%d: %s\n#  got  \"%.*s\"\n#  want \"%.*s\"\n", file, line, what, STR_F(got), STR_F(want));
+	printf("# %s:%d: %s\n#  got  \"%.*s\"\n#  want \"%.*s\"\n", file, line, what, STR_F(got),
+	    STR_F(want));
 	return false;
 }
 
@@ -52,12 +58,17 @@ test_check_u64(uint64_t got, uint64_t want, const char *what, const char *file, 
 	if (got == want)
 		return true;
 	test_failures++;
-	printf("# %s:%d: %s: got %llu, want %llu\n", file, line, what, (unsigned long long)got, (unsigned long long)want);
+	printf("# %s:%d: %s: got %llu, want %llu\n", file, line, what, (unsigned long long)got,
+	    (unsigned long long)want);
 	return false;
 }
 
-#define TEST_MAIN(...) \
-	int main(void) { static const struct test_case cases[] = { __VA_ARGS__ }; return test_run(cases, ARRAY_LEN(cases)); }
+#define TEST_MAIN(...)                                                                             \
+	int main(void)                                                                             \
+	{                                                                                          \
+		static const struct test_case cases[] = { __VA_ARGS__ };                           \
+		return test_run(cases, ARRAY_LEN(cases));                                          \
+	}
 
 static inline int
 test_run(const struct test_case *cases, size_t count)

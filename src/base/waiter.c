@@ -1,4 +1,7 @@
-/* waiter.c - see waiter.h. `in` changes only under the lock of the list that it names; a list outlives its waiters. */
+/*
+ * waiter.c - see waiter.h. `in` changes only under the lock of the list that it names; a list
+ * outlives its waiters.
+ */
 #include "base/waiter.h"
 
 void
@@ -12,10 +15,12 @@ void
 waitlist_wake_all(struct waitlist *l)
 {
 	pthread_mutex_lock(&l->lock);
-	list_each(&l->head, w, struct waiter, node) {
+	list_each(&l->head, w, struct waiter, node)
+	{
 		list_remove(&w->node);
 		w->wake(w);
-		atomic_store(&w->in, NULL);	/* last: until then waiter_cancel() waits for the lock */
+		/* last: until then waiter_cancel() waits for the lock */
+		atomic_store(&w->in, NULL);
 	}
 	pthread_mutex_unlock(&l->lock);
 }

@@ -1,11 +1,12 @@
 /*
  * waiter.h - how a computation that can't go on yet is called again.
  *
- * A function that must wait registers the caller's waiter and returns ERR_WAIT. When what it waited for may be there, the
- * waiter is taken off and its wake function runs, in whatever thread brought the news and with the list's lock held: it
- * only posts to its own loop. The caller then calls the function again, which succeeds, fails or waits again; waking
- * without need is harmless. A waiter is in one list at a time; waiter_cancel() takes it off and returns only when its wake
- * function is not running.
+ * A function that must wait registers the caller's waiter and returns ERR_WAIT. When what it waited
+ * for may be there, the waiter is taken off and its wake function runs, in whatever thread brought
+ * the news and with the list's lock held: it only posts to its own loop. The caller then calls the
+ * function again, which succeeds, fails or waits again; waking without need is harmless. A waiter
+ * is in one list at a time; waiter_cancel() takes it off and returns only when its wake function is
+ * not running.
  */
 #ifndef BASE_WAITER_H
 #define BASE_WAITER_H

@@ -11,11 +11,12 @@ static int
 connect_quietly(struct ctl *c)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%.*s/control", STR_F(c->config->run_dir));
+	int n =
+	    snprintf(sa.sun_path, sizeof(sa.sun_path), "%.*s/control", STR_F(c->config->run_dir));
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 && n > 0 && (size_t)n < sizeof(sa.sun_path) &&
-	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+	if (fd >= 0 && n > 0 && (size_t)n < sizeof(sa.sun_path)
+	    && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return fd;
 	n = errno;
 	if (fd >= 0)
@@ -35,7 +36,8 @@ admin_connect(struct ctl *c)
 	if (fd < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return -1;
-		ctl_fail("the daemon's control socket: %s; run this as root or as the user that posthornd runs as",
+		ctl_fail(
+		    "the daemon's control socket: %s; run this as root or as the user that posthornd runs as",
 		    strerror(errno));
 		return -2;
 	}
@@ -74,7 +76,9 @@ admin_expect(int fd, char kind, struct buf *body)
 	enum err e = wire_receive(fd, &got, body);
 
 	if (e != ERR_OK)
-		return ctl_fail("posthornd ended the connection (%s); is too much asked of it at once?", err_name(e));
+		return ctl_fail(
+		    "posthornd ended the connection (%s); is too much asked of it at once?",
+		    err_name(e));
 	if (got == 'X')
 		return admin_fail(buf_str(body));
 	return got == kind ? CTL_OK : ctl_fail("posthornd gave an answer that makes no sense");

@@ -17,7 +17,8 @@
 
 /* What is backed up: a store at a moment. */
 struct moment {
-	int daemon;		/* keeps the checkpoint while it is open; -1: the store itself, which nobody has open */
+	/* keeps the checkpoint while it is open; -1: the store itself, which nobody has open */
+	int daemon;
 	const char *folder;
 	int64_t time_ms;
 	struct kv *kv;
@@ -37,14 +38,17 @@ moment_open(struct ctl *c, struct moment *m)
 	if (m->daemon == -2)
 		return CTL_FAILED;
 	if (m->daemon >= 0) {
-		if (wire_send(m->daemon, 'C', STR("")) != ERR_OK || admin_expect(m->daemon, 'C', &name) != CTL_OK)
+		if (wire_send(m->daemon, 'C', STR("")) != ERR_OK
+		    || admin_expect(m->daemon, 'C', &name) != CTL_OK)
 			return ctl_fail("no checkpoint of the store could be made");
 		m->folder = arena_printf(&c->arena, "%s/%.*s", folder, STR_F(buf_str(&name))).p;
 	}
 	o.dir = m->folder;
 	store_merge_functions(&o);
 	e = kv_rocks_open(&o, &m->kv, &detail);
-	return e == ERR_OK ? CTL_OK : ctl_fail("%s: %s %.*s", m->folder, err_name(e), STR_F(buf_str(&detail)));
+	return e == ERR_OK
+	    ? CTL_OK
+	    : ctl_fail("%s: %s %.*s", m->folder, err_name(e), STR_F(buf_str(&detail)));
 }
 
 static void
@@ -70,26 +74,30 @@ repo_fail(const char *path, enum err e, struct buf *detail)
 /* ---- backup ---------------------------------------------------------------------------------- */
 
 static int
-say_done(struct ctl *c, struct repo *r, const char *name, const struct manifest *m, const struct source_progress *p,
-    FILE *to)
+say_done(struct ctl *c, struct repo *r, const char *name, const struct manifest *m,
+    const struct source_progress *p, FILE *to)
 {
 	uint64_t objects, bytes = repo_written(r, &objects);
 
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "backup", name, "accounts", (json_int_t)p->accounts - 1,
-		    "messages", (json_int_t)p->messages, "new_messages", (json_int_t)p->new_messages, "new_objects",
-		    (json_int_t)objects, "new_bytes", (json_int_t)bytes, "damaged", (json_int_t)p->damaged);
+		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "backup", name, "accounts",
+		    (json_int_t)p->accounts - 1, "messages", (json_int_t)p->messages,
+		    "new_messages", (json_int_t)p->new_messages, "new_objects", (json_int_t)objects,
+		    "new_bytes", (json_int_t)bytes, "damaged", (json_int_t)p->damaged);
 
 		json_dumpf(o, to, JSON_COMPACT);
 		fputc('\n', to);
 		json_decref(o);
 	} else if (!c->is_quiet) {
-		fprintf(to, "%s: %zu accounts, %llu messages, of which %llu new; %llu bytes written\n", name, m->account_count - 1,
-		    (unsigned long long)p->messages, (unsigned long long)p->new_messages, (unsigned long long)bytes);
+		fprintf(to,
+		    "%s: %zu accounts, %llu messages, of which %llu new; %llu bytes written\n",
+		    name, m->account_count - 1, (unsigned long long)p->messages,
+		    (unsigned long long)p->new_messages, (unsigned long long)bytes);
 	}
 	if (p->damaged == 0)
 		return CTL_OK;
-	return ctl_fail("%llu damaged messages are not in the backup, all others are; `posthorn verify` says more of them",
+	return ctl_fail(
+	    "%llu damaged messages are not in the backup, all others are; `posthorn verify` says more of them",
 	    (unsigned long long)p->damaged);
 }
 
@@ -118,8 +126,8 @@ take(struct ctl *c, struct repo *r, struct str users, FILE *to)
 		e = repo_finish(r, name, buf_str(&text));
 	}
 	if (e != ERR_OK)
-		return ctl_fail("the backup failed: %s (%s); earlier ones are as they were", e == ERR_FULL ?
-		    "no room is left there" : err_text(e), err_name(e));
+		return ctl_fail("the backup failed: %s (%s); earlier ones are as they were",
+		    e == ERR_FULL ? "no room is left there" : err_text(e), err_name(e));
 	return say_done(c, r, name, &m, &progress, to);
 }
 
@@ -137,9 +145,12 @@ prune(struct ctl *c, const char *path, size_t keep)
 	e = backup_prune(r, keep, &removed, &freed);
 	repo_close(r);
 	if (e != ERR_OK)
-		return ctl_fail("%s: older backups can't be removed (%s); `posthorn backup verify` says more", path, err_name(e));
+		return ctl_fail(
+		    "%s: older backups can't be removed (%s); `posthorn backup verify` says more",
+		    path, err_name(e));
 	if (!c->is_quiet && !c->is_json && removed != 0)
-		printf("%zu older backups removed, %llu bytes\n", removed, (unsigned long long)freed);
+		printf("%zu older backups removed, %llu bytes\n", removed,
+		    (unsigned long long)freed);
 	return CTL_OK;
 }
 
@@ -154,13 +165,15 @@ backup_run(struct ctl *c, int argc, char **argv)
 	int status;
 	enum err e;
 
-	if (ctl_option(&argc, argv, "--keep", &keep_text) && (!str_to_u32(str_c(keep_text), &keep) || keep == 0))
+	if (ctl_option(&argc, argv, "--keep", &keep_text)
+	    && (!str_to_u32(str_c(keep_text), &keep) || keep == 0))
 		return ctl_usage(&ctl_backup, "--keep is how many backups stay, at least 1");
 	if (ctl_stray_option(&argc, argv) != NULL || argc != 1)
 		return ctl_usage(&ctl_backup, NULL);
 	is_stream = strcmp(argv[0], "-") == 0;
 	if (is_stream && (keep != 0 || isatty(STDOUT_FILENO)))
-		return ctl_usage(&ctl_backup, keep != 0 ? "a stream has one backup" : "a stream is not for a terminal");
+		return ctl_usage(&ctl_backup,
+		    keep != 0 ? "a stream has one backup" : "a stream is not for a terminal");
 	if (is_stream) {
 		r = repo_stream(STDOUT_FILENO);
 	} else {
@@ -168,7 +181,8 @@ backup_run(struct ctl *c, int argc, char **argv)
 		if (e != ERR_OK)
 			return repo_fail(argv[0], e, &detail);
 		for (size_t i = 0; repo_damaged_pack(r, i) != NULL; i++)
-			ctl_fail("%s is damaged; what it had is stored again", repo_damaged_pack(r, i));
+			ctl_fail("%s is damaged; what it had is stored again",
+			    repo_damaged_pack(r, i));
 	}
 	status = users_rows_read(c, &users);
 	if (status == CTL_OK)
@@ -196,15 +210,17 @@ list_one(struct ctl *c, struct repo *r, const char *name)
 	}
 	time_format(e == ERR_OK ? m.time_ms : 0, when);
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I,s:I,s:I}", "backup", name, "time", when, "damaged", e != ERR_OK, "accounts",
-		    (json_int_t)(e == ERR_OK ? m.account_count - 1 : 0), "messages", (json_int_t)messages, "size", (json_int_t)bytes);
+		json_t *o = json_pack("{s:s,s:s,s:b,s:I,s:I,s:I}", "backup", name, "time", when,
+		    "damaged", e != ERR_OK, "accounts",
+		    (json_int_t)(e == ERR_OK ? m.account_count - 1 : 0), "messages",
+		    (json_int_t)messages, "size", (json_int_t)bytes);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(o);
 	} else if (e == ERR_OK) {
-		printf("%-24s %8zu %10llu %14llu\n", strcmp(name, "stream") == 0 ? when : name, m.account_count - 1,
-		    (unsigned long long)messages, (unsigned long long)bytes);
+		printf("%-24s %8zu %10llu %14llu\n", strcmp(name, "stream") == 0 ? when : name,
+		    m.account_count - 1, (unsigned long long)messages, (unsigned long long)bytes);
 	} else {
 		printf("%-24s damaged\n", name);
 	}
@@ -239,9 +255,10 @@ tell_damage(void *ctx, const struct damage *d)
 	struct ctl *c = ctx;
 
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:s,s:s,s:s%,s:s%,s:I}", "damage", d->what, "file", d->file != NULL ? d->file : "",
-		    "backup", d->backup != NULL ? d->backup : "", "user", d->user.n != 0 ? d->user.p : "", d->user.n,
-		    "mailbox", d->mailbox.n != 0 ? d->mailbox.p : "", d->mailbox.n, "uid", (json_int_t)d->uid);
+		json_t *o = json_pack("{s:s,s:s,s:s,s:s%,s:s%,s:I}", "damage", d->what, "file",
+		    d->file != NULL ? d->file : "", "backup", d->backup != NULL ? d->backup : "",
+		    "user", d->user.n != 0 ? d->user.p : "", d->user.n, "mailbox",
+		    d->mailbox.n != 0 ? d->mailbox.p : "", d->mailbox.n, "uid", (json_int_t)d->uid);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
@@ -277,11 +294,13 @@ verify_run(struct ctl *c, int argc, char **argv)
 	if (e != ERR_OK)
 		return repo_fail(argv[0], e, &detail);
 	if (c->is_json)
-		printf("{\"backups\":%llu,\"objects\":%llu,\"bytes\":%llu,\"damages\":%llu}\n", (unsigned long long)sums.backups,
-		    (unsigned long long)sums.objects, (unsigned long long)sums.bytes, (unsigned long long)sums.damages);
+		printf("{\"backups\":%llu,\"objects\":%llu,\"bytes\":%llu,\"damages\":%llu}\n",
+		    (unsigned long long)sums.backups, (unsigned long long)sums.objects,
+		    (unsigned long long)sums.bytes, (unsigned long long)sums.damages);
 	else if (!c->is_quiet)
-		printf("%llu backups, %llu objects, %llu bytes: %s\n", (unsigned long long)sums.backups,
-		    (unsigned long long)sums.objects, (unsigned long long)sums.bytes, sums.damages == 0 ? "good" : "DAMAGED");
+		printf("%llu backups, %llu objects, %llu bytes: %s\n",
+		    (unsigned long long)sums.backups, (unsigned long long)sums.objects,
+		    (unsigned long long)sums.bytes, sums.damages == 0 ? "good" : "DAMAGED");
 	return sums.damages == 0 ? CTL_OK : CTL_FAILED;
 }
 
@@ -289,7 +308,8 @@ const struct ctl_command ctl_backup = {
 	.name = "backup",
 	.args = "DEST|- [--keep N]",
 	.summary = "Back up everything into a folder, or to standard output.",
-	.help = "Makes a backup of all mail and the users database: of one moment, while the server runs or while it does not. A second "
+	.help =
+	    "Makes a backup of all mail and the users database: of one moment, while the server runs or while it does not. A second "
 	    "backup into the same folder stores only what is new. All is compressed, and named by its SHA-256. A backup is there "
 	    "when all of it is on the disk, or not at all; whatever interrupts it, earlier ones stay as they are. --keep removes "
 	    "all but the last N backups, and what only they needed. With - the backup is a stream on standard output, which may be "
@@ -306,7 +326,8 @@ const struct ctl_command ctl_backup_verify = {
 	.name = "backup verify",
 	.args = "DEST",
 	.summary = "Check that backups can be restored, to the last byte.",
-	.help = "Reads every byte of a folder of backups, or of a stream in a file, and follows each backup to each of its messages. What is "
+	.help =
+	    "Reads every byte of a folder of backups, or of a stream in a file, and follows each backup to each of its messages. What is "
 	    "damaged is named: file, account, mailbox, UID. The exit status is 1 when anything is.",
 	.run = verify_run,
 };

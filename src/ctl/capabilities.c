@@ -1,4 +1,7 @@
-/* capabilities.c - posthorn capabilities: what the server announces, from which RFC, when, and what it needs. */
+/*
+ * capabilities.c - posthorn capabilities: what the server announces, from which RFC, when, and what
+ * it needs.
+ */
 #include "ctl/commands.h"
 #include "session/capability.h"
 
@@ -25,8 +28,9 @@ row_json(enum capability c)
 		if (capability_needs(c, other))
 			json_array_append_new(needs, json_string(capabilities[other].name));
 	}
-	return json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", capabilities[c].name, "spec", capabilities[c].spec, "shown",
-	    capability_when_text(c), "announced", capabilities[c].when != CAP_NEVER_SHOWN, "needs", needs);
+	return json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", capabilities[c].name, "spec",
+	    capabilities[c].spec, "shown", capability_when_text(c), "announced",
+	    capabilities[c].when != CAP_NEVER_SHOWN, "needs", needs);
 }
 
 static void
@@ -42,7 +46,8 @@ print_table(bool is_markdown)
 
 		needs_list(c, &needs);
 		buf_chr(&needs, '\0');
-		printf(row, capabilities[c].name, capabilities[c].spec, capability_when_text(c), needs.p);
+		printf(row, capabilities[c].name, capabilities[c].spec, capability_when_text(c),
+		    needs.p);
 	}
 }
 

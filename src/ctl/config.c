@@ -10,7 +10,8 @@ check_run(struct ctl *c, int argc, char **argv)
 		return ctl_usage(&ctl_config_check, NULL);
 	/* Loading it was the check. */
 	if (!c->is_quiet)
-		printf("%s: good\n", c->config_path != NULL ? c->config_path : "no file, all defaults");
+		printf("%s: good\n",
+		    c->config_path != NULL ? c->config_path : "no file, all defaults");
 	return CTL_OK;
 }
 
@@ -47,7 +48,8 @@ const struct ctl_command ctl_config_show = {
 	.name = "config show",
 	.args = "[--changed] [OPTION]",
 	.summary = "Show all options, or one.",
-	.help = "Shows every option with its value, as a file that would give the same; --changed: only those that differ from their "
+	.help =
+	    "Shows every option with its value, as a file that would give the same; --changed: only those that differ from their "
 	    "default. With OPTION only that one's value.",
 	.run = show_run,
 };

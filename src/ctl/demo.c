@@ -1,7 +1,7 @@
 /*
- * demo.c - a throw-away server in one line, for tests, benchmarks and other people's test suites: writes a configuration and
- * the users into a folder, then becomes posthornd. Passwords are hashed cheaply and only once, so that hundreds of users are
- * there in a moment.
+ * demo.c - a throw-away server in one line, for tests, benchmarks and other people's test suites:
+ * writes a configuration and the users into a folder, then becomes posthornd. Passwords are hashed
+ * cheaply and only once, so that hundreds of users are there in a moment.
  */
 #include "ctl/commands.h"
 #include "ctl/users_db.h"
@@ -21,10 +21,10 @@
 enum { USERS_MAX = 100000, OPTIONS_MAX = 32, PORT_IMAP = 143, PORT_IMAPS = 993, PORT_LMTP = 24 };
 
 struct demo {
-	char dir[PATH_MAX];		/* absolute */
+	char dir[PATH_MAX]; /* absolute */
 	uint32_t users, port_base;
 	const char *password;
-	const char *options[OPTIONS_MAX];	/* "name=value" */
+	const char *options[OPTIONS_MAX]; /* "name=value" */
 	size_t option_count;
 };
 
@@ -32,7 +32,8 @@ struct demo {
 static bool
 find_daemon(char out[PATH_MAX])
 {
-	static const char *const places[] = { "posthornd", "../daemon/posthornd", "../sbin/posthornd" };
+	static const char *const places[] = { "posthornd", "../daemon/posthornd",
+		"../sbin/posthornd" };
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
@@ -59,9 +60,12 @@ users_of_processes(const struct config *defaults)
 {
 	if (geteuid() != 0)
 		return "";
-	if (getpwnam(defaults->user.p) != NULL && getpwnam(defaults->auth_user.p) != NULL && getpwnam(defaults->key_user.p) != NULL)
+	if (getpwnam(defaults->user.p) != NULL && getpwnam(defaults->auth_user.p) != NULL
+	    && getpwnam(defaults->key_user.p) != NULL)
 		return "";
-	fputs("posthorn: demo: the processes stay root: there are no users posthorn, posthorn-auth and posthorn-key\n", stderr);
+	fputs(
+	    "posthorn: demo: the processes stay root: there are no users posthorn, posthorn-auth and posthorn-key\n",
+	    stderr);
 	return "user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n";
 }
 
@@ -72,7 +76,8 @@ write_config(const struct demo *d, const struct config *defaults, const char *pa
 
 	if (f == NULL)
 		return ctl_fail("%s: %s", path, strerror(errno));
-	fprintf(f, "# Written by posthorn demo.\n"
+	fprintf(f,
+	    "# Written by posthorn demo.\n"
 	    "data_dir = \"%s/data\"\n"
 	    "run_dir = \"%s/run\"\n"
 	    "imap_listen = {\"127.0.0.1:%u\"}\n"
@@ -83,8 +88,9 @@ write_config(const struct demo *d, const struct config *defaults, const char *pa
 	    "password_hash_memory = 1M\n"
 	    "password_hash_passes = 1\n"
 	    "scram_iterations = 4096\n"
-	    "%s", d->dir, d->dir, d->port_base + PORT_IMAP, d->port_base + PORT_IMAPS, d->port_base + PORT_LMTP, d->dir,
-	    users_of_processes(defaults));
+	    "%s",
+	    d->dir, d->dir, d->port_base + PORT_IMAP, d->port_base + PORT_IMAPS,
+	    d->port_base + PORT_LMTP, d->dir, users_of_processes(defaults));
 	for (size_t i = 0; i < d->option_count; i++)
 		fprintf(f, "%s\n", d->options[i]);
 	if (fclose(f) != 0)
@@ -153,9 +159,11 @@ parse(struct demo *d, int argc, char **argv)
 	ctl_option(&argc, argv, "--users", &users);
 	ctl_option(&argc, argv, "--password", &d->password);
 	ctl_option(&argc, argv, "--port-base", &port_base);
-	while (d->option_count < OPTIONS_MAX && ctl_option(&argc, argv, "--set", &d->options[d->option_count]))
+	while (d->option_count < OPTIONS_MAX
+	    && ctl_option(&argc, argv, "--set", &d->options[d->option_count]))
 		d->option_count++;
-	if (ctl_stray_option(&argc, argv) != NULL || argc != 0 || dir == NULL || *d->password == '\0')
+	if (ctl_stray_option(&argc, argv) != NULL || argc != 0 || dir == NULL
+	    || *d->password == '\0')
 		return ctl_usage(&ctl_demo, NULL);
 	if (!number(users, 0, USERS_MAX, &d->users))
 		return ctl_usage(&ctl_demo, "--users is a number up to 100000");
@@ -167,7 +175,8 @@ parse(struct demo *d, int argc, char **argv)
 		return ctl_fail("%s: %s", dir, strerror(errno));
 	/* The configuration's texts are quoted, the socket's path is short: see sun_path. */
 	if (strpbrk(d->dir, "\"\\$") != NULL || strlen(d->dir) > 80)
-		return ctl_fail("--dir is longer than 80 bytes, or contains a quote, backslash or dollar");
+		return ctl_fail(
+		    "--dir is longer than 80 bytes, or contains a quote, backslash or dollar");
 	return CTL_OK;
 }
 
@@ -198,7 +207,8 @@ demo_run(struct ctl *c, int argc, char **argv)
 	status = add_users_apart(c, &d);
 	if (status != CTL_OK)
 		return status;
-	snprintf(announce, sizeof(announce), "ready imap=127.0.0.1:%u imaps=127.0.0.1:%u lmtp=127.0.0.1:%u users=user1..user%u",
+	snprintf(announce, sizeof(announce),
+	    "ready imap=127.0.0.1:%u imaps=127.0.0.1:%u lmtp=127.0.0.1:%u users=user1..user%u",
 	    d.port_base + PORT_IMAP, d.port_base + PORT_IMAPS, d.port_base + PORT_LMTP, d.users);
 	execl(daemon, "posthornd", "-c", path, "-a", announce, (char *)NULL);
 	return ctl_fail("%s: %s", daemon, strerror(errno));
@@ -208,7 +218,8 @@ const struct ctl_command ctl_demo = {
 	.name = "demo",
 	.args = "--dir DIR [--users N] [--password P] [--port-base B] [--set OPTION=VALUE]...",
 	.summary = "Run a throw-away server in the foreground.",
-	.help = "Runs a server on 127.0.0.1 with its store in DIR and users user1 to userN (10), all with the password P (secret). IMAP "
+	.help =
+	    "Runs a server on 127.0.0.1 with its store in DIR and users user1 to userN (10), all with the password P (secret). IMAP "
 	    "is on port B+143, IMAP over TLS on B+993, LMTP on B+24 (B: 10000). It prints a line that begins with \"ready\" when it "
 	    "serves; SIGTERM ends it. --set adds an option to its configuration.",
 	.needs_no_config = true,

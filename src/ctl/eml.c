@@ -1,4 +1,7 @@
-/* eml.c - reads one .eml file, or a folder of them and the folders in it, which become mailboxes below. */
+/*
+ * eml.c - reads one .eml file, or a folder of them and the folders in it, which become mailboxes
+ * below.
+ */
 #include "ctl/mailbag.h"
 
 #include <dirent.h>
@@ -27,7 +30,8 @@ read_file(const char *path, struct str mailbox, const struct stat *st, const str
 }
 
 static bool
-read_path(struct ctl *c, const char *path, struct str mailbox, int depth, const struct mail_sink *to)
+read_path(struct ctl *c, const char *path, struct str mailbox, int depth,
+    const struct mail_sink *to)
 {
 	struct dirent **names;
 	bool goes_on = true;
@@ -35,7 +39,8 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth, const 
 	int n;
 
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-		return stat(path, &st) != 0 ? ctl_fail("%s: can't be read", path) == CTL_OK : read_file(path, mailbox, &st, to);
+		return stat(path, &st) != 0 ? ctl_fail("%s: can't be read", path) == CTL_OK
+					    : read_file(path, mailbox, &st, to);
 	if (depth > FOLDER_DEPTH_MAX || !to->mailbox(to->ctx, mailbox))
 		return false;
 	n = scandir(path, &names, NULL, alphasort);
@@ -43,9 +48,13 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth, const 
 		struct str name = str_c(names[i]->d_name);
 		BUF_CLEAN struct buf sub = CTL_PATH;
 
-		if (goes_on && name.p[0] != '.' && lstat(ctl_path(&sub, path, names[i]->d_name), &st) == 0) {
+		if (goes_on && name.p[0] != '.'
+		    && lstat(ctl_path(&sub, path, names[i]->d_name), &st) == 0) {
 			if (S_ISDIR(st.st_mode))
-				goes_on = read_path(c, sub.p, arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox), STR_F(name)), depth + 1, to);
+				goes_on = read_path(c, sub.p,
+				    arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox),
+					STR_F(name)),
+				    depth + 1, to);
 			else if (S_ISREG(st.st_mode))
 				goes_on = read_file(sub.p, mailbox, &st, to);
 		}

@@ -1,6 +1,6 @@
 /*
- * export.c - posthorn export: a user's mailboxes as mbox files, a Maildir++ or folders of .eml files, with flags and dates in the
- * forms that import reads.
+ * export.c - posthorn export: a user's mailboxes as mbox files, a Maildir++ or folders of .eml
+ * files, with flags and dates in the forms that import reads.
  */
 #include "ctl/commands.h"
 #include "ctl/imap_client.h"
@@ -19,18 +19,20 @@
 
 enum export_format { EXPORT_MBOX, EXPORT_MAILDIR, EXPORT_EML };
 
-struct export {
+struct export
+{
 	struct ctl *c;
 	struct imap_client *ic;
-	struct arena scratch;		/* words of the response at hand */
+	struct arena scratch; /* words of the response at hand */
 	enum export_format format;
 	const char *dest;
 	struct str *mailboxes;
 	size_t mailbox_count, mailbox_cap;
 	FILE *mbox;
-	struct buf folder;		/* Maildir or .eml folder of the mailbox at hand, with its NUL */
-	struct buf path;		/* of the file at hand */
-	struct str keywords[26];	/* Maildir: letters given so far */
+	/* Maildir or .eml folder of the mailbox at hand, with its NUL */
+	struct buf folder;
+	struct buf path;         /* of the file at hand */
+	struct str keywords[26]; /* Maildir: letters given so far */
 	size_t keyword_count;
 	uint64_t messages;
 	bool has_failed;
@@ -79,8 +81,8 @@ take_fetch(struct export *x, struct str r, struct fetched *m)
 	struct str word;
 
 	*m = (struct fetched){ 0 };
-	if (!imap_client_take(&x->scratch, &r, &word) || !imap_client_take(&x->scratch, &r, &word) ||
-	    !str_eq(word, STR("FETCH")) || !imap_client_take(&x->scratch, &r, &word))
+	if (!imap_client_take(&x->scratch, &r, &word) || !imap_client_take(&x->scratch, &r, &word)
+	    || !str_eq(word, STR("FETCH")) || !imap_client_take(&x->scratch, &r, &word))
 		return false;
 	while (imap_client_take(&x->scratch, &r, &word) && !str_eq(word, STR(")"))) {
 		struct str value;
@@ -141,15 +143,18 @@ write_mbox(struct export *x, const struct fetched *m)
 		if (str_trim(line).n == 0)
 			break;
 		end = (size_t)(line.p + line.n + 1 - m->bytes.p);
-		if (str_starts_nocase(line, STR("Status:")) || str_starts_nocase(line, STR("X-Status:")) ||
-		    str_starts_nocase(line, STR("X-Keywords:")) || str_starts_nocase(line, STR("Content-Length:")))
+		if (str_starts_nocase(line, STR("Status:"))
+		    || str_starts_nocase(line, STR("X-Status:"))
+		    || str_starts_nocase(line, STR("X-Keywords:"))
+		    || str_starts_nocase(line, STR("Content-Length:")))
 			continue;
 		write_lf(x->mbox, line, true);
 	}
 	fprintf(x->mbox, "Status: %sO\n", (m->flags & FLAG_SEEN) != 0 ? "R" : "");
 	if ((m->flags & ~(unsigned)FLAG_SEEN & FLAGS_STORABLE) != 0)
 		fprintf(x->mbox, "X-Status: %s%s%s%s\n", (m->flags & FLAG_ANSWERED) != 0 ? "A" : "",
-		    (m->flags & FLAG_FLAGGED) != 0 ? "F" : "", (m->flags & FLAG_DELETED) != 0 ? "D" : "",
+		    (m->flags & FLAG_FLAGGED) != 0 ? "F" : "",
+		    (m->flags & FLAG_DELETED) != 0 ? "D" : "",
 		    (m->flags & FLAG_DRAFT) != 0 ? "T" : "");
 	if (m->keyword_count > 0) {
 		fputs("X-Keywords:", x->mbox);
@@ -167,7 +172,8 @@ write_mbox(struct export *x, const struct fetched *m)
 static void
 write_file(struct export *x, const char *path, const struct fetched *m)
 {
-	const struct timespec times[2] = { { .tv_sec = (time_t)m->date.utc_s }, { .tv_sec = (time_t)m->date.utc_s } };
+	const struct timespec times[2] = { { .tv_sec = (time_t)m->date.utc_s },
+		{ .tv_sec = (time_t)m->date.utc_s } };
 	FILE *f = fopen(path, "wxe");
 
 	if (f == NULL) {
@@ -206,11 +212,16 @@ write_maildir(struct export *x, const struct fetched *m)
 	size_t n = 0;
 
 	/* In ASCII order, as Maildir wants it. */
-	if ((m->flags & FLAG_DRAFT) != 0) letters[n++] = 'D';
-	if ((m->flags & FLAG_FLAGGED) != 0) letters[n++] = 'F';
-	if ((m->flags & FLAG_ANSWERED) != 0) letters[n++] = 'R';
-	if ((m->flags & FLAG_SEEN) != 0) letters[n++] = 'S';
-	if ((m->flags & FLAG_DELETED) != 0) letters[n++] = 'T';
+	if ((m->flags & FLAG_DRAFT) != 0)
+		letters[n++] = 'D';
+	if ((m->flags & FLAG_FLAGGED) != 0)
+		letters[n++] = 'F';
+	if ((m->flags & FLAG_ANSWERED) != 0)
+		letters[n++] = 'R';
+	if ((m->flags & FLAG_SEEN) != 0)
+		letters[n++] = 'S';
+	if ((m->flags & FLAG_DELETED) != 0)
+		letters[n++] = 'T';
 	for (size_t i = 0; i < m->keyword_count && n + 1 < sizeof(letters); i++) {
 		char letter = keyword_letter(x, m->keywords[i]);
 
@@ -218,7 +229,8 @@ write_maildir(struct export *x, const struct fetched *m)
 			letters[n++] = letter;
 	}
 	letters[n] = '\0';
-	snprintf(name, sizeof(name), "cur/%" PRId64 ".%" PRIu32 ".posthorn:2,%s", m->date.utc_s, m->uid, letters);
+	snprintf(name, sizeof(name), "cur/%" PRId64 ".%" PRIu32 ".posthorn:2,%s", m->date.utc_s,
+	    m->uid, letters);
 	write_file(x, ctl_path(&x->path, x->folder.p, name), m);
 }
 
@@ -273,7 +285,10 @@ make_folder(struct export *x, const char *path)
 
 	if (mkdir(path, 0700) == 0)
 		return true;
-	/* The folder that was named may be a link; one in it would lead root wherever its owner wants. */
+	/*
+	 * The folder that was named may be a link; one in it would lead root wherever its owner
+	 * wants.
+	 */
 	if (errno == EEXIST && (path == x->dest ? stat(path, &st) : lstat(path, &st)) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return true;
@@ -283,14 +298,18 @@ make_folder(struct export *x, const char *path)
 	return false;
 }
 
-/* A mailbox name as a file name: '/' is the only byte that can't be in one; a leading dot would hide it. */
+/*
+ * A mailbox name as a file name: '/' is the only byte that can't be in one; a leading dot would
+ * hide it.
+ */
 static void
 file_name(struct str name, char separator, struct buf *out)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		if (name.p[i] == MAILBOX_SEPARATOR)
 			buf_chr(out, separator);
-		else if (name.p[i] == separator || (name.p[i] == '.' && (i == 0 || name.p[i - 1] == MAILBOX_SEPARATOR)))
+		else if (name.p[i] == separator
+		    || (name.p[i] == '.' && (i == 0 || name.p[i - 1] == MAILBOX_SEPARATOR)))
 			buf_chr(out, '_');
 		else
 			buf_chr(out, name.p[i]);
@@ -418,8 +437,10 @@ take_name(void *ctx, struct str r)
 	r = str_sub(r, 5, r.n);
 	imap_client_take(&x->c->arena, &r, &word);
 	while (imap_client_take(&x->c->arena, &r, &word) && !str_eq(word, STR(")")))
-		is_noselect = is_noselect || str_eq_nocase(word, STR("\\Noselect")) || str_eq_nocase(word, STR("\\NonExistent"));
-	if (is_noselect || !imap_client_take(&x->c->arena, &r, &word) || !imap_client_take(&x->c->arena, &r, &word))
+		is_noselect = is_noselect || str_eq_nocase(word, STR("\\Noselect"))
+		    || str_eq_nocase(word, STR("\\NonExistent"));
+	if (is_noselect || !imap_client_take(&x->c->arena, &r, &word)
+	    || !imap_client_take(&x->c->arena, &r, &word))
 		return;
 	if (x->mailbox_count == x->mailbox_cap) {
 		x->mailbox_cap = x->mailbox_cap == 0 ? 64 : x->mailbox_cap * 2;
@@ -476,8 +497,9 @@ const struct ctl_command ctl_export = {
 	.name = "export",
 	.args = "USER [--format mbox|maildir|eml] [--mailbox MAILBOX] FOLDER",
 	.summary = "Export a user's mail.",
-	.help = "Writes every mailbox, or the one given, into FOLDER: as mbox files (mboxrd, with Status, X-Status and X-Keywords), "
-		"as a Maildir++ with dovecot-keywords, or as folders of .eml files, which have the exact bytes but no flags. "
-		"`posthorn import` reads all of them.",
+	.help =
+	    "Writes every mailbox, or the one given, into FOLDER: as mbox files (mboxrd, with Status, X-Status and X-Keywords), "
+	    "as a Maildir++ with dovecot-keywords, or as folders of .eml files, which have the exact bytes but no flags. "
+	    "`posthorn import` reads all of them.",
 	.run = export_run,
 };

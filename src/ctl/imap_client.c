@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 enum { OUT_KEEP = 256 * 1024, READ_BYTES = 65536 };
+
 #define RESPONSE_MAX ((size_t)1024 * 1024 * 1024)
 
 struct imap_client {
 	int fd;
 	bool is_broken;
 	struct buf out;
-	struct buf in;		/* from the response at hand on */
-	size_t in_at;		/* the response before it ended here */
+	struct buf in; /* from the response at hand on */
+	size_t in_at;  /* the response before it ended here */
 	struct buf reply;
 };
 
@@ -59,7 +60,8 @@ literal_size(struct str line, uint64_t *size_out)
 {
 	size_t open = str_rchr(line, '{');
 
-	return open != SIZE_MAX && str_ends(line, STR("}")) && str_to_u64(str_sub(line, open + 1, line.n - 1), size_out);
+	return open != SIZE_MAX && str_ends(line, STR("}"))
+	    && str_to_u64(str_sub(line, open + 1, line.n - 1), size_out);
 }
 
 /* The next response, valid until the next call; false when the connection is broken. */
@@ -170,7 +172,10 @@ imap_client_open(struct ctl *c, const char *user)
 	if (fd < 0)
 		return NULL;
 	ic = xcalloc(1, sizeof(*ic));
-	*ic = (struct imap_client){ .fd = fd, .out = BUF_MAX(RESPONSE_MAX), .in = BUF_MAX(RESPONSE_MAX), .reply = BUF_MAX(65536) };
+	*ic = (struct imap_client){ .fd = fd,
+		.out = BUF_MAX(RESPONSE_MAX),
+		.in = BUF_MAX(RESPONSE_MAX),
+		.reply = BUF_MAX(65536) };
 	buf_printf(&ic->out, "USER %s\n", user);
 	flush(ic);
 	if (!read_response(ic, &greeting))
@@ -237,7 +242,8 @@ imap_client_take(struct arena *a, struct str *s, struct str *word_out)
 		size_t lf = str_chr(*s, '\n');
 		uint64_t size;
 
-		if (lf == SIZE_MAX || !literal_size(str_trim(str_sub(*s, 0, lf)), &size) || size > s->n - lf - 1)
+		if (lf == SIZE_MAX || !literal_size(str_trim(str_sub(*s, 0, lf)), &size)
+		    || size > s->n - lf - 1)
 			return false;
 		*word_out = str_sub(*s, lf + 1, lf + 1 + size);
 		*s = str_sub(*s, lf + 1 + size, s->n);

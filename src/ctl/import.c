@@ -1,8 +1,10 @@
 /*
- * import.c - posthorn import: messages from mbox, Maildir, Maildir++ and .eml files, with flags and dates, by MULTIAPPEND.
+ * import.c - posthorn import: messages from mbox, Maildir, Maildir++ and .eml files, with flags and
+ * dates, by MULTIAPPEND.
  *
- * Line ends become CRLF, as IMAP has them; every other byte stays. A batch is one transaction: what is told as imported is
- * durable, and what an interrupted import did not tell of is not there by halves.
+ * Line ends become CRLF, as IMAP has them; every other byte stays. A batch is one transaction: what
+ * is told as imported is durable, and what an interrupted import did not tell of is not there by
+ * halves.
  */
 #include "ctl/commands.h"
 #include "ctl/imap_client.h"
@@ -21,7 +23,7 @@ enum { BATCH_MESSAGES = 64, BATCH_BYTES = 2 * 1024 * 1024 };
 struct import {
 	struct ctl *c;
 	struct imap_client *ic;
-	struct str mailbox;		/* of the batch, and the last one made; the arena's */
+	struct str mailbox; /* of the batch, and the last one made; the arena's */
 	uint32_t batch_count;
 	size_t batch_bytes;
 	uint64_t messages, bytes, skipped;
@@ -37,7 +39,8 @@ show_progress(struct import *m, bool is_last)
 	if (!ctl_shows_progress(m->c) || (now == m->shown_at && !is_last))
 		return;
 	m->shown_at = now;
-	fprintf(stderr, "\r%" PRIu64 " messages, %" PRIu64 " MiB%s", m->messages, m->bytes >> 20, is_last ? "\n" : "");
+	fprintf(stderr, "\r%" PRIu64 " messages, %" PRIu64 " MiB%s", m->messages, m->bytes >> 20,
+	    is_last ? "\n" : "");
 }
 
 static bool
@@ -118,7 +121,9 @@ write_metadata(struct import *m, const struct mail_item *item)
 	}
 	buf_lit(&b, ") ");
 	if (item->has_date) {
-		imap_datetime_format((struct imap_datetime){ .utc_s = item->date_s, .zone_min = item->zone_min }, &b);
+		imap_datetime_format((struct imap_datetime){ .utc_s = item->date_s,
+					 .zone_min = item->zone_min },
+		    &b);
 		buf_chr(&b, ' ');
 	}
 	buf_chr(&b, '\0');
@@ -147,7 +152,8 @@ take_item(void *ctx, const struct mail_item *item)
 	imap_client_literal(m->ic, bytes);
 	m->batch_count++;
 	m->batch_bytes += bytes.n;
-	return m->batch_count < BATCH_MESSAGES && m->batch_bytes < BATCH_BYTES ? true : end_batch(m);
+	return m->batch_count < BATCH_MESSAGES && m->batch_bytes < BATCH_BYTES ? true
+									       : end_batch(m);
 }
 
 static void
@@ -160,7 +166,10 @@ static bool
 read_source(struct import *m, const char *path, struct str mailbox)
 {
 	const struct mail_sink to = { .mailbox = make_mailbox, .item = take_item, .ctx = m };
-	/* The path that was named may have links in it; what is found there may not be one (see mailbag.h). */
+	/*
+	 * The path that was named may have links in it; what is found there may not be one (see
+	 * mailbag.h).
+	 */
 	cleanup_with(free_text) char *real = realpath(path, NULL);
 	struct stat st;
 
@@ -170,8 +179,10 @@ read_source(struct import *m, const char *path, struct str mailbox)
 	}
 	path = real;
 	if (S_ISDIR(st.st_mode))
-		return maildir_is(path) ? maildir_read(m->c, path, mailbox, &to) : eml_read(m->c, path, mailbox, &to);
-	return mbox_is(path) ? mbox_read(m->c, path, mailbox, &to) : eml_read(m->c, path, mailbox, &to);
+		return maildir_is(path) ? maildir_read(m->c, path, mailbox, &to)
+					: eml_read(m->c, path, mailbox, &to);
+	return mbox_is(path) ? mbox_read(m->c, path, mailbox, &to)
+			     : eml_read(m->c, path, mailbox, &to);
 }
 
 static int
@@ -189,13 +200,16 @@ import_run(struct ctl *c, int argc, char **argv)
 	if (m.ic == NULL)
 		return CTL_FAILED;
 	for (int i = 1; is_ok && i < argc; i++)
-		is_ok = read_source(&m, argv[i], str_eq_nocase(str_c(mailbox), STR("INBOX")) ? STR("INBOX") : str_c(mailbox));
+		is_ok = read_source(&m, argv[i],
+		    str_eq_nocase(str_c(mailbox), STR("INBOX")) ? STR("INBOX") : str_c(mailbox));
 	is_ok = end_batch(&m) && is_ok;
 	show_progress(&m, true);
 	if (c->is_json)
-		printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skipped\":%" PRIu64 "}\n", m.messages, m.bytes, m.skipped);
+		printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skipped\":%" PRIu64 "}\n",
+		    m.messages, m.bytes, m.skipped);
 	else if (!c->is_quiet)
-		printf("%" PRIu64 " messages imported, %" PRIu64 " left out.\n", m.messages, m.skipped);
+		printf("%" PRIu64 " messages imported, %" PRIu64 " left out.\n", m.messages,
+		    m.skipped);
 	imap_client_close(m.ic);
 	buf_done(&m.text);
 	return is_ok && m.skipped == 0 ? CTL_OK : CTL_FAILED;
@@ -205,8 +219,9 @@ const struct ctl_command ctl_import = {
 	.name = "import",
 	.args = "USER [--mailbox MAILBOX] PATH...",
 	.summary = "Import messages from mbox files, Maildirs and .eml files.",
-	.help = "Each PATH is an mbox file, a Maildir (with the folders of Maildir++ beside it), an .eml file or a folder of them; "
-		"which one is seen from what is in it. Flags, keywords and dates come along. Messages go into MAILBOX, which is "
-		"INBOX unless given; folders of a Maildir go into mailboxes of their names. Mailboxes are made as needed.",
+	.help =
+	    "Each PATH is an mbox file, a Maildir (with the folders of Maildir++ beside it), an .eml file or a folder of them; "
+	    "which one is seen from what is in it. Flags, keywords and dates come along. Messages go into MAILBOX, which is "
+	    "INBOX unless given; folders of a Maildir go into mailboxes of their names. Mailboxes are made as needed.",
 	.run = import_run,
 };

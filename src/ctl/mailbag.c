@@ -16,12 +16,13 @@
 struct str
 mail_file_map(const char *path)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, .resolve = RESOLVE_NO_SYMLINKS };
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		.resolve = RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	struct stat st;
 	void *p;
 
-	if (fd < 0 && errno == ENOSYS)		/* before Linux 5.6 */
+	if (fd < 0 && errno == ENOSYS) /* before Linux 5.6 */
 		fd = open(path, (int)how.flags);
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
@@ -63,7 +64,8 @@ mail_item_date_from_header(struct mail_item *item)
 	struct mime_field f;
 	struct mime_date d;
 
-	if (!mime_header_find(item->bytes, STR("Date"), &f) || mime_date_parse(f.value, &d) != ERR_OK)
+	if (!mime_header_find(item->bytes, STR("Date"), &f)
+	    || mime_date_parse(f.value, &d) != ERR_OK)
 		return;
 	item->has_date = true;
 	item->date_s = d.utc_ms / 1000;

@@ -1,5 +1,6 @@
 /*
- * mailbag.h - messages on their way in from files: what the readers of mbox, Maildir and .eml hand to the import.
+ * mailbag.h - messages on their way in from files: what the readers of mbox, Maildir and .eml hand
+ * to the import.
  */
 #ifndef CTL_MAILBAG_H
 #define CTL_MAILBAG_H
@@ -9,15 +10,15 @@
 enum { MAILBAG_KEYWORDS_MAX = 64 };
 
 struct mail_item {
-	struct str mailbox;	/* UTF-8 */
-	struct str bytes;	/* as found: line ends are the import's */
-	unsigned flags;		/* enum imap_flag bits */
+	struct str mailbox; /* UTF-8 */
+	struct str bytes;   /* as found: line ends are the import's */
+	unsigned flags;     /* enum imap_flag bits */
 	struct str keywords[MAILBAG_KEYWORDS_MAX];
 	size_t keyword_count;
 	bool has_date;
 	int64_t date_s;
 	int16_t zone_min;
-	const char *where;	/* for errors: file, or file and offset */
+	const char *where; /* for errors: file, or file and offset */
 };
 
 /* Takes a message; false stops. Everything is valid during the call. */
@@ -31,7 +32,10 @@ struct mail_sink {
 	void *ctx;
 };
 
-/** Each reads everything under path; mailbox is where it goes. False: stopped, or failed after telling. */
+/**
+ * Each reads everything under path; mailbox is where it goes. False: stopped, or failed after
+ * telling.
+ */
 bool mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
 bool maildir_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
 bool eml_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
@@ -41,8 +45,9 @@ bool maildir_is(const char *path);
 bool mbox_is(const char *path);
 
 /**
- * A whole file, mapped; STR_NONE after telling. Empty files are an empty str with a pointer. No symbolic link on the way is followed, for root
- * may import the folder of somebody who has put one there; the path begins with what realpath() said.
+ * A whole file, mapped; STR_NONE after telling. Empty files are an empty str with a pointer. No
+ * symbolic link on the way is followed, for root may import the folder of somebody who has put one
+ * there; the path begins with what realpath() said.
  */
 struct str mail_file_map(const char *path);
 void mail_file_unmap(struct str bytes);

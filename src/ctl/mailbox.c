@@ -8,7 +8,7 @@
 /* One mailbox as LIST and STATUS told it. */
 struct listing {
 	struct ctl *c;
-	json_t *current;	/* of the last LIST line */
+	json_t *current; /* of the last LIST line */
 };
 
 static void
@@ -24,9 +24,13 @@ print_row(struct listing *l)
 		puts(text);
 		free(text);
 	} else {
-		printf("%8lld %8lld %12lld  %-12s %s\n", (long long)json_integer_value(json_object_get(o, "messages")),
-		    (long long)json_integer_value(json_object_get(o, "unseen")), (long long)json_integer_value(json_object_get(o, "size")),
-		    json_string_length(json_object_get(o, "special_use")) > 0 ? json_string_value(json_object_get(o, "special_use")) : "-",
+		printf("%8lld %8lld %12lld  %-12s %s\n",
+		    (long long)json_integer_value(json_object_get(o, "messages")),
+		    (long long)json_integer_value(json_object_get(o, "unseen")),
+		    (long long)json_integer_value(json_object_get(o, "size")),
+		    json_string_length(json_object_get(o, "special_use")) > 0
+			? json_string_value(json_object_get(o, "special_use"))
+			: "-",
 		    json_string_value(json_object_get(o, "name")));
 	}
 	json_decref(o);
@@ -36,7 +40,8 @@ print_row(struct listing *l)
 static void
 take_list(struct listing *l, struct str r)
 {
-	static const char *const uses[] = { "\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash", "\\Important" };
+	static const char *const uses[] = { "\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
+		"\\Sent", "\\Trash", "\\Important" };
 	bool is_subscribed = false;
 	struct str word;
 	const char *use = "";
@@ -51,9 +56,11 @@ take_list(struct listing *l, struct str r)
 				use = uses[i];
 		}
 	}
-	if (!imap_client_take(&l->c->arena, &r, &word) || !imap_client_take(&l->c->arena, &r, &word))
+	if (!imap_client_take(&l->c->arena, &r, &word)
+	    || !imap_client_take(&l->c->arena, &r, &word))
 		return;
-	l->current = json_pack("{s:s%, s:s, s:b}", "name", word.p, word.n, "special_use", use, "subscribed", is_subscribed);
+	l->current = json_pack("{s:s%, s:s, s:b}", "name", word.p, word.n, "special_use", use,
+	    "subscribed", is_subscribed);
 }
 
 static void
@@ -67,7 +74,8 @@ take_status(struct listing *l, struct str r)
 	if (l->current == NULL)
 		l->current = json_pack("{s:s%}", "name", word.p, word.n);
 	imap_client_take(&l->c->arena, &r, &word);
-	while (imap_client_take(&l->c->arena, &r, &word) && imap_client_take(&l->c->arena, &r, &value)) {
+	while (imap_client_take(&l->c->arena, &r, &word)
+	    && imap_client_take(&l->c->arena, &r, &value)) {
 		char key[32];
 		size_t n = MIN(word.n, sizeof(key) - 1);
 
@@ -120,7 +128,8 @@ list_run(struct ctl *c, int argc, char **argv)
 	if (ic == NULL)
 		return CTL_FAILED;
 	print_head(c);
-	imap_client_begin(ic, "LIST \"\" * RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UNSEEN SIZE UIDNEXT UIDVALIDITY HIGHESTMODSEQ))");
+	imap_client_begin(ic,
+	    "LIST \"\" * RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UNSEEN SIZE UIDNEXT UIDVALIDITY HIGHESTMODSEQ))");
 	is_ok = imap_client_end(ic, take_response, &l);
 	print_row(&l);
 	return finish(ic, is_ok);
@@ -151,7 +160,8 @@ status_run(struct ctl *c, int argc, char **argv)
 
 /* Commands that are a word and one or two names. */
 static int
-simple(struct ctl *c, const struct ctl_command *cmd, const char *words, int names, int argc, char **argv)
+simple(struct ctl *c, const struct ctl_command *cmd, const char *words, int names, int argc,
+    char **argv)
 {
 	struct imap_client *ic;
 
@@ -202,7 +212,8 @@ print_acl(void *ctx, struct str r)
 		return;
 	while (imap_client_take(&c->arena, &r, &word) && imap_client_take(&c->arena, &r, &rights)) {
 		if (c->is_json) {
-			json_t *o = json_pack("{s:s%, s:s%}", "identifier", word.p, word.n, "rights", rights.p, rights.n);
+			json_t *o = json_pack("{s:s%, s:s%}", "identifier", word.p, word.n,
+			    "rights", rights.p, rights.n);
 
 			json_dumpf(o, stdout, JSON_COMPACT);
 			putchar('\n');
@@ -224,7 +235,10 @@ acl_run(struct ctl *c, int argc, char **argv)
 	ic = imap_client_open(c, argv[0]);
 	if (ic == NULL)
 		return CTL_FAILED;
-	imap_client_begin(ic, argc == 2 ? "GETACL " : strcmp(argv[3], "none") == 0 ? "DELETEACL " : "SETACL ");
+	imap_client_begin(ic,
+	    argc == 2                          ? "GETACL "
+		: strcmp(argv[3], "none") == 0 ? "DELETEACL "
+					       : "SETACL ");
 	imap_client_mailbox(ic, str_c(argv[1]));
 	for (int i = 2; i < argc && (i == 2 || strcmp(argv[3], "none") != 0); i++) {
 		imap_client_words(ic, " ");
@@ -237,7 +251,8 @@ const struct ctl_command ctl_mailbox_acl = {
 	.name = "mailbox acl",
 	.args = "(USER | --shared) MAILBOX [IDENTIFIER (RIGHTS | none)]",
 	.summary = "Show or change who may do what with a mailbox.",
-	.help = "Shows the access control list of a mailbox, or changes one entry of it. IDENTIFIER is the name of a user, $ and the name "
+	.help =
+	    "Shows the access control list of a mailbox, or changes one entry of it. IDENTIFIER is the name of a user, $ and the name "
 	    "of a group, or anyone; with - before it, its rights are taken away from whom other entries give them. RIGHTS are letters: l "
 	    "lookup, r read, s keep seen, w write other flags, i insert, p post, k make mailboxes below it, x delete the mailbox, t mark "
 	    "messages deleted, e expunge, a administer; with + or - before them they are added or removed. none removes the entry.",
@@ -295,7 +310,8 @@ const struct ctl_command ctl_mailbox_seen = {
 	.name = "mailbox seen",
 	.args = "(USER | --shared) MAILBOX [private | shared]",
 	.summary = "Show or change whether each user of a mailbox has read marks of his own.",
-	.help = "With private, what one user of the mailbox has read stays unread for everybody else, and nobody notices; the marks of "
+	.help =
+	    "With private, what one user of the mailbox has read stays unread for everybody else, and nobody notices; the marks of "
 	    "the owner are his own too. With shared, there is one mark a message, for all. A mailbox becomes private when it is shared for "
 	    "the first time, unless this command has said otherwise before. Changed to shared, everybody has the owner's marks; those "
 	    "of the others are kept for the day when it is private again.",

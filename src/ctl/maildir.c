@@ -1,7 +1,7 @@
 /*
- * maildir.c - reads Maildir and Maildir++: cur and new of the folder, then the folders ".Name.Sub" beside them, whose names are
- * modified UTF-7. Flags are in the file names (":2,FS"), keywords as small letters by dovecot-keywords; INTERNALDATE is the
- * file's time.
+ * maildir.c - reads Maildir and Maildir++: cur and new of the folder, then the folders ".Name.Sub"
+ * beside them, whose names are modified UTF-7. Flags are in the file names (":2,FS"), keywords as
+ * small letters by dovecot-keywords; INTERNALDATE is the file's time.
  */
 #include "ctl/mailbag.h"
 
@@ -20,7 +20,8 @@ maildir_is(const char *path)
 	BUF_CLEAN struct buf sub = CTL_PATH;
 	struct stat st;
 
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && lstat(ctl_path(&sub, path, "cur"), &st) == 0 && S_ISDIR(st.st_mode);
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode)
+	    && lstat(ctl_path(&sub, path, "cur"), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 struct keywords_file {
@@ -57,14 +58,27 @@ take_flags(struct mail_item *item, struct str name, const struct keywords_file *
 		return;
 	for (at++; at < name.n; at++) {
 		switch (name.p[at]) {
-		case 'F': item->flags |= FLAG_FLAGGED; break;
-		case 'S': item->flags |= FLAG_SEEN; break;
-		case 'R': item->flags |= FLAG_ANSWERED; break;
-		case 'T': item->flags |= FLAG_DELETED; break;
-		case 'D': item->flags |= FLAG_DRAFT; break;
-		case 'P': mail_item_keyword(item, STR("$Forwarded")); break;
+		case 'F':
+			item->flags |= FLAG_FLAGGED;
+			break;
+		case 'S':
+			item->flags |= FLAG_SEEN;
+			break;
+		case 'R':
+			item->flags |= FLAG_ANSWERED;
+			break;
+		case 'T':
+			item->flags |= FLAG_DELETED;
+			break;
+		case 'D':
+			item->flags |= FLAG_DRAFT;
+			break;
+		case 'P':
+			mail_item_keyword(item, STR("$Forwarded"));
+			break;
 		default:
-			if (name.p[at] >= 'a' && name.p[at] <= 'z' && keywords->names[name.p[at] - 'a'].n > 0)
+			if (name.p[at] >= 'a' && name.p[at] <= 'z'
+			    && keywords->names[name.p[at] - 'a'].n > 0)
 				mail_item_keyword(item, keywords->names[name.p[at] - 'a']);
 			break;
 		}
@@ -72,22 +86,25 @@ take_flags(struct mail_item *item, struct str name, const struct keywords_file *
 }
 
 static bool
-read_folder(const char *path, const char *sub, struct str mailbox, const struct keywords_file *keywords,
-    const struct mail_sink *to)
+read_folder(const char *path, const char *sub, struct str mailbox,
+    const struct keywords_file *keywords, const struct mail_sink *to)
 {
 	BUF_CLEAN struct buf dir = CTL_PATH, file = CTL_PATH;
 	struct dirent **names;
 	bool goes_on = true;
 	int n;
 
-	n = scandir(ctl_path(&dir, path, sub), &names, NULL, alphasort);	/* names begin with the time of delivery: so the order is kept */
+	/* names begin with the time of delivery: so the order is kept */
+	n = scandir(ctl_path(&dir, path, sub), &names, NULL, alphasort);
 	if (n < 0)
 		return true;
 	for (int i = 0; i < n; i++) {
-		struct mail_item item = { .mailbox = mailbox, .where = ctl_path(&file, dir.p, names[i]->d_name) };
+		struct mail_item item = { .mailbox = mailbox,
+			.where = ctl_path(&file, dir.p, names[i]->d_name) };
 		struct stat st;
 
-		if (goes_on && names[i]->d_name[0] != '.' && lstat(item.where, &st) == 0 && S_ISREG(st.st_mode)) {
+		if (goes_on && names[i]->d_name[0] != '.' && lstat(item.where, &st) == 0
+		    && S_ISREG(st.st_mode)) {
 			item.bytes = mail_file_map(item.where);
 			item.has_date = true;
 			item.date_s = st.st_mtime;
@@ -107,8 +124,8 @@ read_one(struct ctl *c, const char *path, struct str mailbox, const struct mail_
 	struct keywords_file keywords;
 
 	read_keywords(&c->arena, path, &keywords);
-	return to->mailbox(to->ctx, mailbox) && read_folder(path, "cur", mailbox, &keywords, to) &&
-	    read_folder(path, "new", mailbox, &keywords, to);
+	return to->mailbox(to->ctx, mailbox) && read_folder(path, "cur", mailbox, &keywords, to)
+	    && read_folder(path, "new", mailbox, &keywords, to);
 }
 
 /* ".Sent.2025" is "Sent/2025". */
@@ -140,13 +157,14 @@ maildir_read(struct ctl *c, const char *path, struct str mailbox, const struct m
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 
-		if (goes_on && name[0] == '.' && name[1] != '\0' && strcmp(name, "..") != 0 &&
-		    maildir_is(ctl_path(&sub, path, name))) {
+		if (goes_on && name[0] == '.' && name[1] != '\0' && strcmp(name, "..") != 0
+		    && maildir_is(ctl_path(&sub, path, name))) {
 			struct str below = folder_name(&c->arena, name);
 
 			/* Into another mailbox than INBOX, the folders go below it. */
 			if (!str_eq(mailbox, STR("INBOX")))
-				below = arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox), STR_F(below));
+				below = arena_printf(&c->arena, "%.*s/%.*s", STR_F(mailbox),
+				    STR_F(below));
 			goes_on = read_one(c, sub.p, below, to);
 		}
 		free(names[i]);

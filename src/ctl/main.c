@@ -18,14 +18,16 @@
 static size_t
 unshowable(struct str s)
 {
-	unsigned char c = (unsigned char)s.p[0], d = s.n > 1 ? (unsigned char)s.p[1] : 0, e = s.n > 2 ? (unsigned char)s.p[2] : 0;
+	unsigned char c = (unsigned char)s.p[0], d = s.n > 1 ? (unsigned char)s.p[1] : 0,
+		      e = s.n > 2 ? (unsigned char)s.p[2] : 0;
 
 	if (c < 0x20 || c == 0x7F)
 		return 1;
 	if (c == 0xC2 && d >= 0x80 && d < 0xA0)
 		return 2;
 	/* U+2028 to U+202E, U+2066 to U+2069 */
-	if (c == 0xE2 && ((d == 0x80 && e >= 0xA8 && e <= 0xAE) || (d == 0x81 && e >= 0xA6 && e <= 0xA9)))
+	if (c == 0xE2
+	    && ((d == 0x80 && e >= 0xA8 && e <= 0xAE) || (d == 0x81 && e >= 0xA6 && e <= 0xA9)))
 		return 3;
 	return 0;
 }
@@ -151,7 +153,8 @@ int
 ctl_connect(struct ctl *c)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%.*s/control", STR_F(c->config->run_dir));
+	int n =
+	    snprintf(sa.sun_path, sizeof(sa.sun_path), "%.*s/control", STR_F(c->config->run_dir));
 	int fd;
 
 	if (n < 0 || (size_t)n >= sizeof(sa.sun_path)) {
@@ -162,9 +165,12 @@ ctl_connect(struct ctl *c)
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return fd;
 	if (errno == EACCES)
-		ctl_fail("%s: permission denied; run this as root or as the user that posthornd runs as", sa.sun_path);
+		ctl_fail(
+		    "%s: permission denied; run this as root or as the user that posthornd runs as",
+		    sa.sun_path);
 	else
-		ctl_fail("%s: %s; is posthornd running with this configuration?", sa.sun_path, strerror(errno));
+		ctl_fail("%s: %s; is posthornd running with this configuration?", sa.sun_path,
+		    strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -175,7 +181,8 @@ usage(FILE *to)
 {
 	fputs("usage: posthorn [-c FILE] [--json] [--quiet] COMMAND ...\n\ncommands:\n", to);
 	for (size_t i = 0; ctl_commands[i] != NULL; i++)
-		fprintf(to, "  %-16s %s\n  %-16s   %s\n", ctl_commands[i]->name, ctl_commands[i]->args, "", ctl_commands[i]->summary);
+		fprintf(to, "  %-16s %s\n  %-16s   %s\n", ctl_commands[i]->name,
+		    ctl_commands[i]->args, "", ctl_commands[i]->summary);
 	return to == stderr ? CTL_USAGE : CTL_OK;
 }
 
@@ -208,8 +215,8 @@ load_config(struct ctl *c)
 
 	if (c->config_path == NULL && access(POSTHORN_CONFIG, F_OK) == 0)
 		c->config_path = POSTHORN_CONFIG;
-	e = c->config_path == NULL ? config_parse("defaults", STR(""), &c->config, &errors) :
-	    config_load(c->config_path, &c->config, &errors);
+	e = c->config_path == NULL ? config_parse("defaults", STR(""), &c->config, &errors)
+				   : config_load(c->config_path, &c->config, &errors);
 	if (e == ERR_OK)
 		return CTL_OK;
 	fprintf(stderr, "%.*s", STR_F(buf_str(&errors)));
@@ -232,16 +239,18 @@ main(int argc, char **argv)
 	c.is_quiet = ctl_option(&argc, argv, "--quiet", NULL);
 	if (argc == 0)
 		return usage(stderr);
-	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0
+	    || strcmp(argv[0], "-h") == 0)
 		return usage(stdout);
 	cmd = find(argc, argv, &words);
 	if (cmd == NULL) {
-		ctl_fail("unknown command \"%s%s%s\"; `posthorn help` lists them", argv[0], argc > 1 ? " " : "",
-		    argc > 1 ? argv[1] : "");
+		ctl_fail("unknown command \"%s%s%s\"; `posthorn help` lists them", argv[0],
+		    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 		return CTL_USAGE;
 	}
 	if (ctl_option(&argc, argv, "--help", NULL)) {
-		printf("usage: posthorn %s %s\n\n%s\n", cmd->name, cmd->args, cmd->help != NULL ? cmd->help : cmd->summary);
+		printf("usage: posthorn %s %s\n\n%s\n", cmd->name, cmd->args,
+		    cmd->help != NULL ? cmd->help : cmd->summary);
 		return CTL_OK;
 	}
 	if (!cmd->needs_no_config && load_config(&c) != CTL_OK)

@@ -1,4 +1,7 @@
-/* manual.c - writes the parts of the manual pages that are made from tables, in mdoc; `make docs` puts them into docs/man/. */
+/*
+ * manual.c - writes the parts of the manual pages that are made from tables, in mdoc; `make docs`
+ * puts them into docs/man/.
+ */
 #include "ctl/commands.h"
 
 #include <stdio.h>

@@ -1,8 +1,10 @@
 /*
- * mbox.c - reads mbox files of all kinds: a message begins with a line "From " after an empty line (or at the beginning), unless
- * its Content-Length says that it goes on (mboxcl); ">From " loses one ">" (mboxrd, mboxo) unless Content-Length held.
+ * mbox.c - reads mbox files of all kinds: a message begins with a line "From " after an empty line
+ * (or at the beginning), unless its Content-Length says that it goes on (mboxcl); ">From " loses
+ * one ">" (mboxrd, mboxo) unless Content-Length held.
  *
- * Flags come from Status and X-Status (mutt, Pine), X-Mozilla-Status and X-Keywords. INTERNALDATE is the From_ line's.
+ * Flags come from Status and X-Status (mutt, Pine), X-Mozilla-Status and X-Keywords. INTERNALDATE
+ * is the From_ line's.
  */
 #include "ctl/mailbag.h"
 
@@ -67,8 +69,8 @@ end_by_length(struct str s, size_t begin, size_t body)
 	uint64_t n;
 	size_t at;
 
-	if (!mime_header_find(str_sub(s, begin, body), STR("Content-Length"), &f) || !str_to_u64(str_trim(f.value), &n) ||
-	    n > s.n - body)
+	if (!mime_header_find(str_sub(s, begin, body), STR("Content-Length"), &f)
+	    || !str_to_u64(str_trim(f.value), &n) || n > s.n - body)
 		return 0;
 	at = body + (size_t)n;
 	if (at == s.n || is_from_line(s, at))
@@ -95,7 +97,9 @@ end_by_from(struct str s, size_t body)
 	return s.n;
 }
 
-/* "From joe@example.org Thu Jan  1 00:00:00 1970": ctime's form, mostly UTC, with a zone perhaps. */
+/*
+ * "From joe@example.org Thu Jan  1 00:00:00 1970": ctime's form, mostly UTC, with a zone perhaps.
+ */
 static void
 take_date(struct mail_item *item, struct str line)
 {
@@ -185,7 +189,8 @@ mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail
 		goes_on = false;
 	}
 	while (goes_on && at < s.n) {
-		size_t begin = line_end(s, at), body = header_end(s, begin), end = end_by_length(s, begin, body);
+		size_t begin = line_end(s, at), body = header_end(s, begin),
+		       end = end_by_length(s, begin, body);
 		struct mail_item item = { .mailbox = mailbox, .where = path };
 		bool has_length = end != 0;
 
@@ -200,7 +205,10 @@ mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail
 		at = end;
 		while (at < s.n && (s.p[at] == '\n' || s.p[at] == '\r'))
 			at++;
-		/* What Content-Length ended may be followed by lines that are no From_ line only at the end. */
+		/*
+		 * What Content-Length ended may be followed by lines that are no From_ line only at
+		 * the end.
+		 */
 		if (at < s.n && !is_from_line(s, at))
 			at = s.n;
 	}

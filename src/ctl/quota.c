@@ -8,14 +8,20 @@
 
 enum { STORAGE, MESSAGE, MAILBOX, ANNOTATION, RESOURCES };
 
-static const char *const names[RESOURCES] = { "STORAGE", "MESSAGE", "MAILBOX", "ANNOTATION-STORAGE" };
+static const char *const names[RESOURCES] = { "STORAGE", "MESSAGE", "MAILBOX",
+	"ANNOTATION-STORAGE" };
 
 /* In units of 1024 bytes. */
-static bool is_of_bytes(int resource) { return resource == STORAGE || resource == ANNOTATION; }
+static bool
+is_of_bytes(int resource)
+{
+	return resource == STORAGE || resource == ANNOTATION;
+}
 
 struct quotas {
 	struct ctl *c;
 	struct str root;
+
 	struct {
 		uint64_t used, limit;
 		bool is_limited;
@@ -30,7 +36,8 @@ take_response(void *ctx, struct str r)
 
 	if (str_starts(r, STR("QUOTAROOT "))) {
 		r = str_sub(r, 10, r.n);
-		if (imap_client_take(&q->c->arena, &r, &word) && imap_client_take(&q->c->arena, &r, &word))
+		if (imap_client_take(&q->c->arena, &r, &word)
+		    && imap_client_take(&q->c->arena, &r, &word))
 			q->root = arena_str(&q->c->arena, word);
 		return;
 	}
@@ -38,13 +45,16 @@ take_response(void *ctx, struct str r)
 		return;
 	r = str_sub(r, 6, r.n);
 	memset(q->of, 0, sizeof(q->of));
-	if (!imap_client_take(&q->c->arena, &r, &word) || !imap_client_take(&q->c->arena, &r, &word))
+	if (!imap_client_take(&q->c->arena, &r, &word)
+	    || !imap_client_take(&q->c->arena, &r, &word))
 		return;
-	while (imap_client_take(&q->c->arena, &r, &word) && imap_client_take(&q->c->arena, &r, &used) &&
-	    imap_client_take(&q->c->arena, &r, &limit)) {
+	while (imap_client_take(&q->c->arena, &r, &word)
+	    && imap_client_take(&q->c->arena, &r, &used)
+	    && imap_client_take(&q->c->arena, &r, &limit)) {
 		for (int i = 0; i < RESOURCES; i++) {
 			if (str_eq_nocase(word, str_c(names[i])))
-				q->of[i].is_limited = str_to_u64(used, &q->of[i].used) && str_to_u64(limit, &q->of[i].limit);
+				q->of[i].is_limited = str_to_u64(used, &q->of[i].used)
+				    && str_to_u64(limit, &q->of[i].limit);
 		}
 	}
 }
@@ -63,7 +73,8 @@ take_option(struct quotas *q, int resource, const char *text)
 	q->of[resource].is_limited = strcmp(text, "none") != 0;
 	if (!q->of[resource].is_limited)
 		return true;
-	if (is_of_bytes(resource) && number.n > 0 && (unit = strchr(units, chr_upper(number.p[number.n - 1]))) != NULL) {
+	if (is_of_bytes(resource) && number.n > 0
+	    && (unit = strchr(units, chr_upper(number.p[number.n - 1]))) != NULL) {
 		factor = (uint64_t)1 << 10 * (unit - units + 1);
 		number.n--;
 	}
@@ -87,7 +98,8 @@ set(struct imap_client *ic, struct quotas *q, bool is_default)
 
 		if (!q->of[i].is_limited)
 			continue;
-		snprintf(limit, sizeof(limit), "%s%s %llu", between, names[i], (unsigned long long)q->of[i].limit);
+		snprintf(limit, sizeof(limit), "%s%s %llu", between, names[i],
+		    (unsigned long long)q->of[i].limit);
 		imap_client_words(ic, limit);
 		between = " ";
 	}
@@ -98,17 +110,22 @@ set(struct imap_client *ic, struct quotas *q, bool is_default)
 static void
 print(const struct ctl *c, const struct quotas *q)
 {
-	static const char *const words[RESOURCES] = { "storage", "messages", "mailboxes", "annotations" };
+	static const char *const words[RESOURCES] = { "storage", "messages", "mailboxes",
+		"annotations" };
 	json_t *o = json_object();
 
 	for (int i = 0; i < RESOURCES; i++) {
 		uint64_t unit = is_of_bytes(i) ? 1024 : 1;
 
 		if (c->is_json)
-			json_object_set_new(o, words[i], !q->of[i].is_limited ? json_null() :
-			    json_pack("{s:I,s:I}", "used", (json_int_t)(q->of[i].used * unit), "limit", (json_int_t)(q->of[i].limit * unit)));
+			json_object_set_new(o, words[i],
+			    !q->of[i].is_limited
+				? json_null()
+				: json_pack("{s:I,s:I}", "used", (json_int_t)(q->of[i].used * unit),
+				    "limit", (json_int_t)(q->of[i].limit * unit)));
 		else if (q->of[i].is_limited)
-			printf("%-11s %14llu of %llu\n", words[i], (unsigned long long)(q->of[i].used * unit),
+			printf("%-11s %14llu of %llu\n", words[i],
+			    (unsigned long long)(q->of[i].used * unit),
 			    (unsigned long long)(q->of[i].limit * unit));
 		else
 			printf("%-11s no limit\n", words[i]);
@@ -123,7 +140,8 @@ print(const struct ctl *c, const struct quotas *q)
 static int
 quota_run(struct ctl *c, int argc, char **argv)
 {
-	static const char *const options[RESOURCES] = { "--storage", "--messages", "--mailboxes", "--annotations" };
+	static const char *const options[RESOURCES] = { "--storage", "--messages", "--mailboxes",
+		"--annotations" };
 	const char *given[RESOURCES] = { NULL };
 	struct quotas q = { .c = c };
 	struct imap_client *ic;
@@ -143,7 +161,8 @@ quota_run(struct ctl *c, int argc, char **argv)
 	is_ok = imap_client_end(ic, take_response, &q);
 	for (int i = 0; i < RESOURCES && status == CTL_OK; i++) {
 		if (!take_option(&q, i, given[i]))
-			status = ctl_fail("%s takes a number%s, or none", options[i], is_of_bytes(i) ? " of bytes, such as 10G" : "");
+			status = ctl_fail("%s takes a number%s, or none", options[i],
+			    is_of_bytes(i) ? " of bytes, such as 10G" : "");
 	}
 	if (is_ok && status == CTL_OK && (is_change || is_default))
 		is_ok = set(ic, &q, is_default);
@@ -157,9 +176,11 @@ quota_run(struct ctl *c, int argc, char **argv)
 
 const struct ctl_command ctl_user_quota = {
 	.name = "user quota",
-	.args = "(NAME | --shared) [--storage SIZE] [--messages N] [--mailboxes N] [--annotations SIZE] | --default",
+	.args =
+	    "(NAME | --shared) [--storage SIZE] [--messages N] [--mailboxes N] [--annotations SIZE] | --default",
 	.summary = "Show or set how much a user's account may hold.",
-	.help = "Shows what the account holds and may hold, or sets its limits: bytes of messages (10G; K, M, G and T are multiples of 1024), "
+	.help =
+	    "Shows what the account holds and may hold, or sets its limits: bytes of messages (10G; K, M, G and T are multiples of 1024), "
 	    "messages, mailboxes, bytes of messages' annotations; none for no limit. --default takes them off again. An account whose limits were never set has those of the configuration (quota_storage, "
 	    "quota_messages, quota_mailboxes, quota_annotations); --shared are the mailboxes that are nobody's, which have none. The server must run.",
 	.run = quota_run,

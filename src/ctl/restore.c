@@ -1,6 +1,6 @@
 /* restore.c - posthorn restore: finds the backup, and what of it is wanted. */
-#include "ctl/commands.h"
 #include "ctl/restore.h"
+#include "ctl/commands.h"
 #include "ctl/users_db.h"
 
 #include <errno.h>
@@ -25,7 +25,9 @@ spool(struct buf *detail, struct repo **out)
 		e = fd_write(fd, piece, (size_t)n);
 	if (e != ERR_OK || n < 0) {
 		close(fd);
-		return ctl_fail("the stream can't be kept for the time of the restore: %s (TMPDIR says where)", strerror(errno));
+		return ctl_fail(
+		    "the stream can't be kept for the time of the restore: %s (TMPDIR says where)",
+		    strerror(errno));
 	}
 	e = repo_open_stream(fd, out, detail);
 	return e == ERR_OK ? CTL_OK : ctl_fail("standard input: %.*s", STR_F(buf_str(detail)));
@@ -42,12 +44,13 @@ open_repo(const char *path, struct repo **out)
 	e = repo_open(path, REPO_READ, out, &detail);
 	if (e == ERR_NOTFOUND)
 		return ctl_fail("%s: there is no such backup", path);
-	return e == ERR_OK ? CTL_OK : ctl_fail("%s: %.*s (%s)", path, STR_F(buf_str(&detail)), err_name(e));
+	return e == ERR_OK ? CTL_OK
+			   : ctl_fail("%s: %.*s (%s)", path, STR_F(buf_str(&detail)), err_name(e));
 }
 
 /*
- * The backup that shows a moment best: the first one after it whose undo records lead back to it; else the last one before it,
- * as it is. Without a moment, the last.
+ * The backup that shows a moment best: the first one after it whose undo records lead back to it;
+ * else the last one before it, as it is. Without a moment, the last.
  */
 static int
 choose(struct ctl *c, struct restore *r, const char *name)
@@ -65,19 +68,23 @@ choose(struct ctl *c, struct restore *r, const char *name)
 		if (e != ERR_OK && name != NULL)
 			break;
 		if (e != ERR_OK) {
-			ctl_fail("the manifest of backup %s is damaged; it is passed over", candidate);
+			ctl_fail("the manifest of backup %s is damaged; it is passed over",
+			    candidate);
 			continue;
 		}
-		leads_back = r->at_ms != IMAGE_NOW && m.time_ms >= r->at_ms && m.time_ms - m.retention_ms <= r->at_ms;
+		leads_back = r->at_ms != IMAGE_NOW && m.time_ms >= r->at_ms
+		    && m.time_ms - m.retention_ms <= r->at_ms;
 		if (r->at_ms != IMAGE_NOW && m.time_ms > r->at_ms && !leads_back)
 			continue;
 		r->backup = candidate;
 		r->manifest = m;
 	}
 	if (r->backup == NULL)
-		return ctl_fail("%s", name != NULL ? e == ERR_NOTFOUND ? "there is no backup of this name" :
-		    "the manifest of this backup is damaged" : r->at_ms != IMAGE_NOW ? "no backup shows that time" :
-		    "there is no backup");
+		return ctl_fail("%s",
+		    name != NULL ? e == ERR_NOTFOUND ? "there is no backup of this name"
+						     : "the manifest of this backup is damaged"
+			: r->at_ms != IMAGE_NOW ? "no backup shows that time"
+						: "there is no backup");
 	if (r->at_ms != IMAGE_NOW && r->manifest.time_ms <= r->at_ms)
 		r->at_ms = IMAGE_NOW;
 	return CTL_OK;
@@ -97,12 +104,16 @@ options(struct ctl *c, int *argc, char **argv, struct restore *r, const char **n
 	r->is_dry = ctl_option(argc, argv, "--dry-run", NULL);
 	r->is_added = ctl_option(argc, argv, "--add", NULL);
 	if (ctl_option(argc, argv, "--at", &at) && !time_parse(str_c(at), &r->at_ms))
-		return ctl_usage(&ctl_restore, "--at is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
-	if (ctl_option(argc, argv, "--uid", &uid) && (!str_to_u32(str_c(uid), &r->uid) || r->uid == 0))
+		return ctl_usage(&ctl_restore,
+		    "--at is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
+	if (ctl_option(argc, argv, "--uid", &uid)
+	    && (!str_to_u32(str_c(uid), &r->uid) || r->uid == 0))
 		return ctl_usage(&ctl_restore, "--uid is a number");
 	if (ctl_stray_option(argc, argv) != NULL || *argc != 1)
 		return ctl_usage(&ctl_restore, NULL);
-	if (r->account == NULL && (r->mailbox != NULL || r->message != NULL || r->to != NULL || r->uid != 0 || at != NULL))
+	if (r->account == NULL
+	    && (r->mailbox != NULL || r->message != NULL || r->to != NULL || r->uid != 0
+		|| at != NULL))
 		return ctl_usage(&ctl_restore, "--account says whose mail that is");
 	r->is_added = r->is_added || r->account != NULL;
 	if (r->to != NULL && (r->to = ctl_user_name(c, r->to)) == NULL)
@@ -131,9 +142,11 @@ restore_run(struct ctl *c, int argc, char **argv)
 
 const struct ctl_command ctl_restore = {
 	.name = "restore",
-	.args = "SRC|- [--account A [--mailbox M] [--uid N | --message EMAILID] [--at T] [--to B] | --add] [--backup NAME] [--dry-run]",
+	.args =
+	    "SRC|- [--account A [--mailbox M] [--uid N | --message EMAILID] [--at T] [--to B] | --add] [--backup NAME] [--dry-run]",
 	.summary = "Restore from a backup: everything, an account, a mailbox, a message.",
-	.help = "With --account, mail of that account is added to what the running server has: what a mailbox has already stays as it "
+	.help =
+	    "With --account, mail of that account is added to what the running server has: what a mailbox has already stays as it "
 	    "is, the rest comes with new UIDs and keeps its flags (but for \\Deleted), keywords and dates; mailboxes that are missing are "
 	    "made, and the user when missing too. --mailbox, --uid (the one it had) and --message choose; --to is another account to put "
 	    "it into; --at a time that is restored, from the backup that shows it best. --add does the same for all accounts. "

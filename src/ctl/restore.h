@@ -9,13 +9,13 @@
 /* What shall be restored. */
 struct restore {
 	struct repo *repo;
-	const char *backup;		/* its name */
+	const char *backup; /* its name */
 	struct manifest manifest;
 	const char *account, *mailbox, *to, *message;
-	uint32_t uid;			/* 0: all */
-	int64_t at_ms;			/* IMAGE_NOW: as it is in the backup */
+	uint32_t uid;  /* 0: all */
+	int64_t at_ms; /* IMAGE_NOW: as it is in the backup */
 	bool is_dry;
-	bool is_added;			/* to the mail that is there, of all accounts */
+	bool is_added; /* to the mail that is there, of all accounts */
 };
 
 /** The whole backup, into a data directory that has no mail yet; no daemon runs. */

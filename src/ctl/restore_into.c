@@ -1,6 +1,6 @@
 /*
- * restore_into.c - mail of a backup is added to accounts of the running server: what a mailbox has already (the same EMAILID and
- * bytes) stays as it is, the rest comes with new UIDs.
+ * restore_into.c - mail of a backup is added to accounts of the running server: what a mailbox has
+ * already (the same EMAILID and bytes) stays as it is, the rest comes with new UIDs.
  */
 #include "ctl/admin_client.h"
 #include "ctl/restore.h"
@@ -37,7 +37,9 @@ send_frame(struct into *t, char kind, struct str body)
 		if (got == 'X')
 			return admin_fail(buf_str(&t->in));
 	}
-	return ctl_fail("posthornd ended the connection (%s); the same command again restores the rest", err_name(e));
+	return ctl_fail(
+	    "posthornd ended the connection (%s); the same command again restores the rest",
+	    err_name(e));
 }
 
 static int
@@ -66,23 +68,25 @@ add_object_id(struct buf *out, struct object_id id)
 }
 
 static void
-say_message(struct into *t, const struct image_box *b, const struct image_entry *entry, const struct image_message *m,
-    const char *what)
+say_message(struct into *t, const struct image_box *b, const struct image_entry *entry,
+    const struct image_message *m, const char *what)
 {
 	char text[OBJECT_ID_TEXT_MAX];
 	struct str email = object_id_text(m->email, 'M', text);
 
 	if (t->c->is_json) {
-		json_t *o = json_pack("{s:s%,s:s%,s:I,s:I,s:s%,s:s}", "account", t->account->user.p, t->account->user.n, "mailbox",
-		    b->name.p, b->name.n, "uid", (json_int_t)entry->uid, "size", (json_int_t)entry->e.size_bytes, "emailid", email.p,
-		    email.n, "result", what);
+		json_t *o = json_pack("{s:s%,s:s%,s:I,s:I,s:s%,s:s}", "account", t->account->user.p,
+		    t->account->user.n, "mailbox", b->name.p, b->name.n, "uid",
+		    (json_int_t)entry->uid, "size", (json_int_t)entry->e.size_bytes, "emailid",
+		    email.p, email.n, "result", what);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(o);
 	} else if (t->r->is_dry) {
-		printf("%.*s: mailbox %.*s, UID %u, %.*s, %llu bytes: %s\n", STR_F(t->account->user), STR_F(b->name), entry->uid,
-		    STR_F(email), (unsigned long long)entry->e.size_bytes, what);
+		printf("%.*s: mailbox %.*s, UID %u, %.*s, %llu bytes: %s\n",
+		    STR_F(t->account->user), STR_F(b->name), entry->uid, STR_F(email),
+		    (unsigned long long)entry->e.size_bytes, what);
 	}
 }
 
@@ -98,7 +102,8 @@ send_bytes(struct into *t)
 }
 
 static int
-put_message(struct into *t, const struct image_box *b, const struct image_entry *entry, const struct image_message *m)
+put_message(struct into *t, const struct image_box *b, const struct image_entry *entry,
+    const struct image_message *m)
 {
 	char email[OBJECT_ID_BYTES], thread[OBJECT_ID_BYTES];
 	uint64_t keywords = 0;
@@ -107,7 +112,8 @@ put_message(struct into *t, const struct image_box *b, const struct image_entry 
 
 	e = repo_read(t->r->repo, &m->blob, &t->blob);
 	if (e != ERR_OK || (m->prefix.n != 0 && m->prefix.p == NULL)) {
-		ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup", STR_F(t->account->user), STR_F(b->name), entry->uid);
+		ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup",
+		    STR_F(t->account->user), STR_F(b->name), entry->uid);
 		t->lost++;
 		return CTL_OK;
 	}
@@ -137,7 +143,8 @@ put_message(struct into *t, const struct image_box *b, const struct image_entry 
 
 /* Entries that are asked for at once: which of them the mailbox lacks; those are put there. */
 static int
-put_some(struct into *t, const struct image_box *b, const struct image_entry *const *entries, size_t count)
+put_some(struct into *t, const struct image_box *b, const struct image_entry *const *entries,
+    size_t count)
 {
 	BUF_CLEAN struct buf has = BUF_MAX(ASK_MESSAGES);
 	int status;
@@ -179,11 +186,13 @@ is_wanted(struct into *t, const struct image_box *b, const struct image_entry *e
 	if (!image_is_there(&t->image, b, entry) || (t->r->uid != 0 && t->r->uid != entry->uid))
 		return false;
 	if (m == NULL) {
-		ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup", STR_F(t->account->user), STR_F(b->name), entry->uid);
+		ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup",
+		    STR_F(t->account->user), STR_F(b->name), entry->uid);
 		t->lost++;
 		return false;
 	}
-	return t->r->message == NULL || str_eq(str_c(t->r->message), object_id_text(m->email, 'M', text));
+	return t->r->message == NULL
+	    || str_eq(str_c(t->r->message), object_id_text(m->email, 'M', text));
 }
 
 static int
@@ -223,8 +232,9 @@ put_box(struct into *t, const struct image_box *b)
 	uint64_t n;
 	int status;
 
-	if (b->row.is_noselect || !image_box_is_there(&t->image, b) ||
-	    (t->r->mailbox != NULL && !str_eq(str_c(t->r->mailbox), b->name)) || !has_wanted(t, b))
+	if (b->row.is_noselect || !image_box_is_there(&t->image, b)
+	    || (t->r->mailbox != NULL && !str_eq(str_c(t->r->mailbox), b->name))
+	    || !has_wanted(t, b))
 		return CTL_OK;
 	buf_clear(&t->out);
 	wire_str(&t->out, b->name);
@@ -252,8 +262,9 @@ put_account(struct into *t, const struct manifest_account *account)
 
 	t->account = account;
 	if (e != ERR_OK) {
-		ctl_fail("%.*s: a part of it is damaged in the backup (%s); what can be read is restored", STR_F(account->user),
-		    err_name(e));
+		ctl_fail(
+		    "%.*s: a part of it is damaged in the backup (%s); what can be read is restored",
+		    STR_F(account->user), err_name(e));
 		t->lost++;
 	}
 	image_finish(&t->image, t->r->at_ms);
@@ -274,8 +285,9 @@ put_accounts(struct into *t)
 	int status = CTL_OK;
 
 	for (size_t i = 0; status == CTL_OK && i < m->account_count; i++) {
-		if (m->accounts[i].id.v == 0 ||
-		    (t->r->account != NULL && !str_eq(str_c(t->r->account), m->accounts[i].user)))
+		if (m->accounts[i].id.v == 0
+		    || (t->r->account != NULL
+			&& !str_eq(str_c(t->r->account), m->accounts[i].user)))
 			continue;
 		is_found = true;
 		status = put_account(t, &m->accounts[i]);
@@ -288,7 +300,10 @@ put_accounts(struct into *t)
 int
 restore_into(struct ctl *c, const struct restore *r)
 {
-	struct into t = { .c = c, .r = r, .out = BUF_MAX(WIRE_MAX_BYTES), .in = BUF_MAX(WIRE_MAX_BYTES),
+	struct into t = { .c = c,
+		.r = r,
+		.out = BUF_MAX(WIRE_MAX_BYTES),
+		.in = BUF_MAX(WIRE_MAX_BYTES),
 		.blob = BUF_MAX(SIZE_MAX / 2) };
 	uint64_t users = 0;
 	int status = CTL_OK;
@@ -307,10 +322,13 @@ restore_into(struct ctl *c, const struct restore *r)
 	buf_done(&t.in);
 	buf_done(&t.blob);
 	if (c->is_json)
-		printf("{\"backup\":\"%s\",\"restored\":%llu,\"there\":%llu,\"lost\":%llu,\"users\":%llu}\n", r->backup,
-		    (unsigned long long)t.restored, (unsigned long long)t.there, (unsigned long long)t.lost, (unsigned long long)users);
+		printf(
+		    "{\"backup\":\"%s\",\"restored\":%llu,\"there\":%llu,\"lost\":%llu,\"users\":%llu}\n",
+		    r->backup, (unsigned long long)t.restored, (unsigned long long)t.there,
+		    (unsigned long long)t.lost, (unsigned long long)users);
 	else if (!c->is_quiet)
-		printf("%s: %llu messages %s, %llu are there already\n", r->backup, (unsigned long long)t.restored,
-		    r->is_dry ? "are missing" : "restored", (unsigned long long)t.there);
+		printf("%s: %llu messages %s, %llu are there already\n", r->backup,
+		    (unsigned long long)t.restored, r->is_dry ? "are missing" : "restored",
+		    (unsigned long long)t.there);
 	return status == CTL_OK && t.lost != 0 ? CTL_FAILED : status;
 }

@@ -1,6 +1,6 @@
 /*
- * restore_whole.c - a whole backup into a data directory without mail. The store is built beside its place, synced, given to
- * its owner, and renamed: there is a whole store or none.
+ * restore_whole.c - a whole backup into a data directory without mail. The store is built beside
+ * its place, synced, given to its owner, and renamed: there is a whole store or none.
  */
 #include "ctl/restore.h"
 #include "ctl/users_rows.h"
@@ -30,7 +30,8 @@ restore_users(struct ctl *c, const struct restore *r, struct str only, uint64_t 
 		enum err e = repo_read(r->repo, &r->manifest.users[i], &piece);
 
 		if (e != ERR_OK)
-			return ctl_fail("the users database in the backup can't be read (%s)", err_name(e));
+			return ctl_fail("the users database in the backup can't be read (%s)",
+			    err_name(e));
 		buf_str_add(&rows, buf_str(&piece));
 	}
 	return rows.n == 0 ? CTL_OK : users_rows_write(c, buf_str(&rows), only, added_out);
@@ -65,7 +66,8 @@ remove_file(int dir_fd, const char *name, void *arg)
 static bool
 remove_folder(const char *folder)
 {
-	return access(folder, F_OK) != 0 || (each_file(folder, remove_file, NULL) && rmdir(folder) == 0);
+	return access(folder, F_OK) != 0
+	    || (each_file(folder, remove_file, NULL) && rmdir(folder) == 0);
 }
 
 /* Synced, and its owner's: arg is that user, or NULL. */
@@ -74,7 +76,8 @@ settle_file(int dir_fd, const char *name, void *arg)
 {
 	const struct passwd *pw = arg;
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	bool is_good = fd >= 0 && fsync(fd) == 0 && (pw == NULL || fchown(fd, pw->pw_uid, pw->pw_gid) == 0);
+	bool is_good =
+	    fd >= 0 && fsync(fd) == 0 && (pw == NULL || fchown(fd, pw->pw_uid, pw->pw_gid) == 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -85,8 +88,8 @@ static bool
 settle_folder(const char *folder, struct passwd *pw)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool is_good = fd >= 0 && each_file(folder, settle_file, pw) && fsync(fd) == 0 &&
-	    (pw == NULL || fchown(fd, pw->pw_uid, pw->pw_gid) == 0);
+	bool is_good = fd >= 0 && each_file(folder, settle_file, pw) && fsync(fd) == 0
+	    && (pw == NULL || fchown(fd, pw->pw_uid, pw->pw_gid) == 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -114,8 +117,10 @@ make_place(const char *folder)
 	int fd;
 
 	if (access(ctl_path(&path, folder, "CURRENT"), F_OK) == 0)
-		return ctl_fail("%s has mail already. A whole backup is restored into a data directory without mail; with --account, what is "
-		    "missing is added to the mail that is there", folder);
+		return ctl_fail(
+		    "%s has mail already. A whole backup is restored into a data directory without mail; with --account, what is "
+		    "missing is added to the mail that is there",
+		    folder);
 	fd = open(ctl_path(&path, folder, "lock"), O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
@@ -140,11 +145,16 @@ build(const struct restore *r, const char *folder, struct rebuild_progress *prog
 	e = kv_rocks_open(&o, &kv, &detail);
 	if (e != ERR_OK)
 		return ctl_fail("%s: %.*s (%s)", folder, STR_F(buf_str(&detail)), err_name(e));
-	e = rebuild_run(r->repo, &r->manifest, kv, clock_system()->wall_ms(clock_system()), progress, &detail);
+	e = rebuild_run(r->repo, &r->manifest, kv, clock_system()->wall_ms(clock_system()),
+	    progress, &detail);
 	kv_close(kv);
 	fprintf(stderr, "%.*s", STR_F(buf_str(&detail)));
-	return e == ERR_OK ? CTL_OK : ctl_fail("the backup can't be restored as a whole (%s): `posthorn backup verify` says what is wrong; "
-	    "with --account what can be read is restored, account by account", err_name(e));
+	return e == ERR_OK
+	    ? CTL_OK
+	    : ctl_fail(
+		"the backup can't be restored as a whole (%s): `posthorn backup verify` says what is wrong; "
+		"with --account what can be read is restored, account by account",
+		err_name(e));
 }
 
 static int
@@ -171,15 +181,17 @@ static void
 say(struct ctl *c, const struct restore *r, const struct rebuild_progress *p, uint64_t users)
 {
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "backup", r->backup, "accounts", (json_int_t)p->accounts, "messages",
-		    (json_int_t)p->messages, "lost", (json_int_t)p->lost, "users", (json_int_t)users);
+		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "backup", r->backup, "accounts",
+		    (json_int_t)p->accounts, "messages", (json_int_t)p->messages, "lost",
+		    (json_int_t)p->lost, "users", (json_int_t)users);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(o);
 	} else if (!c->is_quiet) {
-		printf("%s: %llu accounts, %llu messages, %llu users\n", r->backup, (unsigned long long)p->accounts,
-		    (unsigned long long)p->messages, (unsigned long long)users);
+		printf("%s: %llu accounts, %llu messages, %llu users\n", r->backup,
+		    (unsigned long long)p->accounts, (unsigned long long)p->messages,
+		    (unsigned long long)users);
 	}
 }
 
@@ -210,6 +222,8 @@ restore_whole(struct ctl *c, const struct restore *r)
 		return status;
 	}
 	say(c, r, &progress, users);
-	return progress.lost == 0 ? CTL_OK : ctl_fail("%llu messages are lost: their bytes are not in the backup",
-	    (unsigned long long)progress.lost);
+	return progress.lost == 0
+	    ? CTL_OK
+	    : ctl_fail("%llu messages are lost: their bytes are not in the backup",
+		(unsigned long long)progress.lost);
 }

@@ -1,4 +1,7 @@
-/* undelete.c - posthorn undelete: what was expunged or deleted comes back, through the running daemon. */
+/*
+ * undelete.c - posthorn undelete: what was expunged or deleted comes back, through the running
+ * daemon.
+ */
 #include "ctl/admin_client.h"
 #include "ctl/commands.h"
 
@@ -23,20 +26,22 @@ say_message(struct ctl *c, struct str body)
 	uint64_t uid, gone, size;
 	char when[TIME_TEXT_BYTES + 1];
 
-	if (!wire_take_str(&body, &mailbox) || !wire_take_u64(&body, &uid) || !wire_take_u64(&body, &gone) ||
-	    !wire_take_u64(&body, &size) || !wire_take_str(&body, &email))
+	if (!wire_take_str(&body, &mailbox) || !wire_take_u64(&body, &uid)
+	    || !wire_take_u64(&body, &gone) || !wire_take_u64(&body, &size)
+	    || !wire_take_str(&body, &email))
 		return;
 	time_format((int64_t)gone, when);
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s%,s:I,s:s,s:I,s:s%}", "mailbox", mailbox.p, mailbox.n, "uid", (json_int_t)uid, "deleted", when,
-		    "size", (json_int_t)size, "emailid", email.p, email.n);
+		json_t *o = json_pack("{s:s%,s:I,s:s,s:I,s:s%}", "mailbox", mailbox.p, mailbox.n,
+		    "uid", (json_int_t)uid, "deleted", when, "size", (json_int_t)size, "emailid",
+		    email.p, email.n);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(o);
 	} else if (!c->is_quiet) {
-		printf("%s %10llu %12llu %-16.*s %.*s\n", when, (unsigned long long)uid, (unsigned long long)size, STR_F(email),
-		    STR_F(mailbox));
+		printf("%s %10llu %12llu %-16.*s %.*s\n", when, (unsigned long long)uid,
+		    (unsigned long long)size, STR_F(email), STR_F(mailbox));
 	}
 }
 
@@ -60,20 +65,25 @@ ask(struct ctl *c, const struct undelete *u, int fd)
 		return ctl_fail("that is too long");
 	e = wire_send(fd, 'R', buf_str(&body));
 	if (!c->is_json && !c->is_quiet)
-		printf("%-24s %10s %12s %-16s %s\n", "DELETED", "UID", "BYTES", "EMAILID", "MAILBOX");
+		printf("%-24s %10s %12s %-16s %s\n", "DELETED", "UID", "BYTES", "EMAILID",
+		    "MAILBOX");
 	while (e == ERR_OK && (e = wire_receive(fd, &kind, &body)) == ERR_OK && kind == 'I')
 		say_message(c, buf_str(&body));
 	if (e != ERR_OK)
-		return ctl_fail("posthornd ended the connection (%s); what it had not told of may have come back or not: the same command "
-		    "again does the rest", err_name(e));
+		return ctl_fail(
+		    "posthornd ended the connection (%s); what it had not told of may have come back or not: the same command "
+		    "again does the rest",
+		    err_name(e));
 	rest = buf_str(&body);
 	if (kind == 'X')
-		return str_starts(str_sub(rest, 4, rest.n), STR("UNKNOWN")) ? ctl_fail("there is no account \"%s\"", u->account) :
-		    admin_fail(rest);
+		return str_starts(str_sub(rest, 4, rest.n), STR("UNKNOWN"))
+		    ? ctl_fail("there is no account \"%s\"", u->account)
+		    : admin_fail(rest);
 	if (kind != 'D' || !wire_take_u64(&rest, &count))
 		return ctl_fail("posthornd gave an answer that makes no sense");
 	if (!c->is_json && !c->is_quiet)
-		printf("%llu messages %s\n", (unsigned long long)count, u->is_dry ? "can come back" : "came back");
+		printf("%llu messages %s\n", (unsigned long long)count,
+		    u->is_dry ? "can come back" : "came back");
 	return CTL_OK;
 }
 
@@ -88,14 +98,20 @@ options(int *argc, char **argv, struct undelete *u)
 	ctl_option(argc, argv, "--message", &u->message);
 	u->is_dry = ctl_option(argc, argv, "--dry-run", NULL);
 	if (ctl_option(argc, argv, "--since", &since) && !time_parse(str_c(since), &u->since_ms))
-		return ctl_usage(&ctl_undelete, "--since is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
+		return ctl_usage(&ctl_undelete,
+		    "--since is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
 	if (ctl_option(argc, argv, "--at", &at) && !time_parse(str_c(at), &u->at_ms))
-		return ctl_usage(&ctl_undelete, "--at is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
-	if (ctl_option(argc, argv, "--uid", &uid) && (!str_to_u32(str_c(uid), &u->uid) || u->uid == 0))
+		return ctl_usage(&ctl_undelete,
+		    "--at is a time in UTC such as 2026-11-22T04:15:00Z, or @ and seconds since 1970");
+	if (ctl_option(argc, argv, "--uid", &uid)
+	    && (!str_to_u32(str_c(uid), &u->uid) || u->uid == 0))
 		return ctl_usage(&ctl_undelete, "--uid is a number");
-	if (ctl_stray_option(argc, argv) != NULL || *argc != 0 || u->account == NULL || (since != NULL && at != NULL))
+	if (ctl_stray_option(argc, argv) != NULL || *argc != 0 || u->account == NULL
+	    || (since != NULL && at != NULL))
 		return ctl_usage(&ctl_undelete, NULL);
-	return u->uid != 0 && u->mailbox == NULL ? ctl_usage(&ctl_undelete, "--mailbox says where that UID was") : CTL_OK;
+	return u->uid != 0 && u->mailbox == NULL
+	    ? ctl_usage(&ctl_undelete, "--mailbox says where that UID was")
+	    : CTL_OK;
 }
 
 static int
@@ -118,9 +134,11 @@ undelete_run(struct ctl *c, int argc, char **argv)
 
 const struct ctl_command ctl_undelete = {
 	.name = "undelete",
-	.args = "--account A [--mailbox M] [--uid N | --message EMAILID] [--since T | --at T] [--dry-run]",
+	.args =
+	    "--account A [--mailbox M] [--uid N | --message EMAILID] [--since T | --at T] [--dry-run]",
 	.summary = "Bring back expunged messages and deleted mailboxes.",
-	.help = "Brings back what was expunged or deleted within the time of retention (option retention), while the server runs: clients "
+	.help =
+	    "Brings back what was expunged or deleted within the time of retention (option retention), while the server runs: clients "
 	    "see it at once. Nothing that is there is changed or doubled; what comes back gets new UIDs and keeps its flags (but for "
 	    "\\Deleted), keywords and dates. Messages go into the mailbox that they were in; one that was deleted is made again. "
 	    "--since brings back what went since a time, --at what was there at a time and is gone; without them all that can come back "

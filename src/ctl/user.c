@@ -1,4 +1,7 @@
-/* user.c - user add, passwd, list, delete: rows of the users database. The auth process sees a change at the next login. */
+/*
+ * user.c - user add, passwd, list, delete: rows of the users database. The auth process sees a
+ * change at the next login.
+ */
 #include "ctl/commands.h"
 #include "ctl/users_db.h"
 
@@ -36,7 +39,10 @@ read_line(struct ctl *c)
 	return arena_cstr(&c->arena, str_make(line, n));
 }
 
-/* Asks on the terminal, twice, without showing it; from a pipe one line is read. NULL after telling. */
+/*
+ * Asks on the terminal, twice, without showing it; from a pipe one line is read. NULL after
+ * telling.
+ */
 static const char *
 ask_password(struct ctl *c)
 {
@@ -46,7 +52,8 @@ ask_password(struct ctl *c)
 	if (!isatty(STDIN_FILENO)) {
 		once = read_line(c);
 		if (once == NULL)
-			ctl_fail("no password: give it as a line on standard input, or with --password");
+			ctl_fail(
+			    "no password: give it as a line on standard input, or with --password");
 		return once;
 	}
 	tcgetattr(STDIN_FILENO, &shown);
@@ -66,14 +73,19 @@ ask_password(struct ctl *c)
 	return once;
 }
 
-/* What the user shall log in with, by the options: a hash brought along, a password, or one that is asked for. */
+/*
+ * What the user shall log in with, by the options: a hash brought along, a password, or one that is
+ * asked for.
+ */
 static int
 credentials(struct ctl *c, const char *password, const char *hash, struct user_row *row)
 {
 	if (hash != NULL) {
 		if (!password_is_verifier(str_c(hash)))
-			return ctl_fail("\"%.40s\" has no scheme that is known, such as {ARGON2ID}, {CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, "
-			    "{SSHA256}, {PLAIN}", hash);
+			return ctl_fail(
+			    "\"%.40s\" has no scheme that is known, such as {ARGON2ID}, {CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, "
+			    "{SSHA256}, {PLAIN}",
+			    hash);
 		row->password = str_c(hash);
 		row->scram[SCRAM_SHA1] = row->scram[SCRAM_SHA256] = STR("");
 		return CTL_OK;
@@ -85,7 +97,8 @@ credentials(struct ctl *c, const char *password, const char *hash, struct user_r
 	if (*password == '\0' || strlen(password) > PASSWORD_MAX_BYTES)
 		return ctl_fail("a password has 1 to %d bytes", PASSWORD_MAX_BYTES);
 	if (ctl_verifiers(c, str_c(password), row) != ERR_OK)
-		return ctl_fail("the password can't be hashed (options password_hash_memory, password_hash_passes)");
+		return ctl_fail(
+		    "the password can't be hashed (options password_hash_memory, password_hash_passes)");
 	return CTL_OK;
 }
 
@@ -127,7 +140,9 @@ add_run(struct ctl *c, int argc, char **argv)
 	if (status == CTL_OK) {
 		e = users_add(u, &row);
 		if (e == ERR_EXISTS)
-			status = ctl_fail("there is a user \"%s\" already; `posthorn user passwd %s` changes the password", name, name);
+			status = ctl_fail(
+			    "there is a user \"%s\" already; `posthorn user passwd %s` changes the password",
+			    name, name);
 		else if (e != ERR_OK)
 			status = ctl_users_fail(u, e);
 		else
@@ -141,7 +156,8 @@ static int
 passwd_run(struct ctl *c, int argc, char **argv)
 {
 	const char *password = NULL, *hash = NULL, *name;
-	bool disable = ctl_option(&argc, argv, "--disable", NULL), enable = ctl_option(&argc, argv, "--enable", NULL);
+	bool disable = ctl_option(&argc, argv, "--disable", NULL),
+	     enable = ctl_option(&argc, argv, "--enable", NULL);
 	struct user_row row;
 	struct users *u;
 	int status = CTL_OK;
@@ -188,14 +204,16 @@ list_one(void *arg, const struct user_row *row)
 	if (gmtime_r(&created, &tm) != NULL)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s%,s:b,s:s%,s:b,s:s}", "user", row->name.p, row->name.n, "disabled", row->is_disabled,
-		    "scheme", scheme.p, scheme.n, "scram", row->scram[SCRAM_SHA256].n > 0, "created", when);
+		json_t *o = json_pack("{s:s%,s:b,s:s%,s:b,s:s}", "user", row->name.p, row->name.n,
+		    "disabled", row->is_disabled, "scheme", scheme.p, scheme.n, "scram",
+		    row->scram[SCRAM_SHA256].n > 0, "created", when);
 
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(o);
 	} else {
-		printf("%-32.*s %-14.*s %-8s %s\n", STR_F(row->name), STR_F(scheme), row->is_disabled ? "disabled" : "", when);
+		printf("%-32.*s %-14.*s %-8s %s\n", STR_F(row->name), STR_F(scheme),
+		    row->is_disabled ? "disabled" : "", when);
 	}
 	return ERR_OK;
 }
@@ -234,8 +252,9 @@ delete_mail(int control, const char *name)
 	if (fgets(answer, sizeof(answer), f) == NULL)
 		status = ctl_fail("the server ended the connection");
 	else
-		status = strcmp(answer, "OK\n") == 0 ? CTL_OK : ctl_fail("the mail can't be deleted: %.*s",
-		    STR_F(str_trim(str_c(answer))));
+		status = strcmp(answer, "OK\n") == 0
+		    ? CTL_OK
+		    : ctl_fail("the mail can't be deleted: %.*s", STR_F(str_trim(str_c(answer))));
 	fclose(f);
 	return status;
 }
@@ -267,7 +286,10 @@ delete_run(struct ctl *c, int argc, char **argv)
 	else
 		status = with_mail ? delete_mail(control, name) : CTL_OK;
 	if (status == CTL_OK)
-		said(c, name, with_mail ? "deleted with the mail" : "deleted; the mail stays, and is there when the user is added again");
+		said(c, name,
+		    with_mail
+			? "deleted with the mail"
+			: "deleted; the mail stays, and is there when the user is added again");
 	users_close(u);
 	return status;
 }
@@ -289,7 +311,8 @@ groups_format(struct ctl *c, int argc, char **argv, struct buf *out)
 	if (argc > SHARING_GROUPS_MAX)
 		return ctl_fail("a user is a member of at most %d groups", SHARING_GROUPS_MAX);
 	for (int i = 0; i < argc; i++) {
-		if (name_normalise(&c->arena, str_c(argv[i]), &names[i]) != ERR_OK || str_chr(names[i], ',') != SIZE_MAX)
+		if (name_normalise(&c->arena, str_c(argv[i]), &names[i]) != ERR_OK
+		    || str_chr(names[i], ',') != SIZE_MAX)
 			return ctl_fail("\"%s\" is no name that a group can have", argv[i]);
 	}
 	if (argc > 0)
@@ -336,7 +359,8 @@ groups_run(struct ctl *c, int argc, char **argv)
 	else if (e != ERR_OK)
 		status = ctl_users_fail(u, e);
 	else
-		status = said(c, name, groups.n > 0 ? arena_cstr(&c->arena, buf_str(&groups)) : "in no group");
+		status = said(c, name,
+		    groups.n > 0 ? arena_cstr(&c->arena, buf_str(&groups)) : "in no group");
 	users_close(u);
 	return status;
 }
@@ -345,7 +369,8 @@ const struct ctl_command ctl_user_groups = {
 	.name = "user groups",
 	.args = "NAME [GROUP ... | --none]",
 	.summary = "Show or set the groups of a user.",
-	.help = "Groups stand in access control lists of mailboxes, as $ and their name (see mailbox acl). A group is there as soon as "
+	.help =
+	    "Groups stand in access control lists of mailboxes, as $ and their name (see mailbox acl). A group is there as soon as "
 	    "somebody is its member. A change counts from the user's next login on.",
 	.run = groups_run,
 };
@@ -353,7 +378,8 @@ const struct ctl_command ctl_user_add = {
 	.name = "user add",
 	.args = "NAME [--password P | --hash HASH]",
 	.summary = "Add a user, who can log in at once.",
-	.help = "Adds a user. Without --password it is asked for, or read as a line from standard input when that is no terminal. "
+	.help =
+	    "Adds a user. Without --password it is asked for, or read as a line from standard input when that is no terminal. "
 	    "--hash takes what another system has stored, with its scheme in front: {ARGON2ID}, {CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, "
 	    "{SSHA256} and others; it is replaced by Argon2id when the user logs in. A name may be an address, name@domain.",
 	.run = add_run,
@@ -362,7 +388,8 @@ const struct ctl_command ctl_user_passwd = {
 	.name = "user passwd",
 	.args = "NAME [--password P | --hash HASH] [--disable | --enable]",
 	.summary = "Change a password, or who may log in.",
-	.help = "Changes the password, as `user add` takes it. --disable keeps the user and the mail but lets nobody log in, and mail "
+	.help =
+	    "Changes the password, as `user add` takes it. --disable keeps the user and the mail but lets nobody log in, and mail "
 	    "for the user is refused; --enable ends that.",
 	.run = passwd_run,
 };
@@ -376,7 +403,8 @@ const struct ctl_command ctl_user_delete = {
 	.name = "user delete",
 	.args = "NAME [--mail]",
 	.summary = "Delete a user; with --mail the mail too.",
-	.help = "Deletes a user, who can't log in any more. The mail stays in the store, and is there when the user is added again; with "
+	.help =
+	    "Deletes a user, who can't log in any more. The mail stays in the store, and is there when the user is added again; with "
 	    "--mail it is deleted too, by the running server. That works for a user who was deleted before, too.",
 	.run = delete_run,
 };

@@ -35,7 +35,9 @@ ctl_users_open(struct ctl *c)
 	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root"))) {
 		pw = getpwnam(user.p);
 		if (pw == NULL) {
-			ctl_fail("there is no user \"%s\" (option auth_user); useradd --system %s makes it", user.p, user.p);
+			ctl_fail(
+			    "there is no user \"%s\" (option auth_user); useradd --system %s makes it",
+			    user.p, user.p);
 			return NULL;
 		}
 	}
@@ -48,8 +50,9 @@ ctl_users_open(struct ctl *c)
 		ctl_fail("%s: %s", folder, strerror(errno));
 		return NULL;
 	}
-	if (pw != NULL && (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
-	    || setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)) {
+	if (pw != NULL
+	    && (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
+		|| setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)) {
 		ctl_fail("can't become %s: %s", user.p, strerror(errno));
 		return NULL;
 	}
@@ -59,8 +62,10 @@ ctl_users_open(struct ctl *c)
 	if (e == ERR_CORRUPT)
 		ctl_fail("%s is no users database, or one of a newer version", path);
 	else
-		ctl_fail("%s can't be opened (%s)%s", path, err_name(e), access("users.db", R_OK | W_OK) != 0 && geteuid() != 0
-		    ? "; run this as root or as the user that posthornd runs as" : "");
+		ctl_fail("%s can't be opened (%s)%s", path, err_name(e),
+		    access("users.db", R_OK | W_OK) != 0 && geteuid() != 0
+			? "; run this as root or as the user that posthornd runs as"
+			: "");
 	return NULL;
 }
 
@@ -77,16 +82,19 @@ ctl_user_name(struct ctl *c, const char *name)
 
 	if (name_normalise(&c->arena, str_c(name), &normal) == ERR_OK)
 		return normal.p;
-	ctl_fail("\"%s\" is no name that a user can have: at most %d bytes of UTF-8 without spaces, slashes, quotes, * and %%", name,
-	    NAME_MAX_BYTES);
+	ctl_fail(
+	    "\"%s\" is no name that a user can have: at most %d bytes of UTF-8 without spaces, slashes, quotes, * and %%",
+	    name, NAME_MAX_BYTES);
 	return NULL;
 }
 
 enum err
 ctl_verifiers(struct ctl *c, struct str password, struct user_row *row)
 {
-	struct password_cost cost = { .memory_bytes = c->config->password_hash_memory, .passes = c->config->password_hash_passes,
-		.scram_iterations = c->config->scram_iterations, .make_scram = c->config->scram };
+	struct password_cost cost = { .memory_bytes = c->config->password_hash_memory,
+		.passes = c->config->password_hash_passes,
+		.scram_iterations = c->config->scram_iterations,
+		.make_scram = c->config->scram };
 
 	return verifiers_make(&c->arena, password, &cost, row);
 }

@@ -1,4 +1,7 @@
-/* users_rows.c - see users_rows.h. A row: name, password, SCRAM verifiers, groups (texts), disabled, created, changed (numbers). */
+/*
+ * users_rows.c - see users_rows.h. A row: name, password, SCRAM verifiers, groups (texts),
+ * disabled, created, changed (numbers).
+ */
 #include "ctl/users_rows.h"
 
 #include "backup/pack.h"
@@ -41,7 +44,8 @@ take_row(struct str *rest, struct user_row *out)
 		if (!wire_take_str(rest, &out->scram[i]))
 			return false;
 	}
-	if (!wire_take_str(rest, &out->groups) || !wire_take_u64(rest, &disabled) || !wire_take_u64(rest, &created) || !wire_take_u64(rest, &changed))
+	if (!wire_take_str(rest, &out->groups) || !wire_take_u64(rest, &disabled)
+	    || !wire_take_u64(rest, &created) || !wire_take_u64(rest, &changed))
 		return false;
 	out->is_disabled = disabled != 0;
 	out->created_ms = (int64_t)created;
@@ -49,7 +53,10 @@ take_row(struct str *rest, struct user_row *out)
 	return true;
 }
 
-/* Runs work() as the database's owner in another process; what it writes to its descriptor comes into out. */
+/*
+ * Runs work() as the database's owner in another process; what it writes to its descriptor comes
+ * into out.
+ */
 static int
 as_owner(struct ctl *c, int (*work)(struct ctl *c, void *arg, int fd), void *arg, struct buf *out)
 {
@@ -67,7 +74,8 @@ as_owner(struct ctl *c, int (*work)(struct ctl *c, void *arg, int fd), void *arg
 		_exit(work(c, arg, fds[1]));
 	}
 	close(fds[1]);
-	while (pid > 0 && ((n = read(fds[0], piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))) {
+	while (pid > 0
+	    && ((n = read(fds[0], piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))) {
 		if (n > 0)
 			buf_add(out, piece, (size_t)n);
 	}
@@ -75,7 +83,8 @@ as_owner(struct ctl *c, int (*work)(struct ctl *c, void *arg, int fd), void *arg
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (pid < 0 || !WIFEXITED(status))
-		return ctl_fail("a process for the users database: %s", pid < 0 ? strerror(errno) : "it died");
+		return ctl_fail("a process for the users database: %s",
+		    pid < 0 ? strerror(errno) : "it died");
 	return WEXITSTATUS(status);
 }
 

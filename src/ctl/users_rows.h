@@ -1,6 +1,7 @@
 /*
- * users_rows.h - the users database as rows in a buffer, for backups. It belongs to the auth process's user, and the tool reads
- * and writes it as that user only: in a process of its own, so that it can do the rest as root.
+ * users_rows.h - the users database as rows in a buffer, for backups. It belongs to the auth
+ * process's user, and the tool reads and writes it as that user only: in a process of its own, so
+ * that it can do the rest as root.
  */
 #ifndef CTL_USERS_ROWS_H
 #define CTL_USERS_ROWS_H

@@ -18,7 +18,7 @@ enum { VERIFY_CLEAN = 0, VERIFY_REPAIRABLE = 1, VERIFY_LOST = 2, VERIFY_IMPOSSIB
 struct run {
 	struct ctl *c;
 	uint64_t bytes, told_bytes;
-	uint64_t rate;			/* bytes a second; 0: as fast as it goes */
+	uint64_t rate; /* bytes a second; 0: as fast as it goes */
 	int64_t started_us;
 };
 
@@ -44,9 +44,11 @@ pace(void *ctx, uint64_t bytes)
 
 	r->bytes += bytes;
 	if (r->rate != 0) {
-		early_us = r->started_us + (int64_t)((double)r->bytes * 1e6 / (double)r->rate) - clock->mono_us(clock);
+		early_us = r->started_us + (int64_t)((double)r->bytes * 1e6 / (double)r->rate)
+		    - clock->mono_us(clock);
 		if (early_us > 1000) {
-			struct timespec pause = { .tv_sec = early_us / 1000000, .tv_nsec = early_us % 1000000 * 1000 };
+			struct timespec pause = { .tv_sec = early_us / 1000000,
+				.tv_nsec = early_us % 1000000 * 1000 };
 
 			nanosleep(&pause, NULL);
 		}
@@ -68,7 +70,11 @@ become_user(struct ctl *c)
 		return true;
 	p = getpwnam(c->config->user.p);
 	if (p == NULL)
-		return true;	/* a server that was started by root needs this user; one that was not has root's files */
+		/*
+		 * a server that was started by root needs this user; one that was not has root's
+		 * files
+		 */
+		return true;
 	return setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0;
 }
 
@@ -86,16 +92,19 @@ tell_sums_to_people(const struct verify_result *r)
 	tell_count(r->messages, "message", "messages", ", ");
 	tell_count(r->bytes, "byte", "bytes", " read: ");
 	tell_count(r->findings, "finding", "findings", ", ");
-	printf("%llu repaired, %llu lost\n", (unsigned long long)r->repaired, (unsigned long long)r->lost);
+	printf("%llu repaired, %llu lost\n", (unsigned long long)r->repaired,
+	    (unsigned long long)r->lost);
 }
 
 static int
 tell_sums(struct ctl *c, const struct verify_result *r, enum err e)
 {
 	if (c->is_json)
-		printf("{\"accounts\":%llu,\"mailboxes\":%llu,\"messages\":%llu,\"bytes\":%llu,\"findings\":%llu,\"repaired\":%llu,\"lost\":%llu}\n",
-		    (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
-		    (unsigned long long)r->bytes, (unsigned long long)r->findings, (unsigned long long)r->repaired,
+		printf(
+		    "{\"accounts\":%llu,\"mailboxes\":%llu,\"messages\":%llu,\"bytes\":%llu,\"findings\":%llu,\"repaired\":%llu,\"lost\":%llu}\n",
+		    (unsigned long long)r->accounts, (unsigned long long)r->mailboxes,
+		    (unsigned long long)r->messages, (unsigned long long)r->bytes,
+		    (unsigned long long)r->findings, (unsigned long long)r->repaired,
 		    (unsigned long long)r->lost);
 	else if (!c->is_quiet)
 		tell_sums_to_people(r);
@@ -117,7 +126,8 @@ tell_closed(enum err e, struct str detail)
 	if (memmem(detail.p, detail.n, "newer version", 13) != NULL)
 		return VERIFY_IMPOSSIBLE;
 	if (e == ERR_CORRUPT)
-		ctl_fail("the list of the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
+		ctl_fail(
+		    "the list of the store's files, or its log, is damaged; copy the folder away, then restore it from a backup");
 	return e == ERR_CORRUPT ? VERIFY_LOST : VERIFY_IMPOSSIBLE;
 }
 
@@ -127,7 +137,10 @@ verify_folder(struct ctl *c, const char *dir, bool may_repair, uint64_t rate)
 	struct clock *clock = clock_system();
 	struct run r = { .c = c, .rate = rate, .started_us = clock->mono_us(clock) };
 	struct kv_options ko = { .dir = dir, .read_only = !may_repair, .cache_bytes = 32 << 20 };
-	struct verify_options o = { .may_repair = may_repair, .found = found, .pace = pace, .ctx = &r };
+	struct verify_options o = { .may_repair = may_repair,
+		.found = found,
+		.pace = pace,
+		.ctx = &r };
 	struct verify_result result = { 0 };
 	BUF_CLEAN struct buf detail = BUF_MAX(65536);
 	enum err e;
@@ -143,13 +156,17 @@ verify_folder(struct ctl *c, const char *dir, bool may_repair, uint64_t rate)
 	return tell_sums(c, &result, e);
 }
 
-/* What is proved is a checkpoint: the same files as the daemon's, and it stays while the connection does. */
+/*
+ * What is proved is a checkpoint: the same files as the daemon's, and it stays while the connection
+ * does.
+ */
 static int
 verify_running(struct ctl *c, int daemon, const char *dir, uint64_t rate)
 {
 	BUF_CLEAN struct buf name = BUF_MAX(WIRE_MAX_BYTES), path = CTL_PATH;
 
-	if (wire_send(daemon, 'C', STR("")) != ERR_OK || admin_expect(daemon, 'C', &name) != CTL_OK) {
+	if (wire_send(daemon, 'C', STR("")) != ERR_OK
+	    || admin_expect(daemon, 'C', &name) != CTL_OK) {
 		ctl_fail("no checkpoint of the store could be made");
 		return VERIFY_IMPOSSIBLE;
 	}
@@ -194,7 +211,8 @@ verify_command(struct ctl *c, int argc, char **argv)
 		return VERIFY_IMPOSSIBLE;
 	if (daemon >= 0 && may_repair) {
 		close(daemon);
-		ctl_fail("posthornd is running: it can be verified so, but not repaired; stop it first");
+		ctl_fail(
+		    "posthornd is running: it can be verified so, but not repaired; stop it first");
 		return VERIFY_IMPOSSIBLE;
 	}
 	if (!become_user(c)) {
@@ -216,12 +234,13 @@ const struct ctl_command ctl_verify = {
 	.name = "verify",
 	.args = "[--repair] [--rate BYTES]",
 	.summary = "Prove that everything stored is whole, and name what is not.",
-	.help = "Reads the whole store: every table against its checksums, every message's bytes against their digest, every count against "
-		"what it counts, every record against the message that it was made from. Each thing that is wrong is one line (with --json an object): "
-		"its sort, the account, mailbox and UID that it concerns, and whether it is `wrong` (it can be made anew), `lost` (it can't) or `repaired`. "
-		"A running server goes on: a checkpoint of its store is verified, and --rate (\"8M\": bytes a second) leaves it the disk. "
-		"With --repair, for which posthornd must be stopped, what can be made anew is: UIDs, flags and modseqs stay what they are. "
-		"What is lost stays named until it is expunged or restored from a backup; the server refuses it with [CORRUPTION] and serves everything else. "
-		"The exit status is 0 when nothing was found, 1 when all that was found is repaired or can be, 2 when something is lost, 3 when it could not be looked at.",
+	.help =
+	    "Reads the whole store: every table against its checksums, every message's bytes against their digest, every count against "
+	    "what it counts, every record against the message that it was made from. Each thing that is wrong is one line (with --json an object): "
+	    "its sort, the account, mailbox and UID that it concerns, and whether it is `wrong` (it can be made anew), `lost` (it can't) or `repaired`. "
+	    "A running server goes on: a checkpoint of its store is verified, and --rate (\"8M\": bytes a second) leaves it the disk. "
+	    "With --repair, for which posthornd must be stopped, what can be made anew is: UIDs, flags and modseqs stay what they are. "
+	    "What is lost stays named until it is expunged or restored from a backup; the server refuses it with [CORRUPTION] and serves everything else. "
+	    "The exit status is 0 when nothing was found, 1 when all that was found is repaired or can be, 2 when something is lost, 3 when it could not be looked at.",
 	.run = verify_command,
 };

@@ -20,9 +20,11 @@ print_row(struct arena *a, const char *line)
 
 	if (o == NULL)
 		return;
-	printf("%-8lld %-24s %-40s %-5s %8lld %s\n", (long long)json_integer_value(json_object_get(o, "session")), text_of(o, "user"),
+	printf("%-8lld %-24s %-40s %-5s %8lld %s\n",
+	    (long long)json_integer_value(json_object_get(o, "session")), text_of(o, "user"),
 	    text_of(o, "peer"), json_is_true(json_object_get(o, "tls")) ? "tls" : "-",
-	    (long long)json_integer_value(json_object_get(o, "commands")), ctl_shown(a, str_c(text_of(o, "client"))));
+	    (long long)json_integer_value(json_object_get(o, "commands")),
+	    ctl_shown(a, str_c(text_of(o, "client"))));
 	json_decref(o);
 }
 
@@ -47,7 +49,8 @@ who_run(struct ctl *c, int argc, char **argv)
 	fputs("WHO\n", f);
 	fflush(f);
 	if (!c->is_json)
-		printf("%-8s %-24s %-40s %-5s %8s %s\n", "SESSION", "USER", "PEER", "TLS", "COMMANDS", "CLIENT");
+		printf("%-8s %-24s %-40s %-5s %8s %s\n", "SESSION", "USER", "PEER", "TLS",
+		    "COMMANDS", "CLIENT");
 	while (getline(&line, &cap, f) > 0) {
 		if (c->is_json)
 			fputs(line, stdout);

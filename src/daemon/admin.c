@@ -54,10 +54,8 @@ admin_free(struct admin *a)
 {
 	if (a == NULL)
 		return;
-	list_each(&a->workers, w, struct worker, node)
-		shutdown(w->fd, SHUT_RDWR);
-	list_each(&a->workers, w, struct worker, node)
-		worker_end(a, w);
+	list_each(&a->workers, w, struct worker, node) shutdown(w->fd, SHUT_RDWR);
+	list_each(&a->workers, w, struct worker, node) worker_end(a, w);
 	free(a);
 }
 
@@ -78,7 +76,8 @@ admin_serve(struct admin *a, int fd)
 	struct worker *w;
 	int flags = fcntl(fd, F_GETFL);
 
-	list_each(&a->workers, old, struct worker, node) {
+	list_each(&a->workers, old, struct worker, node)
+	{
 		if (atomic_load(&old->is_done))
 			worker_end(a, old);
 	}

@@ -1,6 +1,6 @@
 /*
- * admin.h - connections of the tool that work on the store for long (backup/service.h): each has a thread of its own. On the
- * first loop's thread.
+ * admin.h - connections of the tool that work on the store for long (backup/service.h): each has a
+ * thread of its own. On the first loop's thread.
  */
 #ifndef DAEMON_ADMIN_H
 #define DAEMON_ADMIN_H

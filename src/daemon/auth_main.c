@@ -17,19 +17,26 @@ on_event(void *arg, const struct auth_event *ev)
 {
 	(void)arg;
 	/* The address before what the client chose: see share/fail2ban. */
-	log_event(ev->err == ERR_OK ? LOG_INFO : err_level(ev->err), ev->event, F_STR("peer", ev->peer), F_STR("service", ev->service),
-	    F_STR("mech", ev->mech), F_ERR(ev->err), F_STR("user", ev->user), F_C("detail", ev->detail != NULL ? ev->detail : ""));
+	log_event(ev->err == ERR_OK ? LOG_INFO : err_level(ev->err), ev->event,
+	    F_STR("peer", ev->peer), F_STR("service", ev->service), F_STR("mech", ev->mech),
+	    F_ERR(ev->err), F_STR("user", ev->user),
+	    F_C("detail", ev->detail != NULL ? ev->detail : ""));
 }
 
 static struct auth_settings
 settings(const struct config *c, const char *users_path)
 {
 	return (struct auth_settings){
-		.users_path = users_path, .workers = c->auth_workers, .cache_ms = c->auth_cache_time,
+		.users_path = users_path,
+		.workers = c->auth_workers,
+		.cache_ms = c->auth_cache_time,
 		.failure_delay_ms = c->auth_failure_delay,
-		.cost = { .memory_bytes = c->password_hash_memory, .passes = c->password_hash_passes,
-		    .scram_iterations = c->scram_iterations, .make_scram = c->scram },
-		.domains = c->mail_domains.v, .domain_count = c->mail_domains.n,
+		.cost = { .memory_bytes = c->password_hash_memory,
+		    .passes = c->password_hash_passes,
+		    .scram_iterations = c->scram_iterations,
+		    .make_scram = c->scram },
+		.domains = c->mail_domains.v,
+		.domain_count = c->mail_domains.n,
 	};
 }
 
@@ -45,7 +52,7 @@ on_configured(struct child *ch)
 static void
 on_certified(struct child *ch)
 {
-	(void)ch;	/* no business of ours */
+	(void)ch; /* no business of ours */
 }
 
 static void

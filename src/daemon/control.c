@@ -85,7 +85,8 @@ finish(struct request *r)
 static void
 refuse(struct request *r, enum err e)
 {
-	buf_printf(&r->answer, "ERROR %s %s\n", err_name(e), e == ERR_UNKNOWN ? "There is no such user." : err_text(e));
+	buf_printf(&r->answer, "ERROR %s %s\n", err_name(e),
+	    e == ERR_UNKNOWN ? "There is no such user." : err_text(e));
 	finish(r);
 }
 
@@ -110,7 +111,8 @@ become_session(struct request *r)
 {
 	struct control *c = r->control;
 	struct account *account;
-	enum err e = store_account_open(c->store, str_c(r->user), ACCOUNT_CREATE, &r->waiter, &account);
+	enum err e =
+	    store_account_open(c->store, str_c(r->user), ACCOUNT_CREATE, &r->waiter, &account);
 	int fd = r->fd;
 
 	if (e == ERR_WAIT)
@@ -209,7 +211,7 @@ run_line(struct request *r, struct str line)
 	}
 	r->user = xstrdup(line);
 	if (str_eq(verb, STR("USER")) && str_eq(line, SHARED_USER)) {
-		go_on(r);	/* nobody's account, which nobody logs in to otherwise */
+		go_on(r); /* nobody's account, which nobody logs in to otherwise */
 	} else if (str_eq(verb, STR("USER"))) {
 		auth_lookup(c->auth, c->loop, line, on_found, r, &r->lookup);
 	} else if (str_eq(verb, STR("DELETE"))) {
@@ -228,7 +230,10 @@ on_readable(struct loop_fd *f)
 	char c;
 	ssize_t n;
 
-	/* Byte by byte, so that nothing behind the line is taken from the session. It is a short line. */
+	/*
+	 * Byte by byte, so that nothing behind the line is taken from the session. It is a short
+	 * line.
+	 */
 	while ((n = recv(r->fd, &c, 1, MSG_DONTWAIT)) == 1) {
 		if (c == '\n') {
 			run_line(r, str_trim(buf_str(&r->line)));
@@ -268,12 +273,17 @@ on_connection(struct loop_fd *f)
 }
 
 struct control *
-control_new(struct loop *loop, int fd, struct server *server, struct store *store, struct auth_client *auth,
-    struct admin *admin)
+control_new(struct loop *loop, int fd, struct server *server, struct store *store,
+    struct auth_client *auth, struct admin *admin)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
 
-	*c = (struct control){ .loop = loop, .fd = fd, .server = server, .store = store, .auth = auth, .admin = admin };
+	*c = (struct control){ .loop = loop,
+		.fd = fd,
+		.server = server,
+		.store = store,
+		.auth = auth,
+		.admin = admin };
 	list_init(&c->requests);
 	loop_fd_init(loop, &c->readable, fd, false, on_connection);
 	loop_fd_on(&c->readable);
@@ -285,8 +295,7 @@ control_free(struct control *c)
 {
 	if (c == NULL)
 		return;
-	list_each(&c->requests, r, struct request, node)
-		request_free(r);
+	list_each(&c->requests, r, struct request, node) request_free(r);
 	loop_fd_off(&c->readable);
 	free(c);
 }

@@ -1,6 +1,7 @@
 /*
- * key_main.c - the process that keeps the private keys: it signs handshakes for the mail process, and does nothing else. It opens no file
- * and sees nothing that came from the network but what io/sign_wire.h describes.
+ * key_main.c - the process that keeps the private keys: it signs handshakes for the mail process,
+ * and does nothing else. It opens no file and sees nothing that came from the network but what
+ * io/sign_wire.h describes.
  */
 #include "base/log.h"
 #include "daemon/roles.h"
@@ -42,13 +43,16 @@ take_keys(struct key_process *p)
 static void
 on_configured(struct child *ch)
 {
-	(void)ch;	/* no business of ours */
+	(void)ch; /* no business of ours */
 }
 
 static void
 on_certified(struct child *ch)
 {
-	/* Without the new keys the new certificates would be of no use: the supervisor waits for our word. */
+	/*
+	 * Without the new keys the new certificates would be of no use: the supervisor waits for
+	 * our word.
+	 */
 	if (take_keys(container_of(ch, struct key_process, child)) == ERR_OK)
 		child_ready(ch);
 }

@@ -1,8 +1,10 @@
 /*
- * mail_main.c - the mail process: one store, a loop a core, and the servers of all protocols on them.
+ * mail_main.c - the mail process: one store, a loop a core, and the servers of all protocols on
+ * them.
  *
- * The main thread runs the first loop, which also hears the supervisor. Ending: the servers say BYE and end their sessions,
- * then the loops stop, then the store closes, which waits for what is on its way to the disk.
+ * The main thread runs the first loop, which also hears the supervisor. Ending: the servers say BYE
+ * and end their sessions, then the loops stop, then the store closes, which waits for what is on
+ * its way to the disk.
  */
 #include "auth/client_home.h"
 #include "base/log.h"
@@ -29,10 +31,11 @@
 enum {
 	GRACE_MS = 3000,
 	TICK_MS = 60000,
-	HEALTH_MS = 1500,	/* longer than the engine remembers how much room there was */
+	HEALTH_MS = 1500, /* longer than the engine remembers how much room there was */
 	/*
-	 * Blocks of this size go back to the system when they are freed, as does the end of the heap. glibc raises both limits by
-	 * itself once a message's chunk (256 KiB) was freed, and then holds some 15 MB for good.
+	 * Blocks of this size go back to the system when they are freed, as does the end of the
+	 * heap. glibc raises both limits by itself once a message's chunk (256 KiB) was freed, and
+	 * then holds some 15 MB for good.
 	 */
 	MALLOC_GIVE_BACK_BYTES = 128 * 1024,
 };
@@ -40,7 +43,7 @@ enum {
 struct mail {
 	struct child child;
 	struct loop *loops[CONFIG_LOOPS_MAX];
-	pthread_t threads[CONFIG_LOOPS_MAX];	/* of all loops but the first */
+	pthread_t threads[CONFIG_LOOPS_MAX]; /* of all loops but the first */
 	size_t loop_count, thread_count;
 	struct kv *kv;
 	struct store *store;
@@ -49,16 +52,16 @@ struct mail {
 	struct job tick;
 	bool is_ticking;
 	struct loop_timer tick_timer, health_timer;
-	bool is_failed;			/* the store writes no more */
+	bool is_failed; /* the store writes no more */
 	bool is_stopping;
 	struct auth_client *auth;
-	struct sign_client *signer;	/* has the keys of tls */
+	struct sign_client *signer; /* has the keys of tls */
 	struct tls *tls;
 	struct server *imap;
 	struct lmtp_server *lmtp;
 	struct control *control;
 	struct admin *admin;
-	unsigned ending;		/* servers that still have sessions */
+	unsigned ending; /* servers that still have sessions */
 	char hostname[256];
 };
 
@@ -83,18 +86,24 @@ store_start(struct mail *m)
 {
 	const struct config *c = m->child.config;
 	BUF_CLEAN struct buf detail = BUF_MAX(1024);
-	struct kv_options ko = { .dir = ".", .cache_bytes = c->cache_size, .no_sync = c->durability == DURABILITY_RELAXED };
-	struct store_options so = { .clock = clock_system(), .random = random_bytes, .message_max_bytes = c->message_size_max,
-		.retention_s = (uint32_t)(c->retention / 1000), .retained_max_bytes = c->retention_size,
+	struct kv_options ko = { .dir = ".",
+		.cache_bytes = c->cache_size,
+		.no_sync = c->durability == DURABILITY_RELAXED };
+	struct store_options so = { .clock = clock_system(),
+		.random = random_bytes,
+		.message_max_bytes = c->message_size_max,
+		.retention_s = (uint32_t)(c->retention / 1000),
+		.retained_max_bytes = c->retention_size,
 		.quota = { (c->quota_storage + 1023) / 1024, c->quota_messages, c->quota_mailboxes,
-			(c->quota_annotations + 1023) / 1024 } };
+		    (c->quota_annotations + 1023) / 1024 } };
 	enum err e;
 
 	store_merge_functions(&ko);
 	e = kv_rocks_open(&ko, &m->kv, &detail);
 	if (e == ERR_OK && detail.n > 0)
 		log_event(LOG_ERROR, "store-damaged", F_STR("detail", buf_str(&detail)),
-		    F_C("hint", "what is damaged is refused; stop the server and run posthorn verify"));
+		    F_C("hint",
+			"what is damaged is refused; stop the server and run posthorn verify"));
 	if (e == ERR_OK) {
 		so.kv = m->kv;
 		e = store_open(&so, &m->store);
@@ -146,7 +155,9 @@ tls_start(struct mail *m)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
 	struct tls_cert certs[MESSAGE_CERTS_MAX];
-	struct tls_config tc = { .certs = certs, .cert_count = m->child.tls.count, .client_ca_pem = m->child.tls.client_ca,
+	struct tls_config tc = { .certs = certs,
+		.cert_count = m->child.tls.count,
+		.client_ca_pem = m->child.tls.client_ca,
 		.signer = m->signer };
 	enum err e;
 
@@ -180,8 +191,9 @@ check_filters(const struct config_list *filters)
 	for (size_t i = 0; i < filters->n; i++) {
 		size_t space = str_chr(filters->v[i], ' ');
 
-		if (space == SIZE_MAX || !imap_filter_is_name(str_sub(filters->v[i], 0, space)) ||
-		    !imap_filter_is_valid(&a, str_trim(str_sub(filters->v[i], space, filters->v[i].n))))
+		if (space == SIZE_MAX || !imap_filter_is_name(str_sub(filters->v[i], 0, space))
+		    || !imap_filter_is_valid(&a,
+			str_trim(str_sub(filters->v[i], space, filters->v[i].n))))
 			log_event(LOG_WARNING, "filter-invalid", F_STR("filter", filters->v[i]));
 		arena_reset(&a);
 	}
@@ -190,28 +202,53 @@ check_filters(const struct config_list *filters)
 static void
 servers_start(struct mail *m)
 {
-	static const enum server_cleartext cleartext[] = { [CLEARTEXT_NEVER] = SERVER_CLEARTEXT_NEVER,
-		[CLEARTEXT_LOOPBACK] = SERVER_CLEARTEXT_LOCAL, [CLEARTEXT_ALWAYS] = SERVER_CLEARTEXT_ALWAYS };
+	static const enum server_cleartext cleartext[] = { [CLEARTEXT_NEVER] =
+							       SERVER_CLEARTEXT_NEVER,
+		[CLEARTEXT_LOOPBACK] = SERVER_CLEARTEXT_LOCAL,
+		[CLEARTEXT_ALWAYS] = SERVER_CLEARTEXT_ALWAYS };
 	const struct config *c = m->child.config;
 	struct server_options so = {
-		.store = m->store, .auth = m->auth, .tls = m->tls, .loops = m->loops, .loop_count = m->loop_count,
+		.store = m->store,
+		.auth = m->auth,
+		.tls = m->tls,
+		.loops = m->loops,
+		.loop_count = m->loop_count,
 		.pool = m->searches,
-		.limits = { .append_max_bytes = c->message_size_max, .save_max = (uint32_t)c->save_limit, .login_timeout_ms = (int64_t)c->login_timeout,
-		    .idle_timeout_ms = (int64_t)c->idle_timeout, .progress_ms = (int64_t)c->progress_every },
-		.unknown_per_prefix_max = c->connections_per_prefix, .sessions_max = c->connections_max,
-		.cleartext = cleartext[c->cleartext_login], .language = (enum language)c->language,
-		.quota_admins = c->quota_admins.v, .quota_admin_count = c->quota_admins.n,
-		.urlauth_entities = c->urlauth_entities.v, .urlauth_entity_count = c->urlauth_entities.n,
+		.limits = { .append_max_bytes = c->message_size_max,
+		    .save_max = (uint32_t)c->save_limit,
+		    .login_timeout_ms = (int64_t)c->login_timeout,
+		    .idle_timeout_ms = (int64_t)c->idle_timeout,
+		    .progress_ms = (int64_t)c->progress_every },
+		.unknown_per_prefix_max = c->connections_per_prefix,
+		.sessions_max = c->connections_max,
+		.cleartext = cleartext[c->cleartext_login],
+		.language = (enum language)c->language,
+		.quota_admins = c->quota_admins.v,
+		.quota_admin_count = c->quota_admins.n,
+		.urlauth_entities = c->urlauth_entities.v,
+		.urlauth_entity_count = c->urlauth_entities.n,
 		.refuses_anyone = !c->acl_anyone,
-		.admin_uri = c->admin_uri, .server_comment = c->server_comment,
-		.shared_filters = c->shared_filters.v, .shared_filter_count = c->shared_filters.n,
-		.filter_descriptions = c->shared_filter_descriptions.v, .filter_description_count = c->shared_filter_descriptions.n,
-		.namespace_other = c->namespace_other, .namespace_shared = c->namespace_shared, .hostname = str_c(m->hostname),
+		.admin_uri = c->admin_uri,
+		.server_comment = c->server_comment,
+		.shared_filters = c->shared_filters.v,
+		.shared_filter_count = c->shared_filters.n,
+		.filter_descriptions = c->shared_filter_descriptions.v,
+		.filter_description_count = c->shared_filter_descriptions.n,
+		.namespace_other = c->namespace_other,
+		.namespace_shared = c->namespace_shared,
+		.hostname = str_c(m->hostname),
 	};
 	struct lmtp_options lo = {
-		.store = m->store, .auth = m->auth, .clock = clock_system(), .tls = m->tls, .loops = m->loops,
-		.loop_count = m->loop_count, .hostname = str_c(m->hostname), .message_max_bytes = c->message_size_max,
-		.trusted = c->lmtp_trusted.v, .trusted_count = c->lmtp_trusted.n,
+		.store = m->store,
+		.auth = m->auth,
+		.clock = clock_system(),
+		.tls = m->tls,
+		.loops = m->loops,
+		.loop_count = m->loop_count,
+		.hostname = str_c(m->hostname),
+		.message_max_bytes = c->message_size_max,
+		.trusted = c->lmtp_trusted.v,
+		.trusted_count = c->lmtp_trusted.n,
 		.is_overquota_permanent = c->quota_delivery == QUOTA_DELIVERY_REFUSE,
 		.delimiter = c->recipient_delimiter.n != 0 ? c->recipient_delimiter.p[0] : '\0',
 	};
@@ -232,7 +269,8 @@ servers_start(struct mail *m)
 			lmtp_server_listen(m->lmtp, b->fd);
 			break;
 		case SERVICE_CONTROL:
-			m->control = control_new(m->loops[0], b->fd, m->imap, m->store, m->auth, m->admin);
+			m->control =
+			    control_new(m->loops[0], b->fd, m->imap, m->store, m->auth, m->admin);
 			break;
 		case SERVICE_COUNT:
 			break;
@@ -268,8 +306,9 @@ stop(struct mail *m)
 }
 
 /*
- * An engine that failed writes no more until it is opened anew, for nobody knows what a failed sync left; reading goes on meanwhile.
- * When it failed because the disk was full, all that is needed is room: we end, and the supervisor starts the next.
+ * An engine that failed writes no more until it is opened anew, for nobody knows what a failed sync
+ * left; reading goes on meanwhile. When it failed because the disk was full, all that is needed is
+ * room: we end, and the supervisor starts the next.
  */
 static void
 on_health(struct loop_timer *t)
@@ -278,11 +317,14 @@ on_health(struct loop_timer *t)
 
 	if (kv_is_failed(m->kv) && !m->is_failed) {
 		m->is_failed = true;
-		log_event(LOG_ERROR, "store", F_C("detail", kv_is_out_of_room(m->kv) ?
-		    "the disk is full: mail can be read, nothing can be changed until there is room" :
-		    "the storage failed: mail can be read, nothing can be changed until the server is restarted"));
+		log_event(LOG_ERROR, "store",
+		    F_C("detail",
+			kv_is_out_of_room(m->kv)
+			    ? "the disk is full: mail can be read, nothing can be changed until there is room"
+			    : "the storage failed: mail can be read, nothing can be changed until the server is restarted"));
 	} else if (m->is_failed && kv_is_out_of_room(m->kv) && kv_space(m->kv) != KV_SPACE_HARD) {
-		log_event(LOG_WARNING, "store", F_C("detail", "there is room again; the store is opened anew"));
+		log_event(LOG_WARNING, "store",
+		    F_C("detail", "there is room again; the store is opened anew"));
 		stop(m);
 		return;
 	}
@@ -294,7 +336,7 @@ on_health(struct loop_timer *t)
 static void
 on_configured(struct child *ch)
 {
-	(void)ch;	/* what a reload may change is the auth process's, or the certificates */
+	(void)ch; /* what a reload may change is the auth process's, or the certificates */
 }
 
 static void
@@ -372,7 +414,8 @@ serve(struct mail *m)
 	hostname_set(m);
 	servers_start(m);
 	child_watch(&m->child, m->loops[0], &events);
-	m->patrol = patrol_new(m->kv, (int64_t)m->child.config->verify_every, m->child.config->verify_rate);
+	m->patrol =
+	    patrol_new(m->kv, (int64_t)m->child.config->verify_every, m->child.config->verify_rate);
 	loop_timer_init(&m->tick_timer, on_tick);
 	loop_timer_set(m->loops[0], &m->tick_timer, TICK_MS);
 	loop_timer_init(&m->health_timer, on_health);

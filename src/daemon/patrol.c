@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define CHECKPOINT "checkpoint.patrol"
-#define STATE "patrol.state"		/* when the next run is due (ms since 1970), and the account that it begins with */
+#define STATE                                                                                      \
+	"patrol.state" /* when the next run is due (ms since 1970), and the account that it begins with */
 #define STATE_NEW STATE ".new"
 
 enum { LOOK_US = 60000000, SAVE_US = 60000000, CACHE_BYTES = 8 << 20, NICE = 10 };
@@ -46,10 +47,11 @@ state_save(struct patrol *p)
 	p->saved_us = clock->mono_us(clock);
 	if (f == NULL)
 		return;
-	is_whole = fprintf(f, "%lld %llu\n", (long long)p->due_ms, (unsigned long long)p->account) > 0;
+	is_whole =
+	    fprintf(f, "%lld %llu\n", (long long)p->due_ms, (unsigned long long)p->account) > 0;
 	is_whole = fclose(f) == 0 && is_whole;
 	if (!is_whole || rename(STATE_NEW, STATE) != 0)
-		unlink(STATE_NEW);	/* then a run is made once more */
+		unlink(STATE_NEW); /* then a run is made once more */
 }
 
 static void
@@ -68,7 +70,8 @@ state_load(struct patrol *p)
 		return;
 	}
 	if (fscanf(f, "%lld %llu", &due_ms, &account) == 2 && due_ms > 0 && account > 0) {
-		p->due_ms = MIN(due_ms, latest_ms);	/* the clock, or the option, may have been another */
+		/* the clock, or the option, may have been another */
+		p->due_ms = MIN(due_ms, latest_ms);
 		p->account = account;
 	}
 	fclose(f);
@@ -117,7 +120,8 @@ pace(void *ctx, uint64_t bytes)
 	int64_t early_us;
 
 	p->bytes += bytes;
-	early_us = p->started_us + (int64_t)((double)p->bytes * 1e6 / (double)p->rate) - clock->mono_us(clock);
+	early_us = p->started_us + (int64_t)((double)p->bytes * 1e6 / (double)p->rate)
+	    - clock->mono_us(clock);
 	return rest(p, MAX(early_us, 0));
 }
 
@@ -127,9 +131,10 @@ found(void *ctx unused_arg, const struct verify_finding *f)
 	BUF_CLEAN struct buf line = BUF_MAX(65536);
 
 	verify_finding_text(f, &line);
-	log_event(LOG_ERROR, "damage-found", F_C("kind", verify_kind_name(f->kind)), F_STR("user", f->user),
-	    F_STR("mailbox", f->mailbox_name), F_U64("mailbox_id", f->mailbox.v), F_U64("uid", f->uid_first), F_U64("uid_last", f->uid_last),
-	    F_STR("detail", buf_str(&line)));
+	log_event(LOG_ERROR, "damage-found", F_C("kind", verify_kind_name(f->kind)),
+	    F_STR("user", f->user), F_STR("mailbox", f->mailbox_name),
+	    F_U64("mailbox_id", f->mailbox.v), F_U64("uid", f->uid_first),
+	    F_U64("uid_last", f->uid_last), F_STR("detail", buf_str(&line)));
 }
 
 static void
@@ -147,8 +152,15 @@ account_done(void *ctx, struct account_id account)
 static enum err
 prove(struct patrol *p, struct verify_result *result_out)
 {
-	struct kv_options ko = { .dir = CHECKPOINT, .read_only = true, .cache_bytes = CACHE_BYTES, .reader_threads = 1 };
-	struct verify_options o = { .found = found, .pace = pace, .ctx = p, .first_account = { p->account }, .account_done = account_done };
+	struct kv_options ko = { .dir = CHECKPOINT,
+		.read_only = true,
+		.cache_bytes = CACHE_BYTES,
+		.reader_threads = 1 };
+	struct verify_options o = { .found = found,
+		.pace = pace,
+		.ctx = p,
+		.first_account = { p->account },
+		.account_done = account_done };
 	enum err e;
 
 	checkpoint_remove();
@@ -176,11 +188,15 @@ run(struct patrol *p)
 	p->bytes = 0;
 	e = prove(p, &r);
 	if (e == ERR_END) {
-		state_save(p);		/* the next process goes on here */
+		state_save(p); /* the next process goes on here */
 		return;
 	}
-	log_event(e != ERR_OK ? LOG_WARNING : r.findings > 0 ? LOG_ERROR : LOG_INFO, "verified", F_U64("accounts", r.accounts),
-	    F_U64("messages", r.messages), F_U64("bytes", r.bytes), F_U64("findings", r.findings), F_U64("lost", r.lost), F_ERR(e));
+	log_event(e != ERR_OK    ? LOG_WARNING
+		: r.findings > 0 ? LOG_ERROR
+				 : LOG_INFO,
+	    "verified", F_U64("accounts", r.accounts), F_U64("messages", r.messages),
+	    F_U64("bytes", r.bytes), F_U64("findings", r.findings), F_U64("lost", r.lost),
+	    F_ERR(e));
 	p->account = 1;
 	p->due_ms = clock->wall_ms(clock) + p->every_ms;
 	state_save(p);
@@ -193,7 +209,8 @@ patrol_run(void *arg)
 	struct patrol *p = arg;
 
 	/* Of this thread alone, as Linux has it. */
-	ignore_err(setpriority(PRIO_PROCESS, (id_t)gettid(), NICE) == 0 ? ERR_OK : ERR_NOPERM, "it is slow by its rate already");
+	ignore_err(setpriority(PRIO_PROCESS, (id_t)gettid(), NICE) == 0 ? ERR_OK : ERR_NOPERM,
+	    "it is slow by its rate already");
 	state_load(p);
 	do {
 		if (clock->wall_ms(clock) >= p->due_ms)

@@ -1,4 +1,7 @@
-/* posthornd.c - the daemon's program: the supervisor, and, started by it with --role, each of the processes. */
+/*
+ * posthornd.c - the daemon's program: the supervisor, and, started by it with --role, each of the
+ * processes.
+ */
 #include "base/log.h"
 #include "daemon/roles.h"
 #include "daemon/selftest.h"
@@ -16,13 +19,16 @@
 static void
 usage(FILE *to)
 {
-	fputs("usage: posthornd [-c FILE] [-t] [-a TEXT] [--sandbox-selftest]\n"
-	    "  -c, --config FILE   the configuration (" DEFAULT_CONFIG "; without that file: all defaults)\n"
+	fputs(
+	    "usage: posthornd [-c FILE] [-t] [-a TEXT] [--sandbox-selftest]\n"
+	    "  -c, --config FILE   the configuration (" DEFAULT_CONFIG
+	    "; without that file: all defaults)\n"
 	    "  -t, --test          check the configuration, and end\n"
 	    "  -a, --announce TEXT write TEXT to standard output when all processes serve\n"
 	    "      --sandbox-selftest  try what the processes may not do, and say how each was denied\n"
 	    "  -V, --version\n"
-	    "  -h, --help\n", to);
+	    "  -h, --help\n",
+	    to);
 }
 
 static int
@@ -66,8 +72,14 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' }, { "announce", required_argument, NULL, 'a' },
-		{ "role", required_argument, NULL, 'R' }, { "sandbox-selftest", no_argument, NULL, 'S' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "test", no_argument, NULL, 't' },
+		{ "announce", required_argument, NULL, 'a' },
+		{ "role", required_argument, NULL, 'R' },
+		{ "sandbox-selftest", no_argument, NULL, 'S' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	struct supervisor_options o = { 0 };
 	bool only_test = false, tests_sandbox = false;

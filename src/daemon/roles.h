@@ -1,4 +1,7 @@
-/* roles.h - what the processes beside the supervisor do. Each returns the exit status of its process. */
+/*
+ * roles.h - what the processes beside the supervisor do. Each returns the exit status of its
+ * process.
+ */
 #ifndef DAEMON_ROLES_H
 #define DAEMON_ROLES_H
 

@@ -40,7 +40,8 @@ name_of(unsigned who)
 static const char *
 folder_of(struct selftest *t, unsigned who)
 {
-	return who == SUPERVISOR ? arena_printf(&t->arena, "%s/data/supervisor", t->dir).p : role_folder(&t->arena, who, t->config);
+	return who == SUPERVISOR ? arena_printf(&t->arena, "%s/data/supervisor", t->dir).p
+				 : role_folder(&t->arena, who, t->config);
 }
 
 static bool
@@ -60,12 +61,15 @@ make_folder(struct selftest *t, unsigned who)
 {
 	const char *folder = folder_of(t, who), *own = arena_printf(&t->arena, "%s/own", folder).p;
 	const char *other = who == ROLE_MAIL ? "../auth/own" : "../mail/own";
-	struct passwd *pw = who != SUPERVISOR && geteuid() == 0 ? getpwnam(role_user(who, t->config).p) : NULL;
+	struct passwd *pw =
+	    who != SUPERVISOR && geteuid() == 0 ? getpwnam(role_user(who, t->config).p) : NULL;
 
 	return mkdir(folder, 0700) == 0 && make_file(own, 0600)
 	    && symlink("/etc/passwd", arena_printf(&t->arena, "%s/escape", folder).p) == 0
 	    && symlink(other, arena_printf(&t->arena, "%s/sideways", folder).p) == 0
-	    && (pw == NULL || (chown(own, pw->pw_uid, pw->pw_gid) == 0 && chown(folder, pw->pw_uid, pw->pw_gid) == 0));
+	    && (pw == NULL
+		|| (chown(own, pw->pw_uid, pw->pw_gid) == 0
+		    && chown(folder, pw->pw_uid, pw->pw_gid) == 0));
 }
 
 static bool
@@ -74,7 +78,8 @@ make_ground(struct selftest *t)
 	const char *data = arena_printf(&t->arena, "%s/data", t->dir).p;
 
 	umask(022);
-	if (chmod(t->dir, 0777) != 0 || mkdir(data, 0755) != 0 || !make_file(arena_printf(&t->arena, "%s/outside", t->dir).p, 0666))
+	if (chmod(t->dir, 0777) != 0 || mkdir(data, 0755) != 0
+	    || !make_file(arena_printf(&t->arena, "%s/outside", t->dir).p, 0666))
 		return false;
 	t->config->data_dir = t->config->run_dir = str_c(data);
 	for (unsigned who = 0; who < PROCESSES; who++)
@@ -113,14 +118,19 @@ do_act(struct selftest *t, unsigned who, const struct act *act, const struct gro
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(nowhere, fd);
 	if (t->is_confining) {
-		confined = who == SUPERVISOR ? sandbox_enter_supervisor(t->config, &why) : sandbox_enter(who, t->config, &why);
+		confined = who == SUPERVISOR ? sandbox_enter_supervisor(t->config, &why)
+					     : sandbox_enter(who, t->config, &why);
 		if (confined != ERR_OK)
 			_exit(NOT_CONFINED);
 	}
 	if (act->run != NULL)
 		e = act->run(g);
 	else
-		e = syscall(act->call, act->args[0], act->args[1], act->args[2], act->args[3], act->args[4]) < 0 ? errno : 0;
+		e = syscall(act->call, act->args[0], act->args[1], act->args[2], act->args[3],
+			act->args[4])
+			< 0
+		    ? errno
+		    : 0;
 	_exit(e);
 }
 
@@ -145,16 +155,20 @@ try_act(struct selftest *t, unsigned who, const struct act *act, const struct gr
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		printf("%-10s  %-32s killed\n", name_of(who), act->name);
 	} else if (e == EPERM || e == EACCES) {
-		printf("%-10s  %-32s refused (%s)\n", name_of(who), act->name, e == EPERM ? "EPERM" : "EACCES");
+		printf("%-10s  %-32s refused (%s)\n", name_of(who), act->name,
+		    e == EPERM ? "EPERM" : "EACCES");
 	} else {
-		printf("%-10s  %-32s NOT DENIED (%s)\n", name_of(who), act->name, e == 0 ? "done" : strerrorname_np(e));
+		printf("%-10s  %-32s NOT DENIED (%s)\n", name_of(who), act->name,
+		    e == 0 ? "done" : strerrorname_np(e));
 		t->done++;
 	}
 	fflush(stdout);
 	return true;
 }
 
-/* Can it be entered at all, and what does the kernel lack? Tried apart, for there is no way back. */
+/*
+ * Can it be entered at all, and what does the kernel lack? Tried apart, for there is no way back.
+ */
 static bool
 try_sandbox(struct selftest *t, unsigned who)
 {
@@ -166,9 +180,11 @@ try_sandbox(struct selftest *t, unsigned who)
 	if (pid == 0) {
 		if (chdir(folder_of(t, who)) != 0)
 			buf_c(&why, strerror(errno));
-		e = who == SUPERVISOR ? sandbox_enter_supervisor(t->config, &why) : sandbox_enter(who, t->config, &why);
+		e = who == SUPERVISOR ? sandbox_enter_supervisor(t->config, &why)
+				      : sandbox_enter(who, t->config, &why);
 		if (why.n > 0)
-			fprintf(stderr, "posthornd: %s: %.*s\n", name_of(who), STR_F(buf_str(&why)));
+			fprintf(stderr, "posthornd: %s: %.*s\n", name_of(who),
+			    STR_F(buf_str(&why)));
 		_exit(e == ERR_OK ? 0 : 1);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
@@ -182,8 +198,11 @@ try_all(struct selftest *t)
 
 	snprintf(g.outside, sizeof(g.outside), "%s/outside", t->dir);
 	for (unsigned who = 0; who < PROCESSES; who++) {
-		snprintf(g.neighbour, sizeof(g.neighbour), "%s/own", folder_of(t, who == ROLE_MAIL ? ROLE_AUTH : ROLE_MAIL));
-		kind = who == SUPERVISOR ? BY_SUPERVISOR : who == ROLE_KEY ? BY_CHILDREN | BY_KEY : BY_CHILDREN;
+		snprintf(g.neighbour, sizeof(g.neighbour), "%s/own",
+		    folder_of(t, who == ROLE_MAIL ? ROLE_AUTH : ROLE_MAIL));
+		kind = who == SUPERVISOR ? BY_SUPERVISOR
+		    : who == ROLE_KEY    ? BY_CHILDREN | BY_KEY
+					 : BY_CHILDREN;
 		if (t->is_confining && !try_sandbox(t, who))
 			return false;
 		for (size_t i = 0; i < selftest_act_count; i++)
@@ -216,6 +235,7 @@ sandbox_selftest(struct config *c)
 	if (ok && t.done == 0)
 		printf("%u acts tried, all denied\n", t.tried);
 	else
-		printf("%u acts tried, %u NOT DENIED%s\n", t.tried, t.done, t.is_confining ? "" : ": the sandbox is off");
+		printf("%u acts tried, %u NOT DENIED%s\n", t.tried, t.done,
+		    t.is_confining ? "" : ": the sandbox is off");
 	return ok && t.done == 0 ? 0 : 1;
 }

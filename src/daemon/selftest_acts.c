@@ -1,6 +1,7 @@
 /*
- * selftest_acts.c - what no process of ours may do. Each act fits on a line or in a short function. They are all harmless when
- * they succeed, for they are also run without a sandbox, to see that it is the sandbox that denies them.
+ * selftest_acts.c - what no process of ours may do. Each act fits on a line or in a short function.
+ * They are all harmless when they succeed, for they are also run without a sandbox, to see that it
+ * is the sandbox that denies them.
  */
 #include "daemon/selftest_int.h"
 
@@ -54,28 +55,103 @@ neighbour_file(const struct ground *g, const char *name, int flags)
 	char path[PATH_MAX + 16];
 	int e;
 
-	snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(g->outside, '/') - g->outside), g->outside, name);
+	snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(g->outside, '/') - g->outside),
+	    g->outside, name);
 	e = try_open(path, flags);
 	if (e == 0 && (flags & O_CREAT) != 0)
 		unlink(path);
 	return e;
 }
 
-static int read_outside(const struct ground *g) { return try_open(g->outside, O_RDONLY); }
-static int read_passwd(unused_arg const struct ground *g) { return try_open("/etc/passwd", O_RDONLY); }
-static int read_neighbour(const struct ground *g) { return try_open(g->neighbour, O_RDONLY); }
-static int list_root(unused_arg const struct ground *g) { return try_open("/", O_RDONLY | O_DIRECTORY); }
-static int list_above(unused_arg const struct ground *g) { return try_open("..", O_RDONLY | O_DIRECTORY); }
-static int follow_link(unused_arg const struct ground *g) { return try_open("escape", O_RDONLY); }
-static int follow_sideways(unused_arg const struct ground *g) { return try_open("sideways", O_RDONLY); }
-static int through_proc(unused_arg const struct ground *g) { return try_open("/proc/self/root/etc/passwd", O_RDONLY); }
-static int through_cwd(unused_arg const struct ground *g) { return try_open("/proc/self/cwd/../../outside", O_RDONLY); }
-static int own_memory(unused_arg const struct ground *g) { return try_open("/proc/self/mem", O_RDWR); }
-static int kernel_setting(unused_arg const struct ground *g) { return try_open("/proc/sys/kernel/hostname", O_WRONLY); }
-static int write_outside(const struct ground *g) { return try_open(g->outside, O_WRONLY); }
-static int make_outside(const struct ground *g) { return neighbour_file(g, "made", O_WRONLY | O_CREAT); }
-static int truncate_outside(const struct ground *g) { return tried(truncate(g->outside, 0)); }
-static int rename_outside(const struct ground *g) { return tried(rename(g->outside, g->outside)); }
+static int
+read_outside(const struct ground *g)
+{
+	return try_open(g->outside, O_RDONLY);
+}
+
+static int
+read_passwd(unused_arg const struct ground *g)
+{
+	return try_open("/etc/passwd", O_RDONLY);
+}
+
+static int
+read_neighbour(const struct ground *g)
+{
+	return try_open(g->neighbour, O_RDONLY);
+}
+
+static int
+list_root(unused_arg const struct ground *g)
+{
+	return try_open("/", O_RDONLY | O_DIRECTORY);
+}
+
+static int
+list_above(unused_arg const struct ground *g)
+{
+	return try_open("..", O_RDONLY | O_DIRECTORY);
+}
+
+static int
+follow_link(unused_arg const struct ground *g)
+{
+	return try_open("escape", O_RDONLY);
+}
+
+static int
+follow_sideways(unused_arg const struct ground *g)
+{
+	return try_open("sideways", O_RDONLY);
+}
+
+static int
+through_proc(unused_arg const struct ground *g)
+{
+	return try_open("/proc/self/root/etc/passwd", O_RDONLY);
+}
+
+static int
+through_cwd(unused_arg const struct ground *g)
+{
+	return try_open("/proc/self/cwd/../../outside", O_RDONLY);
+}
+
+static int
+own_memory(unused_arg const struct ground *g)
+{
+	return try_open("/proc/self/mem", O_RDWR);
+}
+
+static int
+kernel_setting(unused_arg const struct ground *g)
+{
+	return try_open("/proc/sys/kernel/hostname", O_WRONLY);
+}
+
+static int
+write_outside(const struct ground *g)
+{
+	return try_open(g->outside, O_WRONLY);
+}
+
+static int
+make_outside(const struct ground *g)
+{
+	return neighbour_file(g, "made", O_WRONLY | O_CREAT);
+}
+
+static int
+truncate_outside(const struct ground *g)
+{
+	return tried(truncate(g->outside, 0));
+}
+
+static int
+rename_outside(const struct ground *g)
+{
+	return tried(rename(g->outside, g->outside));
+}
 
 static int
 make_in_shared_memory(unused_arg const struct ground *g)
@@ -92,7 +168,7 @@ link_outside(const struct ground *g)
 	int e = tried(link(g->outside, "linked"));
 
 	unlink("linked");
-	return e == EXDEV ? EPERM : e;	/* Landlock's word for it; both are in one file system */
+	return e == EXDEV ? EPERM : e; /* Landlock's word for it; both are in one file system */
 }
 
 static int
@@ -150,32 +226,80 @@ make_set_user_id(unused_arg const struct ground *g)
 {
 	int fd = open("own", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)	/* without its file it proves nothing, unless it may open none */
+	if (fd < 0) /* without its file it proves nothing, unless it may open none */
 		return errno == EPERM || errno == EACCES ? errno : 0;
 	return tried(fchmod(fd, 04755));
 }
 
 /* --- What the keeper of the keys may not do even where it is --- */
 
-static int read_own(unused_arg const struct ground *g) { return try_open("own", O_RDONLY); }
-static int write_own(unused_arg const struct ground *g) { return try_open("own", O_WRONLY); }
-static int make_own(unused_arg const struct ground *g) { return try_open("made", O_WRONLY | O_CREAT); }
-static int list_own(unused_arg const struct ground *g) { return try_open(".", O_RDONLY | O_DIRECTORY); }
-static int remove_own(unused_arg const struct ground *g) { return tried(unlink("own")); }
-static int read_program(unused_arg const struct ground *g) { return try_open("/proc/self/exe", O_RDONLY); }
-static int map_file(unused_arg const struct ground *g) { return try_open("/dev/zero", O_RDWR); }
+static int
+read_own(unused_arg const struct ground *g)
+{
+	return try_open("own", O_RDONLY);
+}
+
+static int
+write_own(unused_arg const struct ground *g)
+{
+	return try_open("own", O_WRONLY);
+}
+
+static int
+make_own(unused_arg const struct ground *g)
+{
+	return try_open("made", O_WRONLY | O_CREAT);
+}
+
+static int
+list_own(unused_arg const struct ground *g)
+{
+	return try_open(".", O_RDONLY | O_DIRECTORY);
+}
+
+static int
+remove_own(unused_arg const struct ground *g)
+{
+	return tried(unlink("own"));
+}
+
+static int
+read_program(unused_arg const struct ground *g)
+{
+	return try_open("/proc/self/exe", O_RDONLY);
+}
+
+static int
+map_file(unused_arg const struct ground *g)
+{
+	return try_open("/dev/zero", O_RDWR);
+}
 
 static int
 accept_client(unused_arg const struct ground *g)
 {
 	int e = tried(accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC));
 
-	return e == EPERM || e == EACCES ? e : 0;	/* that it is no socket is no denial */
+	return e == EPERM || e == EACCES ? e : 0; /* that it is no socket is no denial */
 }
 
-static int chmod_outside(const struct ground *g) { return tried(chmod(g->outside, 0666)); }
-static int chown_outside(const struct ground *g) { return tried(chown(g->outside, geteuid(), getegid())); }
-static int label_outside(const struct ground *g) { return tried(syscall(SYS_setxattr, g->outside, "user.x", "x", 1, 0)); }
+static int
+chmod_outside(const struct ground *g)
+{
+	return tried(chmod(g->outside, 0666));
+}
+
+static int
+chown_outside(const struct ground *g)
+{
+	return tried(chown(g->outside, geteuid(), getegid()));
+}
+
+static int
+label_outside(const struct ground *g)
+{
+	return tried(syscall(SYS_setxattr, g->outside, "user.x", "x", 1, 0));
+}
 
 static int
 parent_memory(unused_arg const struct ground *g)
@@ -207,7 +331,11 @@ wait_for(pid_t pid)
 	return tried(pid);
 }
 
-static int make_process(unused_arg const struct ground *g) { return wait_for(fork()); }
+static int
+make_process(unused_arg const struct ground *g)
+{
+	return wait_for(fork());
+}
 
 static int
 make_process_anew(unused_arg const struct ground *g)
@@ -215,7 +343,7 @@ make_process_anew(unused_arg const struct ground *g)
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	int e = wait_for((pid_t)syscall(SYS_clone3, &args, sizeof(args)));
 
-	return e == ENOSYS ? EPERM : e;	/* how the C library is told to use clone */
+	return e == ENOSYS ? EPERM : e; /* how the C library is told to use clone */
 }
 
 static int
@@ -233,14 +361,53 @@ execute(const char *path, const char *argument)
 	return errno;
 }
 
-static int execute_program(unused_arg const struct ground *g) { return execute("/bin/true", NULL); }
-static int execute_ourselves(unused_arg const struct ground *g) { return execute("/proc/self/exe", "--version"); }
-static int signal_parent(unused_arg const struct ground *g) { return tried(kill(getppid(), 0)); }
-static int signal_group(unused_arg const struct ground *g) { return tried(kill(0, 0)); }
-static int signal_first(unused_arg const struct ground *g) { return tried(kill(1, 0)); }
-static int signal_thread(unused_arg const struct ground *g) { return tried(syscall(SYS_tgkill, getppid(), getppid(), 0)); }
-static int handle_parent(unused_arg const struct ground *g) { return tried(syscall(SYS_pidfd_open, getppid(), 0)); }
-static int trace_parent(unused_arg const struct ground *g) { return tried(ptrace(PTRACE_SEIZE, getppid(), 0, 0)); }
+static int
+execute_program(unused_arg const struct ground *g)
+{
+	return execute("/bin/true", NULL);
+}
+
+static int
+execute_ourselves(unused_arg const struct ground *g)
+{
+	return execute("/proc/self/exe", "--version");
+}
+
+static int
+signal_parent(unused_arg const struct ground *g)
+{
+	return tried(kill(getppid(), 0));
+}
+
+static int
+signal_group(unused_arg const struct ground *g)
+{
+	return tried(kill(0, 0));
+}
+
+static int
+signal_first(unused_arg const struct ground *g)
+{
+	return tried(kill(1, 0));
+}
+
+static int
+signal_thread(unused_arg const struct ground *g)
+{
+	return tried(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int
+handle_parent(unused_arg const struct ground *g)
+{
+	return tried(syscall(SYS_pidfd_open, getppid(), 0));
+}
+
+static int
+trace_parent(unused_arg const struct ground *g)
+{
+	return tried(ptrace(PTRACE_SEIZE, getppid(), 0, 0));
+}
 
 static int
 read_parent(unused_arg const struct ground *g)
@@ -254,19 +421,29 @@ read_parent(unused_arg const struct ground *g)
 static int
 compare_parent(unused_arg const struct ground *g)
 {
-	return tried(syscall(SYS_kcmp, getpid(), getppid(), 2, 0, 0));	/* KCMP_FILES */
+	return tried(syscall(SYS_kcmp, getpid(), getppid(), 2, 0, 0)); /* KCMP_FILES */
 }
 
 /* --- Rights --- */
 
-static int become_root(unused_arg const struct ground *g) { return tried(setresuid(0, 0, 0)); }
-static int become_group(unused_arg const struct ground *g) { return tried(setresgid(0, 0, 0)); }
+static int
+become_root(unused_arg const struct ground *g)
+{
+	return tried(setresuid(0, 0, 0));
+}
+
+static int
+become_group(unused_arg const struct ground *g)
+{
+	return tried(setresgid(0, 0, 0));
+}
 
 static int
 gain_capability(unused_arg const struct ground *g)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { .effective = ~0u, .permitted = ~0u }, { .effective = 0x1ff, .permitted = 0x1ff } };
+	struct __user_cap_data_struct data[2] = { { .effective = ~0u, .permitted = ~0u },
+		{ .effective = 0x1ff, .permitted = 0x1ff } };
 
 	return tried(syscall(SYS_capset, &head, data));
 }
@@ -277,7 +454,11 @@ gain_net_admin(unused_arg const struct ground *g)
 	return tried(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0));
 }
 
-static int allow_core(unused_arg const struct ground *g) { return tried(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); }
+static int
+allow_core(unused_arg const struct ground *g)
+{
+	return tried(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
 
 static int
 raise_limit(unused_arg const struct ground *g)
@@ -297,16 +478,65 @@ make_socket(int family, int type, int protocol)
 	return fd >= 0 || (errno != EPERM && errno != EACCES) ? 0 : errno;
 }
 
-static int tcp4(unused_arg const struct ground *g) { return make_socket(AF_INET, SOCK_STREAM, 0); }
-static int tcp6(unused_arg const struct ground *g) { return make_socket(AF_INET6, SOCK_STREAM, 0); }
-static int udp(unused_arg const struct ground *g) { return make_socket(AF_INET, SOCK_DGRAM, 0); }
-static int raw(unused_arg const struct ground *g) { return make_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }
-static int packet(unused_arg const struct ground *g) { return make_socket(AF_PACKET, SOCK_RAW, 0); }
-static int netlink(unused_arg const struct ground *g) { return make_socket(AF_NETLINK, SOCK_RAW, 0); }
-static int kernel_crypto(unused_arg const struct ground *g) { return make_socket(AF_ALG, SOCK_SEQPACKET, 0); }
-static int vsock(unused_arg const struct ground *g) { return make_socket(AF_VSOCK, SOCK_STREAM, 0); }
-static int unix_stream(unused_arg const struct ground *g) { return make_socket(AF_UNIX, SOCK_STREAM, 0); }
-static int unix_datagram(unused_arg const struct ground *g) { return make_socket(AF_UNIX, SOCK_DGRAM, 0); }
+static int
+tcp4(unused_arg const struct ground *g)
+{
+	return make_socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static int
+tcp6(unused_arg const struct ground *g)
+{
+	return make_socket(AF_INET6, SOCK_STREAM, 0);
+}
+
+static int
+udp(unused_arg const struct ground *g)
+{
+	return make_socket(AF_INET, SOCK_DGRAM, 0);
+}
+
+static int
+raw(unused_arg const struct ground *g)
+{
+	return make_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static int
+packet(unused_arg const struct ground *g)
+{
+	return make_socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static int
+netlink(unused_arg const struct ground *g)
+{
+	return make_socket(AF_NETLINK, SOCK_RAW, 0);
+}
+
+static int
+kernel_crypto(unused_arg const struct ground *g)
+{
+	return make_socket(AF_ALG, SOCK_SEQPACKET, 0);
+}
+
+static int
+vsock(unused_arg const struct ground *g)
+{
+	return make_socket(AF_VSOCK, SOCK_STREAM, 0);
+}
+
+static int
+unix_stream(unused_arg const struct ground *g)
+{
+	return make_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int
+unix_datagram(unused_arg const struct ground *g)
+{
+	return make_socket(AF_UNIX, SOCK_DGRAM, 0);
+}
 
 static int
 datagram_pair(unused_arg const struct ground *g)
@@ -326,15 +556,45 @@ on_pair(int (*what)(int fd, const struct sockaddr *to, socklen_t n))
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return 0;
 	e = tried(what(fds[0], (const struct sockaddr *)&un, sizeof(un)));
-	return e == EPERM || e == EACCES ? e : 0;	/* that it is connected already is no denial */
+	/* that it is connected already is no denial */
+	return e == EPERM || e == EACCES ? e : 0;
 }
 
-static int do_listen(int fd, unused_arg const struct sockaddr *to, unused_arg socklen_t n) { return listen(fd, 1); }
-static int do_send(int fd, const struct sockaddr *to, socklen_t n) { return (int)sendto(fd, "x", 1, MSG_NOSIGNAL, to, n); }
-static int connect_out(unused_arg const struct ground *g) { return on_pair(connect); }
-static int bind_name(unused_arg const struct ground *g) { return on_pair(bind); }
-static int listen_more(unused_arg const struct ground *g) { return on_pair(do_listen); }
-static int send_to_name(unused_arg const struct ground *g) { return on_pair(do_send); }
+static int
+do_listen(int fd, unused_arg const struct sockaddr *to, unused_arg socklen_t n)
+{
+	return listen(fd, 1);
+}
+
+static int
+do_send(int fd, const struct sockaddr *to, socklen_t n)
+{
+	return (int)sendto(fd, "x", 1, MSG_NOSIGNAL, to, n);
+}
+
+static int
+connect_out(unused_arg const struct ground *g)
+{
+	return on_pair(connect);
+}
+
+static int
+bind_name(unused_arg const struct ground *g)
+{
+	return on_pair(bind);
+}
+
+static int
+listen_more(unused_arg const struct ground *g)
+{
+	return on_pair(do_listen);
+}
+
+static int
+send_to_name(unused_arg const struct ground *g)
+{
+	return on_pair(do_send);
+}
 
 /* --- Memory and the terminal --- */
 
@@ -349,11 +609,22 @@ code_from_data(unused_arg const struct ground *g)
 static int
 map_executable(int protection)
 {
-	return mmap(NULL, ROOM, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+	return mmap(NULL, ROOM, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+	    ? errno
+	    : 0;
 }
 
-static int writable_code(unused_arg const struct ground *g) { return map_executable(PROT_READ | PROT_WRITE | PROT_EXEC); }
-static int more_code(unused_arg const struct ground *g) { return map_executable(PROT_READ | PROT_EXEC); }
+static int
+writable_code(unused_arg const struct ground *g)
+{
+	return map_executable(PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+static int
+more_code(unused_arg const struct ground *g)
+{
+	return map_executable(PROT_READ | PROT_EXEC);
+}
 
 static int
 type_into_terminal(unused_arg const struct ground *g)
@@ -363,8 +634,14 @@ type_into_terminal(unused_arg const struct ground *g)
 	return e == EPERM || e == EACCES ? e : 0;
 }
 
-#define CALL(who_, name_, call_, ...) { .who = (who_), .name = (name_), .call = SYS_##call_, .args = { __VA_ARGS__ } }
-#define ACT(who_, name_, run_) { .who = (who_), .name = (name_), .run = (run_) }
+#define CALL(who_, name_, call_, ...)                                                              \
+	{                                                                                          \
+		.who = (who_), .name = (name_), .call = SYS_##call_, .args = { __VA_ARGS__ }       \
+	}
+#define ACT(who_, name_, run_)                                                                     \
+	{                                                                                          \
+		.who = (who_), .name = (name_), .run = (run_)                                      \
+	}
 #define BAD_ADDRESS 1
 
 const struct act selftest_acts[] = {
@@ -472,7 +749,7 @@ const struct act selftest_acts[] = {
 
 	CALL(BY_ALL, "bpf", bpf, -1, BAD_ADDRESS, 0),
 	CALL(BY_ALL, "perf_event_open", perf_event_open, BAD_ADDRESS, 0, -1, -1, 0),
-	CALL(BY_ALL, "userfaultfd", userfaultfd, 1),	/* user mode only: anybody may */
+	CALL(BY_ALL, "userfaultfd", userfaultfd, 1), /* user mode only: anybody may */
 	CALL(BY_ALL, "io_uring", io_uring_setup, 1, BAD_ADDRESS),
 	CALL(BY_ALL, "keyctl", keyctl, 0, -2, 0),
 	CALL(BY_ALL, "add_key", add_key, BAD_ADDRESS, 0, 0, 0, 0),

@@ -20,8 +20,8 @@ part_of(struct str name, uint32_t path[ANNOTATE_DEPTH_MAX], size_t *count_out)
 
 		while (at < name.n && chr_is_digit(name.p[at]))
 			at++;
-		if (at == from || name.p[from] == '0' || count == ANNOTATE_DEPTH_MAX ||
-		    !str_to_u32(str_sub(name, from, at), &path[count]))
+		if (at == from || name.p[from] == '0' || count == ANNOTATE_DEPTH_MAX
+		    || !str_to_u32(str_sub(name, from, at), &path[count]))
 			return 0;
 		count++;
 		if (at == name.n || name.p[at] != '.')
@@ -47,7 +47,8 @@ is_name(struct str name)
 	uint32_t path[ANNOTATE_DEPTH_MAX];
 	size_t count;
 
-	if (name.n < 2 || name.n > ANNOTATE_NAME_MAX || name.p[0] != '/' || name.p[name.n - 1] == '/')
+	if (name.n < 2 || name.n > ANNOTATE_NAME_MAX || name.p[0] != '/'
+	    || name.p[name.n - 1] == '/')
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
@@ -71,7 +72,10 @@ static bool
 is_registered(struct str name)
 {
 	static const struct str flags[] = {
-		STR_INIT("/flags/seen"), STR_INIT("/flags/answered"), STR_INIT("/flags/flagged"), STR_INIT("/flags/forwarded"),
+		STR_INIT("/flags/seen"),
+		STR_INIT("/flags/answered"),
+		STR_INIT("/flags/flagged"),
+		STR_INIT("/flags/forwarded"),
 	};
 	uint32_t path[ANNOTATE_DEPTH_MAX];
 	size_t count, part = part_of(name, path, &count);
@@ -81,7 +85,8 @@ is_registered(struct str name)
 		if (str_eq(rest, flags[i]))
 			return true;
 	}
-	return str_eq(rest, STR("/comment")) || (part == 0 && str_eq(rest, STR("/altsubject"))) || is_of_vendor(rest);
+	return str_eq(rest, STR("/comment")) || (part == 0 && str_eq(rest, STR("/altsubject")))
+	    || is_of_vendor(rest);
 }
 
 static bool
@@ -97,8 +102,9 @@ is_flag(struct str name)
 static bool
 is_pattern(struct str name)
 {
-	return name.n > 0 && name.n <= ANNOTATE_NAME_MAX && str_is_ascii(name) && str_chr(name, '\0') == SIZE_MAX &&
-	    memmem(name.p, name.n, "//", 2) == NULL && name.p[name.n - 1] != '/';
+	return name.n > 0 && name.n <= ANNOTATE_NAME_MAX && str_is_ascii(name)
+	    && str_chr(name, '\0') == SIZE_MAX && memmem(name.p, name.n, "//", 2) == NULL
+	    && name.p[name.n - 1] != '/';
 }
 
 static bool
@@ -159,8 +165,8 @@ take_one_value(struct imap_scan *s, bool *is_shared_out)
 	if (!take_attribute(s, &atts))
 		return false;
 	*is_shared_out = atts == ANNOTATE_VALUE_SHARED;
-	return atts == ANNOTATE_VALUE_PRIV || atts == ANNOTATE_VALUE_SHARED ||
-	    imap_scan_fail(s, ERR_SYNTAX, "value.priv or value.shared before here");
+	return atts == ANNOTATE_VALUE_PRIV || atts == ANNOTATE_VALUE_SHARED
+	    || imap_scan_fail(s, ERR_SYNTAX, "value.priv or value.shared before here");
 }
 
 /* ---- FETCH ---------------------------------------------------------------------------------- */
@@ -194,7 +200,8 @@ add_match(struct imap_scan *s, struct imap_annotate_fetch *f)
 
 /* One, or a list of at least one. */
 static bool
-take_some(struct imap_scan *s, struct imap_annotate_fetch *f, bool (*take)(struct imap_scan *s, struct imap_annotate_fetch *f))
+take_some(struct imap_scan *s, struct imap_annotate_fetch *f,
+    bool (*take)(struct imap_scan *s, struct imap_annotate_fetch *f))
 {
 	bool is_first = true;
 
@@ -220,8 +227,8 @@ add_attribute(struct imap_scan *s, struct imap_annotate_fetch *f)
 bool
 imap_annotate_fetch(struct imap_scan *s, struct imap_annotate_fetch *out)
 {
-	return imap_scan_chr(s, '(') && take_some(s, out, add_match) && imap_scan_sp(s) && take_some(s, out, add_attribute) &&
-	    imap_scan_chr(s, ')');
+	return imap_scan_chr(s, '(') && take_some(s, out, add_match) && imap_scan_sp(s)
+	    && take_some(s, out, add_attribute) && imap_scan_chr(s, ')');
 }
 
 /* ---- STORE and APPEND ----------------------------------------------------------------------- */
@@ -233,7 +240,8 @@ is_announced(struct imap_scan *s)
 	struct imap_scan ahead = *s;
 	struct imap_literal lit;
 
-	if (imap_scan_err(s) != ERR_OK || (!imap_scan_at(s, '{') && !imap_scan_at(s, '~')) || !imap_scan_literal_open(&ahead, &lit))
+	if (imap_scan_err(s) != ERR_OK || (!imap_scan_at(s, '{') && !imap_scan_at(s, '~'))
+	    || !imap_scan_literal_open(&ahead, &lit))
 		return false;
 	imap_scan_fail(s, ERR_EXISTS, "the literal");
 	return true;
@@ -250,19 +258,22 @@ add_value(struct imap_scan *s, struct imap_annotate_store *out, struct str entry
 {
 	struct imap_annotate_value v = { .entry = entry };
 
-	if (is_announced(s) || !take_one_value(s, &v.is_shared) || !imap_scan_sp(s) || is_announced(s) ||
-	    !imap_annotate_value(s, &v.value))
+	if (is_announced(s) || !take_one_value(s, &v.is_shared) || !imap_scan_sp(s)
+	    || is_announced(s) || !imap_annotate_value(s, &v.value))
 		return false;
-	if (is_flag(entry) && v.value.p != NULL && !str_eq(v.value, STR("0")) && !str_eq(v.value, STR("1")))
+	if (is_flag(entry) && v.value.p != NULL && !str_eq(v.value, STR("0"))
+	    && !str_eq(v.value, STR("1")))
 		return imap_scan_fail(s, ERR_SYNTAX, "\"0\", \"1\" or NIL before here");
 	for (size_t i = 0; i < out->count; i++) {
-		if (str_eq(out->values[i].entry, entry) && out->values[i].is_shared == v.is_shared) {
+		if (str_eq(out->values[i].entry, entry)
+		    && out->values[i].is_shared == v.is_shared) {
 			out->values[i] = v;
 			return true;
 		}
 	}
 	if (out->values == NULL)
-		out->values = arena_array(s->arena, struct imap_annotate_value, ANNOTATE_ENTRIES_MAX);
+		out->values =
+		    arena_array(s->arena, struct imap_annotate_value, ANNOTATE_ENTRIES_MAX);
 	if (out->count == ANNOTATE_ENTRIES_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "fewer annotations");
 	out->values[out->count++] = v;
@@ -279,7 +290,8 @@ take_entry(struct imap_scan *s, struct imap_annotate_store *out)
 	if (is_announced(s) || !take_name(s, &entry))
 		return false;
 	if (!is_registered(entry))
-		return imap_scan_fail(s, ERR_SYNTAX, "a registered name, or one of a vendor, before here");
+		return imap_scan_fail(s, ERR_SYNTAX,
+		    "a registered name, or one of a vendor, before here");
 	if (!imap_scan_sp(s) || !imap_scan_list_open(s))
 		return false;
 	while (imap_scan_list_more(s, &is_first)) {
@@ -315,8 +327,8 @@ imap_annotate_search(struct imap_scan *s, struct str *pattern_out, unsigned *att
 	*atts_out = 0;
 	if (!take_match(s, pattern_out) || !imap_scan_sp(s) || !take_attribute(s, atts_out))
 		return false;
-	return (*atts_out & (ANNOTATE_SIZE_PRIV | ANNOTATE_SIZE_SHARED)) == 0 ||
-	    imap_scan_fail(s, ERR_SYNTAX, "value, value.priv or value.shared before here");
+	return (*atts_out & (ANNOTATE_SIZE_PRIV | ANNOTATE_SIZE_SHARED)) == 0
+	    || imap_scan_fail(s, ERR_SYNTAX, "value, value.priv or value.shared before here");
 }
 
 bool

@@ -1,8 +1,10 @@
 /*
- * annotate.h - annotations of messages in the words of commands (RFC 5257 5): names of entries, attributes, values.
+ * annotate.h - annotations of messages in the words of commands (RFC 5257 5): names of entries,
+ * attributes, values.
  *
- * Each attribute is private or shared: "value.priv", "value.shared". Entries whose name begins with a digit are of a part of the
- * message: "/1.2/comment". Names and attributes are told apart with regard to case (3.2).
+ * Each attribute is private or shared: "value.priv", "value.shared". Entries whose name begins with
+ * a digit are of a part of the message: "/1.2/comment". Names and attributes are told apart with
+ * regard to case (3.2).
  */
 #ifndef IMAP_ANNOTATE_H
 #define IMAP_ANNOTATE_H
@@ -11,9 +13,10 @@
 
 enum {
 	ANNOTATE_NAME_MAX = 255,
-	ANNOTATE_ENTRIES_MAX = 256,	/* names, or values, in one item of a command */
-	ANNOTATE_PATTERNS_MAX = 16,	/* of the names, those with wildcards: each is tried on every name that is there */
-	ANNOTATE_DEPTH_MAX = 100,	/* numbers in the part of a name */
+	ANNOTATE_ENTRIES_MAX = 256, /* names, or values, in one item of a command */
+	/* of the names, those with wildcards: each is tried on every name that is there */
+	ANNOTATE_PATTERNS_MAX = 16,
+	ANNOTATE_DEPTH_MAX = 100, /* numbers in the part of a name */
 };
 
 enum imap_annotate_att {
@@ -27,10 +30,10 @@ enum imap_annotate_att {
 
 /* What FETCH asks for: "(entries attribs)". */
 struct imap_annotate_fetch {
-	struct imap_annotate_fetch *next;	/* another item of the same FETCH */
-	struct str *names;			/* whole names, each once */
+	struct imap_annotate_fetch *next; /* another item of the same FETCH */
+	struct str *names;                /* whole names, each once */
 	size_t name_count;
-	struct str *patterns;			/* those with wildcards */
+	struct str *patterns; /* those with wildcards */
 	size_t pattern_count;
 	unsigned atts;
 };
@@ -39,22 +42,25 @@ struct imap_annotate_fetch {
 struct imap_annotate_value {
 	struct str entry;
 	bool is_shared;
-	struct str value;		/* p == NULL: NIL */
+	struct str value; /* p == NULL: NIL */
 };
+
 struct imap_annotate_store {
-	struct imap_annotate_value *values;	/* of an entry and scope that come again, the last */
+	/* of an entry and scope that come again, the last */
+	struct imap_annotate_value *values;
 	size_t count;
 };
 
 /** Parses "(entries SP attribs)" behind "ANNOTATION SP". */
 must_use bool imap_annotate_fetch(struct imap_scan *s, struct imap_annotate_fetch *out);
 /**
- * Parses "(entry SP (att-value ...) ...)" behind "ANNOTATION SP". ERR_EXISTS is noted when it ends in a literal that is announced and
- * not there yet (APPEND).
+ * Parses "(entry SP (att-value ...) ...)" behind "ANNOTATION SP". ERR_EXISTS is noted when it ends
+ * in a literal that is announced and not there yet (APPEND).
  */
 must_use bool imap_annotate_store(struct imap_scan *s, struct imap_annotate_store *out);
 /** Parses entry-match SP att-search: atts are of the values. */
-must_use bool imap_annotate_search(struct imap_scan *s, struct str *pattern_out, unsigned *atts_out);
+must_use bool imap_annotate_search(struct imap_scan *s, struct str *pattern_out,
+    unsigned *atts_out);
 /** Parses entry SP att-sort. */
 must_use bool imap_annotate_sort(struct imap_scan *s, struct str *entry_out, bool *is_shared_out);
 /** nstring / literal8. */

@@ -1,4 +1,7 @@
-/* annotate_fuzz.c - annotations in commands: what is taken keeps the rules of names, attributes and values. */
+/*
+ * annotate_fuzz.c - annotations in commands: what is taken keeps the rules of names, attributes and
+ * values.
+ */
 #include "imap/annotate.h"
 
 #include <stdint.h>
@@ -10,15 +13,18 @@ check_name(struct str name)
 {
 	uint32_t path[ANNOTATE_DEPTH_MAX];
 
-	must(name.n > 1 && name.n <= ANNOTATE_NAME_MAX && name.p[0] == '/' && str_is_ascii(name) && memmem(name.p, name.n, "//", 2) == NULL);
-	must(!imap_annotate_is_pattern(name) && !str_ends(name, STR("/")) && !str_starts(name, STR("/flags/")));
+	must(name.n > 1 && name.n <= ANNOTATE_NAME_MAX && name.p[0] == '/' && str_is_ascii(name)
+	    && memmem(name.p, name.n, "//", 2) == NULL);
+	must(!imap_annotate_is_pattern(name) && !str_ends(name, STR("/"))
+	    && !str_starts(name, STR("/flags/")));
 	must((imap_annotate_part(name, path) != 0) == chr_is_digit(name.p[1]));
 }
 
 static void
 check_fetch(const struct imap_annotate_fetch *f)
 {
-	must(f->atts != 0 && f->name_count + f->pattern_count > 0 && f->name_count + f->pattern_count <= ANNOTATE_ENTRIES_MAX);
+	must(f->atts != 0 && f->name_count + f->pattern_count > 0
+	    && f->name_count + f->pattern_count <= ANNOTATE_ENTRIES_MAX);
 	for (size_t i = 0; i < f->name_count; i++)
 		check_name(f->names[i]);
 	for (size_t i = 0; i < f->pattern_count; i++)

@@ -35,7 +35,8 @@ imap_append_message(struct imap_scan *s, struct imap_append_message *out)
 			return imap_scan_err(s);
 	}
 	m.has_annotation = imap_scan_try_atom(s, STR("ANNOTATION"));
-	if (m.has_annotation && (!imap_scan_sp(s) || !imap_annotate_store(s, &m.annotation) || !imap_scan_sp(s)))
+	if (m.has_annotation
+	    && (!imap_scan_sp(s) || !imap_annotate_store(s, &m.annotation) || !imap_scan_sp(s)))
 		return imap_scan_err(s);
 	m.is_catenate = imap_scan_try_atom(s, STR("CATENATE"));
 	if (m.is_catenate && (!imap_scan_sp(s) || !imap_scan_chr(s, '(')))
@@ -100,7 +101,9 @@ imap_append_next(struct imap_scan *s, bool was_utf8, bool *has_more_out)
 
 	if (was_utf8 && !imap_scan_chr(s, ')'))
 		return imap_scan_err(s);
-	/* Nothing but spaces is the end: a message that was sent in whole is not refused for them. */
+	/*
+	 * Nothing but spaces is the end: a message that was sent in whole is not refused for them.
+	 */
 	has_more = str_trim(str_sub(s->in, s->at, s->in.n)).n > 0;
 	if (has_more && !imap_scan_sp(s))
 		return imap_scan_err(s);

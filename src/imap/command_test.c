@@ -28,7 +28,7 @@ describe_fetch(const struct imap_fetch *f, struct buf *b)
 }
 
 static const struct {
-	const char *in, *want;	/* want NULL: an error */
+	const char *in, *want; /* want NULL: an error */
 } fetches[] = {
 	{ "FLAGS", "1" },
 	{ "(FLAGS)", "1" },
@@ -42,12 +42,14 @@ static const struct {
 	{ "body.peek[]", "0 BODY[]." },
 	{ "BODY[TEXT]", "0 BODY[TEXT]" },
 	{ "BODY[HEADER]<0.100>", "0 BODY[HEADER]<0>+100" },
-	{ "BODY.PEEK[1.2.header.fields (From \"x y\")]", "0 BODY[1.2.HEADER.FIELDS (From \"x y\")]." },
+	{ "BODY.PEEK[1.2.header.fields (From \"x y\")]",
+	    "0 BODY[1.2.HEADER.FIELDS (From \"x y\")]." },
 	{ "BODY[HEADER.FIELDS.NOT (To)]", "0 BODY[HEADER.FIELDS.NOT (To)]" },
 	{ "BODY[1.MIME]", "0 BODY[1.MIME]" },
 	{ "(BODY[] BODY[] BODY.PEEK[])", "0 BODY[]" },
 	{ "(BODY[]<0.5> BODY[]<0.6>)", "0 BODY[]<0>+5 BODY[]<0>+6" },
-	{ "(BINARY[1] BINARY.PEEK[1.2]<5.6> BINARY.SIZE[1])", "0 BINARY[1] BINARY[1.2]<5>+6. BINARY.SIZE[1]." },
+	{ "(BINARY[1] BINARY.PEEK[1.2]<5.6> BINARY.SIZE[1])",
+	    "0 BINARY[1] BINARY[1.2]<5>+6. BINARY.SIZE[1]." },
 	{ "(RFC822 RFC822.HEADER RFC822.TEXT RFC822.SIZE)", "8 RFC822 RFC822.HEADER. RFC822.TEXT" },
 	{ "(PREVIEW)", "800" },
 	{ "PREVIEW (LAZY)", "1800" },
@@ -102,8 +104,8 @@ test_fetch(void)
 		e = imap_fetch_parse(&s, &f);
 		if (e == ERR_OK)
 			describe_fetch(&f, &b);
-		if (!CHECK((e == ERR_OK) == (fetches[i].want != NULL)) ||
-		    (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(fetches[i].want))))
+		if (!CHECK((e == ERR_OK) == (fetches[i].want != NULL))
+		    || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(fetches[i].want))))
 			printf("# for %s\n", fetches[i].in);
 		arena_done(&a);
 	}
@@ -114,14 +116,34 @@ static void
 describe_key(const struct imap_search_key *k, struct buf *b)
 {
 	static const char *const names[] = {
-		[SEARCH_ALL] = "all", [SEARCH_AND] = "&", [SEARCH_OR] = "|", [SEARCH_SEQ] = "seq", [SEARCH_UID] = "uid",
-		[SEARCH_FLAG] = "flag", [SEARCH_KEYWORD] = "keyword", [SEARCH_HEADER] = "header", [SEARCH_BODY] = "body",
-		[SEARCH_TEXT] = "text", [SEARCH_BEFORE] = "before", [SEARCH_ON] = "on", [SEARCH_SINCE] = "since",
-		[SEARCH_SENTBEFORE] = "sentbefore", [SEARCH_SENTON] = "senton", [SEARCH_SENTSINCE] = "sentsince",
-		[SEARCH_SAVEDBEFORE] = "savedbefore", [SEARCH_SAVEDON] = "savedon", [SEARCH_SAVEDSINCE] = "savedsince",
-		[SEARCH_SAVEDATESUPPORTED] = "savedatesupported", [SEARCH_LARGER] = "larger", [SEARCH_SMALLER] = "smaller",
-		[SEARCH_OLDER] = "older", [SEARCH_YOUNGER] = "younger", [SEARCH_MODSEQ] = "modseq",
-		[SEARCH_EMAILID] = "emailid", [SEARCH_THREADID] = "threadid", [SEARCH_ANNOTATION] = "annotation",
+		[SEARCH_ALL] = "all",
+		[SEARCH_AND] = "&",
+		[SEARCH_OR] = "|",
+		[SEARCH_SEQ] = "seq",
+		[SEARCH_UID] = "uid",
+		[SEARCH_FLAG] = "flag",
+		[SEARCH_KEYWORD] = "keyword",
+		[SEARCH_HEADER] = "header",
+		[SEARCH_BODY] = "body",
+		[SEARCH_TEXT] = "text",
+		[SEARCH_BEFORE] = "before",
+		[SEARCH_ON] = "on",
+		[SEARCH_SINCE] = "since",
+		[SEARCH_SENTBEFORE] = "sentbefore",
+		[SEARCH_SENTON] = "senton",
+		[SEARCH_SENTSINCE] = "sentsince",
+		[SEARCH_SAVEDBEFORE] = "savedbefore",
+		[SEARCH_SAVEDON] = "savedon",
+		[SEARCH_SAVEDSINCE] = "savedsince",
+		[SEARCH_SAVEDATESUPPORTED] = "savedatesupported",
+		[SEARCH_LARGER] = "larger",
+		[SEARCH_SMALLER] = "smaller",
+		[SEARCH_OLDER] = "older",
+		[SEARCH_YOUNGER] = "younger",
+		[SEARCH_MODSEQ] = "modseq",
+		[SEARCH_EMAILID] = "emailid",
+		[SEARCH_THREADID] = "threadid",
+		[SEARCH_ANNOTATION] = "annotation",
 	};
 
 	if (k->is_not)
@@ -149,31 +171,37 @@ describe_key(const struct imap_search_key *k, struct buf *b)
 }
 
 static const struct {
-	const char *in, *want;	/* want NULL: an error */
+	const char *in, *want; /* want NULL: an error */
 	enum err e;
 } searches[] = {
 	{ "ALL", "all", ERR_OK },
 	{ "all seen", "(& all flag=1)", ERR_OK },
-	{ "UNSEEN UNANSWERED UNFLAGGED UNDELETED UNDRAFT", "(& !flag=1 !flag=2 !flag=4 !flag=8 !flag=16)", ERR_OK },
+	{ "UNSEEN UNANSWERED UNFLAGGED UNDELETED UNDRAFT",
+	    "(& !flag=1 !flag=2 !flag=4 !flag=8 !flag=16)", ERR_OK },
 	{ "NEW OLD RECENT", "(& (& flag=32 !flag=1) !flag=32 flag=32)", ERR_OK },
 	{ "NOT SEEN", "!flag=1", ERR_OK },
 	{ "NOT NOT SEEN", "flag=1", ERR_OK },
 	{ "NOT NEW", "!(& flag=32 !flag=1)", ERR_OK },
 	{ "OR SEEN DELETED", "(| flag=1 flag=8)", ERR_OK },
-	{ "OR OR SEEN DELETED NOT (DRAFT FLAGGED) ALL", "(& (| (| flag=1 flag=8) !(& flag=16 flag=4)) all)", ERR_OK },
+	{ "OR OR SEEN DELETED NOT (DRAFT FLAGGED) ALL",
+	    "(& (| (| flag=1 flag=8) !(& flag=16 flag=4)) all)", ERR_OK },
 	{ "(SEEN)", "flag=1", ERR_OK },
 	{ "((SEEN (DELETED)))", "(& flag=1 flag=8)", ERR_OK },
 	{ "1:3 UID 5,$", "(& seq uid)", ERR_OK },
 	{ "*", "seq", ERR_OK },
 	{ "$", "seq", ERR_OK },
-	{ "FROM joe SUBJECT \"a b\" HEADER X-Foo \"\"", "(& header.From'joe' header.Subject'a b' header.X-Foo'')", ERR_OK },
+	{ "FROM joe SUBJECT \"a b\" HEADER X-Foo \"\"",
+	    "(& header.From'joe' header.Subject'a b' header.X-Foo'')", ERR_OK },
 	{ "TO a CC b BCC c", "(& header.To'a' header.Cc'b' header.Bcc'c')", ERR_OK },
 	{ "BODY {3}\r\na b TEXT x", "(& body'a b' text'x')", ERR_OK },
-	{ "BEFORE 2-Jan-1970 ON 3-Jan-1970 SINCE \"4-Jan-1970\"", "(& before@1 on@2 since@3)", ERR_OK },
-	{ "SENTBEFORE 2-Jan-1970 SENTON 3-Jan-1970 SENTSINCE 4-Jan-1970", "(& sentbefore@1 senton@2 sentsince@3)", ERR_OK },
+	{ "BEFORE 2-Jan-1970 ON 3-Jan-1970 SINCE \"4-Jan-1970\"", "(& before@1 on@2 since@3)",
+	    ERR_OK },
+	{ "SENTBEFORE 2-Jan-1970 SENTON 3-Jan-1970 SENTSINCE 4-Jan-1970",
+	    "(& sentbefore@1 senton@2 sentsince@3)", ERR_OK },
 	{ "SAVEDBEFORE 2-Jan-1970 SAVEDON 3-Jan-1970 SAVEDSINCE 4-Jan-1970 SAVEDATESUPPORTED",
 	    "(& savedbefore@1 savedon@2 savedsince@3 savedatesupported)", ERR_OK },
-	{ "LARGER 5 SMALLER 4294967296 OLDER 7 YOUNGER 8", "(& larger5 smaller4294967296 older7 younger8)", ERR_OK },
+	{ "LARGER 5 SMALLER 4294967296 OLDER 7 YOUNGER 8",
+	    "(& larger5 smaller4294967296 older7 younger8)", ERR_OK },
 	{ "KEYWORD $Junk UNKEYWORD b", "(& keyword'$Junk' !keyword'b')", ERR_OK },
 	{ "EMAILID M1 THREADID T2", "(& emailid'M1' threadid'T2')", ERR_OK },
 	{ "MODSEQ 620162338", "modseq620162338", ERR_OK },
@@ -183,7 +211,8 @@ static const struct {
 	{ "CHARSET ISO-8859-1 TEXT {3}\r\ngr\xfc", "text'gr\xc3\xbc'", ERR_OK },
 	{ "CHARSET US-ASCII ALL", "all", ERR_OK },
 	{ "CHARSET iso-2022-jp SUBJECT {10}\r\n\033$B%F%9%H\033(B", NULL, ERR_BADCHARSET },
-	{ "CHARSET iso-2022-jp SUBJECT {12}\r\n\033$B%F%9%H\033(B", "header.Subject'\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88'", ERR_OK },
+	{ "CHARSET iso-2022-jp SUBJECT {12}\r\n\033$B%F%9%H\033(B",
+	    "header.Subject'\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88'", ERR_OK },
 	{ "CHARSET NONSENSE ALL", NULL, ERR_BADCHARSET },
 	{ "CHARSET UTF-8 TEXT \"gr\xfc\"", NULL, ERR_BADCHARSET },
 	{ "RETURN () ALL", "all 4", ERR_OK },
@@ -226,7 +255,8 @@ test_search(void)
 			if (p.has_return)
 				buf_printf(&b, " %x", p.returns);
 		}
-		if (!CHECK_U64(e, searches[i].e) || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(searches[i].want))))
+		if (!CHECK_U64(e, searches[i].e)
+		    || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(searches[i].want))))
 			printf("# for %s\n", searches[i].in);
 		arena_done(&a);
 	}
@@ -275,7 +305,7 @@ test_search_limits(void)
 
 static const struct {
 	const char *in;
-	int mode;	/* -1: an error */
+	int mode; /* -1: an error */
 	bool is_silent;
 	unsigned system;
 	size_t n_keywords;
@@ -283,8 +313,10 @@ static const struct {
 } stores[] = {
 	{ "FLAGS ()", STORE_REPLACE, false, 0, 0, 0 },
 	{ "+FLAGS (\\Seen)", STORE_ADD, false, FLAG_SEEN, 0, 0 },
-	{ "-flags.silent \\Seen \\Deleted foo", STORE_REMOVE, true, FLAG_SEEN | FLAG_DELETED, 1, 0 },
-	{ "(UNCHANGEDSINCE 12121230045) +FLAGS.SILENT (\\Deleted)", STORE_ADD, true, FLAG_DELETED, 0, 12121230045 },
+	{ "-flags.silent \\Seen \\Deleted foo", STORE_REMOVE, true, FLAG_SEEN | FLAG_DELETED, 1,
+	    0 },
+	{ "(UNCHANGEDSINCE 12121230045) +FLAGS.SILENT (\\Deleted)", STORE_ADD, true, FLAG_DELETED,
+	    0, 12121230045 },
 	{ "FLAGS", -1, 0, 0, 0, 0 },
 	{ "FLAGS (\\Seen", -1, 0, 0, 0, 0 },
 	{ "FLAGS (\\Seen) x", -1, 0, 0, 0, 0 },
@@ -307,17 +339,21 @@ test_store(void)
 
 		imap_scan_init(&s, &a, str_c(stores[i].in), false);
 		e = imap_store_parse(&s, &st);
-		if (!CHECK((e == ERR_OK) == (stores[i].mode >= 0)) ||
-		    (e == ERR_OK && !CHECK((int)st.mode == stores[i].mode && st.is_silent == stores[i].is_silent &&
-		    st.flags.system == stores[i].system && st.flags.n_keywords == stores[i].n_keywords &&
-		    st.has_unchangedsince == (stores[i].since != 0) && st.unchangedsince == stores[i].since)))
+		if (!CHECK((e == ERR_OK) == (stores[i].mode >= 0))
+		    || (e == ERR_OK
+			&& !CHECK((int)st.mode == stores[i].mode
+			    && st.is_silent == stores[i].is_silent
+			    && st.flags.system == stores[i].system
+			    && st.flags.n_keywords == stores[i].n_keywords
+			    && st.has_unchangedsince == (stores[i].since != 0)
+			    && st.unchangedsince == stores[i].since)))
 			printf("# for %s\n", stores[i].in);
 		arena_done(&a);
 	}
 }
 
 static const struct {
-	const char *in, *want;	/* want NULL: an error */
+	const char *in, *want; /* want NULL: an error */
 } lists[] = {
 	{ "\"\" *", "0 0 0 *" },
 	{ "\"\" \"%\"", "0 0 0 %" },
@@ -359,17 +395,19 @@ test_list(void)
 		imap_scan_init(&s, &a, str_c(lists[i].in), false);
 		e = imap_list_parse(&s, &l);
 		if (e == ERR_OK) {
-			buf_printf(&b, "%s%x %x %x", l.is_extended ? "x " : "", l.select, l.returns, l.status_items);
+			buf_printf(&b, "%s%x %x %x", l.is_extended ? "x " : "", l.select, l.returns,
+			    l.status_items);
 			for (size_t j = 0; j < l.n_patterns && !l.is_root_query; j++)
 				buf_printf(&b, " %.*s", STR_F(l.patterns[j]));
 			if (l.is_root_query)
 				buf_lit(&b, " ?");
 		}
-		if (!CHECK((e == ERR_OK) == (lists[i].want != NULL)) ||
-		    (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(lists[i].want))))
+		if (!CHECK((e == ERR_OK) == (lists[i].want != NULL))
+		    || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(lists[i].want))))
 			printf("# for %s\n", lists[i].in);
 		arena_done(&a);
 	}
 }
 
-TEST_MAIN(TEST(test_fetch), TEST(test_search), TEST(test_search_limits), TEST(test_store), TEST(test_list))
+TEST_MAIN(TEST(test_fetch), TEST(test_search), TEST(test_search_limits), TEST(test_store),
+    TEST(test_list))

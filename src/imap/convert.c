@@ -8,7 +8,8 @@ static bool
 is_name(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (!chr_is_alpha(s.p[i]) && !chr_is_digit(s.p[i]) && (s.p[i] == '\0' || strchr("!#$&.+-^_", s.p[i]) == NULL))
+		if (!chr_is_alpha(s.p[i]) && !chr_is_digit(s.p[i])
+		    && (s.p[i] == '\0' || strchr("!#$&.+-^_", s.p[i]) == NULL))
 			return false;
 	}
 	return s.n > 0 && s.n <= 127;
@@ -22,7 +23,8 @@ is_type(struct str s, bool may_be_pattern)
 
 	if (may_be_pattern && str_eq(s, STR("*")))
 		return true;
-	return slash != SIZE_MAX && is_name(str_sub(s, 0, slash)) && (is_name(subtype) || (may_be_pattern && str_eq(subtype, STR("*"))));
+	return slash != SIZE_MAX && is_name(str_sub(s, 0, slash))
+	    && (is_name(subtype) || (may_be_pattern && str_eq(subtype, STR("*"))));
 }
 
 bool
@@ -48,7 +50,8 @@ take_params(struct imap_scan *s, struct imap_convert *c)
 
 		if (c->param_count == CONVERT_PARAMS_MAX)
 			return imap_scan_fail(s, ERR_LIMIT, "fewer parameters");
-		if (!imap_scan_astring(s, &p->name) || !imap_scan_sp(s) || !imap_scan_astring(s, &p->value))
+		if (!imap_scan_astring(s, &p->name) || !imap_scan_sp(s)
+		    || !imap_scan_astring(s, &p->value))
 			return false;
 		c->param_count++;
 	} while (imap_scan_try_chr(s, ' '));
@@ -101,7 +104,8 @@ take_partial(struct imap_scan *s, struct imap_section *sec)
 	if (!imap_scan_try_chr(s, '<'))
 		return true;
 	sec->has_partial = true;
-	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.') || !imap_scan_number64(s, &sec->length))
+	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.')
+	    || !imap_scan_number64(s, &sec->length))
 		return false;
 	if (sec->length == 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "a length above 0");
@@ -168,7 +172,8 @@ take_item(struct imap_scan *s, struct imap_convert *c)
 		return imap_scan_fail(s, ERR_SYNTAX, "an item to convert");
 	s->at += name.n;
 	item.kind = items[i].kind;
-	if (item.kind == CONVERT_HEADER ? !take_header(s, &item.section) : !take_parts(s, &item.section))
+	if (item.kind == CONVERT_HEADER ? !take_header(s, &item.section)
+					: !take_parts(s, &item.section))
 		return false;
 	if (item.kind == CONVERT_BINARY && !take_partial(s, &item.section))
 		return false;
@@ -176,7 +181,8 @@ take_item(struct imap_scan *s, struct imap_convert *c)
 		return imap_scan_fail(s, ERR_SYNTAX, "no media type with headers");
 	make_label(s, items[i].name, &item);
 	for (size_t k = 0; k < c->item_count; k++) {
-		if (str_eq(c->items[k].label, item.label) && c->items[k].section.length == item.section.length)
+		if (str_eq(c->items[k].label, item.label)
+		    && c->items[k].section.length == item.section.length)
 			return true;
 	}
 	if (c->item_count == CONVERT_ITEMS_MAX)
@@ -188,7 +194,8 @@ take_item(struct imap_scan *s, struct imap_convert *c)
 enum err
 imap_convert_parse(struct imap_scan *s, struct imap_convert *out)
 {
-	struct imap_convert c = { .items = arena_array(s->arena, struct convert_item, CONVERT_ITEMS_MAX) };
+	struct imap_convert c = { .items = arena_array(s->arena, struct convert_item,
+				      CONVERT_ITEMS_MAX) };
 
 	if (!take_target(s, &c) || !imap_scan_sp(s))
 		return imap_scan_err(s);
@@ -213,7 +220,8 @@ imap_convert_parse(struct imap_scan *s, struct imap_convert *out)
 static bool
 take_pattern(struct imap_scan *s, struct str *out)
 {
-	return imap_scan_astring(s, out) && (is_type(*out, true) || imap_scan_fail(s, ERR_SYNTAX, "a media type"));
+	return imap_scan_astring(s, out)
+	    && (is_type(*out, true) || imap_scan_fail(s, ERR_SYNTAX, "a media type"));
 }
 
 enum err
@@ -221,7 +229,8 @@ imap_conversions_parse(struct imap_scan *s, struct imap_conversions *out)
 {
 	struct imap_conversions c;
 
-	if (!take_pattern(s, &c.from) || !imap_scan_sp(s) || !take_pattern(s, &c.to) || !imap_scan_end(s))
+	if (!take_pattern(s, &c.from) || !imap_scan_sp(s) || !take_pattern(s, &c.to)
+	    || !imap_scan_end(s))
 		return imap_scan_err(s);
 	*out = c;
 	return ERR_OK;

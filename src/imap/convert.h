@@ -10,14 +10,14 @@ enum convert_item_kind {
 	CONVERT_BINARY,
 	CONVERT_BINARY_SIZE,
 	CONVERT_BODYPARTSTRUCTURE,
-	CONVERT_AVAILABLE,		/* AVAILABLECONVERSIONS */
-	CONVERT_HEADER,			/* BODY[HEADER], BODY[1.MIME] */
+	CONVERT_AVAILABLE, /* AVAILABLECONVERSIONS */
+	CONVERT_HEADER,    /* BODY[HEADER], BODY[1.MIME] */
 };
 
 struct convert_item {
 	enum convert_item_kind kind;
 	struct imap_section section;
-	struct str label;		/* how the answer names it: "BINARY[3]<0>" */
+	struct str label; /* how the answer names it: "BINARY[3]<0>" */
 };
 
 struct convert_param {
@@ -25,16 +25,16 @@ struct convert_param {
 };
 
 struct imap_convert {
-	struct str type;		/* p == NULL: the default conversion */
+	struct str type; /* p == NULL: the default conversion */
 	struct convert_param *params;
 	size_t param_count;
-	bool has_uid;			/* item UID */
+	bool has_uid; /* item UID */
 	struct convert_item *items;
 	size_t item_count;
 };
 
 struct imap_conversions {
-	struct str from, to;		/* "text/plain", "text" and any subtype, or "*" */
+	struct str from, to; /* "text/plain", "text" and any subtype, or "*" */
 };
 
 /** Parses "convert-params SP items" up to the end of the command. */

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+	"Sep", "Oct", "Nov", "Dec" };
 
 enum { DAY_S = 86400, YEAR_MIN = 1, YEAR_MAX = 9999 };
 
@@ -82,8 +83,9 @@ take_date(struct str *s, int *year_out, int *month_out, int *day_out)
 	}
 	*s = str_sub(*s, 3, s->n);
 	*month_out = month;
-	return month != 0 && take_chr(s, '-') && take_digits(s, 4, 4, year_out) && *year_out >= YEAR_MIN &&
-	    *day_out >= 1 && *day_out <= days_in_month(*year_out, month);
+	return month != 0 && take_chr(s, '-') && take_digits(s, 4, 4, year_out)
+	    && *year_out >= YEAR_MIN && *day_out >= 1
+	    && *day_out <= days_in_month(*year_out, month);
 }
 
 bool
@@ -107,17 +109,19 @@ imap_datetime_parse(struct str s, struct imap_datetime *out)
 	take_chr(&s, ' ');
 	if (!take_date(&s, &year, &month, &day) || !take_chr(&s, ' '))
 		return false;
-	if (!take_digits(&s, 2, 2, &h) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &m) || !take_chr(&s, ':') ||
-	    !take_digits(&s, 2, 2, &sec) || !take_chr(&s, ' '))
+	if (!take_digits(&s, 2, 2, &h) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &m)
+	    || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &sec) || !take_chr(&s, ' '))
 		return false;
 	is_west = take_chr(&s, '-');
-	if ((!is_west && !take_chr(&s, '+')) || !take_digits(&s, 2, 2, &zh) || !take_digits(&s, 2, 2, &zm) || s.n != 0)
+	if ((!is_west && !take_chr(&s, '+')) || !take_digits(&s, 2, 2, &zh)
+	    || !take_digits(&s, 2, 2, &zm) || s.n != 0)
 		return false;
 	/* 60 is a leap second. */
 	if (h > 23 || m > 59 || sec > 60 || zh > 23 || zm > 59)
 		return false;
 	out->zone_min = (int16_t)((zh * 60 + zm) * (is_west ? -1 : 1));
-	out->utc_s = (int64_t)imap_date_days(year, month, day) * DAY_S + h * 3600 + m * 60 + sec - out->zone_min * 60;
+	out->utc_s = (int64_t)imap_date_days(year, month, day) * DAY_S + h * 3600 + m * 60 + sec
+	    - out->zone_min * 60;
 	return true;
 }
 
@@ -150,7 +154,8 @@ take_zone(struct str *s, int *minutes_out)
 	*minutes_out = 0;
 	if (!is_west && (take_chr(s, 'Z') || take_chr(s, 'z')))
 		return true;
-	if ((!is_west && !take_chr(s, '+')) || !take_digits(s, 2, 2, &h) || !take_chr(s, ':') || !take_digits(s, 2, 2, &m))
+	if ((!is_west && !take_chr(s, '+')) || !take_digits(s, 2, 2, &h) || !take_chr(s, ':')
+	    || !take_digits(s, 2, 2, &m))
 		return false;
 	*minutes_out = (h * 60 + m) * (is_west ? -1 : 1);
 	return h <= 23 && m <= 59;
@@ -161,10 +166,12 @@ imap_timestamp_parse(struct str s, int64_t *utc_s_out)
 {
 	int year, month, day, h, m, sec, zone;
 
-	if (!take_digits(&s, 4, 4, &year) || !take_chr(&s, '-') || !take_digits(&s, 2, 2, &month) || !take_chr(&s, '-') ||
-	    !take_digits(&s, 2, 2, &day) || (!take_chr(&s, 'T') && !take_chr(&s, 't')))
+	if (!take_digits(&s, 4, 4, &year) || !take_chr(&s, '-') || !take_digits(&s, 2, 2, &month)
+	    || !take_chr(&s, '-') || !take_digits(&s, 2, 2, &day)
+	    || (!take_chr(&s, 'T') && !take_chr(&s, 't')))
 		return false;
-	if (!take_digits(&s, 2, 2, &h) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &m) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &sec))
+	if (!take_digits(&s, 2, 2, &h) || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &m)
+	    || !take_chr(&s, ':') || !take_digits(&s, 2, 2, &sec))
 		return false;
 	if (take_chr(&s, '.')) {
 		size_t n = 0;
@@ -175,10 +182,11 @@ imap_timestamp_parse(struct str s, int64_t *utc_s_out)
 			return false;
 		s = str_sub(s, n, s.n);
 	}
-	if (!take_zone(&s, &zone) || s.n != 0 || year < YEAR_MIN || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
-	    h > 23 || m > 59 || sec > 60)
+	if (!take_zone(&s, &zone) || s.n != 0 || year < YEAR_MIN || month < 1 || month > 12
+	    || day < 1 || day > days_in_month(year, month) || h > 23 || m > 59 || sec > 60)
 		return false;
-	*utc_s_out = (int64_t)imap_date_days(year, month, day) * DAY_S + h * 3600 + m * 60 + sec - zone * 60;
+	*utc_s_out =
+	    (int64_t)imap_date_days(year, month, day) * DAY_S + h * 3600 + m * 60 + sec - zone * 60;
 	return true;
 }
 

@@ -2,7 +2,8 @@
 #include "imap/esearch.h"
 
 static bool
-take_name(struct imap_scan *s, enum imap_source_depth depth, struct imap_source_name ***tail, size_t *count)
+take_name(struct imap_scan *s, enum imap_source_depth depth, struct imap_source_name ***tail,
+    size_t *count)
 {
 	struct imap_source_name *n;
 
@@ -18,7 +19,8 @@ take_name(struct imap_scan *s, enum imap_source_depth depth, struct imap_source_
 
 /* One mailbox, or a list of them. */
 static bool
-take_names(struct imap_scan *s, enum imap_source_depth depth, struct imap_source_name ***tail, size_t *count)
+take_names(struct imap_scan *s, enum imap_source_depth depth, struct imap_source_name ***tail,
+    size_t *count)
 {
 	bool is_first = true;
 
@@ -49,6 +51,7 @@ take_sources(struct imap_scan *s, struct imap_esearch *out)
 		{ STR_INIT("personal"), SOURCE_PERSONAL },
 		{ STR_INIT("subscribed"), SOURCE_SUBSCRIBED },
 	};
+
 	static const struct {
 		struct str name;
 		enum imap_source_depth depth;
@@ -101,7 +104,8 @@ imap_esearch_parse(struct imap_scan *s, struct imap_esearch *out)
 		out->search.returns = RETURN_ALL;
 	out->search.is_lenient = true;
 	/* What is saved is of the selected mailbox (RFC 7377 2.2). */
-	if ((out->search.returns & RETURN_SAVE) != 0 && (out->sources != SOURCE_SELECTED || out->names != NULL))
+	if ((out->search.returns & RETURN_SAVE) != 0
+	    && (out->sources != SOURCE_SELECTED || out->names != NULL))
 		imap_scan_fail(s, ERR_SYNTAX, "SAVE in the selected mailbox only");
 	return imap_scan_err(s);
 }

@@ -1,10 +1,13 @@
-/* esearch.h - what an ESEARCH asks for: a search program, and the mailboxes to search (RFC 7377; RFC 5465 6 for their words). */
+/*
+ * esearch.h - what an ESEARCH asks for: a search program, and the mailboxes to search (RFC 7377;
+ * RFC 5465 6 for their words).
+ */
 #ifndef IMAP_ESEARCH_H
 #define IMAP_ESEARCH_H
 
 #include "imap/search.h"
 
-enum { ESEARCH_NAMES_MAX = 1000 };	/* names in one command */
+enum { ESEARCH_NAMES_MAX = 1000 }; /* names in one command */
 
 enum imap_source {
 	SOURCE_SELECTED = 1 << 0,
@@ -14,9 +17,9 @@ enum imap_source {
 };
 
 enum imap_source_depth {
-	SOURCE_MAILBOX,		/* the mailbox itself */
-	SOURCE_SUBTREE_ONE,	/* and what is right below it */
-	SOURCE_SUBTREE,		/* and all below it */
+	SOURCE_MAILBOX,     /* the mailbox itself */
+	SOURCE_SUBTREE_ONE, /* and what is right below it */
+	SOURCE_SUBTREE,     /* and all below it */
 };
 
 struct imap_source_name {
@@ -26,14 +29,17 @@ struct imap_source_name {
 };
 
 struct imap_esearch {
-	unsigned sources;			/* enum imap_source; SOURCE_SELECTED when none is named */
-	struct imap_source_name *names;		/* in the order in which they were written */
-	struct imap_search search;		/* ALL when no result is asked for; sequence numbers above EXISTS are no error */
+	/* enum imap_source; SOURCE_SELECTED when none is named */
+	unsigned sources;
+	struct imap_source_name *names; /* in the order in which they were written */
+	/* ALL when no result is asked for; sequence numbers above EXISTS are no error */
+	struct imap_search search;
 };
 
 /**
- * Parses from after "ESEARCH SP" to the end: ["IN (" sources ")" SP] ["RETURN (...)" SP] ["CHARSET" SP charset SP] keys. Errors are
- * those of imap_search_parse(), and as there out->search.returns is set as far as it was read.
+ * Parses from after "ESEARCH SP" to the end: ["IN (" sources ")" SP] ["RETURN (...)" SP] ["CHARSET"
+ * SP charset SP] keys. Errors are those of imap_search_parse(), and as there out->search.returns is
+ * set as far as it was read.
  */
 must_use enum err imap_esearch_parse(struct imap_scan *s, struct imap_esearch *out);
 

@@ -29,7 +29,8 @@ static const struct {
 } macros[] = {
 	{ STR_INIT("ALL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_RFC822_SIZE | FETCH_ENVELOPE },
 	{ STR_INIT("FAST"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_RFC822_SIZE },
-	{ STR_INIT("FULL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_RFC822_SIZE | FETCH_ENVELOPE | FETCH_BODY },
+	{ STR_INIT("FULL"),
+	    FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_RFC822_SIZE | FETCH_ENVELOPE | FETCH_BODY },
 };
 
 /* Items that are another way to write a section (RFC 3501 6.4.5). */
@@ -72,7 +73,8 @@ name_here(const struct imap_scan *s)
 {
 	size_t i = s->at;
 
-	while (i < s->in.n && (chr_is_alpha(s->in.p[i]) || chr_is_digit(s->in.p[i]) || s->in.p[i] == '.'))
+	while (i < s->in.n
+	    && (chr_is_alpha(s->in.p[i]) || chr_is_digit(s->in.p[i]) || s->in.p[i] == '.'))
 		i++;
 	return str_make(s->in.p + s->at, i - s->at);
 }
@@ -115,7 +117,8 @@ take_fields(struct imap_scan *s, struct imap_section *out)
 		if (out->n_fields == FETCH_FIELDS_MAX)
 			return imap_scan_fail(s, ERR_LIMIT, "field names");
 		if (out->n_fields == cap) {
-			struct str *grown = arena_array(s->arena, struct str, cap == 0 ? 8 : cap * 2);
+			struct str *grown =
+			    arena_array(s->arena, struct str, cap == 0 ? 8 : cap * 2);
 
 			if (cap > 0)
 				memcpy(grown, out->fields, cap * sizeof(*grown));
@@ -147,11 +150,14 @@ imap_fetch_section(struct imap_scan *s, struct imap_section *out)
 		return imap_scan_fail(s, ERR_SYNTAX, ". or ]");
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		/* MIME is the header of a part; the message has none (RFC 9051 6.4.5.1). */
-		if (!str_eq_nocase(texts[i].name, name) || (texts[i].kind == SECTION_MIME && out->n_path == 0))
+		if (!str_eq_nocase(texts[i].name, name)
+		    || (texts[i].kind == SECTION_MIME && out->n_path == 0))
 			continue;
 		s->at += name.n;
 		out->kind = texts[i].kind;
-		return (out->kind != SECTION_HEADER_FIELDS && out->kind != SECTION_HEADER_FIELDS_NOT) || take_fields(s, out);
+		return (out->kind != SECTION_HEADER_FIELDS
+			   && out->kind != SECTION_HEADER_FIELDS_NOT)
+		    || take_fields(s, out);
 	}
 	return imap_scan_fail(s, ERR_SYNTAX, "HEADER, HEADER.FIELDS, TEXT, MIME or a part number");
 }
@@ -163,7 +169,8 @@ take_partial(struct imap_scan *s, struct imap_section *sec)
 	if (sec->form == SECTION_BINARY_SIZE || !imap_scan_try_chr(s, '<'))
 		return true;
 	sec->has_partial = true;
-	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.') || !imap_scan_number64(s, &sec->length))
+	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.')
+	    || !imap_scan_number64(s, &sec->length))
 		return false;
 	if (sec->length == 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "a length above 0");
@@ -175,7 +182,9 @@ static struct str
 make_label(struct arena *a, const struct imap_section *sec)
 {
 	static const char *const forms[] = {
-		[SECTION_RAW] = "BODY[", [SECTION_BINARY] = "BINARY[", [SECTION_BINARY_SIZE] = "BINARY.SIZE[",
+		[SECTION_RAW] = "BODY[",
+		[SECTION_BINARY] = "BINARY[",
+		[SECTION_BINARY_SIZE] = "BINARY.SIZE[",
 	};
 	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
 
@@ -232,14 +241,16 @@ add_section(struct imap_scan *s, struct imap_fetch *f, const struct imap_section
 	for (size_t i = 0; i < f->n_sections; i++) {
 		const struct imap_section *have = &f->sections[i];
 
-		if (have->label_hash == hash && str_eq_nocase(have->label, sec->label) && have->length == sec->length)
+		if (have->label_hash == hash && str_eq_nocase(have->label, sec->label)
+		    && have->length == sec->length)
 			return true;
 	}
 	if (f->n_sections == FETCH_ITEMS_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "items to fetch");
 	/* Powers of two: the array is full whenever its length is one. */
 	if ((f->n_sections & (f->n_sections - 1)) == 0) {
-		struct imap_section *grown = arena_array(s->arena, struct imap_section, f->n_sections == 0 ? 1 : f->n_sections * 2);
+		struct imap_section *grown = arena_array(s->arena, struct imap_section,
+		    f->n_sections == 0 ? 1 : f->n_sections * 2);
 
 		if (f->n_sections > 0)
 			memcpy(grown, f->sections, f->n_sections * sizeof(*grown));
@@ -282,14 +293,16 @@ take_preview_modifiers(struct imap_scan *s, struct imap_fetch *f)
 	}
 	if ((f->atts & FETCH_PREVIEW) == 0)
 		f->atts |= FETCH_PREVIEW | FETCH_PREVIEW_LAZY;
-	return imap_scan_sp(s) && imap_scan_chr(s, '(') && imap_scan_try_atom(s, STR("LAZY")) && imap_scan_chr(s, ')');
+	return imap_scan_sp(s) && imap_scan_chr(s, '(') && imap_scan_try_atom(s, STR("LAZY"))
+	    && imap_scan_chr(s, ')');
 }
 
 /* "(entries attribs)" behind ANNOTATION (RFC 5257 4.3). */
 static bool
 take_annotation(struct imap_scan *s, struct imap_fetch *f)
 {
-	struct imap_annotate_fetch *a = arena_new(s->arena, struct imap_annotate_fetch), **last = &f->annotations;
+	struct imap_annotate_fetch *a = arena_new(s->arena, struct imap_annotate_fetch),
+				   **last = &f->annotations;
 
 	while (*last != NULL)
 		last = &(*last)->next;
@@ -314,7 +327,8 @@ take_item(struct imap_scan *s, struct imap_fetch *f)
 			continue;
 		s->at += name.n;
 		return take_section(s, f,
-		    (struct imap_section){ .form = section_names[i].form, .is_peek = section_names[i].is_peek });
+		    (struct imap_section){ .form = section_names[i].form,
+			.is_peek = section_names[i].is_peek });
 	}
 	for (size_t i = 0; i < ARRAY_LEN(atts) && !has_section; i++) {
 		if (!str_eq_nocase(atts[i].name, name))
@@ -327,7 +341,9 @@ take_item(struct imap_scan *s, struct imap_fetch *f)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(old_names) && !has_section; i++) {
 		struct imap_section sec = {
-			.kind = old_names[i].kind, .is_peek = old_names[i].is_peek, .label = old_names[i].name,
+			.kind = old_names[i].kind,
+			.is_peek = old_names[i].is_peek,
+			.label = old_names[i].name,
 		};
 
 		if (!str_eq_nocase(old_names[i].name, name))
@@ -387,7 +403,8 @@ take_modifiers(struct imap_scan *s, struct imap_fetch *f)
 			if (!imap_scan_sp(s) || !imap_search_partial(s, &f->partial))
 				return false;
 		} else {
-			return imap_scan_fail(s, ERR_SYNTAX, "CHANGEDSINCE, VANISHED or one PARTIAL");
+			return imap_scan_fail(s, ERR_SYNTAX,
+			    "CHANGEDSINCE, VANISHED or one PARTIAL");
 		}
 	}
 	if (is_first)

@@ -4,7 +4,8 @@
 #include "imap/scan.h"
 
 /*
- * From the IANA registry of IMAP keywords. The order is part of the file format: a slot's name never changes.
+ * From the IANA registry of IMAP keywords. The order is part of the file format: a slot's name
+ * never changes.
  */
 static const struct str registered[KEYWORDS_REGISTERED] = {
 	STR_INIT("$Forwarded"),

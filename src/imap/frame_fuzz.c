@@ -1,6 +1,6 @@
 /*
- * frame_fuzz.c - cuts bytes into commands, as a session does, in steps whose size the first byte gives, and reads each
- * command's words. Whatever the steps, the same commands must come out.
+ * frame_fuzz.c - cuts bytes into commands, as a session does, in steps whose size the first byte
+ * gives, and reads each command's words. Whatever the steps, the same commands must come out.
  */
 #include "imap/framer.h"
 #include "imap/scan.h"
@@ -9,7 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct imap_framer_limits limits = { .line_max = 200, .literal_max = 100, .command_max = 400 };
+static const struct imap_framer_limits limits = { .line_max = 200,
+	.literal_max = 100,
+	.command_max = 400 };
 
 /* Takes words until one is wrong; each function is tried where its first byte may stand. */
 static void
@@ -32,7 +34,8 @@ read_words(struct str command)
 
 			if (imap_scan_at(&s, '('))
 				is_good = imap_scan_flag_list(&s, &flags);
-			else if ((is_good = imap_scan_datetime(&s, &t)) || (s = before, is_good = imap_scan_date(&s, &day)))
+			else if ((is_good = imap_scan_datetime(&s, &t))
+			    || (s = before, is_good = imap_scan_date(&s, &day)))
 				;
 			else if ((s = before, is_good = imap_scan_mailbox(&s, &word)))
 				must(str_is_utf8(word) && word.n > 0);

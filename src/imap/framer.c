@@ -3,7 +3,10 @@
 
 #include "base/attr.h"
 
-/* Enough of a line's tail to see "~{18446744073709551615+}" and the line end while the rest is thrown away. */
+/*
+ * Enough of a line's tail to see "~{18446744073709551615+}" and the line end while the rest is
+ * thrown away.
+ */
 enum { TAIL_KEPT = 64 };
 
 void
@@ -19,8 +22,9 @@ imap_framer_reset(struct imap_framer *f)
 }
 
 /*
- * Looks for a literal at the end of a line that has lost its line end. In a well-formed command a line can end in "{5}" for
- * no other reason, so what stands before it does not matter: whatever it is, the scanner will refuse it.
+ * Looks for a literal at the end of a line that has lost its line end. In a well-formed command a
+ * line can end in "{5}" for no other reason, so what stands before it does not matter: whatever it
+ * is, the scanner will refuse it.
  */
 static bool
 literal_at_end(struct str line, struct imap_frame *frame)
@@ -105,7 +109,8 @@ next_discarding(struct imap_framer *f, struct str input, bool has_literals)
 		return (struct imap_frame){ .kind = IMAP_FRAME_MORE };
 	}
 	frame = frame_line(IMAP_FRAME_COMMAND, input, 0, lf);
-	if (has_literals && literal_at_end(str_sub(input, 0, frame.text_length), &frame) && !frame.is_sync) {
+	if (has_literals && literal_at_end(str_sub(input, 0, frame.text_length), &frame)
+	    && !frame.is_sync) {
 		f->skip = frame.literal_size;
 		f->at = 0;
 		return drop(f, lf + 1);
@@ -133,10 +138,12 @@ next(struct imap_framer *f, struct str input, bool has_literals)
 	if (lf == input.n)
 		return (struct imap_frame){ .kind = IMAP_FRAME_MORE };
 	frame = frame_line(IMAP_FRAME_COMMAND, input, f->line_from, lf);
-	if (has_literals && literal_at_end(str_sub(input, f->line_from, frame.text_length), &frame)) {
+	if (has_literals
+	    && literal_at_end(str_sub(input, f->line_from, frame.text_length), &frame)) {
 		frame.kind = IMAP_FRAME_LITERAL;
-		frame.is_over = frame.literal_size > f->limits.literal_max ||
-		    frame.literal_size > f->limits.command_max - MIN(f->limits.command_max, frame.length);
+		frame.is_over = frame.literal_size > f->limits.literal_max
+		    || frame.literal_size
+			> f->limits.command_max - MIN(f->limits.command_max, frame.length);
 	}
 	f->lines_bytes += frame.length - f->line_from;
 	f->at = f->line_from = frame.length;

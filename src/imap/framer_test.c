@@ -4,11 +4,14 @@
 #include "base/buf.h"
 #include "base/test.h"
 
-static const struct imap_framer_limits small = { .line_max = 40, .literal_max = 20, .command_max = 100 };
+static const struct imap_framer_limits small = { .line_max = 40,
+	.literal_max = 20,
+	.command_max = 100 };
 
 /*
- * Feeds input in steps of step bytes to a session that takes small literals and refuses others, and writes down what
- * happened: "C(text)" for a command, "D(text)" for one thrown away, "+" for a continuation, "!" for a refusal.
+ * Feeds input in steps of step bytes to a session that takes small literals and refuses others, and
+ * writes down what happened: "C(text)" for a command, "D(text)" for one thrown away, "+" for a
+ * continuation, "!" for a refusal.
  */
 static void
 run(struct str input, size_t step, struct buf *log)
@@ -77,7 +80,8 @@ static const struct {
 	{ "bare line feed", STR_INIT("a noop\nb noop\n"), STR_INIT("C(a noop)C(b noop)/0") },
 	{ "half a line", STR_INIT("a noop\r\nb no"), STR_INIT("C(a noop)/4") },
 	{ "empty line", STR_INIT("\r\n"), STR_INIT("C()/0") },
-	{ "literal", STR_INIT("a x {3}\r\nb\r\n {2}\r\nxy\r\n"), STR_INIT("++C(a x {3}\r\nb\r\n {2}\r\nxy)/0") },
+	{ "literal", STR_INIT("a x {3}\r\nb\r\n {2}\r\nxy\r\n"),
+	    STR_INIT("++C(a x {3}\r\nb\r\n {2}\r\nxy)/0") },
 	{ "no continuation", STR_INIT("a x {3+}\r\nfoo\r\n"), STR_INIT("C(a x {3+}\r\nfoo)/0") },
 	{ "braces inside", STR_INIT("a x {3} y\r\n"), STR_INIT("C(a x {3} y)/0") },
 	{ "braces without number", STR_INIT("a x {}\r\n"), STR_INIT("C(a x {})/0") },
@@ -86,16 +90,22 @@ static const struct {
 	{ "literal as long as may be", STR_INIT("a {20+}\r\n12345678901234567890\r\n"),
 	    STR_INIT("C(a {20+}\r\n12345678901234567890)/0") },
 	{ "literal one too long", STR_INIT("a {21}\r\nb noop\r\n"), STR_INIT("!C(b noop)/0") },
-	{ "swallowed", STR_INIT("a {21+}\r\n12345678901234567\r\n90 x {3+}\r\na\r\n y\r\nb noop\r\n"), STR_INIT("D()C(b noop)/0") },
-	{ "swallowed up to a literal that waits", STR_INIT("a {21+}\r\n123456789012345678901 {5}\r\nb noop\r\n"),
+	{ "swallowed",
+	    STR_INIT("a {21+}\r\n12345678901234567\r\n90 x {3+}\r\na\r\n y\r\nb noop\r\n"),
 	    STR_INIT("D()C(b noop)/0") },
-	{ "number out of range", STR_INIT("a {99999999999999999999}\r\nb noop\r\n"), STR_INIT("!C(b noop)/0") },
+	{ "swallowed up to a literal that waits",
+	    STR_INIT("a {21+}\r\n123456789012345678901 {5}\r\nb noop\r\n"),
+	    STR_INIT("D()C(b noop)/0") },
+	{ "number out of range", STR_INIT("a {99999999999999999999}\r\nb noop\r\n"),
+	    STR_INIT("!C(b noop)/0") },
 	{ "line as long as may be", STR_INIT("a 34567890123456789012345678901234567890\nb\n"),
 	    STR_INIT("C(a 34567890123456789012345678901234567890)C(b)/0") },
-	{ "line one too long", STR_INIT("a 345678901234567890123456789012345678901\nb\n"), STR_INIT("D()C(b)/0") },
+	{ "line one too long", STR_INIT("a 345678901234567890123456789012345678901\nb\n"),
+	    STR_INIT("D()C(b)/0") },
 	{ "far too long, with a literal",
-	    STR_INIT("a 3456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012"
-	             "345678901234567890123456789012345678901234567890123456789012345678901234567890 {4+}\r\n\r\n\r\n z\r\nb\r\n"),
+	    STR_INIT(
+		"a 3456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012"
+		"345678901234567890123456789012345678901234567890123456789012345678901234567890 {4+}\r\n\r\n\r\n z\r\nb\r\n"),
 	    STR_INIT("D()C(b)/0") },
 };
 
@@ -121,14 +131,16 @@ test_streaming(void)
 
 	imap_framer_init(&f, &small);
 	frame = imap_framer_next(&f, STR("a append x ~{1000+}\r\nabc"));
-	CHECK(frame.kind == IMAP_FRAME_LITERAL && frame.is_over && frame.is_binary && !frame.is_sync);
+	CHECK(
+	    frame.kind == IMAP_FRAME_LITERAL && frame.is_over && frame.is_binary && !frame.is_sync);
 	CHECK_U64(frame.literal_size, 1000);
 	CHECK_U64(frame.length, 21);
 	CHECK_U64(frame.text_length, 19);
 	/* The session consumes the line and the literal; what follows is framed for itself. */
 	imap_framer_reset(&f);
 	frame = imap_framer_next(&f, STR(" {3}\r\n"));
-	CHECK(frame.kind == IMAP_FRAME_LITERAL && !frame.is_over && frame.is_sync && !frame.is_binary);
+	CHECK(frame.kind == IMAP_FRAME_LITERAL && !frame.is_over && frame.is_sync
+	    && !frame.is_binary);
 	imap_framer_reset(&f);
 	frame = imap_framer_next(&f, STR("\r\n"));
 	CHECK(frame.kind == IMAP_FRAME_COMMAND && frame.length == 2 && frame.text_length == 0);

@@ -27,7 +27,8 @@ static const struct option return_options[] = {
 
 /* One option of the table, its bit added. */
 static bool
-take_option(struct imap_scan *s, const struct option *options, size_t n, const char *expected, unsigned *bit_out)
+take_option(struct imap_scan *s, const struct option *options, size_t n, const char *expected,
+    unsigned *bit_out)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (imap_scan_try_atom(s, options[i].name)) {
@@ -50,12 +51,13 @@ take_selection(struct imap_scan *s, struct imap_list *out)
 	if (!imap_scan_list_open(s))
 		return false;
 	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
-		if (!take_option(s, select_options, ARRAY_LEN(select_options), "a selection option", &bit))
+		if (!take_option(s, select_options, ARRAY_LEN(select_options), "a selection option",
+			&bit))
 			return false;
 		out->select |= bit;
 	}
-	if ((out->select & LIST_SELECT_RECURSIVEMATCH) != 0 && (out->select & ~(unsigned)LIST_SELECT_REMOTE) ==
-	    LIST_SELECT_RECURSIVEMATCH)
+	if ((out->select & LIST_SELECT_RECURSIVEMATCH) != 0
+	    && (out->select & ~(unsigned)LIST_SELECT_REMOTE) == LIST_SELECT_RECURSIVEMATCH)
 		return imap_scan_fail(s, ERR_SYNTAX, "an option that RECURSIVEMATCH can follow");
 	return imap_scan_sp(s);
 }
@@ -81,7 +83,10 @@ take_pattern(struct imap_scan *s, struct imap_list *out)
 	if (out->patterns == NULL)
 		out->patterns = arena_array(s->arena, struct str, LIST_PATTERNS_MAX);
 	out->is_root_query = out->n_patterns == 0 && pattern.n == 0;
-	/* A pattern that begins with the separator is not absolute here: one hierarchy, names never begin with it. */
+	/*
+	 * A pattern that begins with the separator is not absolute here: one hierarchy, names never
+	 * begin with it.
+	 */
 	if (out->reference.n > 0 && pattern.n > 0)
 		pattern = arena_printf(s->arena, "%.*s%.*s", STR_F(out->reference), STR_F(pattern));
 	out->patterns[out->n_patterns++] = pattern;
@@ -123,12 +128,15 @@ take_return(struct imap_scan *s, struct imap_list *out)
 	if (!imap_scan_sp(s) || !imap_scan_list_open(s))
 		return false;
 	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
-		if (!take_option(s, return_options, ARRAY_LEN(return_options), "a return option", &bit))
+		if (!take_option(s, return_options, ARRAY_LEN(return_options), "a return option",
+			&bit))
 			return false;
 		out->returns |= bit;
-		if (bit == LIST_RETURN_STATUS && (!imap_scan_sp(s) || !imap_status_items(s, &out->status_items)))
+		if (bit == LIST_RETURN_STATUS
+		    && (!imap_scan_sp(s) || !imap_status_items(s, &out->status_items)))
 			return false;
-		if (bit == LIST_RETURN_METADATA && (!imap_scan_sp(s) || !imap_metadata_entries(s, &out->metadata)))
+		if (bit == LIST_RETURN_METADATA
+		    && (!imap_scan_sp(s) || !imap_metadata_entries(s, &out->metadata)))
 			return false;
 	}
 	return imap_scan_err(s) == ERR_OK;
@@ -153,8 +161,8 @@ imap_list_parse(struct imap_scan *s, struct imap_list *out)
 {
 	struct imap_list list = { 0 };
 
-	if (!take_selection(s, &list) || !take_reference(s, &list) || !take_patterns(s, &list) || !take_return(s, &list) ||
-	    !imap_scan_end(s))
+	if (!take_selection(s, &list) || !take_reference(s, &list) || !take_patterns(s, &list)
+	    || !take_return(s, &list) || !imap_scan_end(s))
 		return imap_scan_err(s);
 	*out = list;
 	return ERR_OK;

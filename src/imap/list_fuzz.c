@@ -1,4 +1,7 @@
-/* list_fuzz.c - reads a LIST and runs its patterns over names, against a matcher that is slow and plain. */
+/*
+ * list_fuzz.c - reads a LIST and runs its patterns over names, against a matcher that is slow and
+ * plain.
+ */
 #include "imap/list.h"
 #include "imap/listmatch.h"
 
@@ -17,7 +20,8 @@ matches(struct str p, struct str n)
 			if (i == p.n)
 				next[j] = j == n.n;
 			else if (p.p[i] == '*' || p.p[i] == '%')
-				next[j] = row[j] || (j < n.n && (p.p[i] == '*' || n.p[j] != '/') && next[j + 1]);
+				next[j] = row[j]
+				    || (j < n.n && (p.p[i] == '*' || n.p[j] != '/') && next[j + 1]);
 			else
 				next[j] = j < n.n && p.p[i] == n.p[j] && row[j + 1];
 		}
@@ -30,7 +34,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct str names[] = {
-		STR_INIT("a"), STR_INIT("a/b"), STR_INIT("ab/ba/a"), STR_INIT("INBOX"), STR_INIT("aaaa/aaaa/aaab/bbbb"), STR_INIT("%*"),
+		STR_INIT("a"),
+		STR_INIT("a/b"),
+		STR_INIT("ab/ba/a"),
+		STR_INIT("INBOX"),
+		STR_INIT("aaaa/aaaa/aaab/bbbb"),
+		STR_INIT("%*"),
 	};
 	struct arena a = ARENA_NONE;
 	struct imap_scan s;
@@ -44,10 +53,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			bool want = false, has_inbox = false;
 
 			for (size_t j = 0; j < l.n_patterns; j++) {
-				has_inbox = has_inbox || str_starts_nocase(l.patterns[j], STR("INBOX"));
+				has_inbox =
+				    has_inbox || str_starts_nocase(l.patterns[j], STR("INBOX"));
 				want = want || matches(l.patterns[j], names[i]);
 			}
-			must(has_inbox || ((imap_listmatch_run(m, names[i]) & LISTMATCH_YES) != 0) == want);
+			must(has_inbox
+			    || ((imap_listmatch_run(m, names[i]) & LISTMATCH_YES) != 0) == want);
 		}
 	}
 	arena_done(&a);

@@ -6,16 +6,18 @@
 #include <stdlib.h>
 
 /*
- * State i of a pattern stands before its byte i; the one behind the last byte accepts. A wildcard state stays while it eats
- * and may be left without eating. All patterns lie one after the other in one bit set, each with its accepting state.
+ * State i of a pattern stands before its byte i; the one behind the last byte accepts. A wildcard
+ * state stays while it eats and may be left without eating. All patterns lie one after the other in
+ * one bit set, each with its accepting state.
  */
 struct imap_listmatch {
-	size_t n;		/* states of all patterns */
+	size_t n; /* states of all patterns */
 	size_t n_words;
 	char separator;
-	uint64_t *by_byte;	/* 256 sets of n_words: states whose literal byte this is */
-	uint64_t *star, *percent;	/* states before "*" and "%" */
-	uint64_t *first_star, *first_percent;	/* the same, as long as they have eaten nothing, and must */
+	uint64_t *by_byte;        /* 256 sets of n_words: states whose literal byte this is */
+	uint64_t *star, *percent; /* states before "*" and "%" */
+	/* the same, as long as they have eaten nothing, and must */
+	uint64_t *first_star, *first_percent;
 	uint64_t *accept;
 	uint64_t *start;
 };
@@ -30,8 +32,9 @@ set_bit(uint64_t *set, size_t i)
 static bool
 begins_with_inbox(struct str pattern, char separator)
 {
-	return str_starts_nocase(pattern, STR("INBOX")) &&
-	    (pattern.n == 5 || pattern.p[5] == separator || pattern.p[5] == '*' || pattern.p[5] == '%');
+	return str_starts_nocase(pattern, STR("INBOX"))
+	    && (pattern.n == 5 || pattern.p[5] == separator || pattern.p[5] == '*'
+		|| pattern.p[5] == '%');
 }
 
 /* How many wildcards the text begins with: together they are one, "*" if it is among them. */
@@ -72,7 +75,8 @@ compile(struct arena *a, const struct str *patterns, size_t n, char separator, b
 			size_t run = wildcards(str_sub(patterns[i], j, patterns[i].n));
 
 			if (run > 0) {
-				bool has_star = str_chr(str_sub(patterns[i], j, j + run), '*') != SIZE_MAX;
+				bool has_star =
+				    str_chr(str_sub(patterns[i], j, j + run), '*') != SIZE_MAX;
 
 				if (is_strict)
 					set_bit(has_star ? m->first_star : m->first_percent, at++);
@@ -99,7 +103,10 @@ imap_listmatch_new_strict(struct arena *a, const struct str *patterns, size_t n,
 	return compile(a, patterns, n, separator, true);
 }
 
-/* Adds the states reached by leaving wildcards without eating. No two stand side by side, so one step does. */
+/*
+ * Adds the states reached by leaving wildcards without eating. No two stand side by side, so one
+ * step does.
+ */
 static void
 leave_wildcards(const struct imap_listmatch *m, uint64_t *set)
 {
@@ -121,8 +128,11 @@ step(const struct imap_listmatch *m, const uint64_t *from, unsigned char c, uint
 	uint64_t carry = 0, any = 0;
 
 	for (size_t i = 0; i < m->n_words; i++) {
-		uint64_t moved = from[i] & (literal[i] | m->first_star[i] | (c == (unsigned char)m->separator ? 0 : m->first_percent[i]));
-		uint64_t stayed = from[i] & (c == (unsigned char)m->separator ? m->star[i] : m->star[i] | m->percent[i]);
+		uint64_t moved = from[i]
+		    & (literal[i] | m->first_star[i]
+			| (c == (unsigned char)m->separator ? 0 : m->first_percent[i]));
+		uint64_t stayed = from[i]
+		    & (c == (unsigned char)m->separator ? m->star[i] : m->star[i] | m->percent[i]);
 
 		to[i] = moved << 1 | carry | stayed;
 		carry = moved >> 63;
@@ -136,8 +146,10 @@ unsigned
 imap_listmatch_run(const struct imap_listmatch *m, struct str name)
 {
 	enum { WORDS_ON_STACK = 64 };
+
 	uint64_t stack[2 * WORDS_ON_STACK];
-	uint64_t *heap = m->n_words > WORDS_ON_STACK ? xcalloc(2 * m->n_words, sizeof(*heap)) : NULL;
+	uint64_t *heap =
+	    m->n_words > WORDS_ON_STACK ? xcalloc(2 * m->n_words, sizeof(*heap)) : NULL;
 	uint64_t *now = heap != NULL ? heap : stack, *then = now + m->n_words;
 	unsigned result = LISTMATCH_NO;
 	bool is_alive = m->n > 0;

@@ -65,7 +65,8 @@ static void
 test_many(void)
 {
 	struct arena a = ARENA_NONE;
-	const struct str patterns[] = { STR_INIT("x"), STR_INIT(""), STR_INIT("a/%"), STR_INIT("b*") };
+	const struct str patterns[] = { STR_INIT("x"), STR_INIT(""), STR_INIT("a/%"),
+		STR_INIT("b*") };
 	struct imap_listmatch *m = imap_listmatch_new(&a, patterns, ARRAY_LEN(patterns), '/');
 
 	CHECK_U64(imap_listmatch_run(m, STR("x")), YES);
@@ -76,7 +77,10 @@ test_many(void)
 	arena_done(&a);
 }
 
-/* What takes other matchers exponential time; here it must just end, and cross the words of the bit set rightly. */
+/*
+ * What takes other matchers exponential time; here it must just end, and cross the words of the bit
+ * set rightly.
+ */
 static void
 test_long(void)
 {
@@ -110,10 +114,19 @@ test_strict(void)
 		const char *pattern, *name;
 		bool is_match;
 	} strict[] = {
-		{ "/%", "/comment", true }, { "/%", "/1/comment", false }, { "/*", "/1/comment", true }, { "*", "/a", true },
-		{ "/comment*", "/comment", false }, { "/comment*", "/comments", true }, { "/comment%", "/comment/a", false },
-		{ "/*/x", "//x", false }, { "/*/x", "/a/b/x", true }, { "/%/x", "/a/b/x", false }, { "inbox*", "INBOXa", false },
-		{ "/a%%b", "/aab", true }, { "/a%b", "/ab", false },
+		{ "/%", "/comment", true },
+		{ "/%", "/1/comment", false },
+		{ "/*", "/1/comment", true },
+		{ "*", "/a", true },
+		{ "/comment*", "/comment", false },
+		{ "/comment*", "/comments", true },
+		{ "/comment%", "/comment/a", false },
+		{ "/*/x", "//x", false },
+		{ "/*/x", "/a/b/x", true },
+		{ "/%/x", "/a/b/x", false },
+		{ "inbox*", "INBOXa", false },
+		{ "/a%%b", "/aab", true },
+		{ "/a%b", "/ab", false },
 	};
 	struct arena a = ARENA_NONE;
 
@@ -121,7 +134,8 @@ test_strict(void)
 		struct str pattern = str_c(strict[i].pattern);
 		struct imap_listmatch *m = imap_listmatch_new_strict(&a, &pattern, 1, '/');
 
-		CHECK(((imap_listmatch_run(m, str_c(strict[i].name)) & LISTMATCH_YES) != 0) == strict[i].is_match);
+		CHECK(((imap_listmatch_run(m, str_c(strict[i].name)) & LISTMATCH_YES) != 0)
+		    == strict[i].is_match);
 	}
 	arena_done(&a);
 }

@@ -3,28 +3,33 @@
 
 #include "imap/utf7.h"
 
-/* Scope, and what follows it: a whole name of an entry has two levels at least, one of a vendor four (RFC 5464 3.2). */
+/*
+ * Scope, and what follows it: a whole name of an entry has two levels at least, one of a vendor
+ * four (RFC 5464 3.2).
+ */
 static bool
 is_good_entry(struct str name, bool is_whole)
 {
 	unsigned levels = 0;
 
-	if (name.n == 0 || name.n > METADATA_NAME_MAX || name.p[0] != '/' || name.p[name.n - 1] == '/')
+	if (name.n == 0 || name.n > METADATA_NAME_MAX || name.p[0] != '/'
+	    || name.p[name.n - 1] == '/')
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 
-		if (c < 0x20 || c >= 0x7F || c == '*' || c == '%' || (c == '/' && name.p[i + 1] == '/'))
+		if (c < 0x20 || c >= 0x7F || c == '*' || c == '%'
+		    || (c == '/' && name.p[i + 1] == '/'))
 			return false;
 		levels += c == '/';
 	}
-	if (!imap_metadata_covers(STR("/private"), METADATA_DEPTH_INFINITY, name) &&
-	    !imap_metadata_covers(STR("/shared"), METADATA_DEPTH_INFINITY, name))
+	if (!imap_metadata_covers(STR("/private"), METADATA_DEPTH_INFINITY, name)
+	    && !imap_metadata_covers(STR("/shared"), METADATA_DEPTH_INFINITY, name))
 		return false;
 	if (!is_whole)
 		return true;
-	if (imap_metadata_covers(STR("/private/vendor"), METADATA_DEPTH_INFINITY, name) ||
-	    imap_metadata_covers(STR("/shared/vendor"), METADATA_DEPTH_INFINITY, name))
+	if (imap_metadata_covers(STR("/private/vendor"), METADATA_DEPTH_INFINITY, name)
+	    || imap_metadata_covers(STR("/shared/vendor"), METADATA_DEPTH_INFINITY, name))
 		return levels >= 4;
 	return levels >= 2;
 }
@@ -40,8 +45,9 @@ take_entry(struct imap_scan *s, struct imap_metadata *out, bool is_whole)
 		return imap_scan_fail(s, ERR_SYNTAX, "the name of an entry before here");
 	if (out->count == METADATA_ENTRIES_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "fewer entries");
-	if ((out->count & (out->count - 1)) == 0) {	/* 0, 1, 2, 4, …: full */
-		struct metadata_entry *more = arena_array(s->arena, struct metadata_entry, out->count == 0 ? 1 : out->count * 2);
+	if ((out->count & (out->count - 1)) == 0) { /* 0, 1, 2, 4, …: full */
+		struct metadata_entry *more = arena_array(s->arena, struct metadata_entry,
+		    out->count == 0 ? 1 : out->count * 2);
 
 		if (out->count != 0)
 			memcpy(more, out->entries, out->count * sizeof(*more));
@@ -138,7 +144,8 @@ imap_getmetadata_parse(struct imap_scan *s, struct imap_metadata *out)
 		return imap_scan_err(s);
 	if (imap_scan_at(s, '(') ? !imap_metadata_entries(s, &m) : !take_entry(s, &m, false))
 		return imap_scan_err(s);
-	while (!imap_scan_is_end(s)) {	/* several without parentheses: examples of RFC 5464 4.4.1 */
+	/* several without parentheses: examples of RFC 5464 4.4.1 */
+	while (!imap_scan_is_end(s)) {
 		if (!imap_scan_sp(s) || !take_entry(s, &m, false))
 			return imap_scan_err(s);
 	}
@@ -165,7 +172,8 @@ imap_setmetadata_parse(struct imap_scan *s, struct imap_metadata *out)
 	if (!take_mailbox(s, &m) || !imap_scan_sp(s) || !imap_scan_list_open(s))
 		return imap_scan_err(s);
 	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
-		if (!take_entry(s, &m, true) || !imap_scan_sp(s) || !take_value(s, &m.entries[m.count - 1].value))
+		if (!take_entry(s, &m, true) || !imap_scan_sp(s)
+		    || !take_value(s, &m.entries[m.count - 1].value))
 			return imap_scan_err(s);
 	}
 	if (imap_scan_err(s) == ERR_OK && m.count == 0)

@@ -1,4 +1,7 @@
-/* metadata.h - arguments of GETMETADATA and SETMETADATA (RFC 5464 5), entries of LIST's RETURN (METADATA (...)) (RFC 9590). */
+/*
+ * metadata.h - arguments of GETMETADATA and SETMETADATA (RFC 5464 5), entries of LIST's RETURN
+ * (METADATA (...)) (RFC 9590).
+ */
 #ifndef IMAP_METADATA_H
 #define IMAP_METADATA_H
 
@@ -7,16 +10,16 @@
 enum { METADATA_NAME_MAX = 1024, METADATA_ENTRIES_MAX = 1000, METADATA_DEPTH_INFINITY = 2 };
 
 struct metadata_entry {
-	struct str name;	/* "/private/comment", as the client wrote it */
-	struct str value;	/* p == NULL: NIL */
+	struct str name;  /* "/private/comment", as the client wrote it */
+	struct str value; /* p == NULL: NIL */
 };
 
 struct imap_metadata {
-	bool is_server;			/* the mailbox's name is empty */
+	bool is_server; /* the mailbox's name is empty */
 	struct str mailbox;
 	bool has_maxsize;
 	uint32_t maxsize;
-	unsigned depth;			/* 0, 1, METADATA_DEPTH_INFINITY */
+	unsigned depth; /* 0, 1, METADATA_DEPTH_INFINITY */
 	struct metadata_entry *entries;
 	size_t count;
 };

@@ -35,8 +35,8 @@ static const struct {
 struct parse {
 	struct imap_notify *out;
 	unsigned supported;
-	bool has_selected;		/* one group for the selected mailbox is there */
-	bool is_unsupported;		/* an event that is not known, or not here */
+	bool has_selected;   /* one group for the selected mailbox is there */
+	bool is_unsupported; /* an event that is not known, or not here */
 	size_t name_count;
 };
 
@@ -69,11 +69,13 @@ take_filter(struct imap_scan *s, struct parse *p, enum imap_notify_filter *out)
 			continue;
 		*out = filters[i].filter;
 		if (is_selected(*out) && p->has_selected)
-			return imap_scan_fail(s, ERR_SYNTAX, "only one of SELECTED and SELECTED-DELAYED");
+			return imap_scan_fail(s, ERR_SYNTAX,
+			    "only one of SELECTED and SELECTED-DELAYED");
 		p->has_selected = p->has_selected || is_selected(*out);
 		return true;
 	}
-	return imap_scan_fail(s, ERR_SYNTAX, "SELECTED, SELECTED-DELAYED, INBOXES, PERSONAL, SUBSCRIBED, SUBTREE or MAILBOXES");
+	return imap_scan_fail(s, ERR_SYNTAX,
+	    "SELECTED, SELECTED-DELAYED, INBOXES, PERSONAL, SUBSCRIBED, SUBTREE or MAILBOXES");
 }
 
 /* A name that no mailbox can have is as one that no mailbox has: ignored (RFC 5465 3.1). */
@@ -90,7 +92,8 @@ take_name(struct imap_scan *s, struct parse *p, struct notify_group *g)
 		return true;
 	/* Powers of two: the array is full whenever its length is one. */
 	if ((g->name_count & (g->name_count - 1)) == 0) {
-		struct str *grown = arena_array(s->arena, struct str, g->name_count == 0 ? 1 : g->name_count * 2);
+		struct str *grown =
+		    arena_array(s->arena, struct str, g->name_count == 0 ? 1 : g->name_count * 2);
 
 		if (g->name_count > 0)
 			memcpy(grown, g->names, g->name_count * sizeof(*grown));
@@ -142,7 +145,8 @@ take_event(struct imap_scan *s, struct parse *p, struct notify_group *g)
 		if (!imap_scan_try_atom(s, events[i].name))
 			continue;
 		if (is_selected(g->filter) && (events[i].event & NOTIFY_MESSAGE_EVENTS) == 0)
-			return imap_scan_fail(s, ERR_SYNTAX, "only events of messages for the selected mailbox");
+			return imap_scan_fail(s, ERR_SYNTAX,
+			    "only events of messages for the selected mailbox");
 		g->events |= events[i].event;
 		p->is_unsupported = p->is_unsupported || (p->supported & events[i].event) == 0;
 		return events[i].event != NOTIFY_MESSAGE_NEW || take_attributes(s, p, g);

@@ -1,5 +1,6 @@
 /*
- * notify.h - arguments of NOTIFY (RFC 5465 8): of which events in which mailboxes a client wants to be told.
+ * notify.h - arguments of NOTIFY (RFC 5465 8): of which events in which mailboxes a client wants to
+ * be told.
  */
 #ifndef IMAP_NOTIFY_H
 #define IMAP_NOTIFY_H
@@ -33,24 +34,27 @@ enum imap_notify_filter {
 
 struct notify_group {
 	enum imap_notify_filter filter;
-	unsigned events;		/* NONE: 0 */
-	struct str *names;		/* of NOTIFY_SUBTREE and NOTIFY_MAILBOXES; those that no mailbox can have are left out */
+	unsigned events; /* NONE: 0 */
+	/* of NOTIFY_SUBTREE and NOTIFY_MAILBOXES; those that no mailbox can have are left out */
+	struct str *names;
 	size_t name_count;
 };
 
 struct imap_notify {
-	bool is_set;			/* SET; else NONE */
+	bool is_set; /* SET; else NONE */
 	bool wants_status;
 	struct notify_group *groups;
 	size_t group_count;
-	struct imap_fetch fetch;	/* what MessageNew in the selected mailbox asks for; nothing: atts 0 and no sections */
+	/* what MessageNew in the selected mailbox asks for; nothing: atts 0 and no sections */
+	struct imap_fetch fetch;
 };
 
 /**
- * Parses from after "NOTIFY SP" to the end. supported: the events that there are.
- * ERR_BADEVENT: well-formed, with an event that is not supported (5465 3.1). ERR_LIMIT: more than is kept.
+ * Parses from after "NOTIFY SP" to the end. supported: the events that there are. ERR_BADEVENT:
+ * well-formed, with an event that is not supported (5465 3.1). ERR_LIMIT: more than is kept.
  */
-must_use enum err imap_notify_parse(struct imap_scan *s, unsigned supported, struct imap_notify *out);
+must_use enum err imap_notify_parse(struct imap_scan *s, unsigned supported,
+    struct imap_notify *out);
 /** "(MessageNew MessageExpunge)": the arguments of BADEVENT. */
 void imap_notify_events_format(unsigned events, struct buf *b);
 

@@ -1,4 +1,7 @@
-/* notify_fuzz.c - NOTIFY of anything: what is taken keeps the rules of events and mailboxes (RFC 5465 5, 6). */
+/*
+ * notify_fuzz.c - NOTIFY of anything: what is taken keeps the rules of events and mailboxes (RFC
+ * 5465 5, 6).
+ */
 #include "imap/notify.h"
 
 #include "imap/utf7.h"
@@ -15,7 +18,8 @@ check_group(const struct notify_group *g, bool *has_selected)
 
 	must((g->events & ~(unsigned)NOTIFY_ALL_EVENTS) == 0);
 	must((g->events & NOTIFY_MESSAGE_EVENTS) == 0 || (g->events & both) == both);
-	must(!is_selected || ((g->events & ~(unsigned)NOTIFY_MESSAGE_EVENTS) == 0 && !*has_selected));
+	must(!is_selected
+	    || ((g->events & ~(unsigned)NOTIFY_MESSAGE_EVENTS) == 0 && !*has_selected));
 	must(g->name_count == 0 || g->filter == NOTIFY_SUBTREE || g->filter == NOTIFY_MAILBOXES);
 	*has_selected = *has_selected || is_selected;
 	for (size_t i = 0; i < g->name_count; i++)
@@ -46,7 +50,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena a = ARENA_NONE;
 
 	check(&a, str_make(data, size), true, NOTIFY_ALL_EVENTS);
-	check(&a, str_make(data, size), false, NOTIFY_ALL_EVENTS & ~(unsigned)NOTIFY_ANNOTATION_CHANGE);
+	check(&a, str_make(data, size), false,
+	    NOTIFY_ALL_EVENTS & ~(unsigned)NOTIFY_ANNOTATION_CHANGE);
 	arena_done(&a);
 	return 0;
 }

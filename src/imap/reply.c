@@ -4,7 +4,10 @@
 #include "imap/scan.h"
 #include "imap/utf7.h"
 
-/* Longer strings go out as literals: quoting them gains nothing and old clients have short line buffers. */
+/*
+ * Longer strings go out as literals: quoting them gains nothing and old clients have short line
+ * buffers.
+ */
 enum { QUOTED_MAX = 4096 };
 
 void
@@ -82,7 +85,8 @@ reply_astring(struct buf *b, struct str s, enum reply_form form)
 	bool is_atom = s.n > 0 && s.n < 256 && !str_eq_nocase(s, STR("NIL"));
 
 	for (size_t i = 0; i < s.n && is_atom; i++)
-		is_atom = imap_is_astring_char(s.p[i]) && s.p[i] != '}';	/* at a line's end it looks like a literal's */
+		/* at a line's end it looks like a literal's */
+		is_atom = imap_is_astring_char(s.p[i]) && s.p[i] != '}';
 	if (is_atom)
 		buf_str_add(b, s);
 	else
@@ -164,7 +168,8 @@ reply_list_close(struct buf *b)
 }
 
 void
-reply_flags(struct buf *b, unsigned system, struct keywords keywords, const struct str *names, size_t n)
+reply_flags(struct buf *b, unsigned system, struct keywords keywords, const struct str *names,
+    size_t n)
 {
 	bool is_first;
 
@@ -214,7 +219,8 @@ reply_continue(struct buf *b, const char *text)
 }
 
 static void
-write_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text, bool is_utf8)
+write_status(struct buf *b, struct str tag, const char *condition, struct str code, struct str text,
+    bool is_utf8)
 {
 	buf_str_add(b, tag.n == 0 ? STR("*") : tag);
 	buf_chr(b, ' ');
@@ -236,7 +242,8 @@ reply_status(struct buf *b, struct str tag, const char *condition, struct str co
 }
 
 void
-reply_status_utf8(struct buf *b, struct str tag, const char *condition, struct str code, struct str text)
+reply_status_utf8(struct buf *b, struct str tag, const char *condition, struct str code,
+    struct str text)
 {
 	write_status(b, tag, condition, code, text, true);
 }
@@ -245,7 +252,9 @@ void
 reply_err(struct buf *b, struct str tag, enum err e)
 {
 	static const char *const conditions[] = {
-		[ERR_REPLY_OK] = "OK", [ERR_REPLY_NO] = "NO", [ERR_REPLY_BAD] = "BAD",
+		[ERR_REPLY_OK] = "OK",
+		[ERR_REPLY_NO] = "NO",
+		[ERR_REPLY_BAD] = "BAD",
 	};
 
 	reply_status(b, tag, conditions[err_reply(e)], str_c(err_rcode(e)), str_c(err_text(e)));
@@ -268,7 +277,8 @@ reply_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct rangeset 
 }
 
 void
-reply_code_copyuid(struct buf *b, uint32_t uidvalidity, const struct rangeset *from, const struct rangeset *to)
+reply_code_copyuid(struct buf *b, uint32_t uidvalidity, const struct rangeset *from,
+    const struct rangeset *to)
 {
 	reply_code_number(b, "COPYUID", uidvalidity);
 	buf_chr(b, ' ');

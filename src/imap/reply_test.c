@@ -64,8 +64,9 @@ test_lines(void)
 	reply_continue(&b, "");
 	reply_status(&b, STR("a1"), "OK", STR("READ-WRITE"), STR("Done\r\n* BYE"));
 	reply_err(&b, STR_NONE, ERR_OVERQUOTA);
-	CHECK_STR(buf_str(&b), STR("* 3 EXISTS\r\n+ \r\na1 OK [READ-WRITE] Done??* BYE\r\n"
-	                           "* NO [OVERQUOTA] The mailbox is full.\r\n"));
+	CHECK_STR(buf_str(&b),
+	    STR("* 3 EXISTS\r\n+ \r\na1 OK [READ-WRITE] Done??* BYE\r\n"
+		"* NO [OVERQUOTA] The mailbox is full.\r\n"));
 	buf_clear(&b);
 	rangeset_add(&from, 3, 5);
 	rangeset_add(&to, 7, 9);
@@ -74,7 +75,7 @@ test_lines(void)
 }
 
 static const struct {
-	const char *in, *out;	/* out NULL: an error */
+	const char *in, *out; /* out NULL: an error */
 	int64_t utc_s;
 } datetimes[] = {
 	{ "17-Jul-1996 02:44:25 -0700", "\"17-Jul-1996 02:44:25 -0700\"", 837596665 },
@@ -110,8 +111,10 @@ test_datetime(void)
 
 		if (is_good)
 			imap_datetime_format(t, &b);
-		if (!CHECK(is_good == (datetimes[i].out != NULL)) ||
-		    (is_good && (!CHECK_STR(buf_str(&b), str_c(datetimes[i].out)) || !CHECK(t.utc_s == datetimes[i].utc_s))))
+		if (!CHECK(is_good == (datetimes[i].out != NULL))
+		    || (is_good
+			&& (!CHECK_STR(buf_str(&b), str_c(datetimes[i].out))
+			    || !CHECK(t.utc_s == datetimes[i].utc_s))))
 			printf("# for %s\n", datetimes[i].in);
 	}
 }
@@ -150,7 +153,9 @@ test_flags(void)
 	CHECK_U64(imap_flags_registered_slot(STR("$junk")), 2);
 	CHECK_STR(imap_flags_registered(2), STR("$Junk"));
 	CHECK_U64(imap_flags_registered_slot(STR("junk")), KEYWORDS_MAX);
-	CHECK(imap_flags_is_keyword(STR("a.b/c")) && !imap_flags_is_keyword(STR("a b")) && !imap_flags_is_keyword(STR("")));
+	CHECK(imap_flags_is_keyword(STR("a.b/c")) && !imap_flags_is_keyword(STR("a b"))
+	    && !imap_flags_is_keyword(STR("")));
 }
 
-TEST_MAIN(TEST(test_strings), TEST(test_lines), TEST(test_datetime), TEST(test_days), TEST(test_flags))
+TEST_MAIN(TEST(test_strings), TEST(test_lines), TEST(test_datetime), TEST(test_days),
+    TEST(test_flags))

@@ -12,12 +12,16 @@ enum char_class {
 	CHAR_SEQ = 1 << 4,
 };
 
-/* atom-specials: ( ) { SP CTL list-wildcards quoted-specials resp-specials; bytes above 0x7F are no CHAR. */
+/*
+ * atom-specials: ( ) { SP CTL list-wildcards quoted-specials resp-specials; bytes above 0x7F are no
+ * CHAR.
+ */
 static unsigned
 char_class(char ch)
 {
 	unsigned char c = (unsigned char)ch;
-	unsigned seq = (c >= '0' && c <= '9') || c == ':' || c == ',' || c == '*' || c == '$' ? CHAR_SEQ : 0;
+	unsigned seq =
+	    (c >= '0' && c <= '9') || c == ':' || c == ',' || c == '*' || c == '$' ? CHAR_SEQ : 0;
 
 	if (c <= 0x20 || c >= 0x7F || c == '(' || c == ')' || c == '{' || c == '"' || c == '\\')
 		return 0;
@@ -69,7 +73,8 @@ imap_scan_error(const struct imap_scan *s, struct buf *b)
 	if (s->err == ERR_SYNTAX && s->expected != NULL && s->error_at >= s->in.n)
 		buf_printf(b, "Expected %s at the end of the command.", s->expected);
 	else if (s->err == ERR_SYNTAX && s->expected != NULL)
-		buf_printf(b, "Expected %s at byte %zu of the command.", s->expected, s->error_at + 1);
+		buf_printf(b, "Expected %s at byte %zu of the command.", s->expected,
+		    s->error_at + 1);
 	else if (s->err == ERR_LIMIT && s->expected != NULL)
 		buf_printf(b, "Too many or too long: %s.", s->expected);
 	else
@@ -190,7 +195,10 @@ imap_scan_atom(struct imap_scan *s, struct str *out)
 	return take_run(s, CHAR_ATOM, "a word", out);
 }
 
-/* A quoted string; the quote is here. Any byte but NUL, CR and LF is taken: clients send 8-bit text in quotes. */
+/*
+ * A quoted string; the quote is here. Any byte but NUL, CR and LF is taken: clients send 8-bit text
+ * in quotes.
+ */
 static bool
 take_quoted(struct imap_scan *s, struct str *out)
 {
@@ -201,12 +209,14 @@ take_quoted(struct imap_scan *s, struct str *out)
 		char c = s->in.p[end++];
 
 		if (c == '\0' || c == '\r' || c == '\n')
-			return imap_scan_fail(s, ERR_SYNTAX, "a quoted string without line ends and NUL");
+			return imap_scan_fail(s, ERR_SYNTAX,
+			    "a quoted string without line ends and NUL");
 		if (c != '\\')
 			continue;
 		escapes++;
 		if (end >= s->in.n || (s->in.p[end] != '"' && s->in.p[end] != '\\'))
-			return imap_scan_fail(s, ERR_SYNTAX, "a quote or a backslash behind a backslash");
+			return imap_scan_fail(s, ERR_SYNTAX,
+			    "a quote or a backslash behind a backslash");
 		end++;
 	}
 	if (end >= s->in.n)
@@ -297,7 +307,8 @@ is_string_here(const struct imap_scan *s)
 bool
 imap_scan_astring(struct imap_scan *s, struct str *out)
 {
-	return is_string_here(s) ? imap_scan_string(s, out) : take_run(s, CHAR_ASTRING, "a word or a string", out);
+	return is_string_here(s) ? imap_scan_string(s, out)
+				 : take_run(s, CHAR_ASTRING, "a word or a string", out);
 }
 
 bool
@@ -305,7 +316,8 @@ imap_scan_literal8(struct imap_scan *s, struct str *out)
 {
 	if (s->err != ERR_OK)
 		return false;
-	return imap_scan_at(s, '~') ? take_literal(s, out) : imap_scan_fail(s, ERR_SYNTAX, "a literal8");
+	return imap_scan_at(s, '~') ? take_literal(s, out)
+				    : imap_scan_fail(s, ERR_SYNTAX, "a literal8");
 }
 
 bool
@@ -444,7 +456,8 @@ imap_scan_mailbox(struct imap_scan *s, struct str *out)
 bool
 imap_scan_list_mailbox(struct imap_scan *s, struct str *out)
 {
-	return is_string_here(s) ? imap_scan_string(s, out) : take_run(s, CHAR_LIST, "a mailbox pattern", out);
+	return is_string_here(s) ? imap_scan_string(s, out)
+				 : take_run(s, CHAR_LIST, "a mailbox pattern", out);
 }
 
 bool

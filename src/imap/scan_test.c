@@ -6,7 +6,7 @@
 #include "base/test.h"
 
 static const struct {
-	const char *in, *want;	/* want NULL: an error */
+	const char *in, *want; /* want NULL: an error */
 } strings[] = {
 	{ "atom", "atom" },
 	{ "a]b", "a]b" },
@@ -47,7 +47,8 @@ test_astring(void)
 		imap_scan_init(&s, &a, str_c(strings[i].in), false);
 		is_good = imap_scan_astring(&s, &got) && imap_scan_end(&s);
 		CHECK(is_good == (imap_scan_err(&s) == ERR_OK));
-		if (!CHECK(is_good == (strings[i].want != NULL)) || (is_good && !CHECK_STR(got, str_c(strings[i].want))))
+		if (!CHECK(is_good == (strings[i].want != NULL))
+		    || (is_good && !CHECK_STR(got, str_c(strings[i].want))))
 			printf("# for \"%s\"\n", strings[i].in);
 		arena_done(&a);
 	}
@@ -78,14 +79,17 @@ test_words(void)
 	struct imap_datetime t;
 
 	imap_scan_init(&s, &a,
-	    STR("a.1 uid copy 1:3,$ inbox 4294967295 9223372036854775807 1-Feb-1994 \"17-Jul-1996 02:44:25 -0700\" NIL"), false);
+	    STR("a.1 uid copy 1:3,$ inbox 4294967295 9223372036854775807 1-Feb-1994 \"17-Jul-1996 02:44:25 -0700\" NIL"),
+	    false);
 	CHECK(imap_scan_tag(&s, &tag) && imap_scan_sp(&s));
 	CHECK_STR(tag, STR("a.1"));
-	CHECK(imap_scan_try_atom(&s, STR("UID")) && !imap_scan_try_atom(&s, STR("COPY")) && imap_scan_sp(&s));
+	CHECK(imap_scan_try_atom(&s, STR("UID")) && !imap_scan_try_atom(&s, STR("COPY"))
+	    && imap_scan_sp(&s));
 	CHECK(!imap_scan_try_atom(&s, STR("COP")));
 	CHECK(imap_scan_atom(&s, &name) && imap_scan_sp(&s));
 	CHECK_STR(name, STR("copy"));
-	CHECK(imap_scan_seqset(&s, &set) && set.n == 1 && set.has_saved && !set.has_star && imap_scan_sp(&s));
+	CHECK(imap_scan_seqset(&s, &set) && set.n == 1 && set.has_saved && !set.has_star
+	    && imap_scan_sp(&s));
 	CHECK(imap_scan_mailbox(&s, &box) && imap_scan_sp(&s));
 	CHECK_STR(box, STR("INBOX"));
 	CHECK(imap_scan_nz_number(&s, &n) && n == UINT32_MAX && imap_scan_sp(&s));
@@ -100,7 +104,7 @@ test_words(void)
 static const struct {
 	const char *in;
 	unsigned system;
-	size_t n_keywords;	/* SIZE_MAX: an error */
+	size_t n_keywords; /* SIZE_MAX: an error */
 } flag_lists[] = {
 	{ "()", 0, 0 },
 	{ "(\\Seen)", FLAG_SEEN, 0 },
@@ -127,8 +131,10 @@ test_flags(void)
 
 		imap_scan_init(&s, &a, str_c(flag_lists[i].in), false);
 		is_good = imap_scan_flag_list(&s, &f) && imap_scan_end(&s);
-		if (!CHECK(is_good == (flag_lists[i].n_keywords != SIZE_MAX)) ||
-		    (is_good && !CHECK(f.system == flag_lists[i].system && f.n_keywords == flag_lists[i].n_keywords)))
+		if (!CHECK(is_good == (flag_lists[i].n_keywords != SIZE_MAX))
+		    || (is_good
+			&& !CHECK(f.system == flag_lists[i].system
+			    && f.n_keywords == flag_lists[i].n_keywords)))
 			printf("# for %s\n", flag_lists[i].in);
 		arena_done(&a);
 	}
@@ -184,19 +190,22 @@ test_append(void)
 	struct str box;
 	bool has_more;
 
-	imap_scan_init(&s, &a, STR("Sent (\\Seen $Forwarded) \" 7-Jul-1996 02:44:25 +0000\" {310}"), false);
+	imap_scan_init(&s, &a, STR("Sent (\\Seen $Forwarded) \" 7-Jul-1996 02:44:25 +0000\" {310}"),
+	    false);
 	CHECK(imap_append_open(&s, &box) == ERR_OK);
 	CHECK_STR(box, STR("Sent"));
 	CHECK(imap_append_message(&s, &m) == ERR_OK);
-	CHECK(m.flags.system == FLAG_SEEN && m.flags.n_keywords == 1 && m.has_date && m.literal.size == 310 &&
-	    m.literal.is_sync && !m.literal.is_binary && !m.is_utf8);
+	CHECK(m.flags.system == FLAG_SEEN && m.flags.n_keywords == 1 && m.has_date
+	    && m.literal.size == 310 && m.literal.is_sync && !m.literal.is_binary && !m.is_utf8);
 	imap_scan_init(&s, &a, STR(" ~{1+}"), false);
 	CHECK(imap_append_next(&s, false, &has_more) == ERR_OK && has_more);
-	CHECK(imap_append_message(&s, &m) == ERR_OK && m.literal.is_binary && !m.literal.is_sync && !m.has_date);
+	CHECK(imap_append_message(&s, &m) == ERR_OK && m.literal.is_binary && !m.literal.is_sync
+	    && !m.has_date);
 	imap_scan_init(&s, &a, STR(""), false);
 	CHECK(imap_append_next(&s, false, &has_more) == ERR_OK && !has_more);
 	imap_scan_init(&s, &a, STR("x UTF8 (~{5}"), false);
-	CHECK(imap_append_open(&s, &box) == ERR_OK && imap_append_message(&s, &m) == ERR_OK && m.is_utf8);
+	CHECK(imap_append_open(&s, &box) == ERR_OK && imap_append_message(&s, &m) == ERR_OK
+	    && m.is_utf8);
 	imap_scan_init(&s, &a, STR(")"), false);
 	CHECK(imap_append_next(&s, true, &has_more) == ERR_OK && !has_more);
 	imap_scan_init(&s, &a, STR(""), false);
@@ -250,5 +259,5 @@ test_select(void)
 	}
 }
 
-TEST_MAIN(TEST(test_astring), TEST(test_literal_with_nul), TEST(test_words), TEST(test_flags), TEST(test_flag_limits),
-    TEST(test_error_text), TEST(test_append), TEST(test_select))
+TEST_MAIN(TEST(test_astring), TEST(test_literal_with_nul), TEST(test_words), TEST(test_flags),
+    TEST(test_flag_limits), TEST(test_error_text), TEST(test_append), TEST(test_select))

@@ -17,12 +17,12 @@
 enum arg {
 	ARG_NONE,
 	ARG_STRING,
-	ARG_HEADER,	/* astring SP astring */
+	ARG_HEADER, /* astring SP astring */
 	ARG_KEYWORD,
 	ARG_ANNOTATION,
 	ARG_DATE,
 	ARG_NUMBER,
-	ARG_INTERVAL,	/* nz-number */
+	ARG_INTERVAL, /* nz-number */
 	ARG_MODSEQ,
 	ARG_OBJECTID,
 	ARG_UIDS,
@@ -83,7 +83,7 @@ static const struct key_name {
 /* A key that waits for keys below it. */
 struct open_key {
 	enum { OPEN_TOP, OPEN_LIST, OPEN_NOT, OPEN_OR, OPEN_FUZZY } what;
-	struct imap_search_key *key;		/* AND or OR; NULL for NOT and FUZZY */
+	struct imap_search_key *key; /* AND or OR; NULL for NOT and FUZZY */
 	struct imap_search_key **next_child;
 	unsigned n_children;
 };
@@ -95,16 +95,17 @@ struct open_filter {
 };
 
 struct parser {
-	struct imap_scan *s;		/* of the command, or of the innermost filter */
+	struct imap_scan *s; /* of the command, or of the innermost filter */
 	struct imap_search *out;
 	struct open_filter filters[SEARCH_FILTER_DEPTH_MAX];
 	size_t n_filters;
 	size_t filter_bytes;
-	bool is_check;			/* of a filter by itself: those that it names are not looked into */
-	struct mime_charset *charset;	/* NULL: UTF-8 */
+	/* of a filter by itself: those that it names are not looked into */
+	bool is_check;
+	struct mime_charset *charset; /* NULL: UTF-8 */
 	struct open_key stack[SEARCH_DEPTH_MAX + 1];
 	size_t depth;
-	size_t n_fuzzy;			/* FUZZY on the stack */
+	size_t n_fuzzy; /* FUZZY on the stack */
 	size_t n_keys;
 };
 
@@ -160,10 +161,14 @@ take_annotation(struct parser *p, struct imap_search_key *k)
 	if (!imap_annotate_search(p->s, &k->field, &k->flags) || !imap_scan_sp(p->s))
 		return false;
 	is_binary = imap_scan_at(p->s, '~');
-	return imap_annotate_value(p->s, &k->text) && (is_binary || k->text.p == NULL || to_utf8(p, k->text, &k->text));
+	return imap_annotate_value(p->s, &k->text)
+	    && (is_binary || k->text.p == NULL || to_utf8(p, k->text, &k->text));
 }
 
-/* [entry-name SP entry-type-req SP] modseq: one clock for all flags, so the entry changes nothing (RFC 7162 3.1.5). */
+/*
+ * [entry-name SP entry-type-req SP] modseq: one clock for all flags, so the entry changes nothing
+ * (RFC 7162 3.1.5).
+ */
 static bool
 take_modseq(struct parser *p, struct imap_search_key *k)
 {
@@ -174,9 +179,10 @@ take_modseq(struct parser *p, struct imap_search_key *k)
 		if (!imap_scan_string(p->s, &entry) || !imap_scan_sp(p->s))
 			return false;
 		if (!str_starts_nocase(entry, STR("/flags/")))
-			return imap_scan_fail(p->s, ERR_SYNTAX, "an entry that begins with /flags/");
-		if (!imap_scan_try_atom(p->s, STR("all")) && !imap_scan_try_atom(p->s, STR("priv")) &&
-		    !imap_scan_try_atom(p->s, STR("shared")))
+			return imap_scan_fail(p->s, ERR_SYNTAX,
+			    "an entry that begins with /flags/");
+		if (!imap_scan_try_atom(p->s, STR("all")) && !imap_scan_try_atom(p->s, STR("priv"))
+		    && !imap_scan_try_atom(p->s, STR("shared")))
 			return imap_scan_fail(p->s, ERR_SYNTAX, "all, priv or shared");
 		if (!imap_scan_sp(p->s))
 			return false;
@@ -210,7 +216,8 @@ take_arg(struct parser *p, const struct key_name *name, struct imap_search_key *
 	case ARG_HEADER:
 		return imap_scan_astring(s, &k->field) && imap_scan_sp(s) && take_text(p, &k->text);
 	case ARG_STRING:
-		p->out->needs_text = p->out->needs_text || k->kind == SEARCH_BODY || k->kind == SEARCH_TEXT;
+		p->out->needs_text =
+		    p->out->needs_text || k->kind == SEARCH_BODY || k->kind == SEARCH_TEXT;
 		return take_text(p, &k->text);
 	case ARG_ANNOTATION:
 		return take_annotation(p, k);
@@ -265,7 +272,10 @@ imap_filter_is_name(struct str name)
 	return true;
 }
 
-/* One that is not there, or names itself, or is no program: all the same to who searches (RFC 5466 3.1). */
+/*
+ * One that is not there, or names itself, or is no program: all the same to who searches (RFC 5466
+ * 3.1).
+ */
 static bool
 no_filter(struct parser *p, struct str name)
 {
@@ -273,7 +283,10 @@ no_filter(struct parser *p, struct str name)
 	return imap_scan_fail(p->s, ERR_NOFILTER, NULL);
 }
 
-/* From here on the words are those of the filter. They are a program by themselves, so what they open they close. */
+/*
+ * From here on the words are those of the filter. They are a program by themselves, so what they
+ * open they close.
+ */
 static bool
 enter_filter(struct parser *p, struct str name)
 {
@@ -281,7 +294,8 @@ enter_filter(struct parser *p, struct str name)
 	struct imap_scan *in;
 	struct str value;
 
-	if (p->n_filters == SEARCH_FILTER_DEPTH_MAX || known == NULL || !known->find(known->ctx, name, &value))
+	if (p->n_filters == SEARCH_FILTER_DEPTH_MAX || known == NULL
+	    || !known->find(known->ctx, name, &value))
 		return no_filter(p, name);
 	for (size_t i = 0; i < p->n_filters; i++)
 		if (str_eq_nocase(p->filters[i].name, name))
@@ -354,7 +368,9 @@ push(struct parser *p, int what, struct imap_search_key *key)
 	if (p->depth > SEARCH_DEPTH_MAX)
 		return imap_scan_fail(p->s, ERR_LIMIT, "nesting of search keys");
 	p->stack[p->depth++] = (struct open_key){
-		.what = what, .key = key, .next_child = key == NULL ? NULL : &key->children,
+		.what = what,
+		.key = key,
+		.next_child = key == NULL ? NULL : &key->children,
 	};
 	return true;
 }
@@ -374,7 +390,10 @@ close_list(const struct open_key *o)
 	return o->n_children == 1 ? o->key->children : o->key;
 }
 
-/* k is complete: gives it to what waits for it, and so on up. True with *is_over_out when the program is. */
+/*
+ * k is complete: gives it to what waits for it, and so on up. True with *is_over_out when the
+ * program is.
+ */
 static bool
 complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 {
@@ -415,7 +434,10 @@ complete(struct parser *p, struct imap_search_key *k, bool *is_over_out)
 	}
 }
 
-/* Opens what has keys below or, of a filter, in its place; false in *is_open_out when a simple key is here. */
+/*
+ * Opens what has keys below or, of a filter, in its place; false in *is_open_out when a simple key
+ * is here.
+ */
 static bool
 take_opening(struct parser *p, bool *is_open_out)
 {
@@ -489,7 +511,8 @@ imap_search_program(struct imap_scan *s, struct str charset, struct imap_search 
 
 	if (imap_scan_err(s) != ERR_OK)
 		return false;
-	if (charset.n > 0 && !str_eq_nocase(charset, STR("UTF-8")) && !str_eq_nocase(charset, STR("US-ASCII"))) {
+	if (charset.n > 0 && !str_eq_nocase(charset, STR("UTF-8"))
+	    && !str_eq_nocase(charset, STR("US-ASCII"))) {
 		enum err e = mime_charset_open(charset, MIME_CHARSET_STRICT, &p.charset);
 
 		if (e != ERR_OK)
@@ -508,15 +531,18 @@ imap_search_partial(struct imap_scan *s, struct imap_partial *out)
 {
 	struct imap_partial p = { .is_from_end = imap_scan_try_chr(s, '-') };
 
-	if (!imap_scan_nz_number(s, &p.first) || !imap_scan_chr(s, ':') ||
-	    (p.is_from_end && !imap_scan_chr(s, '-')) || !imap_scan_nz_number(s, &p.last))
+	if (!imap_scan_nz_number(s, &p.first) || !imap_scan_chr(s, ':')
+	    || (p.is_from_end && !imap_scan_chr(s, '-')) || !imap_scan_nz_number(s, &p.last))
 		return false;
 	/* 500:400 is the same as 400:500. */
 	*out = (struct imap_partial){ p.is_from_end, MIN(p.first, p.last), MAX(p.first, p.last) };
 	return true;
 }
 
-/* UPDATE ["(" fetch-att *(SP fetch-att) ")"], with a space as in the examples, or without as in the grammar (RFC 5465 7, 8). */
+/*
+ * UPDATE ["(" fetch-att *(SP fetch-att) ")"], with a space as in the examples, or without as in the
+ * grammar (RFC 5465 7, 8).
+ */
 static bool
 take_update_items(struct imap_scan *s, struct imap_search *out)
 {
@@ -551,13 +577,15 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 		{ STR_INIT("CONTEXT"), RETURN_CONTEXT },
 		{ STR_INIT("UPDATE"), RETURN_UPDATE },
 	};
+
 	const unsigned lists = RETURN_ALL | RETURN_PARTIAL;
 	size_t i = 0;
 
 	while (i < ARRAY_LEN(options) && !imap_scan_try_atom(s, options[i].name))
 		i++;
 	if (i == ARRAY_LEN(options))
-		return imap_scan_fail(s, ERR_SYNTAX, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE");
+		return imap_scan_fail(s, ERR_SYNTAX,
+		    "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE");
 	/* One PARTIAL, or one ALL, or neither (RFC 9394 3.1). */
 	if ((options[i].bit & lists) != 0 && (out->returns & lists & ~(unsigned)RETURN_ALL) != 0)
 		return imap_scan_fail(s, ERR_SYNTAX, "only one PARTIAL or ALL");
@@ -566,7 +594,8 @@ take_return_option(struct imap_scan *s, struct imap_search *out)
 	out->returns |= options[i].bit;
 	if (options[i].bit == RETURN_UPDATE)
 		return take_update_items(s, out);
-	return options[i].bit != RETURN_PARTIAL || (imap_scan_sp(s) && imap_search_partial(s, &out->partial));
+	return options[i].bit != RETURN_PARTIAL
+	    || (imap_scan_sp(s) && imap_search_partial(s, &out->partial));
 }
 
 bool

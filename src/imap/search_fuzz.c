@@ -1,4 +1,7 @@
-/* search_fuzz.c - reads a SEARCH, and an ESEARCH; the tree must be within its bounds and its strings UTF-8. */
+/*
+ * search_fuzz.c - reads a SEARCH, and an ESEARCH; the tree must be within its bounds and its
+ * strings UTF-8.
+ */
 #include "imap/esearch.h"
 
 #include <stdint.h>
@@ -21,11 +24,16 @@ check_tree(const struct imap_search_key *k, size_t depth)
 	return keys;
 }
 
-/* Filters for the fuzzer: some that are good, one that names itself, and any other name is a program by itself. */
+/*
+ * Filters for the fuzzer: some that are good, one that names itself, and any other name is a
+ * program by itself.
+ */
 static bool
 find_filter(unused_arg void *ctx, struct str name, struct str *value_out)
 {
-	static const struct { struct str name, value; } known[] = {
+	static const struct {
+		struct str name, value;
+	} known[] = {
 		{ STR_INIT("on-the-road"), STR_INIT("OR SMALLER 5000 FROM \"boss@example.com\"") },
 		{ STR_INIT("a"), STR_INIT("FILTER b SUBJECT {3}\r\nx y") },
 		{ STR_INIT("b"), STR_INIT("NOT FILTER on-the-road FILTER on-the-road") },
@@ -64,7 +72,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	e = imap_esearch_parse(&s, &x);
 	must((e == ERR_OK) == (imap_scan_err(&s) == ERR_OK));
 	if (e == ERR_OK)
-		must(check_tree(x.search.root, 0) <= SEARCH_KEYS_MAX && (x.sources != 0 || x.names != NULL));
+		must(check_tree(x.search.root, 0) <= SEARCH_KEYS_MAX
+		    && (x.sources != 0 || x.names != NULL));
 	arena_done(&a);
 	return 0;
 }

@@ -28,8 +28,8 @@ static bool
 take_match(struct imap_scan *s, struct imap_select *out)
 {
 	out->has_seq_match = true;
-	if (!imap_scan_chr(s, '(') || !take_known(s, &out->match_seqs) || !imap_scan_sp(s) ||
-	    !take_known(s, &out->match_uids) || !imap_scan_chr(s, ')'))
+	if (!imap_scan_chr(s, '(') || !take_known(s, &out->match_seqs) || !imap_scan_sp(s)
+	    || !take_known(s, &out->match_uids) || !imap_scan_chr(s, ')'))
 		return false;
 	if (rangeset_count(&out->match_seqs) != rangeset_count(&out->match_uids))
 		return imap_scan_fail(s, ERR_SYNTAX, "as many UIDs as sequence numbers");
@@ -41,8 +41,8 @@ static bool
 take_qresync(struct imap_scan *s, struct imap_select *out)
 {
 	out->is_qresync = true;
-	if (!imap_scan_sp(s) || !imap_scan_chr(s, '(') || !imap_scan_nz_number(s, &out->uidvalidity) || !imap_scan_sp(s) ||
-	    !imap_scan_modseq(s, &out->modseq))
+	if (!imap_scan_sp(s) || !imap_scan_chr(s, '(') || !imap_scan_nz_number(s, &out->uidvalidity)
+	    || !imap_scan_sp(s) || !imap_scan_modseq(s, &out->modseq))
 		return false;
 	if (imap_scan_at(s, ' ')) {
 		if (!imap_scan_sp(s))

@@ -21,7 +21,10 @@ reserve(struct rangeset *s, size_t cap)
 	s->r = xrealloc(s->r, size_mul(s->cap, sizeof(*s->r)));
 }
 
-/* Behind all that is there: joins the last range or makes a new one. first may not be below the last range's first. */
+/*
+ * Behind all that is there: joins the last range or makes a new one. first may not be below the
+ * last range's first.
+ */
 static void
 append(struct rangeset *s, uint32_t first, uint32_t last)
 {
@@ -186,7 +189,9 @@ rangeset_subtract(struct rangeset *out, const struct rangeset *a, const struct r
 
 		while (j < b->n && b->r[j].last < first)
 			j++;
-		/* The last range of b looked at may reach into the next one of a, so j stays at it. */
+		/*
+		 * The last range of b looked at may reach into the next one of a, so j stays at it.
+		 */
 		while (j < b->n && b->r[j].first <= last && first <= last) {
 			if (b->r[j].first > first)
 				append(out, (uint32_t)first, b->r[j].first - 1);
@@ -295,7 +300,8 @@ seqset_parse(struct arena *a, struct str text, struct seqset *out)
 }
 
 void
-seqset_resolve(const struct seqset *s, uint32_t star, const struct rangeset *saved, struct rangeset *out)
+seqset_resolve(const struct seqset *s, uint32_t star, const struct rangeset *saved,
+    struct rangeset *out)
 {
 	out->n = 0;
 	reserve(out, s->n);

@@ -1,4 +1,7 @@
-/* seqset_fuzz.c - reads a sequence set; what it resolves to must be sorted, apart, and come back from its own text. */
+/*
+ * seqset_fuzz.c - reads a sequence set; what it resolves to must be sorted, apart, and come back
+ * from its own text.
+ */
 #include "imap/seqset.h"
 
 #include <stdint.h>
@@ -21,7 +24,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct seqset set;
 
 	if (seqset_parse(&a, str_make(data, size), &set) == ERR_OK) {
-		RANGESET_CLEAN struct rangeset r = RANGESET_NONE, again = RANGESET_NONE, x = RANGESET_NONE, y = RANGESET_NONE;
+		RANGESET_CLEAN struct rangeset r = RANGESET_NONE, again = RANGESET_NONE,
+					       x = RANGESET_NONE, y = RANGESET_NONE;
 		BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
 
 		seqset_resolve(&set, 17, NULL, &r);

@@ -6,7 +6,7 @@
 static const struct {
 	struct str in;
 	uint32_t star;
-	const char *want;	/* NULL: ERR_SYNTAX */
+	const char *want; /* NULL: ERR_SYNTAX */
 } rows[] = {
 	{ STR_INIT("1"), 9, "1" },
 	{ STR_INIT("1:3,7"), 9, "1:3,7" },
@@ -55,8 +55,8 @@ test_parse(void)
 			seqset_resolve(&set, rows[i].star, &saved, &r);
 			rangeset_format(&r, &b);
 		}
-		if (!CHECK((e == ERR_OK) == (rows[i].want != NULL)) ||
-		    (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(rows[i].want))))
+		if (!CHECK((e == ERR_OK) == (rows[i].want != NULL))
+		    || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(rows[i].want))))
 			printf("# for \"%.*s\"\n", STR_F(rows[i].in));
 		arena_done(&a);
 	}
@@ -142,7 +142,8 @@ test_against_masks(void)
 			uint64_t above = mask[0] >> v;
 
 			CHECK(rangeset_contains(&set[0], v) == ((mask[0] >> v & 1) != 0));
-			CHECK_U64(rangeset_next(&set[0], v), above == 0 ? 0 : v + (uint32_t)__builtin_ctzll(above));
+			CHECK_U64(rangeset_next(&set[0], v),
+			    above == 0 ? 0 : v + (uint32_t)__builtin_ctzll(above));
 		}
 		rangeset_done(&set[0]);
 		rangeset_done(&set[1]);

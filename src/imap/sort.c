@@ -24,7 +24,9 @@ add_criterion(struct imap_scan *s, struct imap_sort *out, struct imap_sort_crite
 	for (size_t i = 0; i < out->n; i++) {
 		const struct imap_sort_criterion *have = &out->criteria[i];
 
-		if (have->key == c.key && (c.key != SORT_ANNOTATION || (str_eq(have->entry, c.entry) && have->is_shared == c.is_shared)))
+		if (have->key == c.key
+		    && (c.key != SORT_ANNOTATION
+			|| (str_eq(have->entry, c.entry) && have->is_shared == c.is_shared)))
 			return true;
 	}
 	if (out->n == SORT_CRITERIA_MAX)
@@ -39,7 +41,8 @@ take_criteria(struct imap_scan *s, struct imap_sort *out)
 	if (!imap_scan_list_open(s))
 		return false;
 	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
-		struct imap_sort_criterion c = { .is_reverse = imap_scan_try_atom(s, STR("REVERSE")) };
+		struct imap_sort_criterion c = { .is_reverse =
+						     imap_scan_try_atom(s, STR("REVERSE")) };
 		size_t i = 0;
 
 		if (c.is_reverse && !imap_scan_sp(s))
@@ -49,7 +52,8 @@ take_criteria(struct imap_scan *s, struct imap_sort *out)
 		if (i == ARRAY_LEN(keys))
 			return imap_scan_fail(s, ERR_SYNTAX, "a sort key");
 		c.key = keys[i].key;
-		if (c.key == SORT_ANNOTATION && (!imap_scan_sp(s) || !imap_annotate_sort(s, &c.entry, &c.is_shared)))
+		if (c.key == SORT_ANNOTATION
+		    && (!imap_scan_sp(s) || !imap_annotate_sort(s, &c.entry, &c.is_shared)))
 			return false;
 		if (!add_criterion(s, out, c))
 			return false;
@@ -66,14 +70,16 @@ take_search(struct imap_scan *s, struct imap_search *out)
 	struct str charset;
 
 	out->has_charset = out->is_charset_needed = true;
-	return imap_scan_sp(s) && imap_scan_astring(s, &charset) && imap_scan_sp(s) && imap_search_program(s, charset, out);
+	return imap_scan_sp(s) && imap_scan_astring(s, &charset) && imap_scan_sp(s)
+	    && imap_search_program(s, charset, out);
 }
 
 enum err
 imap_sort_parse(struct imap_scan *s, struct imap_sort *out)
 {
 	*out = (struct imap_sort){ 0 };
-	if (!imap_search_return(s, &out->search) || !take_criteria(s, out) || !take_search(s, &out->search))
+	if (!imap_search_return(s, &out->search) || !take_criteria(s, out)
+	    || !take_search(s, &out->search))
 		return imap_scan_err(s);
 	for (size_t i = 0; i < out->n; i++)
 		if (out->criteria[i].key == SORT_RELEVANCY && !out->search.has_fuzzy)

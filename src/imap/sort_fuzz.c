@@ -12,10 +12,13 @@ check_sort(const struct imap_sort *s)
 
 	must(s->n > 0 && s->n <= SORT_CRITERIA_MAX && s->search.root != NULL);
 	for (size_t i = 0; i < s->n; i++) {
-		must(s->criteria[i].key < SORT_KEYS && (s->criteria[i].key == SORT_ANNOTATION || (seen & 1u << s->criteria[i].key) == 0));
+		must(s->criteria[i].key < SORT_KEYS
+		    && (s->criteria[i].key == SORT_ANNOTATION
+			|| (seen & 1u << s->criteria[i].key) == 0));
 		seen |= 1u << s->criteria[i].key;
 	}
-	must((s->search.returns & RETURN_PARTIAL) == 0 || (s->search.partial.first > 0 && s->search.partial.first <= s->search.partial.last));
+	must((s->search.returns & RETURN_PARTIAL) == 0
+	    || (s->search.partial.first > 0 && s->search.partial.first <= s->search.partial.last));
 	must((s->search.returns & RETURN_PARTIAL) == 0 || (s->search.returns & RETURN_ALL) == 0);
 }
 

@@ -6,7 +6,7 @@
 
 enum imap_status_att {
 	STATUS_MESSAGES = 1 << 0,
-	STATUS_RECENT = 1 << 1,		/* gone in RFC 9051, still told to whoever asks */
+	STATUS_RECENT = 1 << 1, /* gone in RFC 9051, still told to whoever asks */
 	STATUS_UIDNEXT = 1 << 2,
 	STATUS_UIDVALIDITY = 1 << 3,
 	STATUS_UNSEEN = 1 << 4,
@@ -15,7 +15,7 @@ enum imap_status_att {
 	STATUS_HIGHESTMODSEQ = 1 << 7,
 	STATUS_APPENDLIMIT = 1 << 8,
 	STATUS_MAILBOXID = 1 << 9,
-	STATUS_DELETED_STORAGE = 1 << 10,	/* RFC 9208 4.1.4 */
+	STATUS_DELETED_STORAGE = 1 << 10, /* RFC 9208 4.1.4 */
 };
 
 /** Parses "(MESSAGES UNSEEN ...)", at least one item. */

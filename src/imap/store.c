@@ -33,7 +33,8 @@ take_item(struct imap_scan *s, struct imap_store *out)
 	if (imap_scan_try_atom(s, STR("FLAGS")))
 		return true;
 	out->is_silent = true;
-	return imap_scan_try_atom(s, STR("FLAGS.SILENT")) || imap_scan_fail(s, ERR_SYNTAX, "FLAGS, FLAGS.SILENT or ANNOTATION");
+	return imap_scan_try_atom(s, STR("FLAGS.SILENT"))
+	    || imap_scan_fail(s, ERR_SYNTAX, "FLAGS, FLAGS.SILENT or ANNOTATION");
 }
 
 enum err
@@ -45,12 +46,14 @@ imap_store_parse(struct imap_scan *s, struct imap_store *out)
 		return imap_scan_err(s);
 	if (imap_scan_try_atom(s, STR("ANNOTATION"))) {
 		store.is_annotation = store.is_silent = true;
-		if (!imap_scan_sp(s) || !imap_annotate_store(s, &store.annotation) || !imap_scan_end(s))
+		if (!imap_scan_sp(s) || !imap_annotate_store(s, &store.annotation)
+		    || !imap_scan_end(s))
 			return imap_scan_err(s);
 		*out = store;
 		return ERR_OK;
 	}
-	if (!take_item(s, &store) || !imap_scan_sp(s) || !imap_scan_store_flags(s, &store.flags) || !imap_scan_end(s))
+	if (!take_item(s, &store) || !imap_scan_sp(s) || !imap_scan_store_flags(s, &store.flags)
+	    || !imap_scan_end(s))
 		return imap_scan_err(s);
 	*out = store;
 	return ERR_OK;

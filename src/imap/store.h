@@ -10,13 +10,16 @@ struct imap_store {
 	enum imap_store_mode mode;
 	bool is_silent;
 	struct imap_flags flags;
-	bool is_annotation;		/* not flags but */
+	bool is_annotation; /* not flags but */
 	struct imap_annotate_store annotation;
 	bool has_unchangedsince;
 	uint64_t unchangedsince;
 };
 
-/** Parses from after "sequence-set SP" to the end: ["(UNCHANGEDSINCE n)" SP] (["+" / "-"] "FLAGS" [".SILENT"] SP flags / "ANNOTATION" SP (...)). */
+/**
+ * Parses from after "sequence-set SP" to the end: ["(UNCHANGEDSINCE n)" SP] (["+" / "-"] "FLAGS"
+ * [".SILENT"] SP flags / "ANNOTATION" SP (...)).
+ */
 must_use enum err imap_store_parse(struct imap_scan *s, struct imap_store *out);
 
 #endif

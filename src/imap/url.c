@@ -1,10 +1,13 @@
-/* url.c - see url.h. The path is cut at its ";NAME=" parameters before anything is decoded, so that an encoded ";" or "/" is text. */
+/*
+ * url.c - see url.h. The path is cut at its ";NAME=" parameters before anything is decoded, so that
+ * an encoded ";" or "/" is text.
+ */
 #include "imap/url.h"
 
 #include "imap/date.h"
 #include "imap/utf7.h"
 
-enum { URLAUTH_TOKEN_MIN = 32 };	/* digits */
+enum { URLAUTH_TOKEN_MIN = 32 }; /* digits */
 
 /* ---- characters ---- */
 
@@ -21,7 +24,8 @@ hex_value(char c)
 static bool
 is_plain(char c)
 {
-	return chr_is_alpha(c) || chr_is_digit(c) || (c != '\0' && strchr("-._~!$'()*+,&=:@/", c) != NULL);
+	return chr_is_alpha(c) || chr_is_digit(c)
+	    || (c != '\0' && strchr("-._~!$'()*+,&=:@/", c) != NULL);
 }
 
 static bool
@@ -86,9 +90,12 @@ take_server(struct arena *a, struct str in, struct imap_url *url)
 		semicolon = str_chr(info, ';');
 		if (semicolon != SIZE_MAX) {
 			mechanism = str_sub(info, semicolon, info.n);
-			/* The session is authenticated already: how it was to be is read, and means nothing. */
-			if (!str_starts_nocase(mechanism, STR(";AUTH=")) || mechanism.n == 6 ||
-			    !percent_decode(a, str_sub(mechanism, 6, mechanism.n), &mechanism))
+			/*
+			 * The session is authenticated already: how it was to be is read, and means
+			 * nothing.
+			 */
+			if (!str_starts_nocase(mechanism, STR(";AUTH=")) || mechanism.n == 6
+			    || !percent_decode(a, str_sub(mechanism, 6, mechanism.n), &mechanism))
 				return false;
 			info = str_sub(info, 0, semicolon);
 		}
@@ -135,8 +142,8 @@ remove_dots(struct arena *a, struct str path)
 }
 
 /*
- * Takes ";NAME=value" off the front, if it is there; the "/" before the next parameter goes with it. False: it is there and
- * something is wrong.
+ * Takes ";NAME=value" off the front, if it is there; the "/" before the next parameter goes with
+ * it. False: it is there and something is wrong.
  */
 static bool
 take_parameter(struct str *rest, struct str name, struct str *value_out)
@@ -180,7 +187,8 @@ take_partial(struct str value, struct imap_section *out)
 
 	out->has_partial = true;
 	out->length = UINT64_MAX;
-	if (dot != SIZE_MAX && (!str_to_u64(str_sub(value, dot + 1, value.n), &out->length) || out->length == 0))
+	if (dot != SIZE_MAX
+	    && (!str_to_u64(str_sub(value, dot + 1, value.n), &out->length) || out->length == 0))
 		return false;
 	return str_to_u64(str_sub(value, 0, dot), &out->offset);
 }
@@ -191,7 +199,8 @@ static bool
 is_word(struct str text, const char *others)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if (!chr_is_alpha(text.p[i]) && !chr_is_digit(text.p[i]) && (text.p[i] == '\0' || strchr(others, text.p[i]) == NULL))
+		if (!chr_is_alpha(text.p[i]) && !chr_is_digit(text.p[i])
+		    && (text.p[i] == '\0' || strchr(others, text.p[i]) == NULL))
 			return false;
 	}
 	return text.n > 0;
@@ -227,7 +236,8 @@ take_access(struct arena *a, struct str text, struct imap_urlauth *out)
 	if (!out->has_user)
 		return true;
 	text = str_sub(text, plus + 1, text.n);
-	return text.n > 0 && str_chr(text, '@') == SIZE_MAX && str_chr(text, '/') == SIZE_MAX && percent_decode(a, text, &out->user);
+	return text.n > 0 && str_chr(text, '@') == SIZE_MAX && str_chr(text, '/') == SIZE_MAX
+	    && percent_decode(a, text, &out->user);
 }
 
 /* Where a parameter begins, or SIZE_MAX. A ";" that is text is encoded. */
@@ -241,32 +251,40 @@ find_parameter(struct str path, struct str name)
 	return SIZE_MAX;
 }
 
-/* Cuts all of it off the end of the path, as long as nothing of it is decoded: the token is made of what was written. */
+/*
+ * Cuts all of it off the end of the path, as long as nothing of it is decoded: the token is made of
+ * what was written.
+ */
 static bool
 take_urlauth(struct arena *a, struct str text, struct str *path, struct imap_urlauth *out)
 {
-	size_t expire = find_parameter(*path, STR(";EXPIRE=")), at = find_parameter(*path, STR(";URLAUTH=")), colon;
+	size_t expire = find_parameter(*path, STR(";EXPIRE=")),
+	       at = find_parameter(*path, STR(";URLAUTH=")), colon;
 	struct str access;
 
 	if (at == SIZE_MAX)
-		return expire == SIZE_MAX;	/* it stands before URLAUTH only */
+		return expire == SIZE_MAX; /* it stands before URLAUTH only */
 	access = str_sub(*path, at + 9, path->n);
 	colon = str_chr(access, ':');
 	out->rump = str_sub(text, 0, colon == SIZE_MAX ? text.n : text.n - (access.n - colon));
 	if (expire != SIZE_MAX) {
 		out->has_expire = true;
-		if (expire > at || !imap_timestamp_parse(str_sub(*path, expire + 8, at), &out->expire_s))
+		if (expire > at
+		    || !imap_timestamp_parse(str_sub(*path, expire + 8, at), &out->expire_s))
 			return false;
 		at = expire;
 	}
 	*path = str_sub(*path, 0, at);
-	return take_access(a, str_sub(access, 0, colon), out) &&
-	    (colon == SIZE_MAX || take_verifier(str_sub(access, colon + 1, access.n), out));
+	return take_access(a, str_sub(access, 0, colon), out)
+	    && (colon == SIZE_MAX || take_verifier(str_sub(access, colon + 1, access.n), out));
 }
 
 /* ---- the message ---- */
 
-/* What stands before the parameters; the "/" before ";UID=" is no part of the name, before ";UIDVALIDITY=" there is none. */
+/*
+ * What stands before the parameters; the "/" before ";UID=" is no part of the name, before
+ * ";UIDVALIDITY=" there is none.
+ */
 static bool
 take_mailbox(struct arena *a, struct str *rest, struct imap_url *url)
 {
@@ -282,8 +300,8 @@ take_mailbox(struct arena *a, struct str *rest, struct imap_url *url)
 			return false;
 		name.n--;
 	}
-	return name.n > 0 && name.p[0] != '/' && percent_decode(a, name, &name) &&
-	    imap_name_normalise(a, name, &url->mailbox) == ERR_OK;
+	return name.n > 0 && name.p[0] != '/' && percent_decode(a, name, &name)
+	    && imap_name_normalise(a, name, &url->mailbox) == ERR_OK;
 }
 
 /* Behind the first "/" of the path. */
@@ -292,15 +310,18 @@ take_path(struct arena *a, struct str rest, struct imap_url *url)
 {
 	struct str uidvalidity = STR_NONE, uid, section, partial;
 
-	if (url->base != IMAP_URL_MAILBOX &&
-	    (!take_mailbox(a, &rest, url) || !take_parameter(&rest, STR(";UIDVALIDITY="), &uidvalidity)))
+	if (url->base != IMAP_URL_MAILBOX
+	    && (!take_mailbox(a, &rest, url)
+		|| !take_parameter(&rest, STR(";UIDVALIDITY="), &uidvalidity)))
 		return false;
-	if (!take_parameter(&rest, STR(";UID="), &uid) || !take_parameter(&rest, STR(";SECTION="), &section) ||
-	    !take_parameter(&rest, STR(";PARTIAL="), &partial) || rest.n > 0)
+	if (!take_parameter(&rest, STR(";UID="), &uid)
+	    || !take_parameter(&rest, STR(";SECTION="), &section)
+	    || !take_parameter(&rest, STR(";PARTIAL="), &partial) || rest.n > 0)
 		return false;
 	if (!str_to_u32(uid, &url->uid) || url->uid == 0)
 		return false;
-	if (uidvalidity.n > 0 && (!str_to_u32(uidvalidity, &url->uidvalidity) || url->uidvalidity == 0))
+	if (uidvalidity.n > 0
+	    && (!str_to_u32(uidvalidity, &url->uidvalidity) || url->uidvalidity == 0))
 		return false;
 	if (section.n > 0 && !take_section(a, section, &url->section))
 		return false;
@@ -328,7 +349,7 @@ imap_url_parse(struct arena *a, struct str text, struct imap_url *out)
 			return ERR_BADURL;
 		path = str_sub(path, end, path.n);
 	} else if (url.has_scheme) {
-		return ERR_BADURL;	/* "imap:" without a server */
+		return ERR_BADURL; /* "imap:" without a server */
 	} else if (str_starts_nocase(path, STR(";UID="))) {
 		url.base = IMAP_URL_MAILBOX;
 		path = arena_printf(a, "/%.*s", STR_F(path));

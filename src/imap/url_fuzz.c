@@ -1,4 +1,7 @@
-/* url_fuzz.c - reads a URL; written anew with all of its name encoded it must be the same one, and quoting leaves no bad character. */
+/*
+ * url_fuzz.c - reads a URL; written anew with all of its name encoded it must be the same one, and
+ * quoting leaves no bad character.
+ */
 #include "imap/url.h"
 
 #include "imap/utf7.h"
@@ -37,16 +40,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (imap_url_parse(&a, text, &url) == ERR_OK) {
 		must(url.uid != 0 && (url.base == IMAP_URL_MAILBOX) == (url.mailbox.n == 0));
-		must(url.mailbox.n == 0 || (imap_name_normalise(&a, url.mailbox, &name) == ERR_OK && str_eq(name, url.mailbox)));
+		must(url.mailbox.n == 0
+		    || (imap_name_normalise(&a, url.mailbox, &name) == ERR_OK
+			&& str_eq(name, url.mailbox)));
 		write_anew(&url, &b);
-		must(imap_url_parse(&a, buf_str(&b), &again) == ERR_OK && again.base == url.base && again.uid == url.uid);
+		must(imap_url_parse(&a, buf_str(&b), &again) == ERR_OK && again.base == url.base
+		    && again.uid == url.uid);
 		must(again.uidvalidity == url.uidvalidity && str_eq(again.mailbox, url.mailbox));
-		must(again.section.offset == url.section.offset && again.section.length == url.section.length);
+		must(again.section.offset == url.section.offset
+		    && again.section.length == url.section.length);
 	}
 	buf_clear(&b);
 	imap_url_quote(text, &b);
 	for (size_t i = 0; i < b.n; i++)
-		must(b.p[i] > ' ' && b.p[i] < 0x7F && b.p[i] != '"' && b.p[i] != ']' && b.p[i] != '\\');
+		must(b.p[i] > ' ' && b.p[i] < 0x7F && b.p[i] != '"' && b.p[i] != ']'
+		    && b.p[i] != '\\');
 	arena_done(&a);
 	return 0;
 }

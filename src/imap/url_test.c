@@ -10,7 +10,8 @@ describe(const struct imap_url *u, struct buf *b)
 	buf_printf(b, "%c", "asm"[u->base]);
 	if (u->base == IMAP_URL_ABSOLUTE)
 		buf_printf(b, " %.*s@%.*s:%u", STR_F(u->user), STR_F(u->host), u->port);
-	buf_printf(b, " %.*s %u %u %d.%zu", STR_F(u->mailbox), u->uidvalidity, u->uid, (int)u->section.kind, u->section.n_path);
+	buf_printf(b, " %.*s %u %u %d.%zu", STR_F(u->mailbox), u->uidvalidity, u->uid,
+	    (int)u->section.kind, u->section.n_path);
 	if (u->section.n_fields > 0)
 		buf_printf(b, "(%zu)", u->section.n_fields);
 	if (u->section.has_partial)
@@ -20,7 +21,8 @@ describe(const struct imap_url *u, struct buf *b)
 	if (u->auth.has_expire)
 		buf_printf(b, " <%lld", (long long)u->auth.expire_s);
 	if (u->auth.application.p != NULL)
-		buf_printf(b, " %.*s%s%.*s", STR_F(u->auth.application), u->auth.has_user ? "+" : "", STR_F(u->auth.user));
+		buf_printf(b, " %.*s%s%.*s", STR_F(u->auth.application),
+		    u->auth.has_user ? "+" : "", STR_F(u->auth.user));
 	if (u->auth.mechanism.p != NULL)
 		buf_printf(b, " %.*s %zu", STR_F(u->auth.mechanism), u->auth.token.n);
 	if (u->auth.application.p != NULL)
@@ -28,14 +30,15 @@ describe(const struct imap_url *u, struct buf *b)
 }
 
 static const struct {
-	const char *in, *want;	/* want NULL: an error */
+	const char *in, *want; /* want NULL: an error */
 } urls[] = {
 	/* RFC 4469 appendix A. */
 	{ "/Drafts;UIDVALIDITY=385759045/;UID=20/;section=HEADER", "s Drafts 385759045 20 1.0" },
 	{ "/Drafts;UIDVALIDITY=385759045/;UID=20/;section=1.MIME", "s Drafts 385759045 20 5.1" },
 	{ "/Drafts;UIDVALIDITY=385759045/;UID=20/;Section=2", "s Drafts 385759045 20 0.1" },
 	{ "/Drafts;UIDVALIDITY=385759045/;UID=30", "s Drafts 385759045 30 0.0" },
-	{ "/INBOX;UIDVALIDITY=785799047/;UID=113330/;section=1.5.9", "s INBOX 785799047 113330 0.3" },
+	{ "/INBOX;UIDVALIDITY=785799047/;UID=113330/;section=1.5.9",
+	    "s INBOX 785799047 113330 0.3" },
 	/* RFC 8508 4.2. */
 	{ "/Drafts/;UID=3002", "s Drafts 0 3002 0.0" },
 	/* RFC 5092 9, with and without the server. */
@@ -57,7 +60,8 @@ static const struct {
 	/* RFC 4467 7, RFC 5593. */
 	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:91354a473744909de610943775f92038",
 	    "a joe@example.com:0 INBOX 0 20 0.2 submit+fred internal 32 of 69" },
-	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred", "a joe@example.com:0 INBOX 0 20 0.2 submit+fred of 69" },
+	{ "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred",
+	    "a joe@example.com:0 INBOX 0 20 0.2 submit+fred of 69" },
 	{ "imap://joe@example.com/INBOX/;uid=20;EXPIRE=2006-05-20T14:09:54.5-07:00;URLAUTH=anonymous",
 	    "a joe@example.com:0 INBOX 0 20 0.0 <1148159394 anonymous of 89" },
 	{ "imap://joe@h/a/;UID=1;URLAUTH=x1+%41%40b", "a joe@h:0 a 0 1 0.0 x1+A@b of 40" },
@@ -71,8 +75,10 @@ static const struct {
 	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:", NULL },
 	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal", NULL },
 	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous::91354a473744909de610943775f92038", NULL },
-	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203", NULL },
-	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203g", NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203",
+	    NULL },
+	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous:internal:91354a473744909de610943775f9203g",
+	    NULL },
 	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54Z", NULL },
 	{ "imap://joe@h/a/;UID=1;URLAUTH=anonymous;EXPIRE=2006-05-20T14:09:54Z", NULL },
 	{ "imap://joe@h/a/;UID=1;EXPIRE=2006-05-20T14:09:54;URLAUTH=anonymous", NULL },
@@ -146,7 +152,8 @@ test_parse(void)
 
 		if (e == ERR_OK)
 			describe(&url, &b);
-		if (!CHECK((e == ERR_OK) == (urls[i].want != NULL)) || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(urls[i].want))))
+		if (!CHECK((e == ERR_OK) == (urls[i].want != NULL))
+		    || (e == ERR_OK && !CHECK_STR(buf_str(&b), str_c(urls[i].want))))
 			printf("# for %s\n", urls[i].in);
 		arena_done(&a);
 	}

@@ -25,7 +25,8 @@ imap_genurlauth_parse(struct imap_scan *s, struct imap_genurlauth *out)
 	do {
 		struct genurlauth_url u;
 
-		if (!imap_scan_astring(s, &u.url) || !imap_scan_sp(s) || !imap_scan_atom(s, &u.mechanism))
+		if (!imap_scan_astring(s, &u.url) || !imap_scan_sp(s)
+		    || !imap_scan_atom(s, &u.mechanism))
 			return imap_scan_err(s);
 		if (g.count == URLAUTH_URLS_MAX) {
 			imap_scan_fail(s, ERR_LIMIT, "fewer URLs");
@@ -53,7 +54,8 @@ take_item(struct imap_scan *s, unsigned *items)
 		item = URLFETCH_BINARY;
 	else if (imap_scan_try_atom(s, STR("BODY")))
 		item = URLFETCH_BODY;
-	if (item == 0 || (*items & item) != 0 || ((item & content) != 0 && (*items & content) != 0)) {
+	if (item == 0 || (*items & item) != 0
+	    || ((item & content) != 0 && (*items & content) != 0)) {
 		imap_scan_fail(s, ERR_SYNTAX, "BODYPARTSTRUCTURE once, and one of BODY and BINARY");
 		return false;
 	}

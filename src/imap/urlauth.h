@@ -8,10 +8,11 @@ enum { URLAUTH_URLS_MAX = 1000, URLAUTH_MECHANISMS_MAX = 16 };
 
 struct imap_genurlauth {
 	struct genurlauth_url {
-		struct str url;		/* not looked into */
+		struct str url; /* not looked into */
 		struct str mechanism;
-	} *urls;
-	size_t count;			/* at least 1 */
+	} * urls;
+
+	size_t count; /* at least 1 */
 };
 
 enum urlfetch_item {
@@ -23,13 +24,14 @@ enum urlfetch_item {
 struct imap_urlfetch {
 	struct urlfetch_url {
 		struct str url;
-		unsigned items;		/* enum urlfetch_item; 0: as without RFC 5524 */
-	} *urls;
-	size_t count;			/* at least 1 */
+		unsigned items; /* enum urlfetch_item; 0: as without RFC 5524 */
+	} * urls;
+
+	size_t count; /* at least 1 */
 };
 
 struct imap_resetkey {
-	bool has_mailbox;		/* else it is about all of them */
+	bool has_mailbox; /* else it is about all of them */
 	struct str mailbox;
 	struct str mechanisms[URLAUTH_MECHANISMS_MAX];
 	size_t count;

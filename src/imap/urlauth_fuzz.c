@@ -1,4 +1,7 @@
-/* urlauth_fuzz.c - arguments of URLAUTH's commands, and the URLs in them: what is taken keeps the rules. */
+/*
+ * urlauth_fuzz.c - arguments of URLAUTH's commands, and the URLs in them: what is taken keeps the
+ * rules.
+ */
 #include "imap/url.h"
 #include "imap/urlauth.h"
 
@@ -13,10 +16,12 @@ check_url(struct arena *a, struct str text)
 
 	if (imap_url_parse(a, text, &url) != ERR_OK || url.auth.application.p == NULL)
 		return;
-	must(url.auth.application.n > 0 && str_starts(text, url.auth.rump) && url.auth.has_user == (url.auth.user.n > 0));
+	must(url.auth.application.n > 0 && str_starts(text, url.auth.rump)
+	    && url.auth.has_user == (url.auth.user.n > 0));
 	must(url.auth.mechanism.p != NULL || url.auth.rump.n == text.n);
 	if (url.auth.mechanism.p != NULL)
-		must(url.auth.rump.n + url.auth.mechanism.n + url.auth.token.n + 2 == text.n && url.auth.token.n >= 32);
+		must(url.auth.rump.n + url.auth.mechanism.n + url.auth.token.n + 2 == text.n
+		    && url.auth.token.n >= 32);
 }
 
 int
@@ -45,7 +50,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	imap_scan_init(&s, &a, str_make(data, size), false);
 	if (imap_resetkey_parse(&s, &r) == ERR_OK)
-		must(r.count <= URLAUTH_MECHANISMS_MAX && (r.has_mailbox || (r.count == 0 && size == 0)));
+		must(r.count <= URLAUTH_MECHANISMS_MAX
+		    && (r.has_mailbox || (r.count == 0 && size == 0)));
 	arena_done(&a);
 	return 0;
 }

@@ -5,7 +5,8 @@
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
 
-static const char base64_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
+static const char base64_chars[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static int
 base64_value(char c)
@@ -31,7 +32,7 @@ add_code_point(struct buf *out, uint32_t c)
 
 /* What a shifted run is decoded with: UTF-16 units come in, code points go out. */
 struct units {
-	uint32_t high;		/* a high surrogate that waits for its other half, or 0 */
+	uint32_t high; /* a high surrogate that waits for its other half, or 0 */
 	struct buf *out;
 };
 
@@ -198,7 +199,10 @@ to_nfc(struct str text, struct buf *out)
 	return true;
 }
 
-/* RFC 9051 5.1 with RFC 5198: no controls of either block, no line and paragraph separators, nothing that is no character. */
+/*
+ * RFC 9051 5.1 with RFC 5198: no controls of either block, no line and paragraph separators,
+ * nothing that is no character.
+ */
 static bool
 has_bad_char(struct str utf8)
 {
@@ -206,7 +210,8 @@ has_bad_char(struct str utf8)
 		UChar32 c;
 
 		U8_NEXT_OR_FFFD(utf8.p, i, utf8.n, c);
-		if (c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 || U_IS_UNICODE_NONCHAR(c))
+		if (c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029
+		    || U_IS_UNICODE_NONCHAR(c))
 			return true;
 	}
 	return false;
@@ -236,10 +241,12 @@ imap_name_normalise(struct arena *a, struct str utf8, struct str *name_out)
 	name = buf_str(&b);
 	if (name.n > 0 && name.p[name.n - 1] == MAILBOX_SEPARATOR)
 		name.n--;
-	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || has_bad_char(name) || !levels_are_good(name))
+	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || has_bad_char(name)
+	    || !levels_are_good(name))
 		return ERR_BADNAME;
 	name = arena_str(a, name);
-	if (str_starts_nocase(name, STR("INBOX")) && (name.n == 5 || name.p[5] == MAILBOX_SEPARATOR))
+	if (str_starts_nocase(name, STR("INBOX"))
+	    && (name.n == 5 || name.p[5] == MAILBOX_SEPARATOR))
 		memcpy((char *)name.p, "INBOX", 5);
 	*name_out = name;
 	return ERR_OK;
@@ -260,7 +267,8 @@ imap_name_decode(struct arena *a, struct str text, bool is_utf8, struct str *nam
 enum err
 imap_name_decode_pattern(struct arena *a, struct str text, bool is_utf8, struct str *pattern_out)
 {
-	BUF_CLEAN struct buf decoded = BUF_MAX(4 * MAILBOX_NAME_MAX), b = BUF_MAX(16 * MAILBOX_NAME_MAX);
+	BUF_CLEAN struct buf decoded = BUF_MAX(4 * MAILBOX_NAME_MAX),
+			     b = BUF_MAX(16 * MAILBOX_NAME_MAX);
 
 	if (is_utf8 && str_is_utf8(text))
 		buf_str_add(&decoded, text);

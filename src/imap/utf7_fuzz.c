@@ -9,7 +9,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = str_make(data, size), name, again;
-	BUF_CLEAN struct buf utf8 = BUF_MAX(100000), utf7 = BUF_MAX(1000000), back = BUF_MAX(1000000);
+	BUF_CLEAN struct buf utf8 = BUF_MAX(100000), utf7 = BUF_MAX(1000000),
+			     back = BUF_MAX(1000000);
 	struct arena a = ARENA_NONE;
 
 	if (imap_utf7_decode(text, &utf8)) {
@@ -18,7 +19,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(str_is_ascii(buf_str(&utf7)));
 		/* NUL is no part of a name: it is let through as a plain byte, but not shifted. */
 		if (str_chr(buf_str(&utf8), '\0') == SIZE_MAX)
-			must(imap_utf7_decode(buf_str(&utf7), &back) && str_eq(buf_str(&back), buf_str(&utf8)));
+			must(imap_utf7_decode(buf_str(&utf7), &back)
+			    && str_eq(buf_str(&back), buf_str(&utf8)));
 	}
 	for (int is_utf8 = 0; is_utf8 < 2; is_utf8++) {
 		if (imap_name_decode(&a, text, is_utf8 != 0, &name) != ERR_OK)

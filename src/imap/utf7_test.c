@@ -12,22 +12,23 @@ static const struct {
 	{ "&-", "&" },
 	{ "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
 	{ "&AOkA6Q-", "\xc3\xa9\xc3\xa9" },
-	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+	{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+	    "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
 	{ "&2D3cqQ-", "\xf0\x9f\x92\xa9" },
 	{ "&Jjo-!", "\xe2\x98\xba!" },
 };
 
 static const char *const bad[] = {
-	"R&D",			/* no end */
+	"R&D", /* no end */
 	"R&D Team",
-	"&AOk",			/* no "-" */
-	"&AGE-",		/* "a" shifted */
-	"&AAAAYQ-",		/* NUL */
-	"&2D0-",		/* half a pair */
-	"&3Kk-",		/* the other half */
+	"&AOk",     /* no "-" */
+	"&AGE-",    /* "a" shifted */
+	"&AAAAYQ-", /* NUL */
+	"&2D0-",    /* half a pair */
+	"&3Kk-",    /* the other half */
 	"&2D0AYQ-",
-	"&AOkA-",		/* bits left over */
-	"&AOl-",		/* bits that are not 0 */
+	"&AOkA-", /* bits left over */
+	"&AOl-",  /* bits that are not 0 */
 	"&A-",
 	"&AO k-",
 	"&AO\xc3\xa9-",
@@ -54,14 +55,17 @@ test_utf7(void)
 	{
 		BUF_CLEAN struct buf b = BUF_MAX(1000);
 
-		/* Forms that clients write and we do not: 8-bit text, one run cut in two, "&" inside a run. */
+		/*
+		 * Forms that clients write and we do not: 8-bit text, one run cut in two, "&"
+		 * inside a run.
+		 */
 		CHECK(imap_utf7_decode(STR("Entw\xc3\xbcrfe/&AOk-&AOk-/&AOkAJg-"), &b));
 		CHECK_STR(buf_str(&b), STR("Entw\xc3\xbcrfe/\xc3\xa9\xc3\xa9/\xc3\xa9&"));
 	}
 }
 
 static const struct {
-	const char *in, *want;	/* want NULL: ERR_BADNAME */
+	const char *in, *want; /* want NULL: ERR_BADNAME */
 	bool is_utf8;
 } names[] = {
 	{ "inbox", "INBOX", false },
@@ -99,8 +103,8 @@ test_names(void)
 		struct str got = STR_NONE;
 		enum err e = imap_name_decode(&a, str_c(names[i].in), names[i].is_utf8, &got);
 
-		if (!CHECK(e == (names[i].want == NULL ? ERR_BADNAME : ERR_OK)) ||
-		    (e == ERR_OK && !CHECK_STR(got, str_c(names[i].want))))
+		if (!CHECK(e == (names[i].want == NULL ? ERR_BADNAME : ERR_OK))
+		    || (e == ERR_OK && !CHECK_STR(got, str_c(names[i].want))))
 			printf("# for \"%s\"\n", names[i].in);
 	}
 	arena_done(&a);
@@ -115,7 +119,8 @@ test_limits(void)
 
 	for (int i = 0; i < MAILBOX_NAME_MAX; i++)
 		buf_chr(&b, 'x');
-	CHECK(imap_name_decode(&a, buf_str(&b), false, &got) == ERR_OK && got.n == MAILBOX_NAME_MAX);
+	CHECK(
+	    imap_name_decode(&a, buf_str(&b), false, &got) == ERR_OK && got.n == MAILBOX_NAME_MAX);
 	CHECK(imap_name_decode(&a, buf_str(&b), true, &got) == ERR_OK);
 	buf_chr(&b, 'x');
 	CHECK(imap_name_decode(&a, buf_str(&b), false, &got) == ERR_BADNAME);

@@ -7,8 +7,15 @@ bool
 http_is_method(struct str word)
 {
 	static const struct str methods[] = {
-		STR_INIT("GET"), STR_INIT("HEAD"), STR_INIT("POST"), STR_INIT("PUT"), STR_INIT("DELETE"), STR_INIT("CONNECT"),
-		STR_INIT("OPTIONS"), STR_INIT("TRACE"), STR_INIT("PATCH"),
+		STR_INIT("GET"),
+		STR_INIT("HEAD"),
+		STR_INIT("POST"),
+		STR_INIT("PUT"),
+		STR_INIT("DELETE"),
+		STR_INIT("CONNECT"),
+		STR_INIT("OPTIONS"),
+		STR_INIT("TRACE"),
+		STR_INIT("PATCH"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)

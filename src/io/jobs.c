@@ -16,7 +16,7 @@ struct jobs {
 	struct lanes lanes;
 	size_t queued, queue_max;
 	pthread_t *threads;
-	unsigned running, busy, max;	/* threads started, those in a job, most there may be */
+	unsigned running, busy, max; /* threads started, those in a job, most there may be */
 	bool is_ending, is_nice;
 };
 
@@ -57,7 +57,7 @@ worker(void *arg)
 	struct jobs *p = arg;
 	struct lane_item *i;
 
-	if (p->is_nice)	/* of this thread: Linux has no other */
+	if (p->is_nice) /* of this thread: Linux has no other */
 		setpriority(PRIO_PROCESS, 0, NICE);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
@@ -84,7 +84,10 @@ worker(void *arg)
 	return NULL;
 }
 
-/* A thread that gets no signals: those belong to the main thread's loop. SIGSYS is the sandbox's answer to this very thread. */
+/*
+ * A thread that gets no signals: those belong to the main thread's loop. SIGSYS is the sandbox's
+ * answer to this very thread.
+ */
 static bool
 start_thread(struct jobs *p)
 {
@@ -113,7 +116,8 @@ jobs_submit(struct jobs *p, struct job *j, struct loop *loop)
 	must(!p->is_ending);
 	if (p->queued >= p->queue_max + (p->max - p->busy))
 		e = ERR_BUSY;
-	else if (p->running - p->busy <= p->queued && p->running < p->max && !start_thread(p) && p->running == 0)
+	else if (p->running - p->busy <= p->queued && p->running < p->max && !start_thread(p)
+	    && p->running == 0)
 		e = ERR_BUSY;
 	if (e == ERR_OK) {
 		lanes_add(&p->lanes, &j->item, j->owner);

@@ -1,9 +1,10 @@
 /*
- * jobs.h - a bounded pool of threads for what must not run on a loop: disk reads, hashing, searches over much text.
+ * jobs.h - a bounded pool of threads for what must not run on a loop: disk reads, hashing, searches
+ * over much text.
  *
- * A job gets plain data and leaves plain data in its own struct (embed struct job in it); it never sees a session. Its
- * done function runs on the loop that gave it. There is no cancelling: whoever loses interest sets a flag of its own and
- * frees the job in done.
+ * A job gets plain data and leaves plain data in its own struct (embed struct job in it); it never
+ * sees a session. Its done function runs on the loop that gave it. There is no cancelling: whoever
+ * loses interest sets a flag of its own and frees the job in done.
  */
 #ifndef IO_JOBS_H
 #define IO_JOBS_H
@@ -13,9 +14,10 @@
 struct jobs;
 
 struct job {
-	void (*run)(struct job *j);	/* on a thread of the pool */
-	void (*done)(struct job *j);	/* on the loop; may free the job */
-	uint64_t owner;			/* jobs of several owners are run in rotation: see lanes.h */
+	void (*run)(struct job *j);  /* on a thread of the pool */
+	void (*done)(struct job *j); /* on the loop; may free the job */
+	/* jobs of several owners are run in rotation: see lanes.h */
+	uint64_t owner;
 	/* Private. */
 	struct lane_item item;
 	struct loop *loop;
@@ -27,7 +29,10 @@ struct job {
 struct jobs *jobs_new(unsigned threads, size_t queue_max);
 /** The same with threads that only get the time that nobody else wants, or nearly (nice 10). */
 struct jobs *jobs_new_nice(unsigned threads, size_t queue_max);
-/** Runs what is queued, then ends the threads. Done functions that were posted run when their loops turn. */
+/**
+ * Runs what is queued, then ends the threads. Done functions that were posted run when their loops
+ * turn.
+ */
 void jobs_free(struct jobs *p);
 /**
  * Queues a job; any thread.

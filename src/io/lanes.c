@@ -1,4 +1,6 @@
-/* lanes.c - see lanes.h. The lanes that are not empty form a ring; who is served goes to its end. */
+/*
+ * lanes.c - see lanes.h. The lanes that are not empty form a ring; who is served goes to its end.
+ */
 #include "io/lanes.h"
 
 #include "base/attr.h"

@@ -4,8 +4,8 @@
  *     owner 7:  a b c d e      taken:  a x b y c d e
  *     owner 9:  x y
  *
- * Owners (accounts) are numbers, hashed to lanes; two that share a lane share its turn. Items are embedded by their users, so
- * nothing allocates. Not thread-safe.
+ * Owners (accounts) are numbers, hashed to lanes; two that share a lane share its turn. Items are
+ * embedded by their users, so nothing allocates. Not thread-safe.
  */
 #ifndef IO_LANES_H
 #define IO_LANES_H
@@ -24,12 +24,12 @@ struct lane_item {
 
 struct lane {
 	struct lane_item *head, *tail;
-	struct lane *next;		/* the ring of those that are not empty */
-	int64_t paid_us;		/* see lanes_spend() */
+	struct lane *next; /* the ring of those that are not empty */
+	int64_t paid_us;   /* see lanes_spend() */
 };
 
 struct lanes {
-	struct lane *last;		/* of the ring; NULL: all are empty */
+	struct lane *last; /* of the ring; NULL: all are empty */
 	struct lane lanes[LANES];
 };
 
@@ -41,12 +41,16 @@ struct lane_item *lanes_take(struct lanes *l);
 void lanes_remove(struct lanes *l, struct lane_item *i);
 
 /**
- * Notes time that an owner had of what is shared. It may have a quarter of all time, and 2 ms at once; above that
- * lanes_has_overspent() is true, until time has passed (half a second at most).
+ * Notes time that an owner had of what is shared. It may have a quarter of all time, and 2 ms at
+ * once; above that lanes_has_overspent() is true, until time has passed (half a second at most).
  */
 void lanes_spend(struct lanes *l, uint64_t owner, int64_t now_us, int64_t spent_us);
 bool lanes_has_overspent(const struct lanes *l, uint64_t owner, int64_t now_us);
 
-static inline bool lanes_is_empty(const struct lanes *l) { return l->last == NULL; }
+static inline bool
+lanes_is_empty(const struct lanes *l)
+{
+	return l->last == NULL;
+}
 
 #endif

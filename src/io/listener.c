@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 enum {
-	ACCEPT_BUDGET = 32,		/* connections a turn */
-	ACCEPT_PAUSE_MS = 100,		/* when descriptors or memory are out */
-	TOLD_MS = 10000,		/* that they are out is told once in that time */
-	RESERVE_MAX = 768,		/* descriptors that connections leave for the store's files, or a quarter */
+	ACCEPT_BUDGET = 32,    /* connections a turn */
+	ACCEPT_PAUSE_MS = 100, /* when descriptors or memory are out */
+	TOLD_MS = 10000,       /* that they are out is told once in that time */
+	/* descriptors that connections leave for the store's files, or a quarter */
+	RESERVE_MAX = 768,
 };
 
 struct listener {
@@ -25,12 +26,12 @@ struct listener {
 	size_t loop_count, next;
 	struct loop_fd fd;
 	struct loop_timer pause;
-	int fd_end;			/* connections have descriptors below */
-	int64_t told_ms;		/* when we told last that descriptors are out; 0: never */
+	int fd_end;      /* connections have descriptors below */
+	int64_t told_ms; /* when we told last that descriptors are out; 0: never */
 	struct prefix_limit *limit;
 	const struct listener_ops *ops;
 	void *ctx;
-	atomic_uint refs;		/* one of the owner, one for each connection on its way */
+	atomic_uint refs; /* one of the owner, one for each connection on its way */
 	atomic_bool is_closed;
 };
 
@@ -112,7 +113,7 @@ accept_failed(struct listener *ln, int errno_code)
 		ln->told_ms = loop_now_ms(ln->loops[0]);
 		refuse(ln, &nobody, errno_code);
 		break;
-	default:	/* EAGAIN, or the one connection died before we came */
+	default: /* EAGAIN, or the one connection died before we came */
 		break;
 	}
 }
@@ -124,7 +125,8 @@ accept_ready(struct loop_fd *f)
 
 	for (int i = 0; i < ACCEPT_BUDGET; i++) {
 		struct io_addr peer = { .n = sizeof(peer.sa) };
-		int fd = accept4(f->fd, (struct sockaddr *)&peer.sa, &peer.n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(f->fd, (struct sockaddr *)&peer.sa, &peer.n,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			accept_failed(ln, errno);
@@ -156,8 +158,9 @@ descriptors_for_connections(void)
 }
 
 /*
- * What is accepted has them from the socket that listens: answers are written whole, so waiting for more only delays them; and a peer that
- * vanished is noticed in time. Unix sockets have no such options.
+ * What is accepted has them from the socket that listens: answers are written whole, so waiting for
+ * more only delays them; and a peer that vanished is noticed in time. Unix sockets have no such
+ * options.
  */
 static void
 set_options(int fd)
@@ -170,7 +173,7 @@ set_options(int fd)
 
 struct listener *
 listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefix_limit *limit,
-	const struct listener_ops *ops, void *ctx)
+    const struct listener_ops *ops, void *ctx)
 {
 	struct listener *ln = xcalloc(1, sizeof(*ln));
 

@@ -1,4 +1,6 @@
-/* listener_test.c - connections are dealt out in turn, counted, and wait while descriptors are out. */
+/*
+ * listener_test.c - connections are dealt out in turn, counted, and wait while descriptors are out.
+ */
 #include "io/listener.h"
 
 #include "base/test.h"
@@ -57,7 +59,8 @@ listening(struct sockaddr_in *a)
 	socklen_t n = sizeof(*a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	*a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	must(bind(fd, (struct sockaddr *)a, sizeof(*a)) == 0 && listen(fd, MANY) == 0);
 	must(getsockname(fd, (struct sockaddr *)a, &n) == 0);
 	return fd;
@@ -124,7 +127,7 @@ test_out_of_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &tight);
 	for (int i = 0; i < 5; i++)
 		loop_turn(s.loops[0], false);
-	CHECK_U64(s.failed, 1);		/* and then it does not spin */
+	CHECK_U64(s.failed, 1); /* and then it does not spin */
 	CHECK_U64(s.count, 0);
 	setrlimit(RLIMIT_NOFILE, &before);
 	while (s.count == 0)

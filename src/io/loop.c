@@ -1,10 +1,10 @@
 /*
- * loop.c - see loop.h. libevent waits for descriptors; tasks and timers are ours, because they must cost nothing when idle
- * and timers must follow the clock that was handed in.
+ * loop.c - see loop.h. libevent waits for descriptors; tasks and timers are ours, because they must
+ * cost nothing when idle and timers must follow the clock that was handed in.
  *
- * Posted tasks come in on a lock-free stack that any thread pushes to; the loop takes all of it at once and turns it
- * around. Only the push that found the stack empty wakes the loop, and the loop's own pushes need not: it looks at the
- * stack before it sleeps.
+ * Posted tasks come in on a lock-free stack that any thread pushes to; the loop takes all of it at
+ * once and turns it around. Only the push that found the stack empty wakes the loop, and the loop's
+ * own pushes need not: it looks at the stack before it sleeps.
  */
 #include "io/loop.h"
 
@@ -22,14 +22,14 @@
 struct loop {
 	struct event_base *base;
 	struct clock *clock;
-	_Atomic(struct loop_task *) posted;	/* newest first */
-	struct loop_task *ready, **ready_tail;	/* taken from there, oldest first */
+	_Atomic(struct loop_task *) posted;    /* newest first */
+	struct loop_task *ready, **ready_tail; /* taken from there, oldest first */
 	struct lanes shares;
-	struct loop_timer **heap;		/* earliest first; a timer knows its place */
+	struct loop_timer **heap; /* earliest first; a timer knows its place */
 	uint32_t heap_count, heap_cap;
 	struct event wake_ev, timer_ev;
 	int wake_fd;
-	int64_t armed_ms;			/* when timer_ev goes off; INT64_MAX: not set */
+	int64_t armed_ms; /* when timer_ev goes off; INT64_MAX: not set */
 	_Atomic(pthread_t) owner;
 	atomic_bool has_owner, is_stopped;
 };
@@ -40,7 +40,7 @@ wake_ready(int fd, short what unused_arg, void *arg unused_arg)
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return;	/* somebody else read it: the turn goes on either way */
+		return; /* somebody else read it: the turn goes on either way */
 }
 
 static void
@@ -101,8 +101,8 @@ loop_now_ms(const struct loop *l)
 static bool
 is_own_thread(struct loop *l)
 {
-	return atomic_load_explicit(&l->has_owner, memory_order_acquire) &&
-		pthread_equal(atomic_load_explicit(&l->owner, memory_order_relaxed), pthread_self());
+	return atomic_load_explicit(&l->has_owner, memory_order_acquire)
+	    && pthread_equal(atomic_load_explicit(&l->owner, memory_order_relaxed), pthread_self());
 }
 
 static void
@@ -161,7 +161,7 @@ take_posted(struct loop *l)
 static bool
 run_tasks(struct loop *l)
 {
-	struct loop_task mark = { .next = NULL };	/* the end of this turn's tasks */
+	struct loop_task mark = { .next = NULL }; /* the end of this turn's tasks */
 	struct loop_task *t;
 
 	take_posted(l);
@@ -172,7 +172,8 @@ run_tasks(struct loop *l)
 	while ((t = l->ready) != &mark) {
 		l->ready = t->next;
 		t->next = NULL;
-		atomic_store(&t->is_posted, false);	/* first: who posts it from now on means another run */
+		/* first: who posts it from now on means another run */
+		atomic_store(&t->is_posted, false);
 		t->run(t);
 	}
 	l->ready = mark.next;
@@ -275,7 +276,8 @@ heap_down(struct loop *l, uint32_t i, struct loop_timer *t)
 
 		if (child >= l->heap_count)
 			break;
-		if (child + 1 < l->heap_count && l->heap[child + 1]->due_ms < l->heap[child]->due_ms)
+		if (child + 1 < l->heap_count
+		    && l->heap[child + 1]->due_ms < l->heap[child]->due_ms)
 			child++;
 		if (t->due_ms <= l->heap[child]->due_ms)
 			break;
@@ -334,7 +336,8 @@ run_timers(struct loop *l)
 	if (l->heap_count == 0)
 		return false;
 	now = loop_now_ms(l);
-	for (uint32_t left = l->heap_count; left > 0 && l->heap_count > 0 && l->heap[0]->due_ms <= now; left--) {
+	for (uint32_t left = l->heap_count;
+	     left > 0 && l->heap_count > 0 && l->heap[0]->due_ms <= now; left--) {
 		struct loop_timer *t = l->heap[0];
 
 		loop_timer_cancel(l, t);
@@ -344,7 +347,10 @@ run_timers(struct loop *l)
 	return has_run;
 }
 
-/* Makes libevent wake up for the earliest timer. A timer that was cancelled or moved back leaves an early wake-up behind, once. */
+/*
+ * Makes libevent wake up for the earliest timer. A timer that was cancelled or moved back leaves an
+ * early wake-up behind, once.
+ */
 static void
 arm_timer(struct loop *l)
 {
@@ -378,8 +384,9 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 	has_run = run_timers(l) || has_run;
 	has_run = run_share(l) || has_run;
 	arm_timer(l);
-	if (!may_block || (has_run && !may_block_after_work) || l->ready != NULL || atomic_load(&l->posted) != NULL ||
-			!lanes_is_empty(&l->shares) || atomic_load(&l->is_stopped))
+	if (!may_block || (has_run && !may_block_after_work) || l->ready != NULL
+	    || atomic_load(&l->posted) != NULL || !lanes_is_empty(&l->shares)
+	    || atomic_load(&l->is_stopped))
 		flags = EVLOOP_NONBLOCK;
 	event_base_loop(l->base, flags);
 }
@@ -416,12 +423,14 @@ fd_ready(int fd unused_arg, short what unused_arg, void *arg)
 }
 
 void
-loop_fd_init(struct loop *l, struct loop_fd *f, int fd, bool for_write, void (*ready)(struct loop_fd *f))
+loop_fd_init(struct loop *l, struct loop_fd *f, int fd, bool for_write,
+    void (*ready)(struct loop_fd *f))
 {
 	f->ready = ready;
 	f->fd = fd;
 	f->is_on = false;
-	event_assign(&f->ev, l->base, fd, (short)((for_write ? EV_WRITE : EV_READ) | EV_PERSIST), fd_ready, f);
+	event_assign(&f->ev, l->base, fd, (short)((for_write ? EV_WRITE : EV_READ) | EV_PERSIST),
+	    fd_ready, f);
 }
 
 void
@@ -451,7 +460,8 @@ signal_ready(int signo unused_arg, short what unused_arg, void *arg)
 }
 
 void
-loop_signal_on(struct loop *l, struct loop_signal *s, int signo, void (*raised)(struct loop_signal *s))
+loop_signal_on(struct loop *l, struct loop_signal *s, int signo,
+    void (*raised)(struct loop_signal *s))
 {
 	s->raised = raised;
 	event_assign(&s->ev, l->base, signo, EV_SIGNAL | EV_PERSIST, signal_ready, s);

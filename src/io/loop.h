@@ -1,11 +1,13 @@
 /*
- * loop.h - one event loop a thread: descriptors, timers, signals, and tasks that any thread may post.
+ * loop.h - one event loop a thread: descriptors, timers, signals, and tasks that any thread may
+ * post.
  *
- * Everything here is called on the loop's own thread, except loop_post(), loop_stop() and loop_clock(). Nodes (tasks,
- * timers, descriptors) are embedded by their users, so none of this allocates for a connection. One turn: posted tasks,
- * timers that are due, one share, then descriptors. What a turn's tasks post runs in the next turn, so nothing starves the
- * rest. A share is a step of long work: one a turn, of all owners in rotation, so however many connections somebody has and
- * whatever they ask for, the others wait for one step.
+ * Everything here is called on the loop's own thread, except loop_post(), loop_stop() and
+ * loop_clock(). Nodes (tasks, timers, descriptors) are embedded by their users, so none of this
+ * allocates for a connection. One turn: posted tasks, timers that are due, one share, then
+ * descriptors. What a turn's tasks post runs in the next turn, so nothing starves the rest. A share
+ * is a step of long work: one a turn, of all owners in rotation, so however many connections
+ * somebody has and whatever they ask for, the others wait for one step.
  */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
@@ -22,7 +24,10 @@
 
 struct loop;
 
-/** @clock  borrowed; a virtual clock makes timers depend on it alone (then call loop_turn() after moving it). */
+/**
+ * @clock  borrowed; a virtual clock makes timers depend on it alone (then call loop_turn() after
+ *         moving it).
+ */
 struct loop *loop_new(struct clock *clock);
 /** Not while it runs. Tasks still posted are dropped without running. */
 void loop_free(struct loop *l);
@@ -36,7 +41,10 @@ struct clock *loop_clock(const struct loop *l);
 /** Milliseconds of the monotonic clock. */
 int64_t loop_now_ms(const struct loop *l);
 
-/* A task is posted at most once at a time: posting it again before it runs does nothing. It may post itself when it runs. */
+/*
+ * A task is posted at most once at a time: posting it again before it runs does nothing. It may
+ * post itself when it runs.
+ */
 struct loop_task {
 	struct loop_task *next;
 	void (*run)(struct loop_task *t);
@@ -49,7 +57,10 @@ void loop_post(struct loop *l, struct loop_task *t);
 /** Loop thread, once nobody else posts it any more: afterwards it is not posted. */
 void loop_task_cancel(struct loop *l, struct loop_task *t);
 
-/* A step of long work, run once a posting; it posts itself again for the next one. At most a millisecond is good manners. */
+/*
+ * A step of long work, run once a posting; it posts itself again for the next one. At most a
+ * millisecond is good manners.
+ */
 struct loop_share {
 	struct lane_item item;
 	void (*run)(struct loop_share *s);
@@ -60,15 +71,20 @@ void loop_share_init(struct loop_share *s, void (*run)(struct loop_share *s));
 void loop_share_post(struct loop *l, struct loop_share *s, uint64_t owner);
 /** Also fine when it is not posted. */
 void loop_share_cancel(struct loop *l, struct loop_share *s);
-/** Notes what an owner used, in shares and otherwise; who has used much is to go on in shares: see lanes.h. */
+/**
+ * Notes what an owner used, in shares and otherwise; who has used much is to go on in shares: see
+ * lanes.h.
+ */
 void loop_share_spend(struct loop *l, uint64_t owner, int64_t now_us, int64_t spent_us);
 bool loop_share_is_due(const struct loop *l, uint64_t owner, int64_t now_us);
 
-/* Timers to the millisecond, kept in a heap: setting one costs a few steps, an unused one nothing. */
+/*
+ * Timers to the millisecond, kept in a heap: setting one costs a few steps, an unused one nothing.
+ */
 struct loop_timer {
 	void (*fire)(struct loop_timer *t);
 	int64_t due_ms;
-	uint32_t at;	/* place in the heap + 1; 0: not set */
+	uint32_t at; /* place in the heap + 1; 0: not set */
 };
 
 void loop_timer_init(struct loop_timer *t, void (*fire)(struct loop_timer *t));
@@ -76,7 +92,12 @@ void loop_timer_init(struct loop_timer *t, void (*fire)(struct loop_timer *t));
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t after_ms);
 /** Also fine when it is not set. */
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
-static inline bool loop_timer_is_set(const struct loop_timer *t) { return t->at != 0; }
+
+static inline bool
+loop_timer_is_set(const struct loop_timer *t)
+{
+	return t->at != 0;
+}
 
 /* A descriptor watched for one direction, level-triggered, until it is told to stop. */
 struct loop_fd {
@@ -86,7 +107,8 @@ struct loop_fd {
 	bool is_on;
 };
 
-void loop_fd_init(struct loop *l, struct loop_fd *f, int fd, bool for_write, void (*ready)(struct loop_fd *f));
+void loop_fd_init(struct loop *l, struct loop_fd *f, int fd, bool for_write,
+    void (*ready)(struct loop_fd *f));
 void loop_fd_on(struct loop_fd *f);
 /** Before the descriptor is closed and before the memory goes. */
 void loop_fd_off(struct loop_fd *f);
@@ -97,7 +119,8 @@ struct loop_signal {
 	void (*raised)(struct loop_signal *s);
 };
 
-void loop_signal_on(struct loop *l, struct loop_signal *s, int signo, void (*raised)(struct loop_signal *s));
+void loop_signal_on(struct loop *l, struct loop_signal *s, int signo,
+    void (*raised)(struct loop_signal *s));
 void loop_signal_off(struct loop_signal *s);
 
 #endif

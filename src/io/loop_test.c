@@ -49,7 +49,8 @@ test_timers_in_order(void)
 	struct test_clock c = { .clock = { .mono_us = test_mono, .wall_ms = test_mono } };
 	struct loop *l = loop_new(&c.clock);
 	struct named_timer t[26];
-	static const int after[26] = { 9, 3, 25, 1, 14, 7, 7, 2, 30, 21, 5, 11, 28, 4, 19, 16, 8, 23, 13, 6, 27, 10, 12, 15, 29, 18 };
+	static const int after[26] = { 9, 3, 25, 1, 14, 7, 7, 2, 30, 21, 5, 11, 28, 4, 19, 16, 8,
+		23, 13, 6, 27, 10, 12, 15, 29, 18 };
 
 	order_n = 0;
 	for (int i = 0; i < 26; i++) {
@@ -57,9 +58,9 @@ test_timers_in_order(void)
 		loop_timer_init(&t[i].timer, timer_note);
 		loop_timer_set(l, &t[i].timer, after[i]);
 	}
-	loop_timer_cancel(l, &t[3].timer);	/* d: the first */
-	loop_timer_cancel(l, &t[8].timer);	/* i: the last */
-	loop_timer_set(l, &t[2].timer, 0);	/* c: from near the end to the front */
+	loop_timer_cancel(l, &t[3].timer); /* d: the first */
+	loop_timer_cancel(l, &t[8].timer); /* i: the last */
+	loop_timer_set(l, &t[2].timer, 0); /* c: from near the end to the front */
 	for (int ms = 0; ms <= 40; ms++) {
 		c.now_us = ms * 1000;
 		loop_turn(l, false);
@@ -96,7 +97,9 @@ test_tasks_in_order_and_cancelled(void)
 
 	order_n = 0;
 	for (int i = 0; i < 4; i++) {
-		t[i] = (struct named_task){ .loop = l, .name = (char)('a' + i), .again = i == 0 ? 2 : 0 };
+		t[i] = (struct named_task){ .loop = l,
+			.name = (char)('a' + i),
+			.again = i == 0 ? 2 : 0 };
 		loop_task_init(&t[i].task, task_note);
 		loop_post(l, &t[i].task);
 		loop_post(l, &t[i].task);
@@ -199,10 +202,13 @@ test_jobs_come_back(void)
 	uint64_t sum = 0, want = 0;
 	int left = 0;
 
-	for (uint64_t i = 1; i <= 2000; ) {
+	for (uint64_t i = 1; i <= 2000;) {
 		struct square *s = xcalloc(1, sizeof(*s));
 
-		*s = (struct square){ .job = { .run = square_run, .done = square_done }, .n = i, .sum = &sum, .left = &left };
+		*s = (struct square){ .job = { .run = square_run, .done = square_done },
+			.n = i,
+			.sum = &sum,
+			.left = &left };
 		left++;
 		if (jobs_submit(p, &s->job, l) == ERR_OK) {
 			want += i * i;
@@ -211,7 +217,7 @@ test_jobs_come_back(void)
 		}
 		left--;
 		free(s);
-		loop_turn(l, true);	/* full: something will come back */
+		loop_turn(l, true); /* full: something will come back */
 	}
 	while (left > 0)
 		loop_turn(l, true);
@@ -243,7 +249,8 @@ static void
 test_addresses(void)
 {
 	char text[IO_ADDR_TEXT_MAX];
-	struct io_addr a = addr_of("192.0.2.7"), mapped = addr_of("::ffff:192.0.2.7"), v6 = addr_of("2001:db8::1");
+	struct io_addr a = addr_of("192.0.2.7"), mapped = addr_of("::ffff:192.0.2.7"),
+		       v6 = addr_of("2001:db8::1");
 
 	CHECK_STR(io_addr_text(&a, true, text), STR("192.0.2.7:143"));
 	CHECK_STR(io_addr_text(&mapped, false, text), STR("192.0.2.7"));
@@ -259,8 +266,9 @@ static void
 test_prefix_limit(void)
 {
 	struct prefix_limit *p = prefix_limit_new(2);
-	struct io_addr a = addr_of("192.0.2.7"), b = addr_of("::ffff:192.0.2.7"), c = addr_of("2001:db8::1"),
-		d = addr_of("2001:db8::2"), e = addr_of("2001:db8:0:1::2"), local = addr_of("127.0.0.1");
+	struct io_addr a = addr_of("192.0.2.7"), b = addr_of("::ffff:192.0.2.7"),
+		       c = addr_of("2001:db8::1"), d = addr_of("2001:db8::2"),
+		       e = addr_of("2001:db8:0:1::2"), local = addr_of("127.0.0.1");
 
 	CHECK(prefix_enter(p, &a));
 	CHECK(prefix_enter(p, &b));
@@ -295,9 +303,9 @@ test_lanes_rotate(void)
 	lanes_add(&l, &items[5], 9);
 	lanes_add(&l, &items[6], 9);
 	lanes_add(&l, &items[7], 11);
-	lanes_add(&l, &items[7], 11);	/* is there already */
+	lanes_add(&l, &items[7], 11); /* is there already */
 	lanes_remove(&l, &items[1]);
-	lanes_remove(&l, &items[4]);	/* the last of its lane */
+	lanes_remove(&l, &items[4]); /* the last of its lane */
 	for (const char *want = "afhcgd-"; *want != '\0'; want++)
 		CHECK(taken(&l, items) == *want);
 	CHECK(lanes_is_empty(&l));
@@ -353,7 +361,10 @@ test_shares_one_a_turn(void)
 
 	order_n = 0;
 	for (int i = 0; i < 4; i++) {
-		w[i] = (struct long_work){ .loop = l, .owner = i < 3 ? 1 : 2, .steps = 2, .name = (char)('a' + i) };
+		w[i] = (struct long_work){ .loop = l,
+			.owner = i < 3 ? 1 : 2,
+			.steps = 2,
+			.name = (char)('a' + i) };
 		loop_share_init(&w[i].share, long_work_step);
 		loop_share_post(l, &w[i].share, w[i].owner);
 	}
@@ -361,13 +372,14 @@ test_shares_one_a_turn(void)
 	CHECK_STR(str_make(order, order_n), STR("a"));
 	loop_share_cancel(l, &w[1].share);
 	for (int i = 0; i < 5; i++)
-		loop_turn(l, true);	/* does not block while there are shares */
+		loop_turn(l, true); /* does not block while there are shares */
 	CHECK_STR(str_make(order, order_n), STR("adcdac"));
 	loop_turn(l, false);
 	CHECK_U64(order_n, 6);
 	loop_free(l);
 }
 
-TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_count_what_was_spent), TEST(test_shares_one_a_turn),
-	TEST(test_timers_in_order), TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
-	TEST(test_jobs_come_back), TEST(test_addresses), TEST(test_prefix_limit))
+TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_count_what_was_spent),
+    TEST(test_shares_one_a_turn), TEST(test_timers_in_order),
+    TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
+    TEST(test_jobs_come_back), TEST(test_addresses), TEST(test_prefix_limit))

@@ -42,17 +42,19 @@ io_addr_text(const struct io_addr *a, bool with_port, char out[IO_ADDR_TEXT_MAX]
 	if (a->n == 0)
 		return STR("unknown");
 	if (as_ipv4(a, &v4)) {
-		uint16_t port = a->sa.ss_family == AF_INET ? ((const struct sockaddr_in *)&a->sa)->sin_port
-			: ((const struct sockaddr_in6 *)&a->sa)->sin6_port;
+		uint16_t port = a->sa.ss_family == AF_INET
+		    ? ((const struct sockaddr_in *)&a->sa)->sin_port
+		    : ((const struct sockaddr_in6 *)&a->sa)->sin6_port;
 
 		inet_ntop(AF_INET, &v4, ip, sizeof(ip));
-		n = with_port ? snprintf(out, IO_ADDR_TEXT_MAX, "%s:%u", ip, ntohs(port)) : snprintf(out, IO_ADDR_TEXT_MAX, "%s", ip);
+		n = with_port ? snprintf(out, IO_ADDR_TEXT_MAX, "%s:%u", ip, ntohs(port))
+			      : snprintf(out, IO_ADDR_TEXT_MAX, "%s", ip);
 	} else if (a->sa.ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
 
 		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
 		n = with_port ? snprintf(out, IO_ADDR_TEXT_MAX, "[%s]:%u", ip, ntohs(v6->sin6_port))
-			: snprintf(out, IO_ADDR_TEXT_MAX, "%s", ip);
+			      : snprintf(out, IO_ADDR_TEXT_MAX, "%s", ip);
 	} else {
 		return STR("unix");
 	}
@@ -96,7 +98,7 @@ io_addr_self(int fd)
 /* --- Counting --- */
 
 struct prefix_key {
-	uint8_t bytes[8];	/* IPv4: 4 bytes and zeroes; IPv6: the first 64 bits */
+	uint8_t bytes[8]; /* IPv4: 4 bytes and zeroes; IPv6: the first 64 bits */
 	bool is_v6;
 };
 
@@ -107,7 +109,7 @@ struct prefix_count {
 
 struct prefix_limit {
 	pthread_mutex_t lock;
-	struct hash counts;	/* of struct prefix_count, those above 0 */
+	struct hash counts; /* of struct prefix_count, those above 0 */
 	uint64_t seed;
 	unsigned max;
 };

@@ -16,14 +16,14 @@ enum { OUT_MAX = 1 << 20, READ_BYTES = 16384, SENT_MAX = 2 };
 /* A loop's connection. All of it belongs to the loop's thread, but for `incoming`. */
 struct line {
 	struct loop *loop;
-	atomic_int incoming;		/* the next connection, until the loop takes it; -1: none */
+	atomic_int incoming; /* the next connection, until the loop takes it; -1: none */
 	struct loop_task start, attach, flush;
 	struct loop_timer timer;
 	struct loop_fd readable, writable;
-	int fd;				/* -1: none */
+	int fd; /* -1: none */
 	struct buf in, out;
 	uint64_t last_id;
-	struct list questions;		/* oldest first */
+	struct list questions; /* oldest first */
 	struct list waiters;
 };
 
@@ -69,7 +69,8 @@ send_question(struct line *l, struct sign_question *q)
 	if (l->fd < 0)
 		return;
 	sign_ask_add(&l->out, &q->ask);
-	if (buf_err(&l->out) != ERR_OK) {	/* the other end does not read: it is asked when there is another */
+	/* the other end does not read: it is asked when there is another */
+	if (buf_err(&l->out) != ERR_OK) {
 		buf_truncate(&l->out, before);
 		l->out.is_over = false;
 		return;
@@ -89,15 +90,16 @@ disconnect(struct line *l)
 	l->fd = -1;
 	buf_clear(&l->in);
 	buf_clear(&l->out);
-	list_each(&l->questions, q, struct sign_question, in_line)
-		if (q->sent_count >= SENT_MAX)
-			answer(q, STR_NONE);
+	list_each(&l->questions, q, struct sign_question, in_line) if (q->sent_count >= SENT_MAX)
+	    answer(q, STR_NONE);
 }
 
 static void
 write_out(struct line *l)
 {
-	ssize_t n = l->fd >= 0 && l->out.n > 0 ? send(l->fd, l->out.p, l->out.n, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+	ssize_t n = l->fd >= 0 && l->out.n > 0
+	    ? send(l->fd, l->out.p, l->out.n, MSG_NOSIGNAL | MSG_DONTWAIT)
+	    : 0;
 
 	if (n > 0)
 		buf_consume(&l->out, (size_t)n);
@@ -109,13 +111,23 @@ write_out(struct line *l)
 		loop_fd_off(&l->writable);
 }
 
-static void on_flush(struct loop_task *t) { write_out(container_of(t, struct line, flush)); }
-static void on_writable(struct loop_fd *f) { write_out(container_of(f, struct line, writable)); }
+static void
+on_flush(struct loop_task *t)
+{
+	write_out(container_of(t, struct line, flush));
+}
+
+static void
+on_writable(struct loop_fd *f)
+{
+	write_out(container_of(f, struct line, writable));
+}
 
 static void
 take_answer(struct line *l, const struct sign_answer *a)
 {
-	list_each(&l->questions, q, struct sign_question, in_line) {
+	list_each(&l->questions, q, struct sign_question, in_line)
+	{
 		if (q->ask.id == a->id) {
 			answer(q, a->signature);
 			return;
@@ -136,7 +148,9 @@ on_readable(struct loop_fd *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	l->in.n += n > 0 ? (size_t)n : 0;
-	while (n > 0 && (e = sign_answer_next(str_sub(buf_str(&l->in), at, l->in.n), &a, &used)) != ERR_WAIT) {
+	while (n > 0
+	    && (e = sign_answer_next(str_sub(buf_str(&l->in), at, l->in.n), &a, &used))
+		!= ERR_WAIT) {
 		if (e != ERR_OK)
 			n = 0;
 		else
@@ -155,11 +169,13 @@ on_timer(struct loop_timer *t)
 	struct line *l = container_of(t, struct line, timer);
 	int64_t now = loop_now_ms(l->loop);
 
-	list_each(&l->questions, q, struct sign_question, in_line)
-		if (now - q->asked_ms >= SIGN_WAIT_MS)
-			answer(q, STR_NONE);
+	list_each(&l->questions, q, struct sign_question,
+	    in_line) if (now - q->asked_ms >= SIGN_WAIT_MS) answer(q, STR_NONE);
 	if (!list_is_empty(&l->questions))
-		loop_timer_set(l->loop, t, SIGN_WAIT_MS - (now - list_first(&l->questions, struct sign_question, in_line)->asked_ms));
+		loop_timer_set(l->loop, t,
+		    SIGN_WAIT_MS
+			- (now
+			    - list_first(&l->questions, struct sign_question, in_line)->asked_ms));
 }
 
 static void
@@ -175,8 +191,7 @@ on_attach(struct loop_task *t)
 	loop_fd_init(l->loop, &l->readable, fd, false, on_readable);
 	loop_fd_init(l->loop, &l->writable, fd, true, on_writable);
 	loop_fd_on(&l->readable);
-	list_each(&l->questions, q, struct sign_question, in_line)
-		send_question(l, q);
+	list_each(&l->questions, q, struct sign_question, in_line) send_question(l, q);
 }
 
 /* On the loop's thread, whose jobs they are, before any handshake. */
@@ -185,7 +200,7 @@ on_start(struct loop_task *t)
 {
 	(void)t;
 	if (ASYNC_init_thread(SIGN_JOBS_MAX, 0) != 1)
-		ERR_clear_error();	/* made when the first is needed, then without the bound */
+		ERR_clear_error(); /* made when the first is needed, then without the bound */
 }
 
 struct sign_client *

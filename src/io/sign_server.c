@@ -31,11 +31,11 @@ struct line {
 	struct sign_server *server;
 	pthread_t thread;
 	int fd;
-	bool is_over;		/* under the lock: its thread has nothing more to do */
+	bool is_over; /* under the lock: its thread has nothing more to do */
 };
 
 struct sign_server {
-	pthread_mutex_t lock;	/* over what follows */
+	pthread_mutex_t lock; /* over what follows */
 	struct sign_keys now, before;
 	struct list lines;
 	void (*refused)(void *ctx, const char *why);
@@ -75,7 +75,8 @@ key_load(struct str pem, struct sign_key *out)
 }
 
 enum err
-sign_server_replace(struct sign_server *s, const struct str *pems, size_t count, struct buf *why_out)
+sign_server_replace(struct sign_server *s, const struct str *pems, size_t count,
+    struct buf *why_out)
 {
 	struct sign_keys fresh = { .v = xcalloc(MAX(count, 1), sizeof(*fresh.v)) }, old;
 	const char *reason;
@@ -84,7 +85,8 @@ sign_server_replace(struct sign_server *s, const struct str *pems, size_t count,
 		fresh.count++;
 		if (!key_load(pems[i], &fresh.v[i])) {
 			reason = ERR_reason_error_string(ERR_peek_last_error());
-			buf_printf(why_out, "key %zu: %s", i + 1, reason != NULL ? reason : "unusable");
+			buf_printf(why_out, "key %zu: %s", i + 1,
+			    reason != NULL ? reason : "unusable");
 			ERR_clear_error();
 			keys_done(&fresh);
 			return ERR_CONFIG;
@@ -103,7 +105,8 @@ static EVP_PKEY *
 find_in(const struct sign_keys *k, struct str name)
 {
 	for (size_t i = 0; i < k->count; i++)
-		if (memcmp(k->v[i].name, name.p, SIGN_KEY_BYTES) == 0 && EVP_PKEY_up_ref(k->v[i].key) == 1)
+		if (memcmp(k->v[i].name, name.p, SIGN_KEY_BYTES) == 0
+		    && EVP_PKEY_up_ref(k->v[i].key) == 1)
 			return k->v[i].key;
 	return NULL;
 }
@@ -128,9 +131,10 @@ static bool
 set_padding(EVP_PKEY_CTX *ctx, enum sign_padding padding)
 {
 	if (padding == SIGN_PSS)
-		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-			EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
-	return padding == SIGN_PADDING_NONE || EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
+		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1
+		    && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+	return padding == SIGN_PADDING_NONE
+	    || EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
 }
 
 /* Returns how long it is; 0: OpenSSL refused. */
@@ -142,9 +146,10 @@ sign(EVP_PKEY *key, const struct sign_ask *a, unsigned char out[SIGN_SIGNATURE_M
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx;
 	size_t n = SIGN_SIGNATURE_MAX;
-	bool ok = ctx != NULL && is_rsa == (a->padding != SIGN_PADDING_NONE) &&
-		EVP_DigestSignInit_ex(ctx, &pctx, digests[a->digest], NULL, NULL, key, NULL) == 1 && set_padding(pctx, a->padding) &&
-		EVP_DigestSign(ctx, out, &n, (const unsigned char *)a->text.p, a->text.n) == 1;
+	bool ok = ctx != NULL && is_rsa == (a->padding != SIGN_PADDING_NONE)
+	    && EVP_DigestSignInit_ex(ctx, &pctx, digests[a->digest], NULL, NULL, key, NULL) == 1
+	    && set_padding(pctx, a->padding)
+	    && EVP_DigestSign(ctx, out, &n, (const unsigned char *)a->text.p, a->text.n) == 1;
 
 	EVP_MD_CTX_free(ctx);
 	ERR_clear_error();
@@ -194,7 +199,8 @@ serve(struct line *l, struct buf *in, struct buf *out)
 	while ((e = sign_ask_next(buf_str(in), &a, &used)) == ERR_OK) {
 		n = answer(l->server, &a, signature);
 		buf_clear(out);
-		sign_answer_add(out, &(struct sign_answer){ .id = a.id, .signature = str_make(signature, n) });
+		sign_answer_add(out,
+		    &(struct sign_answer){ .id = a.id, .signature = str_make(signature, n) });
 		if (!send_all(l->fd, buf_str(out)))
 			return false;
 		buf_consume(in, used);
@@ -220,7 +226,10 @@ line_run(void *arg)
 		if (!serve(l, &in, &out))
 			break;
 	}
-	/* At once, for the other end waits for answers; the number stays taken until somebody joins us. */
+	/*
+	 * At once, for the other end waits for answers; the number stays taken until somebody joins
+	 * us.
+	 */
 	shutdown(l->fd, SHUT_RDWR);
 	pthread_mutex_lock(&l->server->lock);
 	l->is_over = true;
@@ -242,7 +251,8 @@ line_end(struct line *l)
 static void
 sweep(struct sign_server *s)
 {
-	list_each(&s->lines, l, struct line, in_server) {
+	list_each(&s->lines, l, struct line, in_server)
+	{
 		bool is_over;
 
 		pthread_mutex_lock(&s->lock);
@@ -292,8 +302,7 @@ sign_server_free(struct sign_server *s)
 {
 	if (s == NULL)
 		return;
-	list_each(&s->lines, l, struct line, in_server)
-		line_end(l);
+	list_each(&s->lines, l, struct line, in_server) line_end(l);
 	keys_done(&s->now);
 	keys_done(&s->before);
 	pthread_mutex_destroy(&s->lock);

@@ -1,6 +1,7 @@
 /*
- * sign_test.c - handshakes whose private key is somewhere else: all kinds of keys, in both versions; what is not signed; and what
- * happens to handshakes when the other process dies, says nothing, or answers nonsense.
+ * sign_test.c - handshakes whose private key is somewhere else: all kinds of keys, in both
+ * versions; what is not signed; and what happens to handshakes when the other process dies, says
+ * nothing, or answers nonsense.
  */
 #include "io/sign_client.h"
 
@@ -68,9 +69,11 @@ identity_init(struct identity *id, const char *kind)
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
 	X509_gmtime_adj(X509_getm_notBefore(cert), -86400);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)kind, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8,
+	    (const unsigned char *)kind, -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	must(X509_set_pubkey(cert, id->key) == 1 && X509_sign(cert, id->key, is_edwards ? NULL : EVP_sha256()) > 0);
+	must(X509_set_pubkey(cert, id->key) == 1
+	    && X509_sign(cert, id->key, is_edwards ? NULL : EVP_sha256()) > 0);
 	must(PEM_write_bio_X509(cert_bio, cert) == 1);
 	must(PEM_write_bio_PrivateKey(key_bio, id->key, NULL, NULL, 0, NULL, NULL) == 1);
 	X509_free(cert);
@@ -152,7 +155,7 @@ world_done(struct world *w)
 	sign_client_free(w->client);
 	sign_server_free(w->server);
 	loop_free(w->loop);
-	ASYNC_cleanup_thread();		/* the next world's thread is this one */
+	ASYNC_cleanup_thread(); /* the next world's thread is this one */
 }
 
 /* --- Clients --- */
@@ -162,7 +165,7 @@ struct visit {
 	struct peer peer;
 	pthread_t thread;
 	int version;
-	bool ok;			/* the client: the handshake succeeded and our byte came */
+	bool ok; /* the client: the handshake succeeded and our byte came */
 	bool is_over;
 	enum err why;
 };
@@ -180,7 +183,10 @@ on_readable(struct stream *s, void *ctx unused_arg)
 	stream_consume(s, stream_input(s).n);
 }
 
-static void on_nothing(struct stream *s unused_arg, void *ctx unused_arg) { }
+static void
+on_nothing(struct stream *s unused_arg, void *ctx unused_arg)
+{
+}
 
 static void
 on_closed(struct stream *s, void *ctx, enum err why)
@@ -193,7 +199,11 @@ on_closed(struct stream *s, void *ctx, enum err why)
 }
 
 static const struct stream_ops ops = {
-	.readable = on_readable, .drained = on_nothing, .gate_failed = on_nothing, .secured = on_secured, .closed = on_closed,
+	.readable = on_readable,
+	.drained = on_nothing,
+	.gate_failed = on_nothing,
+	.secured = on_secured,
+	.closed = on_closed,
 };
 
 static void *
@@ -202,7 +212,8 @@ visit_run(void *arg)
 	struct visit *v = arg;
 	char c = 0;
 
-	v->ok = peer_start_tls(&v->peer, v->version, "imap", NULL) && peer_read(&v->peer, &c, 1) == 1 && c == '!';
+	v->ok = peer_start_tls(&v->peer, v->version, "imap", NULL)
+	    && peer_read(&v->peer, &c, 1) == 1 && c == '!';
 	shutdown(v->peer.fd, SHUT_RDWR);
 	return NULL;
 }
@@ -244,7 +255,8 @@ visit(struct world *w, int version)
 static void
 test_all_kinds_of_keys(void)
 {
-	static const char *const kinds[] = { "P-256", "P-384", "P-521", "RSA", "RSA-PSS", "ED25519", "ED448" };
+	static const char *const kinds[] = { "P-256", "P-384", "P-521", "RSA", "RSA-PSS", "ED25519",
+		"ED448" };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct identity id;
@@ -302,7 +314,10 @@ asking(const struct visit *v, size_t count)
 	return n;
 }
 
-/* A crowd that says hello at the same time: once it has had its share of the loop, one goes on in each turn, and in the end all. */
+/*
+ * A crowd that says hello at the same time: once it has had its share of the loop, one goes on in
+ * each turn, and in the end all.
+ */
 static void
 test_a_crowd_takes_turns(void)
 {
@@ -344,7 +359,10 @@ test_a_crowd_takes_turns(void)
 	free(v);
 }
 
-/* When its signature has come and been sent, a handshake waits for the client: the loop has nothing to do meanwhile. */
+/*
+ * When its signature has come and been sent, a handshake waits for the client: the loop has nothing
+ * to do meanwhile.
+ */
 static void
 test_nothing_spins(void)
 {
@@ -360,7 +378,7 @@ test_nothing_spins(void)
 	v.s = stream_new(w.loop, fds[0], &ops, &v);
 	CHECK(stream_start_tls(v.s, w.tls, "imap") == ERR_OK);
 	v.peer.fd = fds[1];
-	CHECK(!peer_start_tls(&v.peer, 0, "imap", NULL));	/* says hello, and would wait */
+	CHECK(!peer_start_tls(&v.peer, 0, "imap", NULL)); /* says hello, and would wait */
 	while (v.s->question == NULL)
 		loop_turn(w.loop, true);
 	while (v.s->question != NULL || v.s->is_job_paused)
@@ -373,7 +391,10 @@ test_nothing_spins(void)
 	identity_done(&id);
 }
 
-/* A client goes while its handshake waits: with a signature on its way, and without anybody who could give one. */
+/*
+ * A client goes while its handshake waits: with a signature on its way, and without anybody who
+ * could give one.
+ */
 static void
 test_clients_go(void)
 {
@@ -400,7 +421,10 @@ test_clients_go(void)
 	identity_done(&id);
 }
 
-/* The other process ends after it was asked: its successor is. The second time the handshake fails, for it may be the reason. */
+/*
+ * The other process ends after it was asked: its successor is. The second time the handshake fails,
+ * for it may be the reason.
+ */
 static void
 test_the_other_process_dies(void)
 {
@@ -525,7 +549,8 @@ test_nothing_else_is_signed(void)
 {
 	static const char verify[] = "TLS 1.3, server CertificateVerify";
 	unsigned char text[SIGN_TEXT_MAX], name[SIGN_KEY_BYTES];
-	struct sign_ask a = { .digest = SIGN_SHA256, .text = { (const char *)text, 64 + sizeof(verify) + 32 } };
+	struct sign_ask a = { .digest = SIGN_SHA256,
+		.text = { (const char *)text, 64 + sizeof(verify) + 32 } };
 	struct identity id;
 	struct world w;
 	int fds[2];
@@ -540,7 +565,7 @@ test_nothing_else_is_signed(void)
 	memset(text, ' ', 64);
 	memcpy(text + 64, verify, sizeof(verify));
 	CHECK(does_sign(fds[0], &a));
-	a.digest = SIGN_DIGEST_NONE;	/* the key's own */
+	a.digest = SIGN_DIGEST_NONE; /* the key's own */
 	does_sign(fds[0], &a);
 	a.digest = SIGN_SHA384;
 	CHECK(does_sign(fds[0], &a));
@@ -549,10 +574,11 @@ test_nothing_else_is_signed(void)
 	a.padding = SIGN_PADDING_NONE;
 	for (size_t n = 0; n < SIGN_TEXT_MAX; n++) {
 		a.text.n = n;
-		CHECK(does_sign(fds[0], &a) == (n == 64 + sizeof(verify) + 32 || n == 64 + sizeof(verify) + 48));
+		CHECK(does_sign(fds[0], &a)
+		    == (n == 64 + sizeof(verify) + 32 || n == 64 + sizeof(verify) + 48));
 	}
 	a.text.n = 64 + sizeof(verify) + 32;
-	text[64 + 9] = 'c';		/* "client", "certificate" and the like */
+	text[64 + 9] = 'c'; /* "client", "certificate" and the like */
 	CHECK(!does_sign(fds[0], &a));
 	/* A hash, as it would be for a certificate or a token. */
 	memset(text, 'h', sizeof(text));
@@ -564,7 +590,7 @@ test_nothing_else_is_signed(void)
 		CHECK(does_sign(fds[0], &a) == (n == 68 + 32));
 	}
 	a.text.n = 68 + 32;
-	text[64] = 1;			/* a curve of the asker's own making */
+	text[64] = 1; /* a curve of the asker's own making */
 	CHECK(!does_sign(fds[0], &a));
 	text[64] = 3;
 	name[0] ^= 1;
@@ -574,5 +600,7 @@ test_nothing_else_is_signed(void)
 	identity_done(&id);
 }
 
-TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_a_crowd_takes_turns), TEST(test_nothing_spins),
-    TEST(test_clients_go), TEST(test_the_other_process_dies), TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged), TEST(test_nothing_else_is_signed))
+TEST_MAIN(TEST(test_all_kinds_of_keys), TEST(test_many_at_once), TEST(test_a_crowd_takes_turns),
+    TEST(test_nothing_spins), TEST(test_clients_go), TEST(test_the_other_process_dies),
+    TEST(test_the_other_process_lies), TEST(test_keys_are_exchanged),
+    TEST(test_nothing_else_is_signed))

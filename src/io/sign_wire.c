@@ -31,8 +31,8 @@ sign_ask_next(struct str in, struct sign_ask *out, size_t *used_out)
 	digest = frame_u8(&f);
 	padding = frame_u8(&f);
 	a.text = frame_str(&f, SIGN_TEXT_MAX);
-	if (f.type != ASK || a.key.n != SIGN_KEY_BYTES || digest >= SIGN_DIGESTS || padding >= SIGN_PADDINGS ||
-			frame_finish(&f) != ERR_OK)
+	if (f.type != ASK || a.key.n != SIGN_KEY_BYTES || digest >= SIGN_DIGESTS
+	    || padding >= SIGN_PADDINGS || frame_finish(&f) != ERR_OK)
 		return ERR_CORRUPT;
 	a.digest = digest;
 	a.padding = padding;
@@ -77,17 +77,26 @@ is_certificate_verify(const struct sign_ask *a)
 
 	while (spaces < MIN(a->text.n, 64) && a->text.p[spaces] == ' ')
 		spaces++;
-	return spaces == 64 && (a->text.n == head + 32 || a->text.n == head + 48) && a->padding != SIGN_PKCS1 &&
-		memcmp(a->text.p + 64, context, sizeof(context)) == 0;
+	return spaces == 64 && (a->text.n == head + 32 || a->text.n == head + 48)
+	    && a->padding != SIGN_PKCS1 && memcmp(a->text.p + 64, context, sizeof(context)) == 0;
 }
 
 /* Both randoms, then the named curve and our point on it. */
 static bool
 is_server_key_exchange(const struct sign_ask *a)
 {
-	static const struct { uint16_t curve; uint8_t point_bytes; } curves[] = {
-		{ 23, 65 }, { 24, 97 }, { 25, 133 }, { 29, 32 }, { 30, 56 },	/* P-256, P-384, P-521, X25519, X448 */
+	static const struct {
+		uint16_t curve;
+		uint8_t point_bytes;
+	} curves[] = {
+		/* P-256, P-384, P-521, X25519, X448 */
+		{ 23, 65 },
+		{ 24, 97 },
+		{ 25, 133 },
+		{ 29, 32 },
+		{ 30, 56 },
 	};
+
 	const size_t head = 32 + 32 + 4;
 	const unsigned char *params = (const unsigned char *)a->text.p + 64;
 
@@ -95,7 +104,8 @@ is_server_key_exchange(const struct sign_ask *a)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(curves); i++)
 		if ((params[1] << 8 | params[2]) == curves[i].curve)
-			return params[3] == curves[i].point_bytes && a->text.n == head + curves[i].point_bytes;
+			return params[3] == curves[i].point_bytes
+			    && a->text.n == head + curves[i].point_bytes;
 	return false;
 }
 

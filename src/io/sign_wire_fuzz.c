@@ -1,6 +1,7 @@
 /*
- * sign_wire_fuzz.c - a message between the mail process and the one with the keys that is accepted is written back byte for byte, and
- * the check of what may be signed reads no further than the text. First byte: which side reads.
+ * sign_wire_fuzz.c - a message between the mail process and the one with the keys that is accepted
+ * is written back byte for byte, and the check of what may be signed reads no further than the
+ * text. First byte: which side reads.
  */
 #include "io/sign_wire.h"
 
@@ -12,7 +13,7 @@ static void
 check_text(const struct sign_ask *a)
 {
 	struct sign_ask copy = *a;
-	char *exact = malloc(MAX(a->text.n, 1));	/* a byte too far is found */
+	char *exact = malloc(MAX(a->text.n, 1)); /* a byte too far is found */
 
 	must(exact != NULL);
 	if (a->text.n > 0)

@@ -1,15 +1,16 @@
 /*
- * stream.c - see stream.h: a stream's life, its input and its callbacks. Output is in stream_queue.c.
+ * stream.c - see stream.h: a stream's life, its input and its callbacks. Output is in
+ * stream_queue.c.
  *
- *	          stream_start_tls()          all before it is sent        handshake done
- *	in the clear ----------------> waiting ----------------> handshake ----------------> secured
+ * 	          stream_start_tls()          all before it is sent        handshake done
+ * 	in the clear ----------------> waiting ----------------> handshake ----------------> secured
  *
- *	      stream_close()           queue is empty            peer's end, or CLOSE_MS
- *	open ----------------> closing ----------------> shut ----------------------------> closed()
- *	  \------------- any error: stream_fail() ----------------------------------------/
+ * 	      stream_close()           queue is empty            peer's end, or CLOSE_MS
+ * 	open ----------------> closing ----------------> shut ----------------------------> closed()
+ * 	  \------------- any error: stream_fail() ----------------------------------------/
  *
- * Nothing is told to the caller from inside its own calls: what happens there is noted in `news`, and stream_work(), a task
- * of the loop, tells it.
+ * Nothing is told to the caller from inside its own calls: what happens there is noted in `news`,
+ * and stream_work(), a task of the loop, tells it.
  */
 #include "io/stream.h"
 
@@ -17,20 +18,21 @@
 #include "io/stream_int.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-	CLOSE_MS = 5000,		/* for the peer to take some of the rest, and to end its side */
-	HURRY_MS = 10,			/* between two looks whether it has got all */
-	READ_CHUNK = 4096,		/* first read into an empty buffer */
-	READ_BUDGET = 128 * 1024,	/* a turn */
+	/* for the peer to take some of the rest, and to end its side */
+	CLOSE_MS = 5000,
+	HURRY_MS = 10,            /* between two looks whether it has got all */
+	READ_CHUNK = 4096,        /* first read into an empty buffer */
+	READ_BUDGET = 128 * 1024, /* a turn */
 };
 
 static bool
@@ -39,11 +41,14 @@ may_read(const struct stream *s)
 	if (s->end != ERR_OK || s->is_eof || s->is_tls_waiting || handshake_is_waiting(s))
 		return false;
 	if (s->is_shut || (s->ssl != NULL && !s->is_secured))
-		return true;	/* to notice the end; for the handshake */
+		return true; /* to notice the end; for the handshake */
 	return !s->is_paused && !s->is_closing && !s->was_full && s->in.n - s->in_at < s->in_max;
 }
 
-/* When nothing may be read the socket is watched on all the same, until it has something: mostly it has not, and that costs nothing. */
+/*
+ * When nothing may be read the socket is watched on all the same, until it has something: mostly it
+ * has not, and that costs nothing.
+ */
 static void
 update_reading(struct stream *s)
 {
@@ -147,12 +152,12 @@ input_room(struct stream *s, size_t *n_out)
 
 	if (n == 0)
 		return NULL;
-	if (s->in_at > held) {	/* moves fewer bytes than were consumed: cheap over the whole */
+	if (s->in_at > held) { /* moves fewer bytes than were consumed: cheap over the whole */
 		buf_consume(&s->in, s->in_at);
 		s->in_at = 0;
 	}
 	*n_out = n;
-	s->in.max = SIZE_MAX;	/* in_max bounds it, with what is consumed in front of it */
+	s->in.max = SIZE_MAX; /* in_max bounds it, with what is consumed in front of it */
 	return buf_reserve(&s->in, n);
 }
 
@@ -180,7 +185,8 @@ read_input(struct stream *s)
 			s->has_layered_input = s->ssl != NULL || s->z != NULL;
 			break;
 		}
-		e = stream_is_deflated(s) ? deflate_read(s, s->z, p, max, &n) : stream_wire_read(s, p, max, &n);
+		e = stream_is_deflated(s) ? deflate_read(s, s->z, p, max, &n)
+					  : stream_wire_read(s, p, max, &n);
 		if (e != ERR_OK)
 			break;
 		s->in.n += n;
@@ -188,7 +194,7 @@ read_input(struct stream *s)
 		s->news |= NEWS_READABLE;
 		budget -= MIN(budget, n);
 		if (n < max && s->ssl == NULL && s->z == NULL)
-			break;	/* the socket is empty */
+			break; /* the socket is empty */
 	}
 	release_empty_input(s);
 	if (e == ERR_END) {
@@ -234,14 +240,17 @@ set_close_timer(struct stream *s)
 	loop_timer_set(s->loop, &s->close_timer, s->is_hurried ? HURRY_MS : CLOSE_MS);
 }
 
-/* Nothing is under way in either direction: what the peer has not read yet stays readable when the socket is closed. */
+/*
+ * Nothing is under way in either direction: what the peer has not read yet stays readable when the
+ * socket is closed.
+ */
 static bool
 is_delivered(struct stream *s)
 {
 	int unsent = 0, unread = 0;
 
-	return s->is_shut && ioctl(s->wfd.fd, SIOCOUTQ, &unsent) == 0 && unsent == 0 &&
-		ioctl(s->rfd.fd, FIONREAD, &unread) == 0 && unread == 0;
+	return s->is_shut && ioctl(s->wfd.fd, SIOCOUTQ, &unsent) == 0 && unsent == 0
+	    && ioctl(s->rfd.fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 /* A slow peer may take its time, as long as it takes something. */
@@ -264,11 +273,12 @@ go_on_closing(struct stream *s)
 {
 	bool is_shaking = s->is_tls_waiting || (s->ssl != NULL && !s->is_secured);
 
-	if (s->end != ERR_OK || s->is_shut || s->is_gate_failed || (!queue_is_empty(s) && !is_shaking))
+	if (s->end != ERR_OK || s->is_shut || s->is_gate_failed
+	    || (!queue_is_empty(s) && !is_shaking))
 		return;
 	if (s->ssl != NULL && s->is_secured) {
 		ERR_clear_error();
-		SSL_shutdown(s->ssl);	/* without waiting for theirs */
+		SSL_shutdown(s->ssl); /* without waiting for theirs */
 		ERR_clear_error();
 	}
 	if (s->is_eof || is_shaking || shutdown(s->wfd.fd, SHUT_WR) < 0) {
@@ -308,7 +318,7 @@ tell(struct stream *s, enum stream_news what)
 	switch (what) {
 	case NEWS_GATE_FAILED:
 		s->is_gate_failed = false;
-		s->is_closing = false;	/* so that the caller can say why; it closes again */
+		s->is_closing = false; /* so that the caller can say why; it closes again */
 		s->ops->gate_failed(s, s->ctx);
 		break;
 	case NEWS_SECURED:
@@ -334,12 +344,13 @@ tell_news(struct stream *s)
 	unsigned todo = s->news;
 	bool is_gone = false;
 
-	s->news = 0;	/* what the callbacks cause is told in the next turn */
+	s->news = 0; /* what the callbacks cause is told in the next turn */
 	s->freed = &is_gone;
 	for (; todo != 0; todo &= todo - 1) {
-		unsigned what = todo & -todo;	/* the first of them */
+		unsigned what = todo & -todo; /* the first of them */
 
-		if (what != NEWS_CLOSED && (s->end != ERR_OK || (s->is_closing && what != NEWS_GATE_FAILED)))
+		if (what != NEWS_CLOSED
+		    && (s->end != ERR_OK || (s->is_closing && what != NEWS_GATE_FAILED)))
 			continue;
 		tell(s, what);
 		if (is_gone)
@@ -375,7 +386,7 @@ read_ready(struct loop_fd *f)
 	}
 	take_input(s);
 	if (s->ssl != NULL && s->head != NULL)
-		stream_post(s);	/* a write may have waited for this read */
+		stream_post(s); /* a write may have waited for this read */
 	tell_news(s);
 }
 
@@ -386,7 +397,7 @@ write_ready(struct loop_fd *f)
 
 	loop_fd_off(f);
 	if (s->ssl != NULL)
-		take_input(s);	/* a handshake or a read may have waited for this write */
+		take_input(s); /* a handshake or a read may have waited for this write */
 	queue_flush(s);
 	if (s->is_closing)
 		go_on_closing(s);
@@ -574,7 +585,10 @@ stream_end_deflate(struct stream *s)
 		return;
 	behind = deflate_end_input(s->z);
 	buf_str_add(&s->in, behind);
-	/* The end of the peer's DEFLATE stream was not that of the connection; that one is met again. */
+	/*
+	 * The end of the peer's DEFLATE stream was not that of the connection; that one is met
+	 * again.
+	 */
 	s->is_eof = false;
 	queue_mark(s, SEG_DEFLATE_END);
 	stream_flush(s);

@@ -1,10 +1,12 @@
 /*
  * stream_deflate.c - COMPRESS=DEFLATE (RFC 4978) without memory for those who are silent.
  *
- * A deflater takes a quarter of a megabyte, an inflater 45 KB. Both directions are therefore cut down after a moment of
- * silence. Output always ends with a flush, at a byte; a new deflater can go on there, for blocks of a new one never look
- * back. Input may look back up to 32 KB, so the inflater's window is kept, at its true length, and given to a new inflater
- * when bytes come: possible whenever the old one stands between two blocks at a byte, which is where a peer's flush leaves it.
+ * A deflater takes a quarter of a megabyte, an inflater 45 KB. Both directions are therefore cut
+ * down after a moment of silence. Output always ends with a flush, at a byte; a new deflater can go
+ * on there, for blocks of a new one never look back. Input may look back up to 32 KB, so the
+ * inflater's window is kept, at its true length, and given to a new inflater when bytes come:
+ * possible whenever the old one stands between two blocks at a byte, which is where a peer's flush
+ * leaves it.
  */
 #include "base/arena.h"
 #include "base/size.h"
@@ -17,10 +19,11 @@
 enum {
 	IDLE_MS = 1000,
 	RAW_MAX = 16 * 1024,
-	LEVEL = 4,		/* beyond it mail shrinks by a few per cent and takes twice the time */
-	WINDOW_BITS = -15,	/* raw DEFLATE */
+	/* beyond it mail shrinks by a few per cent and takes twice the time */
+	LEVEL = 4,
+	WINDOW_BITS = -15, /* raw DEFLATE */
 	DICTIONARY_MAX = 32 * 1024,
-	CODER_BYTES = 512 * 1024,	/* address space for one; it touches 270 or 45 KB of it */
+	CODER_BYTES = 512 * 1024, /* address space for one; it touches 270 or 45 KB of it */
 };
 
 /* An inflater or deflater, at the beginning of the mapping that its memory comes from. */
@@ -32,16 +35,16 @@ struct coder {
 struct stream_deflate {
 	struct loop *loop;
 	struct loop_timer idle;
-	struct coder *out;		/* NULL while silent */
+	struct coder *out; /* NULL while silent */
 	struct coder *in;
-	struct buf wire;		/* compressed, not sent */
+	struct buf wire; /* compressed, not sent */
 	size_t wire_sent;
-	struct buf raw;			/* received, not inflated */
+	struct buf raw; /* received, not inflated */
 	size_t raw_at;
-	struct buf dictionary;		/* of the inflater while it is NULL */
+	struct buf dictionary; /* of the inflater while it is NULL */
 	bool is_sending, has_ended;
-	bool is_in_full;		/* the inflater may hold more than it had room to give */
-	bool is_over;			/* deflate_end_input() was called */
+	bool is_in_full; /* the inflater may hold more than it had room to give */
+	bool is_over;    /* deflate_end_input() was called */
 };
 
 static void *
@@ -65,7 +68,8 @@ coder_release(unused_arg void *arg, unused_arg void *p)
 static struct coder *
 coder_new(void)
 {
-	struct coder *c = mmap(NULL, CODER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct coder *c =
+	    mmap(NULL, CODER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	must(c != MAP_FAILED);
 	c->used = sizeof(*c);
@@ -83,7 +87,10 @@ coder_free(struct coder **c)
 	*c = NULL;
 }
 
-/* Keeps the window only, when nothing is half read. 128: between two blocks; below it: bits of a byte begun; 64: last block. */
+/*
+ * Keeps the window only, when nothing is half read. 128: between two blocks; below it: bits of a
+ * byte begun; 64: last block.
+ */
 static void
 reduce_in(struct stream_deflate *z)
 {
@@ -108,7 +115,8 @@ idle_fired(struct loop_timer *t)
 {
 	struct stream_deflate *z = container_of(t, struct stream_deflate, idle);
 
-	coder_free(&z->out);	/* between batches always: deflate_end_batch() comes before the loop turns */
+	/* between batches always: deflate_end_batch() comes before the loop turns */
+	coder_free(&z->out);
 	reduce_in(z);
 }
 
@@ -173,7 +181,8 @@ run_out(struct stream_deflate *z, struct str bytes, int flush)
 
 	if (z->out == NULL) {
 		z->out = coder_new();
-		must(deflateInit2(&z->out->z, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+		must(deflateInit2(&z->out->z, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY)
+		    == Z_OK);
 	}
 	out = &z->out->z;
 	out->next_in = (Bytef *)bytes.p;
@@ -206,7 +215,9 @@ deflate_end_batch(struct stream_deflate *z)
 struct str
 deflate_wire(const struct stream_deflate *z)
 {
-	return z->wire.n > z->wire_sent ? str_make(z->wire.p + z->wire_sent, z->wire.n - z->wire_sent) : STR_NONE;
+	return z->wire.n > z->wire_sent
+	    ? str_make(z->wire.p + z->wire_sent, z->wire.n - z->wire_sent)
+	    : STR_NONE;
 }
 
 void
@@ -231,8 +242,10 @@ start_in(struct stream_deflate *z)
 		return true;
 	z->in = coder_new();
 	must(inflateInit2(&z->in->z, WINDOW_BITS) == Z_OK);
-	ok = z->dictionary.n == 0 ||
-		inflateSetDictionary(&z->in->z, (const Bytef *)z->dictionary.p, (uInt)z->dictionary.n) == Z_OK;
+	ok = z->dictionary.n == 0
+	    || inflateSetDictionary(&z->in->z, (const Bytef *)z->dictionary.p,
+		   (uInt)z->dictionary.n)
+		== Z_OK;
 	buf_done(&z->dictionary);
 	z->dictionary = BUF_MAX(DICTIONARY_MAX);
 	return ok;
@@ -243,7 +256,9 @@ deflate_end_input(struct stream_deflate *z)
 {
 	z->is_over = true;
 	z->is_in_full = false;
-	return z->has_ended && z->raw.n > z->raw_at ? str_make(z->raw.p + z->raw_at, z->raw.n - z->raw_at) : STR_NONE;
+	return z->has_ended && z->raw.n > z->raw_at
+	    ? str_make(z->raw.p + z->raw_at, z->raw.n - z->raw_at)
+	    : STR_NONE;
 }
 
 bool
@@ -296,7 +311,8 @@ deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, si
 		got = max - in->avail_out;
 		is_active(z);
 		if (r == Z_STREAM_END)
-			z->has_ended = true;	/* RFC 4978 3: the end of the data is the end of the connection */
+			/* RFC 4978 3: the end of the data is the end of the connection */
+			z->has_ended = true;
 		else if (r != Z_OK && r != Z_BUF_ERROR)
 			return ERR_CORRUPT;
 		if (got > 0) {

@@ -1,6 +1,6 @@
 /*
- * stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output), stream_tls.c (handshake)
- * and stream_deflate.c.
+ * stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output),
+ * stream_tls.c (handshake) and stream_deflate.c.
  */
 #ifndef IO_STREAM_INT_H
 #define IO_STREAM_INT_H
@@ -11,16 +11,20 @@
 /* One piece of the output queue. */
 struct segment {
 	struct segment *next;
+
 	enum { SEG_BYTES, SEG_REF, SEG_GATE, SEG_TLS, SEG_DEFLATE, SEG_DEFLATE_END } kind;
-	size_t sent;			/* of its bytes */
+
+	size_t sent; /* of its bytes */
+
 	union {
-		struct buf own;		/* SEG_BYTES */
+		struct buf own; /* SEG_BYTES */
+
 		struct {
 			struct str bytes;
 			void (*release)(void *arg);
 			void *arg;
-		} ref;			/* SEG_REF */
-		struct stream_gate *gate;	/* SEG_GATE */
+		} ref;                    /* SEG_REF */
+		struct stream_gate *gate; /* SEG_GATE */
 	};
 };
 
@@ -40,11 +44,13 @@ struct stream {
 	const struct stream_ops *ops;
 	void *ctx;
 	struct loop_fd rfd, wfd;
-	struct loop_task work;		/* flush, read what the layers hold, tell the news: all outside the caller's calls */
+	/* flush, read what the layers hold, tell the news: all outside the caller's calls */
+	struct loop_task work;
 	struct loop_timer close_timer;
-	bool *freed;			/* set when the stream goes during a callback */
+	bool *freed; /* set when the stream goes during a callback */
 	unsigned news;
-	enum err end;			/* why the stream is of no use, with NEWS_CLOSED; ERR_OK while it lives */
+	/* why the stream is of no use, with NEWS_CLOSED; ERR_OK while it lives */
+	enum err end;
 
 	/* Input: in.p[in_at..in.n) is not consumed. */
 	struct buf in;
@@ -52,50 +58,62 @@ struct stream {
 
 	/* Output. */
 	struct segment *head, **tail, *last;
-	size_t out_bytes;		/* not sent, of all segments */
-	struct segment *writing;	/* between stream_write_begin() and _end() */
+	size_t out_bytes;        /* not sent, of all segments */
+	struct segment *writing; /* between stream_write_begin() and _end() */
 	size_t writing_from;
 
 	/* Layers. */
 	struct tls *tls;
-	SSL *ssl;			/* from the start of the handshake */
+	SSL *ssl; /* from the start of the handshake */
 	const char *alpn;
-	struct sign_question *question;	/* the handshake waits for its signature, in a job of OpenSSL, where this is */
-	bool is_job_paused;		/* there is such a job: it must end before the SSL goes */
-	struct sign_waiter job_waiter;	/* or for such a job */
-	struct loop_share handshake_turn;	/* or for its turn, while many shake hands */
+	/* the handshake waits for its signature, in a job of OpenSSL, where this is */
+	struct sign_question *question;
+	bool is_job_paused;               /* there is such a job: it must end before the SSL goes */
+	struct sign_waiter job_waiter;    /* or for such a job */
+	struct loop_share handshake_turn; /* or for its turn, while many shake hands */
 	bool is_handshakes_turn;
 	struct stream_deflate *z;
 
 	bool is_paused, is_eof, is_closing, is_shut;
-	bool is_tls_waiting;		/* for the clear-text output before it */
-	bool is_secured;		/* the handshake is over */
-	bool has_layered_input;		/* OpenSSL or the inflater holds bytes that select can't see */
+	bool is_tls_waiting; /* for the clear-text output before it */
+	bool is_secured;     /* the handshake is over */
+	/* OpenSSL or the inflater holds bytes that select can't see */
+	bool has_layered_input;
 	bool was_full, is_gate_failed;
 	struct stream_stats stats;
-	bool is_corked;			/* what is sent waits for more; see stream_cork() */
+	bool is_corked; /* what is sent waits for more; see stream_cork() */
 	bool is_hurried;
 	int64_t hurried_until_ms;
-	uint64_t close_mark;		/* bytes sent when close_timer was set */
+	uint64_t close_mark; /* bytes sent when close_timer was set */
 };
 
 /* --- stream.c --- */
-/** The stream is of no use: drops all output and tells the caller from the loop. The first reason stays. */
+/**
+ * The stream is of no use: drops all output and tells the caller from the loop. The first reason
+ * stays.
+ */
 void stream_fail(struct stream *s, enum err why);
 /** Runs stream_work() in the next turn. */
 void stream_post(struct stream *s);
 /**
- * Until it is uncorked, what is written goes out in whole segments only: for what is followed by more at once. The end of our side
- * (shutdown) lets all go too. A socket that can't do it sends as it always does.
+ * Until it is uncorked, what is written goes out in whole segments only: for what is followed by
+ * more at once. The end of our side (shutdown) lets all go too. A socket that can't do it sends as
+ * it always does.
  */
 void stream_cork(struct stream *s, bool is_corked);
-/** Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the stream has failed. */
+/**
+ * Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the
+ * stream has failed.
+ */
 enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
 
 /* --- stream_tls.c --- */
 /** All that is sent in the clear has been: TLS begins with what comes. */
 void handshake_begin(struct stream *s);
-/** As far as it goes: is_secured, or it waits for the socket, or for a signature, or the stream has failed. */
+/**
+ * As far as it goes: is_secured, or it waits for the socket, or for a signature, or the stream has
+ * failed.
+ */
 void handshake_go_on(struct stream *s);
 /** For something else than the socket: it goes on with stream_work(). */
 bool handshake_is_waiting(const struct stream *s);
@@ -112,7 +130,10 @@ void queue_flush(struct stream *s);
 bool queue_is_empty(const struct stream *s);
 
 /* --- stream_deflate.c --- */
-/* Both directions of DEFLATE. Output waits in a buffer of its own (`wire`) until the socket takes it. */
+/*
+ * Both directions of DEFLATE. Output waits in a buffer of its own (`wire`) until the socket takes
+ * it.
+ */
 struct stream_deflate *deflate_new(struct stream *s);
 void deflate_free(struct stream_deflate *z);
 /** The output switch has been reached: from here on what is sent is compressed. */
@@ -124,11 +145,17 @@ void deflate_add(struct stream_deflate *z, struct str bytes);
 void deflate_end_batch(struct stream_deflate *z);
 struct str deflate_wire(const struct stream_deflate *z);
 void deflate_wire_sent(struct stream_deflate *z, size_t n);
-/** Fills p with up to max inflated bytes, reading the wire as needed. Results as stream_wire_read(). */
-enum err deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out);
+/**
+ * Fills p with up to max inflated bytes, reading the wire as needed. Results as stream_wire_read().
+ */
+enum err deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max,
+    size_t *n_out);
 /** True when bytes wait inside that no event of the socket will announce. */
 bool deflate_has_input(const struct stream_deflate *z);
-/** Nothing more is inflated; what was received behind the end of the peer's stream. Valid until deflate_free(). */
+/**
+ * Nothing more is inflated; what was received behind the end of the peer's stream. Valid until
+ * deflate_free().
+ */
 struct str deflate_end_input(struct stream_deflate *z);
 bool deflate_is_over(const struct stream_deflate *z);
 /** Owns neither a deflater nor an inflater at the moment. */

@@ -40,7 +40,8 @@ static bool
 write_wire(struct peer *p, const unsigned char *bytes, size_t n)
 {
 	while (n > 0) {
-		ssize_t done = p->ssl != NULL ? SSL_write(p->ssl, bytes, (int)n) : send(p->fd, bytes, n, MSG_NOSIGNAL);
+		ssize_t done = p->ssl != NULL ? SSL_write(p->ssl, bytes, (int)n)
+					      : send(p->fd, bytes, n, MSG_NOSIGNAL);
 
 		if (done <= 0)
 			return false;

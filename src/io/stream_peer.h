@@ -1,4 +1,7 @@
-/* stream_peer.h - for tests: the other end of a stream, blocking, in a thread of its own, with TLS and DEFLATE of its own. */
+/*
+ * stream_peer.h - for tests: the other end of a stream, blocking, in a thread of its own, with TLS
+ * and DEFLATE of its own.
+ */
 #ifndef IO_STREAM_PEER_H
 #define IO_STREAM_PEER_H
 

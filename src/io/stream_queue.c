@@ -1,9 +1,10 @@
 /*
  * stream_queue.c - a stream's output: the queue of segments and how it reaches the socket.
  *
- * Segments before a closed gate go out, those behind it stay. A segment that switches a layer on is reached when all before
- * it has been given to the socket. In the clear, many segments go with one writev(); under TLS small ones are gathered into
- * one record; with DEFLATE they are compressed a batch at a time, and each batch ends with a flush.
+ * Segments before a closed gate go out, those behind it stay. A segment that switches a layer on is
+ * reached when all before it has been given to the socket. In the clear, many segments go with one
+ * writev(); under TLS small ones are gathered into one record; with DEFLATE they are compressed a
+ * batch at a time, and each batch ends with a flush.
  */
 #include "base/arena.h"
 #include "io/stream_int.h"
@@ -15,10 +16,10 @@
 #include <sys/uio.h>
 
 enum {
-	OWN_MAX = 16 * 1024,		/* bytes that small writes are gathered to */
+	OWN_MAX = 16 * 1024, /* bytes that small writes are gathered to */
 	IOV_COUNT = 64,
-	RECORD_BYTES = 16 * 1024,	/* most that a TLS record carries */
-	BATCH_BYTES = 64 * 1024,	/* compressed at a time */
+	RECORD_BYTES = 16 * 1024, /* most that a TLS record carries */
+	BATCH_BYTES = 64 * 1024,  /* compressed at a time */
 };
 
 void
@@ -49,7 +50,9 @@ queue_add(struct stream *s, int kind)
 static struct str
 segment_rest(const struct segment *seg)
 {
-	struct str all = seg->kind == SEG_BYTES ? buf_str(&seg->own) : seg->kind == SEG_REF ? seg->ref.bytes : STR_NONE;
+	struct str all = seg->kind == SEG_BYTES ? buf_str(&seg->own)
+	    : seg->kind == SEG_REF              ? seg->ref.bytes
+						: STR_NONE;
 
 	return all.n > seg->sent ? str_make(all.p + seg->sent, all.n - seg->sent) : STR_NONE;
 }
@@ -122,7 +125,10 @@ takes_output(const struct stream *s)
 	return s->end == ERR_OK && !s->is_closing && !s->is_gate_failed;
 }
 
-/* Whoever has seen stream_is_full() waits for drained(): so it must be noted whenever it becomes true, compressed bytes and all. */
+/*
+ * Whoever has seen stream_is_full() waits for drained(): so it must be noted whenever it becomes
+ * true, compressed bytes and all.
+ */
 static void
 note_full(struct stream *s)
 {
@@ -241,7 +247,10 @@ stream_output_bytes(const struct stream *s)
 
 /* --- Sending --- */
 
-/* The first `max` bytes of the queue that may go now, gathered in scratch when they are in several segments. */
+/*
+ * The first `max` bytes of the queue that may go now, gathered in scratch when they are in several
+ * segments.
+ */
 static struct str
 gather(const struct stream *s, char scratch[RECORD_BYTES])
 {
@@ -251,7 +260,8 @@ gather(const struct stream *s, char scratch[RECORD_BYTES])
 
 	if (first.n >= RECORD_BYTES || seg->next == NULL)
 		return str_make(first.p, MIN(first.n, RECORD_BYTES));
-	for (; seg != NULL && (seg->kind == SEG_BYTES || seg->kind == SEG_REF) && n < RECORD_BYTES; seg = seg->next) {
+	for (; seg != NULL && (seg->kind == SEG_BYTES || seg->kind == SEG_REF) && n < RECORD_BYTES;
+	     seg = seg->next) {
 		struct str rest = segment_rest(seg);
 		size_t take = MIN(rest.n, RECORD_BYTES - n);
 
@@ -278,7 +288,7 @@ tls_send(struct stream *s, struct str bytes)
 		loop_fd_on(&s->wfd);
 		break;
 	case SSL_ERROR_WANT_READ:
-		break;	/* flushed again after the next read */
+		break; /* flushed again after the next read */
 	case SSL_ERROR_SYSCALL:
 	case SSL_ERROR_ZERO_RETURN:
 		stream_fail(s, ERR_CLOSED);
@@ -327,8 +337,9 @@ socket_send_queue(struct stream *s)
 	struct iovec iov[IOV_COUNT];
 	size_t count = 0;
 
-	for (struct segment *seg = s->head; seg != NULL && (seg->kind == SEG_BYTES || seg->kind == SEG_REF) && count < IOV_COUNT;
-			seg = seg->next) {
+	for (struct segment *seg = s->head;
+	     seg != NULL && (seg->kind == SEG_BYTES || seg->kind == SEG_REF) && count < IOV_COUNT;
+	     seg = seg->next) {
 		struct str rest = segment_rest(seg);
 
 		iov[count++] = (struct iovec){ .iov_base = (char *)rest.p, .iov_len = rest.n };
@@ -353,13 +364,17 @@ advance(struct stream *s, size_t n)
 	}
 }
 
-/* Compresses the next bytes of the queue, up to a batch or to what may not go yet, and ends with a flush. */
+/*
+ * Compresses the next bytes of the queue, up to a batch or to what may not go yet, and ends with a
+ * flush.
+ */
 static void
 compress_batch(struct stream *s)
 {
 	size_t n = 0;
 
-	while (s->head != NULL && (s->head->kind == SEG_BYTES || s->head->kind == SEG_REF) && n < BATCH_BYTES) {
+	while (s->head != NULL && (s->head->kind == SEG_BYTES || s->head->kind == SEG_REF)
+	    && n < BATCH_BYTES) {
 		struct str rest = segment_rest(s->head);
 
 		rest.n = MIN(rest.n, BATCH_BYTES);
@@ -409,7 +424,8 @@ send_bytes(struct stream *s)
 		struct str record = gather(s, scratch);
 
 		if (s->is_closing && record.n == s->out_bytes)
-			stream_cork(s, true);	/* the last, the end of TLS and that of our side go out together */
+			/* the last, the end of TLS and that of our side go out together */
+			stream_cork(s, true);
 		n = tls_send(s, record);
 	} else {
 		n = socket_send_queue(s);
@@ -443,7 +459,8 @@ pass_gate(struct stream *s)
 void
 queue_flush(struct stream *s)
 {
-	bool goes_on = s->end == ERR_OK && s->writing == NULL && !s->wfd.is_on && (s->ssl == NULL || s->is_secured);
+	bool goes_on = s->end == ERR_OK && s->writing == NULL && !s->wfd.is_on
+	    && (s->ssl == NULL || s->is_secured);
 
 	if (goes_on && s->z != NULL)
 		goes_on = send_wire(s);
@@ -459,7 +476,8 @@ queue_flush(struct stream *s)
 		case SEG_TLS:
 			pop_head(s);
 			handshake_begin(s);
-			goes_on = false;	/* what follows is sent when the handshake is over */
+			/* what follows is sent when the handshake is over */
+			goes_on = false;
 			break;
 		case SEG_DEFLATE:
 			pop_head(s);

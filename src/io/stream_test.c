@@ -1,6 +1,7 @@
 /*
- * stream_test.c - streams against a blocking peer in a thread: layers, chunking, gates, watermarks, ends, and what an idle
- * stream owns. The stream's side runs a real loop; "line" tests speak a tiny protocol: the stream answers what the script says.
+ * stream_test.c - streams against a blocking peer in a thread: layers, chunking, gates, watermarks,
+ * ends, and what an idle stream owns. The stream's side runs a real loop; "line" tests speak a tiny
+ * protocol: the stream answers what the script says.
  */
 #include "io/stream.h"
 
@@ -30,14 +31,15 @@ struct side {
 	enum err why;
 	size_t in_bytes, want_bytes;
 	uint64_t in_sum;
-	bool ok;			/* the peer's thread: all went well */
+	bool ok; /* the peer's thread: all went well */
 	void (*on_readable)(struct side *x);
 };
 
 static struct tls *
 make_tls(void)
 {
-	static const struct str names[] = { STR_INIT("mail.example.org"), STR_INIT("*.example.net") };
+	static const struct str names[] = { STR_INIT("mail.example.org"),
+		STR_INIT("*.example.net") };
 	BUF_CLEAN struct buf cert = BUF_MAX(65536);
 	BUF_CLEAN struct buf key = BUF_MAX(65536);
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
@@ -45,7 +47,8 @@ make_tls(void)
 	struct tls_config c = { .certs = &pair, .cert_count = 1 };
 	struct tls *t = NULL;
 
-	must(tls_self_signed(names, 2, clock_system()->wall_ms(clock_system()) / 1000, &cert, &key) == ERR_OK);
+	must(tls_self_signed(names, 2, clock_system()->wall_ms(clock_system()) / 1000, &cert, &key)
+	    == ERR_OK);
 	pair.cert_pem = buf_str(&cert);
 	pair.key_pem = buf_str(&key);
 	if (!CHECK(tls_open(&c, clock_system(), &why, &t) == ERR_OK))
@@ -91,7 +94,11 @@ closed(struct stream *s, void *ctx, enum err why)
 }
 
 static const struct stream_ops ops = {
-	.readable = readable, .drained = drained, .gate_failed = gate_failed, .secured = secured, .closed = closed,
+	.readable = readable,
+	.drained = drained,
+	.gate_failed = gate_failed,
+	.secured = secured,
+	.closed = closed,
 };
 
 static void
@@ -219,9 +226,13 @@ echo_peer(void *arg)
 	fill(bytes, ECHO_BYTES, 42);
 	x->ok = peer_layers(x);
 	while (x->ok && got < ECHO_BYTES) {
-		size_t n = MIN(ECHO_BYTES - sent, (size_t)next_random(&seed) % (next_random(&seed) % 5 == 0 ? 60000 : 300));
+		size_t n = MIN(ECHO_BYTES - sent,
+		    (size_t)next_random(&seed) % (next_random(&seed) % 5 == 0 ? 60000 : 300));
 
-		/* Bytes on the way are few enough for the socket buffers, so that one thread can do both. */
+		/*
+		 * Bytes on the way are few enough for the socket buffers, so that one thread can do
+		 * both.
+		 */
 		x->ok = peer_write(&x->peer, str_make(bytes + sent, n));
 		sent += n;
 		if (x->ok && sent > got)
@@ -256,11 +267,35 @@ run_echo(unsigned layers, int tls_version)
 	side_done(&x);
 }
 
-static void test_echo_clear(void) { run_echo(0, 0); }
-static void test_echo_tls13(void) { run_echo(LAYER_TLS, 0); }
-static void test_echo_tls12(void) { run_echo(LAYER_TLS, TLS1_2_VERSION); }
-static void test_echo_deflate(void) { run_echo(LAYER_DEFLATE, 0); }
-static void test_echo_tls_deflate(void) { run_echo(LAYER_TLS | LAYER_DEFLATE, 0); }
+static void
+test_echo_clear(void)
+{
+	run_echo(0, 0);
+}
+
+static void
+test_echo_tls13(void)
+{
+	run_echo(LAYER_TLS, 0);
+}
+
+static void
+test_echo_tls12(void)
+{
+	run_echo(LAYER_TLS, TLS1_2_VERSION);
+}
+
+static void
+test_echo_deflate(void)
+{
+	run_echo(LAYER_DEFLATE, 0);
+}
+
+static void
+test_echo_tls_deflate(void)
+{
+	run_echo(LAYER_TLS | LAYER_DEFLATE, 0);
+}
 
 /* --- Much output to a slow reader --- */
 
@@ -273,8 +308,8 @@ slow_peer(void *arg)
 	char *back = xmalloc(MUCH_BYTES), *want = xmalloc(MUCH_BYTES);
 
 	fill(want, MUCH_BYTES, 1);
-	x->ok = peer_layers(x) && peer_read_all(&x->peer, back, MUCH_BYTES) && memcmp(back, want, MUCH_BYTES) == 0 &&
-		peer_read(&x->peer, back, 1) == 0;
+	x->ok = peer_layers(x) && peer_read_all(&x->peer, back, MUCH_BYTES)
+	    && memcmp(back, want, MUCH_BYTES) == 0 && peer_read(&x->peer, back, 1) == 0;
 	shutdown(x->peer.fd, SHUT_RDWR);
 	free(back);
 	free(want);
@@ -315,9 +350,23 @@ run_much(unsigned layers)
 	side_done(&x);
 }
 
-static void test_much_clear(void) { run_much(0); }
-static void test_much_tls(void) { run_much(LAYER_TLS); }
-static void test_much_deflate(void) { run_much(LAYER_DEFLATE); }
+static void
+test_much_clear(void)
+{
+	run_much(0);
+}
+
+static void
+test_much_tls(void)
+{
+	run_much(LAYER_TLS);
+}
+
+static void
+test_much_deflate(void)
+{
+	run_much(LAYER_DEFLATE);
+}
 
 /* --- Gates --- */
 
@@ -509,13 +558,14 @@ start_both_peer(void *arg)
 	struct side *x = arg;
 	char buf[16];
 
-	x->ok = peer_write(&x->peer, STR("TLS\n")) && peer_read_all(&x->peer, buf, 3) && memcmp(buf, "go\n", 3) == 0 &&
-		peer_start_tls(&x->peer, 0, "imap", NULL) &&
-		peer_read_all(&x->peer, buf, 6) && memcmp(buf, "hello\n", 6) == 0 &&
-		peer_write(&x->peer, STR("ZIP\n")) && peer_read_all(&x->peer, buf, 3) && memcmp(buf, "go\n", 3) == 0;
+	x->ok = peer_write(&x->peer, STR("TLS\n")) && peer_read_all(&x->peer, buf, 3)
+	    && memcmp(buf, "go\n", 3) == 0 && peer_start_tls(&x->peer, 0, "imap", NULL)
+	    && peer_read_all(&x->peer, buf, 6) && memcmp(buf, "hello\n", 6) == 0
+	    && peer_write(&x->peer, STR("ZIP\n")) && peer_read_all(&x->peer, buf, 3)
+	    && memcmp(buf, "go\n", 3) == 0;
 	peer_start_deflate(&x->peer);
-	x->ok = x->ok && peer_read_all(&x->peer, buf, 3) && memcmp(buf, "hi\n", 3) == 0 && peer_write(&x->peer, STR("END\n")) &&
-		peer_read(&x->peer, buf, 1) == 0;
+	x->ok = x->ok && peer_read_all(&x->peer, buf, 3) && memcmp(buf, "hi\n", 3) == 0
+	    && peer_write(&x->peer, STR("END\n")) && peer_read(&x->peer, buf, 1) == 0;
 	shutdown(x->peer.fd, SHUT_RDWR);
 	return NULL;
 }
@@ -590,9 +640,23 @@ run_bad_tls(void *(*peer)(void *arg))
 	side_done(&x);
 }
 
-static void test_wrong_alpn(void) { run_bad_tls(wrong_alpn_peer); }
-static void test_old_tls(void) { run_bad_tls(old_tls_peer); }
-static void test_garbage_for_tls(void) { run_bad_tls(garbage_peer); }
+static void
+test_wrong_alpn(void)
+{
+	run_bad_tls(wrong_alpn_peer);
+}
+
+static void
+test_old_tls(void)
+{
+	run_bad_tls(old_tls_peer);
+}
+
+static void
+test_garbage_for_tls(void)
+{
+	run_bad_tls(garbage_peer);
+}
 
 /* --- Idle: owns nothing, and goes on where it was --- */
 
@@ -612,13 +676,18 @@ test_idle_deflate_goes_on(void)
 	CHECK(stream_start_deflate(x.s) == ERR_OK);
 	peer_start_deflate(&x.peer);
 	for (int round = 0; round < 20; round++) {
-		/* The same text each time: the peer's deflater looks back into what came before the silence. */
+		/*
+		 * The same text each time: the peer's deflater looks back into what came before the
+		 * silence.
+		 */
 		fill(bytes, sizeof(bytes), 99);
 		bytes[0] = (char)round;
 		CHECK(peer_write(&x.peer, str_make(bytes, sizeof(bytes))));
-		while (x.in_bytes < sizeof(bytes) * (size_t)(round + 1) || stream_output_bytes(x.s) > 0)
+		while (x.in_bytes < sizeof(bytes) * (size_t)(round + 1)
+		    || stream_output_bytes(x.s) > 0)
 			loop_turn(x.loop, false);
-		CHECK(peer_read_all(&x.peer, back, sizeof(back)) && memcmp(bytes, back, sizeof(back)) == 0);
+		CHECK(peer_read_all(&x.peer, back, sizeof(back))
+		    && memcmp(bytes, back, sizeof(back)) == 0);
 		c.now_us += 10 * 1000 * 1000;
 		turns(&x, 3);
 		CHECK(deflate_is_resting(x.s->z));
@@ -735,7 +804,7 @@ test_hurried_close(void)
 	stream_close(x.s);
 	for (int i = 0; i < 10; i++)
 		loop_turn(x.loop, true);
-	CHECK(!x.is_closed);	/* it has not read yet */
+	CHECK(!x.is_closed); /* it has not read yet */
 	CHECK(peer_read_all(&x.peer, bye, sizeof(bye)) && memcmp(bye, "BYE", 3) == 0);
 	while (!x.is_closed)
 		loop_turn(x.loop, true);
@@ -744,8 +813,10 @@ test_hurried_close(void)
 	side_done(&x);
 }
 
-TEST_MAIN(TEST(test_hurried_close), TEST(test_echo_clear), TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
-	TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails), TEST(test_slow_peer_gets_the_rest),
-	TEST(test_no_tls_with_bytes_behind), TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
-	TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded), TEST(test_broken_deflate),
-	TEST(test_peer_vanishes), TEST(test_input_is_bounded))
+TEST_MAIN(TEST(test_hurried_close), TEST(test_echo_clear), TEST(test_echo_tls13),
+    TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
+    TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates),
+    TEST(test_gate_fails), TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
+    TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
+    TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded),
+    TEST(test_broken_deflate), TEST(test_peer_vanishes), TEST(test_input_is_bounded))

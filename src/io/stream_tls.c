@@ -1,15 +1,16 @@
 /*
  * stream_tls.c - the handshake of a stream.
  *
- * A step of it takes longer than most commands. While handshakes have had more than a quarter of the loop's time lately they go on as
- * shares (io/loop.h), one a turn, so that those who are in do not wait for a crowd that comes.
+ * A step of it takes longer than most commands. While handshakes have had more than a quarter of
+ * the loop's time lately they go on as shares (io/loop.h), one a turn, so that those who are in do
+ * not wait for a crowd that comes.
  *
  * Where the private key is kept by another process it runs in a job of OpenSSL, on a stack of
  * its own, so that it can pause in the middle of SSL_do_handshake() while its signature is made:
  *
- *	            WANT_READ            sign: on_question()             answered()
- *	shaking ◄──────────────► socket    ──────────────────► paused ──────────────► shaking ──► secured
- *	        └── no job is free ──► waiting ── job_is_free() ──► shaking
+ * 	            WANT_READ            sign: on_question()             answered()
+ * 	shaking ◄──────────────► socket    ──────────────────► paused ──────────────► shaking ──► secured
+ * 	        └── no job is free ──► waiting ── job_is_free() ──► shaking
  */
 #include "io/stream_int.h"
 
@@ -19,8 +20,9 @@
 #include <openssl/err.h>
 
 enum {
-	HANDSHAKES = -1,	/* who spends the time of them all */
-	LINES = 16,		/* in which those wait that go on as shares, each with a turn beside the accounts */
+	HANDSHAKES = -1, /* who spends the time of them all */
+	/* in which those wait that go on as shares, each with a turn beside the accounts */
+	LINES = 16,
 };
 
 /* The handshake goes on in the loop's next turn. */
@@ -93,7 +95,8 @@ waits_for_turn(struct stream *s, int64_t now_us)
 		s->is_handshakes_turn = false;
 		return false;
 	}
-	loop_share_post(s->loop, &s->handshake_turn, (uint64_t)HANDSHAKES - 1 - (uint64_t)s->rfd.fd % LINES);
+	loop_share_post(s->loop, &s->handshake_turn,
+	    (uint64_t)HANDSHAKES - 1 - (uint64_t)s->rfd.fd % LINES);
 	return true;
 }
 
@@ -121,19 +124,21 @@ handshake_go_on(struct stream *s)
 	if (handshake_is_waiting(s) || waits_for_turn(s, now_us))
 		return;
 	s->job_waiter.is_called = false;
-	s->has_layered_input = false;	/* it reads until there is nothing */
+	s->has_layered_input = false; /* it reads until there is nothing */
 	/* Our last flight and the greeting go out together. */
 	stream_cork(s, SSL_get_state(s->ssl) != TLS_ST_BEFORE && !s->is_job_paused);
 	why = step(s, clock, now_us);
 	s->is_job_paused = why == SSL_ERROR_WANT_ASYNC;
-	if (tls_signer(s->tls) != NULL && why != SSL_ERROR_WANT_ASYNC && why != SSL_ERROR_WANT_ASYNC_JOB)
+	if (tls_signer(s->tls) != NULL && why != SSL_ERROR_WANT_ASYNC
+	    && why != SSL_ERROR_WANT_ASYNC_JOB)
 		sign_job_done(tls_signer(s->tls), s->loop);
 	switch (why) {
 	case SSL_ERROR_NONE:
 		SSL_clear_mode(s->ssl, SSL_MODE_ASYNC);
 		s->is_secured = true;
 		s->news |= NEWS_SECURED;
-		stream_post(s);		/* which uncorks it, after the caller has been told and has written */
+		/* which uncorks it, after the caller has been told and has written */
+		stream_post(s);
 		return;
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_ASYNC:

@@ -1,7 +1,7 @@
 /*
- * tls.c - see tls.h. Every certificate has an SSL_CTX; all of one struct tls share ticket keys and settings, so a session can
- * be resumed after the certificates were swapped. OpenSSL counts references to SSL_CTX itself, which is why swapping is
- * safe while handshakes go on.
+ * tls.c - see tls.h. Every certificate has an SSL_CTX; all of one struct tls share ticket keys and
+ * settings, so a session can be resumed after the certificates were swapped. OpenSSL counts
+ * references to SSL_CTX itself, which is why swapping is safe while handshakes go on.
  */
 #include "io/tls.h"
 
@@ -17,7 +17,7 @@
 
 enum {
 	TICKET_KEYS = 4,
-	TICKET_ROTATE_MS = 6 * 60 * 60 * 1000,	/* a key seals for 6 hours and opens for 24 */
+	TICKET_ROTATE_MS = 6 * 60 * 60 * 1000, /* a key seals for 6 hours and opens for 24 */
 };
 
 struct ticket_key {
@@ -34,11 +34,11 @@ struct file_stamp {
 
 struct tls {
 	atomic_uint refs;
-	pthread_mutex_t lock;		/* over set, config and tickets */
-	struct arena arena;		/* the config's strings */
+	pthread_mutex_t lock; /* over set, config and tickets */
+	struct arena arena;   /* the config's strings */
 	struct tls_config config;
 	struct tls_set *set;
-	struct ticket_key tickets[TICKET_KEYS];	/* newest first */
+	struct ticket_key tickets[TICKET_KEYS]; /* newest first */
 	int64_t rotated_ms;
 	struct clock *clock;
 	struct sign_client *signer;
@@ -46,7 +46,7 @@ struct tls {
 	struct loop *loop;
 	struct loop_timer timer;
 	int64_t interval_ms;
-	struct file_stamp *stamps;	/* two a certificate */
+	struct file_stamp *stamps; /* two a certificate */
 	void (*changed)(void *ctx, enum err e, struct str why);
 	void *changed_ctx;
 };
@@ -74,8 +74,8 @@ choose_cert(SSL *ssl, int *alert unused_arg, void *arg unused_arg)
 }
 
 static int
-choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len,
-	void *arg unused_arg)
+choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+    unsigned in_len, void *arg unused_arg)
 {
 	struct str ours = str_c(SSL_get_app_data(ssl));
 
@@ -88,7 +88,7 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 			return SSL_TLSEXT_ERR_OK;
 		}
 	}
-	return SSL_TLSEXT_ERR_ALERT_FATAL;	/* RFC 7301 3.2 */
+	return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
 }
 
 /* Under the lock. False when there is no randomness: then no tickets are given. */
@@ -100,8 +100,9 @@ rotate_tickets(struct tls *t)
 
 	if (t->tickets[0].is_set && now - t->rotated_ms < TICKET_ROTATE_MS)
 		return true;
-	if (RAND_bytes(fresh.name, sizeof(fresh.name)) != 1 || RAND_bytes(fresh.aes, sizeof(fresh.aes)) != 1 ||
-			RAND_bytes(fresh.hmac, sizeof(fresh.hmac)) != 1)
+	if (RAND_bytes(fresh.name, sizeof(fresh.name)) != 1
+	    || RAND_bytes(fresh.aes, sizeof(fresh.aes)) != 1
+	    || RAND_bytes(fresh.hmac, sizeof(fresh.hmac)) != 1)
 		return false;
 	memmove(t->tickets + 1, t->tickets, (TICKET_KEYS - 1) * sizeof(t->tickets[0]));
 	t->tickets[0] = fresh;
@@ -110,7 +111,8 @@ rotate_tickets(struct tls *t)
 }
 
 static int
-ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
+ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int is_sealing)
 {
 	struct tls *t = tls_of(ssl);
 	struct ticket_key key = { .is_set = false };
@@ -123,7 +125,8 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 	if (is_sealing)
 		key = t->tickets[0];
 	for (; !is_sealing && age < TICKET_KEYS; age++) {
-		if (t->tickets[age].is_set && memcmp(t->tickets[age].name, name, sizeof(key.name)) == 0) {
+		if (t->tickets[age].is_set
+		    && memcmp(t->tickets[age].name, name, sizeof(key.name)) == 0) {
 			key = t->tickets[age];
 			break;
 		}
@@ -133,12 +136,13 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 		return is_sealing ? -1 : 0;
 	if (is_sealing) {
 		memcpy(name, key.name, sizeof(key.name));
-		ok = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
-			EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1;
+		ok = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1
+		    && EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1;
 	} else {
 		ok = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1;
 	}
-	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.hmac, sizeof(key.hmac));
+	params[0] =
+	    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.hmac, sizeof(key.hmac));
 	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0);
 	params[2] = OSSL_PARAM_construct_end();
 	ok = ok && EVP_MAC_CTX_set_params(mac, params) == 1;
@@ -146,8 +150,8 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 	if (!ok)
 		return -1;
 	/*
-	 * 2: good, but give out a new one. In TLS 1.3 always, since clients use a ticket once (RFC 8446 C.4) and would come
-	 * with a whole handshake every second time.
+	 * 2: good, but give out a new one. In TLS 1.3 always, since clients use a ticket once (RFC
+	 * 8446 C.4) and would come with a whole handshake every second time.
 	 */
 	return !is_sealing && (age > 0 || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : 1;
 }
@@ -157,17 +161,21 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 static enum err
 set_up(struct tls *t, struct tls_set *set)
 {
-	const char *ciphers = t->config.ciphers != NULL ? t->config.ciphers : "ECDHE+AESGCM:ECDHE+CHACHA20";
+	const char *ciphers =
+	    t->config.ciphers != NULL ? t->config.ciphers : "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 	for (size_t i = 0; i < set->count; i++) {
 		SSL_CTX *ctx = set->entries[i].ctx;
 
 		SSL_CTX_set_app_data(ctx, t);
 		SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-		SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-			SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-		SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_CTX_set_options(ctx,
+		    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
+			| SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA
+			| SSL_OP_IGNORE_UNEXPECTED_EOF);
+		SSL_CTX_set_mode(ctx,
+		    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
+			| SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 		SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"posthorn", 8);
 		SSL_CTX_set_num_tickets(ctx, 1);
@@ -186,7 +194,10 @@ copy_c(struct arena *a, const char *s)
 	return s != NULL ? arena_cstr(a, str_c(s)) : NULL;
 }
 
-/* Makes c the configuration; its certificates are loaded already. Under the lock, or before anybody else knows t. */
+/*
+ * Makes c the configuration; its certificates are loaded already. Under the lock, or before anybody
+ * else knows t.
+ */
 static void
 keep_config(struct tls *t, const struct tls_config *c)
 {
@@ -283,7 +294,9 @@ stamp_file(const char *file, struct file_stamp *stamp_out)
 
 	*stamp_out = (struct file_stamp){ .size = -1 };
 	if (file != NULL && stat(file, &st) == 0)
-		*stamp_out = (struct file_stamp){ .mtime = st.st_mtim, .size = st.st_size, .inode = st.st_ino };
+		*stamp_out = (struct file_stamp){ .mtime = st.st_mtim,
+			.size = st.st_size,
+			.inode = st.st_ino };
 }
 
 /* True when a file differs from what its stamp says; renews the stamps. */
@@ -297,8 +310,9 @@ stamps_changed(struct tls *t)
 		struct file_stamp *old = &t->stamps[i], now;
 
 		stamp_file(i % 2 == 0 ? cert->cert_file : cert->key_file, &now);
-		if (now.size != old->size || now.inode != old->inode || now.mtime.tv_sec != old->mtime.tv_sec ||
-				now.mtime.tv_nsec != old->mtime.tv_nsec)
+		if (now.size != old->size || now.inode != old->inode
+		    || now.mtime.tv_sec != old->mtime.tv_sec
+		    || now.mtime.tv_nsec != old->mtime.tv_nsec)
 			has_changed = true;
 		*old = now;
 	}
@@ -362,7 +376,8 @@ watch_fired(struct loop_timer *timer)
 }
 
 void
-tls_watch(struct tls *t, struct loop *loop, int64_t interval_ms, void (*changed)(void *ctx, enum err e, struct str why), void *ctx)
+tls_watch(struct tls *t, struct loop *loop, int64_t interval_ms,
+    void (*changed)(void *ctx, enum err e, struct str why), void *ctx)
 {
 	must(t->loop == NULL);
 	t->loop = loop;
@@ -409,7 +424,10 @@ tls_accept(struct tls *t, const char *alpn)
 	return ssl;
 }
 
-/* The hash that the certificate was signed with; SHA-256 in place of the broken ones (RFC 5929 4.1). */
+/*
+ * The hash that the certificate was signed with; SHA-256 in place of the broken ones (RFC 5929
+ * 4.1).
+ */
 static bool
 server_end_point(SSL *ssl, struct buf *out)
 {
@@ -421,7 +439,8 @@ server_end_point(SSL *ssl, struct buf *out)
 
 	if (cert == NULL)
 		return false;
-	if (X509_get_signature_info(cert, &md_nid, NULL, NULL, NULL) != 1 || md_nid == NID_md5 || md_nid == NID_sha1)
+	if (X509_get_signature_info(cert, &md_nid, NULL, NULL, NULL) != 1 || md_nid == NID_md5
+	    || md_nid == NID_sha1)
 		md_nid = NID_sha256;
 	md = EVP_get_digestbynid(md_nid);
 	if (md == NULL || X509_digest(cert, md, hash, &n) != 1)
@@ -442,14 +461,16 @@ tls_binding(SSL *ssl, enum tls_binding kind, struct buf *out)
 			return false;
 		/* The first Finished: the client's, except in a resumed session. */
 		n = SSL_session_reused(ssl) ? SSL_get_finished(ssl, bytes, sizeof(bytes))
-			: SSL_get_peer_finished(ssl, bytes, sizeof(bytes));
+					    : SSL_get_peer_finished(ssl, bytes, sizeof(bytes));
 		if (n == 0 || n > sizeof(bytes))
 			return false;
 		buf_add(out, bytes, n);
 		return true;
 	case TLS_BINDING_EXPORTER:
-		if (SSL_version(ssl) < TLS1_3_VERSION ||
-				SSL_export_keying_material(ssl, bytes, 32, "EXPORTER-Channel-Binding", 24, NULL, 0, 0) != 1)
+		if (SSL_version(ssl) < TLS1_3_VERSION
+		    || SSL_export_keying_material(ssl, bytes, 32, "EXPORTER-Channel-Binding", 24,
+			   NULL, 0, 0)
+			!= 1)
 			return false;
 		buf_add(out, bytes, 32);
 		return true;
@@ -510,8 +531,10 @@ tls_peer_names(SSL *ssl, struct arena *a, struct str *names_out, size_t max)
 	}
 	GENERAL_NAMES_free(alt);
 	at = X509_NAME_get_index_by_NID(X509_get_subject_name(cert), NID_commonName, -1);
-	if (n < max && at >= 0 && asn1_text(a, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at)),
-			&names_out[n]))
+	if (n < max && at >= 0
+	    && asn1_text(a,
+		X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at)),
+		&names_out[n]))
 		n++;
 	return n;
 }

@@ -1,4 +1,7 @@
-/* tls_cert.c - certificates: loading them with their keys, whom they are for, and making one of our own. */
+/*
+ * tls_cert.c - certificates: loading them with their keys, whom they are for, and making one of our
+ * own.
+ */
 #include "io/tls_int.h"
 
 #include "io/tls_remote.h"
@@ -14,10 +17,30 @@
 
 enum { PEM_MAX = 1024 * 1024 };
 
-static void close_file(FILE **f) { if (*f != NULL) fclose(*f); }
-static void free_bio(BIO **b) { BIO_free(*b); }
-static void free_x509(X509 **x) { X509_free(*x); }
-static void free_key(EVP_PKEY **k) { EVP_PKEY_free(*k); }
+static void
+close_file(FILE **f)
+{
+	if (*f != NULL)
+		fclose(*f);
+}
+
+static void
+free_bio(BIO **b)
+{
+	BIO_free(*b);
+}
+
+static void
+free_x509(X509 **x)
+{
+	X509_free(*x);
+}
+
+static void
+free_key(EVP_PKEY **k)
+{
+	EVP_PKEY_free(*k);
+}
 
 /* The words of OpenSSL's last complaint. */
 static const char *
@@ -77,21 +100,25 @@ load_names(struct arena *a, X509 *cert, struct tls_entry *entry)
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(alt, i);
 
 		if (g->type == GEN_DNS)
-			entry->names[entry->name_count++] = lower_name(a, ASN1_STRING_get0_data(g->d.dNSName),
+			entry->names[entry->name_count++] =
+			    lower_name(a, ASN1_STRING_get0_data(g->d.dNSName),
 				(size_t)ASN1_STRING_length(g->d.dNSName));
 	}
 	GENERAL_NAMES_free(alt);
 	at = X509_NAME_get_index_by_NID(X509_get_subject_name(cert), NID_commonName, -1);
 	if (entry->name_count == 0 && at >= 0) {
-		const ASN1_STRING *cn = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at));
+		const ASN1_STRING *cn =
+		    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(cert), at));
 
-		entry->names[entry->name_count++] = lower_name(a, ASN1_STRING_get0_data(cn), (size_t)ASN1_STRING_length(cn));
+		entry->names[entry->name_count++] =
+		    lower_name(a, ASN1_STRING_get0_data(cn), (size_t)ASN1_STRING_length(cn));
 	}
 }
 
 /* The certificate and those that follow it (the chain up to its root). */
 static enum err
-load_chain(struct arena *a, struct str pem, const char *name, struct buf *why_out, struct tls_entry *entry)
+load_chain(struct arena *a, struct str pem, const char *name, struct buf *why_out,
+    struct tls_entry *entry)
 {
 	cleanup_with(free_bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	cleanup_with(free_x509) X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
@@ -105,7 +132,7 @@ load_chain(struct arena *a, struct str pem, const char *name, struct buf *why_ou
 			return complain(why_out, "certificate", name, openssl_reason());
 		}
 	}
-	ERR_clear_error();	/* the end of the file counts as one */
+	ERR_clear_error(); /* the end of the file counts as one */
 	load_names(a, cert, entry);
 	return ERR_OK;
 }
@@ -116,7 +143,8 @@ load_key(struct str pem, const char *name, struct buf *why_out, struct tls_entry
 	cleanup_with(free_bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	cleanup_with(free_key) EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
 
-	if (key == NULL || SSL_CTX_use_PrivateKey(entry->ctx, key) != 1 || SSL_CTX_check_private_key(entry->ctx) != 1)
+	if (key == NULL || SSL_CTX_use_PrivateKey(entry->ctx, key) != 1
+	    || SSL_CTX_check_private_key(entry->ctx) != 1)
 		return complain(why_out, "key", name, openssl_reason());
 	return ERR_OK;
 }
@@ -128,7 +156,8 @@ use_remote_key(const char *name, struct buf *why_out, struct tls_entry *entry)
 	cleanup_with(free_key) EVP_PKEY *key = NULL;
 	X509 *cert = SSL_CTX_get0_certificate(entry->ctx);
 
-	if (remote_key(X509_get0_pubkey(cert), &key) != ERR_OK || SSL_CTX_use_PrivateKey(entry->ctx, key) != 1)
+	if (remote_key(X509_get0_pubkey(cert), &key) != ERR_OK
+	    || SSL_CTX_use_PrivateKey(entry->ctx, key) != 1)
 		return complain(why_out, "key of certificate", name, openssl_reason());
 	return ERR_OK;
 }
@@ -160,12 +189,13 @@ load_client_ca(struct arena *a, const struct tls_config *c, struct buf *why_out,
 	if (count == 0)
 		return complain(why_out, "certificate authority", name, openssl_reason());
 	ERR_clear_error();
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);	/* asked for, not required */
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL); /* asked for, not required */
 	return ERR_OK;
 }
 
 static enum err
-load_entry(struct arena *a, const struct tls_config *c, const struct tls_cert *cert, struct buf *why_out, struct tls_entry *entry)
+load_entry(struct arena *a, const struct tls_config *c, const struct tls_cert *cert,
+    struct buf *why_out, struct tls_entry *entry)
 {
 	const char *cert_name = cert->cert_file != NULL ? cert->cert_file : "given";
 	const char *key_name = cert->key_file != NULL ? cert->key_file : cert_name;
@@ -236,7 +266,8 @@ name_matches(struct str pattern, struct str name)
 	if (!str_starts(pattern, STR("*.")))
 		return str_eq_nocase(pattern, name);
 	dot = str_chr(name, '.');
-	return dot != SIZE_MAX && dot > 0 && str_eq_nocase(str_sub(pattern, 1, pattern.n), str_sub(name, dot, name.n));
+	return dot != SIZE_MAX && dot > 0
+	    && str_eq_nocase(str_sub(pattern, 1, pattern.n), str_sub(name, dot, name.n));
 }
 
 const struct tls_entry *
@@ -276,8 +307,8 @@ fill_cert(X509 *cert, EVP_PKEY *key, const struct str *names, size_t count, int6
 	struct str common = count > 0 ? names[0] : STR("localhost");
 	X509_NAME *subject = X509_get_subject_name(cert);
 	BIGNUM *serial = BN_new();
-	bool ok = serial != NULL && BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
-		BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) != NULL;
+	bool ok = serial != NULL && BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1
+	    && BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) != NULL;
 
 	BN_free(serial);
 	for (size_t i = 0; i < count; i++)
@@ -285,16 +316,18 @@ fill_cert(X509 *cert, EVP_PKEY *key, const struct str *names, size_t count, int6
 	if (count == 0)
 		buf_c(&alt, "DNS:localhost");
 	buf_chr(&alt, '\0');
-	return ok && buf_err(&alt) == ERR_OK && X509_set_version(cert, 2) == 1 && X509_set_pubkey(cert, key) == 1 &&
-		ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - day_s)) != NULL &&
-		ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(now_s + 3650 * day_s)) != NULL &&
-		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)common.p,
-			(int)MIN(common.n, 64), -1, 0) == 1 &&
-		X509_set_issuer_name(cert, subject) == 1 &&
-		add_extension(cert, NID_subject_alt_name, alt.p) &&
-		add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
-		add_extension(cert, NID_ext_key_usage, "serverAuth") &&
-		X509_sign(cert, key, EVP_sha256()) > 0;
+	return ok && buf_err(&alt) == ERR_OK && X509_set_version(cert, 2) == 1
+	    && X509_set_pubkey(cert, key) == 1
+	    && ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - day_s)) != NULL
+	    && ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(now_s + 3650 * day_s)) != NULL
+	    && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+		   (const unsigned char *)common.p, (int)MIN(common.n, 64), -1, 0)
+	    == 1
+	    && X509_set_issuer_name(cert, subject) == 1
+	    && add_extension(cert, NID_subject_alt_name, alt.p)
+	    && add_extension(cert, NID_basic_constraints, "critical,CA:FALSE")
+	    && add_extension(cert, NID_ext_key_usage, "serverAuth")
+	    && X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
 static bool
@@ -308,17 +341,18 @@ take_bio(BIO *bio, struct buf *out)
 }
 
 enum err
-tls_self_signed(const struct str *names, size_t count, int64_t now_s, struct buf *cert_out, struct buf *key_out)
+tls_self_signed(const struct str *names, size_t count, int64_t now_s, struct buf *cert_out,
+    struct buf *key_out)
 {
 	cleanup_with(free_key) EVP_PKEY *key = EVP_EC_gen("P-256");
 	cleanup_with(free_x509) X509 *cert = X509_new();
 	cleanup_with(free_bio) BIO *cert_bio = BIO_new(BIO_s_mem());
 	cleanup_with(free_bio) BIO *key_bio = BIO_new(BIO_s_secmem());
 
-	if (key == NULL || cert == NULL || cert_bio == NULL || key_bio == NULL || !fill_cert(cert, key, names, count, now_s) ||
-			PEM_write_bio_X509(cert_bio, cert) != 1 ||
-			PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL) != 1 ||
-			!take_bio(cert_bio, cert_out) || !take_bio(key_bio, key_out)) {
+	if (key == NULL || cert == NULL || cert_bio == NULL || key_bio == NULL
+	    || !fill_cert(cert, key, names, count, now_s) || PEM_write_bio_X509(cert_bio, cert) != 1
+	    || PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL) != 1
+	    || !take_bio(cert_bio, cert_out) || !take_bio(key_bio, key_out)) {
 		ERR_clear_error();
 		return ERR_BUG;
 	}

@@ -1,6 +1,7 @@
 /*
- * tls_remote.c - see tls_remote.h. OpenSSL's handshake asks a key's provider to sign, so this is one: a row of functions for each kind
- * of key. What can be told of a key (its size, its curve) the default provider tells, of the public half.
+ * tls_remote.c - see tls_remote.h. OpenSSL's handshake asks a key's provider to sign, so this is
+ * one: a row of functions for each kind of key. What can be told of a key (its size, its curve) the
+ * default provider tells, of the public half.
  */
 #include "io/tls_remote.h"
 
@@ -56,11 +57,35 @@ key_new(const char *kind)
 	return k;
 }
 
-static void *rsa_new(void *provider unused_arg) { return key_new("RSA"); }
-static void *pss_new(void *provider unused_arg) { return key_new("RSA-PSS"); }
-static void *ec_new(void *provider unused_arg) { return key_new("EC"); }
-static void *ed25519_new(void *provider unused_arg) { return key_new("ED25519"); }
-static void *ed448_new(void *provider unused_arg) { return key_new("ED448"); }
+static void *
+rsa_new(void *provider unused_arg)
+{
+	return key_new("RSA");
+}
+
+static void *
+pss_new(void *provider unused_arg)
+{
+	return key_new("RSA-PSS");
+}
+
+static void *
+ec_new(void *provider unused_arg)
+{
+	return key_new("EC");
+}
+
+static void *
+ed25519_new(void *provider unused_arg)
+{
+	return key_new("ED25519");
+}
+
+static void *
+ed448_new(void *provider unused_arg)
+{
+	return key_new("ED448");
+}
 
 static void
 key_free(void *key)
@@ -76,9 +101,11 @@ key_import(void *key, int selection unused_arg, const OSSL_PARAM params[])
 {
 	struct remote_key *k = key;
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, k->kind, NOT_OURS);
-	int ok = ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
-		EVP_PKEY_fromdata(ctx, &k->public, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)(uintptr_t)params) == 1 &&
-		sign_key_name(k->public, k->name);
+	int ok = ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1
+	    && EVP_PKEY_fromdata(ctx, &k->public, EVP_PKEY_PUBLIC_KEY,
+		   (OSSL_PARAM *)(uintptr_t)params)
+		== 1
+	    && sign_key_name(k->public, k->name);
 
 	EVP_PKEY_CTX_free(ctx);
 	return ok;
@@ -89,8 +116,10 @@ static const OSSL_PARAM *
 key_import_types(int selection unused_arg)
 {
 	static const OSSL_PARAM types[] = {
-		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0), OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0), OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
 		OSSL_PARAM_END,
 	};
 
@@ -106,7 +135,9 @@ key_has(const void *key, int selection unused_arg)
 static int
 key_match(const void *a, const void *b, int selection unused_arg)
 {
-	return memcmp(((const struct remote_key *)a)->name, ((const struct remote_key *)b)->name, SIGN_KEY_BYTES) == 0;
+	return memcmp(((const struct remote_key *)a)->name, ((const struct remote_key *)b)->name,
+		   SIGN_KEY_BYTES)
+	    == 0;
 }
 
 static int
@@ -119,8 +150,10 @@ static const OSSL_PARAM *
 key_gettable_params(void *provider unused_arg)
 {
 	static const OSSL_PARAM gettable[] = {
-		OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL), OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
-		OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL), OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
 		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
 		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_MANDATORY_DIGEST, NULL, 0),
 		OSSL_PARAM_END,
@@ -130,11 +163,35 @@ key_gettable_params(void *provider unused_arg)
 }
 
 /* The name of the signature that keys of a kind make; there are no other operations. */
-static const char *rsa_operation(int operation unused_arg) { return "RSA"; }
-static const char *pss_operation(int operation unused_arg) { return "RSA"; }
-static const char *ec_operation(int operation unused_arg) { return "ECDSA"; }
-static const char *ed25519_operation(int operation unused_arg) { return "ED25519"; }
-static const char *ed448_operation(int operation unused_arg) { return "ED448"; }
+static const char *
+rsa_operation(int operation unused_arg)
+{
+	return "RSA";
+}
+
+static const char *
+pss_operation(int operation unused_arg)
+{
+	return "RSA";
+}
+
+static const char *
+ec_operation(int operation unused_arg)
+{
+	return "ECDSA";
+}
+
+static const char *
+ed25519_operation(int operation unused_arg)
+{
+	return "ED25519";
+}
+
+static const char *
+ed448_operation(int operation unused_arg)
+{
+	return "ED448";
+}
 
 /* --- Signatures --- */
 
@@ -153,9 +210,18 @@ signature_free(void *signature)
 static bool
 set_digest(struct remote_signature *s, const char *name)
 {
-	static const struct { const char *name; enum sign_digest digest; } digests[] = {
-		{ "SHA256", SIGN_SHA256 }, { "SHA2-256", SIGN_SHA256 }, { "SHA384", SIGN_SHA384 }, { "SHA2-384", SIGN_SHA384 },
-		{ "SHA512", SIGN_SHA512 }, { "SHA2-512", SIGN_SHA512 }, { "", SIGN_DIGEST_NONE }, { "UNDEF", SIGN_DIGEST_NONE },
+	static const struct {
+		const char *name;
+		enum sign_digest digest;
+	} digests[] = {
+		{ "SHA256", SIGN_SHA256 },
+		{ "SHA2-256", SIGN_SHA256 },
+		{ "SHA384", SIGN_SHA384 },
+		{ "SHA2-384", SIGN_SHA384 },
+		{ "SHA512", SIGN_SHA512 },
+		{ "SHA2-512", SIGN_SHA512 },
+		{ "", SIGN_DIGEST_NONE },
+		{ "UNDEF", SIGN_DIGEST_NONE },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(digests); i++) {
@@ -171,17 +237,22 @@ static int
 signature_set_params(void *signature, const OSSL_PARAM params[])
 {
 	struct remote_signature *s = signature;
-	const OSSL_PARAM *p = params != NULL ? OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PAD_MODE) : NULL;
+	const OSSL_PARAM *p =
+	    params != NULL ? OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PAD_MODE) : NULL;
 	const char *name = NULL;
 	int number = 0;
 
 	if (p == NULL)
-		return 1;	/* the salt is as long as the digest, whatever is said here: TLS knows no other */
-	if (p->data_type == OSSL_PARAM_UTF8_STRING ? OSSL_PARAM_get_utf8_string_ptr(p, &name) != 1 : OSSL_PARAM_get_int(p, &number) != 1)
+		/* the salt is as long as the digest, whatever is said here: TLS knows no other */
+		return 1;
+	if (p->data_type == OSSL_PARAM_UTF8_STRING ? OSSL_PARAM_get_utf8_string_ptr(p, &name) != 1
+						   : OSSL_PARAM_get_int(p, &number) != 1)
 		return 0;
-	if (number == RSA_PKCS1_PSS_PADDING || (name != NULL && strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0))
+	if (number == RSA_PKCS1_PSS_PADDING
+	    || (name != NULL && strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0))
 		s->padding = SIGN_PSS;
-	else if (number == RSA_PKCS1_PADDING || (name != NULL && strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0))
+	else if (number == RSA_PKCS1_PADDING
+	    || (name != NULL && strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0))
 		s->padding = SIGN_PKCS1;
 	else
 		return 0;
@@ -222,8 +293,8 @@ ask(struct sign_question *q)
 	ASYNC_callback_fn tell = NULL;
 	void *arg = NULL;
 
-	if (wait == NULL || ASYNC_WAIT_CTX_get_callback(wait, &tell, &arg) != 1 || tell == NULL ||
-			ASYNC_WAIT_CTX_set_wait_fd(wait, &question_key, -1, q, NULL) != 1)
+	if (wait == NULL || ASYNC_WAIT_CTX_get_callback(wait, &tell, &arg) != 1 || tell == NULL
+	    || ASYNC_WAIT_CTX_set_wait_fd(wait, &question_key, -1, q, NULL) != 1)
 		return false;
 	if (tell(arg) == 1)
 		while (!q->is_answered)
@@ -233,13 +304,17 @@ ask(struct sign_question *q)
 }
 
 static int
-signature_sign(void *signature, unsigned char *out, size_t *n, size_t room, const unsigned char *text, size_t length)
+signature_sign(void *signature, unsigned char *out, size_t *n, size_t room,
+    const unsigned char *text, size_t length)
 {
 	const struct remote_signature *s = signature;
 	struct sign_question q = {
-		.ask = { .key = str_make(s->key->name, SIGN_KEY_BYTES), .digest = s->digest, .padding = s->padding,
+		.ask = { .key = str_make(s->key->name, SIGN_KEY_BYTES),
+		    .digest = s->digest,
+		    .padding = s->padding,
 		    .text = str_make(text, length) },
-		.signature = out, .room = room,
+		.signature = out,
+		.room = room,
 	};
 
 	if (out == NULL) {
@@ -254,12 +329,22 @@ signature_sign(void *signature, unsigned char *out, size_t *n, size_t room, cons
 
 /* --- The provider --- */
 
-#define FN(id, fn) { OSSL_FUNC_##id, (void (*)(void))(fn) }
-#define KEYS(prefix) static const OSSL_DISPATCH prefix##_keys[] = { \
-		FN(KEYMGMT_NEW, prefix##_new), FN(KEYMGMT_FREE, key_free), FN(KEYMGMT_IMPORT, key_import), \
-		FN(KEYMGMT_IMPORT_TYPES, key_import_types), FN(KEYMGMT_HAS, key_has), FN(KEYMGMT_MATCH, key_match), \
-		FN(KEYMGMT_GET_PARAMS, key_get_params), FN(KEYMGMT_GETTABLE_PARAMS, key_gettable_params), \
-		FN(KEYMGMT_QUERY_OPERATION_NAME, prefix##_operation), { 0, NULL }, \
+#define FN(id, fn)                                                                                 \
+	{                                                                                          \
+		OSSL_FUNC_##id, (void (*)(void))(fn)                                               \
+	}
+#define KEYS(prefix)                                                                               \
+	static const OSSL_DISPATCH prefix##_keys[] = {                                             \
+		FN(KEYMGMT_NEW, prefix##_new),                                                     \
+		FN(KEYMGMT_FREE, key_free),                                                        \
+		FN(KEYMGMT_IMPORT, key_import),                                                    \
+		FN(KEYMGMT_IMPORT_TYPES, key_import_types),                                        \
+		FN(KEYMGMT_HAS, key_has),                                                          \
+		FN(KEYMGMT_MATCH, key_match),                                                      \
+		FN(KEYMGMT_GET_PARAMS, key_get_params),                                            \
+		FN(KEYMGMT_GETTABLE_PARAMS, key_gettable_params),                                  \
+		FN(KEYMGMT_QUERY_OPERATION_NAME, prefix##_operation),                              \
+		{ 0, NULL },                                                                       \
 	}
 KEYS(rsa);
 KEYS(pss);
@@ -268,9 +353,13 @@ KEYS(ed25519);
 KEYS(ed448);
 
 static const OSSL_DISPATCH signatures[] = {
-	FN(SIGNATURE_NEWCTX, signature_new), FN(SIGNATURE_FREECTX, signature_free),
-	FN(SIGNATURE_DIGEST_SIGN_INIT, signature_init), FN(SIGNATURE_DIGEST_SIGN, signature_sign),
-	FN(SIGNATURE_SET_CTX_PARAMS, signature_set_params), FN(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_params), { 0, NULL },
+	FN(SIGNATURE_NEWCTX, signature_new),
+	FN(SIGNATURE_FREECTX, signature_free),
+	FN(SIGNATURE_DIGEST_SIGN_INIT, signature_init),
+	FN(SIGNATURE_DIGEST_SIGN, signature_sign),
+	FN(SIGNATURE_SET_CTX_PARAMS, signature_set_params),
+	FN(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_params),
+	{ 0, NULL },
 };
 
 static const OSSL_ALGORITHM *
@@ -296,9 +385,11 @@ query(void *provider unused_arg, int operation, int *no_cache_out)
 }
 
 static int
-provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in unused_arg, const OSSL_DISPATCH **out, void **provider)
+provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in unused_arg,
+    const OSSL_DISPATCH **out, void **provider)
 {
-	static const OSSL_DISPATCH functions[] = { FN(PROVIDER_QUERY_OPERATION, query), { 0, NULL } };
+	static const OSSL_DISPATCH functions[] = { FN(PROVIDER_QUERY_OPERATION, query),
+		{ 0, NULL } };
 
 	*out = functions;
 	*provider = (void *)(uintptr_t)handle;
@@ -306,8 +397,9 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in unused_arg
 }
 
 /*
- * Once in a process. A provider that is loaded by hand ends the loading of the default one by itself, so that is loaded too; and who
- * asks for no provider in particular, as all other code does, is not to get ours.
+ * Once in a process. A provider that is loaded by hand ends the loading of the default one by
+ * itself, so that is loaded too; and who asks for no provider in particular, as all other code
+ * does, is not to get ours.
  */
 static OSSL_PROVIDER *providers[2];
 
@@ -330,9 +422,12 @@ remote_key(EVP_PKEY *public_key, EVP_PKEY **key_out)
 	bool ok;
 
 	pthread_once(&once, load_providers);
-	ctx = EVP_PKEY_CTX_new_from_name(NULL, EVP_PKEY_get0_type_name(public_key), "provider=" PROVIDER);
-	ok = providers[0] != NULL && providers[1] != NULL && ASYNC_is_capable() == 1 && ctx != NULL && EVP_PKEY_todata(public_key, EVP_PKEY_PUBLIC_KEY, &params) == 1 &&
-		EVP_PKEY_fromdata_init(ctx) == 1 && EVP_PKEY_fromdata(ctx, key_out, EVP_PKEY_PUBLIC_KEY, params) == 1;
+	ctx = EVP_PKEY_CTX_new_from_name(NULL, EVP_PKEY_get0_type_name(public_key),
+	    "provider=" PROVIDER);
+	ok = providers[0] != NULL && providers[1] != NULL && ASYNC_is_capable() == 1 && ctx != NULL
+	    && EVP_PKEY_todata(public_key, EVP_PKEY_PUBLIC_KEY, &params) == 1
+	    && EVP_PKEY_fromdata_init(ctx) == 1
+	    && EVP_PKEY_fromdata(ctx, key_out, EVP_PKEY_PUBLIC_KEY, params) == 1;
 	OSSL_PARAM_free(params);
 	EVP_PKEY_CTX_free(ctx);
 	return ok ? ERR_OK : ERR_CONFIG;

@@ -1,7 +1,8 @@
 /*
- * tls_remote.h - private keys that are kept by another process, for OpenSSL: a provider whose keys are the public halves, and whose
- * signatures are asked for (io/sign_client.h). It signs only in a job of OpenSSL that has a callback (SSL_set_async_callback());
- * the callback takes the question, the job pauses, and whoever has the answer resumes it.
+ * tls_remote.h - private keys that are kept by another process, for OpenSSL: a provider whose keys
+ * are the public halves, and whose signatures are asked for (io/sign_client.h). It signs only in a
+ * job of OpenSSL that has a callback (SSL_set_async_callback()); the callback takes the question,
+ * the job pauses, and whoever has the answer resumes it.
  */
 #ifndef IO_TLS_REMOTE_H
 #define IO_TLS_REMOTE_H

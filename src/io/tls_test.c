@@ -1,4 +1,7 @@
-/* tls_test.c - certificates: chosen by name, replaced while connections go on, watched; tickets; client certificates. */
+/*
+ * tls_test.c - certificates: chosen by name, replaced while connections go on, watched; tickets;
+ * client certificates.
+ */
 #include "io/tls.h"
 
 #include "base/arena.h"
@@ -25,7 +28,9 @@ make_cert(struct pair *p, const char *name)
 	struct str s = str_c(name);
 
 	*p = (struct pair){ BUF_MAX(65536), BUF_MAX(65536) };
-	must(tls_self_signed(&s, 1, clock_system()->wall_ms(clock_system()) / 1000, &p->cert, &p->key) == ERR_OK);
+	must(tls_self_signed(&s, 1, clock_system()->wall_ms(clock_system()) / 1000, &p->cert,
+		 &p->key)
+	    == ERR_OK);
 	return (struct tls_cert){ .cert_pem = buf_str(&p->cert), .key_pem = buf_str(&p->key) };
 }
 
@@ -44,12 +49,12 @@ struct meeting {
 	enum err why;
 	const char *host;
 	int version;
-	SSL_SESSION *resume, *session;	/* the client's, before and after */
-	const char *client_cert, *client_key;	/* PEM */
+	SSL_SESSION *resume, *session;        /* the client's, before and after */
+	const char *client_cert, *client_key; /* PEM */
 	struct peer peer;
 	bool ok, is_reused;
-	char name[256];			/* the common name the server showed */
-	size_t peer_name_count, peer_cert_bytes, unique_bytes;	/* what the server saw */
+	char name[256]; /* the common name the server showed */
+	size_t peer_name_count, peer_cert_bytes, unique_bytes; /* what the server saw */
 };
 
 static void
@@ -98,7 +103,11 @@ on_closed(struct stream *s, void *ctx, enum err why)
 }
 
 static const struct stream_ops ops = {
-	.readable = on_readable, .drained = on_nothing, .gate_failed = on_nothing, .secured = on_secured, .closed = on_closed,
+	.readable = on_readable,
+	.drained = on_nothing,
+	.gate_failed = on_nothing,
+	.secured = on_secured,
+	.closed = on_closed,
 };
 
 static int
@@ -114,7 +123,8 @@ take_session(SSL *ssl, SSL_SESSION *session)
 static void
 use_client_cert(SSL_CTX *ctx, const struct meeting *m)
 {
-	BIO *cert_bio = BIO_new_mem_buf(m->client_cert, -1), *key_bio = BIO_new_mem_buf(m->client_key, -1);
+	BIO *cert_bio = BIO_new_mem_buf(m->client_cert, -1),
+	    *key_bio = BIO_new_mem_buf(m->client_key, -1);
 	X509 *cert = PEM_read_bio_X509(cert_bio, NULL, NULL, NULL);
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
 
@@ -134,7 +144,8 @@ client(void *arg)
 	char c = 0;
 
 	m->peer.ctx = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_session_cache_mode(m->peer.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(m->peer.ctx,
+	    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(m->peer.ctx, take_session);
 	if (m->client_cert != NULL)
 		use_client_cert(m->peer.ctx, m);
@@ -151,7 +162,8 @@ client(void *arg)
 	m->is_reused = SSL_session_reused(m->peer.ssl);
 	cert = SSL_get0_peer_certificate(m->peer.ssl);
 	if (cert != NULL)
-		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, m->name, sizeof(m->name));
+		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, m->name,
+		    sizeof(m->name));
 	SSL_shutdown(m->peer.ssl);
 	shutdown(m->peer.fd, SHUT_WR);
 	while (peer_read(&m->peer, &c, 1) == 1)
@@ -197,8 +209,8 @@ static void
 test_names_choose_the_certificate(void)
 {
 	struct pair p[3];
-	struct tls_cert certs[3] = { make_cert(&p[0], "first.example"), make_cert(&p[1], "mail.example.org"),
-		make_cert(&p[2], "*.example.net") };
+	struct tls_cert certs[3] = { make_cert(&p[0], "first.example"),
+		make_cert(&p[1], "mail.example.org"), make_cert(&p[2], "*.example.net") };
 	struct tls_config c = { .certs = certs, .cert_count = 3 };
 	struct tls *t;
 	char name[256];
@@ -221,14 +233,15 @@ static void
 test_replace(void)
 {
 	struct pair a, b;
-	struct tls_cert first = make_cert(&a, "old.example"), second = make_cert(&b, "new.example"), broken = first;
+	struct tls_cert first = make_cert(&a, "old.example"), second = make_cert(&b, "new.example"),
+			broken = first;
 	struct tls_config c = { .certs = &first, .cert_count = 1 };
 	BUF_CLEAN struct buf why = BUF_MAX(1024);
 	struct meeting m = { .host = NULL }, again = m, third = m;
 	struct tls *t;
 	char name[256];
 
-	broken.key_pem = second.key_pem;	/* does not belong to it */
+	broken.key_pem = second.key_pem; /* does not belong to it */
 	if (!CHECK(tls_open(&c, clock_system(), NULL, &t) == ERR_OK))
 		return;
 	meet(t, &m);
@@ -293,7 +306,7 @@ test_client_certificates(void)
 	buf_chr(&joe.key, '\0');
 	buf_chr(&stranger.cert, '\0');
 	buf_chr(&stranger.key, '\0');
-	c.client_ca_pem = str_c(joe.cert.p);	/* his certificate is its own authority */
+	c.client_ca_pem = str_c(joe.cert.p); /* his certificate is its own authority */
 	if (!CHECK(tls_open(&c, clock_system(), NULL, &t) == ERR_OK))
 		return;
 	meet(t, &without);
@@ -380,7 +393,7 @@ test_files_are_watched(void)
 	clock.now_us += 1500000;
 	loop_turn(loop, false);
 	CHECK_U64(w.calls, 0);
-	write_file(cert_file, buf_str(&b.cert));	/* the key is not there yet */
+	write_file(cert_file, buf_str(&b.cert)); /* the key is not there yet */
 	clock.now_us += 1500000;
 	loop_turn(loop, false);
 	CHECK_U64(w.calls, 1);
@@ -404,5 +417,6 @@ test_files_are_watched(void)
 	pair_done(&b);
 }
 
-TEST_MAIN(TEST(test_names_choose_the_certificate), TEST(test_replace), TEST(test_tls12_tickets_and_binding),
-	TEST(test_client_certificates), TEST(test_files_are_watched))
+TEST_MAIN(TEST(test_names_choose_the_certificate), TEST(test_replace),
+    TEST(test_tls12_tickets_and_binding), TEST(test_client_certificates),
+    TEST(test_files_are_watched))

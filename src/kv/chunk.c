@@ -1,6 +1,7 @@
 /*
- * chunk.c - the stored form of a piece of a message: compressed when that is worth it, with a checksum over the bytes as
- * they came, so that no fault below (disk, engine, codec) can serve wrong bytes as good.
+ * chunk.c - the stored form of a piece of a message: compressed when that is worth it, with a
+ * checksum over the bytes as they came, so that no fault below (disk, engine, codec) can serve
+ * wrong bytes as good.
  */
 #include "base/bytes.h"
 #include "kv/crc32c.h"
@@ -13,7 +14,7 @@ enum { CODEC_RAW = 0, CODEC_ZSTD = 1 };
 
 /* Measured on real mail of 5 KB: level 1 takes half of what level 3 takes and leaves 3 % more. */
 #define ZSTD_LEVEL 1
-#define WORTH_BYTES 256u	/* smaller pieces are left as they are */
+#define WORTH_BYTES 256u /* smaller pieces are left as they are */
 
 void
 kv_codecs_init(struct kv_codecs *c)
@@ -134,7 +135,8 @@ kv_chunk_unpack(struct kv_codecs *codecs, struct str stored, char *to)
 		memcpy(to, packed.p, length);
 		n = length;
 	}
-	return n == length && crc32c(0, to, length) == get_le32(stored.p + 8) ? ERR_OK : ERR_CORRUPT;
+	return n == length && crc32c(0, to, length) == get_le32(stored.p + 8) ? ERR_OK
+									      : ERR_CORRUPT;
 }
 
 enum err

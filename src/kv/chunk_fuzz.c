@@ -1,4 +1,7 @@
-/* chunk_fuzz.c - whatever stands where a chunk should: an error, or bytes that encode to a chunk that decodes to them. */
+/*
+ * chunk_fuzz.c - whatever stands where a chunk should: an error, or bytes that encode to a chunk
+ * that decodes to them.
+ */
 #include "kv/kv_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

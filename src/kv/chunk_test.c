@@ -39,7 +39,8 @@ text(size_t n, bool is_noise)
 static void
 test_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 255, 256, 257, 5000, KV_CHUNK_BYTES - 1, KV_CHUNK_BYTES };
+	static const size_t sizes[] = { 0, 1, 255, 256, 257, 5000, KV_CHUNK_BYTES - 1,
+		KV_CHUNK_BYTES };
 	struct kv_codecs codecs;
 
 	kv_codecs_init(&codecs);
@@ -60,7 +61,10 @@ test_sizes(void)
 	kv_codecs_done(&codecs);
 }
 
-/* One bit anywhere, or bytes missing at the end: an error, or the right bytes (a bit that nothing depends on). */
+/*
+ * One bit anywhere, or bytes missing at the end: an error, or the right bytes (a bit that nothing
+ * depends on).
+ */
 static void
 test_damage(void)
 {
@@ -84,7 +88,8 @@ test_damage(void)
 		for (size_t n = 0; n < stored.n; n++) {
 			struct kv_bytes *back = NULL;
 
-			CHECK_U64(kv_chunk_decode(&codecs, str_make(stored.p, n), &back), ERR_CORRUPT);
+			CHECK_U64(kv_chunk_decode(&codecs, str_make(stored.p, n), &back),
+			    ERR_CORRUPT);
 		}
 		free(p);
 	}

@@ -43,7 +43,8 @@ struct wait {
 	pthread_t thread;
 };
 
-#define WAIT_INIT ((struct wait){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER })
+#define WAIT_INIT                                                                                  \
+	((struct wait){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER })
 
 static void
 wait_note(struct wait *w, enum err e)
@@ -106,7 +107,8 @@ commit1(struct kv *kv, struct kv_txn *t)
 }
 
 static enum err
-put1(struct kv *kv, uint64_t account, uint64_t base, uint64_t next, const char *key, const char *value)
+put1(struct kv *kv, uint64_t account, uint64_t base, uint64_t next, const char *key,
+    const char *value)
 {
 	struct kv_txn *t = kv_txn_new(kv, ACCOUNT(account), base, next);
 
@@ -150,9 +152,11 @@ check_range(struct kv *kv, uint64_t account, struct kv_range r, const char *want
 static void
 check_row(struct kv *kv, uint64_t account, enum kv_kind kind, const char *key, const char *want)
 {
-	struct kv_rows *rows = load_range(kv, account, (struct kv_range){ .kind = kind, .from = str_c(key), .is_exact = true });
+	struct kv_rows *rows = load_range(kv, account,
+	    (struct kv_range){ .kind = kind, .from = str_c(key), .is_exact = true });
 
-	if (rows != NULL && CHECK_U64(rows->ranges[0].count, want != NULL ? 1 : 0) && want != NULL) {
+	if (rows != NULL && CHECK_U64(rows->ranges[0].count, want != NULL ? 1 : 0)
+	    && want != NULL) {
 		CHECK_STR(rows->ranges[0].rows[0].key, str_c(key));
 		CHECK_STR(rows->ranges[0].rows[0].value, str_c(want));
 	}
@@ -162,7 +166,8 @@ check_row(struct kv *kv, uint64_t account, enum kv_kind kind, const char *key, c
 static void
 check_counter(struct kv *kv, uint64_t account, const char *key, uint64_t want)
 {
-	struct kv_rows *rows = load_range(kv, account, (struct kv_range){ .kind = KV_COUNTER, .from = str_c(key), .is_exact = true });
+	struct kv_rows *rows = load_range(kv, account,
+	    (struct kv_range){ .kind = KV_COUNTER, .from = str_c(key), .is_exact = true });
 
 	if (rows != NULL && CHECK_U64(rows->ranges[0].count, 1))
 		CHECK_U64(get_le64(rows->ranges[0].rows[0].value.p), want);
@@ -334,13 +339,22 @@ test_rows(void)
 	check_row(kv, 1, KV_LOG, "a", "log");
 	check_row(kv, 1, KV_LOG, "b", NULL);
 	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW }, "a=1 b= c=3 c\xff=4 ");
-	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("b"), .to = STR("c") }, "b= ");
-	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("b") }, "b= c=3 c\xff=4 ");
+	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("b"), .to = STR("c") },
+	    "b= ");
+	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("b") },
+	    "b= c=3 c\xff=4 ");
 	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .limit = 2 }, "a=1 b= ");
-	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .is_reverse = true, .limit = 2 }, "c\xff=4 c=3 ");
-	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("b"), .to = STR("c"), .is_reverse = true }, "b= ");
+	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .is_reverse = true, .limit = 2 },
+	    "c\xff=4 c=3 ");
+	check_range(kv, 1,
+	    (struct kv_range){ .kind = KV_ROW,
+		.from = STR("b"),
+		.to = STR("c"),
+		.is_reverse = true },
+	    "b= ");
 	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("x") }, "");
-	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("c"), .to = STR("b") }, "");
+	check_range(kv, 1, (struct kv_range){ .kind = KV_ROW, .from = STR("c"), .to = STR("b") },
+	    "");
 	engine->close(kv);
 }
 
@@ -391,7 +405,8 @@ test_many_ranges_of_one_version(void)
 	CHECK_U64(rows->ranges[1].count, 0);
 	CHECK_U64(rows->ranges[2].count, 300);
 	for (unsigned i = 0; i < 300; i++)
-		CHECK(get_be32(rows->ranges[2].rows[i].key.p) == i && get_be32(rows->ranges[2].rows[i].value.p) == i);
+		CHECK(get_be32(rows->ranges[2].rows[i].key.p) == i
+		    && get_be32(rows->ranges[2].rows[i].value.p) == i);
 	kv_rows_free(rows);
 	CHECK_U64(kv_load_now(kv, ACCOUNT(4), r, 3, &rows), ERR_OK);
 	CHECK_U64(rows->version, 0);
@@ -485,6 +500,7 @@ struct order {
 	pthread_cond_t changed;
 	unsigned done;
 	bool in_order;
+
 	struct order_item {
 		struct order *order;
 		unsigned no;
@@ -506,12 +522,16 @@ order_done(void *ctx, enum err e)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* Commits of one account, queued without waiting: they complete in order, and what follows a refused one is refused. */
+/*
+ * Commits of one account, queued without waiting: they complete in order, and what follows a
+ * refused one is refused.
+ */
 static void
 test_pipelined_commits(void)
 {
 	struct kv *kv = engine->open();
-	static struct order o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, true, { { 0 } } };
+	static struct order o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, true,
+		{ { 0 } } };
 
 	o.done = 0;
 	for (unsigned i = 0; i < 200; i++) {
@@ -600,8 +620,8 @@ test_blob_small(void)
 static void
 test_blob_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 255, 256, KV_CHUNK_BYTES - 1, KV_CHUNK_BYTES, KV_CHUNK_BYTES + 1, 2 * KV_CHUNK_BYTES,
-		2 * KV_CHUNK_BYTES + 1, 3000000 };
+	static const size_t sizes[] = { 0, 1, 255, 256, KV_CHUNK_BYTES - 1, KV_CHUNK_BYTES,
+		KV_CHUNK_BYTES + 1, 2 * KV_CHUNK_BYTES, 2 * KV_CHUNK_BYTES + 1, 3000000 };
 	struct kv *kv = engine->open();
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -610,7 +630,8 @@ test_blob_sizes(void)
 		struct kv_stage *s = stage_of(kv, data, &id);
 		struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), i, i + 1);
 
-		CHECK(sizes[i] > KV_CHUNK_BYTES ? kv_stage_peek(s).p == NULL : str_eq(kv_stage_peek(s), data));
+		CHECK(sizes[i] > KV_CHUNK_BYTES ? kv_stage_peek(s).p == NULL
+						: str_eq(kv_stage_peek(s), data));
 		kv_link(t, &id, 1, s);
 		kv_stage_unref(s);
 		CHECK_U64(commit1(kv, t), ERR_OK);
@@ -623,11 +644,15 @@ test_blob_sizes(void)
 	engine->close(kv);
 }
 
-/* Many at once: those that are one chunk, in the order in which they were asked for; others are left out. */
+/*
+ * Many at once: those that are one chunk, in the order in which they were asked for; others are
+ * left out.
+ */
 static void
 test_blobs_together(void)
 {
 	static const size_t sizes[] = { 5000, 0, 1, KV_CHUNK_BYTES + 1, KV_CHUNK_BYTES, 255, 300 };
+
 	enum { COUNT = ARRAY_LEN(sizes) };
 	struct kv *kv = engine->open();
 	struct blob_id ids[COUNT + 2];
@@ -644,9 +669,9 @@ test_blobs_together(void)
 		CHECK_U64(commit1(kv, t), ERR_OK);
 		want[i] = sizes[i] <= KV_CHUNK_BYTES ? data[i] : STR_NONE;
 	}
-	memset(&ids[COUNT], 0x5A, sizeof(ids[COUNT]));	/* there is none */
+	memset(&ids[COUNT], 0x5A, sizeof(ids[COUNT])); /* there is none */
 	want[COUNT] = STR_NONE;
-	ids[COUNT + 1] = ids[0];	/* twice */
+	ids[COUNT + 1] = ids[0]; /* twice */
 	want[COUNT + 1] = want[0];
 	check_blobs(kv, ids, want, COUNT + 2);
 	check_blobs(kv, ids, want, 1);
@@ -661,7 +686,9 @@ test_blobs_together(void)
 	engine->close(kv);
 }
 
-/* One blob in several accounts: linked with and without its bytes, unlinked, swept, and back again. */
+/*
+ * One blob in several accounts: linked with and without its bytes, unlinked, swept, and back again.
+ */
 static void
 test_blob_links(void)
 {
@@ -738,7 +765,10 @@ test_blob_links(void)
 	engine->close(kv);
 }
 
-/* Stages that come to nothing, before and after the first chunk, sealed or not; a refused commit; an abort. */
+/*
+ * Stages that come to nothing, before and after the first chunk, sealed or not; a refused commit;
+ * an abort.
+ */
 static void
 test_stage_dropped(void)
 {
@@ -898,11 +928,15 @@ oracle_random(struct oracle *o, uint64_t n)
 static void
 oracle_change(struct oracle *o, struct kv_txn *t)
 {
-	unsigned kind = (unsigned)oracle_random(o, 3), key = (unsigned)oracle_random(o, ORACLE_KEYS);
+	unsigned kind = (unsigned)oracle_random(o, 3),
+		 key = (unsigned)oracle_random(o, ORACLE_KEYS);
 	unsigned wide = (unsigned)oracle_random(o, 6), to = MIN(ORACLE_KEYS, key + wide);
-	char k[2] = { (char)('a' + key / 8), (char)('a' + key % 8) }, k2[2] = { (char)('a' + to / 8), (char)('a' + to % 8) };
+	char k[2] = { (char)('a' + key / 8), (char)('a' + key % 8) },
+	     k2[2] = { (char)('a' + to / 8), (char)('a' + to % 8) };
 	char value[16];
-	struct str v = str_make(value, (size_t)snprintf(value, sizeof(value), "%llu,", (unsigned long long)oracle_random(o, 100000)));
+	struct str v = str_make(value,
+	    (size_t)snprintf(value, sizeof(value), "%llu,",
+		(unsigned long long)oracle_random(o, 100000)));
 
 	switch (oracle_random(o, 8)) {
 	case 0:

@@ -1,6 +1,6 @@
 /*
- * conform.h - the conformance suite: everything that kv.h promises, for any engine. The program of an engine gives the
- * functions that open and reopen it; conform.c has the cases.
+ * conform.h - the conformance suite: everything that kv.h promises, for any engine. The program of
+ * an engine gives the functions that open and reopen it; conform.c has the cases.
  */
 #ifndef KV_CONFORM_H
 #define KV_CONFORM_H
@@ -8,7 +8,10 @@
 #include "kv/kv.h"
 
 struct conform_engine {
-	/* A new, empty store. The options' directory and merge functions are filled in by the suite. */
+	/*
+	 * A new, empty store. The options' directory and merge functions are filled in by the
+	 * suite.
+	 */
 	struct kv *(*open)(void);
 	/* Closes and opens again what open() gave. NULL: the engine forgets. */
 	struct kv *(*reopen)(struct kv *kv);
@@ -20,6 +23,7 @@ struct conform_engine {
 struct kv_options conform_options(void);
 struct test_case;
 /* Runs all cases, then those that only this engine has; the exit status. */
-int conform_run(const struct conform_engine *engine, const struct test_case *more, size_t more_count);
+int conform_run(const struct conform_engine *engine, const struct test_case *more,
+    size_t more_count);
 
 #endif

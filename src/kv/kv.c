@@ -51,40 +51,43 @@ kv_is_out_of_room(struct kv *kv)
 }
 
 enum err
-kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
-    kv_load_fn *fn, void *ctx)
+kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
 {
 	return kv->ops->load(kv, account, ranges, count, rows_out, fn, ctx);
 }
 
 enum err
-kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
-    kv_load_fn *fn, void *ctx)
+kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
 {
 	return kv->ops->load_ahead(kv, account, ranges, count, rows_out, fn, ctx);
 }
 
 enum err
-kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out)
 {
 	return kv->ops->load_now(kv, account, ranges, count, rows_out);
 }
 
 enum err
-kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out,
-    kv_blob_fn *fn, void *ctx)
+kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {
 	return kv->ops->blob_read(kv, id, offset, length, bytes_out, fn, ctx);
 }
 
 enum err
-kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out)
 {
 	return kv->ops->blob_read_now(kv, id, offset, length, bytes_out);
 }
 
 enum err
-kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out,
+    kv_blobs_fn *fn, void *ctx)
 {
 	return kv->ops->blobs_load(kv, ids, count, blobs_out, fn, ctx);
 }
@@ -107,7 +110,7 @@ kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ct
 		at += kv_bytes_str(piece).n;
 		must(EVP_DigestUpdate(digest, kv_bytes_str(piece).p, kv_bytes_str(piece).n) == 1);
 		if (!fn(ctx, kv_bytes_str(piece)))
-			e = ERR_LIMIT;	/* not ERR_END, which is the end of the blob */
+			e = ERR_LIMIT; /* not ERR_END, which is the end of the blob */
 		kv_bytes_unref(piece);
 	}
 	must(EVP_DigestFinal_ex(digest, found.sha256, NULL) == 1);

@@ -1,12 +1,15 @@
 /*
- * kv.h - the storage engine's interface. Narrow, so that another engine is a thousand lines; only kv/ knows an engine.
+ * kv.h - the storage engine's interface. Narrow, so that another engine is a thousand lines; only
+ * kv/ knows an engine.
  *
- * Rows belong to accounts. An account changes by transactions, each built on one version of it and giving it the next;
- * they are totally ordered per account. Nothing here blocks: what is not in memory comes by callback from another thread.
- * No snapshot of the engine outlives one load; consistency over time comes from account versions.
+ * Rows belong to accounts. An account changes by transactions, each built on one version of it and
+ * giving it the next; they are totally ordered per account. Nothing here blocks: what is not in
+ * memory comes by callback from another thread. No snapshot of the engine outlives one load;
+ * consistency over time comes from account versions.
  *
- * Threads: every function may be called from any thread. Callbacks come from the engine's threads (committer, readers),
- * never from inside the call that was given them, and must be short: they take a lock, note the result and post.
+ * Threads: every function may be called from any thread. Callbacks come from the engine's threads
+ * (committer, readers), never from inside the call that was given them, and must be short: they
+ * take a lock, note the result and post.
  */
 #ifndef KV_KV_H
 #define KV_KV_H
@@ -37,52 +40,57 @@ struct account_id {
 
 /* Kinds of rows; each is a column family with its own tuning and at most one merge operator. */
 enum kv_kind {
-	KV_ROW,		/* account and mailbox rows: plain values */
-	KV_COUNTER,	/* 64-bit little-endian values that kv_add() changes */
-	KV_PAGE,	/* pages of mailbox entries: merge operator `page` */
-	KV_MESSAGE,	/* message records: plain values, compressed */
-	KV_LOG,		/* change log and undo records: plain values, written in key order */
-	KV_POSTING,	/* derived search rows: merge operator `posting`; not synced */
+	KV_ROW,     /* account and mailbox rows: plain values */
+	KV_COUNTER, /* 64-bit little-endian values that kv_add() changes */
+	KV_PAGE,    /* pages of mailbox entries: merge operator `page` */
+	KV_MESSAGE, /* message records: plain values, compressed */
+	KV_LOG,     /* change log and undo records: plain values, written in key order */
+	KV_POSTING, /* derived search rows: merge operator `posting`; not synced */
 	KV_KINDS
 };
 
 /*
- * Folds operands, oldest first, into a row's value. Pure and total: an operand that can't be applied gives a value that is
- * marked damaged (the format's business), never a failure. base.p is NULL when there is no row.
+ * Folds operands, oldest first, into a row's value. Pure and total: an operand that can't be
+ * applied gives a value that is marked damaged (the format's business), never a failure. base.p is
+ * NULL when there is no row.
  */
-typedef void kv_merge_fn(struct str base, const struct str *operands, size_t count, struct buf *out);
+typedef void kv_merge_fn(struct str base, const struct str *operands, size_t count,
+    struct buf *out);
 
 /* Room on the disk, from the floors of the options. */
 enum kv_space {
 	KV_SPACE_OK,
-	KV_SPACE_SOFT,	/* no new messages; retained data should go */
-	KV_SPACE_HARD,	/* only transactions that delete */
+	KV_SPACE_SOFT, /* no new messages; retained data should go */
+	KV_SPACE_HARD, /* only transactions that delete */
 };
 
 struct kv_options {
-	const char *dir;		/* rocks: the data directory; made when missing */
-	kv_merge_fn *merge[KV_KINDS];	/* KV_PAGE and KV_POSTING */
-	size_t cache_bytes;		/* 0: 64 MiB */
-	size_t write_buffer_bytes;	/* all memtables together; 0: 32 MiB */
-	uint64_t soft_floor_bytes;	/* free space; 0: 256 MiB */
-	uint64_t hard_floor_bytes;	/* 0: 64 MiB */
-	unsigned reader_threads;	/* 0: 2 */
-	bool read_only;			/* verify, export */
-	bool no_sync;			/* tests and imports that may be repeated: commits are not synced */
-	uint64_t grace_ms;		/* bytes without links stay that long; 0: ten minutes */
-	struct clock *clock;		/* NULL: clock_system() */
+	const char *dir;              /* rocks: the data directory; made when missing */
+	kv_merge_fn *merge[KV_KINDS]; /* KV_PAGE and KV_POSTING */
+	size_t cache_bytes;           /* 0: 64 MiB */
+	size_t write_buffer_bytes;    /* all memtables together; 0: 32 MiB */
+	uint64_t soft_floor_bytes;    /* free space; 0: 256 MiB */
+	uint64_t hard_floor_bytes;    /* 0: 64 MiB */
+	unsigned reader_threads;      /* 0: 2 */
+	bool read_only;               /* verify, export */
+	/* tests and imports that may be repeated: commits are not synced */
+	bool no_sync;
+	uint64_t grace_ms;   /* bytes without links stay that long; 0: ten minutes */
+	struct clock *clock; /* NULL: clock_system() */
 };
 
 /**
- * Opens the RocksDB engine. ERR_INUSE when another process has the directory, ERR_CORRUPT when what is there is damaged
- * (a torn tail of the log is not damage), ERR_IO. detail, when not NULL, gets a sentence for the operator; with ERR_OK too, when
- * tables are missing or damaged as a whole: what may be in them then reads as ERR_CORRUPT.
+ * Opens the RocksDB engine. ERR_INUSE when another process has the directory, ERR_CORRUPT when what
+ * is there is damaged (a torn tail of the log is not damage), ERR_IO. detail, when not NULL, gets a
+ * sentence for the operator; with ERR_OK too, when tables are missing or damaged as a whole: what
+ * may be in them then reads as ERR_CORRUPT.
  */
 must_use enum err kv_rocks_open(const struct kv_options *o, struct kv **kv_out, struct buf *detail);
 
 /*
- * The engine in memory, for tests and simulation. Same semantics; durable state is what was committed and "synced".
- * With `manual` set, commits and loads complete only when kv_memory_step() is called, in an order drawn from the seed.
+ * The engine in memory, for tests and simulation. Same semantics; durable state is what was
+ * committed and "synced". With `manual` set, commits and loads complete only when kv_memory_step()
+ * is called, in an order drawn from the seed.
  */
 struct kv_memory_options {
 	struct kv_options base;
@@ -92,7 +100,10 @@ struct kv_memory_options {
 must_use enum err kv_memory_open(const struct kv_memory_options *o, struct kv **kv_out);
 /** Completes one outstanding load or commit; false when there was none. Manual mode only. */
 bool kv_memory_step(struct kv *kv);
-/** Loses everything that was not durable, with the commits in flight, whose callbacks never come. Reads end with ERR_IO. */
+/**
+ * Loses everything that was not durable, with the commits in flight, whose callbacks never come.
+ * Reads end with ERR_IO.
+ */
 void kv_memory_power_cut(struct kv *kv);
 /** The n-th engine operation from now (write, sync, read) fails with e; 0: none does. */
 void kv_memory_fail_at(struct kv *kv, uint64_t n, enum err e);
@@ -107,28 +118,40 @@ void kv_memory_set_space(struct kv *kv, enum kv_space space);
 void kv_close(struct kv *kv);
 
 enum kv_space kv_space(struct kv *kv);
-/** True after a failed sync or background error: nothing is acknowledged any more; commits answer ERR_IO. */
+/**
+ * True after a failed sync or background error: nothing is acknowledged any more; commits answer
+ * ERR_IO.
+ */
 bool kv_is_failed(struct kv *kv);
 /** True when it failed for want of room: opened again where there is room, it goes on. */
 bool kv_is_out_of_room(struct kv *kv);
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-/* Rows of one kind with from <= key < to (to.p NULL: to the end of the account's rows of that kind). */
+/*
+ * Rows of one kind with from <= key < to (to.p NULL: to the end of the account's rows of that
+ * kind).
+ */
 struct kv_range {
 	enum kv_kind kind;
 	struct str from, to;
-	uint32_t limit;		/* most rows wanted; 0: all */
-	bool is_reverse;	/* from the end of the range backwards */
-	bool is_exact;		/* only the row with key == from; `to` is not looked at */
-	bool may_have_gaps;	/* damage is no error: what it hides is told as gaps. Not with is_reverse, nor with a limit */
+	uint32_t limit;  /* most rows wanted; 0: all */
+	bool is_reverse; /* from the end of the range backwards */
+	bool is_exact;   /* only the row with key == from; `to` is not looked at */
+	/*
+	 * damage is no error: what it hides is told as gaps. Not with is_reverse, nor with a limit
+	 */
+	bool may_have_gaps;
 };
 
 struct kv_row {
-	struct str key, value;	/* valid until kv_rows_free() */
+	struct str key, value; /* valid until kv_rows_free() */
 };
 
-/* Damage: rows with from <= key < to, if there are any, can't be read together. Some may be found alone, by is_exact. */
+/*
+ * Damage: rows with from <= key < to, if there are any, can't be read together. Some may be found
+ * alone, by is_exact.
+ */
 struct kv_gap {
 	struct str from, to;
 };
@@ -136,13 +159,13 @@ struct kv_gap {
 struct kv_row_list {
 	struct kv_row *rows;
 	size_t count;
-	struct kv_gap *gaps;	/* ascending */
+	struct kv_gap *gaps; /* ascending */
 	size_t gap_count;
 };
 
 struct kv_rows {
-	uint64_t version;		/* the account version that all rows are of */
-	struct kv_row_list *ranges;	/* one a range, in their order */
+	uint64_t version;           /* the account version that all rows are of */
+	struct kv_row_list *ranges; /* one a range, in their order */
 	size_t range_count;
 };
 
@@ -154,40 +177,42 @@ bool kv_rows_hidden(const struct kv_row_list *l, struct str key);
 typedef void kv_load_fn(void *ctx, enum err e, struct kv_rows *rows);
 
 /**
- * Loads rows as of one committed version (an account never written has version 0 and no rows). ERR_OK: they were in memory
- * and are in *rows_out, and the callback never comes. ERR_WAIT: the callback will come, exactly once. Queued
- * transactions are not seen: the store folds in its own. The ranges are copied.
+ * Loads rows as of one committed version (an account never written has version 0 and no rows).
+ * ERR_OK: they were in memory and are in *rows_out, and the callback never comes. ERR_WAIT: the
+ * callback will come, exactly once. Queued transactions are not seen: the store folds in its own.
+ * The ranges are copied.
  */
-must_use enum err kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+must_use enum err kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 
 /**
- * The same for many rows that will be wanted soon: on a thread of the engine even when they are in memory, so that the
- * caller goes on meanwhile.
+ * The same for many rows that will be wanted soon: on a thread of the engine even when they are in
+ * memory, so that the caller goes on meanwhile.
  */
-must_use enum err kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+must_use enum err kv_load_ahead(struct kv *kv, struct account_id account,
+    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out, kv_load_fn *fn,
+    void *ctx);
 
 /** The same, waiting; for start-up, tools and tests, never on a loop. */
-must_use enum err kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out);
+must_use enum err kv_load_now(struct kv *kv, struct account_id account,
+    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out);
 
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /**
- * A transaction on one account: it is built on version `base` and makes `next` (> base). Nothing is sent before
- * kv_commit(). Keys and values are copied. Owned by the caller until committed or aborted; one thread at a time.
- * KV_UNVERSIONED for both: it neither checks nor changes the version, and may be told to nobody who relies on one. For base
- * alone: the version becomes next, whatever it was (when it is lost).
- * Changes apply in the order in which they were given.
+ * A transaction on one account: it is built on version `base` and makes `next` (> base). Nothing is
+ * sent before kv_commit(). Keys and values are copied. Owned by the caller until committed or
+ * aborted; one thread at a time. KV_UNVERSIONED for both: it neither checks nor changes the
+ * version, and may be told to nobody who relies on one. For base alone: the version becomes next,
+ * whatever it was (when it is lost). Changes apply in the order in which they were given.
  */
 struct kv_txn *kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next);
 void kv_txn_abort(struct kv_txn *t);
 void kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value);
 void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
 /**
- * from <= key < to (to.p NULL: to the end of the account's rows of that kind). For keys that are never given again: ranges of
- * rows that were loaded may have them back after damage.
+ * from <= key < to (to.p NULL: to the end of the account's rows of that kind). For keys that are
+ * never given again: ranges of rows that were loaded may have them back after damage.
  */
 void kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to);
 /** Adds to a KV_COUNTER row; a missing row is 0. */
@@ -203,17 +228,18 @@ size_t kv_txn_bytes(const struct kv_txn *t);
 typedef void kv_commit_fn(void *ctx, enum err e);
 
 /**
- * Commits transactions over one or more accounts, all or none; takes them over. The callback comes when they are durable
- * (ERR_OK), or with ERR_CONFLICT (an account's version was not `base`), ERR_FULL, ERR_IO, ERR_LIMIT (more than
- * 256 MiB of rows), ERR_CORRUPT (a link without bytes to a blob that is not there). Commits of one account complete
- * in the order they were given; one whose predecessor failed gets ERR_CONFLICT. Everything queued while a sync runs goes
- * out in one batch with one sync.
+ * Commits transactions over one or more accounts, all or none; takes them over. The callback comes
+ * when they are durable (ERR_OK), or with ERR_CONFLICT (an account's version was not `base`),
+ * ERR_FULL, ERR_IO, ERR_LIMIT (more than 256 MiB of rows), ERR_CORRUPT (a link without bytes to a
+ * blob that is not there). Commits of one account complete in the order they were given; one whose
+ * predecessor failed gets ERR_CONFLICT. Everything queued while a sync runs goes out in one batch
+ * with one sync.
  */
 void kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, void *ctx);
 /** The same, waiting; for tools and tests. */
 must_use enum err kv_commit_now(struct kv *kv, struct kv_txn **txns, size_t count);
 
-/* ---- message bytes ---------------------------------------------------------------------------------------------- */
+/* ---- message bytes --------------------------------------------------------------------------- */
 
 /* The SHA-256 of the stored bytes. */
 struct blob_id {
@@ -227,116 +253,142 @@ struct kv_bytes *kv_bytes_ref(struct kv_bytes *b);
 void kv_bytes_unref(struct kv_bytes *b);
 
 /**
- * Begins a message that streams in. What it holds in memory is at most one chunk (256 KiB); full chunks are written
- * without sync under a staging key and swept at start when nothing came of them.
+ * Begins a message that streams in. What it holds in memory is at most one chunk (256 KiB); full
+ * chunks are written without sync under a staging key and swept at start when nothing came of them.
  */
 struct kv_stage *kv_stage_new(struct kv *kv);
 /**
- * Takes some of data and says how much. ERR_WAIT: nothing was taken, too many chunks wait to be written; w is woken.
- * ERR_FULL, ERR_IO: the stage is lost.
+ * Takes some of data and says how much. ERR_WAIT: nothing was taken, too many chunks wait to be
+ * written; w is woken. ERR_FULL, ERR_IO: the stage is lost.
  */
-must_use enum err kv_stage_write(struct kv_stage *s, struct str data, size_t *taken_out, struct waiter *w);
+must_use enum err kv_stage_write(struct kv_stage *s, struct str data, size_t *taken_out,
+    struct waiter *w);
 /** Ends it: length and name are known. */
 must_use enum err kv_stage_seal(struct kv_stage *s, struct blob_id *id_out, uint64_t *length_out);
-/** Reads back from a sealed or unsealed stage that is still wholly in memory; STR_NONE when it is not. */
+/**
+ * Reads back from a sealed or unsealed stage that is still wholly in memory; STR_NONE when it is
+ * not.
+ */
 struct str kv_stage_peek(const struct kv_stage *s);
 struct kv_stage *kv_stage_ref(struct kv_stage *s);
 /** The last one gone without a link: the bytes are dropped. Takes NULL. */
 void kv_stage_unref(struct kv_stage *s);
 
 /**
- * The transaction holds `count` more links to the blob. stage carries its bytes (sealed; a reference is taken): used when
- * the committer finds that the blob is not there yet. NULL when the account already links it.
+ * The transaction holds `count` more links to the blob. stage carries its bytes (sealed; a
+ * reference is taken): used when the committer finds that the blob is not there yet. NULL when the
+ * account already links it.
  */
 void kv_link(struct kv_txn *t, const struct blob_id *id, uint32_t count, struct kv_stage *stage);
-/** Fewer links. At none, the bytes go after a grace period. More than there are: none, and the bytes stay. */
+/**
+ * Fewer links. At none, the bytes go after a grace period. More than there are: none, and the bytes
+ * stay.
+ */
 void kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count);
 
 /* e != ERR_OK: bytes is NULL. Otherwise the callee unrefs them. */
 typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
 
 /**
- * Bytes of a linked blob: from offset, at most length and at most what is left of its chunk, so ask again for the rest.
- * ERR_OK: at once, in *bytes_out. ERR_WAIT: by callback. ERR_CORRUPT when they are not the bytes that were stored or are
- * missing; ERR_END behind the end.
+ * Bytes of a linked blob: from offset, at most length and at most what is left of its chunk, so ask
+ * again for the rest. ERR_OK: at once, in *bytes_out. ERR_WAIT: by callback. ERR_CORRUPT when they
+ * are not the bytes that were stored or are missing; ERR_END behind the end.
  */
-must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 /** The same, waiting; for tools and tests. ERR_NOTFOUND when there is no such blob. */
-must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out);
+must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out);
+
 /* Small blobs that were read together. */
 struct kv_blobs {
 	size_t count;
-	struct str *bytes;	/* in the order in which they were asked for; p NULL: it has to be read alone */
+	/* in the order in which they were asked for; p NULL: it has to be read alone */
+	struct str *bytes;
 };
+
 void kv_blobs_free(struct kv_blobs *b);
 typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
 /**
- * Reads linked blobs whole, on a thread of the engine: for who will send many. All of them are in memory together, so ask for few
- * and small ones. What has more than one chunk, or can't be read, is left out: kv_blob_read() says why. ERR_OK: they are in
- * *blobs_out at once; ERR_WAIT: by callback.
+ * Reads linked blobs whole, on a thread of the engine: for who will send many. All of them are in
+ * memory together, so ask for few and small ones. What has more than one chunk, or can't be read,
+ * is left out: kv_blob_read() says why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by
+ * callback.
  */
-must_use enum err kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out,
-    kv_blobs_fn *fn, void *ctx);
+must_use enum err kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
-/** Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by itself too. Waits. */
+/**
+ * Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by
+ * itself too. Waits.
+ */
 must_use enum err kv_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 
-/* ---- versions --------------------------------------------------------------------------------------------------- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 /** The committed versions of accounts. Cheap. */
-must_use enum err kv_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
+must_use enum err kv_versions(struct kv *kv, const struct account_id *accounts, size_t count,
+    uint64_t *versions_out);
 
 /* A hint that some account has a newer version; may be lost, late or doubled. */
 typedef void kv_watch_fn(void *ctx, struct account_id account);
 /** One watcher an engine. An embedded engine has nobody else writing, and never calls it. */
 void kv_watch(struct kv *kv, kv_watch_fn *fn, void *ctx);
 
-/* ---- checking --------------------------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 /* Who checks. Both functions are called from inside the checking ones, in their thread. */
 struct kv_checker {
-	/* Something is wrong: in a file of the data directory ("" when none can be named). Texts are valid during the call. */
+	/*
+	 * Something is wrong: in a file of the data directory ("" when none can be named). Texts
+	 * are valid during the call.
+	 */
 	void (*fault)(struct kv_checker *k, const char *file, const char *what);
 	/* So many more bytes were read; may wait. False: stop. */
 	bool (*pace)(struct kv_checker *k, uint64_t bytes);
 };
 
 /**
- * Reads every table of the engine against its checksums and proves the invariants of its own rows (docs/file-format.md, K2 to
- * K4). Waits. ERR_END: stopped. What is wrong is told, and is no error here.
+ * Reads every table of the engine against its checksums and proves the invariants of its own rows
+ * (docs/file-format.md, K2 to K4). Waits. ERR_END: stopped. What is wrong is told, and is no error
+ * here.
  */
 must_use enum err kv_check(struct kv *kv, struct kv_checker *k);
 
 /* Takes a piece of a blob; false: no more of it. */
 typedef bool kv_piece_fn(void *ctx, struct str piece);
 /**
- * Reads a blob from its beginning to its end. ERR_OK: all pieces were given to fn and have the digest that is its name.
- * ERR_CORRUPT: some can't be read, or they are others than were stored. ERR_NOTFOUND: there is no such blob. ERR_END: fn
- * stopped it; ERR_IO. Waits.
+ * Reads a blob from its beginning to its end. ERR_OK: all pieces were given to fn and have the
+ * digest that is its name. ERR_CORRUPT: some can't be read, or they are others than were stored.
+ * ERR_NOTFOUND: there is no such blob. ERR_END: fn stopped it; ERR_IO. Waits.
  */
-must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ctx);
+must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn,
+    void *ctx);
 
 /* A row of a blob. */
 struct kv_blob {
 	struct blob_id id;
 	uint64_t length, links;
-	bool is_doubtful;	/* more unlinks than links were seen: kept for ever */
+	bool is_doubtful; /* more unlinks than links were seen: kept for ever */
 };
+
 typedef void kv_blob_each_fn(void *ctx, const struct kv_blob *b);
-/** Calls fn for every blob, also for those without links. Waits. ERR_CORRUPT: not all can be read; the others were told. */
+/**
+ * Calls fn for every blob, also for those without links. Waits. ERR_CORRUPT: not all can be read;
+ * the others were told.
+ */
 must_use enum err kv_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
 
-/* ---- operation -------------------------------------------------------------------------------------------------- */
+/* ---- operation ------------------------------------------------------------------------------- */
 
 struct kv_stats {
-	uint64_t commits, batches, syncs;	/* transactions, groups of them, flushes to disk */
+	uint64_t commits, batches, syncs; /* transactions, groups of them, flushes to disk */
 	uint64_t bytes_written;
 	uint64_t loads_now, loads_waited;
 	size_t cache_bytes, memtable_bytes;
 };
+
 void kv_stats(struct kv *kv, struct kv_stats *out);
 /** A consistent copy of all files by hard links into dir, which must not exist. Waits. */
 must_use enum err kv_checkpoint(struct kv *kv, const char *dir);

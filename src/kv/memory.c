@@ -1,9 +1,10 @@
 /*
  * memory.c - the engine in memory, for tests and simulation.
  *
- * One map a kind holds what is visible. What is visible but not durable (lazy commits) is in the undo list, oldest first;
- * a sync forgets the list and a power cut plays it backwards. By itself the engine has a committer thread and answers
- * loads at once; in manual mode it has no thread, and everything outstanding waits for kv_memory_step().
+ * One map a kind holds what is visible. What is visible but not durable (lazy commits) is in the
+ * undo list, oldest first; a sync forgets the list and a power cut plays it backwards. By itself
+ * the engine has a committer thread and answers loads at once; in manual mode it has no thread, and
+ * everything outstanding waits for kv_memory_step().
  */
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -16,8 +17,8 @@
 /* A blob's row; the map's copy owns a reference to the bytes. */
 struct blob_row {
 	uint64_t links;
-	int64_t unlinked_ms;	/* since when it has no links */
-	bool is_doubtful;	/* more unlinks than links: never swept */
+	int64_t unlinked_ms; /* since when it has no links */
+	bool is_doubtful;    /* more unlinks than links: never swept */
 	struct kv_bytes *bytes;
 };
 
@@ -25,7 +26,7 @@ struct undo {
 	struct memory_map *map;
 	char *key;
 	size_t key_length;
-	struct kv_bytes *value;		/* NULL: there was none */
+	struct kv_bytes *value; /* NULL: there was none */
 };
 
 struct blob_job {
@@ -53,7 +54,7 @@ struct memory {
 	bool is_manual, is_closing, is_failed;
 	enum kv_space space;
 	uint64_t random;
-	uint64_t fail_in;		/* operations until one fails; 0: none */
+	uint64_t fail_in; /* operations until one fails; 0: none */
 	enum err fail_with;
 	bool fails_for_good, has_failed;
 	struct memory_map rows[KV_KINDS], versions, blobs;
@@ -102,7 +103,9 @@ undo_note(struct memory *m, struct memory_map *map, struct str key)
 		m->undo_cap = m->undo_cap == 0 ? 64 : size_mul(m->undo_cap, 2);
 		m->undo = xrealloc(m->undo, size_mul(m->undo_cap, sizeof(*m->undo)));
 	}
-	m->undo[m->undo_count++] = (struct undo){ .map = map, .key = xstrdup(key), .key_length = key.n,
+	m->undo[m->undo_count++] = (struct undo){ .map = map,
+		.key = xstrdup(key),
+		.key_length = key.n,
 		.value = n != NULL ? kv_bytes_copy(n->value) : NULL };
 }
 
@@ -193,8 +196,10 @@ commit_check(struct memory *m, const struct kv_commit *c)
 		const struct kv_txn *t = c->txns[i];
 		uint64_t current = version_of(m, t->account);
 
-		for (size_t j = 0; j < i; j++)	/* an account twice in a set: the second is built on the first */
-			if (c->txns[j]->account.v == t->account.v && kv_txn_is_versioned(c->txns[j]))
+		/* an account twice in a set: the second is built on the first */
+		for (size_t j = 0; j < i; j++)
+			if (c->txns[j]->account.v == t->account.v
+			    && kv_txn_is_versioned(c->txns[j]))
 				current = c->txns[j]->next;
 		if (kv_txn_is_versioned(t) && t->base != current)
 			return ERR_CONFLICT;
@@ -218,7 +223,7 @@ link_apply(struct memory *m, const struct kv_link_op *l)
 
 	if (!blob_row_find(m, &l->id, &row)) {
 		if (l->stage == NULL)
-			return;		/* an unlink of what is not there */
+			return; /* an unlink of what is not there */
 		row.bytes = kv_bytes_copy(buf_str(&l->stage->raw));
 	}
 	if (l->delta < 0 && (uint64_t)-l->delta > row.links) {
@@ -246,7 +251,8 @@ op_apply(struct memory *m, const struct kv_op *op)
 		map_remove(m, map, op->key);
 		break;
 	case KV_OP_DEL_RANGE:
-		while ((n = memory_map_from(map, op->key)) != NULL && str_cmp(n->key, op->value) < 0)
+		while (
+		    (n = memory_map_from(map, op->key)) != NULL && str_cmp(n->key, op->value) < 0)
 			map_remove(m, map, n->key);
 		break;
 	case KV_OP_MERGE:
@@ -290,9 +296,9 @@ commit_decide(struct memory *m, struct kv_commit *c)
 	if (e == ERR_OK && !c->is_lazy) {
 		m->stats.syncs++;
 		if (operation(m) != ERR_OK)
-			e = ERR_IO;	/* a sync fails for good, whatever the reason */
+			e = ERR_IO; /* a sync fails for good, whatever the reason */
 	}
-	if (e == ERR_OK) {	/* nobody reads what a failed sync has left */
+	if (e == ERR_OK) { /* nobody reads what a failed sync has left */
 		for (size_t i = 0; i < c->count; i++)
 			txn_apply(m, c->txns[i]);
 		if (!c->is_lazy)
@@ -328,14 +334,16 @@ committer(void *arg)
 		if (list_is_empty(&m->commits))
 			break;
 		list_init(&decided);
-		list_each(&m->commits, c, struct kv_commit, node) {
+		list_each(&m->commits, c, struct kv_commit, node)
+		{
 			commit_decide(m, c);
 			list_remove(&c->node);
 			list_add_tail(&decided, &c->node);
 		}
 		m->stats.batches++;
 		pthread_mutex_unlock(&m->lock);
-		list_each(&decided, c, struct kv_commit, node) {
+		list_each(&decided, c, struct kv_commit, node)
+		{
 			list_remove(&c->node);
 			kv_commit_end(c);
 		}
@@ -348,7 +356,8 @@ committer(void *arg)
 /* ---- reading */
 
 static void
-range_load(struct memory *m, struct account_id account, const struct kv_range *r, struct kv_rows *rows, size_t at)
+range_load(struct memory *m, struct account_id account, const struct kv_range *r,
+    struct kv_rows *rows, size_t at)
 {
 	struct memory_map *map = &m->rows[r->kind];
 	struct account_id end = { r->to.p != NULL ? account.v : account.v + 1 };
@@ -366,10 +375,12 @@ range_load(struct memory *m, struct account_id account, const struct kv_range *r
 		if (n != NULL)
 			kv_rows_add(rows, at, r->from, n->value);
 	} else if (r->is_reverse) {
-		for (n = memory_map_below(map, to); n != NULL && left > 0 && str_cmp(n->key, from) >= 0; n = n->prev, left--)
+		for (n = memory_map_below(map, to);
+		     n != NULL && left > 0 && str_cmp(n->key, from) >= 0; n = n->prev, left--)
 			kv_rows_add(rows, at, str_sub(n->key, KV_ACCOUNT_KEY, SIZE_MAX), n->value);
 	} else {
-		for (n = memory_map_from(map, from); n != NULL && left > 0 && str_cmp(n->key, to) < 0; n = n->next[0], left--)
+		for (n = memory_map_from(map, from);
+		     n != NULL && left > 0 && str_cmp(n->key, to) < 0; n = n->next[0], left--)
 			kv_rows_add(rows, at, str_sub(n->key, KV_ACCOUNT_KEY, SIZE_MAX), n->value);
 	}
 	free(keys);
@@ -377,7 +388,8 @@ range_load(struct memory *m, struct account_id account, const struct kv_range *r
 
 /* Locked. */
 static enum err
-load_locked(struct memory *m, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+load_locked(struct memory *m, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out)
 {
 	struct kv_rows *rows;
 	enum err e = operation(m);
@@ -392,7 +404,8 @@ load_locked(struct memory *m, struct account_id account, const struct kv_range *
 }
 
 static enum err
-memory_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+memory_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out)
 {
 	struct memory *m = memory_of(kv);
 	enum err e;
@@ -405,8 +418,8 @@ memory_load_now(struct kv *kv, struct account_id account, const struct kv_range 
 }
 
 static enum err
-memory_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
-    kv_load_fn *fn, void *ctx)
+memory_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	struct kv_load_job *j;
@@ -423,7 +436,8 @@ memory_load(struct kv *kv, struct account_id account, const struct kv_range *ran
 
 /* Locked. */
 static enum err
-blob_read_locked(struct memory *m, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+blob_read_locked(struct memory *m, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out)
 {
 	struct blob_row row;
 	enum err e = operation(m);
@@ -441,8 +455,8 @@ blob_read_locked(struct memory *m, const struct blob_id *id, uint64_t offset, si
 }
 
 static enum err
-memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out,
-    kv_blob_fn *fn, void *ctx)
+memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;
@@ -451,7 +465,11 @@ memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 	if (m->is_manual) {
 		struct blob_job *j = xcalloc(1, sizeof(*j));
 
-		*j = (struct blob_job){ .id = *id, .offset = offset, .length = length, .fn = fn, .ctx = ctx };
+		*j = (struct blob_job){ .id = *id,
+			.offset = offset,
+			.length = length,
+			.fn = fn,
+			.ctx = ctx };
 		list_add_tail(&m->blob_reads, &j->node);
 	} else {
 		e = blob_read_locked(m, id, offset, length, bytes_out);
@@ -461,7 +479,8 @@ memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 }
 
 static enum err
-memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out)
 {
 	struct memory *m = memory_of(kv);
 	struct blob_row row;
@@ -500,14 +519,16 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count)
 }
 
 static enum err
-memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;
 
 	pthread_mutex_lock(&m->lock);
 	if (m->is_manual) {
-		struct blobs_job *j = xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*ids))));
+		struct blobs_job *j =
+		    xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*ids))));
 
 		j->fn = fn;
 		j->ctx = ctx;
@@ -573,7 +594,7 @@ memory_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
 
 	*swept_bytes_out = 0;
 	pthread_mutex_lock(&m->lock);
-	undo_forget(m);		/* a sweep is durable with everything before it */
+	undo_forget(m); /* a sweep is durable with everything before it */
 	for (struct memory_node *n = m->blobs.head[0]; n != NULL; n = next) {
 		struct blob_row row;
 
@@ -590,7 +611,8 @@ memory_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
 }
 
 static enum err
-memory_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out)
+memory_versions(struct kv *kv, const struct account_id *accounts, size_t count,
+    uint64_t *versions_out)
 {
 	struct memory *m = memory_of(kv);
 
@@ -689,9 +711,12 @@ kv_memory_step(struct kv *kv)
 	if (pick < loads) {
 		load_step(m, list_item(list_nth(&m->loads, pick), struct kv_load_job, node));
 	} else if (pick < loads + blobs) {
-		blob_step(m, list_item(list_nth(&m->blob_reads, pick - loads), struct blob_job, node));
+		blob_step(m,
+		    list_item(list_nth(&m->blob_reads, pick - loads), struct blob_job, node));
 	} else if (pick < loads + blobs + batches) {
-		blobs_step(m, list_item(list_nth(&m->blobs_loads, pick - loads - blobs), struct blobs_job, node));
+		blobs_step(m,
+		    list_item(list_nth(&m->blobs_loads, pick - loads - blobs), struct blobs_job,
+			node));
 	} else {
 		struct kv_commit *c = list_first(&m->commits, struct kv_commit, node);
 
@@ -710,17 +735,20 @@ kv_memory_power_cut(struct kv *kv)
 	struct memory *m = memory_of(kv);
 
 	/* Who reads gets something to clean up after; nobody is left to be told of it. */
-	list_each(&m->loads, j, struct kv_load_job, node) {
+	list_each(&m->loads, j, struct kv_load_job, node)
+	{
 		list_remove(&j->node);
 		j->fn(j->ctx, ERR_IO, NULL);
 		kv_load_job_free(j);
 	}
-	list_each(&m->blob_reads, j, struct blob_job, node) {
+	list_each(&m->blob_reads, j, struct blob_job, node)
+	{
 		list_remove(&j->node);
 		j->fn(j->ctx, ERR_IO, NULL);
 		free(j);
 	}
-	list_each(&m->blobs_loads, j, struct blobs_job, node) {
+	list_each(&m->blobs_loads, j, struct blobs_job, node)
+	{
 		char *none;
 
 		list_remove(&j->node);
@@ -728,7 +756,8 @@ kv_memory_power_cut(struct kv *kv)
 		free(j);
 	}
 	pthread_mutex_lock(&m->lock);
-	list_each(&m->commits, c, struct kv_commit, node) {
+	list_each(&m->commits, c, struct kv_commit, node)
+	{
 		list_remove(&c->node);
 		kv_commit_free(c);
 	}
@@ -836,7 +865,7 @@ memory_stats(struct kv *kv, struct kv_stats *out)
 static enum err
 memory_checkpoint(struct kv *kv unused_arg, const char *dir unused_arg)
 {
-	return ERR_CANNOT;	/* there are no files */
+	return ERR_CANNOT; /* there are no files */
 }
 
 static void
@@ -937,7 +966,7 @@ kv_memory_open(const struct kv_memory_options *o, struct kv **kv_out)
 	memory_map_init(&m->versions, o->seed);
 	memory_map_init(&m->blobs, o->seed);
 	if (!m->is_manual && pthread_create(&m->thread, NULL, committer, m) != 0) {
-		m->is_manual = true;	/* so that close waits for no thread */
+		m->is_manual = true; /* so that close waits for no thread */
 		memory_close(&m->kv);
 		return ERR_NOMEM;
 	}

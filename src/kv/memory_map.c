@@ -48,7 +48,10 @@ memory_map_done(struct memory_map *m)
 	memory_map_init(m, m->seed);
 }
 
-/* The last node below key; its links, or the head's, of every level in links_out (NULL: not wanted). */
+/*
+ * The last node below key; its links, or the head's, of every level in links_out (NULL: not
+ * wanted).
+ */
 static struct memory_node *
 descend(const struct memory_map *m, struct str key, struct memory_node ***links_out)
 {

@@ -1,4 +1,7 @@
-/* memory_map.h - an ordered map of byte strings (a skip list), for the engine in memory. Not locked. */
+/*
+ * memory_map.h - an ordered map of byte strings (a skip list), for the engine in memory. Not
+ * locked.
+ */
 #ifndef KV_MEMORY_MAP_H
 #define KV_MEMORY_MAP_H
 
@@ -7,16 +10,16 @@
 #define MEMORY_MAP_LEVELS 16
 
 struct memory_node {
-	struct str key, value;		/* owned */
+	struct str key, value; /* owned */
 	unsigned level;
-	struct memory_node *prev;	/* NULL: the first */
+	struct memory_node *prev; /* NULL: the first */
 	struct memory_node *next[];
 };
 
 struct memory_map {
 	struct memory_node *head[MEMORY_MAP_LEVELS];
 	struct memory_node *last;
-	uint64_t seed;			/* of the levels */
+	uint64_t seed; /* of the levels */
 	size_t count;
 };
 

@@ -1,4 +1,7 @@
-/* memory_test.c - the conformance suite on the engine in memory, then what only that engine can do: steps and power cuts. */
+/*
+ * memory_test.c - the conformance suite on the engine in memory, then what only that engine can do:
+ * steps and power cuts.
+ */
 #include "base/test.h"
 #include "kv/conform.h"
 
@@ -97,12 +100,14 @@ test_steps(void)
 		struct kv_rows *rows;
 
 		for (unsigned i = 0; i < 6; i++)
-			steps[i] = (struct step){ &story, i < 3 ? (char)('1' + i) : (char)('a' + i - 3) };
+			steps[i] =
+			    (struct step){ &story, i < 3 ? (char)('1' + i) : (char)('a' + i - 3) };
 		for (unsigned i = 0; i < 3; i++) {
 			struct kv_txn *t = version_txn(kv, i + 1);
 
 			kv_commit(kv, &t, 1, step_commit, &steps[i]);
-			CHECK_U64(kv_load(kv, account, &r, 1, &rows, step_load, &steps[i + 3]), ERR_WAIT);
+			CHECK_U64(kv_load(kv, account, &r, 1, &rows, step_load, &steps[i + 3]),
+			    ERR_WAIT);
 		}
 		CHECK_U64(story.n, 0);
 		for (unsigned i = 1; i <= 6; i++) {
@@ -110,7 +115,8 @@ test_steps(void)
 			CHECK_U64(story.n, i);
 		}
 		CHECK(!kv_memory_step(kv));
-		CHECK(strchr(story.text, '1') < strchr(story.text, '2') && strchr(story.text, '2') < strchr(story.text, '3'));
+		CHECK(strchr(story.text, '1') < strchr(story.text, '2')
+		    && strchr(story.text, '2') < strchr(story.text, '3'));
 		if (seed == 0)
 			memcpy(first, story.text, sizeof(first));
 		differ = differ || strcmp(first, story.text) != 0;
@@ -120,7 +126,10 @@ test_steps(void)
 	CHECK(differ);
 }
 
-/* What was not synced goes: lazy commits, rows and bytes, back to the last sync; callbacks of the rest never come. */
+/*
+ * What was not synced goes: lazy commits, rows and bytes, back to the last sync; callbacks of the
+ * rest never come.
+ */
 static void
 test_memory_power_cut(void)
 {
@@ -182,7 +191,10 @@ test_memory_failures(void)
 	CHECK(!kv_is_failed(kv));
 	t = version_txn(kv, 1);
 	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
-	/* The second operation of a commit is its sync: visible, not durable, and the end of all commits. */
+	/*
+	 * The second operation of a commit is its sync: visible, not durable, and the end of all
+	 * commits.
+	 */
 	kv_memory_fail_at(kv, 2, ERR_IO);
 	t = version_txn(kv, 2);
 	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_IO);

@@ -1,4 +1,7 @@
-/* rocks.c - the RocksDB engine: opening, closing, room on the disk, numbers. See rocks_int.h for the other parts. */
+/*
+ * rocks.c - the RocksDB engine: opening, closing, room on the disk, numbers. See rocks_int.h for
+ * the other parts.
+ */
 #include "base/bytes.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
@@ -11,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SPACE_US 1000000	/* statvfs() at most that often */
+#define SPACE_US 1000000 /* statvfs() at most that often */
 
 enum err
 rocks_err(char *message)
@@ -77,12 +80,16 @@ rocks_is_out_of_room(struct kv *kv)
 void
 rocks_fail(struct rocks *r, const char *message)
 {
-	if (message != NULL && (strstr(message, strerror(ENOSPC)) != NULL || strstr(message, strerror(EDQUOT)) != NULL))
+	if (message != NULL
+	    && (strstr(message, strerror(ENOSPC)) != NULL
+		|| strstr(message, strerror(EDQUOT)) != NULL))
 		atomic_store(&r->is_out_of_room, true);
 	atomic_store(&r->is_failed, true);
 }
 
-/* Work in the background failed: a flush, the manifest. RocksDB writes no more, and neither do we. */
+/*
+ * Work in the background failed: a flush, the manifest. RocksDB writes no more, and neither do we.
+ */
 static void
 background_failed(void *ctx, const char *text)
 {
@@ -141,7 +148,10 @@ open_err(char *message, struct buf *detail)
 	if (detail != NULL)
 		buf_clear(detail);
 	detail_add(detail, message);
-	/* What a family or a merge operator of another version does to an open is "Invalid argument". */
+	/*
+	 * What a family or a merge operator of another version does to an open is "Invalid
+	 * argument".
+	 */
 	if (strncmp(message, "Invalid argument", 16) == 0) {
 		rocksdb_free(message);
 		return ERR_CORRUPT;
@@ -149,11 +159,18 @@ open_err(char *message, struct buf *detail)
 	return rocks_err(message);
 }
 
-/* is_damaged: tables that are missing or can't be read are left alone; whatever they may have can't be read. */
+/*
+ * is_damaged: tables that are missing or can't be read are left alone; whatever they may have can't
+ * be read.
+ */
 static enum err
-db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_damaged, struct buf *detail)
+db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_damaged,
+    struct buf *detail)
 {
-	struct rocks_extra extra = { .on_error = background_failed, .on_damage = compaction_damaged, .ctx = r, .env = env,
+	struct rocks_extra extra = { .on_error = background_failed,
+		.on_damage = compaction_damaged,
+		.ctx = r,
+		.env = env,
 		.avoid_flush_during_recovery = !is_flushed };
 	const char *names[CF_COUNT];
 	char *message = NULL;
@@ -167,8 +184,8 @@ db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_dama
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		names[i] = rocks_cf_name((enum rocks_cf)i);
 	if (read_only)
-		r->db = rocksdb_open_for_read_only_column_families(r->db_options, r->dir, CF_COUNT, names,
-		    (const rocksdb_options_t *const *)r->cf_options, r->cf, 0, &message);
+		r->db = rocksdb_open_for_read_only_column_families(r->db_options, r->dir, CF_COUNT,
+		    names, (const rocksdb_options_t *const *)r->cf_options, r->cf, 0, &message);
 	else
 		r->db = rocksdb_open_column_families(r->db_options, r->dir, CF_COUNT, names,
 		    (const rocksdb_options_t *const *)r->cf_options, r->cf, &message);
@@ -178,9 +195,9 @@ db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_dama
 }
 
 /*
- * A table that is not there, was cut short or has a damaged end is no reason to serve nothing: opened without, every read
- * that would have to look into it fails, and all others are right. But RocksDB then overlooks damage of the log and of the
- * manifest too, so these must be whole.
+ * A table that is not there, was cut short or has a damaged end is no reason to serve nothing:
+ * opened without, every read that would have to look into it fails, and all others are right. But
+ * RocksDB then overlooks damage of the log and of the manifest too, so these must be whole.
  */
 static enum err
 db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf *detail)
@@ -188,7 +205,8 @@ db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf 
 	BUF_CLEAN struct buf why = BUF_MAX(4096), again = BUF_MAX(4096);
 	enum err e = db_try(r, read_only, env, is_flushed, r->is_damaged, &why);
 
-	if (e == ERR_CORRUPT && !r->is_damaged && !r->is_log_torn && rocks_manifest_is_whole(r->dir)) {
+	if (e == ERR_CORRUPT && !r->is_damaged && !r->is_log_torn
+	    && rocks_manifest_is_whole(r->dir)) {
 		r->is_damaged = true;
 		e = db_try(r, read_only, env, is_flushed, true, &again);
 	}
@@ -221,11 +239,15 @@ is_new(const struct rocks *r)
 static enum err
 log_lost(struct buf *detail)
 {
-	detail_add(detail, "The log is damaged before its end: changes that were acknowledged can't be read back.");
+	detail_add(detail,
+	    "The log is damaged before its end: changes that were acknowledged can't be read back.");
 	return ERR_CORRUPT;
 }
 
-/* A log that is not whole is read once without touching anything: does all come back that was synced? */
+/*
+ * A log that is not whole is read once without touching anything: does all come back that was
+ * synced?
+ */
 static enum err
 log_check(struct rocks *r, const struct wal_report *wal, void *env, struct buf *detail)
 {
@@ -274,8 +296,9 @@ rocks_meta_put(struct rocks *r, char name, uint64_t value)
 }
 
 /*
- * The format's version is checked, and stage ids begin a new epoch: 32 bits of opens, 32 of ids in each. Whatever uses an
- * id of this epoch stands in the log behind the row that begins it, so no id is given twice.
+ * The format's version is checked, and stage ids begin a new epoch: 32 bits of opens, 32 of ids in
+ * each. Whatever uses an id of this epoch stands in the log behind the row that begins it, so no id
+ * is given twice.
  */
 static enum err
 meta_check(struct rocks *r, struct buf *detail)
@@ -284,11 +307,12 @@ meta_check(struct rocks *r, struct buf *detail)
 	enum err e = rocks_meta_get(r, META_FORMAT, &format);
 
 	if (e == ERR_CORRUPT)
-		format = 0;	/* the upgrade begins anew, which it may; a newer one is found by the file */
+		/* the upgrade begins anew, which it may; a newer one is found by the file */
+		format = 0;
 	else if (e != ERR_OK)
 		return e;
 	e = rocks_meta_get(r, META_EPOCH, &epoch);
-	if (e == ERR_CORRUPT)	/* nobody opens a store once a second */
+	if (e == ERR_CORRUPT) /* nobody opens a store once a second */
 		epoch = (uint64_t)(clock_system()->wall_ms(clock_system()) / 1000) & UINT32_MAX;
 	else if (e != ERR_OK)
 		return e;
@@ -333,7 +357,8 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 			e = log_check(r, &wal, env, detail);
 	}
 	if (e == ERR_OK)
-		e = db_open(r, r->options.read_only, env, wal.is_torn || wal.files > WAL_FILES_KEPT, detail);
+		e = db_open(r, r->options.read_only, env, wal.is_torn || wal.files > WAL_FILES_KEPT,
+		    detail);
 	if (e != ERR_OK)
 		return e;
 	if (rocksdb_get_latest_sequence_number(r->db) < wal.durable_seq)
@@ -444,7 +469,8 @@ rocks_stats(struct kv *kv, struct kv_stats *out)
 	for (unsigned i = 0; i < CF_COUNT; i++) {
 		uint64_t n;
 
-		if (rocksdb_property_int_cf(r->db, r->cf[i], "rocksdb.cur-size-all-mem-tables", &n) == 0)
+		if (rocksdb_property_int_cf(r->db, r->cf[i], "rocksdb.cur-size-all-mem-tables", &n)
+		    == 0)
 			out->memtable_bytes += n;
 	}
 }
@@ -522,11 +548,13 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	r->write_lazy = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(r->write_sync, 1);
 	for (unsigned i = 0; i < CF_COUNT; i++)
-		r->cf_options[i] = rocks_cf_options(&r->options, (enum rocks_cf)i, i < KV_KINDS ? r->kv.merge[i] : NULL, r->cache);
+		r->cf_options[i] = rocks_cf_options(&r->options, (enum rocks_cf)i,
+		    i < KV_KINDS ? r->kv.merge[i] : NULL, r->cache);
 }
 
 enum err
-rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats formats, struct kv **kv_out, struct buf *detail)
+rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats formats,
+    struct kv **kv_out, struct buf *detail)
 {
 	struct rocks *r = xcalloc(1, sizeof(*r));
 	enum err e;

@@ -1,7 +1,8 @@
 /*
- * rocks_blob.c - blobs: rows with their links, staging, sweeping. Everything that writes runs in the committer, so links
- * need no lock and whether a blob is new is decided in one place. The rows of the blobs that a batch touches are kept in
- * memory (r->blobs) until the batch is complete, however many of its transactions link them.
+ * rocks_blob.c - blobs: rows with their links, staging, sweeping. Everything that writes runs in
+ * the committer, so links need no lock and whether a blob is new is decided in one place. The rows
+ * of the blobs that a batch touches are kept in memory (r->blobs) until the batch is complete,
+ * however many of its transactions link them.
  */
 #include "base/bytes.h"
 #include "kv/rocks_int.h"
@@ -11,7 +12,7 @@
 #define ROW_FORMAT 1
 #define FLAG_DOUBTFUL 1
 #define FLAG_LONG 2
-#define SWEEP_BLOBS 256u	/* in one step */
+#define SWEEP_BLOBS 256u /* in one step */
 
 /* A blob that the batch being made looks at. */
 struct pending_blob {
@@ -19,8 +20,8 @@ struct pending_blob {
 	struct blob_id id;
 	struct blob_row row, was;
 	bool is_there, was_there, is_changed;
-	bool is_damaged;			/* its row can't be read */
-	const struct kv_commit *promised;	/* the commit that brings the bytes */
+	bool is_damaged;                  /* its row can't be read */
+	const struct kv_commit *promised; /* the commit that brings the bytes */
 };
 
 /* ---- rows */
@@ -86,8 +87,8 @@ blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out
 {
 	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
 	char *message = NULL;
-	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[CF_BLOB], (const char *)id->sha256,
-	    sizeof(id->sha256), &message);
+	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[CF_BLOB],
+	    (const char *)id->sha256, sizeof(id->sha256), &message);
 	enum err e = rocks_read_err(message);
 	size_t n;
 
@@ -108,13 +109,14 @@ blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out
 static bool
 pending_eq(const void *item, const void *key)
 {
-	return memcmp(((const struct pending_blob *)item)->id.sha256, key, sizeof(struct blob_id)) == 0;
+	return memcmp(((const struct pending_blob *)item)->id.sha256, key, sizeof(struct blob_id))
+	    == 0;
 }
 
 static uint64_t
 blob_hash(const struct blob_id *id)
 {
-	return get_le64(id->sha256);	/* a digest is as good as any hash of it */
+	return get_le64(id->sha256); /* a digest is as good as any hash of it */
 }
 
 /* The batch's copy of a row, read on the first call. */
@@ -160,8 +162,12 @@ rocks_links_check(struct rocks *r, const struct kv_commit *c)
 				return e;
 			if (l->delta < 0 || p->is_there || p->promised == c)
 				continue;
-			/* The chunks of a long stage went with a blob that has been swept since: they are no more. */
-			if (l->stage == NULL || (!kv_stage_is_whole(l->stage) && atomic_load(&l->stage->is_linked)))
+			/*
+			 * The chunks of a long stage went with a blob that has been swept since:
+			 * they are no more.
+			 */
+			if (l->stage == NULL
+			    || (!kv_stage_is_whole(l->stage) && atomic_load(&l->stage->is_linked)))
 				return ERR_CORRUPT;
 			p->promised = c;
 		}
@@ -175,8 +181,13 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 {
 	char key[12], marker[9];
 
-	/* When the row was damaged, its links are not known: the bytes that come again are never swept. */
-	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES, .length = s->length, .is_doubtful = p->is_damaged };
+	/*
+	 * When the row was damaged, its links are not known: the bytes that come again are never
+	 * swept.
+	 */
+	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES,
+		.length = s->length,
+		.is_doubtful = p->is_damaged };
 	if (kv_stage_is_whole(s)) {
 		p->row.stage_id = r->kv.ops->stage_id(&r->kv);
 	} else {
@@ -187,7 +198,8 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
 	}
 	chunk_key_put(key, p->row.stage_id, s->chunks_written);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(&p->row)], key, sizeof(key), s->stored.p, s->stored.n);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(&p->row)], key, sizeof(key), s->stored.p,
+	    s->stored.n);
 	atomic_store(&s->is_linked, true);
 	p->is_there = true;
 }
@@ -198,10 +210,14 @@ link_apply(struct rocks *r, const struct kv_link_op *l)
 	struct pending_blob *p;
 
 	if (pending_find(r, &l->id, &p) != ERR_OK)
-		return;		/* the check found it */
+		return; /* the check found it */
 	if (!p->is_there) {
 		if (l->delta < 0)
-			return;		/* an unlink of what is not there: it must be possible to expunge a lost message */
+			/*
+			 * an unlink of what is not there: it must be possible to expunge a lost
+			 * message
+			 */
+			return;
 		blob_add(r, p, l->stage);
 	}
 	if (l->delta < 0 && (uint64_t)-l->delta > p->row.links) {
@@ -241,22 +257,30 @@ pending_flush(struct rocks *r, struct pending_blob *p)
 		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], key, sizeof(key), "", 0);
 	}
 	blob_row_encode(&p->row, value);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_BLOB], (const char *)p->id.sha256, sizeof(p->id.sha256), value, sizeof(value));
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_BLOB], (const char *)p->id.sha256,
+	    sizeof(p->id.sha256), value, sizeof(value));
 }
 
 void
 rocks_links_flush(struct rocks *r)
 {
-	list_each(&r->pending, p, struct pending_blob, node) {
+	list_each(&r->pending, p, struct pending_blob, node)
+	{
 		if (p->is_changed)
 			pending_flush(r, p);
-		ignore_err(hash_remove(&r->blobs, blob_hash(&p->id), p->id.sha256) != NULL ? ERR_OK : ERR_BUG, "it is there");
+		ignore_err(hash_remove(&r->blobs, blob_hash(&p->id), p->id.sha256) != NULL
+			? ERR_OK
+			: ERR_BUG,
+		    "it is there");
 		list_remove(&p->node);
 		free(p);
 	}
 }
 
-/* No ranges are deleted in CF_META, and without them iterators tell of every table that can't be read (rocks_bounds.c). */
+/*
+ * No ranges are deleted in CF_META, and without them iterators tell of every table that can't be
+ * read (rocks_bounds.c).
+ */
 static rocksdb_readoptions_t *
 meta_read_options(void)
 {
@@ -279,7 +303,8 @@ rocks_chunk_put(struct rocks *r, const struct kv_chunk *c)
 		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], marker, sizeof(marker), "", 0);
 	}
 	chunk_key_put(key, c->stage_id, c->no);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_LONG], key, sizeof(key), c->value.p, c->value.n);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_LONG], key, sizeof(key), c->value.p,
+	    c->value.n);
 }
 
 void
@@ -313,7 +338,8 @@ rocks_stages_sweep(struct rocks *r)
 			break;
 		chunk_key_put(from, get_be64(key + 1), 0);
 		chunk_key_put(to, get_be64(key + 1) + 1, 0);
-		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_LONG], from, sizeof(from), to, sizeof(to));
+		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_LONG], from, sizeof(from), to,
+		    sizeof(to));
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
 	}
 	rocksdb_iter_get_error(it, &message);
@@ -323,7 +349,7 @@ rocks_stages_sweep(struct rocks *r)
 	if (e == ERR_OK && rocksdb_writebatch_count(r->batch) > 0)
 		return rocks_batch_write(r, false);
 	rocksdb_writebatch_clear(r->batch);
-	return e == ERR_CORRUPT ? ERR_OK : e;	/* what damage hides only takes room */
+	return e == ERR_CORRUPT ? ERR_OK : e; /* what damage hides only takes room */
 }
 
 /* ---- sweeping */
@@ -351,7 +377,8 @@ blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
 		chunk_key_put(chunk, row.stage_id, no);
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[chunk_cf(&row)], chunk, sizeof(chunk));
 	}
-	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_BLOB], (const char *)id.sha256, sizeof(id.sha256));
+	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_BLOB], (const char *)id.sha256,
+	    sizeof(id.sha256));
 	*swept += row.length;
 	return ERR_OK;
 }
@@ -367,7 +394,8 @@ rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *
 	uint64_t swept = 0;
 	enum err e = ERR_OK;
 
-	for (rocksdb_iter_seek(it, &first, 1); e == ERR_OK && count < SWEEP_BLOBS && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+	for (rocksdb_iter_seek(it, &first, 1);
+	     e == ERR_OK && count < SWEEP_BLOBS && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
 		size_t n;
 		const char *key = rocksdb_iter_key(it, &n);
 
@@ -382,7 +410,10 @@ rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *
 	}
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
-	/* Not synced: until the next sync the bytes may come back without links, and be swept again. */
+	/*
+	 * Not synced: until the next sync the bytes may come back without links, and be swept
+	 * again.
+	 */
 	if (e == ERR_OK && count > 0)
 		e = rocks_batch_write(r, false);
 	else

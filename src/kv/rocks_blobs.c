@@ -1,6 +1,7 @@
 /*
- * rocks_blobs.c - small blobs read together, on a reader thread: first all their rows, then all their chunks, so that tables are
- * gone through once. What is read so comes once and in bulk, so chunks are not kept in the cache: what others read stays there.
+ * rocks_blobs.c - small blobs read together, on a reader thread: first all their rows, then all
+ * their chunks, so that tables are gone through once. What is read so comes once and in bulk, so
+ * chunks are not kept in the cache: what others read stays there.
  */
 #include "base/size.h"
 #include "kv/rocks_int.h"
@@ -42,12 +43,13 @@ lookup_run(struct rocks *r, struct lookup *l, enum rocks_cf cf, bool fills_cache
 		return;
 	o = rocksdb_readoptions_create();
 	rocksdb_readoptions_set_fill_cache(o, fills_cache);
-	rocksdb_batched_multi_get_cf(r->db, o, r->cf[cf], l->count, l->keys, l->lengths, l->values, l->messages, false);
+	rocksdb_batched_multi_get_cf(r->db, o, r->cf[cf], l->count, l->keys, l->lengths, l->values,
+	    l->messages, false);
 	rocksdb_readoptions_destroy(o);
 	for (size_t i = 0; i < l->count; i++) {
 		if (l->messages[i] == NULL)
 			continue;
-		rocksdb_free(l->messages[i]);	/* who asks for it alone is told */
+		rocksdb_free(l->messages[i]); /* who asks for it alone is told */
 		if (l->values[i] != NULL)
 			rocksdb_pinnableslice_destroy(l->values[i]);
 		l->values[i] = NULL;
@@ -74,13 +76,14 @@ lookup_done(struct lookup *l)
 
 /* What is being read: the blobs that are one chunk. */
 struct wanted {
-	size_t at;			/* in what was asked for */
+	size_t at; /* in what was asked for */
 	struct blob_row row;
 	char key[12];
 };
 
 static size_t
-rows_read(struct rocks *r, struct arena *a, const struct blob_id *ids, size_t count, struct wanted *wanted)
+rows_read(struct rocks *r, struct arena *a, const struct blob_id *ids, size_t count,
+    struct wanted *wanted)
 {
 	struct lookup rows;
 	size_t n = 0;
@@ -93,7 +96,8 @@ rows_read(struct rocks *r, struct arena *a, const struct blob_id *ids, size_t co
 		struct wanted *w = &wanted[n];
 		struct str row = lookup_value(&rows, i);
 
-		if (row.p == NULL || blob_row_decode(row, &w->row) != ERR_OK || w->row.is_long || chunk_count(&w->row) != 1)
+		if (row.p == NULL || blob_row_decode(row, &w->row) != ERR_OK || w->row.is_long
+		    || chunk_count(&w->row) != 1)
 			continue;
 		w->at = i;
 		chunk_key_put(w->key, w->row.stage_id, 0);
@@ -125,8 +129,8 @@ blobs_read(struct rocks *r, const struct blob_id *ids, size_t count)
 		struct str stored = lookup_value(&chunks, i);
 		size_t found;
 
-		if (stored.p == NULL || kv_chunk_length(stored, &found) != ERR_OK || found != length ||
-		    kv_chunk_unpack(&r->kv.codecs, stored, p) != ERR_OK)
+		if (stored.p == NULL || kv_chunk_length(stored, &found) != ERR_OK || found != length
+		    || kv_chunk_unpack(&r->kv.codecs, stored, p) != ERR_OK)
 			continue;
 		blobs->bytes[wanted[i].at] = str_make(p, length);
 		p += length;
@@ -155,8 +159,8 @@ blobs_wait_run(struct rocks_job *job)
 }
 
 enum err
-rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn,
-    void *ctx)
+rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+    struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn, void *ctx)
 {
 	struct blobs_wait *w = xcalloc(1, size_add(sizeof(*w), size_mul(count, sizeof(*ids))));
 

@@ -1,10 +1,11 @@
 /*
  * rocks_bounds.c - where one table of a family ends and the next begins.
  *
- * RocksDB 7.8 has a fault: an iterator that goes on from one table of a level to the next, and can't read that one (it is damaged,
- * or the read is to be from memory only and it is not there), goes on behind it without a word, as if it were empty
- * (MergingIterator forgets the status when it skips the sentinel between two files; later versions don't). A seek tells. So
- * whoever iterates seeks anew to the first key of each table that it comes to.
+ * RocksDB 7.8 has a fault: an iterator that goes on from one table of a level to the next, and
+ * can't read that one (it is damaged, or the read is to be from memory only and it is not there),
+ * goes on behind it without a word, as if it were empty (MergingIterator forgets the status when it
+ * skips the sentinel between two files; later versions don't). A seek tells. So whoever iterates
+ * seeks anew to the first key of each table that it comes to.
  */
 #include "base/size.h"
 #include "kv/rocks_cxx.h"
@@ -18,7 +19,9 @@ rocks_tables_version(struct rocks *r, enum rocks_cf cf)
 	uint64_t version = 0;
 
 	/* It says nothing only of a family that is closed. */
-	must(rocksdb_property_int_cf(r->db, r->cf[cf], "rocksdb.current-super-version-number", &version) == 0);
+	must(rocksdb_property_int_cf(r->db, r->cf[cf], "rocksdb.current-super-version-number",
+		 &version)
+	    == 0);
 	return version;
 }
 

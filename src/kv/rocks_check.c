@@ -1,7 +1,8 @@
 /*
- * rocks_check.c - reads everything and proves what can be proved of the engine's own: checksums of tables, rows of blobs,
- * stages, chunks (docs/file-format.md, K2 to K4). Whether a blob's bytes have the digest that names it, and whether its links
- * are as many as the accounts say, is the business of whoever checks the accounts.
+ * rocks_check.c - reads everything and proves what can be proved of the engine's own: checksums of
+ * tables, rows of blobs, stages, chunks (docs/file-format.md, K2 to K4). Whether a blob's bytes
+ * have the digest that names it, and whether its links are as many as the accounts say, is the
+ * business of whoever checks the accounts.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -15,8 +16,9 @@ struct check {
 	struct kv_checker *k;
 	bool is_stopped;
 	uint64_t epoch;
-	struct stages {			/* that blobs, or rows `s`, name; of CF_CHUNK and CF_LONG */
-		struct stage *s;	/* sorted before chunks are looked at */
+
+	struct stages {          /* that blobs, or rows `s`, name; of CF_CHUNK and CF_LONG */
+		struct stage *s; /* sorted before chunks are looked at */
 		size_t n, cap;
 	} stages[2];
 };
@@ -27,7 +29,7 @@ struct stage {
 	uint32_t chunks, seen;
 };
 
-#define SOME_CHUNKS UINT32_MAX	/* a row `s` names the stage: how many it has is not known */
+#define SOME_CHUNKS UINT32_MAX /* a row `s` names the stage: how many it has is not known */
 
 static void
 fault(struct check *c, const char *what)
@@ -51,25 +53,32 @@ file_checked(void *ctx, const struct rocks_file *f)
 	BUF_CLEAN struct buf what = BUF_MAX(4096);
 
 	if (f->error != NULL) {
-		buf_printf(&what, "A file of the family \"%s\" is damaged: %s", f->family, f->error);
+		buf_printf(&what, "A file of the family \"%s\" is damaged: %s", f->family,
+		    f->error);
 		buf_chr(&what, '\0');
-		c->k->fault(c->k, f->name, buf_err(&what) == ERR_OK ? what.p : "The file is damaged.");
+		c->k->fault(c->k, f->name,
+		    buf_err(&what) == ERR_OK ? what.p : "The file is damaged.");
 	}
 	pace(c, f->bytes);
 	return !c->is_stopped;
 }
 
-/* ---- rows of a family, as far as they can be read: forwards up to damage, then backwards from the end */
+/*
+ * ---- rows of a family, as far as they can be read: forwards up to damage, then backwards from the
+ * end
+ */
 
 typedef void row_fn(void *ctx, struct str key, struct str value);
 
 /* Returns what stopped it. */
 static enum err
-rows_walk(struct check *c, rocksdb_iterator_t *it, bool is_reverse, struct str stop, row_fn *fn, void *ctx, struct buf *last)
+rows_walk(struct check *c, rocksdb_iterator_t *it, bool is_reverse, struct str stop, row_fn *fn,
+    void *ctx, struct buf *last)
 {
 	char *message = NULL;
 
-	for (; rocksdb_iter_valid(it) && !c->is_stopped; is_reverse ? rocksdb_iter_prev(it) : rocksdb_iter_next(it)) {
+	for (; rocksdb_iter_valid(it) && !c->is_stopped;
+	     is_reverse ? rocksdb_iter_prev(it) : rocksdb_iter_next(it)) {
 		struct str key, value;
 
 		key.p = rocksdb_iter_key(it, &key.n);
@@ -96,7 +105,10 @@ rows_each(struct check *c, enum rocks_cf cf, row_fn *fn, void *ctx)
 	enum err e;
 
 	rocksdb_readoptions_set_fill_cache(o, 0);
-	/* No ranges are deleted there, and without them iterators tell of every table that can't be read (rocks_bounds.c). */
+	/*
+	 * No ranges are deleted there, and without them iterators tell of every table that can't be
+	 * read (rocks_bounds.c).
+	 */
 	rocksdb_readoptions_set_ignore_range_deletions(o, cf != CF_LONG);
 	it = rocksdb_create_iterator_cf(c->r->db, o, c->r->cf[cf]);
 	rocksdb_iter_seek_to_first(it);
@@ -105,7 +117,8 @@ rows_each(struct check *c, enum rocks_cf cf, row_fn *fn, void *ctx)
 		rocksdb_iter_destroy(it);
 		it = rocksdb_create_iterator_cf(c->r->db, o, c->r->cf[cf]);
 		rocksdb_iter_seek_to_last(it);
-		ignore_err(rows_walk(c, it, true, buf_str(&last), fn, ctx, NULL), "it is told already");
+		ignore_err(rows_walk(c, it, true, buf_str(&last), fn, ctx, NULL),
+		    "it is told already");
 	}
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
@@ -179,11 +192,13 @@ take_blob(void *ctx, struct str key, struct str value)
 	put_be64(unlinked + 1, (uint64_t)row.unlinked_ms);
 	memcpy(unlinked + 9, key.p, sizeof(struct blob_id));
 	o = rocksdb_readoptions_create();
-	found = rocksdb_get_cf(c->r->db, o, c->r->cf[CF_META], unlinked, sizeof(unlinked), &n, &message);
+	found = rocksdb_get_cf(c->r->db, o, c->r->cf[CF_META], unlinked, sizeof(unlinked), &n,
+	    &message);
 	rocksdb_readoptions_destroy(o);
 	if (message == NULL && found == NULL)
 		fault(c, "A blob without links is not on the list of those to delete (K3).");
-	ignore_err(rocks_read_err(message), "what can't be read is told by the walk over this family");
+	ignore_err(rocks_read_err(message),
+	    "what can't be read is told by the walk over this family");
 	rocksdb_free(found);
 }
 
@@ -213,11 +228,14 @@ take_meta(void *ctx, struct str key, struct str value)
 			break;
 		memcpy(id.sha256, key.p + 9, sizeof(id.sha256));
 		o = rocksdb_readoptions_create();
-		found = rocksdb_get_cf(c->r->db, o, c->r->cf[CF_BLOB], (const char *)id.sha256, sizeof(id.sha256), &n, &message);
+		found = rocksdb_get_cf(c->r->db, o, c->r->cf[CF_BLOB], (const char *)id.sha256,
+		    sizeof(id.sha256), &n, &message);
 		rocksdb_readoptions_destroy(o);
-		if (rocks_read_err(message) == ERR_OK && (found == NULL || blob_row_decode(str_make(found, n), &row) != ERR_OK ||
-		    row.unlinked_ms != (int64_t)get_be64(key.p + 1)))
-			fault(c, "The list of blobs to delete names one that is not to be deleted (K3).");
+		if (rocks_read_err(message) == ERR_OK
+		    && (found == NULL || blob_row_decode(str_make(found, n), &row) != ERR_OK
+			|| row.unlinked_ms != (int64_t)get_be64(key.p + 1)))
+			fault(c,
+			    "The list of blobs to delete names one that is not to be deleted (K3).");
 		rocksdb_free(found);
 		return;
 	case META_FORMAT:
@@ -240,7 +258,8 @@ static void
 take_chunk(void *ctx, struct str key, struct str value unused_arg)
 {
 	struct chunk_walk *w = ctx;
-	struct stage *s = key.n == 12 ? stage_find(&w->c->stages[w->family], get_be64(key.p)) : NULL;
+	struct stage *s =
+	    key.n == 12 ? stage_find(&w->c->stages[w->family], get_be64(key.p)) : NULL;
 
 	if (s == NULL || get_be32(key.p + 8) >= s->chunks)
 		w->orphans++;
@@ -267,7 +286,8 @@ chunks_check(struct check *c, unsigned family, bool are_rows_known)
 	else if (missing > 0)
 		fault(c, "Pieces of messages are missing (K2).");
 	if (w.orphans > 0 && are_rows_known)
-		fault(c, "There are pieces of messages that no message has; they only take room (K2).");
+		fault(c,
+		    "There are pieces of messages that no message has; they only take room (K2).");
 }
 
 enum err
@@ -280,7 +300,8 @@ rocks_check(struct kv *kv, struct kv_checker *k)
 	rocks_files_check(c.r->db, c.r->cf_options, c.r->cf, CF_COUNT, file_checked, &c);
 	meta = rows_each(&c, CF_META, take_meta, &c);
 	if (meta != ERR_OK)
-		fault(&c, "Some of the engine's own rows can't be read: versions of accounts, or what is to be deleted.");
+		fault(&c,
+		    "Some of the engine's own rows can't be read: versions of accounts, or what is to be deleted.");
 	blobs = rows_each(&c, CF_BLOB, take_blob, &c);
 	if (blobs != ERR_OK)
 		fault(&c, "Some rows of blobs can't be read.");

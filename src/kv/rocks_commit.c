@@ -7,8 +7,9 @@
  *       |              in its turn                nothing is written any more
  *       └── what comes during the sync is the next batch: the sync is the timer
  *
- * What is checked (versions, links) is checked against the batch being made as well, so commits of one account can queue
- * one behind the other. Each synced batch begins with a record saying up to where the log was durable before it.
+ * What is checked (versions, links) is checked against the batch being made as well, so commits of
+ * one account can queue one behind the other. Each synced batch begins with a record saying up to
+ * where the log was durable before it.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define IDLE_MARK_S 1		/* idle that long: the log says itself that its last batch was synced */
+#define IDLE_MARK_S 1 /* idle that long: the log says itself that its last batch was synced */
 #define SWEEP_US (60 * 1000000LL)
 
 /* ---- the batch */
@@ -34,18 +35,25 @@ rocks_batch_write(struct rocks *r, bool is_synced)
 		return ERR_IO;
 	rocksdb_writebatch_data(batch, &length);
 	rocksdb_write(r->db, is_synced ? r->write_sync : r->write_lazy, batch, &message);
-	if (length > 256 * 1024) {	/* don't keep what one big batch needed */
+	if (length > 256 * 1024) { /* don't keep what one big batch needed */
 		rocksdb_writebatch_destroy(batch);
 		r->batch = rocksdb_writebatch_create();
 	} else {
 		rocksdb_writebatch_clear(batch);
 	}
 	if (message != NULL || atomic_load(&r->is_failed)) {
-		/* Whatever the kernel did with the pages of a failed sync can't be known, so there is no second try. */
+		/*
+		 * Whatever the kernel did with the pages of a failed sync can't be known, so there
+		 * is no second try.
+		 */
 		rocks_fail(r, message);
-		/* Debian builds RocksDB with its assertions, and one is against syncing a log that has failed. */
+		/*
+		 * Debian builds RocksDB with its assertions, and one is against syncing a log that
+		 * has failed.
+		 */
 		rocksdb_cancel_all_background_work(r->db, 0);
-		ignore_err(rocks_err(message), "every failed write is ERR_IO to those who wait for it");
+		ignore_err(rocks_err(message),
+		    "every failed write is ERR_IO to those who wait for it");
 		return ERR_IO;
 	}
 	atomic_fetch_add(&r->stat_bytes, length);
@@ -69,13 +77,15 @@ batch_mark(struct rocks *r)
 /* ---- versions */
 
 /*
- * The version that the account has with the batch being made. The cache knows it, unless another account of this batch took
- * its slot (then it is among the displaced) or it was not changed lately (then the engine knows).
+ * The version that the account has with the batch being made. The cache knows it, unless another
+ * account of this batch took its slot (then it is among the displaced) or it was not changed lately
+ * (then the engine knows).
  */
 static enum err
 version_find(struct rocks *r, struct account_id account, uint64_t *version_out)
 {
-	const struct known_version *slot = &r->versions[hash_u64(account.v) & (VERSIONS_CACHED - 1)];
+	const struct known_version *slot =
+	    &r->versions[hash_u64(account.v) & (VERSIONS_CACHED - 1)];
 	rocksdb_readoptions_t *o;
 	enum err e;
 
@@ -102,8 +112,10 @@ version_put(struct rocks *r, struct account_id account, uint64_t version)
 
 	if (slot->batch == r->batch_no && slot->version != 0 && slot->account != account.v) {
 		if (r->displaced_count == r->displaced_cap) {
-			r->displaced_cap = r->displaced_cap == 0 ? 16 : size_mul(r->displaced_cap, 2);
-			r->displaced = xrealloc(r->displaced, size_mul(r->displaced_cap, sizeof(*r->displaced)));
+			r->displaced_cap =
+			    r->displaced_cap == 0 ? 16 : size_mul(r->displaced_cap, 2);
+			r->displaced = xrealloc(r->displaced,
+			    size_mul(r->displaced_cap, sizeof(*r->displaced)));
 		}
 		r->displaced[r->displaced_count++] = *slot;
 	}
@@ -125,8 +137,10 @@ versions_check(struct rocks *r, const struct kv_commit *c)
 
 		if (!kv_txn_is_versioned(t))
 			continue;
-		for (size_t j = i; j > 0 && !is_found; j--) {	/* twice in a set: the later is built on the earlier */
-			is_found = c->txns[j - 1]->account.v == t->account.v && kv_txn_is_versioned(c->txns[j - 1]);
+		/* twice in a set: the later is built on the earlier */
+		for (size_t j = i; j > 0 && !is_found; j--) {
+			is_found = c->txns[j - 1]->account.v == t->account.v
+			    && kv_txn_is_versioned(c->txns[j - 1]);
 			if (is_found)
 				current = c->txns[j - 1]->next;
 		}
@@ -164,17 +178,20 @@ op_put(struct rocks *r, const struct kv_op *op)
 
 	switch (op->type) {
 	case KV_OP_PUT:
-		rocksdb_writebatch_put_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+		rocksdb_writebatch_put_cf(r->batch, cf, op->key.p, op->key.n, op->value.p,
+		    op->value.n);
 		break;
 	case KV_OP_DEL:
 		rocksdb_writebatch_delete_cf(r->batch, cf, op->key.p, op->key.n);
 		break;
 	case KV_OP_DEL_RANGE:
 		if (str_cmp(op->key, op->value) < 0)
-			rocksdb_writebatch_delete_range_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+			rocksdb_writebatch_delete_range_cf(r->batch, cf, op->key.p, op->key.n,
+			    op->value.p, op->value.n);
 		break;
 	case KV_OP_MERGE:
-		rocksdb_writebatch_merge_cf(r->batch, cf, op->key.p, op->key.n, op->value.p, op->value.n);
+		rocksdb_writebatch_merge_cf(r->batch, cf, op->key.p, op->key.n, op->value.p,
+		    op->value.n);
 		break;
 	}
 }
@@ -267,9 +284,9 @@ rocks_request(struct rocks *r, struct rocks_request *q)
 /* ---- rounds */
 
 struct round {
-	struct list commits;	/* taken, in order */
+	struct list commits; /* taken, in order */
 	struct list chunks, drops, requests;
-	size_t put;		/* commits in the batch */
+	size_t put; /* commits in the batch */
 	bool is_synced;
 };
 
@@ -317,7 +334,8 @@ round_fill(struct rocks *r, struct round *round)
 {
 	size_t bytes = 0;
 
-	list_each(&round->commits, c, struct kv_commit, node) {
+	list_each(&round->commits, c, struct kv_commit, node)
+	{
 		if (bytes > 0 && bytes + c->bytes > BATCH_BYTES) {
 			round_put_back(r, round, c);
 			return;
@@ -335,9 +353,9 @@ round_fill(struct rocks *r, struct round *round)
 static void
 round_chunks(struct rocks *r, struct round *round)
 {
-	list_each(&round->chunks, c, struct kv_chunk, node)
-		rocks_chunk_put(r, c);
-	list_each(&round->drops, d, struct drop, node) {
+	list_each(&round->chunks, c, struct kv_chunk, node) rocks_chunk_put(r, c);
+	list_each(&round->drops, d, struct drop, node)
+	{
 		rocks_stage_delete(r, d->stage_id, d->count);
 		list_remove(&d->node);
 		free(d);
@@ -349,13 +367,15 @@ round_end(struct rocks *r, struct round *round, enum err e)
 {
 	unsigned chunks = 0;
 
-	list_each(&round->commits, c, struct kv_commit, node) {
+	list_each(&round->commits, c, struct kv_commit, node)
+	{
 		list_remove(&c->node);
 		if (c->e == ERR_OK)
 			c->e = e;
 		kv_commit_end(c);
 	}
-	list_each(&round->chunks, c, struct kv_chunk, node) {
+	list_each(&round->chunks, c, struct kv_chunk, node)
+	{
 		list_remove(&c->node);
 		free((char *)c->value.p);
 		free(c);
@@ -376,9 +396,9 @@ round_run(struct rocks *r, struct round *round)
 	enum err e = ERR_OK;
 
 	if (atomic_load(&r->is_failed)) {
-		list_each(&round->commits, c, struct kv_commit, node)
-			c->e = ERR_IO;
-		list_each(&round->drops, d, struct drop, node) {
+		list_each(&round->commits, c, struct kv_commit, node) c->e = ERR_IO;
+		list_each(&round->drops, d, struct drop, node)
+		{
 			list_remove(&d->node);
 			free(d);
 		}
@@ -394,13 +414,16 @@ round_run(struct rocks *r, struct round *round)
 	if (round->put > 0 || has_chunks)
 		e = rocks_batch_write(r, round->is_synced);
 	else
-		rocksdb_writebatch_clear(r->batch);	/* everything was refused */
+		rocksdb_writebatch_clear(r->batch); /* everything was refused */
 	if (round->put > 0)
 		atomic_fetch_add(&r->stat_batches, 1);
 	round_end(r, round, e);
 }
 
-/* The last batch has nothing behind it that proves it was synced; damage to it would pass for a torn tail. */
+/*
+ * The last batch has nothing behind it that proves it was synced; damage to it would pass for a
+ * torn tail.
+ */
 static void
 idle_mark(struct rocks *r)
 {
@@ -423,7 +446,8 @@ sweep_when_due(struct rocks *r)
 	if (now_us - r->swept_us < SWEEP_US)
 		return;
 	r->swept_us = now_us;
-	ignore_err(rocks_sweep_step(r, now - (int64_t)r->kv.grace_ms, &swept, &is_more), "tried again in a minute");
+	ignore_err(rocks_sweep_step(r, now - (int64_t)r->kv.grace_ms, &swept, &is_more),
+	    "tried again in a minute");
 }
 
 /* Locked. Waits for something to do; true when there is. */
@@ -434,8 +458,8 @@ queue_wait(struct rocks *r, time_t seconds)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
-	while (list_is_empty(&r->commits) && list_is_empty(&r->chunks) && list_is_empty(&r->drops) &&
-	    list_is_empty(&r->requests) && !r->is_closing)
+	while (list_is_empty(&r->commits) && list_is_empty(&r->chunks) && list_is_empty(&r->drops)
+	    && list_is_empty(&r->requests) && !r->is_closing)
 		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
 			return false;
 	return true;
@@ -445,7 +469,8 @@ queue_wait(struct rocks *r, time_t seconds)
 static void
 requests_run(struct rocks *r, struct list *requests)
 {
-	list_each(requests, q, struct rocks_request, node) {
+	list_each(requests, q, struct rocks_request, node)
+	{
 		list_remove(&q->node);
 		q->run(q);
 		pthread_mutex_lock(&r->lock);
@@ -468,10 +493,12 @@ committer_run(void *arg)
 		pthread_mutex_lock(&r->lock);
 		is_idle = !queue_wait(r, r->is_marked ? SWEEP_US / 1000000 : IDLE_MARK_S);
 		round_take(r, &round);
-		is_over = r->is_closing && list_is_empty(&round.commits) && list_is_empty(&round.chunks) &&
-		    list_is_empty(&round.drops) && list_is_empty(&round.requests);
+		is_over = r->is_closing && list_is_empty(&round.commits)
+		    && list_is_empty(&round.chunks) && list_is_empty(&round.drops)
+		    && list_is_empty(&round.requests);
 		pthread_mutex_unlock(&r->lock);
-		if (!list_is_empty(&round.commits) || !list_is_empty(&round.chunks) || !list_is_empty(&round.drops))
+		if (!list_is_empty(&round.commits) || !list_is_empty(&round.chunks)
+		    || !list_is_empty(&round.drops))
 			round_run(r, &round);
 		requests_run(r, &round.requests);
 		if (is_idle)

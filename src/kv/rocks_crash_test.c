@@ -1,13 +1,15 @@
 /*
- * rocks_crash_test.c - what was acknowledged is there, whatever happened: the power cut with unsynced data lost wholly,
- * page by page or sector by sector; the n-th operation failing, once or for good; kill -9; bytes of the log damaged.
+ * rocks_crash_test.c - what was acknowledged is there, whatever happened: the power cut with
+ * unsynced data lost wholly, page by page or sector by sector; the n-th operation failing, once or
+ * for good; kill -9; bytes of the log damaged.
  *
  *     rocks_crash_test                    a short run
  *     rocks_crash_test ROUNDS [SEED [N]]  so many cuts and failures, from a seed; a round that fails prints its own;
  *                                         only the N-th test
  *
- * The scenario: a few accounts commit with several commits in flight. What an account holds is a function of its number
- * and version alone, so whatever version comes back, all of its state can be checked.
+ * The scenario: a few accounts commit with several commits in flight. What an account holds is a
+ * function of its number and version alone, so whatever version comes back, all of its state can be
+ * checked.
  */
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -25,8 +27,8 @@
 #include <unistd.h>
 
 #define ACCOUNTS 3u
-#define CONTENTS 12u		/* different messages; shared by the accounts */
-#define KEEP 9u			/* a version unlinks what the KEEP-th before it linked */
+#define CONTENTS 12u /* different messages; shared by the accounts */
+#define KEEP 9u      /* a version unlinks what the KEEP-th before it linked */
 
 static char dir[64];
 static uint64_t rounds = 60, first_seed = 1;
@@ -48,7 +50,8 @@ content_make(unsigned content)
 	char *p = xmalloc(MAX(n, 1));
 
 	for (size_t i = 0; i < n; i++)
-		p[i] = (char)(i % 3 == 0 ? hash_u64(content * 1000003u + i) >> 9 : 'a' + i / 7 % 26);
+		p[i] =
+		    (char)(i % 3 == 0 ? hash_u64(content * 1000003u + i) >> 9 : 'a' + i / 7 % 26);
 	return str_make(p, n);
 }
 
@@ -79,9 +82,9 @@ struct run {
 	pthread_cond_t changed;
 	unsigned in_flight;
 	uint64_t sent[ACCOUNTS], acked[ACCOUNTS];
-	bool is_over;		/* an error came */
-	enum err wrong;		/* one that should not have */
-	int ack_fd;		/* -1, or where acknowledgements are told */
+	bool is_over;   /* an error came */
+	enum err wrong; /* one that should not have */
+	int ack_fd;     /* -1, or where acknowledgements are told */
 };
 
 struct ticket {
@@ -99,7 +102,7 @@ committed(void *ctx, enum err e)
 	pthread_mutex_lock(&r->lock);
 	if (e == ERR_OK) {
 		if (t->version != r->acked[t->account] + 1)
-			r->wrong = ERR_BUG;	/* out of order, or acknowledged behind a failure */
+			r->wrong = ERR_BUG; /* out of order, or acknowledged behind a failure */
 		r->acked[t->account] = t->version;
 		if (r->ack_fd >= 0) {
 			char told[9] = { (char)t->account };
@@ -172,7 +175,7 @@ next_make(struct run *r, unsigned account)
 		id = content_id(content_of(account, v - KEEP));
 		kv_unlink(t, &id, 1);
 	}
-	if (v % 7 == 0)		/* one that comes to nothing */
+	if (v % 7 == 0) /* one that comes to nothing */
 		kv_stage_unref(stage_make(r->kv, content_of(account, v + 1), &id));
 	put_be64(key, v);
 	put_le64(value, v);
@@ -242,8 +245,12 @@ append_merge(struct str base, const struct str *operands, size_t count, struct b
 static struct kv_options
 options(void)
 {
-	return (struct kv_options){ .dir = dir, .merge = { [KV_PAGE] = append_merge, [KV_POSTING] = append_merge },
-		.write_buffer_bytes = 512 * 1024, .cache_bytes = 2u << 20, .soft_floor_bytes = 1, .hard_floor_bytes = 1 };
+	return (struct kv_options){ .dir = dir,
+		.merge = { [KV_PAGE] = append_merge, [KV_POSTING] = append_merge },
+		.write_buffer_bytes = 512 * 1024,
+		.cache_bytes = 2u << 20,
+		.soft_floor_bytes = 1,
+		.hard_floor_bytes = 1 };
 }
 
 static struct kv *
@@ -259,7 +266,10 @@ store_open(void *env, enum err want)
 	return kv;
 }
 
-/* Damage was done to the files: then an error is an answer too, only wrong data is not. Counts them. */
+/*
+ * Damage was done to the files: then an error is an answer too, only wrong data is not. Counts
+ * them.
+ */
 static bool may_be_damaged;
 static uint64_t told_errors;
 
@@ -290,13 +300,18 @@ check_account(struct kv *kv, unsigned account, uint64_t v)
 		return;
 	CHECK_U64(rows->version, v);
 	if (v == 0) {
-		CHECK_U64(rows->ranges[0].count + rows->ranges[1].count + rows->ranges[2].count + rows->ranges[3].count, 0);
+		CHECK_U64(rows->ranges[0].count + rows->ranges[1].count + rows->ranges[2].count
+			+ rows->ranges[3].count,
+		    0);
 		kv_rows_free(rows);
 		return;
 	}
 	if (CHECK_U64(rows->ranges[0].count, 1))
 		CHECK_U64(get_le64(rows->ranges[0].rows[0].value.p), v);
-	/* A store that was opened without one of its tables may have deleted ranges back: kv_del_range(). */
+	/*
+	 * A store that was opened without one of its tables may have deleted ranges back:
+	 * kv_del_range().
+	 */
 	if (may_be_damaged && rows->ranges[1].count > v - floor + 1)
 		told_errors++;
 	else if (CHECK_U64(rows->ranges[1].count, v - floor + 1))
@@ -345,7 +360,8 @@ check_content(struct kv *kv, unsigned content, uint64_t links)
 		CHECK_U64(counted, links);
 	}
 	for (size_t at = 0; links > 0 && at < data.n;) {
-		struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+		struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER,
+			.changed = PTHREAD_COND_INITIALIZER };
 
 		e = kv_blob_read(kv, &id, at, SIZE_MAX, &w.bytes, blob_done, &w);
 		if (e == ERR_WAIT) {
@@ -358,7 +374,8 @@ check_content(struct kv *kv, unsigned content, uint64_t links)
 		if (is_told(e))
 			break;
 		if (!CHECK_U64(e, ERR_OK)) {
-			printf("# message %u of %zu bytes, at %zu, with %llu links\n", content, data.n, at, (unsigned long long)links);
+			printf("# message %u of %zu bytes, at %zu, with %llu links\n", content,
+			    data.n, at, (unsigned long long)links);
 			break;
 		}
 		CHECK(memcmp(w.bytes->s.p, data.p + at, w.bytes->s.n) == 0);
@@ -389,7 +406,10 @@ rows_count(struct rocks *r, enum rocks_cf cf, char first)
 	return count;
 }
 
-/* No byte is kept that nothing links: no stage is left over, and the chunks are those of the blobs that have rows. */
+/*
+ * No byte is kept that nothing links: no stage is left over, and the chunks are those of the blobs
+ * that have rows.
+ */
 static void
 check_nothing_left(struct kv *kv)
 {
@@ -409,14 +429,20 @@ check_nothing_left(struct kv *kv)
 	}
 	blobs = rows_count(rocks_of(kv), CF_BLOB, '\0');
 	CHECK_U64(blobs, linked);
-	CHECK_U64(rows_count(rocks_of(kv), CF_CHUNK, '\0') + rows_count(rocks_of(kv), CF_LONG, '\0'), chunks);
+	CHECK_U64(rows_count(rocks_of(kv), CF_CHUNK, '\0')
+		+ rows_count(rocks_of(kv), CF_LONG, '\0'),
+	    chunks);
 	CHECK_U64(rows_count(rocks_of(kv), CF_META, META_STAGE), 0);
 	CHECK_U64(rows_count(rocks_of(kv), CF_META, META_UNLINKED), 0);
 }
 
-/* Everything: versions between what was acknowledged and what was sent, and the whole state of each. */
+/*
+ * Everything: versions between what was acknowledged and what was sent, and the whole state of
+ * each.
+ */
 static void
-check_store(struct kv *kv, const uint64_t acked[ACCOUNTS], const uint64_t sent[ACCOUNTS], uint64_t versions_out[ACCOUNTS])
+check_store(struct kv *kv, const uint64_t acked[ACCOUNTS], const uint64_t sent[ACCOUNTS],
+    uint64_t versions_out[ACCOUNTS])
 {
 	uint64_t links[CONTENTS] = { 0 };
 
@@ -471,7 +497,8 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 		run_commits(&r, 60, 1 + (unsigned)(random >> 20) % 8, seed);
 		CHECK_U64(r.wrong, ERR_OK);
 		rocks_abandon(kv);
-		rocks_fault_cut(f, is_cut ? (enum rocks_loss)((random >> 32) % LOSS_KINDS) : LOSS_NONE, random);
+		rocks_fault_cut(f,
+		    is_cut ? (enum rocks_loss)((random >> 32) % LOSS_KINDS) : LOSS_NONE, random);
 		kv = store_open(rocks_fault_env(f), ERR_OK);
 		if (kv == NULL)
 			break;
@@ -482,13 +509,15 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 			rocks_abandon(kv);
 	}
 	if (test_failures > failures)
-		printf("# seed %llu, %s, %s\n", (unsigned long long)seed, for_good ? "for good" : "once", is_cut ? "cut" : "no cut");
+		printf("# seed %llu, %s, %s\n", (unsigned long long)seed,
+		    for_good ? "for good" : "once", is_cut ? "cut" : "no cut");
 	rocks_fault_free(f);
 }
 
 /*
- * Rounds run in processes of their own: RocksDB as Debian builds it has its assertions, and one may end the process when a
- * flush meets a log whose sync failed a moment ago. That is a stop, not a wrong answer, and rare; anything else is a failure.
+ * Rounds run in processes of their own: RocksDB as Debian builds it has its assertions, and one may
+ * end the process when a flush meets a log whose sync failed a moment ago. That is a stop, not a
+ * wrong answer, and rare; anything else is a failure.
  */
 static void
 fault_rounds(uint64_t count, bool for_good, bool is_cut)
@@ -500,13 +529,15 @@ fault_rounds(uint64_t count, bool for_good, bool is_cut)
 		int status = 0;
 		pid_t pid;
 
-		snprintf(numbers[0], sizeof(numbers[0]), "%llu", (unsigned long long)(first_seed + i));
+		snprintf(numbers[0], sizeof(numbers[0]), "%llu",
+		    (unsigned long long)(first_seed + i));
 		snprintf(numbers[1], sizeof(numbers[1]), "%d", for_good);
 		snprintf(numbers[2], sizeof(numbers[2]), "%d", is_cut);
 		fflush(stdout);
 		pid = fork();
 		if (pid == 0) {
-			execl("/proc/self/exe", "rocks_crash_test", "--round", dir, numbers[0], numbers[1], numbers[2], (char *)NULL);
+			execl("/proc/self/exe", "rocks_crash_test", "--round", dir, numbers[0],
+			    numbers[1], numbers[2], (char *)NULL);
 			_exit(1);
 		}
 		waitpid(pid, &status, 0);
@@ -515,8 +546,8 @@ fault_rounds(uint64_t count, bool for_good, bool is_cut)
 		else
 			CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
-	printf("# %llu rounds of three, %llu stopped by an assertion of RocksDB\n", (unsigned long long)count,
-	    (unsigned long long)stopped);
+	printf("# %llu rounds of three, %llu stopped by an assertion of RocksDB\n",
+	    (unsigned long long)count, (unsigned long long)stopped);
 	CHECK(stopped <= 2 + count / 10);
 }
 
@@ -734,8 +765,9 @@ dir_restore(const struct kept *kept, size_t count)
 }
 
 /*
- * A flipped bit anywhere in the log: either the store opens and has everything, or it is refused. Only the last batch may
- * be lost without a word, since nothing behind it proves that it was synced: damage there looks like a torn write.
+ * A flipped bit anywhere in the log: either the store opens and has everything, or it is refused.
+ * Only the last batch may be lost without a word, since nothing behind it proves that it was
+ * synced: damage there looks like a torn write.
  */
 static void
 test_log_damaged(void)
@@ -782,7 +814,8 @@ test_log_damaged(void)
 			refused++;
 		}
 	}
-	printf("# %llu of %llu flipped bits refused\n", (unsigned long long)refused, (unsigned long long)tried);
+	printf("# %llu of %llu flipped bits refused\n", (unsigned long long)refused,
+	    (unsigned long long)tried);
 	CHECK(refused > tried / 2);
 	/* A torn tail is none of that. */
 	for (size_t cut = 1; cut < 2000; cut += 333) {
@@ -802,7 +835,10 @@ test_log_damaged(void)
 
 /* ---- tables, blob files, manifest are damaged */
 
-/* In a process of its own, so that one that ends by a signal is noticed: 0 all right, 2 something was told, else wrong. */
+/*
+ * In a process of its own, so that one that ends by a signal is noticed: 0 all right, 2 something
+ * was told, else wrong.
+ */
 static int
 damaged_child(char **versions)
 {
@@ -842,7 +878,8 @@ damaged_look(const uint64_t versions[ACCOUNTS])
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "rocks_crash_test", "--damaged", dir, numbers[0], numbers[1], numbers[2], (char *)NULL);
+		execl("/proc/self/exe", "rocks_crash_test", "--damaged", dir, numbers[0],
+		    numbers[1], numbers[2], (char *)NULL);
 		_exit(1);
 	}
 	waitpid(pid, &status, 0);
@@ -855,7 +892,8 @@ holds_data(const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
 
-	return strstr(name, ".sst") != NULL || strstr(name, ".blob") != NULL || strncmp(name, "MANIFEST", 8) == 0;
+	return strstr(name, ".sst") != NULL || strstr(name, ".blob") != NULL
+	    || strncmp(name, "MANIFEST", 8) == 0;
 }
 
 /* One byte of a file that was closed well: an error or the right answer, never a wrong one. */
@@ -892,10 +930,12 @@ test_files_damaged(void)
 		tried++;
 		seen += status == 2;
 		if (!CHECK(status == 0 || status == 2))
-			printf("# byte %zu of %zu of %s: %d\n", at, k->data.n, strrchr(k->path, '/') + 1, status);
+			printf("# byte %zu of %zu of %s: %d\n", at, k->data.n,
+			    strrchr(k->path, '/') + 1, status);
 	}
-	printf("# %llu of %llu flipped bits were noticed by reading everything; the others changed nothing\n", (unsigned long long)seen,
-	    (unsigned long long)tried);
+	printf(
+	    "# %llu of %llu flipped bits were noticed by reading everything; the others changed nothing\n",
+	    (unsigned long long)seen, (unsigned long long)tried);
 	for (size_t i = 0; i < count; i++)
 		free((char *)kept[i].data.p);
 }
@@ -1016,7 +1056,10 @@ space_link(struct kv *kv, struct kv_txn *t, unsigned i, bool is_link)
 	free(p);
 }
 
-/* The room that deleted messages took comes back: in files, not only in rows. One of eight stays, spread over all. */
+/*
+ * The room that deleted messages took comes back: in files, not only in rows. One of eight stays,
+ * spread over all.
+ */
 static void
 test_space_comes_back(void)
 {
@@ -1038,12 +1081,13 @@ test_space_comes_back(void)
 	}
 	CHECK(before > (uint64_t)SPACE_MESSAGES * SPACE_BYTES);
 	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
-	for (unsigned i = 0; i < 3000 && after > before / 3; i++) {	/* work in the background: there is no event for it */
+	/* work in the background: there is no event for it */
+	for (unsigned i = 0; i < 3000 && after > before / 3; i++) {
 		usleep(10000);
 		after = dir_bytes();
 	}
-	printf("# %llu MB, of which %llu deleted: then %llu MB\n", (unsigned long long)before >> 20, (unsigned long long)swept >> 20,
-	    (unsigned long long)after >> 20);
+	printf("# %llu MB, of which %llu deleted: then %llu MB\n", (unsigned long long)before >> 20,
+	    (unsigned long long)swept >> 20, (unsigned long long)after >> 20);
 	CHECK(after <= before / 3);
 	kv_close(kv);
 }
@@ -1107,10 +1151,11 @@ main(int argc, char **argv)
 		rounds = strtoull(argv[1], NULL, 10);
 	if (argc > 2)
 		first_seed = strtoull(argv[2], NULL, 10);
-	if (argc > 3)	/* only one of them */
+	if (argc > 3) /* only one of them */
 		cases_from = strtoul(argv[3], NULL, 10), cases_count = 1;
 	/* In memory when there is such a place: nothing here depends on the disk. */
-	snprintf(dir, sizeof(dir), "%s/kv-crash-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(dir, sizeof(dir), "%s/kv-crash-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(dir) != NULL);
 	status = test_run(cases + cases_from, cases_count);
 	dir_empty();

@@ -12,12 +12,14 @@
  *     rocks_upgrade.c  the format of the whole store, and data of older ones
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
  *
- * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their kind. CF_META has, by
- * first byte: 'v' account → version; 's' stage id → nothing, a stage whose chunks are written and which nothing links yet;
- * 'z' time (8) blob id → nothing, a blob without links since then; 'f' → version of this format; 'u' → from which an upgrade goes on; 'e' → the epoch of stage
- * ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk number (4) → chunk (chunk.c) of blobs that
- * travelled with their transaction, CF_LONG the same for those that were streamed in: its buffers are small, so that a long
- * message passes through without filling memory.
+ * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their
+ * kind. CF_META has, by first byte: 'v' account → version; 's' stage id → nothing, a stage whose
+ * chunks are written and which nothing links yet; 'z' time (8) blob id → nothing, a blob without
+ * links since then; 'f' → version of this format; 'u' → from which an upgrade goes on; 'e' → the
+ * epoch of stage ids. CF_BLOB has blob id → struct blob_row, CF_CHUNK has stage id (8), chunk
+ * number (4) → chunk (chunk.c) of blobs that travelled with their transaction, CF_LONG the same for
+ * those that were streamed in: its buffers are small, so that a long message passes through without
+ * filling memory.
  */
 #ifndef KV_ROCKS_INT_H
 #define KV_ROCKS_INT_H
@@ -38,22 +40,26 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 #define META_UPGRADE 'u'
 #define META_EPOCH 'e'
 
-#define CHUNKS_QUEUED 2u		/* waiting for the committer; what streams in waits when there are more */
-#define BATCH_BYTES (8u * 1024 * 1024)	/* of transactions in one batch */
-#define VERSIONS_CACHED 4096u		/* power of two */
+#define CHUNKS_QUEUED 2u /* waiting for the committer; what streams in waits when there are more */
+#define BATCH_BYTES (8u * 1024 * 1024) /* of transactions in one batch */
+#define VERSIONS_CACHED 4096u          /* power of two */
 #define UNPACKED_KEPT 4u
 
 /* How a read may go: from the disk too, or in memory only (RocksDB's kBlockCacheTier). */
 enum rocks_tier { TIER_ALL = 0, TIER_CACHE = 1 };
 
-/* A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id, unlinked_ms. */
+/*
+ * A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id,
+ * unlinked_ms.
+ */
 struct blob_row {
-	bool is_doubtful;	/* more unlinks than links: never swept */
-	bool is_long;		/* streamed in: its chunks are in CF_LONG */
+	bool is_doubtful; /* more unlinks than links: never swept */
+	bool is_long;     /* streamed in: its chunks are in CF_LONG */
 	uint32_t chunk_bytes;
 	uint64_t length, links, stage_id;
-	int64_t unlinked_ms;	/* since when it has no links; 0 while it has some */
+	int64_t unlinked_ms; /* since when it has no links; 0 while it has some */
 };
+
 #define BLOB_ROW_BYTES 40u
 
 /* What the committer is asked to do between batches. */
@@ -74,7 +80,8 @@ struct rocks;
 /* What leads from a format to the next. */
 struct rocks_upgrade {
 	const char *what;
-	enum err (*run)(struct rocks *r);	/* may be begun any number of times; NULL: nothing to do */
+	/* may be begun any number of times; NULL: nothing to do */
+	enum err (*run)(struct rocks *r);
 };
 
 /* The formats that a program knows: steps[i] leads from i + 1 to i + 2. */
@@ -96,8 +103,9 @@ struct rocks {
 	rocksdb_writeoptions_t *write_sync, *write_lazy;
 	atomic_bool is_failed, is_out_of_room;
 	bool is_log_torn;
-	bool is_damaged;		/* opened without some of its tables */
-	atomic_uint compactions_end;	/* bits of families whose tables are damaged: they are compacted no more */
+	bool is_damaged; /* opened without some of its tables */
+	/* bits of families whose tables are damaged: they are compacted no more */
+	atomic_uint compactions_end;
 	atomic_uint_fast64_t stage_ids;
 
 	/* Room on the disk, as it was space_ms ago. */
@@ -106,8 +114,8 @@ struct rocks {
 
 	/* The committer's queue. */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;		/* for the committer */
-	pthread_cond_t done;		/* for those who wait for requests */
+	pthread_cond_t changed; /* for the committer */
+	pthread_cond_t done;    /* for those who wait for requests */
 	struct list commits, chunks, drops, requests;
 	unsigned chunk_count;
 	bool is_closing, has_committer;
@@ -117,16 +125,18 @@ struct rocks {
 	rocksdb_writebatch_t *batch;
 	size_t batch_bytes;
 	uint64_t batch_no;
+
 	struct known_version {
-		uint64_t account, version;	/* version 0: not known */
-		uint64_t batch;			/* that put it */
+		uint64_t account, version; /* version 0: not known */
+		uint64_t batch;            /* that put it */
 	} versions[VERSIONS_CACHED], *displaced;
+
 	size_t displaced_count, displaced_cap;
 	int64_t swept_us;
-	struct hash blobs;		/* struct pending_blob, of the batch being made */
+	struct hash blobs; /* struct pending_blob, of the batch being made */
 	struct list pending;
-	uint64_t durable_seq;		/* everything up to it is synced */
-	bool is_marked;			/* and a record in the log says so */
+	uint64_t durable_seq; /* everything up to it is synced */
+	bool is_marked;       /* and a record in the log says so */
 
 	/* Where iterators go from one table to the next: rocks_bounds.c. */
 	pthread_mutex_t bounds_lock;
@@ -142,11 +152,13 @@ struct rocks {
 
 	/* The chunks unpacked last, for messages that are read in small pieces. */
 	pthread_mutex_t unpacked_lock;
+
 	struct unpacked {
 		uint64_t stage_id;
 		uint32_t no;
 		struct kv_bytes *bytes;
 	} unpacked[UNPACKED_KEPT];
+
 	unsigned unpacked_next;
 
 	/* Giving room back. */
@@ -155,9 +167,10 @@ struct rocks {
 	pthread_t tidier;
 	bool has_tidier;
 	atomic_bool tidy_ends;
-	uint64_t tidy_bytes;		/* swept and not tidied */
+	uint64_t tidy_bytes; /* swept and not tidied */
 
-	atomic_uint_fast64_t stat_commits, stat_batches, stat_syncs, stat_bytes, stat_loads_now, stat_loads_waited;
+	atomic_uint_fast64_t stat_commits, stat_batches, stat_syncs, stat_bytes, stat_loads_now,
+	    stat_loads_waited;
 };
 
 static inline struct rocks *
@@ -168,15 +181,18 @@ rocks_of(struct kv *kv)
 
 /* It can't write any more; the message says why. */
 void rocks_fail(struct rocks *r, const char *message);
-/* Frees a RocksDB message and says which error it is: CORRUPT, WAIT (not in memory), IO. NULL: OK. */
+/*
+ * Frees a RocksDB message and says which error it is: CORRUPT, WAIT (not in memory), IO. NULL: OK.
+ */
 enum err rocks_err(char *message);
 /* What a failed read says: as rocks_err(), but a table that has vanished is damage too. */
 enum err rocks_read_err(char *message);
 /* As kv_rocks_open(), on another rocksdb::Env (for tests). */
-must_use enum err rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out, struct buf *detail);
-/* The same by a program that knows other formats. */
-must_use enum err rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats formats, struct kv **kv_out,
+must_use enum err rocks_open_env(const struct kv_options *o, void *env, struct kv **kv_out,
     struct buf *detail);
+/* The same by a program that knows other formats. */
+must_use enum err rocks_open_formats(const struct kv_options *o, void *env,
+    struct rocks_formats formats, struct kv **kv_out, struct buf *detail);
 /* Closes as a crash would: what is in memory stays unwritten. For tests. */
 void rocks_abandon(struct kv *kv);
 
@@ -195,7 +211,8 @@ must_use enum err rocks_upgrade(struct rocks *r);
 /* ---- rocks_options.c */
 const char *rocks_cf_name(enum rocks_cf cf);
 rocksdb_options_t *rocks_db_options(const struct kv_options *o);
-rocksdb_options_t *rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merge, rocksdb_cache_t *cache);
+rocksdb_options_t *rocks_cf_options(const struct kv_options *o, enum rocks_cf cf,
+    kv_merge_fn *merge, rocksdb_cache_t *cache);
 
 /* ---- rocks_commit.c */
 must_use enum err rocks_committer_start(struct rocks *r);
@@ -210,7 +227,10 @@ void rocks_request(struct rocks *r, struct rocks_request *q);
 must_use enum err rocks_batch_write(struct rocks *r, bool is_synced);
 
 /* ---- rocks_blob.c: all in the committer, but for the last three */
-/* Room for all links of the commit to be looked at; ERR_CORRUPT for one without bytes to a blob that is not there. */
+/*
+ * Room for all links of the commit to be looked at; ERR_CORRUPT for one without bytes to a blob
+ * that is not there.
+ */
 must_use enum err rocks_links_check(struct rocks *r, const struct kv_commit *c);
 /* Adds them to the batch; to be called for commits that passed the check, in order. */
 void rocks_links_apply(struct rocks *r, const struct kv_txn *t);
@@ -221,7 +241,8 @@ void rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count);
 /* At start: stages that nothing links. */
 must_use enum err rocks_stages_sweep(struct rocks *r);
 /* Up to a few hundred blobs without links since before; how many bytes. */
-must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *is_more_out);
+must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out,
+    bool *is_more_out);
 enum err rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 enum err rocks_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);
@@ -233,37 +254,40 @@ uint32_t chunk_count(const struct blob_row *row);
 /* ---- rocks_read.c */
 must_use enum err rocks_readers_start(struct rocks *r);
 void rocks_readers_stop(struct rocks *r);
-enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
-enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
-enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out);
+enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out);
 enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
     struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 /* Has a reader thread run it. */
 void rocks_job_add(struct rocks *r, struct rocks_job *j);
-enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out);
+enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count,
+    uint64_t *versions_out);
 /* One account's version; o, which may carry a snapshot, is of that tier. */
-must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
-    struct account_id account, uint64_t *version_out);
+must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o,
+    enum rocks_tier tier, struct account_id account, uint64_t *version_out);
 
-enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out);
 
 /* ---- rocks_blobs.c */
-enum err rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
-    void *ctx);
+enum err rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 
 /* ---- rocks_bounds.c */
 
 /* The smallest keys of the tables below level 0, ascending. Counted. */
 struct rocks_bounds {
 	atomic_uint refs;
-	uint64_t version;		/* RocksDB's number of the set of tables that it is of */
+	uint64_t version; /* RocksDB's number of the set of tables that it is of */
 	char *bytes;
 	size_t n;
 	struct str keys[];
 };
+
 uint64_t rocks_tables_version(struct rocks *r, enum rocks_cf cf);
 /* Those of now. */
 struct rocks_bounds *rocks_bounds_get(struct rocks *r, enum rocks_cf cf);
@@ -287,13 +311,17 @@ void rocks_tidy_stop_compactions(struct rocks *r, enum rocks_cf cf);
 
 /* What the log files of a closed database say of themselves. */
 struct wal_report {
-	bool is_torn;			/* some record is not whole, or stands behind a gap */
-	bool has_gap;			/* in the file being looked at */
-	uint64_t durable_seq;		/* the highest that some record says was synced before it */
+	bool is_torn;         /* some record is not whole, or stands behind a gap */
+	bool has_gap;         /* in the file being looked at */
+	uint64_t durable_seq; /* the highest that some record says was synced before it */
 	uint64_t bytes;
 	unsigned files;
 };
-/* More log files than that are made into tables at start, so that starts after crashes don't heap them up. */
+
+/*
+ * More log files than that are made into tables at start, so that starts after crashes don't heap
+ * them up.
+ */
 #define WAL_FILES_KEPT 8u
 must_use enum err rocks_wal_look(const char *dir, struct wal_report *out);
 /* The list of files, which is kept in the same format, has its checksums. */

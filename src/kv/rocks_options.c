@@ -1,16 +1,19 @@
 /*
- * rocks_options.c - column families and their tuning. Memory is one cache and small write buffers: the limits of the
- * options are for everything together, however many accounts there are.
+ * rocks_options.c - column families and their tuning. Memory is one cache and small write buffers:
+ * the limits of the options are for everything together, however many accounts there are.
  */
 #include "base/size.h"
 #include "kv/rocks_int.h"
 
 #include <stdlib.h>
 
-/* Message bytes are compressed before they come here (chunk.c): so is what is in the log and in memory. */
+/*
+ * Message bytes are compressed before they come here (chunk.c): so is what is in the log and in
+ * memory.
+ */
 static const struct {
 	const char *name;
-	unsigned buffer_percent;	/* of the write buffers, at most */
+	unsigned buffer_percent; /* of the write buffers, at most */
 	bool is_compressed, has_filter, has_blobs;
 } families[CF_COUNT] = {
 	[KV_ROW] = { "row", 25, true, true, false },
@@ -25,7 +28,7 @@ static const struct {
 	[CF_LONG] = { "long", 3, false, true, true },
 };
 
-#define SMALL_BLOCK_BYTES (64u * 1024)		/* of a memtable's arena: ten families are open at once */
+#define SMALL_BLOCK_BYTES (64u * 1024) /* of a memtable's arena: ten families are open at once */
 #define CHUNK_BLOCK_BYTES (512u * 1024)
 
 const char *
@@ -51,13 +54,18 @@ rocks_db_options(const struct kv_options *o)
 	rocksdb_options_set_paranoid_checks(r, 1);
 	rocksdb_options_set_db_write_buffer_size(r, write_buffer_bytes(o));
 	/* Bounds what a start after a crash has to read back. */
-	rocksdb_options_set_max_total_wal_size(r, write_buffer_bytes(o) + write_buffer_bytes(o) / 2);
+	rocksdb_options_set_max_total_wal_size(r,
+	    write_buffer_bytes(o) + write_buffer_bytes(o) / 2);
 	/*
-	 * Survives torn writes, but drops silently what follows damage: rocks_wal.c refuses that. (Recycled log files would
-	 * sync faster still, 115 instead of 190 us, but only go with the mode that skips damage.)
+	 * Survives torn writes, but drops silently what follows damage: rocks_wal.c refuses that.
+	 * (Recycled log files would sync faster still, 115 instead of 190 us, but only go with the
+	 * mode that skips damage.)
 	 */
 	rocksdb_options_set_wal_recovery_mode(r, rocksdb_point_in_time_recovery);
-	/* What streams in is written out as it comes, so the next sync is not the one that pays for it. */
+	/*
+	 * What streams in is written out as it comes, so the next sync is not the one that pays for
+	 * it.
+	 */
 	rocksdb_options_set_wal_bytes_per_sync(r, 512 * 1024);
 	rocksdb_options_set_bytes_per_sync(r, 1024 * 1024);
 	/* One thread writes: nothing to coordinate. */
@@ -65,10 +73,11 @@ rocks_db_options(const struct kv_options *o)
 	rocksdb_options_set_enable_write_thread_adaptive_yield(r, 0);
 	rocksdb_options_set_max_background_jobs(r, 2);
 	rocksdb_options_set_max_open_files(r, 512);
-	rocksdb_options_set_max_file_opening_threads(r, 1);	/* otherwise fifteen are made at every flush */
+	/* otherwise fifteen are made at every flush */
+	rocksdb_options_set_max_file_opening_threads(r, 1);
 	rocksdb_options_set_skip_stats_update_on_db_open(r, 1);
 	rocksdb_options_set_max_manifest_file_size(r, 16u << 20);
-	rocksdb_options_set_info_log_level(r, 2);	/* warnings */
+	rocksdb_options_set_info_log_level(r, 2); /* warnings */
 	rocksdb_options_set_max_log_file_size(r, 1u << 20);
 	rocksdb_options_set_keep_log_file_num(r, 3);
 	rocksdb_options_set_stats_dump_period_sec(r, 0);
@@ -81,8 +90,9 @@ rocks_db_options(const struct kv_options *o)
 #define MERGED_MAX (64u << 20)
 
 static char *
-full_merge(void *state, const char *key unused_arg, size_t key_length unused_arg, const char *base, size_t base_length,
-    const char *const *operands, const size_t *lengths, int count, unsigned char *success, size_t *length_out)
+full_merge(void *state, const char *key unused_arg, size_t key_length unused_arg, const char *base,
+    size_t base_length, const char *const *operands, const size_t *lengths, int count,
+    unsigned char *success, size_t *length_out)
 {
 	kv_merge_fn *const *merge = state;
 	struct str few[16], *list = few;
@@ -104,13 +114,14 @@ full_merge(void *state, const char *key unused_arg, size_t key_length unused_arg
 
 /* Without the row only sums can be folded. */
 static char *
-partial_merge(void *state, const char *key, size_t key_length, const char *const *operands, const size_t *lengths, int count,
-    unsigned char *success, size_t *length_out)
+partial_merge(void *state, const char *key, size_t key_length, const char *const *operands,
+    const size_t *lengths, int count, unsigned char *success, size_t *length_out)
 {
 	kv_merge_fn *const *merge = state;
 
 	if (*merge == kv_counter_merge)
-		return full_merge(state, key, key_length, NULL, 0, operands, lengths, count, success, length_out);
+		return full_merge(state, key, key_length, NULL, 0, operands, lengths, count,
+		    success, length_out);
 	*success = 0;
 	*length_out = 0;
 	return xmalloc(1);
@@ -134,7 +145,8 @@ merge_operator(kv_merge_fn *merge)
 	kv_merge_fn **state = xmalloc(sizeof(*state));
 
 	*state = merge;
-	return rocksdb_mergeoperator_create(state, free, full_merge, partial_merge, merged_free, merge_name);
+	return rocksdb_mergeoperator_create(state, free, full_merge, partial_merge, merged_free,
+	    merge_name);
 }
 
 /* ---- column families */
@@ -152,12 +164,14 @@ table_options(enum rocks_cf cf, rocksdb_cache_t *cache)
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(t, 1);
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
 	if (families[cf].has_filter)
-		rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(10));
+		rocksdb_block_based_options_set_filter_policy(t,
+		    rocksdb_filterpolicy_create_bloom_full(10));
 	return t;
 }
 
 rocksdb_options_t *
-rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merge, rocksdb_cache_t *cache)
+rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merge,
+    rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *r = rocksdb_options_create();
 	rocksdb_block_based_table_options_t *t = table_options(cf, cache);
@@ -167,17 +181,25 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 	rocksdb_block_based_options_destroy(t);
 	rocksdb_options_set_write_buffer_size(r, buffer);
 	rocksdb_options_set_max_write_buffer_number(r, cf == CF_LONG ? 2 : 3);
-	rocksdb_options_set_arena_block_size(r, MIN(cf == CF_CHUNK ? CHUNK_BLOCK_BYTES : SMALL_BLOCK_BYTES, buffer));
+	rocksdb_options_set_arena_block_size(r,
+	    MIN(cf == CF_CHUNK ? CHUNK_BLOCK_BYTES : SMALL_BLOCK_BYTES, buffer));
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(r, 1);
-	/* Tables of chunks hold only keys; small ones let rocks_tidy.c rewrite a small part of the messages. */
+	/*
+	 * Tables of chunks hold only keys; small ones let rocks_tidy.c rewrite a small part of the
+	 * messages.
+	 */
 	rocksdb_options_set_target_file_size_base(r, cf == CF_CHUNK ? 512u * 1024 : 16u << 20);
 	rocksdb_options_set_max_bytes_for_level_base(r, 64u << 20);
-	rocksdb_options_set_compression(r, families[cf].is_compressed ? rocksdb_lz4_compression : rocksdb_no_compression);
+	rocksdb_options_set_compression(r,
+	    families[cf].is_compressed ? rocksdb_lz4_compression : rocksdb_no_compression);
 	if (families[cf].is_compressed)
 		rocksdb_options_set_bottommost_compression(r, rocksdb_zstd_compression);
 	if (merge != NULL) {
 		rocksdb_options_set_merge_operator(r, merge_operator(merge));
-		/* Bounds what a load folds in for a page that many commands changed since it was last written whole. */
+		/*
+		 * Bounds what a load folds in for a page that many commands changed since it was
+		 * last written whole.
+		 */
 		rocksdb_options_set_max_successive_merges(r, 16);
 	}
 	if (families[cf].has_blobs) {
@@ -186,7 +208,10 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 		rocksdb_options_set_blob_file_size(r, 64u << 20);
 		rocksdb_options_set_blob_compression_type(r, rocksdb_no_compression);
 		rocksdb_options_set_blob_cache(r, cache);
-		/* RocksDB's own collection of garbage goes by age and would rewrite live messages: rocks_tidy.c goes by garbage. */
+		/*
+		 * RocksDB's own collection of garbage goes by age and would rewrite live messages:
+		 * rocks_tidy.c goes by garbage.
+		 */
 		rocksdb_options_set_enable_blob_gc(r, 0);
 	}
 	return r;

@@ -1,7 +1,7 @@
 /*
- * rocks_read.c - loads and message bytes. A read is first tried in memory only (memtables and cache); when RocksDB says
- * that it would have to read a file, it is handed to a reader thread, which begins anew. A load sees one snapshot, so all
- * its rows are of the version that it tells.
+ * rocks_read.c - loads and message bytes. A read is first tried in memory only (memtables and
+ * cache); when RocksDB says that it would have to read a file, it is handed to a reader thread,
+ * which begins anew. A load sees one snapshot, so all its rows are of the version that it tells.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -30,15 +30,17 @@ slice_str(const rocksdb_pinnableslice_t *s)
 }
 
 /*
- * ERR_OK with *value_out NULL: there is no such row. When it may not read files and a table is not open, RocksDB says "found"
- * with an empty value (a leftover of its KeyMayExist), so an empty one is looked at again by a reader.
+ * ERR_OK with *value_out NULL: there is no such row. When it may not read files and a table is not
+ * open, RocksDB says "found" with an empty value (a leftover of its KeyMayExist), so an empty one
+ * is looked at again by a reader.
  */
 static enum err
-row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, enum rocks_cf cf, struct str key,
-    rocksdb_pinnableslice_t **value_out)
+row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, enum rocks_cf cf,
+    struct str key, rocksdb_pinnableslice_t **value_out)
 {
 	char *message = NULL;
-	rocksdb_pinnableslice_t *s = rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
+	rocksdb_pinnableslice_t *s =
+	    rocksdb_get_pinned_cf(r->db, o, r->cf[cf], key.p, key.n, &message);
 	enum err e = rocks_read_err(message);
 
 	if (e == ERR_OK && s != NULL && tier == TIER_CACHE && slice_str(s).n == 0) {
@@ -50,8 +52,8 @@ row_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, e
 }
 
 enum err
-rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, struct account_id account,
-    uint64_t *version_out)
+rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
+    struct account_id account, uint64_t *version_out)
 {
 	rocksdb_pinnableslice_t *s;
 	char key[1 + KV_ACCOUNT_KEY];
@@ -74,7 +76,8 @@ rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_ti
 }
 
 enum err
-rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count, uint64_t *versions_out)
+rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count,
+    uint64_t *versions_out)
 {
 	rocksdb_readoptions_t *o = read_options(TIER_ALL, NULL);
 	enum err e = ERR_OK;
@@ -92,10 +95,10 @@ struct load {
 	struct account_id account;
 	enum rocks_tier tier;
 	const rocksdb_snapshot_t *snapshot;
-	rocksdb_readoptions_t *options;		/* for single rows */
+	rocksdb_readoptions_t *options; /* for single rows */
 	struct kv_rows *rows;
-	struct str end;				/* of the range at hand, with its account */
-	const struct rocks_bounds *bounds;	/* of its family */
+	struct str end;                    /* of the range at hand, with its account */
+	const struct rocks_bounds *bounds; /* of its family */
 };
 
 static enum err
@@ -108,7 +111,8 @@ exact_load(struct load *l, const struct kv_range *range, size_t at)
 	if (KV_ACCOUNT_KEY + range->from.n > sizeof(few))
 		key = xmalloc(size_add(KV_ACCOUNT_KEY, range->from.n));
 	kv_key_put(key, l->account, range->from);
-	e = row_get(l->r, l->options, l->tier, (enum rocks_cf)range->kind, str_make(key, KV_ACCOUNT_KEY + range->from.n), &s);
+	e = row_get(l->r, l->options, l->tier, (enum rocks_cf)range->kind,
+	    str_make(key, KV_ACCOUNT_KEY + range->from.n), &s);
 	if (e == ERR_OK && s != NULL) {
 		kv_rows_add(l->rows, at, range->from, slice_str(s));
 		rocksdb_pinnableslice_destroy(s);
@@ -144,7 +148,8 @@ iter_key(rocksdb_iterator_t *it)
 
 /* From where the iterator stands, at or above `from`, to the end of the range. */
 static enum err
-range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, struct str from, size_t at)
+range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range, struct str from,
+    size_t at)
 {
 	uint32_t left = range->limit != 0 ? range->limit : UINT32_MAX;
 	size_t bound = rocks_bounds_above(l->bounds, from);
@@ -153,12 +158,14 @@ range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range,
 		struct str value;
 
 		/* Into the next table only by a seek: see rocks_bounds.c. */
-		if (bound < l->bounds->n && iter_err(it) == ERR_OK &&
-		    (!rocksdb_iter_valid(it) || str_cmp(iter_key(it), l->bounds->keys[bound]) >= 0)) {
+		if (bound < l->bounds->n && iter_err(it) == ERR_OK
+		    && (!rocksdb_iter_valid(it)
+			|| str_cmp(iter_key(it), l->bounds->keys[bound]) >= 0)) {
 			if (str_cmp(l->bounds->keys[bound], l->end) >= 0) {
 				bound = l->bounds->n;
 			} else {
-				rocksdb_iter_seek(it, l->bounds->keys[bound].p, l->bounds->keys[bound].n);
+				rocksdb_iter_seek(it, l->bounds->keys[bound].p,
+				    l->bounds->keys[bound].n);
 				bound++;
 			}
 			continue;
@@ -167,7 +174,7 @@ range_rows(struct load *l, rocksdb_iterator_t *it, const struct kv_range *range,
 			break;
 		value.p = rocksdb_iter_value(it, &value.n);
 		kv_rows_add(l->rows, at, str_sub(iter_key(it), KV_ACCOUNT_KEY, SIZE_MAX), value);
-		if (--left > 0)		/* not a step more: it might need the disk */
+		if (--left > 0) /* not a step more: it might need the disk */
 			rocksdb_iter_next(it);
 	}
 	return iter_err(it);
@@ -190,14 +197,16 @@ range_rows_reverse(struct load *l, rocksdb_iterator_t *it, const struct kv_range
 	return iter_err(it);
 }
 
-/* ---- what damage hides
+/*
+ * ---- what damage hides
  *
- * An iterator that meets a damaged block stops, and goes on only behind it, at a key that has to be found: keys of accounts are
- * short, so those behind the last good one are tried as numbers, at distances that double, and then by halves.
+ * An iterator that meets a damaged block stops, and goes on only behind it, at a key that has to be
+ * found: keys of accounts are short, so those behind the last good one are tried as numbers, at
+ * distances that double, and then by halves.
  */
 
-#define NUMBER_BYTES 16u	/* of a key, behind the account */
-#define GAPS_MAX 10000u		/* of one load; each costs a hundred reads of a block */
+#define NUMBER_BYTES 16u /* of a key, behind the account */
+#define GAPS_MAX 10000u  /* of one load; each costs a hundred reads of a block */
 
 typedef unsigned __int128 key_number;
 
@@ -221,7 +230,8 @@ number_key(char key[KV_ACCOUNT_KEY + NUMBER_BYTES], struct account_id account, k
 
 /* On a new iterator each time: one that has met damage goes on meeting it. */
 static bool
-can_seek(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, key_number v)
+can_seek(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o,
+    const struct kv_range *range, key_number v)
 {
 	char key[KV_ACCOUNT_KEY + NUMBER_BYTES];
 
@@ -232,10 +242,13 @@ can_seek(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o
 	return rocksdb_iter_valid(*it) || iter_err(*it) == ERR_OK;
 }
 
-/* Goes on behind damage: *it stands on the first row behind it, or at the end. False: there is damage up to the end. */
+/*
+ * Goes on behind damage: *it stands on the first row behind it, or at the end. False: there is
+ * damage up to the end.
+ */
 static bool
-gap_skip(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, struct str after,
-    struct str end, size_t at)
+gap_skip(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o,
+    const struct kv_range *range, struct str after, struct str end, size_t at)
 {
 	key_number bad = number_of(after), good = bad, last = number_of(end), step = 1;
 	char key[KV_ACCOUNT_KEY + NUMBER_BYTES];
@@ -265,10 +278,12 @@ gap_skip(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o
 	return can_seek(l, it, o, range, good);
 }
 
-/* The rows behind the last one that could be read; `end` is that of the range, without the account. */
+/*
+ * The rows behind the last one that could be read; `end` is that of the range, without the account.
+ */
 static enum err
-range_rest(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o, const struct kv_range *range, struct str end,
-    size_t at)
+range_rest(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t *o,
+    const struct kv_range *range, struct str end, size_t at)
 {
 	struct kv_row_list *list = &l->rows->ranges[at];
 	BUF_CLEAN struct buf after = BUF_MAX(1u << 20);
@@ -299,7 +314,8 @@ static enum err
 range_load(struct load *l, const struct kv_range *range, size_t at)
 {
 	struct account_id end = { range->to.p != NULL ? l->account.v : l->account.v + 1 };
-	size_t from_n = size_add(KV_ACCOUNT_KEY, range->from.n), to_n = size_add(KV_ACCOUNT_KEY, range->to.n);
+	size_t from_n = size_add(KV_ACCOUNT_KEY, range->from.n),
+	       to_n = size_add(KV_ACCOUNT_KEY, range->to.n);
 	char *from = xmalloc(size_add(from_n, to_n)), *to = from + from_n;
 	rocksdb_readoptions_t *o = read_options(l->tier, l->snapshot);
 	rocksdb_iterator_t *it = NULL;
@@ -317,9 +333,15 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 	}
 	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
 	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
-	/* RocksDB's iterators may end the program when they look for deleted ranges in a table that they can't open. */
+	/*
+	 * RocksDB's iterators may end the program when they look for deleted ranges in a table that
+	 * they can't open.
+	 */
 	rocksdb_readoptions_set_ignore_range_deletions(o, l->r->is_damaged);
-	/* The tables that the bounds are of may not be older than those of the iterator, nor newer: else once more. */
+	/*
+	 * The tables that the bounds are of may not be older than those of the iterator, nor newer:
+	 * else once more.
+	 */
 	do {
 		rocks_bounds_unref(bounds);
 		if (it != NULL)
@@ -337,8 +359,10 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 		e = range_rows(l, it, range, str_make(from, from_n), at);
 	}
 	if (e == ERR_CORRUPT && range->may_have_gaps) {
-		e = l->tier == TIER_CACHE ? ERR_WAIT :
-		    range_rest(l, &it, o, range, range->to.p != NULL ? range->to : str_make(behind, sizeof(behind)), at);
+		e = l->tier == TIER_CACHE
+		    ? ERR_WAIT
+		    : range_rest(l, &it, o, range,
+			range->to.p != NULL ? range->to : str_make(behind, sizeof(behind)), at);
 	}
 	rocks_bounds_unref(bounds);
 	rocksdb_iter_destroy(it);
@@ -348,8 +372,8 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 }
 
 static enum err
-load_try(struct rocks *r, enum rocks_tier tier, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out)
+load_try(struct rocks *r, enum rocks_tier tier, struct account_id account,
+    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
 {
 	struct load l = { .r = r, .account = account, .tier = tier };
 	uint64_t version = 0;
@@ -361,7 +385,8 @@ load_try(struct rocks *r, enum rocks_tier tier, struct account_id account, const
 	if (e == ERR_OK)
 		l.rows = kv_rows_new(count, version);
 	for (size_t i = 0; i < count && e == ERR_OK; i++)
-		e = ranges[i].is_exact ? exact_load(&l, &ranges[i], i) : range_load(&l, &ranges[i], i);
+		e = ranges[i].is_exact ? exact_load(&l, &ranges[i], i)
+				       : range_load(&l, &ranges[i], i);
 	rocksdb_readoptions_destroy(l.options);
 	rocksdb_release_snapshot(r->db, l.snapshot);
 	if (e == ERR_OK)
@@ -392,7 +417,8 @@ load_wait_run(struct rocks_job *job)
 {
 	struct load_wait *w = container_of(job, struct load_wait, job);
 	struct kv_rows *rows = NULL;
-	enum err e = load_try(w->r, TIER_ALL, w->load->account, w->load->ranges, w->load->count, &rows);
+	enum err e =
+	    load_try(w->r, TIER_ALL, w->load->account, w->load->ranges, w->load->count, &rows);
 
 	w->load->fn(w->load->ctx, e, rows);
 	kv_load_job_free(w->load);
@@ -400,8 +426,8 @@ load_wait_run(struct rocks_job *job)
 }
 
 enum err
-rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
-    kv_load_fn *fn, void *ctx)
+rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
 	enum err e = load_try(r, TIER_CACHE, account, ranges, count, rows_out);
@@ -414,8 +440,8 @@ rocks_load(struct kv *kv, struct account_id account, const struct kv_range *rang
 }
 
 enum err
-rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out unused_arg, kv_load_fn *fn, void *ctx)
+rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out unused_arg, kv_load_fn *fn, void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
 	struct load_wait *w;
@@ -430,7 +456,8 @@ rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range
 }
 
 enum err
-rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out)
 {
 	struct rocks *r = rocks_of(kv);
 
@@ -447,7 +474,8 @@ unpacked_find(struct rocks *r, uint64_t stage_id, uint32_t no)
 
 	pthread_mutex_lock(&r->unpacked_lock);
 	for (unsigned i = 0; i < UNPACKED_KEPT && found == NULL; i++)
-		if (r->unpacked[i].bytes != NULL && r->unpacked[i].stage_id == stage_id && r->unpacked[i].no == no)
+		if (r->unpacked[i].bytes != NULL && r->unpacked[i].stage_id == stage_id
+		    && r->unpacked[i].no == no)
 			found = kv_bytes_ref(r->unpacked[i].bytes);
 	pthread_mutex_unlock(&r->unpacked_lock);
 	return found;
@@ -468,7 +496,8 @@ unpacked_keep(struct rocks *r, uint64_t stage_id, uint32_t no, struct kv_bytes *
 }
 
 static enum err
-blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, const struct blob_id *id, struct blob_row *row_out)
+blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
+    const struct blob_id *id, struct blob_row *row_out)
 {
 	rocksdb_pinnableslice_t *s;
 	enum err e = row_get(r, o, tier, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
@@ -483,8 +512,8 @@ blob_row_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier ti
 }
 
 static enum err
-chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier, const struct blob_row *row, uint32_t no,
-    struct kv_bytes **out)
+chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
+    const struct blob_row *row, uint32_t no, struct kv_bytes **out)
 {
 	rocksdb_pinnableslice_t *s;
 	char key[12];
@@ -501,9 +530,13 @@ chunk_try(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tier,
 	return e;
 }
 
-/* One snapshot for row and chunk is not needed: a row that was read names chunks that live for the grace period. */
+/*
+ * One snapshot for row and chunk is not needed: a row that was read names chunks that live for the
+ * grace period.
+ */
 static enum err
-blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out)
 {
 	rocksdb_readoptions_t *o = read_options(tier, NULL);
 	struct blob_row row;
@@ -514,7 +547,8 @@ blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64
 	if (e == ERR_OK) {
 		uint32_t no = (uint32_t)(offset / row.chunk_bytes);
 		size_t at = (size_t)(offset % row.chunk_bytes);
-		size_t whole = (size_t)MIN(row.chunk_bytes, row.length - (uint64_t)no * row.chunk_bytes);
+		size_t whole =
+		    (size_t)MIN(row.chunk_bytes, row.length - (uint64_t)no * row.chunk_bytes);
 		struct kv_bytes *chunk = unpacked_find(r, row.stage_id, no);
 		bool is_kept = chunk != NULL;
 
@@ -525,7 +559,8 @@ blob_try(struct rocks *r, enum rocks_tier tier, const struct blob_id *id, uint64
 		if (e == ERR_OK && at == 0 && length >= whole) {
 			*bytes_out = kv_bytes_ref(chunk);
 		} else if (e == ERR_OK) {
-			*bytes_out = kv_bytes_part(chunk, str_sub(chunk->s, at, at + MIN(length, whole - at)));
+			*bytes_out = kv_bytes_part(chunk,
+			    str_sub(chunk->s, at, at + MIN(length, whole - at)));
 			if (!is_kept)
 				unpacked_keep(r, row.stage_id, no, chunk);
 		}
@@ -557,8 +592,8 @@ blob_wait_run(struct rocks_job *job)
 }
 
 enum err
-rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out,
-    kv_blob_fn *fn, void *ctx)
+rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
 	enum err e = blob_try(r, TIER_CACHE, id, offset, length, bytes_out);
@@ -567,13 +602,20 @@ rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t
 	if (e != ERR_WAIT)
 		return e;
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct blob_wait){ .job.run = blob_wait_run, .r = r, .id = *id, .offset = offset, .length = length, .fn = fn, .ctx = ctx };
+	*w = (struct blob_wait){ .job.run = blob_wait_run,
+		.r = r,
+		.id = *id,
+		.offset = offset,
+		.length = length,
+		.fn = fn,
+		.ctx = ctx };
 	rocks_job_add(r, &w->job);
 	return ERR_WAIT;
 }
 
 enum err
-rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length, struct kv_bytes **bytes_out)
+rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
+    struct kv_bytes **bytes_out)
 {
 	struct rocks *r = rocks_of(kv);
 	rocksdb_readoptions_t *o = read_options(TIER_ALL, NULL);

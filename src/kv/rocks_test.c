@@ -150,8 +150,8 @@ tables_wait(struct kv *kv)
 }
 
 /*
- * The first table is in memory, the next ones are not: the load waits for them. RocksDB's iterator would go on behind them
- * without a word (rocks_bounds.c).
+ * The first table is in memory, the next ones are not: the load waits for them. RocksDB's iterator
+ * would go on behind them without a word (rocks_bounds.c).
  */
 static void
 test_range_over_tables(void)
@@ -179,7 +179,8 @@ int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables) };
-	static const struct conform_engine engine = { rocks_open, rocks_reopen, rocks_close_remove };
+	static const struct conform_engine engine = { rocks_open, rocks_reopen,
+		rocks_close_remove };
 
 	must(mkdtemp(dir) != NULL);
 	return conform_run(&engine, more, ARRAY_LEN(more));

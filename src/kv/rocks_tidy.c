@@ -1,14 +1,15 @@
 /*
- * rocks_tidy.c - gives the space of deleted messages back to the disk. Deleting a chunk writes a mark; its bytes go when
- * compaction meets both and when the blob file that holds them is rewritten or wholly garbage. A thread of its own does
- * this when enough was swept, in steps of one blob file, so that little is rewritten and little more room is needed. The same
- * thread ends compactions of families that turn out to be damaged.
+ * rocks_tidy.c - gives the space of deleted messages back to the disk. Deleting a chunk writes a
+ * mark; its bytes go when compaction meets both and when the blob file that holds them is rewritten
+ * or wholly garbage. A thread of its own does this when enough was swept, in steps of one blob
+ * file, so that little is rewritten and little more room is needed. The same thread ends
+ * compactions of families that turn out to be damaged.
  */
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
-#define TIDY_BYTES (32u << 20)	/* swept since the last time; less is not worth the work */
-#define GARBAGE_RATIO 0.4	/* a blob file is rewritten when that much of it is garbage */
+#define TIDY_BYTES (32u << 20) /* swept since the last time; less is not worth the work */
+#define GARBAGE_RATIO 0.4      /* a blob file is rewritten when that much of it is garbage */
 
 /* Does what there is to do in one of the families that hold chunks. */
 static void
@@ -18,21 +19,26 @@ tidy(struct rocks *r, enum rocks_cf cf)
 	uint64_t file = 0;
 
 	rocks_compact_deletions(r->db, r->cf[cf], &r->tidy_ends, &message);
-	while (message == NULL && !atomic_load(&r->tidy_ends) &&
-	    rocks_reclaim_step(r->db, r->cf[cf], GARBAGE_RATIO, &file, &r->tidy_ends, &message))
+	while (message == NULL && !atomic_load(&r->tidy_ends)
+	    && rocks_reclaim_step(r->db, r->cf[cf], GARBAGE_RATIO, &file, &r->tidy_ends, &message))
 		continue;
-	/* What failed for good is told by the listener; the rest is tried again when more was swept. */
+	/*
+	 * What failed for good is told by the listener; the rest is tried again when more was
+	 * swept.
+	 */
 	ignore_err(rocks_err(message), "nothing is lost by not tidying");
 }
 
 /*
- * A family whose tables are damaged is compacted no more: writes would stall behind compactions that fail, and what
- * can still be read must not be touched. It goes on growing until it is restored or repaired.
+ * A family whose tables are damaged is compacted no more: writes would stall behind compactions
+ * that fail, and what can still be read must not be touched. It goes on growing until it is
+ * restored or repaired.
  */
 static void
 compactions_stop(struct rocks *r, unsigned families)
 {
-	static const char *const keys[] = { "disable_auto_compactions" }, *const values[] = { "true" };
+	static const char *const keys[] = { "disable_auto_compactions" },
+				 *const values[] = { "true" };
 
 	for (unsigned i = 0; i < CF_COUNT; i++) {
 		char *message = NULL;

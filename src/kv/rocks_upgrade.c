@@ -1,11 +1,14 @@
 /*
- * rocks_upgrade.c - the format of the whole store: who may open it, and what is done once to data of older versions.
+ * rocks_upgrade.c - the format of the whole store: who may open it, and what is done once to data
+ * of older versions.
  *
- * Its number stands twice. In the file `lock`, so that an older program finds out before it lets the engine touch anything; and
- * in the row `f`, which older programs look at that don't know of the file. Both are raised, and on the disk, before the first
- * change; the row `u` then says from which format the upgrade still has to go on. A step may be begun any number of times,
- * and is over when `u` is past it, so that the power may go at any moment. Who reads a store without writing needs no
- * upgrade: rows carry versions of their own, and those of the format before are still read.
+ * Its number stands twice. In the file `lock`, so that an older program finds out before it lets
+ * the engine touch anything; and in the row `f`, which older programs look at that don't know of
+ * the file. Both are raised, and on the disk, before the first change; the row `u` then says from
+ * which format the upgrade still has to go on. A step may be begun any number of times, and is over
+ * when `u` is past it, so that the power may go at any moment. Who reads a store without writing
+ * needs no upgrade: rows carry versions of their own, and those of the format before are still
+ * read.
  */
 #include "kv/rocks_int.h"
 
@@ -17,24 +20,34 @@
 
 enum { LOCK_LINE_BYTES = 40 };
 
-/* What a store of format i + 1 needs to be one of format i + 2. NULL: nothing, but an older program must not open it any more. */
+/*
+ * What a store of format i + 1 needs to be one of format i + 2. NULL: nothing, but an older program
+ * must not open it any more.
+ */
 static const struct rocks_upgrade steps[] = {
 	{ "access control lists in mailbox rows, which older programs would lose", NULL },
 	{ "annotations in mailbox rows, which older programs can't read", NULL },
-	{ "keys of URLs among them, private \\Seen, and annotations of messages, which older programs take for damage", NULL },
+	{ "keys of URLs among them, private \\Seen, and annotations of messages, which older programs take for damage",
+	    NULL },
 };
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };
 
-_Static_assert(ARRAY_LEN(steps) == ROCKS_FORMAT - 1, "every format but the first is reached by a step");
+_Static_assert(ARRAY_LEN(steps) == ROCKS_FORMAT - 1,
+    "every format but the first is reached by a step");
 
-/* The line in the file: the number, and its CRC-32C, so that a damaged byte does not keep anybody out. */
+/*
+ * The line in the file: the number, and its CRC-32C, so that a damaged byte does not keep anybody
+ * out.
+ */
 static size_t
 lock_line(char line[LOCK_LINE_BYTES], uint64_t format)
 {
 	size_t n = (size_t)snprintf(line, LOCK_LINE_BYTES, "%" PRIu64, format);
 
-	return n + (size_t)snprintf(line + n, LOCK_LINE_BYTES - n, " %08" PRIx32 "\n", crc32c(0, line, n));
+	return n
+	    + (size_t)snprintf(line + n, LOCK_LINE_BYTES - n, " %08" PRIx32 "\n",
+		crc32c(0, line, n));
 }
 
 /* 0: the file does not say. */
@@ -48,7 +61,8 @@ lock_format(const struct rocks *r)
 
 	if (space == NULL || !str_to_u64(str_make(text, (size_t)(space - text)), &format))
 		return 0;
-	return lock_line(right, format) == (size_t)n && memcmp(right, text, (size_t)n) == 0 ? format : 0;
+	return lock_line(right, format) == (size_t)n && memcmp(right, text, (size_t)n) == 0 ? format
+											    : 0;
 }
 
 static enum err
@@ -57,7 +71,8 @@ lock_format_write(const struct rocks *r, uint64_t format)
 	char text[LOCK_LINE_BYTES];
 	ssize_t n = (ssize_t)lock_line(text, format);
 
-	if (pwrite(r->lock_fd, text, (size_t)n, 0) != n || ftruncate(r->lock_fd, n) != 0 || fsync(r->lock_fd) != 0)
+	if (pwrite(r->lock_fd, text, (size_t)n, 0) != n || ftruncate(r->lock_fd, n) != 0
+	    || fsync(r->lock_fd) != 0)
 		return ERR_IO;
 	return ERR_OK;
 }
@@ -70,7 +85,10 @@ rocks_format_look(const struct rocks *r, struct buf *detail)
 	if (format <= r->formats.newest)
 		return ERR_OK;
 	if (detail != NULL)
-		buf_printf(detail, "The data is of format %" PRIu64 ", written by a newer version of this program, which knows formats up to %" PRIu64 ".",
+		buf_printf(detail,
+		    "The data is of format %" PRIu64
+		    ", written by a newer version of this program, which knows formats up to %" PRIu64
+		    ".",
 		    format, r->formats.newest);
 	return ERR_NEWER;
 }
@@ -96,10 +114,11 @@ rocks_upgrade(struct rocks *r)
 {
 	const struct rocks_upgrade *by = r->formats.steps;
 	uint64_t format, from, to = r->formats.newest;
-	enum err e = rocks_meta_get(r, META_FORMAT, &format), u = rocks_meta_get(r, META_UPGRADE, &from);
+	enum err e = rocks_meta_get(r, META_FORMAT, &format),
+		 u = rocks_meta_get(r, META_UPGRADE, &from);
 	bool is_lost = e == ERR_CORRUPT || u == ERR_CORRUPT;
 
-	if (is_lost) {		/* the rows are damaged: all steps may be begun anew */
+	if (is_lost) { /* the rows are damaged: all steps may be begun anew */
 		format = 0;
 		from = 1;
 	} else if (e != ERR_OK || u != ERR_OK) {
@@ -108,7 +127,8 @@ rocks_upgrade(struct rocks *r)
 	e = lock_format(r) != to ? lock_format_write(r, to) : ERR_OK;
 	if (e != ERR_OK)
 		return e;
-	if (format == 0 && !is_lost) {	/* it was made just now; the row is on the disk before anything else is */
+	/* it was made just now; the row is on the disk before anything else is */
+	if (format == 0 && !is_lost) {
 		rocks_meta_put(r, META_FORMAT, to);
 		return rocks_batch_write(r, false);
 	}

@@ -1,5 +1,6 @@
 /*
- * rocks_upgrade_test.c - newer data is left alone, older data is upgraded, and the power may go at any operation of that.
+ * rocks_upgrade_test.c - newer data is left alone, older data is upgraded, and the power may go at
+ * any operation of that.
  *
  *     rocks_upgrade_test [N]      the power goes at each N-th operation; 5
  */
@@ -19,7 +20,8 @@ static char dir[64];
 static unsigned each = 5;
 
 static void
-merge(unused_arg struct str base, unused_arg const struct str *operands, unused_arg size_t count, unused_arg struct buf *out)
+merge(unused_arg struct str base, unused_arg const struct str *operands, unused_arg size_t count,
+    unused_arg struct buf *out)
 {
 }
 
@@ -37,7 +39,8 @@ static void
 dir_make(void)
 {
 	/* In memory when there is such a place: nothing here depends on the disk. */
-	snprintf(dir, sizeof(dir), "%s/kv-upgrade.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(dir, sizeof(dir), "%s/kv-upgrade.XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	CHECK(mkdtemp(dir) != NULL);
 }
 
@@ -60,9 +63,11 @@ rewrite(struct rocks *r, char from, char to)
 	enum err e = ERR_OK;
 	unsigned n = 0;
 
-	for (rocksdb_iter_seek_to_first(it); e == ERR_OK && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+	for (rocksdb_iter_seek_to_first(it); e == ERR_OK && rocksdb_iter_valid(it);
+	     rocksdb_iter_next(it)) {
 		size_t key_n, value_n;
-		const char *key = rocksdb_iter_key(it, &key_n), *value = rocksdb_iter_value(it, &value_n);
+		const char *key = rocksdb_iter_key(it, &key_n),
+			   *value = rocksdb_iter_value(it, &value_n);
 
 		if (value_n != 1 || *value != from)
 			continue;
@@ -77,8 +82,17 @@ rewrite(struct rocks *r, char from, char to)
 	return e;
 }
 
-static enum err one_to_two(struct rocks *r) { return rewrite(r, '1', '2'); }
-static enum err two_to_three(struct rocks *r) { return rewrite(r, '2', '3'); }
+static enum err
+one_to_two(struct rocks *r)
+{
+	return rewrite(r, '1', '2');
+}
+
+static enum err
+two_to_three(struct rocks *r)
+{
+	return rewrite(r, '2', '3');
+}
 
 static const struct rocks_upgrade steps[] = { { "ones", one_to_two }, { "twos", two_to_three } };
 static const struct rocks_formats first = { steps, 1 }, third = { steps, 3 };
@@ -138,7 +152,7 @@ test_upgrades(void)
 	dir_make();
 	make_first(NULL);
 	o = options(dir);
-	for (int i = 0; i < 2; i++) {	/* the second time there is nothing to do */
+	for (int i = 0; i < 2; i++) { /* the second time there is nothing to do */
 		CHECK(rocks_open_formats(&o, NULL, third, &kv, NULL) == ERR_OK);
 		CHECK(rows_have(kv) == '3');
 		kv_close(kv);
@@ -167,7 +181,10 @@ test_reads_older(void)
 	dir_remove();
 }
 
-/* It is refused before the engine is opened, by the file; and by the row where the file does not say. */
+/*
+ * It is refused before the engine is opened, by the file; and by the row where the file does not
+ * say.
+ */
 static void
 test_newer_is_refused(void)
 {
@@ -182,7 +199,8 @@ test_newer_is_refused(void)
 	CHECK(rocks_open_formats(&o, NULL, third, &kv, NULL) == ERR_OK);
 	kv_close(kv);
 	CHECK(rocks_open_formats(&o, NULL, first, &kv, &detail) == ERR_NEWER);
-	CHECK_STR(buf_str(&detail), STR("The data is of format 3, written by a newer version of this program, which knows formats up to 1."));
+	CHECK_STR(buf_str(&detail),
+	    STR("The data is of format 3, written by a newer version of this program, which knows formats up to 1."));
 	buf_clear(&detail);
 	buf_printf(&path, "%s/lock", dir);
 	buf_chr(&path, '\0');
@@ -190,7 +208,8 @@ test_newer_is_refused(void)
 	CHECK(fd >= 0);
 	close(fd);
 	CHECK(rocks_open_formats(&o, NULL, first, &kv, &detail) == ERR_NEWER);
-	CHECK_STR(buf_str(&detail), STR("The data was written by a newer version of this program."));
+	CHECK_STR(buf_str(&detail),
+	    STR("The data was written by a newer version of this program."));
 	/* Nothing was done to it. */
 	CHECK(rocks_open_formats(&o, NULL, third, &kv, NULL) == ERR_OK);
 	CHECK(rows_have(kv) == '3');
@@ -198,7 +217,10 @@ test_newer_is_refused(void)
 	dir_remove();
 }
 
-/* The n-th operation of the upgrade fails, and all after it, then the power goes; until n is so high that none fails. */
+/*
+ * The n-th operation of the upgrade fails, and all after it, then the power goes; until n is so
+ * high that none fails.
+ */
 static void
 test_interrupted(void)
 {
@@ -244,8 +266,8 @@ test_interrupted(void)
 int
 main(int argc, char **argv)
 {
-	static const struct test_case cases[] = { TEST(test_upgrades), TEST(test_reads_older), TEST(test_newer_is_refused),
-		TEST(test_interrupted) };
+	static const struct test_case cases[] = { TEST(test_upgrades), TEST(test_reads_older),
+		TEST(test_newer_is_refused), TEST(test_interrupted) };
 	uint32_t n;
 
 	if (argc > 1 && str_to_u32(str_c(argv[1]), &n) && n > 0)

@@ -1,16 +1,18 @@
 /*
  * rocks_wal.c - before opening: is what the log lost a torn tail, or damage?
  *
- * RocksDB's recovery mode that survives torn writes (point in time) stops at the first record that is not whole and silently
- * drops what follows. After a power cut that is right: only what was not synced can be torn. But when a disk damaged a
- * record in the middle, acknowledged commits would be gone without a word; and the mode that refuses this refuses torn
- * pages too. So every batch of the committer begins with a record that says up to which sequence number the log was synced
- * when it was written. If any intact batch, wherever it stands, names a higher number than recovery arrives at, something
- * that was durable is lost, and we refuse to open.
+ * RocksDB's recovery mode that survives torn writes (point in time) stops at the first record that
+ * is not whole and silently drops what follows. After a power cut that is right: only what was not
+ * synced can be torn. But when a disk damaged a record in the middle, acknowledged commits would be
+ * gone without a word; and the mode that refuses this refuses torn pages too. So every batch of the
+ * committer begins with a record that says up to which sequence number the log was synced when it
+ * was written. If any intact batch, wherever it stands, names a higher number than recovery arrives
+ * at, something that was durable is lost, and we refuse to open.
  *
- * Format of the log (RocksDB's log_format.h): blocks of 32 KiB; in them records of CRC (4, masked CRC-32C of type and data),
- * length (2), type (1), data. A batch is one record, or a FIRST, MIDDLE and LAST ones: sequence number (8), count (4), then
- * changes; ours is of type 3 (log data): length (1), data.
+ * Format of the log (RocksDB's log_format.h): blocks of 32 KiB; in them records of CRC (4, masked
+ * CRC-32C of type and data), length (2), type (1), data. A batch is one record, or a FIRST, MIDDLE
+ * and LAST ones: sequence number (8), count (4), then changes; ours is of type 3 (log data): length
+ * (1), data.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -30,7 +32,7 @@ enum { TYPE_ZERO = 0, TYPE_FULL = 1, TYPE_FIRST = 2, TYPE_MIDDLE = 3, TYPE_LAST 
 
 #define BATCH_HEAD_BYTES 12u
 #define TAG_LOG_DATA 3
-#define MARK_AT (BATCH_HEAD_BYTES + 2)	/* behind tag and length */
+#define MARK_AT (BATCH_HEAD_BYTES + 2) /* behind tag and length */
 static const char mark_magic[4] = { 'P', 'H', 'w', '1' };
 
 void
@@ -43,11 +45,12 @@ rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq)
 static void
 batch_look(struct wal_report *report, struct str batch)
 {
-	if (batch.n < MARK_AT + WAL_MARK_BYTES || batch.p[BATCH_HEAD_BYTES] != TAG_LOG_DATA ||
-	    batch.p[BATCH_HEAD_BYTES + 1] != WAL_MARK_BYTES ||
-	    memcmp(batch.p + MARK_AT, mark_magic, sizeof(mark_magic)) != 0)
+	if (batch.n < MARK_AT + WAL_MARK_BYTES || batch.p[BATCH_HEAD_BYTES] != TAG_LOG_DATA
+	    || batch.p[BATCH_HEAD_BYTES + 1] != WAL_MARK_BYTES
+	    || memcmp(batch.p + MARK_AT, mark_magic, sizeof(mark_magic)) != 0)
 		return;
-	report->durable_seq = MAX(report->durable_seq, get_le64(batch.p + MARK_AT + sizeof(mark_magic)));
+	report->durable_seq =
+	    MAX(report->durable_seq, get_le64(batch.p + MARK_AT + sizeof(mark_magic)));
 }
 
 static bool
@@ -57,7 +60,8 @@ record_is_whole(const char *p, size_t n)
 	uint32_t crc = masked >> 17 | masked << 15;
 	size_t length = get_le16(p + 4);
 
-	return p[6] >= TYPE_FULL && p[6] <= TYPE_LAST && HEAD_BYTES + length <= n && crc32c(0, p + 6, 1 + length) == crc;
+	return p[6] >= TYPE_FULL && p[6] <= TYPE_LAST && HEAD_BYTES + length <= n
+	    && crc32c(0, p + 6, 1 + length) == crc;
 }
 
 static bool
@@ -69,13 +73,17 @@ is_zero(const char *p, size_t n)
 	return true;
 }
 
-/* Behind damage, where the next record begins is not known: a whole one with our mark in its place shows it. */
+/*
+ * Behind damage, where the next record begins is not known: a whole one with our mark in its place
+ * shows it.
+ */
 static size_t
 damage_skip(const char *p, size_t n)
 {
 	const char *at = p + HEAD_BYTES + MARK_AT + 1, *end = p + n;
 
-	while (at < end && (at = memmem(at, (size_t)(end - at), mark_magic, sizeof(mark_magic))) != NULL) {
+	while (at < end
+	    && (at = memmem(at, (size_t)(end - at), mark_magic, sizeof(mark_magic))) != NULL) {
 		const char *record = at - MARK_AT - HEAD_BYTES;
 
 		if (record_is_whole(record, (size_t)(end - record)))
@@ -92,7 +100,7 @@ block_look(struct wal_report *report, const char *p, size_t n)
 		size_t skip;
 
 		if (p[6] == TYPE_ZERO && is_zero(p, n)) {
-			report->has_gap = true;	/* room that was made and not used */
+			report->has_gap = true; /* room that was made and not used */
 			return;
 		}
 		if (record_is_whole(p, n)) {

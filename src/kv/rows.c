@@ -45,11 +45,13 @@ kv_gap_add(struct kv_rows *rows, size_t range, struct str from, struct str to)
 {
 	struct kv_rows_make *m = container_of(rows, struct kv_rows_make, pub);
 	struct kv_row_list *l = &rows->ranges[range];
-	struct kv_gap *grown = arena_array(&m->arena, struct kv_gap, l->gap_count + 1);	/* there are few */
+	/* there are few */
+	struct kv_gap *grown = arena_array(&m->arena, struct kv_gap, l->gap_count + 1);
 
 	if (l->gap_count > 0)
 		memcpy(grown, l->gaps, l->gap_count * sizeof(*grown));
-	grown[l->gap_count++] = (struct kv_gap){ arena_str(&m->arena, from), arena_str(&m->arena, to) };
+	grown[l->gap_count++] =
+	    (struct kv_gap){ arena_str(&m->arena, from), arena_str(&m->arena, to) };
 	l->gaps = grown;
 }
 
@@ -75,7 +77,8 @@ kv_rows_free(struct kv_rows *rows)
 }
 
 struct kv_load_job *
-kv_load_job_new(struct account_id account, const struct kv_range *ranges, size_t count, kv_load_fn *fn, void *ctx)
+kv_load_job_new(struct account_id account, const struct kv_range *ranges, size_t count,
+    kv_load_fn *fn, void *ctx)
 {
 	struct kv_load_job *j = xcalloc(1, sizeof(*j));
 

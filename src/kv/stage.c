@@ -1,6 +1,7 @@
 /*
- * stage.c - a message that streams in. It is cut into chunks; a full one is handed to the engine when more comes, so a
- * message under one chunk stays whole in memory and travels in the batch that links it, as the last chunk always does.
+ * stage.c - a message that streams in. It is cut into chunks; a full one is handed to the engine
+ * when more comes, so a message under one chunk stays whole in memory and travels in the batch that
+ * links it, as the last chunk always does.
  */
 #include "kv/kv_int.h"
 
@@ -42,7 +43,9 @@ kv_stage_unref(struct kv_stage *s)
 	free(s);
 }
 
-/* Hands the full chunk over. Its stored form is made once, however often the engine says ERR_WAIT. */
+/*
+ * Hands the full chunk over. Its stored form is made once, however often the engine says ERR_WAIT.
+ */
 static enum err
 chunk_flush(struct kv_stage *s, struct waiter *w)
 {
@@ -61,7 +64,8 @@ chunk_flush(struct kv_stage *s, struct waiter *w)
 	e = s->kv->ops->chunk_write(s->kv, c);
 	if (e == ERR_WAIT) {
 		waiter_wait(w, &s->kv->chunk_waiters);
-		e = s->kv->ops->chunk_write(s->kv, c);	/* again: it may have emptied before we were in the list */
+		/* again: it may have emptied before we were in the list */
+		e = s->kv->ops->chunk_write(s->kv, c);
 		if (e != ERR_WAIT)
 			waiter_cancel(w);
 	}
@@ -70,7 +74,7 @@ chunk_flush(struct kv_stage *s, struct waiter *w)
 		return e;
 	}
 	s->chunks_written++;
-	s->stored = BUF_MAX(2 * KV_CHUNK_BYTES);	/* its memory went with the chunk */
+	s->stored = BUF_MAX(2 * KV_CHUNK_BYTES); /* its memory went with the chunk */
 	buf_clear(&s->raw);
 	return ERR_OK;
 }
@@ -134,5 +138,6 @@ kv_stage_seal(struct kv_stage *s, struct blob_id *id_out, uint64_t *length_out)
 struct str
 kv_stage_peek(const struct kv_stage *s)
 {
-	return s->length <= KV_CHUNK_BYTES ? str_make(s->raw.p != NULL ? s->raw.p : "", s->raw.n) : STR_NONE;
+	return s->length <= KV_CHUNK_BYTES ? str_make(s->raw.p != NULL ? s->raw.p : "", s->raw.n)
+					   : STR_NONE;
 }

@@ -1,6 +1,6 @@
 /*
- * txn.c - a transaction's own buffer: changes packed one behind the other, keys already with their account in front, so
- * that an engine copies them once. The waiting forms of commit are here too.
+ * txn.c - a transaction's own buffer: changes packed one behind the other, keys already with their
+ * account in front, so that an engine copies them once. The waiting forms of commit are here too.
  */
 #include "base/bytes.h"
 #include "base/size.h"
@@ -47,7 +47,8 @@ kv_key_put(char *out, struct account_id account, struct str key)
 
 /* Room for a change whose key has the account in front; returns where the value goes. */
 static char *
-op_add(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key, size_t value_length)
+op_add(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key,
+    size_t value_length)
 {
 	size_t key_length = size_add(KV_ACCOUNT_KEY, key.n);
 	size_t total = size_add(OP_HEAD, size_add(key_length, value_length));
@@ -68,7 +69,8 @@ op_add(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key
 }
 
 static void
-op_add_value(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key, struct str value)
+op_add_value(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key,
+    struct str value)
 {
 	char *p = op_add(t, type, kind, key, value.n);
 
@@ -111,7 +113,7 @@ kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to
 	char *p;
 
 	if (to.p == NULL)
-		end.v++;	/* behind every key of the account */
+		end.v++; /* behind every key of the account */
 	p = op_add(t, KV_OP_DEL_RANGE, kind, from, KV_ACCOUNT_KEY + to.n);
 	if (p != NULL)
 		kv_key_put(p, end, to);
@@ -153,7 +155,8 @@ kv_txn_bytes(const struct kv_txn *t)
 	size_t n = t->ops.n;
 
 	for (size_t i = 0; i < t->link_count; i++)
-		n += sizeof(struct blob_id) + (t->links[i].stage != NULL ? t->links[i].stage->stored.n : 0);
+		n += sizeof(struct blob_id)
+		    + (t->links[i].stage != NULL ? t->links[i].stage->stored.n : 0);
 	return n;
 }
 
@@ -164,7 +167,8 @@ link_add(struct kv_txn *t, const struct blob_id *id, int64_t delta, struct kv_st
 		t->link_cap = t->link_cap == 0 ? 4 : size_mul(t->link_cap, 2);
 		t->links = xrealloc(t->links, size_mul(t->link_cap, sizeof(*t->links)));
 	}
-	t->links[t->link_count++] = (struct kv_link_op){ *id, delta, stage != NULL ? kv_stage_ref(stage) : NULL };
+	t->links[t->link_count++] =
+	    (struct kv_link_op){ *id, delta, stage != NULL ? kv_stage_ref(stage) : NULL };
 }
 
 void
@@ -257,7 +261,8 @@ commit_wait_done(void *ctx, enum err e)
 enum err
 kv_commit_now(struct kv *kv, struct kv_txn **txns, size_t count)
 {
-	struct commit_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct commit_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER };
 
 	kv_commit(kv, txns, count, commit_wait_done, &w);
 	pthread_mutex_lock(&w.lock);

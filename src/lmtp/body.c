@@ -1,4 +1,7 @@
-/* body.c - DATA and BDAT: bytes go from the input to the arrival, dots done; after an error they are dropped. */
+/*
+ * body.c - DATA and BDAT: bytes go from the input to the arrival, dots done; after an error they
+ * are dropped.
+ */
 #include "lmtp/session_int.h"
 
 #include "store/arrival.h"
@@ -87,7 +90,8 @@ lmtp_chunk_step(struct lmtp_session *s)
 		chunk_end(s);
 		return true;
 	}
-	if (in.n == 0 || body_write(s, str_sub(in, 0, (size_t)MIN(s->chunk_left, in.n)), &taken) == ERR_WAIT)
+	if (in.n == 0
+	    || body_write(s, str_sub(in, 0, (size_t)MIN(s->chunk_left, in.n)), &taken) == ERR_WAIT)
 		return false;
 	stream_consume(s->stream, taken);
 	s->chunk_left -= taken;
@@ -98,7 +102,9 @@ void
 lmtp_data_begin(struct lmtp_session *s)
 {
 	if (s->recipient_count == 0) {
-		lmtp_refuse(s, s->has_sender ? "503 5.5.1 No valid recipients" : "503 5.5.1 MAIL and RCPT first");
+		lmtp_refuse(s,
+		    s->has_sender ? "503 5.5.1 No valid recipients"
+				  : "503 5.5.1 MAIL and RCPT first");
 	} else if (s->arrival != NULL) {
 		lmtp_refuse(s, "503 5.5.1 BDAT has begun");
 	} else if (s->body == LMTP_BODY_BINARYMIME) {

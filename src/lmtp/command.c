@@ -1,4 +1,7 @@
-/* command.c - see command.h. A cursor over the line; each function takes what its name says, or nothing and says false. */
+/*
+ * command.c - see command.h. A cursor over the line; each function takes what its name says, or
+ * nothing and says false.
+ */
 #include "lmtp/command.h"
 
 #include "io/http.h"
@@ -39,7 +42,8 @@ take_word(struct str *rest)
 static bool
 is_atext(char c)
 {
-	return chr_is_alpha(c) || chr_is_digit(c) || (unsigned char)c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return chr_is_alpha(c) || chr_is_digit(c) || (unsigned char)c >= 0x80
+	    || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 /* Dot-string, tolerating what real addresses have: dots at the ends and in a row. */
@@ -88,8 +92,9 @@ take_domain(struct str *rest, char *out, size_t *n)
 	while (i < rest->n) {
 		char c = rest->p[i];
 
-		if (!(chr_is_alpha(c) || chr_is_digit(c) || (unsigned char)c >= 0x80 || c == '.' || c == '-' || c == '_' ||
-			(is_literal && (c == '[' || c == ':' || c == ']'))))
+		if (!(chr_is_alpha(c) || chr_is_digit(c) || (unsigned char)c >= 0x80 || c == '.'
+			|| c == '-' || c == '_'
+			|| (is_literal && (c == '[' || c == ':' || c == ']'))))
 			break;
 		out[(*n)++] = c;
 		i++;
@@ -222,7 +227,8 @@ parse_envelope(struct arena *a, struct str rest, struct str word, struct lmtp_co
 		return ERR_SYNTAX;
 	rest = str_sub(rest, word.n, rest.n);
 	skip_spaces(&rest);
-	if (!take_path(a, &rest, out->verb == LMTP_MAIL, &out->path) || (rest.n != 0 && rest.p[0] != ' '))
+	if (!take_path(a, &rest, out->verb == LMTP_MAIL, &out->path)
+	    || (rest.n != 0 && rest.p[0] != ' '))
 		return ERR_SYNTAX;
 	while (take_param(&rest, &name, &value)) {
 		enum err e = out->verb == LMTP_MAIL ? mail_param(out, name, value) : ERR_UNKNOWN;
@@ -263,7 +269,8 @@ xtext_decode(struct arena *a, struct str s, struct str *out)
 		char c = s.p[i];
 
 		if (c == '+') {
-			int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1,
+			    low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return false;
@@ -284,9 +291,19 @@ static enum err
 parse_xclient(struct arena *a, struct str rest, struct lmtp_command *out)
 {
 	struct lmtp_xclient *x = &out->xclient;
-	const struct { struct str name; struct str *to; } known[] = {
-		{ STR("NAME"), &x->name }, { STR("ADDR"), &x->addr }, { STR("PORT"), &x->port }, { STR("PROTO"), &x->proto },
-		{ STR("HELO"), &x->helo }, { STR("LOGIN"), &x->login }, { STR("DESTADDR"), NULL }, { STR("DESTPORT"), NULL },
+
+	const struct {
+		struct str name;
+		struct str *to;
+	} known[] = {
+		{ STR("NAME"), &x->name },
+		{ STR("ADDR"), &x->addr },
+		{ STR("PORT"), &x->port },
+		{ STR("PROTO"), &x->proto },
+		{ STR("HELO"), &x->helo },
+		{ STR("LOGIN"), &x->login },
+		{ STR("DESTADDR"), NULL },
+		{ STR("DESTPORT"), NULL },
 	};
 	struct str name, value, text;
 
@@ -313,12 +330,24 @@ parse_xclient(struct arena *a, struct str rest, struct lmtp_command *out)
 static enum lmtp_verb
 verb_find(struct str word)
 {
-	static const struct { struct str name; enum lmtp_verb verb; } verbs[] = {
-		{ STR_INIT("LHLO"), LMTP_LHLO }, { STR_INIT("MAIL"), LMTP_MAIL }, { STR_INIT("RCPT"), LMTP_RCPT },
-		{ STR_INIT("DATA"), LMTP_DATA }, { STR_INIT("BDAT"), LMTP_BDAT }, { STR_INIT("RSET"), LMTP_RSET },
-		{ STR_INIT("NOOP"), LMTP_NOOP }, { STR_INIT("QUIT"), LMTP_QUIT }, { STR_INIT("VRFY"), LMTP_VRFY },
-		{ STR_INIT("HELP"), LMTP_HELP }, { STR_INIT("STARTTLS"), LMTP_STARTTLS }, { STR_INIT("XCLIENT"), LMTP_XCLIENT },
-		{ STR_INIT("HELO"), LMTP_HELO }, { STR_INIT("EHLO"), LMTP_HELO },
+	static const struct {
+		struct str name;
+		enum lmtp_verb verb;
+	} verbs[] = {
+		{ STR_INIT("LHLO"), LMTP_LHLO },
+		{ STR_INIT("MAIL"), LMTP_MAIL },
+		{ STR_INIT("RCPT"), LMTP_RCPT },
+		{ STR_INIT("DATA"), LMTP_DATA },
+		{ STR_INIT("BDAT"), LMTP_BDAT },
+		{ STR_INIT("RSET"), LMTP_RSET },
+		{ STR_INIT("NOOP"), LMTP_NOOP },
+		{ STR_INIT("QUIT"), LMTP_QUIT },
+		{ STR_INIT("VRFY"), LMTP_VRFY },
+		{ STR_INIT("HELP"), LMTP_HELP },
+		{ STR_INIT("STARTTLS"), LMTP_STARTTLS },
+		{ STR_INIT("XCLIENT"), LMTP_XCLIENT },
+		{ STR_INIT("HELO"), LMTP_HELO },
+		{ STR_INIT("EHLO"), LMTP_HELO },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -345,7 +374,8 @@ lmtp_command_parse(struct arena *a, struct str line, struct lmtp_command *out)
 	out->argument = rest;
 	switch (out->verb) {
 	case LMTP_LHLO:
-		return rest.n != 0 && rest.n <= LMTP_NAME_MAX && str_is_utf8(rest) ? ERR_OK : ERR_SYNTAX;
+		return rest.n != 0 && rest.n <= LMTP_NAME_MAX && str_is_utf8(rest) ? ERR_OK
+										   : ERR_SYNTAX;
 	case LMTP_MAIL:
 		return parse_envelope(a, rest, STR("FROM:"), out);
 	case LMTP_RCPT:

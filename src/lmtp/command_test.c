@@ -7,7 +7,11 @@
 static void
 test_verbs(void)
 {
-	static const struct { const char *line; enum lmtp_verb verb; enum err e; } cases[] = {
+	static const struct {
+		const char *line;
+		enum lmtp_verb verb;
+		enum err e;
+	} cases[] = {
 		{ "LHLO mx.example.org", LMTP_LHLO, ERR_OK },
 		{ "lhlo [192.0.2.1]", LMTP_LHLO, ERR_OK },
 		{ "LHLO", LMTP_LHLO, ERR_SYNTAX },
@@ -53,18 +57,29 @@ test_verbs(void)
 static void
 test_paths(void)
 {
-	static const struct { const char *line, *address, *text; size_t local_bytes; enum err e; } cases[] = {
+	static const struct {
+		const char *line, *address, *text;
+		size_t local_bytes;
+		enum err e;
+	} cases[] = {
 		{ "RCPT TO:<joe@example.org>", "joe@example.org", "joe@example.org", 3, ERR_OK },
 		{ "rcpt to: <joe@example.org>", "joe@example.org", "joe@example.org", 3, ERR_OK },
-		{ "RCPT TO:<joe+box@example.org>", "joe+box@example.org", "joe+box@example.org", 7, ERR_OK },
+		{ "RCPT TO:<joe+box@example.org>", "joe+box@example.org", "joe+box@example.org", 7,
+		    ERR_OK },
 		{ "RCPT TO:<joe>", "joe", "joe", 3, ERR_OK },
-		{ "RCPT TO:<@a.example,@b.example:joe@example.org>", "joe@example.org", "joe@example.org", 3, ERR_OK },
-		{ "RCPT TO:<\"joe x\"@example.org>", "joe x@example.org", "\"joe x\"@example.org", 5, ERR_OK },
-		{ "RCPT TO:<\"a>b\\\"\"@example.org>", "a>b\"@example.org", "\"a>b\\\"\"@example.org", 4, ERR_OK },
+		{ "RCPT TO:<@a.example,@b.example:joe@example.org>", "joe@example.org",
+		    "joe@example.org", 3, ERR_OK },
+		{ "RCPT TO:<\"joe x\"@example.org>", "joe x@example.org", "\"joe x\"@example.org",
+		    5, ERR_OK },
+		{ "RCPT TO:<\"a>b\\\"\"@example.org>", "a>b\"@example.org",
+		    "\"a>b\\\"\"@example.org", 4, ERR_OK },
 		{ "RCPT TO:<joe@[192.0.2.1]>", "joe@[192.0.2.1]", "joe@[192.0.2.1]", 3, ERR_OK },
-		{ "RCPT TO:<joe@[IPv6:2001:db8::1]>", "joe@[IPv6:2001:db8::1]", "joe@[IPv6:2001:db8::1]", 3, ERR_OK },
-		{ "RCPT TO:<.joe..x.@example.org>", ".joe..x.@example.org", ".joe..x.@example.org", 8, ERR_OK },
-		{ "RCPT TO:<j\xC3\xB6@example.org>", "j\xC3\xB6@example.org", "j\xC3\xB6@example.org", 3, ERR_OK },
+		{ "RCPT TO:<joe@[IPv6:2001:db8::1]>", "joe@[IPv6:2001:db8::1]",
+		    "joe@[IPv6:2001:db8::1]", 3, ERR_OK },
+		{ "RCPT TO:<.joe..x.@example.org>", ".joe..x.@example.org", ".joe..x.@example.org",
+		    8, ERR_OK },
+		{ "RCPT TO:<j\xC3\xB6@example.org>", "j\xC3\xB6@example.org",
+		    "j\xC3\xB6@example.org", 3, ERR_OK },
 		{ "RCPT TO:<j\xFF@example.org>", NULL, NULL, 0, ERR_SYNTAX },
 		{ "RCPT TO:<>", NULL, NULL, 0, ERR_SYNTAX },
 		{ "RCPT TO:joe@example.org", NULL, NULL, 0, ERR_SYNTAX },
@@ -89,8 +104,9 @@ test_paths(void)
 		bool ok = CHECK_U64(lmtp_command_parse(&a, str_c(cases[i].line), &c), cases[i].e);
 
 		if (ok && cases[i].e == ERR_OK)
-			ok = CHECK_STR(c.path.address, str_c(cases[i].address)) && CHECK_STR(c.path.text, str_c(cases[i].text)) &&
-			    CHECK_U64(c.path.local_bytes, cases[i].local_bytes);
+			ok = CHECK_STR(c.path.address, str_c(cases[i].address))
+			    && CHECK_STR(c.path.text, str_c(cases[i].text))
+			    && CHECK_U64(c.path.local_bytes, cases[i].local_bytes);
 		if (!ok)
 			printf("# %s\n", cases[i].line);
 		arena_done(&a);
@@ -109,7 +125,8 @@ test_long_paths(void)
 		for (size_t i = 0; i < n; i++)
 			buf_chr(&line, 'a');
 		buf_lit(&line, ">");
-		CHECK_U64(lmtp_command_parse(&a, buf_str(&line), &c), n <= LMTP_PATH_MAX ? ERR_OK : ERR_SYNTAX);
+		CHECK_U64(lmtp_command_parse(&a, buf_str(&line), &c),
+		    n <= LMTP_PATH_MAX ? ERR_OK : ERR_SYNTAX);
 		arena_done(&a);
 	}
 }
@@ -120,7 +137,8 @@ test_mail_parameters(void)
 	struct arena a = ARENA_NONE;
 	struct lmtp_command c;
 
-	CHECK(lmtp_command_parse(&a, STR("MAIL FROM:<joe@x> SIZE=123 body=8bitmime SMTPUTF8"), &c) == ERR_OK);
+	CHECK(lmtp_command_parse(&a, STR("MAIL FROM:<joe@x> SIZE=123 body=8bitmime SMTPUTF8"), &c)
+	    == ERR_OK);
 	CHECK(c.has_size && c.size == 123 && c.body == LMTP_BODY_8BITMIME && c.is_smtputf8);
 	CHECK(lmtp_command_parse(&a, STR("MAIL FROM:<> BODY=BINARYMIME"), &c) == ERR_OK);
 	CHECK(!c.has_size && c.body == LMTP_BODY_BINARYMIME && !c.is_smtputf8);
@@ -138,7 +156,10 @@ test_xclient(void)
 	struct arena a = ARENA_NONE;
 	struct lmtp_command c;
 
-	CHECK(lmtp_command_parse(&a, STR("XCLIENT NAME=spike.example ADDR=192.0.2.7 HELO=a+3Db LOGIN=[UNAVAILABLE]"), &c) == ERR_OK);
+	CHECK(
+	    lmtp_command_parse(&a,
+		STR("XCLIENT NAME=spike.example ADDR=192.0.2.7 HELO=a+3Db LOGIN=[UNAVAILABLE]"), &c)
+	    == ERR_OK);
 	CHECK_STR(c.xclient.name, STR("spike.example"));
 	CHECK_STR(c.xclient.addr, STR("192.0.2.7"));
 	CHECK_STR(c.xclient.helo, STR("a=b"));
@@ -152,4 +173,5 @@ test_xclient(void)
 	arena_done(&a);
 }
 
-TEST_MAIN(TEST(test_verbs), TEST(test_paths), TEST(test_long_paths), TEST(test_mail_parameters), TEST(test_xclient))
+TEST_MAIN(TEST(test_verbs), TEST(test_paths), TEST(test_long_paths), TEST(test_mail_parameters),
+    TEST(test_xclient))

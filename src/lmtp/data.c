@@ -1,10 +1,10 @@
 /*
  * data.c - see data.h.
  *
- *	LINE --dot--> DOT --CR--> DOT_CR --LF--> END
- *	  |            |             `--other: CR was text (the dot is gone: it began a line)--> TEXT
- *	  |            `--other: the dot is gone--> TEXT
- *	  `--other--> TEXT --CR--> CR --LF--> LINE
+ * 	LINE --dot--> DOT --CR--> DOT_CR --LF--> END
+ * 	  |            |             `--other: CR was text (the dot is gone: it began a line)--> TEXT
+ * 	  |            `--other: the dot is gone--> TEXT
+ * 	  `--other--> TEXT --CR--> CR --LF--> LINE
  */
 #include "lmtp/data.h"
 

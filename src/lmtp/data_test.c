@@ -11,15 +11,23 @@ static const struct {
 } samples[] = {
 	{ "empty", STR_INIT(".\r\nQUIT\r\n"), STR_INIT(""), STR_INIT("QUIT\r\n"), true },
 	{ "one line", STR_INIT("Hello\r\n.\r\n"), STR_INIT("Hello\r\n"), STR_INIT(""), true },
-	{ "dots", STR_INIT("..a\r\n...\r\n.b\r\na.b\r\n.\r\nNOOP"), STR_INIT(".a\r\n..\r\nb\r\na.b\r\n"), STR_INIT("NOOP"), true },
-	{ "bare LF around the dot", STR_INIT("a\n.\nb\r\n.\r\n"), STR_INIT("a\n.\nb\r\n"), STR_INIT(""), true },
-	{ "LF before the dot", STR_INIT("a\n.\r\nMAIL\r\n.\r\n"), STR_INIT("a\n.\r\nMAIL\r\n"), STR_INIT(""), true },
-	{ "LF behind the dot", STR_INIT("a\r\n.\nMAIL\r\n.\r\n"), STR_INIT("a\r\n\nMAIL\r\n"), STR_INIT(""), true },
-	{ "CR around the dot", STR_INIT("a\r.\rb\r\n.\r\n"), STR_INIT("a\r.\rb\r\n"), STR_INIT(""), true },
-	{ "CR behind the dot", STR_INIT("a\r\n.\rb\r\n.\r\n"), STR_INIT("a\r\n\rb\r\n"), STR_INIT(""), true },
-	{ "dot CR CR LF", STR_INIT("a\r\n.\r\r\n.\r\n"), STR_INIT("a\r\n\r\r\n"), STR_INIT(""), true },
+	{ "dots", STR_INIT("..a\r\n...\r\n.b\r\na.b\r\n.\r\nNOOP"),
+	    STR_INIT(".a\r\n..\r\nb\r\na.b\r\n"), STR_INIT("NOOP"), true },
+	{ "bare LF around the dot", STR_INIT("a\n.\nb\r\n.\r\n"), STR_INIT("a\n.\nb\r\n"),
+	    STR_INIT(""), true },
+	{ "LF before the dot", STR_INIT("a\n.\r\nMAIL\r\n.\r\n"), STR_INIT("a\n.\r\nMAIL\r\n"),
+	    STR_INIT(""), true },
+	{ "LF behind the dot", STR_INIT("a\r\n.\nMAIL\r\n.\r\n"), STR_INIT("a\r\n\nMAIL\r\n"),
+	    STR_INIT(""), true },
+	{ "CR around the dot", STR_INIT("a\r.\rb\r\n.\r\n"), STR_INIT("a\r.\rb\r\n"), STR_INIT(""),
+	    true },
+	{ "CR behind the dot", STR_INIT("a\r\n.\rb\r\n.\r\n"), STR_INIT("a\r\n\rb\r\n"),
+	    STR_INIT(""), true },
+	{ "dot CR CR LF", STR_INIT("a\r\n.\r\r\n.\r\n"), STR_INIT("a\r\n\r\r\n"), STR_INIT(""),
+	    true },
 	{ "CR CR LF dot", STR_INIT("a\r\r\n.\r\nX"), STR_INIT("a\r\r\n"), STR_INIT("X"), true },
-	{ "NUL and 8-bit", STR_INIT("a\0\xFF\r\n.\r\n"), STR_INIT("a\0\xFF\r\n"), STR_INIT(""), true },
+	{ "NUL and 8-bit", STR_INIT("a\0\xFF\r\n.\r\n"), STR_INIT("a\0\xFF\r\n"), STR_INIT(""),
+	    true },
 	{ "no end", STR_INIT("a\r\n."), STR_INIT("a\r\n"), STR_INIT(""), false },
 };
 
@@ -47,8 +55,9 @@ test_ends_and_dots(void)
 			bool is_ended, ok;
 
 			run(samples[i].in, cut, &text, &rest, &is_ended);
-			ok = CHECK_STR(buf_str(&text), samples[i].text) && CHECK_STR(rest, samples[i].rest) &&
-			    CHECK(is_ended == samples[i].is_ended);
+			ok = CHECK_STR(buf_str(&text), samples[i].text)
+			    && CHECK_STR(rest, samples[i].rest)
+			    && CHECK(is_ended == samples[i].is_ended);
 			if (!ok)
 				printf("# %s, cut at %zu\n", samples[i].name, cut);
 		}

@@ -1,11 +1,17 @@
-/* delivery.c - see delivery.h. delivery_step() goes as far as it can, and is called again when woken. */
+/*
+ * delivery.c - see delivery.h. delivery_step() goes as far as it can, and is called again when
+ * woken.
+ */
 #include "lmtp/delivery.h"
 
 #include "store/mailbox.h"
 
 enum { TRIES_MAX = 4 };
 
-/* A folder of that name that can hold messages: exactly, else but for ASCII case, for MTAs that fold addresses. */
+/*
+ * A folder of that name that can hold messages: exactly, else but for ASCII case, for MTAs that
+ * fold addresses.
+ */
 static const struct mailbox_info *
 folder_find(struct snapshot *s, struct str name)
 {
@@ -48,8 +54,9 @@ delivery_append(struct delivery *d)
 	enum err e;
 
 	if (dest.v == 0)
-		return ERR_CORRUPT;	/* every account has an INBOX */
-	e = messages_append(d->account, dest, &append, 1, &d->waiter, &d->uid, &uidvalidity, &after);
+		return ERR_CORRUPT; /* every account has an INBOX */
+	e = messages_append(d->account, dest, &append, 1, &d->waiter, &d->uid, &uidvalidity,
+	    &after);
 	if (e != ERR_OK)
 		return e;
 	d->version = snapshot_version(after);
@@ -71,7 +78,8 @@ delivery_step(struct delivery *d)
 		if (d->version == 0) {
 			e = delivery_append(d);
 			/* The folder went, or another frontend was faster: look again. */
-			if ((e == ERR_NOTFOUND || e == ERR_NOSELECT || e == ERR_CONFLICT) && ++d->tries < TRIES_MAX)
+			if ((e == ERR_NOTFOUND || e == ERR_NOSELECT || e == ERR_CONFLICT)
+			    && ++d->tries < TRIES_MAX)
 				continue;
 			if (e != ERR_OK)
 				return e;

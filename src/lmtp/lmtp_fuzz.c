@@ -1,6 +1,7 @@
 /*
- * lmtp_fuzz.c - what an LMTP client may send: each line as a command, all of it as DATA in two pieces. Addresses hold no control
- * characters, data is cut anywhere with the same result, and taking the dots off undoes putting them on.
+ * lmtp_fuzz.c - what an LMTP client may send: each line as a command, all of it as DATA in two
+ * pieces. Addresses hold no control characters, data is cut anywhere with the same result, and
+ * taking the dots off undoes putting them on.
  */
 #include "lmtp/command.h"
 #include "lmtp/data.h"
@@ -55,7 +56,8 @@ check_stuffing(struct str text)
 	struct buf BUF_CLEAN stuffed = BUF_MAX(1 << 22), BUF_CLEAN back = BUF_MAX(1 << 22);
 
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '.' && (i == 0 || (i >= 2 && text.p[i - 1] == '\n' && text.p[i - 2] == '\r')))
+		if (text.p[i] == '.'
+		    && (i == 0 || (i >= 2 && text.p[i - 1] == '\n' && text.p[i - 2] == '\r')))
 			buf_chr(&stuffed, '.');
 		buf_chr(&stuffed, text.p[i]);
 	}

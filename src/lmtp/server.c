@@ -1,6 +1,7 @@
 /*
- * server.c - see server.h. A session belongs to the shard of its loop; only that loop touches it. `open` counts sessions, and while
- * shutting down also the shards that have not told theirs; at zero the server is done.
+ * server.c - see server.h. A session belongs to the shard of its loop; only that loop touches it.
+ * `open` counts sessions, and while shutting down also the shards that have not told theirs; at
+ * zero the server is done.
  */
 #include "lmtp/server.h"
 
@@ -142,7 +143,7 @@ lmtp_server_stop_listening(struct lmtp_server *srv)
 	}
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------ */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void
 open_less(struct lmtp_server *srv)

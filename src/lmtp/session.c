@@ -1,6 +1,7 @@
 /*
- * session.c - see session.h: the connection, its commands and replies. lmtp_session_run() takes what it can of the input; whatever must
- * be waited for (a look-up, room for bytes, deliveries) sets `waits` and calls it again when it is over.
+ * session.c - see session.h: the connection, its commands and replies. lmtp_session_run() takes
+ * what it can of the input; whatever must be waited for (a look-up, room for bytes, deliveries)
+ * sets `waits` and calls it again when it is over.
  */
 #include "lmtp/session_int.h"
 
@@ -12,7 +13,7 @@
 
 enum { INPUT_MAX = 64 * 1024, REPLIES_MAX = 16 * 1024 };
 
-/* ---- replies ------------------------------------------------------------------------------------------------------ */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static void
 replies_send(struct lmtp_session *s)
@@ -73,7 +74,7 @@ lmtp_refuse(struct lmtp_session *s, const char *line)
 		lmtp_reply(s, line);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void
 do_lhlo(struct lmtp_session *s, const struct lmtp_command *c)
@@ -85,8 +86,9 @@ do_lhlo(struct lmtp_session *s, const struct lmtp_command *c)
 	s->client[c->argument.n] = '\0';
 	buf_lit(out, "250-");
 	buf_str_add(out, s->o->hostname);
-	buf_lit(out, "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
-		     "250-SMTPUTF8\r\n");
+	buf_lit(out,
+	    "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
+	    "250-SMTPUTF8\r\n");
 	if (s->o->tls != NULL && stream_ssl(s->stream) == NULL)
 		buf_lit(out, "250-STARTTLS\r\n");
 	if (s->is_trusted)
@@ -123,10 +125,12 @@ do_xclient(struct lmtp_session *s, const struct lmtp_command *c)
 		lmtp_refuse(s, "503 5.5.1 A transaction is under way");
 	} else {
 		if (c->xclient.addr.p != NULL)
-			snprintf(s->client_address, sizeof(s->client_address), "%.*s", STR_F(c->xclient.addr));
+			snprintf(s->client_address, sizeof(s->client_address), "%.*s",
+			    STR_F(c->xclient.addr));
 		s->client[0] = '\0';
-		log_event(LOG_INFO, "lmtp-xclient", F_U64("session", s->id), F_STR("peer", s->peer), F_STR("addr", c->xclient.addr),
-		    F_STR("name", c->xclient.name), F_STR("helo", c->xclient.helo));
+		log_event(LOG_INFO, "lmtp-xclient", F_U64("session", s->id), F_STR("peer", s->peer),
+		    F_STR("addr", c->xclient.addr), F_STR("name", c->xclient.name),
+		    F_STR("helo", c->xclient.helo));
 		greet(s);
 	}
 }
@@ -246,7 +250,7 @@ long_line_step(struct lmtp_session *s)
 	return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static bool
 session_step(struct lmtp_session *s)
@@ -270,7 +274,8 @@ session_step(struct lmtp_session *s)
 static void
 session_steps(struct lmtp_session *s)
 {
-	while (s->waits == WAIT_NONE && s->mode != MODE_ENDING && s->out.n < REPLIES_MAX && !stream_is_full(s->stream)) {
+	while (s->waits == WAIT_NONE && s->mode != MODE_ENDING && s->out.n < REPLIES_MAX
+	    && !stream_is_full(s->stream)) {
 		if (s->is_stopping) {
 			session_close(s, "421 4.3.2 The server is stopping");
 			return;
@@ -295,7 +300,10 @@ lmtp_session_run(struct lmtp_session *s)
 		replies_send(s);
 		session_steps(s);
 	}
-	/* A look-up is answered within moments, mostly from memory: what it adds goes out with the rest. */
+	/*
+	 * A look-up is answered within moments, mostly from memory: what it adds goes out with the
+	 * rest.
+	 */
 	if (s->waits != WAIT_LOOKUP)
 		replies_send(s);
 }
@@ -341,7 +349,8 @@ on_closed(struct stream *stream unused_arg, void *ctx, enum err why)
 {
 	struct lmtp_session *s = ctx;
 
-	log_event(LOG_DEBUG, "lmtp-closed", F_U64("session", s->id), F_STR("peer", s->peer), F_ERR(why));
+	log_event(LOG_DEBUG, "lmtp-closed", F_U64("session", s->id), F_STR("peer", s->peer),
+	    F_ERR(why));
 	session_free(s);
 }
 
@@ -379,7 +388,10 @@ void
 lmtp_session_new(struct lmtp_shard *shard, int fd, const struct io_addr *peer, uint64_t id)
 {
 	static const struct stream_ops ops = {
-		.readable = on_readable, .drained = on_readable, .gate_failed = on_gate_failed, .secured = on_secured,
+		.readable = on_readable,
+		.drained = on_readable,
+		.gate_failed = on_gate_failed,
+		.secured = on_secured,
 		.closed = on_closed,
 	};
 	struct lmtp_session *s = xcalloc(1, sizeof(*s));
@@ -413,7 +425,7 @@ lmtp_session_end(struct list *session)
 	s->is_stopping = true;
 	stream_hurry(s->stream);
 	if (s->waits == WAIT_DELIVERIES)
-		return;		/* answered first */
+		return; /* answered first */
 	session_close(s, "421 4.3.2 The server is stopping");
 }
 

@@ -1,11 +1,12 @@
 /*
  * session.h - one LMTP client.
  *
- *	        LHLO          MAIL          RCPT (looked up)        DATA, BDAT
- *	GREETED ────► READY ────► MAIL ──────────────────► MAIL ───────────────► body ──► delivering ──► READY
+ * 	        LHLO          MAIL          RCPT (looked up)        DATA, BDAT
+ * 	GREETED ────► READY ────► MAIL ──────────────────► MAIL ───────────────► body ──► delivering ──► READY
  *
- * The body streams into one arrival, whatever the number of recipients; each recipient then gets a delivery of its own
- * and an answer of its own, when it is durable (RFC 2033 4.2). Commands are answered in the order in which they came.
+ * The body streams into one arrival, whatever the number of recipients; each recipient then gets a
+ * delivery of its own and an answer of its own, when it is durable (RFC 2033 4.2). Commands are
+ * answered in the order in which they came.
  */
 #ifndef LMTP_SESSION_H
 #define LMTP_SESSION_H
@@ -20,7 +21,7 @@ struct lmtp_session;
 struct lmtp_shard {
 	struct lmtp_server *server;
 	struct loop *loop;
-	struct list sessions;		/* struct lmtp_session, its first member */
+	struct list sessions; /* struct lmtp_session, its first member */
 };
 
 /** Begins with the greeting. Takes over fd; adds itself to the shard. */

@@ -1,6 +1,6 @@
 /*
- * session_int.h - a session's state, shared by session.c (connection, commands), transaction.c (sender, recipients, answers) and
- * body.c (DATA, BDAT).
+ * session_int.h - a session's state, shared by session.c (connection, commands), transaction.c
+ * (sender, recipients, answers) and body.c (DATA, BDAT).
  */
 #ifndef LMTP_SESSION_INT_H
 #define LMTP_SESSION_INT_H
@@ -14,10 +14,10 @@
 
 enum mode {
 	MODE_COMMAND,
-	MODE_LONG_LINE,		/* the rest of a line that was too long is being skipped */
+	MODE_LONG_LINE, /* the rest of a line that was too long is being skipped */
 	MODE_DATA,
-	MODE_CHUNK,		/* BDAT */
-	MODE_ENDING,		/* nothing is read any more */
+	MODE_CHUNK,  /* BDAT */
+	MODE_ENDING, /* nothing is read any more */
 };
 
 enum wait { WAIT_NONE, WAIT_LOOKUP, WAIT_ROOM, WAIT_DELIVERIES, WAIT_TLS };
@@ -25,13 +25,13 @@ enum wait { WAIT_NONE, WAIT_LOOKUP, WAIT_ROOM, WAIT_DELIVERIES, WAIT_TLS };
 struct recipient {
 	struct recipient *next;
 	struct lmtp_session *session;
-	struct str path;		/* as it was sent */
+	struct str path; /* as it was sent */
 	struct str user, folder;
 	struct delivery delivery;
 };
 
 struct lmtp_session {
-	struct list in_shard;		/* first */
+	struct list in_shard; /* first */
 	struct lmtp_shard *shard;
 	const struct lmtp_options *o;
 	struct stream *stream;
@@ -39,34 +39,38 @@ struct lmtp_session {
 	char peer_text[IO_ADDR_TEXT_MAX];
 	struct str peer;
 	bool is_trusted, is_local;
-	bool is_stopping;		/* 421 when what is under way is answered */
+	bool is_stopping; /* 421 when what is under way is answered */
 	uint32_t bad_commands;
 	enum mode mode;
 	enum wait waits;
 	struct loop_timer idle;
-	struct buf out;			/* replies, sent together when the input is used up or something takes long */
+	/* replies, sent together when the input is used up or something takes long */
+	struct buf out;
 
-	char client[LMTP_NAME_MAX + 1];	/* of LHLO; empty before it */
-	char client_address[LMTP_NAME_MAX + 1];	/* the peer's, or of XCLIENT */
+	char client[LMTP_NAME_MAX + 1];         /* of LHLO; empty before it */
+	char client_address[LMTP_NAME_MAX + 1]; /* the peer's, or of XCLIENT */
 
 	/* The transaction. */
 	struct arena arena;
 	bool has_sender;
-	struct str sender;		/* reverse-path as it was sent */
+	struct str sender; /* reverse-path as it was sent */
 	enum lmtp_body body;
 	bool is_smtputf8;
 	struct recipient *recipients, **recipients_end;
 	uint32_t recipient_count, pending;
 	struct auth_lookup *lookup;
-	struct arena lookup_arena;	/* of what follows: refused recipients leave nothing behind */
+	/* of what follows: refused recipients leave nothing behind */
+	struct arena lookup_arena;
 	struct lmtp_path looked_up;
-	struct str folder;		/* "+detail" of what is looked up, when it has been cut off */
+	/* "+detail" of what is looked up, when it has been cut off */
+	struct str folder;
 
 	/* Its body. */
 	struct arrival *arrival;
-	enum err body_error;		/* the rest is skipped */
+	enum err body_error; /* the rest is skipped */
 	struct lmtp_data data;
-	size_t owed;			/* bytes at the start of the input that are the message's, dots done */
+	/* bytes at the start of the input that are the message's, dots done */
+	size_t owed;
 	bool owes_cr;
 	uint64_t chunk_left;
 	bool is_chunk_last, is_chunk_refused;

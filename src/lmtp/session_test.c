@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- the auth client's part: user1 … user9 exist, "busy" can't be told, "off" is disabled -------------------------- */
+/* ---- the auth client's part: user1 … user9 exist, "busy" can't be told, "off" is disabled ---- */
 
 struct auth_lookup {
 	struct loop *loop;
@@ -36,8 +36,8 @@ lookup_answer(struct loop_task *t)
 }
 
 void
-auth_lookup(struct auth_client *c unused_arg, struct loop *loop, struct str address, auth_lookup_fn *done, void *arg,
-    struct auth_lookup **l_out)
+auth_lookup(struct auth_client *c unused_arg, struct loop *loop, struct str address,
+    auth_lookup_fn *done, void *arg, struct auth_lookup **l_out)
 {
 	struct auth_lookup *l = xcalloc(1, sizeof(*l));
 	struct str local = str_sub(address, 0, MIN(str_chr(address, '@'), address.n));
@@ -65,14 +65,14 @@ auth_lookup_cancel(struct auth_lookup *l)
 	free(l);
 }
 
-/* ---- a server on one loop, and a client ---------------------------------------------------------------------------- */
+/* ---- a server on one loop, and a client ------------------------------------------------------ */
 
 struct fixture {
 	struct kv *kv;
 	struct store *store;
 	struct loop *loop;
 	struct lmtp_server *server;
-	int fd;			/* the client's end */
+	int fd; /* the client's end */
 	struct buf in;
 	bool is_done;
 };
@@ -100,9 +100,15 @@ static void
 fixture_open(struct fixture *f)
 {
 	struct kv_memory_options k = { 0 };
-	struct store_options s = { .clock = clock_system(), .random = fixture_random, .message_max_bytes = 1 << 20 };
-	struct lmtp_options o = { .clock = clock_system(), .loop_count = 1, .hostname = STR("mx.example"),
-		.message_max_bytes = 1 << 20, .recipients_max = 100, .delimiter = '+' };
+	struct store_options s = { .clock = clock_system(),
+		.random = fixture_random,
+		.message_max_bytes = 1 << 20 };
+	struct lmtp_options o = { .clock = clock_system(),
+		.loop_count = 1,
+		.hostname = STR("mx.example"),
+		.message_max_bytes = 1 << 20,
+		.recipients_max = 100,
+		.delimiter = '+' };
 
 	log_setup(LOG_ERROR, "test");
 	memset(f, 0, sizeof(*f));
@@ -152,7 +158,10 @@ say(struct fixture *f, struct str text)
 	}
 }
 
-/* The next line of the server's, without its end; empty when the connection has ended. Valid until the next one. */
+/*
+ * The next line of the server's, without its end; empty when the connection has ended. Valid until
+ * the next one.
+ */
 static struct str
 line(struct fixture *f)
 {
@@ -202,7 +211,7 @@ hello(struct fixture *f)
 		;
 }
 
-/* ---- looking into accounts ---------------------------------------------------------------------------------------- */
+/* ---- looking into accounts ------------------------------------------------------------------- */
 
 static void
 no_wake(struct waiter *w unused_arg)
@@ -210,11 +219,19 @@ no_wake(struct waiter *w unused_arg)
 }
 
 /* Spins: the engine in memory answers within moments. */
-#define SPIN(e, call) do { struct waiter w; waiter_init(&w, no_wake); while ((e = (call)) == ERR_WAIT) ; waiter_cancel(&w); } while (0)
+#define SPIN(e, call)                                                                              \
+	do {                                                                                       \
+		struct waiter w;                                                                   \
+		waiter_init(&w, no_wake);                                                          \
+		while ((e = (call)) == ERR_WAIT)                                                   \
+			;                                                                          \
+		waiter_cancel(&w);                                                                 \
+	} while (0)
 
 /* The whole text of the first message of a mailbox; count_out gets how many there are. */
 static void
-first_message(struct fixture *f, const char *user, const char *mailbox, struct buf *out, uint32_t *count_out)
+first_message(struct fixture *f, const char *user, const char *mailbox, struct buf *out,
+    uint32_t *count_out)
 {
 	struct account *a;
 	struct snapshot *s;
@@ -266,7 +283,7 @@ check_count(struct fixture *f, const char *user, const char *mailbox, uint32_t w
 	CHECK_U64(count, want);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 test_delivers_to_each_recipient(void)
@@ -288,8 +305,9 @@ test_delivers_to_each_recipient(void)
 	expect(&f, "250 2.0.0 <user2@example.org>");
 	first_message(&f, "user2", "INBOX", &text, &count);
 	CHECK_U64(count, 1);
-	CHECK(str_starts(buf_str(&text), STR("Return-Path: <ann@example.org>\r\nDelivered-To: user2@example.org\r\n"
-	    "Received: from test (unix)\r\n\tby mx.example (Posthorn) with LMTP id ")));
+	CHECK(str_starts(buf_str(&text),
+	    STR("Return-Path: <ann@example.org>\r\nDelivered-To: user2@example.org\r\n"
+		"Received: from test (unix)\r\n\tby mx.example (Posthorn) with LMTP id ")));
 	CHECK(str_ends(buf_str(&text), STR(" +0000\r\nSubject: Hi\r\n\r\n.dot\r\n\n.\nbye\r\n")));
 	check_count(&f, "user1", "INBOX", 1);
 	talk(&f, "QUIT\r\n", "221 2.0.0");
@@ -304,7 +322,8 @@ test_pipelining(void)
 
 	fixture_open(&f);
 	hello(&f);
-	say(&f, STR("MAIL FROM:<>\r\nRCPT TO:<user1@x>\r\nRCPT TO:<nobody@x>\r\nRCPT TO:<user1@x>\r\nDATA\r\n"));
+	say(&f,
+	    STR("MAIL FROM:<>\r\nRCPT TO:<user1@x>\r\nRCPT TO:<nobody@x>\r\nRCPT TO:<user1@x>\r\nDATA\r\n"));
 	expect(&f, "250 2.1.0");
 	expect(&f, "250 2.1.5");
 	expect(&f, "550 5.1.1");
@@ -328,8 +347,9 @@ test_detail_names_a_folder(void)
 
 	fixture_open(&f);
 	hello(&f);
-	say(&f, STR("MAIL FROM:<a@x>\r\nRCPT TO:<user1+Archive@x>\r\nRCPT TO:<user1+archive@x>\r\nRCPT TO:<user1+none@x>\r\n"
-	    "RCPT TO:<nobody+Archive@x>\r\nDATA\r\n"));
+	say(&f,
+	    STR("MAIL FROM:<a@x>\r\nRCPT TO:<user1+Archive@x>\r\nRCPT TO:<user1+archive@x>\r\nRCPT TO:<user1+none@x>\r\n"
+		"RCPT TO:<nobody+Archive@x>\r\nDATA\r\n"));
 	expect(&f, "250 2.1.0");
 	for (int i = 0; i < 3; i++)
 		expect(&f, "250 2.1.5");
@@ -362,7 +382,8 @@ test_chunks(void)
 
 	fixture_open(&f);
 	hello(&f);
-	say(&f, STR("MAIL FROM:<a@x> BODY=BINARYMIME\r\nRCPT TO:<user3@x>\r\nBDAT 14\r\nSubject: b\r\n\r\nBDAT 7\r\n.\r\n.\0\n\rBDAT 0 LAST\r\n"));
+	say(&f,
+	    STR("MAIL FROM:<a@x> BODY=BINARYMIME\r\nRCPT TO:<user3@x>\r\nBDAT 14\r\nSubject: b\r\n\r\nBDAT 7\r\n.\r\n.\0\n\rBDAT 0 LAST\r\n"));
 	expect(&f, "250 2.1.0");
 	expect(&f, "250 2.1.5");
 	expect(&f, "250 2.0.0");
@@ -489,7 +510,8 @@ static void
 test_client_gone_in_the_middle(void)
 {
 	static const char *const stories[] = {
-		"", "LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<user1@x>\r\n",
+		"",
+		"LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<user1@x>\r\n",
 		"LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<user1@x>\r\nDATA\r\nSubject: half",
 		"LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<user1@x>\r\nDATA\r\nSubject: whole\r\n\r\n.\r\n",
 		"LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<user1@x>\r\nBDAT 1000\r\nabc",
@@ -540,6 +562,7 @@ test_shutdown_answers_what_has_begun(void)
 	buf_done(&f.in);
 }
 
-TEST_MAIN(TEST(test_delivers_to_each_recipient), TEST(test_pipelining), TEST(test_detail_names_a_folder), TEST(test_chunks),
-	TEST(test_too_big), TEST(test_full_disk), TEST(test_failed_disk), TEST(test_order_of_commands), TEST(test_limits),
-	TEST(test_client_gone_in_the_middle), TEST(test_shutdown_answers_what_has_begun))
+TEST_MAIN(TEST(test_delivers_to_each_recipient), TEST(test_pipelining),
+    TEST(test_detail_names_a_folder), TEST(test_chunks), TEST(test_too_big), TEST(test_full_disk),
+    TEST(test_failed_disk), TEST(test_order_of_commands), TEST(test_limits),
+    TEST(test_client_gone_in_the_middle), TEST(test_shutdown_answers_what_has_begun))

@@ -9,7 +9,9 @@ name_add(struct str name, struct buf *out)
 {
 	size_t i = 0;
 
-	while (i < name.n && (chr_is_alpha(name.p[i]) || chr_is_digit(name.p[i]) || memchr(".-_:[]", name.p[i], 6) != NULL))
+	while (i < name.n
+	    && (chr_is_alpha(name.p[i]) || chr_is_digit(name.p[i])
+		|| memchr(".-_:[]", name.p[i], 6) != NULL))
 		i++;
 	buf_str_add(out, i == name.n && name.n != 0 ? name : STR("unknown"));
 }
@@ -18,13 +20,14 @@ static void
 date_add(int64_t now_s, struct buf *out)
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+		"Sep", "Oct", "Nov", "Dec" };
 	time_t t = (time_t)now_s;
 	struct tm tm;
 
 	gmtime_r(&t, &tm);
-	buf_printf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
+	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void

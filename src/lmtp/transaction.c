@@ -1,6 +1,6 @@
 /*
- * transaction.c - sender and recipients, and their answers: see session.h. Recipients are looked up one after the other; when the body is
- * there their deliveries run at the same time.
+ * transaction.c - sender and recipients, and their answers: see session.h. Recipients are looked up
+ * one after the other; when the body is there their deliveries run at the same time.
  */
 #include "lmtp/session_int.h"
 
@@ -57,7 +57,7 @@ lmtp_mail(struct lmtp_session *s, const struct lmtp_command *c)
 	}
 }
 
-/* ---- recipients --------------------------------------------------------------------------------------------------- */
+/* ---- recipients ------------------------------------------------------------------------------ */
 
 static void looked_up(void *arg, enum err e, struct str user);
 
@@ -151,7 +151,7 @@ lmtp_rcpt(struct lmtp_session *s, const struct lmtp_command *c)
 	}
 }
 
-/* ---- answering ---------------------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static const char *
 result_code(const struct lmtp_session *s, enum err e, const char **text_out)
@@ -185,10 +185,12 @@ recipient_answer(struct lmtp_session *s, const struct recipient *r, enum err e)
 	const char *text, *code = result_code(s, e, &text);
 
 	lmtp_reply_path(s, code, r->path, text);
-	log_event(e == ERR_OK ? LOG_INFO : LOG_WARNING, e == ERR_OK ? "delivered" : "not-delivered", F_U64("session", s->id),
-	    F_U64("transaction", s->transaction), F_STR("peer", s->peer), F_STR("from", s->sender), F_STR("to", r->path),
-	    F_STR("user", r->user), F_STR("mailbox", d->is_inbox || r->folder.n == 0 ? STR("INBOX") : r->folder),
-	    F_U64("uid", d->uid.v), F_U64("size", s->arrival != NULL ? arrival_size(s->arrival) : 0), F_ERR(e));
+	log_event(e == ERR_OK ? LOG_INFO : LOG_WARNING, e == ERR_OK ? "delivered" : "not-delivered",
+	    F_U64("session", s->id), F_U64("transaction", s->transaction), F_STR("peer", s->peer),
+	    F_STR("from", s->sender), F_STR("to", r->path), F_STR("user", r->user),
+	    F_STR("mailbox", d->is_inbox || r->folder.n == 0 ? STR("INBOX") : r->folder),
+	    F_U64("uid", d->uid.v),
+	    F_U64("size", s->arrival != NULL ? arrival_size(s->arrival) : 0), F_ERR(e));
 }
 
 /* All are done: answers in the order of the recipients. */
@@ -196,7 +198,8 @@ static void
 deliveries_end(struct lmtp_session *s)
 {
 	for (const struct recipient *r = s->recipients; r != NULL; r = r->next)
-		recipient_answer(s, r, s->body_error != ERR_OK ? s->body_error : r->delivery.result);
+		recipient_answer(s, r,
+		    s->body_error != ERR_OK ? s->body_error : r->delivery.result);
 	lmtp_transaction_reset(s);
 }
 
@@ -218,18 +221,21 @@ prefix_make(struct lmtp_session *s, struct recipient *r, int64_t now_s)
 	struct buf BUF_CLEAN out = BUF_MAX(MESSAGE_PREFIX_MAX);
 	char id[40];
 
-	snprintf(id, sizeof(id), "%llx.%llx.%llx", (unsigned long long)now_s, (unsigned long long)s->id,
-	    (unsigned long long)s->transaction);
-	trace_format(&(struct trace){
+	snprintf(id, sizeof(id), "%llx.%llx.%llx", (unsigned long long)now_s,
+	    (unsigned long long)s->id, (unsigned long long)s->transaction);
+	trace_format(
+	    &(struct trace){
 		.sender = s->sender,
 		.recipient = r->path,
 		.client = str_c(s->client),
 		.client_address = str_c(s->client_address),
 		.hostname = s->o->hostname,
-		.protocol = is_utf8 ? (is_tls ? "UTF8LMTPS" : "UTF8LMTP") : (is_tls ? "LMTPS" : "LMTP"),
+		.protocol =
+		    is_utf8 ? (is_tls ? "UTF8LMTPS" : "UTF8LMTP") : (is_tls ? "LMTPS" : "LMTP"),
 		.id = str_c(id),
 		.now_s = now_s,
-	}, &out);
+	    },
+	    &out);
 	must(buf_err(&out) == ERR_OK);
 	r->delivery.prefix = arena_str(&s->arena, buf_str(&out));
 }
@@ -248,7 +254,8 @@ lmtp_deliveries_begin(struct lmtp_session *s)
 		return;
 	}
 	s->waits = WAIT_DELIVERIES;
-	s->pending = s->recipient_count + 1;	/* one for this loop: deliveries may end inside it */
+	/* one for this loop: deliveries may end inside it */
+	s->pending = s->recipient_count + 1;
 	for (struct recipient *r = s->recipients; r != NULL; r = r->next) {
 		struct delivery *d = &r->delivery;
 

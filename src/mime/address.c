@@ -19,10 +19,10 @@ struct parser {
 	bool is_in_group;
 	/* The words since the last address: joined by one space where there was some. */
 	struct buf words;
-	size_t local_begin;	/* in words: of what would be the local part */
-	struct buf local;	/* the same, blanks around dots left out */
+	size_t local_begin; /* in words: of what would be the local part */
+	struct buf local;   /* the same, blanks around dots left out */
 	bool has_words;
-	struct buf comment;	/* the last one */
+	struct buf comment; /* the last one */
 	bool has_comment;
 };
 
@@ -325,8 +325,11 @@ word_read(struct parser *p, bool had_space)
 struct mime_address *
 mime_address_parse(struct arena *a, struct str value)
 {
-	struct parser p = { .a = a, .l = mime_lex(value), .words = BUF_MAX(2 * value.n + 1),
-		.local = BUF_MAX(2 * value.n + 1), .comment = BUF_MAX(value.n + 1) };
+	struct parser p = { .a = a,
+		.l = mime_lex(value),
+		.words = BUF_MAX(2 * value.n + 1),
+		.local = BUF_MAX(2 * value.n + 1),
+		.comment = BUF_MAX(value.n + 1) };
 
 	p.tail = &p.first;
 	while (value.n > 0) {

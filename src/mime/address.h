@@ -11,7 +11,7 @@ struct arena;
 
 enum mime_address_kind {
 	MIME_ADDR_MAILBOX,
-	MIME_ADDR_GROUP,	/* a group begins: name is its name; its members follow */
+	MIME_ADDR_GROUP, /* a group begins: name is its name; its members follow */
 	MIME_ADDR_GROUP_END,
 };
 
@@ -19,10 +19,10 @@ enum mime_address_kind {
 struct mime_address {
 	struct mime_address *next;
 	enum mime_address_kind kind;
-	struct str name;	/* display name, or the comment behind an address without one */
-	struct str route;	/* "@a,@b" of the obsolete form */
-	struct str mailbox;	/* local part; may be empty */
-	struct str host;	/* absent when there was no "@" */
+	struct str name;    /* display name, or the comment behind an address without one */
+	struct str route;   /* "@a,@b" of the obsolete form */
+	struct str mailbox; /* local part; may be empty */
+	struct str host;    /* absent when there was no "@" */
 };
 
 /**

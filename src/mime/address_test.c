@@ -1,4 +1,7 @@
-/* address_test.c - unit tests of address.c and envelope.c: address lists, as an ENVELOPE tells them. */
+/*
+ * address_test.c - unit tests of address.c and envelope.c: address lists, as an ENVELOPE tells
+ * them.
+ */
 #include "mime/address.h"
 
 #include "base/arena.h"
@@ -14,24 +17,28 @@ static const struct {
 	{ "a@b, c@d", "((NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\"))" },
 	{ "Joe <j@x.org>", "((\"Joe\" NIL \"j\" \"x.org\"))" },
 	{ "\"Joe, \\\"the\\\" Q\" <j@x.org>", "((\"Joe, \\\"the\\\" Q\" NIL \"j\" \"x.org\"))" },
-	{ "Joe Q. Public <john.q.public@example.com>", "((\"Joe Q. Public\" NIL \"john.q.public\" \"example.com\"))" },
+	{ "Joe Q. Public <john.q.public@example.com>",
+	    "((\"Joe Q. Public\" NIL \"john.q.public\" \"example.com\"))" },
 	{ "<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
-		"((NIL NIL \"boss\" \"nil.test\")(\"Giant; \\\"Big\\\" Box\" NIL \"sysservices\" \"example.net\"))" },
+	    "((NIL NIL \"boss\" \"nil.test\")(\"Giant; \\\"Big\\\" Box\" NIL \"sysservices\" \"example.net\"))" },
 	/* RFC 5322 A.1.3, A.5, A.6.1, A.6.3. */
 	{ "A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;",
-		"((NIL NIL \"A Group\" NIL)(\"Ed Jones\" NIL \"c\" \"a.test\")(NIL NIL \"joe\" \"where.test\")(\"John\" NIL \"jdoe\" \"one.test\")(NIL NIL NIL NIL))" },
-	{ "Undisclosed recipients:;", "((NIL NIL \"Undisclosed recipients\" NIL)(NIL NIL NIL NIL))" },
-	{ "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "((\"Pete\" NIL \"pete\" \"silly.test\"))" },
+	    "((NIL NIL \"A Group\" NIL)(\"Ed Jones\" NIL \"c\" \"a.test\")(NIL NIL \"joe\" \"where.test\")(\"John\" NIL \"jdoe\" \"one.test\")(NIL NIL NIL NIL))" },
+	{ "Undisclosed recipients:;",
+	    "((NIL NIL \"Undisclosed recipients\" NIL)(NIL NIL NIL NIL))" },
+	{ "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+	    "((\"Pete\" NIL \"pete\" \"silly.test\"))" },
 	{ "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)",
-		"((NIL NIL \"A Group\" NIL)(\"Chris Jones\" NIL \"c\" \"public.example\")(NIL NIL \"joe\" \"example.org\")(\"John\" NIL \"jdoe\" \"one.test\")(NIL NIL NIL NIL))" },
+	    "((NIL NIL \"A Group\" NIL)(\"Chris Jones\" NIL \"c\" \"public.example\")(NIL NIL \"joe\" \"example.org\")(\"John\" NIL \"jdoe\" \"one.test\")(NIL NIL NIL NIL))" },
 	{ "Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
-		"((\"Mary Smith\" \"@node.test\" \"mary\" \"example.net\")(NIL NIL \"jdoe\" \"test.example\"))" },
+	    "((\"Mary Smith\" \"@node.test\" \"mary\" \"example.net\")(NIL NIL \"jdoe\" \"test.example\"))" },
 	{ "<@a,@b,,@c:d@e>", "((NIL \"@a,@b,@c\" \"d\" \"e\"))" },
 	{ "joe . smith @ example . org", "((NIL NIL \"joe.smith\" \"example.org\"))" },
 	{ "\"joe smith\"@example.org", "((NIL NIL \"joe smith\" \"example.org\"))" },
 	{ "a@[192.168.0.1]", "((NIL NIL \"a\" \"[192.168.0.1]\"))" },
 	{ "john@example.com (John Doe)", "((\"John Doe\" NIL \"john\" \"example.com\"))" },
-	{ "john@example.com (a (nested) comment)", "((\"a (nested) comment\" NIL \"john\" \"example.com\"))" },
+	{ "john@example.com (a (nested) comment)",
+	    "((\"a (nested) comment\" NIL \"john\" \"example.com\"))" },
 	{ "=?utf-8?q?J=C3=B6rg?= <j@x>", "((\"=?utf-8?q?J=C3=B6rg?=\" NIL \"j\" \"x\"))" },
 	{ "J\xc3\xb6rg <j\xc3\xb6@x>", "(({5}\r\nJ\xc3\xb6rg NIL {3}\r\nj\xc3\xb6 \"x\"))" },
 	/* What is no address at all. */
@@ -47,7 +54,8 @@ static const struct {
 	{ "me@home <me@work>", "((\"me@home\" NIL \"me\" \"work\"))" },
 	{ "a@b; c@d", "((NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\"))" },
 	{ "g: a@b", "((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL))" },
-	{ "g: h: a@b; c@d", "((NIL NIL \"g\" NIL)(\"h\" NIL \"a\" \"b\")(NIL NIL NIL NIL)(NIL NIL \"c\" \"d\"))" },
+	{ "g: h: a@b; c@d",
+	    "((NIL NIL \"g\" NIL)(\"h\" NIL \"a\" \"b\")(NIL NIL NIL NIL)(NIL NIL \"c\" \"d\"))" },
 	{ "a\\", "((NIL NIL \"a\\\\\" \"\"))" },
 };
 
@@ -68,16 +76,18 @@ test_lists(void)
 static void
 test_envelope(void)
 {
-	static const char header[] = "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n"
-		"From: Terry Gray <gray@cac.washington.edu>\r\nFrom: second@x\r\n"
-		"Subject: IMAP4rev2 WG mtg summary\r\n\tand\t\"minutes\"\r\nReply-To: \r\n"
-		"To: imap@cac.washington.edu\r\ncc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\nTo: more@x\r\n"
-		"In-Reply-To:\r\nMessage-Id: <B27397-0100000@cac.washington.edu>\r\n\r\n";
-	static const char want[] = "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and\t\\\"minutes\\\"\" "
-		"((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
-		"((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" \"cac.washington.edu\")(NIL NIL \"more\" \"x\")) "
-		"((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL \"\" "
-		"\"<B27397-0100000@cac.washington.edu>\")";
+	static const char header[] =
+	    "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n"
+	    "From: Terry Gray <gray@cac.washington.edu>\r\nFrom: second@x\r\n"
+	    "Subject: IMAP4rev2 WG mtg summary\r\n\tand\t\"minutes\"\r\nReply-To: \r\n"
+	    "To: imap@cac.washington.edu\r\ncc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\nTo: more@x\r\n"
+	    "In-Reply-To:\r\nMessage-Id: <B27397-0100000@cac.washington.edu>\r\n\r\n";
+	static const char want[] =
+	    "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and\t\\\"minutes\\\"\" "
+	    "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
+	    "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" \"cac.washington.edu\")(NIL NIL \"more\" \"x\")) "
+	    "((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL \"\" "
+	    "\"<B27397-0100000@cac.washington.edu>\")";
 	struct arena a = ARENA_NONE;
 	BUF_CLEAN struct buf out = BUF_MAX(65536);
 	struct mime_envelope env;

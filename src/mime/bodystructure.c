@@ -308,9 +308,9 @@ one_part_copy(struct str *s, struct buf *out, bool *has_message_out)
 		return false;
 	if (str_eq_nocase(type, STR("\"text\"")))
 		return items_copy(s, 1, out) && extension_skip(s, out);
-	if (str_eq_nocase(type, STR("\"message\"")) &&
-		(str_eq_nocase(subtype, STR("\"rfc822\"")) ||
-		    str_eq_nocase(subtype, STR("\"global\"")))) {
+	if (str_eq_nocase(type, STR("\"message\""))
+	    && (str_eq_nocase(subtype, STR("\"rfc822\""))
+		|| str_eq_nocase(subtype, STR("\"global\"")))) {
 		*has_message_out = true;
 		if (!items_copy(s, 1, out) || s->n == 0 || s->p[0] != ' ')
 			return false;
@@ -398,8 +398,9 @@ split(struct str body, struct str items[ITEMS_MAX])
 static bool
 is_message(const struct str *items, size_t n)
 {
-	return n > ITEM_INNER + 1 && str_eq_nocase(items[0], STR("\"message\"")) &&
-	    (str_eq_nocase(items[1], STR("\"rfc822\"")) || str_eq_nocase(items[1], STR("\"global\"")));
+	return n > ITEM_INNER + 1 && str_eq_nocase(items[0], STR("\"message\""))
+	    && (str_eq_nocase(items[1], STR("\"rfc822\""))
+		|| str_eq_nocase(items[1], STR("\"global\"")));
 }
 
 static enum err
@@ -434,7 +435,8 @@ mime_bodystructure_inner(struct str part, struct str *inner_out)
 }
 
 enum err
-mime_bodystructure_part(struct str body, const uint32_t *path, size_t path_count, struct str *part_out)
+mime_bodystructure_part(struct str body, const uint32_t *path, size_t path_count,
+    struct str *part_out)
 {
 	for (size_t i = 0; i < path_count; i++) {
 		enum err e = ERR_OK;
@@ -470,7 +472,9 @@ charset_params(struct str params, struct str charset, struct buf *out)
 				return false;
 			params = str_sub(params, 1, params.n);
 			/* How its lines were folded (RFC 3676) is not so any more. */
-			if (str_starts_nocase(name, STR("\"charset")) || str_eq_nocase(name, STR("\"format\"")) || str_eq_nocase(name, STR("\"delsp\"")))
+			if (str_starts_nocase(name, STR("\"charset"))
+			    || str_eq_nocase(name, STR("\"format\""))
+			    || str_eq_nocase(name, STR("\"delsp\"")))
 				continue;
 			buf_chr(out, ' ');
 			buf_str_add(out, name);
@@ -485,7 +489,8 @@ charset_params(struct str params, struct str charset, struct buf *out)
 static bool
 item_reform(size_t i, struct str item, const struct mime_body_form *form, struct buf *out)
 {
-	const struct str texts[] = { form->type, form->subtype, STR_NONE, STR_NONE, STR_NONE, form->encoding };
+	const struct str texts[] = { form->type, form->subtype, STR_NONE, STR_NONE, STR_NONE,
+		form->encoding };
 
 	if (i == ITEM_PARAMS && form->charset.p != NULL)
 		return charset_params(item, form->charset, out);

@@ -20,22 +20,28 @@ must_use enum err mime_body_from_bodystructure(struct str bodystructure, struct 
 
 /* What a part's BODYSTRUCTURE says of the form in which the part is given. */
 struct mime_body_form {
-	struct str type, subtype;	/* p == NULL: as it is */
-	struct str charset;		/* parameter; p == NULL: all are as they are */
-	struct str encoding;		/* p == NULL: as it is */
+	struct str type, subtype; /* p == NULL: as it is */
+	struct str charset;       /* parameter; p == NULL: all are as they are */
+	struct str encoding;      /* p == NULL: as it is */
 	uint64_t octets, lines;
 };
 
 /**
- * The BODYSTRUCTURE of the part that a path names (as BODY[1.2] does; none: all of it), borrowed from the whole.
+ * The BODYSTRUCTURE of the part that a path names (as BODY[1.2] does; none: all of it), borrowed
+ * from the whole.
  *
  * ERR_NOTFOUND  there is no such part
  * ERR_CORRUPT   not what mime_bodystructure_format() wrote
  */
-must_use enum err mime_bodystructure_part(struct str bodystructure, const uint32_t *path, size_t path_count, struct str *part_out);
-/** That of the root of the message that a message/rfc822 part holds. ERR_NOTFOUND: it is no such part. */
+must_use enum err mime_bodystructure_part(struct str bodystructure, const uint32_t *path,
+    size_t path_count, struct str *part_out);
+/**
+ * That of the root of the message that a message/rfc822 part holds. ERR_NOTFOUND: it is no such
+ * part.
+ */
 must_use enum err mime_bodystructure_inner(struct str part, struct str *inner_out);
 /** Writes a part's BODYSTRUCTURE for another form of it; a multipart's as it is. ERR_CORRUPT. */
-must_use enum err mime_bodystructure_reform(struct str part, const struct mime_body_form *form, struct buf *out);
+must_use enum err mime_bodystructure_reform(struct str part, const struct mime_body_form *form,
+    struct buf *out);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum how {
 	HOW_UTF8,
-	HOW_GUESS,	/* UTF-8, and bytes that are not as windows-1252 */
+	HOW_GUESS, /* UTF-8, and bytes that are not as windows-1252 */
 	HOW_1252,
 	HOW_ICU,
 };
@@ -19,8 +19,8 @@ enum how {
 struct mime_charset {
 	enum how how;
 	UConverter *icu;
-	UChar high;		/* a high surrogate whose other half is to come */
-	unsigned char part[4];	/* an unfinished UTF-8 character */
+	UChar high;            /* a high surrogate whose other half is to come */
+	unsigned char part[4]; /* an unfinished UTF-8 character */
 	uint8_t part_count;
 	bool is_bad;
 };
@@ -167,9 +167,37 @@ static void
 windows_1252_add(unsigned char c, struct buf *out)
 {
 	static const uint16_t high[32] = {
-		0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030,
-		0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D,
-		0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E,
+		0x20AC,
+		0x81,
+		0x201A,
+		0x0192,
+		0x201E,
+		0x2026,
+		0x2020,
+		0x2021,
+		0x02C6,
+		0x2030,
+		0x0160,
+		0x2039,
+		0x0152,
+		0x8D,
+		0x017D,
+		0x8F,
+		0x90,
+		0x2018,
+		0x2019,
+		0x201C,
+		0x201D,
+		0x2022,
+		0x2013,
+		0x2014,
+		0x02DC,
+		0x2122,
+		0x0161,
+		0x203A,
+		0x0153,
+		0x9D,
+		0x017E,
 		0x0178,
 	};
 
@@ -196,17 +224,21 @@ enum utf8 { UTF8_NO, UTF8_PART, UTF8_WHOLE };
 static enum utf8
 utf8_check(const unsigned char *b, size_t n)
 {
-	size_t want = b[0] < 0x80 ? 1 : b[0] < 0xC2 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 :
-	    b[0] < 0xF5 ? 4 : 0;
+	size_t want = b[0] < 0x80 ? 1
+	    : b[0] < 0xC2         ? 0
+	    : b[0] < 0xE0         ? 2
+	    : b[0] < 0xF0         ? 3
+	    : b[0] < 0xF5         ? 4
+				  : 0;
 
 	if (want == 0)
 		return UTF8_NO;
 	for (size_t i = 1; i < n; i++)
 		if ((b[i] & 0xC0) != 0x80)
 			return UTF8_NO;
-	if (n > 1 && ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) ||
-	    (b[0] == 0xF0 && b[1] < 0x90) ||
-		(b[0] == 0xF4 && b[1] > 0x8F)))
+	if (n > 1
+	    && ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F)
+		|| (b[0] == 0xF0 && b[1] < 0x90) || (b[0] == 0xF4 && b[1] > 0x8F)))
 		return UTF8_NO;
 	return n < want ? UTF8_PART : UTF8_WHOLE;
 }

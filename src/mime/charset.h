@@ -11,8 +11,8 @@
 struct mime_charset;
 
 enum mime_charset_fallback {
-	MIME_CHARSET_STRICT,	/* unknown label: ERR_BADCHARSET */
-	MIME_CHARSET_GUESS,	/* unknown label: UTF-8, and what is not UTF-8 as windows-1252 */
+	MIME_CHARSET_STRICT, /* unknown label: ERR_BADCHARSET */
+	MIME_CHARSET_GUESS,  /* unknown label: UTF-8, and what is not UTF-8 as windows-1252 */
 };
 
 /**

@@ -29,7 +29,10 @@ ascii_upper(struct str s, struct buf *out)
 	out->n += s.n;
 }
 
-/* How many digits, and they, without leading zeros: so longer numbers are greater. What is no number is greater than all. */
+/*
+ * How many digits, and they, without leading zeros: so longer numbers are greater. What is no
+ * number is greater than all.
+ */
 static void
 ascii_number(struct str s, struct buf *out)
 {

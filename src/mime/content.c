@@ -76,16 +76,16 @@ parse_type(struct mime_keeper *k, struct str value, bool is_in_digest, struct mi
 		part->kind = MIME_KIND_TEXT;
 	else if (str_eq_nocase(type, STR("multipart")))
 		part->kind = MIME_KIND_MULTIPART;
-	else if (str_eq_nocase(type, STR("message")) &&
-		(str_eq_nocase(subtype, STR("rfc822")) || str_eq_nocase(subtype, STR("global"))))
+	else if (str_eq_nocase(type, STR("message"))
+	    && (str_eq_nocase(subtype, STR("rfc822")) || str_eq_nocase(subtype, STR("global"))))
 		part->kind = MIME_KIND_MESSAGE;
 	else
 		part->kind = MIME_KIND_BASIC;
 	part->params = mime_params_parse(k, str_make(l.p, (size_t)(l.end - l.p)));
 	part->charset = mime_param_find(part->params, STR("charset"));
 	/* Without its boundary a multipart is no multipart: what it holds is shown as text. */
-	if (part->kind == MIME_KIND_MULTIPART && mime_param_find(part->params,
-	    STR("boundary")).n == 0)
+	if (part->kind == MIME_KIND_MULTIPART
+	    && mime_param_find(part->params, STR("boundary")).n == 0)
 		default_type(part, false);
 }
 
@@ -124,8 +124,8 @@ parse_disposition(struct mime_keeper *k, struct str value, struct mime_part *par
 	}
 	part->disposition = mime_keep(k, token);
 	if (part->disposition.p != NULL)
-		part->disposition_params = mime_params_parse(k,
-		    str_make(l.p, (size_t)(l.end - l.p)));
+		part->disposition_params =
+		    mime_params_parse(k, str_make(l.p, (size_t)(l.end - l.p)));
 }
 
 /* RFC 3282: tags, separated by commas. */
@@ -172,8 +172,17 @@ void
 mime_content_parse(struct mime_keeper *k, struct str header, bool is_in_digest,
     struct mime_part *part)
 {
-	enum { TYPE = 1, ENCODING = 2, DISPOSITION = 4, LANGUAGE = 8, ID = 16, DESCRIPTION = 32,
-	    MD5 = 64, LOCATION = 128 };
+	enum {
+		TYPE = 1,
+		ENCODING = 2,
+		DISPOSITION = 4,
+		LANGUAGE = 8,
+		ID = 16,
+		DESCRIPTION = 32,
+		MD5 = 64,
+		LOCATION = 128
+	};
+
 	static const struct {
 		struct str name;
 		int bit;

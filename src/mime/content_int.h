@@ -10,7 +10,7 @@
 struct mime_keeper {
 	struct arena *a;
 	size_t left;
-	struct buf scratch;	/* one field's value, unfolded */
+	struct buf scratch; /* one field's value, unfolded */
 };
 
 /** A copy in the arena; absent when there is no more room. */

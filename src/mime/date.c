@@ -92,12 +92,24 @@ zone_of(struct str word)
 		struct str name;
 		int hours;
 	} zones[] = {
-		{ STR_INIT("EDT"), -4 }, { STR_INIT("EST"), -5 }, { STR_INIT("CDT"), -5 },
-		{ STR_INIT("CST"), -6 }, { STR_INIT("MDT"), -6 }, { STR_INIT("MST"), -7 },
-		{ STR_INIT("PDT"), -7 }, { STR_INIT("PST"), -8 }, { STR_INIT("BST"), 1 },
-		{ STR_INIT("CET"), 1 }, { STR_INIT("MET"), 1 }, { STR_INIT("CEST"), 2 },
-		{ STR_INIT("MEST"), 2 }, { STR_INIT("EET"), 2 }, { STR_INIT("EEST"), 3 },
-		{ STR_INIT("MSK"), 3 }, { STR_INIT("JST"), 9 }, { STR_INIT("KST"), 9 },
+		{ STR_INIT("EDT"), -4 },
+		{ STR_INIT("EST"), -5 },
+		{ STR_INIT("CDT"), -5 },
+		{ STR_INIT("CST"), -6 },
+		{ STR_INIT("MDT"), -6 },
+		{ STR_INIT("MST"), -7 },
+		{ STR_INIT("PDT"), -7 },
+		{ STR_INIT("PST"), -8 },
+		{ STR_INIT("BST"), 1 },
+		{ STR_INIT("CET"), 1 },
+		{ STR_INIT("MET"), 1 },
+		{ STR_INIT("CEST"), 2 },
+		{ STR_INIT("MEST"), 2 },
+		{ STR_INIT("EET"), 2 },
+		{ STR_INIT("EEST"), 3 },
+		{ STR_INIT("MSK"), 3 },
+		{ STR_INIT("JST"), 9 },
+		{ STR_INIT("KST"), 9 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(zones); i++)
@@ -122,8 +134,8 @@ rest_parse(struct mime_lex *l, int *year, int *hour, int *zone)
 			if ((sign == '+' || sign == '-') && number(run, 9999, &v)) {
 				int minutes = run.n > 2 ? v / 100 * 60 + v % 100 : v * 60;
 
-				if (run.n <= 2 && mime_lex_is(l, ':') &&
-				    run_next(l, &run, &before) && number(run, 59, &v))
+				if (run.n <= 2 && mime_lex_is(l, ':') && run_next(l, &run, &before)
+				    && number(run, 59, &v))
 					minutes += v;
 				if (minutes < 24 * 60)
 					*zone = sign == '-' ? -minutes : minutes;
@@ -162,14 +174,14 @@ time_parse(struct mime_lex *l, struct str hour_run, int *hour, int *minute, int 
 		return false;
 	ahead = *l;
 	mime_lex_skip(&ahead);
-	if ((mime_lex_is(&ahead, ':') || mime_lex_is(&ahead, '.')) &&
-	    run_next(&ahead, &run, &before)) {
+	if ((mime_lex_is(&ahead, ':') || mime_lex_is(&ahead, '.'))
+	    && run_next(&ahead, &run, &before)) {
 		if (!number(run, 60, second))
 			return false;
 		*l = ahead;
 		/* Fractions of a second. */
-		if (mime_lex_is(l, '.') && run_next(&ahead, &run, &before) &&
-		    chr_is_digit(run.p[0]))
+		if (mime_lex_is(l, '.') && run_next(&ahead, &run, &before)
+		    && chr_is_digit(run.p[0]))
 			*l = ahead;
 	}
 	return true;
@@ -206,8 +218,8 @@ mime_date_parse(struct str value, struct mime_date *date_out)
 			continue;
 		}
 		mime_lex_skip(&ahead);
-		if (run.n <= 2 && day >= 0 && month > 0 &&
-		    (mime_lex_is(&ahead, ':') || (mime_lex_is(&ahead, '.') && year >= 0))) {
+		if (run.n <= 2 && day >= 0 && month > 0
+		    && (mime_lex_is(&ahead, ':') || (mime_lex_is(&ahead, '.') && year >= 0))) {
 			has_time = time_parse(&l, run, &hour, &minute, &second);
 			if (!has_time)
 				return ERR_SYNTAX;
@@ -216,9 +228,9 @@ mime_date_parse(struct str value, struct mime_date *date_out)
 				return ERR_SYNTAX;
 		} else if (day < 0 && month == 0 && run.n == 4) {
 			/* 2026-11-22 */
-			if (!number(run, 9999, &year) || !run_next(&l, &run, &before) ||
-			    !number(run, 12, &month) ||
-				!run_next(&l, &run, &before) || !number(run, 31, &day))
+			if (!number(run, 9999, &year) || !run_next(&l, &run, &before)
+			    || !number(run, 12, &month) || !run_next(&l, &run, &before)
+			    || !number(run, 31, &day))
 				return ERR_SYNTAX;
 		} else if (year < 0 && run.n <= 4) {
 			if (!number(run, 9999, &year))
@@ -230,8 +242,9 @@ mime_date_parse(struct str value, struct mime_date *date_out)
 		rest_parse(&l, &year, &hour, &zone);
 	if (year < 0 || month == 0 || day < 0 || !is_valid_day(year, month, day) || hour > 24)
 		return ERR_SYNTAX;
-	date_out->utc_ms = ((mime_days(year, month, day) * 24 + hour) * 3600 +
-	    (minute - zone) * 60 + second) * 1000;
+	date_out->utc_ms =
+	    ((mime_days(year, month, day) * 24 + hour) * 3600 + (minute - zone) * 60 + second)
+	    * 1000;
 	date_out->zone_minutes = (int16_t)zone;
 	return ERR_OK;
 }

@@ -6,8 +6,8 @@
 #include "base/str.h"
 
 struct mime_date {
-	int64_t utc_ms;			/* since 1970 */
-	int16_t zone_minutes;		/* east of UTC; 0 for an unknown zone */
+	int64_t utc_ms;       /* since 1970 */
+	int16_t zone_minutes; /* east of UTC; 0 for an unknown zone */
 };
 
 /** ERR_SYNTAX when there is no date in it. */

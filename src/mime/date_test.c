@@ -5,9 +5,10 @@
 
 static const struct {
 	const char *in;
-	int64_t utc_s;		/* NONE: no date */
+	int64_t utc_s; /* NONE: no date */
 	int zone;
 } dates[] = {
+
 #define NONE INT64_MIN
 	{ "Mon, 7 Feb 1994 21:52:25 -0800 (PST)", 760686745, -480 },
 	{ "7 Feb 1994 21:52 -0800", 760686720, -480 },
@@ -17,7 +18,8 @@ static const struct {
 	{ "21 Nov 97 09:55:06 GMT", 880106106, 0 },
 	{ "21 Nov 97 09:55:06 EST", 880124106, -300 },
 	{ "21 Nov 100 09:55:06 GMT", 974800506, 0 },
-	{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)", -27723480, -210 },
+	{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
+	    -27723480, -210 },
 	{ "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600", 880127706, -360 },
 	{ "21 Nov 49 00:00:00 Z", 2521065600, 0 },
 	{ "21 Nov 50 00:00:00 A", -603158400, 0 },
@@ -49,9 +51,11 @@ test_dates(void)
 		struct mime_date d = { 0 };
 		enum err e = mime_date_parse(str_c(dates[i].in), &d);
 
-		if (!CHECK(dates[i].utc_s == NONE ? e == ERR_SYNTAX :
-			e == ERR_OK && d.utc_ms == dates[i].utc_s * 1000 && d.zone_minutes == dates[i].zone))
-			printf("# in %s: %s %lld %d\n", dates[i].in, err_name(e), (long long)d.utc_ms / 1000, d.zone_minutes);
+		if (!CHECK(dates[i].utc_s == NONE ? e == ERR_SYNTAX
+						  : e == ERR_OK && d.utc_ms == dates[i].utc_s * 1000
+				&& d.zone_minutes == dates[i].zone))
+			printf("# in %s: %s %lld %d\n", dates[i].in, err_name(e),
+			    (long long)d.utc_ms / 1000, d.zone_minutes);
 	}
 }
 

@@ -5,17 +5,75 @@ enum { DIGIT_NONE = 64, DIGIT_BLANK, DIGIT_PAD };
 
 /* What a byte is in base64, plus one; 0: nothing. */
 static const uint8_t digits[256] = {
-	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,
-	['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15,
-	['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22,
-	['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29,
-	['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
-	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43,
-	['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
-	['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57,
-	['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
-	[' '] = DIGIT_BLANK + 1, ['\t'] = DIGIT_BLANK + 1, ['\r'] = DIGIT_BLANK + 1,
-	['\n'] = DIGIT_BLANK + 1, ['='] = DIGIT_PAD + 1,
+	['A'] = 1,
+	['B'] = 2,
+	['C'] = 3,
+	['D'] = 4,
+	['E'] = 5,
+	['F'] = 6,
+	['G'] = 7,
+	['H'] = 8,
+	['I'] = 9,
+	['J'] = 10,
+	['K'] = 11,
+	['L'] = 12,
+	['M'] = 13,
+	['N'] = 14,
+	['O'] = 15,
+	['P'] = 16,
+	['Q'] = 17,
+	['R'] = 18,
+	['S'] = 19,
+	['T'] = 20,
+	['U'] = 21,
+	['V'] = 22,
+	['W'] = 23,
+	['X'] = 24,
+	['Y'] = 25,
+	['Z'] = 26,
+	['a'] = 27,
+	['b'] = 28,
+	['c'] = 29,
+	['d'] = 30,
+	['e'] = 31,
+	['f'] = 32,
+	['g'] = 33,
+	['h'] = 34,
+	['i'] = 35,
+	['j'] = 36,
+	['k'] = 37,
+	['l'] = 38,
+	['m'] = 39,
+	['n'] = 40,
+	['o'] = 41,
+	['p'] = 42,
+	['q'] = 43,
+	['r'] = 44,
+	['s'] = 45,
+	['t'] = 46,
+	['u'] = 47,
+	['v'] = 48,
+	['w'] = 49,
+	['x'] = 50,
+	['y'] = 51,
+	['z'] = 52,
+	['0'] = 53,
+	['1'] = 54,
+	['2'] = 55,
+	['3'] = 56,
+	['4'] = 57,
+	['5'] = 58,
+	['6'] = 59,
+	['7'] = 60,
+	['8'] = 61,
+	['9'] = 62,
+	['+'] = 63,
+	['/'] = 64,
+	[' '] = DIGIT_BLANK + 1,
+	['\t'] = DIGIT_BLANK + 1,
+	['\r'] = DIGIT_BLANK + 1,
+	['\n'] = DIGIT_BLANK + 1,
+	['='] = DIGIT_PAD + 1,
 };
 
 static uint8_t
@@ -37,7 +95,7 @@ base64_groups(struct str in, size_t i, char *to, size_t *n)
 
 	for (; in.n - i >= 4; i += 4) {
 		unsigned a = digit_of(in.p[i]), b = digit_of(in.p[i + 1]),
-		    c = digit_of(in.p[i + 2]), d = digit_of(in.p[i + 3]);
+			 c = digit_of(in.p[i + 2]), d = digit_of(in.p[i + 3]);
 		uint32_t bits = a << 18 | b << 12 | c << 6 | d;
 
 		if ((a | b | c | d) >= 64)
@@ -155,8 +213,8 @@ qp_escape(struct mime_decoder *d, char c, struct buf *out)
 		d->count = 0;
 		return true;
 	}
-	if (d->count != 2 && (c == ' ' || c == '\t' || c == '\r') &&
-	    d->held_count < sizeof(d->held)) {
+	if (d->count != 2 && (c == ' ' || c == '\t' || c == '\r')
+	    && d->held_count < sizeof(d->held)) {
 		d->held[d->held_count++] = c;
 		d->count = 3;
 		return true;
@@ -245,8 +303,8 @@ uu_line(struct mime_decoder *d, struct str line, struct buf *out)
 	if (n > (line.n - 1 + 3) / 4 * 3)
 		d->is_bad = true;
 	for (size_t i = 1; n > 0 && i < line.n; i += 4) {
-		uint32_t v = uu_of(line, i) << 18 | uu_of(line, i + 1) << 12 |
-		    uu_of(line, i + 2) << 6 | uu_of(line, i + 3);
+		uint32_t v = uu_of(line, i) << 18 | uu_of(line, i + 1) << 12
+		    | uu_of(line, i + 2) << 6 | uu_of(line, i + 3);
 
 		for (int shift = 16; shift >= 0 && n > 0; shift -= 8, n--)
 			buf_chr(out, (char)(v >> shift));

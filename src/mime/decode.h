@@ -13,10 +13,10 @@ struct mime_decoder {
 	/* something was not as the encoding says; it was read as well as possible */
 	bool is_bad;
 	/* Private. */
-	uint32_t bits;			/* base64: of the group so far */
-	uint8_t count;			/* base64: digits of it; QP: characters after "=" */
-	bool is_ended;			/* what follows is not data */
-	bool is_begun;			/* uuencode: "begin" was seen */
+	uint32_t bits; /* base64: of the group so far */
+	uint8_t count; /* base64: digits of it; QP: characters after "=" */
+	bool is_ended; /* what follows is not data */
+	bool is_begun; /* uuencode: "begin" was seen */
 	uint8_t held_count;
 	/* QP: blanks, perhaps of a line's end, or an escape; uuencode: the line */
 	char held[80];

@@ -177,8 +177,8 @@ mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelop
 
 	while (mime_header_next(&rest, &f))
 		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-			bool is_destination = fields[i].value == &env->to ||
-			    fields[i].value == &env->cc || fields[i].value == &env->bcc;
+			bool is_destination = fields[i].value == &env->to
+			    || fields[i].value == &env->cc || fields[i].value == &env->bcc;
 
 			if (fields[i].value->p != NULL || !str_eq_nocase(f.name, fields[i].name))
 				continue;
@@ -196,8 +196,9 @@ mime_envelope_keep(struct mime_keeper *k, struct str header, struct mime_envelop
 void
 mime_envelope_parse(struct arena *a, struct str header, struct mime_envelope *env_out)
 {
-	struct mime_keeper k = { .a = a, .left = 2 * header.n,
-	    .scratch = BUF_MAX(2 * header.n + 1) };
+	struct mime_keeper k = { .a = a,
+		.left = 2 * header.n,
+		.scratch = BUF_MAX(2 * header.n + 1) };
 
 	*env_out = (struct mime_envelope){ 0 };
 	mime_envelope_keep(&k, header, env_out);

@@ -80,8 +80,8 @@ mime_header_pick(struct str header, const struct str *names, size_t name_count, 
 		qsort(sorted, name_count, sizeof(*sorted), name_cmp);
 	}
 	while (mime_header_next(&header, &f)) {
-		bool is_in = name_count > 0 &&
-		    bsearch(&f.name, sorted, name_count, sizeof(*sorted), name_cmp) != NULL;
+		bool is_in = name_count > 0
+		    && bsearch(&f.name, sorted, name_count, sizeof(*sorted), name_cmp) != NULL;
 
 		if (is_in != is_not)
 			buf_str_add(out, f.all);

@@ -5,8 +5,9 @@
 #include "base/buf.h"
 
 /*
- * One field: all of it with its line ends, its name (no colon, no space before it) and its raw value
- * (after the colon, folded, with the last line end). A line that is no field has an empty name.
+ * One field: all of it with its line ends, its name (no colon, no space before it) and its raw
+ * value (after the colon, folded, with the last line end). A line that is no field has an empty
+ * name.
  */
 struct mime_field {
 	struct str all, name, value;

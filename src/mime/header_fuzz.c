@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena a = ARENA_NONE;
 	struct str header = str_make(data, size), rest = header;
 	BUF_CLEAN struct buf some = BUF_MAX(1 << 26), others = BUF_MAX(1 << 26),
-	    text = BUF_MAX(1 << 26), id = BUF_MAX(1 << 20);
+			     text = BUF_MAX(1 << 26), id = BUF_MAX(1 << 20);
 	struct mime_envelope env;
 	struct mime_sortkeys keys, again;
 	struct mime_field f;

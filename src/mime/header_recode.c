@@ -1,6 +1,6 @@
 /*
- * header_recode.c - see header_recode.h. Words with but blanks between them are one text: it is decoded as a whole, and cut anew into
- * words of at most 75 characters, each of whole characters.
+ * header_recode.c - see header_recode.h. Words with but blanks between them are one text: it is
+ * decoded as a whole, and cut anew into words of at most 75 characters, each of whole characters.
  */
 #include "mime/header_recode.h"
 
@@ -15,10 +15,10 @@ enum { WORD_MAX = 75, LINE_MAX = 76, WORD_CHARS = 60, WORD_OVERHEAD = 7, FIRST_M
 struct recoding {
 	struct mime_recode *to;
 	struct str charset;
-	struct buf text;	/* UTF-8 of the words since the last other text */
-	struct buf bytes;	/* of one word */
+	struct buf text;  /* UTF-8 of the words since the last other text */
+	struct buf bytes; /* of one word */
 	bool has_text;
-	bool has_words;		/* words stand at the end of the output */
+	bool has_words; /* words stand at the end of the output */
 	struct buf *out;
 };
 
@@ -40,7 +40,8 @@ word_decode(const struct mime_word *w, struct buf *bytes)
 static bool
 is_plain(char c)
 {
-	return chr_is_alpha(c) || chr_is_digit(c) || c == '!' || c == '*' || c == '+' || c == '-' || c == '/';
+	return chr_is_alpha(c) || chr_is_digit(c) || c == '!' || c == '*' || c == '+' || c == '-'
+	    || c == '/';
 }
 
 static size_t
@@ -69,7 +70,8 @@ q_add(struct str bytes, struct buf *out)
 static void
 b_add(struct str bytes, struct buf *out)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < bytes.n; i += 3) {
 		size_t n = MIN(bytes.n - i, (size_t)3);
@@ -127,7 +129,7 @@ word_write(struct recoding *r, struct str *text, size_t max)
 			return e;
 		q = q_length(buf_str(&r->bytes));
 		b = (r->bytes.n + 2) / 3 * 4;
-		is_q = q <= b + b / 2;	/* people can read it */
+		is_q = q <= b + b / 2; /* people can read it */
 		if ((is_q ? q : b) > space && chars > 4)
 			continue;
 		buf_printf(r->out, "=?%.*s?%c?", STR_F(r->charset), is_q ? 'Q' : 'B');
@@ -165,7 +167,8 @@ other_add(struct recoding *r, struct str text)
 {
 	size_t line = MIN(str_chr(text, '\r'), str_chr(text, '\n'));
 
-	if (text.n > 0 && (text.p[0] == ' ' || text.p[0] == '\t') && r->has_words && MIN(line, text.n) > room(r->out))
+	if (text.n > 0 && (text.p[0] == ' ' || text.p[0] == '\t') && r->has_words
+	    && MIN(line, text.n) > room(r->out))
 		buf_lit(r->out, "\r\n");
 	buf_str_add(r->out, text);
 	r->has_words = false;
@@ -183,7 +186,10 @@ is_blank(struct str s)
 	return true;
 }
 
-/* A line end that a field's text goes on behind is a blank too; one that another field follows is not. */
+/*
+ * A line end that a field's text goes on behind is a blank too; one that another field follows is
+ * not.
+ */
 static bool
 is_gap(struct str gap)
 {
@@ -207,8 +213,9 @@ recode(struct recoding *r, struct str header)
 		if (eq == NULL)
 			break;
 		i = (size_t)(eq - header.p);
-		if (!mime_word_parse(str_sub(header, i, header.n), &w) || !word_decode(&w, &bytes) ||
-		    (!str_eq_nocase(w.charset, charset) && mime_charset_open(w.charset, MIME_CHARSET_STRICT, &next) != ERR_OK)) {
+		if (!mime_word_parse(str_sub(header, i, header.n), &w) || !word_decode(&w, &bytes)
+		    || (!str_eq_nocase(w.charset, charset)
+			&& mime_charset_open(w.charset, MIME_CHARSET_STRICT, &next) != ERR_OK)) {
 			i++;
 			continue;
 		}
@@ -243,7 +250,10 @@ recode(struct recoding *r, struct str header)
 enum err
 mime_header_recode(struct str header, struct str charset, struct str replacement, struct buf *out)
 {
-	struct recoding r = { .charset = charset, .text = BUF_MAX(4 * header.n + 16), .bytes = BUF_MAX(SIZE_MAX / 2), .out = out };
+	struct recoding r = { .charset = charset,
+		.text = BUF_MAX(4 * header.n + 16),
+		.bytes = BUF_MAX(SIZE_MAX / 2),
+		.out = out };
 	enum err e = mime_recode_open(charset, replacement, &r.to);
 
 	if (e != ERR_OK)

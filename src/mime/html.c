@@ -7,23 +7,61 @@
 static const struct {
 	const char *name, *text;
 } entities[] = {
-	{ "amp", "&" }, { "lt", "<" }, { "gt", ">" }, { "quot", "\"" }, { "apos", "'" },
-	{ "nbsp", " " }, { "shy", "" }, { "zwnj", "" }, { "zwj", "" }, { "copy", "\xc2\xa9" },
-	{ "reg", "\xc2\xae" }, { "trade", "\xe2\x84\xa2" }, { "hellip", "\xe2\x80\xa6" },
-	{ "ndash", "\xe2\x80\x93" }, { "mdash", "\xe2\x80\x94" }, { "lsquo", "\xe2\x80\x98" },
-	{ "rsquo", "\xe2\x80\x99" }, { "ldquo", "\xe2\x80\x9c" }, { "rdquo", "\xe2\x80\x9d" },
-	{ "bull", "\xe2\x80\xa2" }, { "middot", "\xc2\xb7" }, { "euro", "\xe2\x82\xac" },
-	{ "pound", "\xc2\xa3" }, { "yen", "\xc2\xa5" }, { "cent", "\xc2\xa2" },
-	{ "sect", "\xc2\xa7" }, { "laquo", "\xc2\xab" }, { "raquo", "\xc2\xbb" },
-	{ "times", "\xc3\x97" }, { "deg", "\xc2\xb0" }, { "szlig", "\xc3\x9f" },
-	{ "auml", "\xc3\xa4" }, { "ouml", "\xc3\xb6" }, { "uuml", "\xc3\xbc" },
-	{ "Auml", "\xc3\x84" }, { "Ouml", "\xc3\x96" }, { "Uuml", "\xc3\x9c" },
-	{ "eacute", "\xc3\xa9" }, { "egrave", "\xc3\xa8" }, { "ecirc", "\xc3\xaa" },
-	{ "agrave", "\xc3\xa0" }, { "aacute", "\xc3\xa1" }, { "acirc", "\xc3\xa2" },
-	{ "aring", "\xc3\xa5" }, { "Aring", "\xc3\x85" }, { "aelig", "\xc3\xa6" },
-	{ "oslash", "\xc3\xb8" }, { "Oslash", "\xc3\x98" }, { "ccedil", "\xc3\xa7" },
-	{ "ntilde", "\xc3\xb1" }, { "iacute", "\xc3\xad" }, { "oacute", "\xc3\xb3" },
-	{ "uacute", "\xc3\xba" }, { "ocirc", "\xc3\xb4" }, { "icirc", "\xc3\xae" },
+	{ "amp", "&" },
+	{ "lt", "<" },
+	{ "gt", ">" },
+	{ "quot", "\"" },
+	{ "apos", "'" },
+	{ "nbsp", " " },
+	{ "shy", "" },
+	{ "zwnj", "" },
+	{ "zwj", "" },
+	{ "copy", "\xc2\xa9" },
+	{ "reg", "\xc2\xae" },
+	{ "trade", "\xe2\x84\xa2" },
+	{ "hellip", "\xe2\x80\xa6" },
+	{ "ndash", "\xe2\x80\x93" },
+	{ "mdash", "\xe2\x80\x94" },
+	{ "lsquo", "\xe2\x80\x98" },
+	{ "rsquo", "\xe2\x80\x99" },
+	{ "ldquo", "\xe2\x80\x9c" },
+	{ "rdquo", "\xe2\x80\x9d" },
+	{ "bull", "\xe2\x80\xa2" },
+	{ "middot", "\xc2\xb7" },
+	{ "euro", "\xe2\x82\xac" },
+	{ "pound", "\xc2\xa3" },
+	{ "yen", "\xc2\xa5" },
+	{ "cent", "\xc2\xa2" },
+	{ "sect", "\xc2\xa7" },
+	{ "laquo", "\xc2\xab" },
+	{ "raquo", "\xc2\xbb" },
+	{ "times", "\xc3\x97" },
+	{ "deg", "\xc2\xb0" },
+	{ "szlig", "\xc3\x9f" },
+	{ "auml", "\xc3\xa4" },
+	{ "ouml", "\xc3\xb6" },
+	{ "uuml", "\xc3\xbc" },
+	{ "Auml", "\xc3\x84" },
+	{ "Ouml", "\xc3\x96" },
+	{ "Uuml", "\xc3\x9c" },
+	{ "eacute", "\xc3\xa9" },
+	{ "egrave", "\xc3\xa8" },
+	{ "ecirc", "\xc3\xaa" },
+	{ "agrave", "\xc3\xa0" },
+	{ "aacute", "\xc3\xa1" },
+	{ "acirc", "\xc3\xa2" },
+	{ "aring", "\xc3\xa5" },
+	{ "Aring", "\xc3\x85" },
+	{ "aelig", "\xc3\xa6" },
+	{ "oslash", "\xc3\xb8" },
+	{ "Oslash", "\xc3\x98" },
+	{ "ccedil", "\xc3\xa7" },
+	{ "ntilde", "\xc3\xb1" },
+	{ "iacute", "\xc3\xad" },
+	{ "oacute", "\xc3\xb3" },
+	{ "uacute", "\xc3\xba" },
+	{ "ocirc", "\xc3\xb4" },
+	{ "icirc", "\xc3\xae" },
 	{ "ugrave", "\xc3\xb9" },
 };
 
@@ -111,17 +149,41 @@ entity_end(struct mime_html *h, bool has_semicolon, struct buf *out)
 static bool
 is_hiding(const struct mime_html *h)
 {
-	return name_is(h, "script") || name_is(h, "style") || name_is(h, "title") ||
-	    name_is(h, "noscript") || name_is(h, "template");
+	return name_is(h, "script") || name_is(h, "style") || name_is(h, "title")
+	    || name_is(h, "noscript") || name_is(h, "template");
 }
 
 static bool
 is_block(const struct mime_html *h)
 {
 	static const char *const names[] = {
-		"p", "div", "br", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5",
-		"h6", "hr", "pre", "blockquote", "body", "head", "html", "section", "article",
-		"header", "footer", "center", "dt", "dd",
+		"p",
+		"div",
+		"br",
+		"tr",
+		"li",
+		"ul",
+		"ol",
+		"table",
+		"h1",
+		"h2",
+		"h3",
+		"h4",
+		"h5",
+		"h6",
+		"hr",
+		"pre",
+		"blockquote",
+		"body",
+		"head",
+		"html",
+		"section",
+		"article",
+		"header",
+		"footer",
+		"center",
+		"dt",
+		"dd",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -159,8 +221,8 @@ feed_chr(struct mime_html *h, char c, struct buf *out)
 {
 	switch (h->state) {
 	case HTML_ENTITY:
-		if (h->name_count < sizeof(h->name) && (chr_is_alpha(c) || chr_is_digit(c) ||
-		    (c == '#' && h->name_count == 0))) {
+		if (h->name_count < sizeof(h->name)
+		    && (chr_is_alpha(c) || chr_is_digit(c) || (c == '#' && h->name_count == 0))) {
 			name_add(h, c);
 			return;
 		}

@@ -8,18 +8,25 @@
 
 #include "base/buf.h"
 
-enum mime_html_state { HTML_TEXT, HTML_TAG_OPEN, HTML_TAG_NAME, HTML_TAG_REST, HTML_TAG_QUOTED,
-    HTML_COMMENT, HTML_ENTITY };
+enum mime_html_state {
+	HTML_TEXT,
+	HTML_TAG_OPEN,
+	HTML_TAG_NAME,
+	HTML_TAG_REST,
+	HTML_TAG_QUOTED,
+	HTML_COMMENT,
+	HTML_ENTITY
+};
 
 struct mime_html {
 	enum mime_html_state state;
-	char name[12];			/* of the tag or entity so far */
+	char name[12]; /* of the tag or entity so far */
 	uint8_t name_count;
 	bool is_closing;
-	char quote;			/* that a tag's attribute value is in */
-	uint8_t dashes;			/* seen in a row in a comment */
-	char hidden[12];		/* the element whose content is left out, or "" */
-	uint32_t quote_depth;		/* of blockquote */
+	char quote;           /* that a tag's attribute value is in */
+	uint8_t dashes;       /* seen in a row in a comment */
+	char hidden[12];      /* the element whose content is left out, or "" */
+	uint32_t quote_depth; /* of blockquote */
 };
 
 /** Adds the text of a piece. Any character of it may be the last. */

@@ -17,14 +17,23 @@ mime_lex(struct str s)
 	return (struct mime_lex){ s.p, s.n > 0 ? s.p + s.n : s.p };
 }
 
-static inline bool mime_lex_is_end(const struct mime_lex *l) { return l->p == l->end; }
+static inline bool
+mime_lex_is_end(const struct mime_lex *l)
+{
+	return l->p == l->end;
+}
+
 static inline bool
 mime_lex_is(const struct mime_lex *l, char c)
 {
 	return l->p != l->end && *l->p == c;
 }
 
-static inline bool chr_is_wsp(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static inline bool
+chr_is_wsp(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /**
  * Skips one comment that begins here, nested ones inside; with out, adds its text (quoting undone).

@@ -21,13 +21,13 @@ check_part(const struct mime_message *msg, const struct mime_part *part)
 	must(end <= msg->size);
 	must(part->type.n > 0 && part->subtype.n > 0 && part->depth < MIME_MAX_DEPTH);
 	must(part->kind != MIME_KIND_MESSAGE || part->child_count == 1);
-	must(part->kind == MIME_KIND_MESSAGE || part->kind == MIME_KIND_MULTIPART ||
-	    part->child_count == 0);
+	must(part->kind == MIME_KIND_MESSAGE || part->kind == MIME_KIND_MULTIPART
+	    || part->child_count == 0);
 	if (parent == NULL)
 		return;
 	must(part->depth == parent->depth + 1);
-	must(part->header.offset >= parent->body.offset &&
-	    end <= parent->body.offset + parent->body.length);
+	must(part->header.offset >= parent->body.offset
+	    && end <= parent->body.offset + parent->body.length);
 	if (part->next != NULL)
 		must(part->next->header.offset >= end && part->next->number == part->number + 1);
 }
@@ -36,13 +36,13 @@ static void
 check_same(const struct mime_part *a, const struct mime_part *b)
 {
 	for (; a != NULL && b != NULL; a = mime_part_next(a), b = mime_part_next(b)) {
-		must(a->kind == b->kind && a->encoding == b->encoding && a->depth == b->depth &&
-		    a->number == b->number);
+		must(a->kind == b->kind && a->encoding == b->encoding && a->depth == b->depth
+		    && a->number == b->number);
 		must(a->header.offset == b->header.offset && a->header.length == b->header.length);
 		must(a->body.offset == b->body.offset && a->body.length == b->body.length);
 		must(a->body_lines == b->body_lines && a->header_lines == b->header_lines);
-		must(str_eq(a->type, b->type) && str_eq(a->subtype, b->subtype) &&
-		    str_eq(a->charset, b->charset));
+		must(str_eq(a->type, b->type) && str_eq(a->subtype, b->subtype)
+		    && str_eq(a->charset, b->charset));
 	}
 	must(a == NULL && b == NULL);
 }
@@ -80,8 +80,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	summarize(&a, str_make(data + 1, size - 1), 0, &whole);
 	summarize(&a, str_make(data + 1, size - 1), data[0] | 1u, &pieces);
-	must(str_eq(whole.bodystructure, pieces.bodystructure) &&
-	    str_eq(whole.envelope, pieces.envelope));
+	must(str_eq(whole.bodystructure, pieces.bodystructure)
+	    && str_eq(whole.envelope, pieces.envelope));
 	must(str_eq(whole.structure, pieces.structure) && str_eq(whole.sortkeys, pieces.sortkeys));
 	must(str_eq(whole.preview, pieces.preview) && str_is_utf8(whole.preview));
 	must(whole.msg->size == size - 1);

@@ -9,11 +9,11 @@
 #include "mime/limits.h"
 
 struct raw_param {
-	struct str name;	/* all of it, with its stars */
-	struct str base;	/* before the first star */
+	struct str name; /* all of it, with its stars */
+	struct str base; /* before the first star */
 	struct str value;
-	uint32_t index;		/* of a continuation; NO_INDEX without */
-	bool is_encoded;	/* ends in a star */
+	uint32_t index;  /* of a continuation; NO_INDEX without */
+	bool is_encoded; /* ends in a star */
 	bool is_used;
 };
 
@@ -120,8 +120,11 @@ parse_raw(struct mime_keeper *k, struct mime_lex *l, struct raw_param *raw, size
 		raw[n] = (struct raw_param){ .name = mime_keep(k, name) };
 		split_name(&raw[n]);
 		buf_clear(&value);
-		parse_value(l, !raw[n].is_encoded && (str_eq_nocase(raw[n].base, STR("name")) ||
-			str_eq_nocase(raw[n].base, STR("filename"))), &value);
+		parse_value(l,
+		    !raw[n].is_encoded
+			&& (str_eq_nocase(raw[n].base, STR("name"))
+			    || str_eq_nocase(raw[n].base, STR("filename"))),
+		    &value);
 		raw[n].value = value.n > 0 ? mime_keep(k, buf_str(&value)) : STR("");
 		if (raw[n].name.p == NULL || raw[n].value.p == NULL)
 			break;
@@ -144,8 +147,8 @@ static void
 percent_decode(struct str s, struct buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
-		    hex_digit(s.p[i + 2]) >= 0) {
+		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0
+		    && hex_digit(s.p[i + 2]) >= 0) {
 			buf_chr(out, (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2])));
 			i += 2;
 		} else {
@@ -186,7 +189,7 @@ join(struct mime_keeper *k, struct raw_param *raw, size_t n, struct raw_param *f
 {
 	struct mime_param p = { .name = first->base };
 	struct buf bytes = BUF_MAX(MIME_MAX_HEADER_BYTES),
-	    text = BUF_MAX(3 * MIME_MAX_HEADER_BYTES);
+		   text = BUF_MAX(3 * MIME_MAX_HEADER_BYTES);
 	struct mime_charset *cs = NULL;
 	struct str charset = STR_NONE;
 	uint32_t index = 0;

@@ -21,7 +21,7 @@
 enum state {
 	STATE_HEADER,
 	STATE_BODY,
-	STATE_BOUNDARY,		/* the rest of a boundary line */
+	STATE_BOUNDARY, /* the rest of a boundary line */
 };
 
 enum match { MATCH_NO, MATCH_YES, MATCH_MORE };
@@ -41,20 +41,20 @@ struct mime_parser {
 	struct boundary open[MIME_MAX_DEPTH];
 	uint32_t open_count;
 	enum state state;
-	uint64_t offset;		/* of the next byte */
-	uint64_t lines;			/* line ends so far */
-	uint64_t part_lines;		/* their number where the current header began */
+	uint64_t offset;     /* of the next byte */
+	uint64_t lines;      /* line ends so far */
+	uint64_t part_lines; /* their number where the current header began */
 	bool is_mid_line;
 	/* the last byte of the line so far, in a header or a boundary line */
 	char last;
-	uint64_t line_length;		/* of the line so far, in a header */
-	uint8_t eol;			/* length of the last line end in a header */
-	bool is_closing;		/* STATE_BOUNDARY: the multipart is over */
-	struct buf header;		/* of the current part */
+	uint64_t line_length; /* of the line so far, in a header */
+	uint8_t eol;          /* length of the last line end in a header */
+	bool is_closing;      /* STATE_BOUNDARY: the multipart is over */
+	struct buf header;    /* of the current part */
 	bool is_header_cut;
-	char held[2 + MIME_MAX_BOUNDARY + 2];	/* begin of a candidate */
+	char held[2 + MIME_MAX_BOUNDARY + 2]; /* begin of a candidate */
 	size_t held_count;
-	char tail[2];			/* line end, or CR, that was not given out yet */
+	char tail[2]; /* line end, or CR, that was not given out yet */
 	uint8_t tail_count;
 };
 
@@ -134,8 +134,8 @@ header_parse(struct mime_parser *p)
 {
 	struct mime_part *part = p->part, *parent = part->parent;
 	struct str header = buf_str(&p->header);
-	bool is_in_digest = parent != NULL && parent->kind == MIME_KIND_MULTIPART &&
-		str_eq_nocase(parent->subtype, STR("digest"));
+	bool is_in_digest = parent != NULL && parent->kind == MIME_KIND_MULTIPART
+	    && str_eq_nocase(parent->subtype, STR("digest"));
 	bool is_message_root = parent == NULL || parent->kind == MIME_KIND_MESSAGE;
 
 	mime_content_parse(&p->keep, header, is_in_digest, part);
@@ -143,14 +143,14 @@ header_parse(struct mime_parser *p)
 		part->envelope = arena_new(p->keep.a, struct mime_envelope);
 		mime_envelope_keep(&p->keep, header, part->envelope);
 	}
-	if (!is_leaf(part) && (part->depth + 1 >= MIME_MAX_DEPTH ||
-	    p->msg->part_count >= MIME_MAX_PARTS))
+	if (!is_leaf(part)
+	    && (part->depth + 1 >= MIME_MAX_DEPTH || p->msg->part_count >= MIME_MAX_PARTS))
 		mime_content_set_opaque(part);
 	if (part->kind == MIME_KIND_MULTIPART) {
 		struct str text = mime_param_find(part->params, STR("boundary"));
 
-		p->open[p->open_count++] = (struct boundary){ part,
-		    str_sub(text, 0, MIME_MAX_BOUNDARY) };
+		p->open[p->open_count++] =
+		    (struct boundary){ part, str_sub(text, 0, MIME_MAX_BOUNDARY) };
 	}
 }
 
@@ -163,7 +163,7 @@ header_end(struct mime_parser *p)
 	part->header.length = p->offset - part->header.offset;
 	part->header_lines = (uint32_t)(p->lines - p->part_lines);
 	part->body.offset = p->offset;
-	part->body_lines = (uint32_t)p->lines;	/* until it ends: the lines before */
+	part->body_lines = (uint32_t)p->lines; /* until it ends: the lines before */
 	if (part->parent == NULL) {
 		/* Kept as it is: it becomes the message's header block. */
 		p->msg->header = arena_str(p->keep.a, buf_str(&p->header));
@@ -402,10 +402,11 @@ feed_header(struct mime_parser *p, const char *at, const char *end)
 			p->offset += n;
 			return end;
 		}
-		is_empty = p->line_length + n == 1 || (p->line_length + n == 2 &&
-		    (n == 2 ? at[0] : p->last) == '\r');
-		p->eol = n > 1 ? (at[n - 2] == '\r' ? 2 : 1) : p->line_length > 0 &&
-		    p->last == '\r' ? 2 : 1;
+		is_empty = p->line_length + n == 1
+		    || (p->line_length + n == 2 && (n == 2 ? at[0] : p->last) == '\r');
+		p->eol = n > 1                              ? (at[n - 2] == '\r' ? 2 : 1)
+		    : p->line_length > 0 && p->last == '\r' ? 2
+							    : 1;
 		header_bytes(p, at, n);
 		p->offset += n;
 		at += n;
@@ -551,8 +552,9 @@ mime_parser_new(struct arena *a, const struct mime_parser_hooks *hooks)
 {
 	struct mime_parser *p = arena_new(a, struct mime_parser);
 
-	p->keep = (struct mime_keeper){ .a = a, .left = MIME_MAX_KEPT_BYTES,
-	    .scratch = BUF_MAX(MIME_MAX_HEADER_BYTES) };
+	p->keep = (struct mime_keeper){ .a = a,
+		.left = MIME_MAX_KEPT_BYTES,
+		.scratch = BUF_MAX(MIME_MAX_HEADER_BYTES) };
 	if (hooks != NULL)
 		p->hooks = *hooks;
 	p->msg = arena_new(a, struct mime_message);
@@ -605,8 +607,8 @@ mime_parser_finish(struct mime_parser *p, struct mime_message **msg_out)
 		 * The message ends inside a line that could have been a boundary; perhaps it is
 		 * one.
 		 */
-		if (boundary_match(p, str_make(p->held, p->held_count), true, &index,
-		    &is_closing) == MATCH_YES) {
+		if (boundary_match(p, str_make(p->held, p->held_count), true, &index, &is_closing)
+		    == MATCH_YES) {
 			boundary_found(p, index, is_closing);
 			p->offset += p->held_count;
 		} else {

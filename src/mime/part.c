@@ -93,8 +93,7 @@ mime_part_find(const struct mime_message *msg, const uint32_t *path, size_t path
 
 enum err
 mime_section_find(const struct mime_message *msg, const uint32_t *path, size_t path_count,
-    enum mime_section section,
-	struct mime_range *range_out, const struct mime_part **part_out)
+    enum mime_section section, struct mime_range *range_out, const struct mime_part **part_out)
 {
 	const struct mime_part *part = mime_part_find(msg, path, path_count);
 

@@ -18,20 +18,20 @@ struct arena;
 struct mime_part;
 
 enum mime_kind {
-	MIME_KIND_BASIC,	/* anything else, opaque parts too */
-	MIME_KIND_TEXT,		/* text/anything */
-	MIME_KIND_MULTIPART,	/* children are its parts; may have none */
+	MIME_KIND_BASIC,     /* anything else, opaque parts too */
+	MIME_KIND_TEXT,      /* text/anything */
+	MIME_KIND_MULTIPART, /* children are its parts; may have none */
 	/* message/rfc822 or message/global: exactly one child, the root of the message inside */
 	MIME_KIND_MESSAGE,
 };
 
 enum mime_encoding {
-	MIME_ENC_7BIT,		/* or absent */
+	MIME_ENC_7BIT, /* or absent */
 	MIME_ENC_8BIT,
 	MIME_ENC_BINARY,
 	MIME_ENC_QP,
 	MIME_ENC_BASE64,
-	MIME_ENC_UUENCODE,	/* x-uuencode, x-uue, uuencode */
+	MIME_ENC_UUENCODE, /* x-uuencode, x-uue, uuencode */
 	MIME_ENC_UNKNOWN,
 	MIME_ENC_COUNT
 };
@@ -43,7 +43,7 @@ struct mime_range {
 /* A parameter, RFC 2231 continuations joined. An extended one ("name*") is decoded to UTF-8. */
 struct mime_param {
 	struct mime_param *next;
-	struct str name;	/* without "*" */
+	struct str name; /* without "*" */
 	struct str value;
 	bool is_extended;
 };
@@ -59,22 +59,22 @@ struct mime_envelope {
 struct mime_part {
 	struct mime_part *parent, *first_child, *last_child, *next;
 	uint32_t child_count;
-	uint32_t number;		/* among its siblings, from 1; 1 for a root */
-	uint16_t depth;			/* 0 for the root of the message */
+	uint32_t number; /* among its siblings, from 1; 1 for a root */
+	uint16_t depth;  /* 0 for the root of the message */
 	enum mime_kind kind;
 	enum mime_encoding encoding;
 	/* over a limit: its type is given as application/octet-stream */
 	bool is_opaque;
-	bool is_type_default;		/* no (usable) Content-Type */
-	struct mime_range header;	/* with the empty line that ends it, if it has one */
+	bool is_type_default;     /* no (usable) Content-Type */
+	struct mime_range header; /* with the empty line that ends it, if it has one */
 	/* of a multipart with preamble and epilogue; never the line end before a boundary */
 	struct mime_range body;
-	uint32_t header_lines, body_lines;	/* line ends inside */
+	uint32_t header_lines, body_lines; /* line ends inside */
 
-	struct str type, subtype;	/* as written; never absent */
+	struct str type, subtype; /* as written; never absent */
 	struct mime_param *params;
-	struct str charset;		/* of params, or absent */
-	struct str encoding_name;	/* as written; absent when it has none */
+	struct str charset;       /* of params, or absent */
+	struct str encoding_name; /* as written; absent when it has none */
 	struct str id, description, md5, location;
 	struct str disposition;
 	struct mime_param *disposition_params;
@@ -89,12 +89,12 @@ struct mime_part {
 
 struct mime_message {
 	struct mime_part *root;
-	uint64_t size;			/* bytes fed */
+	uint64_t size; /* bytes fed */
 	uint32_t part_count;
 	/* the root's header block, up to MIME_MAX_HEADER_BYTES of it; absent after decoding */
 	struct str header;
-	bool is_header_cut;		/* it is longer */
-	bool is_8bit;			/* has bytes over 0x7F */
+	bool is_header_cut; /* it is longer */
+	bool is_8bit;       /* has bytes over 0x7F */
 	bool has_nul;
 };
 
@@ -109,11 +109,11 @@ struct str mime_param_find(const struct mime_param *params, struct str name);
 enum mime_encoding mime_encoding_parse(struct str name);
 
 enum mime_section {
-	MIME_SECTION_WHOLE,	/* BODY[] and BODY[1.2] */
+	MIME_SECTION_WHOLE, /* BODY[] and BODY[1.2] */
 	/* BODY[HEADER] and BODY[1.2.HEADER]; also for HEADER.FIELDS, before picking */
 	MIME_SECTION_HEADER,
-	MIME_SECTION_TEXT,	/* BODY[TEXT] and BODY[1.2.TEXT] */
-	MIME_SECTION_MIME,	/* BODY[1.2.MIME] */
+	MIME_SECTION_TEXT, /* BODY[TEXT] and BODY[1.2.TEXT] */
+	MIME_SECTION_MIME, /* BODY[1.2.MIME] */
 };
 
 /**
@@ -127,8 +127,8 @@ enum mime_section {
  *               answers NIL or ""
  */
 must_use enum err mime_section_find(const struct mime_message *msg, const uint32_t *path,
-    size_t path_count,
-	enum mime_section section, struct mime_range *range_out, const struct mime_part **part_out);
+    size_t path_count, enum mime_section section, struct mime_range *range_out,
+    const struct mime_part **part_out);
 /**
  * The part that a path names, for BINARY and BODY[path]; with no path the root. NULL when there is
  * none.

@@ -18,27 +18,27 @@ struct excerpt {
 	char bytes[4 * (2 * MIME_MAX_PREVIEW_CHARS)];
 	size_t n;
 	uint32_t chars;
-	bool has_blank;			/* one is due before the next character */
+	bool has_blank; /* one is due before the next character */
 };
 
 struct mime_preview {
 	struct excerpt own, quoted;
-	size_t line_n;			/* own.n where the last own line with text in it began */
+	size_t line_n; /* own.n where the last own line with text in it began */
 	uint32_t line_chars;
-	size_t paragraph_n;		/* the same of its paragraph */
+	size_t paragraph_n; /* the same of its paragraph */
 	uint32_t paragraph_chars, paragraph_lines;
 	bool is_paragraph_begin;
 	bool is_html;
 	bool is_line_begin, is_line_quoted, is_over;
-	bool had_text;			/* an earlier part said something */
-	bool is_maybe_attribution;	/* the last own line ended in ":" */
-	char last;			/* the last byte that is no white space, of an own line */
-	unsigned char part[4];		/* a character that is not complete */
+	bool had_text;             /* an earlier part said something */
+	bool is_maybe_attribution; /* the last own line ended in ":" */
+	char last;                 /* the last byte that is no white space, of an own line */
+	unsigned char part[4];     /* a character that is not complete */
 	uint8_t part_count, part_want;
-	uint8_t line_count;		/* characters of the line so far, to see "-- " */
+	uint8_t line_count; /* characters of the line so far, to see "-- " */
 	char line_start[3];
 	struct mime_html html;
-	struct buf text;		/* of a bit of HTML */
+	struct buf text; /* of a bit of HTML */
 };
 
 /* A little more than is shown, so that an attribution can still be taken back. */
@@ -106,26 +106,24 @@ excerpt_add(struct excerpt *e, const unsigned char *bytes, size_t n)
 static bool
 is_invisible(uint32_t c)
 {
-	return c == 0xAD || c == 0x34F || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
-	    (c >= 0x202A && c <= 0x202E) ||
-		(c >= 0x2060 && c <= 0x2064) || c == 0xFEFF ||
-		    (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0);
+	return c == 0xAD || c == 0x34F || c == 0x61C || (c >= 0x200B && c <= 0x200F)
+	    || (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2064) || c == 0xFEFF
+	    || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7F && c < 0xA0);
 }
 
 static bool
 is_blank(uint32_t c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == 0xA0 || (c >= 0x2000 && c <= 0x200A) ||
-	    c == 0x2028 || c == 0x2029 ||
-		c == 0x202F || c == 0x205F || c == 0x3000;
+	return c == ' ' || c == '\t' || c == '\r' || c == 0xA0 || (c >= 0x2000 && c <= 0x200A)
+	    || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 static void
 line_end(struct mime_preview *p)
 {
 	/* The signature and what is behind it says nothing about the message. */
-	if (!p->is_html && p->line_n > 0 && p->line_count >= 2 && p->line_count <= 3 &&
-	    memcmp(p->line_start, "-- ", p->line_count) == 0) {
+	if (!p->is_html && p->line_n > 0 && p->line_count >= 2 && p->line_count <= 3
+	    && memcmp(p->line_start, "-- ", p->line_count) == 0) {
 		p->own.n = p->line_n;
 		p->own.chars = p->line_chars;
 		p->is_over = true;
@@ -147,10 +145,10 @@ static void
 attribution_remove(struct mime_preview *p)
 {
 	static const struct str begins[] = { STR_INIT("On "), STR_INIT("Am "), STR_INIT("Le "),
-	    STR_INIT("El "), STR_INIT("Il "),
-		STR_INIT("Op "), STR_INIT("Em "), STR_INIT("Den ") };
-	struct str paragraph = str_trim(str_sub(str_make(p->own.bytes, p->own.n), p->paragraph_n,
-	    p->own.n));
+		STR_INIT("El "), STR_INIT("Il "), STR_INIT("Op "), STR_INIT("Em "),
+		STR_INIT("Den ") };
+	struct str paragraph =
+	    str_trim(str_sub(str_make(p->own.bytes, p->own.n), p->paragraph_n, p->own.n));
 	bool is_whole = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(begins) && p->paragraph_lines <= 3; i++)
@@ -236,7 +234,10 @@ mime_preview_feed(struct mime_preview *p, struct str utf8)
 		text_feed(p, utf8);
 		return;
 	}
-	/* Byte by byte, so that the state of the HTML (is it a quotation?) is that of the text it just gave. */
+	/*
+	 * Byte by byte, so that the state of the HTML (is it a quotation?) is that of the text it
+	 * just gave.
+	 */
 	for (size_t i = 0; i < utf8.n && mime_preview_wants_more(p); i++) {
 		buf_clear(&p->text);
 		mime_html_feed(&p->html, str_sub(utf8, i, i + 1), &p->text);
@@ -252,8 +253,8 @@ excerpt_out(const struct excerpt *e, struct buf *out)
 	size_t n = 0;
 
 	for (uint32_t chars = 0; n < e->n; n++)
-		if (((unsigned char)e->bytes[n] & 0xC0) != 0x80 &&
-		    chars++ == MIME_MAX_PREVIEW_CHARS)
+		if (((unsigned char)e->bytes[n] & 0xC0) != 0x80
+		    && chars++ == MIME_MAX_PREVIEW_CHARS)
 			break;
 	while (n > 0 && e->bytes[n - 1] == ' ')
 		n--;

@@ -12,8 +12,8 @@
 enum { LABEL_MAX = 40, REPLACEMENT_MAX = 64, CHARS_AT_ONCE = 512 };
 
 struct mime_recode {
-	UConverter *icu;		/* NULL: UTF-8 it stays */
-	char part[4];			/* an unfinished character */
+	UConverter *icu; /* NULL: UTF-8 it stays */
+	char part[4];    /* an unfinished character */
 	uint8_t part_count;
 	UChar replacement[REPLACEMENT_MAX];
 	size_t replacement_count;
@@ -38,8 +38,9 @@ label_copy(struct str label, char name[LABEL_MAX + 1])
 
 /* Called for what the charset does not have; the replacement has been tried before. */
 static void
-replace(const void *context, UConverterFromUnicodeArgs *args, unused_arg const UChar *units, unused_arg int32_t length,
-    unused_arg UChar32 c, UConverterCallbackReason reason, UErrorCode *err)
+replace(const void *context, UConverterFromUnicodeArgs *args, unused_arg const UChar *units,
+    unused_arg int32_t length, unused_arg UChar32 c, UConverterCallbackReason reason,
+    UErrorCode *err)
 {
 	const struct mime_recode *r = context;
 	const UChar *from = r->replacement;
@@ -207,8 +208,11 @@ mime_recode_open(struct str label, struct str replacement, struct mime_recode **
 		}
 		ucnv_setFallback(r->icu, false);
 		ucnv_setFromUCallBack(r->icu, UCNV_FROM_U_CALLBACK_STOP, NULL, NULL, NULL, &u);
-		e = U_FAILURE(u) ? ERR_BUG : replacement.p != NULL ? take_replacement(r, replacement) : ERR_OK;
-	} else if (replacement.p != NULL && (replacement.n > REPLACEMENT_MAX || !str_is_utf8(replacement))) {
+		e = U_FAILURE(u)            ? ERR_BUG
+		    : replacement.p != NULL ? take_replacement(r, replacement)
+					    : ERR_OK;
+	} else if (replacement.p != NULL
+	    && (replacement.n > REPLACEMENT_MAX || !str_is_utf8(replacement))) {
 		e = ERR_CANNOT;
 	}
 	if (e != ERR_OK)

@@ -73,13 +73,14 @@ address_keys(struct arena *a, enum mime_collation by, struct str header, struct 
 		addr = addr->next;
 	if (addr != NULL) {
 		/* A group sorts by its name, as in ENVELOPE. */
-		*mailbox_out = key_text(a, by,
-		    addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
+		*mailbox_out =
+		    key_text(a, by, addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
 		if (name_out != NULL && addr->name.n > 0)
 			*name_out = key_text(a, by, addr->name);
 		else if (name_out != NULL)
-			*name_out = key_text(a, by, arena_printf(&scratch, "%.*s@%.*s",
-			    STR_F(addr->mailbox), STR_F(addr->host)));
+			*name_out = key_text(a, by,
+			    arena_printf(&scratch, "%.*s@%.*s", STR_F(addr->mailbox),
+				STR_F(addr->host)));
 	}
 	arena_done(&scratch);
 }
@@ -115,13 +116,14 @@ mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *ke
 }
 
 void
-mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header, struct mime_sortkeys *keys)
+mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header,
+    struct mime_sortkeys *keys)
 {
 	struct mime_field f;
 
 	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
-	keys->has_date = mime_header_find(header, STR("Date"), &f) &&
-	    mime_date_parse(f.value, &keys->date) == ERR_OK;
+	keys->has_date = mime_header_find(header, STR("Date"), &f)
+	    && mime_date_parse(f.value, &keys->date) == ERR_OK;
 	if (mime_header_find(header, STR("Subject"), &f)) {
 		struct buf base = BUF_MAX(4 * f.value.n + 64);
 
@@ -156,7 +158,7 @@ void
 mime_sortkeys_encode(const struct mime_sortkeys *keys, struct buf *out)
 {
 	const struct str texts[] = { keys->subject, keys->from, keys->to, keys->cc, keys->from_name,
-	    keys->to_name, keys->message_id };
+		keys->to_name, keys->message_id };
 	char fixed[FIXED_BYTES];
 
 	fixed[0] = VERSION;
@@ -188,7 +190,7 @@ mime_sortkeys_decode(struct arena *a, struct str bytes, struct mime_sortkeys *ke
 {
 	struct mime_sortkeys k = { 0 };
 	struct str *texts[] = { &k.subject, &k.from, &k.to, &k.cc, &k.from_name, &k.to_name,
-	    &k.message_id };
+		&k.message_id };
 	struct str rest;
 	uint64_t n;
 

@@ -13,14 +13,14 @@
 struct arena;
 
 struct mime_sortkeys {
-	bool has_date;			/* else sort by the internal date (RFC 5256 2.2) */
+	bool has_date; /* else sort by the internal date (RFC 5256 2.2) */
 	struct mime_date date;
-	bool is_reply;			/* the subject was one of a reply or forward */
-	struct str subject;		/* base subject */
-	struct str from, to, cc;	/* mailbox of the first address */
+	bool is_reply;           /* the subject was one of a reply or forward */
+	struct str subject;      /* base subject */
+	struct str from, to, cc; /* mailbox of the first address */
 	struct str from_name,
-	    to_name;	/* DISPLAYFROM, DISPLAYTO: display name, else "mailbox@host" */
-	struct str message_id;		/* as written, without brackets */
+	    to_name;           /* DISPLAYFROM, DISPLAYTO: display name, else "mailbox@host" */
+	struct str message_id; /* as written, without brackets */
 	/* of References, else the first of In-Reply-To (RFC 5256 3) */
 	struct str *references;
 	uint32_t reference_count;

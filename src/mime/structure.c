@@ -21,6 +21,7 @@
 #include "mime/varint_int.h"
 
 enum { VERSION = 1, IS_8BIT = 1, HAS_NUL = 2, IS_HEADER_CUT = 4 };
+
 enum { KIND_MASK = 3, IS_OPAQUE = 4, IS_TYPE_DEFAULT = 8, HAS_CHARSET = 16 };
 
 static void
@@ -59,8 +60,9 @@ void
 mime_structure_encode(const struct mime_message *msg, struct buf *out)
 {
 	buf_chr(out, VERSION);
-	buf_chr(out, (char)((msg->is_8bit ? IS_8BIT : 0) | (msg->has_nul ? HAS_NUL :
-	    0) | (msg->is_header_cut ? IS_HEADER_CUT : 0)));
+	buf_chr(out,
+	    (char)((msg->is_8bit ? IS_8BIT : 0) | (msg->has_nul ? HAS_NUL : 0)
+		| (msg->is_header_cut ? IS_HEADER_CUT : 0)));
 	varint_encode(msg->size, out);
 	varint_encode(msg->part_count, out);
 	for (const struct mime_part *part = msg->root; part != NULL; part = mime_part_next(part))
@@ -110,18 +112,18 @@ ranges_decode(struct str *rest, struct mime_range room, uint64_t base, struct mi
 	uint64_t offset, n, header_lines, body_lines;
 
 	/* All numbers are below the message's size, which is below 2^63, so the sums can't wrap. */
-	if (!number_decode(rest, INT64_MAX, &offset) || offset + base < room.offset ||
-	    offset + base > room.offset + room.length)
+	if (!number_decode(rest, INT64_MAX, &offset) || offset + base < room.offset
+	    || offset + base > room.offset + room.length)
 		return false;
 	part->header.offset = base + offset;
 	n = room.offset + room.length - part->header.offset;
-	if (!number_decode(rest, n, &part->header.length) ||
-	    !number_decode(rest, UINT32_MAX, &header_lines))
+	if (!number_decode(rest, n, &part->header.length)
+	    || !number_decode(rest, UINT32_MAX, &header_lines))
 		return false;
 	part->body.offset = part->header.offset + part->header.length;
 	n -= part->header.length;
-	if (!number_decode(rest, n, &part->body.length) ||
-	    !number_decode(rest, UINT32_MAX, &body_lines))
+	if (!number_decode(rest, n, &part->body.length)
+	    || !number_decode(rest, UINT32_MAX, &body_lines))
 		return false;
 	part->header_lines = (uint32_t)header_lines;
 	part->body_lines = (uint32_t)body_lines;
@@ -135,11 +137,11 @@ children_decode(struct str *rest, const struct mime_part *part, uint64_t *count_
 	*count_out = 0;
 	switch (part->kind) {
 	case MIME_KIND_MESSAGE:
-		return number_decode(rest, 1, count_out) && *count_out == 1 &&
-		    part->depth + 1 < MIME_MAX_DEPTH;
+		return number_decode(rest, 1, count_out) && *count_out == 1
+		    && part->depth + 1 < MIME_MAX_DEPTH;
 	case MIME_KIND_MULTIPART:
-		return number_decode(rest, MIME_MAX_PARTS, count_out) &&
-		    part->depth + 1 < MIME_MAX_DEPTH;
+		return number_decode(rest, MIME_MAX_PARTS, count_out)
+		    && part->depth + 1 < MIME_MAX_DEPTH;
 	case MIME_KIND_TEXT:
 	case MIME_KIND_BASIC:
 		return true;
@@ -149,8 +151,7 @@ children_decode(struct str *rest, const struct mime_part *part, uint64_t *count_
 
 static bool
 part_decode(struct arena *a, struct str *rest, const struct mime_message *msg,
-    struct mime_part *parent, struct mime_part *part,
-	uint64_t *child_count_out)
+    struct mime_part *parent, struct mime_part *part, uint64_t *child_count_out)
 {
 	struct mime_range room = room_for(msg, parent, parent != NULL ? parent->last_child : NULL);
 	uint8_t flags;
@@ -171,9 +172,9 @@ part_decode(struct arena *a, struct str *rest, const struct mime_message *msg,
 		part->depth = (uint16_t)(parent->depth + 1);
 		part->number = parent->child_count + 1;
 	}
-	if (!ranges_decode(rest, room, parent != NULL ? parent->body.offset : 0, part) ||
-		!children_decode(rest, part, child_count_out) || !str_decode(rest, &part->type) ||
-		    !str_decode(rest, &part->subtype))
+	if (!ranges_decode(rest, room, parent != NULL ? parent->body.offset : 0, part)
+	    || !children_decode(rest, part, child_count_out) || !str_decode(rest, &part->type)
+	    || !str_decode(rest, &part->subtype))
 		return false;
 	part->type = arena_str(a, part->type);
 	part->subtype = arena_str(a, part->subtype);
@@ -203,25 +204,25 @@ mime_structure_decode(struct arena *a, struct str bytes, struct mime_message **m
 {
 	struct mime_message *msg;
 	struct mime_part *parent = NULL;
-	uint64_t left[MIME_MAX_DEPTH], count, children;	/* children still to come, by depth */
+	uint64_t left[MIME_MAX_DEPTH], count, children; /* children still to come, by depth */
 	struct str rest;
 
-	if (bytes.n < 2 || bytes.p[0] != VERSION || (bytes.p[1] & ~(IS_8BIT | HAS_NUL |
-	    IS_HEADER_CUT)) != 0)
+	if (bytes.n < 2 || bytes.p[0] != VERSION
+	    || (bytes.p[1] & ~(IS_8BIT | HAS_NUL | IS_HEADER_CUT)) != 0)
 		return ERR_CORRUPT;
 	msg = arena_new(a, struct mime_message);
 	msg->is_8bit = (bytes.p[1] & IS_8BIT) != 0;
 	msg->has_nul = (bytes.p[1] & HAS_NUL) != 0;
 	msg->is_header_cut = (bytes.p[1] & IS_HEADER_CUT) != 0;
 	rest = str_sub(bytes, 2, bytes.n);
-	if (!number_decode(&rest, INT64_MAX / 4, &msg->size) ||
-	    !number_decode(&rest, MIME_MAX_PARTS + 1, &count) || count == 0)
+	if (!number_decode(&rest, INT64_MAX / 4, &msg->size)
+	    || !number_decode(&rest, MIME_MAX_PARTS + 1, &count) || count == 0)
 		return ERR_CORRUPT;
 	for (msg->part_count = 0; msg->part_count < count; msg->part_count++) {
 		struct mime_part *part = arena_new(a, struct mime_part);
 
-		if ((msg->part_count > 0 && parent == NULL) ||
-		    !part_decode(a, &rest, msg, parent, part, &children))
+		if ((msg->part_count > 0 && parent == NULL)
+		    || !part_decode(a, &rest, msg, parent, part, &children))
 			return ERR_CORRUPT;
 		part_link(parent, part);
 		if (msg->root == NULL)

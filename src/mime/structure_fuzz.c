@@ -31,7 +31,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			for (uint32_t j = 0; j < 4; j++)
 				for (int s = MIME_SECTION_WHOLE; s <= MIME_SECTION_MIME; s++)
 					if (mime_section_find(msg, (uint32_t[]){ i, j }, 2,
-					    (enum mime_section)s, &range, NULL) == ERR_OK)
+						(enum mime_section)s, &range, NULL)
+					    == ERR_OK)
 						must(range.offset + range.length <= msg->size);
 	}
 	buf_clear(&out);

@@ -9,7 +9,6 @@
 
 #include "mime/header.h"
 
-
 static bool
 is_wsp(char c)
 {

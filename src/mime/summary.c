@@ -20,7 +20,7 @@ struct mime_summarizer {
 	struct arena *a;
 	struct mime_parser *parser;
 	struct mime_preview *preview;
-	bool is_previewed;		/* the current part's text goes into the preview */
+	bool is_previewed; /* the current part's text goes into the preview */
 	struct mime_decoder decoder;
 	struct mime_charset *cs;
 	struct buf raw, utf8;
@@ -31,6 +31,7 @@ struct mime_summarizer {
  * be a fault of ours.
  */
 enum { TEXT_MAX = 64 * 1024 * 1024 };
+
 enum { STEP = 16 * 1024 };
 
 static void
@@ -97,8 +98,10 @@ struct mime_summarizer *
 mime_summarizer_new(struct arena *a)
 {
 	struct mime_summarizer *s = xcalloc(1, sizeof(*s));
-	const struct mime_parser_hooks hooks = { .ctx = s, .part_begin = part_begin, .body = body,
-	    .part_end = part_end };
+	const struct mime_parser_hooks hooks = { .ctx = s,
+		.part_begin = part_begin,
+		.body = body,
+		.part_end = part_end };
 
 	s->a = a;
 	s->preview = mime_preview_new();

@@ -12,14 +12,14 @@ struct mime_summarizer;
 /* All texts live in the arena. */
 struct mime_summary {
 	struct mime_message *msg;
-	struct str envelope;		/* ready to send */
+	struct str envelope; /* ready to send */
 	/* ready to send; BODY comes from it by mime_body_from_bodystructure() */
 	struct str bodystructure;
-	struct str structure;		/* mime_structure_encode() */
-	struct str header;		/* header block of the root, up to MIME_MAX_HEADER_BYTES */
-	bool is_header_cut;		/* it is longer: read it from the message */
-	struct str sortkeys;		/* mime_sortkeys_encode() */
-	struct str preview;		/* UTF-8, may be empty */
+	struct str structure; /* mime_structure_encode() */
+	struct str header;    /* header block of the root, up to MIME_MAX_HEADER_BYTES */
+	bool is_header_cut;   /* it is longer: read it from the message */
+	struct str sortkeys;  /* mime_sortkeys_encode() */
+	struct str preview;   /* UTF-8, may be empty */
 };
 
 struct mime_summarizer *mime_summarizer_new(struct arena *a);

@@ -1,4 +1,7 @@
-/* summary_test.c - unit tests of summary.c, preview.c, sortkeys.c, header.c and text.c, and of the work being linear. */
+/*
+ * summary_test.c - unit tests of summary.c, preview.c, sortkeys.c, header.c and text.c, and of the
+ * work being linear.
+ */
 #include "mime/summary.h"
 
 #include "base/arena.h"
@@ -21,7 +24,9 @@ summarize(struct arena *a, struct str bytes, size_t step, struct mime_summary *o
 	mime_summarizer_finish(s, out);
 }
 
-#define ALTERNATIVE(plain, html) "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n" plain "\n--b\nContent-Type: text/html\n\n" html "\n--b--\n"
+#define ALTERNATIVE(plain, html)                                                                   \
+	"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n" plain                         \
+	"\n--b\nContent-Type: text/html\n\n" html "\n--b--\n"
 
 static const struct {
 	const char *message, *preview;
@@ -37,12 +42,14 @@ static const struct {
 	{ "\nhi\n-- \nJoe Doe\nCEO", "hi" },
 	{ "\n--\nnot a signature --", "-- not a signature --" },
 	{ "Content-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n"
-		"<html><head><title>no</title><style>x</style></head><p>caf=E9<br>now &amp; then<blockquote>old</blockquote>", "caf\xc3\xa9 now & then" },
+	  "<html><head><title>no</title><style>x</style></head><p>caf=E9<br>now &amp; then<blockquote>old</blockquote>",
+	    "caf\xc3\xa9 now & then" },
 	{ "Content-Type: text/html\n\n<blockquote>old</blockquote>", "old" },
 	{ "Content-Type: text/html\n\n<div>\xe2\x80\x8b\xc2\xad\xcd\x8f first</div>", "first" },
 	{ ALTERNATIVE("plain", "<p>html"), "plain" },
 	{ ALTERNATIVE(" \n", "<p>html"), "html" },
-	{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n\nlog\n--b\n\ntext\n--b--\n", "text" },
+	{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n\nlog\n--b\n\ntext\n--b--\n",
+	    "text" },
 	{ "Content-Type: application/pdf\n\nxxxx", "" },
 	{ "Content-Transfer-Encoding: base64\n\nSGVsbG8=\n", "Hello" },
 };
@@ -82,9 +89,10 @@ test_preview_length(void)
 static void
 test_sortkeys(void)
 {
-	static const char header[] = "From: =?utf-8?q?J=C3=B6rg?= <joerg@x>\nTo: list: mary@y;\nCc: bob@z (Bob)\n"
-		"Subject: Re: [l] =?utf-8?q?stra=C3=9Fe?=\nDate: 7 Feb 1994 21:52 -0800\nMessage-ID: <1@x>\n"
-		"References: <a@x> <b@x>\nIn-Reply-To: <c@x>\n\n";
+	static const char header[] =
+	    "From: =?utf-8?q?J=C3=B6rg?= <joerg@x>\nTo: list: mary@y;\nCc: bob@z (Bob)\n"
+	    "Subject: Re: [l] =?utf-8?q?stra=C3=9Fe?=\nDate: 7 Feb 1994 21:52 -0800\nMessage-ID: <1@x>\n"
+	    "References: <a@x> <b@x>\nIn-Reply-To: <c@x>\n\n";
 	struct arena a = ARENA_NONE;
 	BUF_CLEAN struct buf b = BUF_MAX(65536);
 	struct mime_sortkeys k;
@@ -94,8 +102,11 @@ test_sortkeys(void)
 	k = (struct mime_sortkeys){ 0 };
 	if (!CHECK(mime_sortkeys_decode(&a, buf_str(&b), &k) == ERR_OK))
 		return;
-	CHECK(k.has_date && k.date.utc_ms == 760686720000 && k.date.zone_minutes == -480 && k.is_reply);
-	CHECK_STR(k.subject, STR("STRA\xc3\x9f" "E"));
+	CHECK(k.has_date && k.date.utc_ms == 760686720000 && k.date.zone_minutes == -480
+	    && k.is_reply);
+	CHECK_STR(k.subject,
+	    STR("STRA\xc3\x9f"
+		"E"));
 	CHECK_STR(k.from, STR("JOERG"));
 	CHECK_STR(k.from_name, STR("JO\xcc\x88RG"));
 	CHECK_STR(k.to, STR("LIST"));
@@ -138,8 +149,10 @@ static const struct {
 	bool is_not;
 	const char *picked;
 } picks[] = {
-	{ "From: a\r\nTo: b\r\n c\r\nfrom : d\r\nJunk\r\n\r\n", false, "From: a\r\nfrom : d\r\n\r\n" },
-	{ "From: a\r\nTo: b\r\n c\r\nfrom : d\r\nJunk\r\n\r\n", true, "To: b\r\n c\r\nJunk\r\n\r\n" },
+	{ "From: a\r\nTo: b\r\n c\r\nfrom : d\r\nJunk\r\n\r\n", false,
+	    "From: a\r\nfrom : d\r\n\r\n" },
+	{ "From: a\r\nTo: b\r\n c\r\nfrom : d\r\nJunk\r\n\r\n", true,
+	    "To: b\r\n c\r\nJunk\r\n\r\n" },
 	{ "To: b\n\n", false, "\n" },
 	{ "To: b", true, "To: b" },
 	{ "", false, "" },
@@ -154,7 +167,8 @@ test_pick(void)
 	for (size_t i = 0; i < ARRAY_LEN(picks); i++) {
 		BUF_CLEAN struct buf b = BUF_MAX(65536);
 
-		mime_header_pick(str_c(picks[i].header), names, ARRAY_LEN(names), picks[i].is_not, &b);
+		mime_header_pick(str_c(picks[i].header), names, ARRAY_LEN(names), picks[i].is_not,
+		    &b);
 		CHECK_STR(buf_str(&b), str_c(picks[i].picked));
 	}
 }
@@ -178,7 +192,8 @@ extract(const char *message, unsigned what, size_t piece, struct buf *out)
 	struct mime_range r;
 
 	while (mime_text_want(t, &r))
-		mime_text_feed(t, str_sub(str_c(message), r.offset, r.offset + MIN(r.length, (uint64_t)piece)));
+		mime_text_feed(t,
+		    str_sub(str_c(message), r.offset, r.offset + MIN(r.length, (uint64_t)piece)));
 	mime_text_free(t);
 	arena_done(&a);
 }
@@ -186,17 +201,20 @@ extract(const char *message, unsigned what, size_t piece, struct buf *out)
 static void
 test_text(void)
 {
-	static const char message[] = "Subject: =?utf-8?q?=C3=A9?=\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
-		"Content-Transfer-Encoding: base64\n\nSGVsbG8=\n--b\nContent-Type: image/png; name*=iso-8859-1''a%20%E9.png\n\nhidden\n--b\n"
-		"Content-Type: message/rfc822\n\nSubject: in\n\nbody\n--b--\n";
+	static const char message[] =
+	    "Subject: =?utf-8?q?=C3=A9?=\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+	    "Content-Transfer-Encoding: base64\n\nSGVsbG8=\n--b\nContent-Type: image/png; name*=iso-8859-1''a%20%E9.png\n\nhidden\n--b\n"
+	    "Content-Type: message/rfc822\n\nSubject: in\n\nbody\n--b--\n";
 
 	for (size_t piece = 1; piece < 100; piece += 33) {
 		BUF_CLEAN struct buf b = BUF_MAX(65536), c = BUF_MAX(65536);
 
 		extract(message, MIME_TEXT_HEADER | MIME_TEXT_BODY, piece, &b);
-		CHECK_STR(buf_str(&b), STR("|Subject: \xc3\xa9\nContent-Type: multipart/mixed; boundary=b\n"
+		CHECK_STR(buf_str(&b),
+		    STR("|Subject: \xc3\xa9\nContent-Type: multipart/mixed; boundary=b\n"
 			"|Hello|a \xc3\xa9.png\n|Subject: in\n|body"));
-		extract("Content-Type: text/html\n\n<b>a</b>&amp;", MIME_TEXT_BODY | MIME_TEXT_SOURCE, 1000, &c);
+		extract("Content-Type: text/html\n\n<b>a</b>&amp;",
+		    MIME_TEXT_BODY | MIME_TEXT_SOURCE, 1000, &c);
 		CHECK_STR(buf_str(&c), STR("[source]<b>a</b>&amp;|a&"));
 	}
 }
@@ -272,7 +290,10 @@ seconds_for(const char *begin, const char *piece, const char *end, size_t bytes)
 	return best;
 }
 
-/* 8 times the input may take 8 times the time; 64 times would be quadratic, and more than 2.5 for each doubling is 15. */
+/*
+ * 8 times the input may take 8 times the time; 64 times would be quadratic, and more than 2.5 for
+ * each doubling is 15.
+ */
 static void
 test_linear(void)
 {
@@ -281,9 +302,10 @@ test_linear(void)
 		double large = seconds_for(hard[i].begin, hard[i].piece, hard[i].end, 100000);
 
 		if (!CHECK(large < 15 * small + 0.02))
-			printf("# \"%s%s...\": %.4f s, 8 times as long %.4f s\n", hard[i].begin, hard[i].piece, small, large);
+			printf("# \"%s%s...\": %.4f s, 8 times as long %.4f s\n", hard[i].begin,
+			    hard[i].piece, small, large);
 	}
 }
 
-TEST_MAIN(TEST(test_previews), TEST(test_preview_length), TEST(test_sortkeys), TEST(test_references_limit), TEST(test_pick),
-	TEST(test_text), TEST(test_linear))
+TEST_MAIN(TEST(test_previews), TEST(test_preview_length), TEST(test_sortkeys),
+    TEST(test_references_limit), TEST(test_pick), TEST(test_text), TEST(test_linear))

@@ -20,12 +20,12 @@ struct mime_text {
 	unsigned what;
 	mime_text_fn *fn;
 	void *ctx;
-	const struct mime_part *part;	/* the current one; NULL at the end */
-	bool is_header;			/* its header is on, then its body */
+	const struct mime_part *part; /* the current one; NULL at the end */
+	bool is_header;               /* its header is on, then its body */
 	bool is_stopped, is_first, is_source_first;
-	struct mime_range left;		/* of the current header or body */
+	struct mime_range left; /* of the current header or body */
 	struct mime_decoder decoder;
-	struct mime_charset *cs;	/* of a text that is on */
+	struct mime_charset *cs; /* of a text that is on */
 	bool is_html;
 	struct mime_html html;
 	struct buf header, raw, utf8, plain;
@@ -73,8 +73,8 @@ body_range(const struct mime_text *t)
 	/*
 	 * Delivery reports and the like (message/delivery-status, message/partial) are text, too.
 	 */
-	bool is_text = t->part->kind == MIME_KIND_TEXT ||
-		(t->part->kind == MIME_KIND_BASIC && str_eq_nocase(t->part->type, STR("message")));
+	bool is_text = t->part->kind == MIME_KIND_TEXT
+	    || (t->part->kind == MIME_KIND_BASIC && str_eq_nocase(t->part->type, STR("message")));
 
 	if (!is_text || (t->what & MIME_TEXT_BODY) == 0)
 		r.length = 0;
@@ -119,8 +119,8 @@ names_add(struct str value, struct buf *out)
 
 	value = str_sub(value, str_chr(value, ';'), value.n);
 	for (p = mime_params_parse(&k, value); p != NULL; p = p->next)
-		if (str_eq_nocase(p->name, STR("name")) ||
-		    str_eq_nocase(p->name, STR("filename"))) {
+		if (str_eq_nocase(p->name, STR("name"))
+		    || str_eq_nocase(p->name, STR("filename"))) {
 			mime_value_text(p->value, out);
 			buf_chr(out, '\n');
 		}
@@ -133,10 +133,10 @@ field_add(const struct mime_text *t, const struct mime_field *f, struct buf *out
 {
 	bool is_of_message = t->part->parent == NULL || t->part->parent->kind == MIME_KIND_MESSAGE;
 
-	if (!is_of_message && str_starts_nocase(f->name, STR("content-")) &&
-	    !str_eq_nocase(f->name, STR("content-description"))) {
-		if (str_eq_nocase(f->name, STR("content-type")) ||
-		    str_eq_nocase(f->name, STR("content-disposition")))
+	if (!is_of_message && str_starts_nocase(f->name, STR("content-"))
+	    && !str_eq_nocase(f->name, STR("content-description"))) {
+		if (str_eq_nocase(f->name, STR("content-type"))
+		    || str_eq_nocase(f->name, STR("content-disposition")))
 			names_add(f->value, out);
 		return;
 	}

@@ -17,10 +17,10 @@
 struct mime_text;
 
 enum mime_text_what {
-	MIME_TEXT_HEADER = 1,	/* the root header block */
+	MIME_TEXT_HEADER = 1, /* the root header block */
 	/* text and message parts; headers of nested messages, and of parts what people see */
 	MIME_TEXT_BODY = 2,
-	MIME_TEXT_SOURCE = 4,	/* HTML a second time, as it is written */
+	MIME_TEXT_SOURCE = 4, /* HTML a second time, as it is written */
 };
 
 /*

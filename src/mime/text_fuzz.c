@@ -30,14 +30,14 @@ on_text(void *ctx, struct str utf8, bool is_first, bool is_source)
 static void
 extract(const struct mime_message *msg, struct str bytes, size_t piece, struct sink *s)
 {
-	struct mime_text *t = mime_text_new(msg, MIME_TEXT_HEADER | MIME_TEXT_BODY |
-	    MIME_TEXT_SOURCE, on_text, s);
+	struct mime_text *t =
+	    mime_text_new(msg, MIME_TEXT_HEADER | MIME_TEXT_BODY | MIME_TEXT_SOURCE, on_text, s);
 	struct mime_range want;
 
 	while (mime_text_want(t, &want)) {
 		must(want.length > 0 && want.offset + want.length <= bytes.n);
-		mime_text_feed(t, str_sub(bytes, want.offset,
-		    want.offset + MIN(want.length, (uint64_t)piece)));
+		mime_text_feed(t,
+		    str_sub(bytes, want.offset, want.offset + MIN(want.length, (uint64_t)piece)));
 	}
 	mime_text_free(t);
 }
@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = ARENA_NONE;
 	struct sink one = { BUF_MAX(1 << 26), BUF_MAX(1 << 26) },
-	    two = { BUF_MAX(1 << 26), BUF_MAX(1 << 26) };
+		    two = { BUF_MAX(1 << 26), BUF_MAX(1 << 26) };
 	struct str bytes = size > 0 ? str_make(data + 1, size - 1) : STR("");
 	struct mime_message *msg = mime_parse(&a, bytes);
 

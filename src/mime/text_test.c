@@ -1,4 +1,7 @@
-/* text_test.c - unit tests of what turns bytes into text: words.c, decode.c, charset.c, casemap.c, subject.c, msgid.c, html.c. */
+/*
+ * text_test.c - unit tests of what turns bytes into text: words.c, decode.c, charset.c, casemap.c,
+ * subject.c, msgid.c, html.c.
+ */
 #include "base/arena.h"
 #include "base/test.h"
 #include "mime/casemap.h"
@@ -39,13 +42,17 @@ static const struct pair words[] = {
 	{ "=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a b" },
 	{ "=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>", "Keith Moore <moore@cs.utk.edu>" },
 	{ "=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=",
-		"If you can read this you understand the example." },
+	    "If you can read this you understand the example." },
 	{ "=?US-ASCII*EN?Q?Keith_Moore?=", "Keith Moore" },
-	{ "=?utf-8?B?R3LDvMOfZQ==?= you", "Gr\xc3\xbc\xc3\x9f" "e you" },
+	{ "=?utf-8?B?R3LDvMOfZQ==?= you",
+	    "Gr\xc3\xbc\xc3\x9f"
+	    "e you" },
 	{ "=?utf-8?q?=E2=82?= =?utf-8?q?=AC?=", "\xe2\x82\xac" },
 	{ "=?iso-2022-jp?B?GyRCJUYlOSVIGyhC?=", "\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88" },
 	{ "=?utf-8?q?with spaces here?=", "with spaces here" },
-	{ "=?utf-8?q?what?" "?=", "what?" },
+	{ "=?utf-8?q?what?"
+	  "?=",
+	    "what?" },
 	{ "a=?utf-8?q?b?=c", "abc" },
 	{ "\"=?utf-8?q?b?=\"", "\"b\"" },
 	{ "=?utf-8?q?b", "=?utf-8?q?b" },
@@ -111,7 +118,8 @@ test_decode(void)
 			for (size_t at = 0; at < in.n; at += step)
 				mime_decoder_feed(&d, str_sub(in, at, at + step), &out);
 			e = mime_decoder_finish(&d, &out);
-			if (!CHECK_STR(buf_str(&out), str_c(encodings[i].out)) || !CHECK((e == ERR_UNKNOWN_CTE) == encodings[i].is_bad))
+			if (!CHECK_STR(buf_str(&out), str_c(encodings[i].out))
+			    || !CHECK((e == ERR_UNKNOWN_CTE) == encodings[i].is_bad))
 				printf("# in \"%s\", pieces of %zu\n", encodings[i].in, step);
 		}
 }
@@ -121,7 +129,8 @@ static const struct {
 } charsets[] = {
 	{ "utf-8", "\xc3\xa9\xf0\x9f\x93\xaf", "\xc3\xa9\xf0\x9f\x93\xaf" },
 	{ "UTF-8", "a\xff\xc3(\xe2\x82", "a\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd" },
-	{ "utf-8", "\xed\xa0\x80\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+	{ "utf-8", "\xed\xa0\x80\xc0\xaf",
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 	{ "us-ascii", "\xe9\xc3\xa9", "\xc3\xa9\xc3\xa9" },
 	{ "iso-8859-1", "\xe9\x80", "\xc3\xa9\xe2\x82\xac" },
 	{ "ISO-8859-15", "\xa4", "\xe2\x82\xac" },
@@ -146,7 +155,8 @@ test_charsets(void)
 			BUF_CLEAN struct buf out = BUF_MAX(65536);
 			struct str in = str_c(charsets[i].in);
 
-			CHECK(mime_charset_open(str_c(charsets[i].label), MIME_CHARSET_GUESS, &cs) == ERR_OK);
+			CHECK(mime_charset_open(str_c(charsets[i].label), MIME_CHARSET_GUESS, &cs)
+			    == ERR_OK);
 			for (size_t at = 0; at < in.n; at += step)
 				mime_charset_feed(cs, str_sub(in, at, at + step), &out);
 			mime_charset_finish(cs, &out);
@@ -159,7 +169,9 @@ test_charsets(void)
 	mime_charset_close(cs);
 }
 
-/* Whatever ICU has a converter for, by all of its names but those that have options behind a comma. */
+/*
+ * Whatever ICU has a converter for, by all of its names but those that have options behind a comma.
+ */
 static void
 test_all_charsets(void)
 {
@@ -188,11 +200,12 @@ test_all_charsets(void)
 
 static const struct pair casemaps[] = {
 	{ "Hello", "HELLO" },
-	{ "\xc3\xa9", "E\xcc\x81" },			/* é */
-	{ "\xc3\x9f", "\xc3\x9f" },			/* sharp s has no simple title case */
-	{ "\xef\xac\x81", "fi" },			/* the ligature is titled first, then taken apart */
-	{ "\xc7\x86", "Dz\xcc\x8c" },			/* dž */
-	{ "\xea\xb0\x80", "\xe1\x84\x80\xe1\x85\xa1" },	/* Hangul */
+	{ "\xc3\xa9", "E\xcc\x81" }, /* é */
+	{ "\xc3\x9f", "\xc3\x9f" },  /* sharp s has no simple title case */
+	/* the ligature is titled first, then taken apart */
+	{ "\xef\xac\x81", "fi" },
+	{ "\xc7\x86", "Dz\xcc\x8c" },                   /* dž */
+	{ "\xea\xb0\x80", "\xe1\x84\x80\xe1\x85\xa1" }, /* Hangul */
 	{ "\xff", "\xef\xbf\xbd" },
 };
 
@@ -238,7 +251,8 @@ test_subjects(void)
 		BUF_CLEAN struct buf out = BUF_MAX(65536);
 		bool is_reply = mime_subject_base(str_c(subjects[i].in), &out);
 
-		if (!CHECK_STR(buf_str(&out), str_c(subjects[i].out)) || !CHECK(is_reply == subjects[i].is_reply))
+		if (!CHECK_STR(buf_str(&out), str_c(subjects[i].out))
+		    || !CHECK(is_reply == subjects[i].is_reply))
 			printf("# in \"%s\"\n", subjects[i].in);
 	}
 }
@@ -300,5 +314,5 @@ test_html(void)
 	check_pairs(htmls, ARRAY_LEN(htmls), html);
 }
 
-TEST_MAIN(TEST(test_words), TEST(test_decode), TEST(test_all_charsets), TEST(test_charsets), TEST(test_casemap), TEST(test_subjects), TEST(test_msgids),
-	TEST(test_html))
+TEST_MAIN(TEST(test_words), TEST(test_decode), TEST(test_all_charsets), TEST(test_charsets),
+    TEST(test_casemap), TEST(test_subjects), TEST(test_msgids), TEST(test_html))

@@ -16,15 +16,16 @@ struct mime_transcode {
 	enum mime_transcode_how how;
 	struct mime_charset *from;
 	struct mime_recode *to;
-	struct buf text, shaped, html;	/* of one call */
+	struct buf text, shaped, html; /* of one call */
 	struct mime_html reader;
-	bool has_begun;			/* something was written */
-	bool wants_blank;		/* blanks were read since the last character */
-	unsigned line_ends;		/* that were read since then */
+	bool has_begun;     /* something was written */
+	bool wants_blank;   /* blanks were read since the last character */
+	unsigned line_ends; /* that were read since then */
 };
 
 enum err
-mime_transcode_open(enum mime_transcode_how how, struct str from, struct str to, struct str replacement, struct mime_transcode **out)
+mime_transcode_open(enum mime_transcode_how how, struct str from, struct str to,
+    struct str replacement, struct mime_transcode **out)
 {
 	struct mime_charset *cs;
 	struct mime_recode *r;
@@ -38,8 +39,12 @@ mime_transcode_open(enum mime_transcode_how how, struct str from, struct str to,
 	}
 	*out = xcalloc(1, sizeof(**out));
 	**out = (struct mime_transcode){
-		.how = how, .from = cs, .to = r,
-		.text = BUF_MAX(SIZE_MAX / 2), .shaped = BUF_MAX(SIZE_MAX / 2), .html = BUF_MAX(SIZE_MAX / 2),
+		.how = how,
+		.from = cs,
+		.to = r,
+		.text = BUF_MAX(SIZE_MAX / 2),
+		.shaped = BUF_MAX(SIZE_MAX / 2),
+		.html = BUF_MAX(SIZE_MAX / 2),
 	};
 	return ERR_OK;
 }
@@ -57,7 +62,9 @@ mime_transcode_close(struct mime_transcode *t)
 	free(t);
 }
 
-/* Blanks become one, lines lose those at their ends, of empty lines one is left, and none in front. */
+/*
+ * Blanks become one, lines lose those at their ends, of empty lines one is left, and none in front.
+ */
 static void
 shape_text(struct mime_transcode *t, struct str text, struct buf *out)
 {
@@ -119,7 +126,8 @@ push(struct mime_transcode *t, struct buf *out)
 		break;
 	case MIME_TRANSCODE_PLAIN_TO_HTML:
 		if (!t->has_begun)
-			buf_lit(&t->shaped, "<!DOCTYPE html>\r\n<pre style=\"white-space: pre-wrap\">\r\n");
+			buf_lit(&t->shaped,
+			    "<!DOCTYPE html>\r\n<pre style=\"white-space: pre-wrap\">\r\n");
 		t->has_begun = true;
 		escape(text, &t->shaped);
 		break;

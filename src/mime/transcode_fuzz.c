@@ -1,4 +1,7 @@
-/* transcode_fuzz.c - texts in other forms: the same in one piece and in many; headers in other charsets: without words they stay. */
+/*
+ * transcode_fuzz.c - texts in other forms: the same in one piece and in many; headers in other
+ * charsets: without words they stay.
+ */
 #include "mime/header_recode.h"
 #include "mime/transcode.h"
 
@@ -6,10 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const labels[] = { "utf-8", "us-ascii", "iso-8859-7", "iso-2022-jp", "gb18030", "utf-16", "koi8-r", "x-none" };
+static const char *const labels[] = { "utf-8", "us-ascii", "iso-8859-7", "iso-2022-jp", "gb18030",
+	"utf-16", "koi8-r", "x-none" };
 
 static enum err
-convert(const struct str *labels_of, enum mime_transcode_how how, struct str text, size_t piece, struct buf *out)
+convert(const struct str *labels_of, enum mime_transcode_how how, struct str text, size_t piece,
+    struct buf *out)
 {
 	struct mime_transcode *t;
 	enum err e = mime_transcode_open(how, labels_of[0], labels_of[1], STR("?"), &t);

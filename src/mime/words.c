@@ -92,7 +92,10 @@ mime_word_bytes(const struct mime_word *w, struct mime_decoder *d, struct buf *o
 		mime_decoder_feed(d, w->text, out);
 		return;
 	}
-	/* "_" is a space, and blanks at the end count, which differs from a body's quoted-printable. */
+	/*
+	 * "_" is a space, and blanks at the end count, which differs from a body's
+	 * quoted-printable.
+	 */
 	for (size_t i = 0; i < w->text.n; i++) {
 		struct str c = str_sub(w->text, i, i + 1);
 

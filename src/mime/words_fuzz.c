@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	BUF_CLEAN struct buf words = BUF_MAX(OUT_MAX);
 	BUF_CLEAN struct buf raw1 = BUF_MAX(OUT_MAX), raw2 = BUF_MAX(OUT_MAX),
-	    text1 = BUF_MAX(OUT_MAX), text2 = BUF_MAX(OUT_MAX);
+			     text1 = BUF_MAX(OUT_MAX), text2 = BUF_MAX(OUT_MAX);
 	struct str in = str_make(data, size), label;
 	enum mime_encoding encoding;
 

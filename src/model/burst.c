@@ -7,7 +7,7 @@ enum { ACTORS = PLAYERS + 1, EACH = 2, DEPTH = ACTORS * EACH };
 
 /* Who acts in a burst, and what was answered. The MTA is the last actor. */
 struct actor {
-	struct player *p;		/* NULL: the MTA */
+	struct player *p; /* NULL: the MTA */
 	struct plan plans[EACH];
 	struct answer *answers;
 	uint32_t count;
@@ -16,10 +16,10 @@ struct actor {
 struct burst {
 	struct run *r;
 	struct actor actors[ACTORS];
-	struct state states[DEPTH + 1];	/* after so many commands, in the order that is tried */
+	struct state states[DEPTH + 1]; /* after so many commands, in the order that is tried */
 	char why[360];
-	uint32_t depth_max;		/* how far the order that came farthest did */
-	uint64_t version;		/* before */
+	uint32_t depth_max; /* how far the order that came farthest did */
+	uint64_t version;   /* before */
 	struct answer delivered;
 };
 
@@ -30,8 +30,9 @@ rnd(struct run *r, uint64_t n)
 }
 
 /*
- * Commands of different sessions may take their versions in another order than the one that explains what they did: a RENAME, and
- * a COPY that had found its mailbox under the old name. So of what has changed it only counts that the modseq is new.
+ * Commands of different sessions may take their versions in another order than the one that
+ * explains what they did: a RENAME, and a COPY that had found its mailbox under the old name. So of
+ * what has changed it only counts that the modseq is new.
  */
 static void
 forget_order(const struct burst *b, struct state *model)
@@ -115,7 +116,8 @@ send_all(struct burst *b)
 			run_log(r, 'C', p, buf_str(&a->plans[k].text));
 			picture_send(&p->pic, a->plans[k].may_expunge, buf_str(&a->plans[k].text));
 			r->commands++;
-			if (a->plans[k].act.op == ACT_EXPUNGE || a->plans[k].act.op == ACT_MOVE || a->plans[k].act.op == ACT_FETCH)
+			if (a->plans[k].act.op == ACT_EXPUNGE || a->plans[k].act.op == ACT_MOVE
+			    || a->plans[k].act.op == ACT_FETCH)
 				a->count = k + 1;
 		}
 		/* Some begin when others are under way. */
@@ -131,7 +133,8 @@ deliver(struct burst *b)
 	struct actor *a = &b->actors[PLAYERS];
 	BUF_CLEAN struct buf text = BUF_MAX(1 << 20);
 
-	if (r->deliveries == DELIVERIES_MAX || rnd(r, 4) != 0 || state_box(&r->state, "INBOX")->n > 100)
+	if (r->deliveries == DELIVERIES_MAX || rnd(r, 4) != 0
+	    || state_box(&r->state, "INBOX")->n > 100)
 		return;
 	run_deliver_begin(r, &text, &a->plans[0].act);
 	run_log(r, 'C', NULL, STR("(the message)"));

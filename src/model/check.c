@@ -79,7 +79,8 @@ static void
 take_list(struct run *r, struct answer *a, const struct told *t)
 {
 	size_t end = str_chr(t->rest, ')');
-	struct str attributes = str_sub(t->rest, 1, end), name = str_sub(t->rest, end + 6, t->rest.n);
+	struct str attributes = str_sub(t->rest, 1, end),
+		   name = str_sub(t->rest, end + 6, t->rest.n);
 
 	if (end == SIZE_MAX)
 		run_fail(r, "cannot read %.*s", STR_F(t->line));
@@ -108,7 +109,8 @@ check_contents(struct run *r, const struct player *p, const struct told *t, uint
 	content = b->m[at].content;
 	size = r->contents.size[content];
 	if ((t->fetch & TOLD_SIZE) != 0 && contents_find(&r->contents, t->size) != content)
-		run_fail(r, "message %u of %u bytes has %llu", content, size, (unsigned long long)t->size);
+		run_fail(r, "message %u of %u bytes has %llu", content, size,
+		    (unsigned long long)t->size);
 	if ((t->fetch & TOLD_BODY) == 0)
 		return;
 	snprintf(subject, sizeof(subject), "Subject: s%05u\r\n", content);
@@ -163,7 +165,10 @@ take_resync(struct player *p, const struct told *t)
 			memmove(&p->old[i + 1], &p->old[i], (p->old_n - i) * sizeof(*p->old));
 			p->old_n++;
 		}
-		p->old[i] = (struct seen){ .uid = t->uid, .has_flags = true, .flags = t->flags, .modseq = t->modseq };
+		p->old[i] = (struct seen){ .uid = t->uid,
+			.has_flags = true,
+			.flags = t->flags,
+			.modseq = t->modseq };
 	}
 }
 
@@ -172,7 +177,8 @@ static void
 believe_own_store(struct player *p, const struct plan *plan, const struct answer *a)
 {
 	const struct act *act = &plan->act;
-	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "EXPUNGEISSUED") == 0 || strcmp(a->code, "MODIFIED") == 0;
+	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "EXPUNGEISSUED") == 0
+	    || strcmp(a->code, "MODIFIED") == 0;
 
 	for (uint32_t i = 0; i < p->pic.n && is_done; i++) {
 		struct seen *m = &p->pic.m[i];
@@ -182,8 +188,9 @@ believe_own_store(struct player *p, const struct plan *plan, const struct answer
 			is_named |= act->uids[k] == m->uid;
 		if (!is_named || rangeset_contains(&a->uids, act->is_uid ? m->uid : i + 1))
 			continue;
-		m->flags = act->how == HOW_SET ? act->flags : act->how == HOW_ADD ? m->flags | act->flags :
-		    (uint16_t)(m->flags & ~act->flags);
+		m->flags = act->how == HOW_SET ? act->flags
+		    : act->how == HOW_ADD      ? m->flags | act->flags
+					       : (uint16_t)(m->flags & ~act->flags);
 	}
 }
 
@@ -229,8 +236,7 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 
 /* ---- what changes something ---- */
 
-static bool
-misfit(char *why, size_t size, const char *fmt, ...) printf_like(3, 4);
+static bool misfit(char *why, size_t size, const char *fmt, ...) printf_like(3, 4);
 
 static bool
 misfit(char *why, size_t size, const char *fmt, ...)
@@ -254,23 +260,26 @@ is_set(const struct rangeset *set, const uint32_t *uids, uint32_t n)
 }
 
 bool
-answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why, size_t size)
+answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why,
+    size_t size)
 {
 	const struct act *act = &plan->act;
 	/* With both, the code is MODIFIED (RFC 7162 3.1.3). */
-	bool is_refused = strcmp(a->condition, "NO") == 0 &&
-	    strcmp(a->code, o->modified_count > 0 ? "MODIFIED" : "EXPUNGEISSUED") == 0;
+	bool is_refused = strcmp(a->condition, "NO") == 0
+	    && strcmp(a->code, o->modified_count > 0 ? "MODIFIED" : "EXPUNGEISSUED") == 0;
 
 	if (!a->is_there)
 		return misfit(why, size, "no answer");
-	if (o->may_be_refused && is_refused && !act->is_uid && (act->op == ACT_STORE || act->op == ACT_FETCH))
+	if (o->may_be_refused && is_refused && !act->is_uid
+	    && (act->op == ACT_STORE || act->op == ACT_FETCH))
 		return true;
 	if (strcmp(a->condition, o->condition) != 0)
-		return misfit(why, size, "answered %s [%s], want %s [%s]", a->condition, a->code, o->condition, o->code != NULL ? o->code : "");
+		return misfit(why, size, "answered %s [%s], want %s [%s]", a->condition, a->code,
+		    o->condition, o->code != NULL ? o->code : "");
 	if (o->code != NULL && !plan->is_delivery && strcmp(a->code, o->code) != 0)
 		return misfit(why, size, "answered code %s, want %s", a->code, o->code);
 	if (plan->is_delivery)
-		return true;	/* LMTP says no UIDs */
+		return true; /* LMTP says no UIDs */
 	if (act->op == ACT_APPEND || act->op == ACT_COPY || act->op == ACT_MOVE) {
 		if (o->n > 0 && o->validity != 0 && a->validity != o->validity)
 			return misfit(why, size, "validity %u, want %u", a->validity, o->validity);
@@ -279,7 +288,8 @@ answer_fits(const struct plan *plan, const struct answer *a, const struct outcom
 		if (act->op != ACT_APPEND && !is_set(&a->from, o->from, o->n))
 			return misfit(why, size, "UIDs of the copied messages differ");
 	}
-	if (act->op == ACT_STORE && act->is_uid && !is_set(&a->uids, o->modified, o->modified_count))
+	if (act->op == ACT_STORE && act->is_uid
+	    && !is_set(&a->uids, o->modified, o->modified_count))
 		return misfit(why, size, "MODIFIED differs");
 	return true;
 }
@@ -314,10 +324,13 @@ key_matches(struct run *r, const struct plan_key *k, const struct seen *m, uint3
 	return is_match != k->is_not;
 }
 
-/* The answer must be what the client's own picture, as it was, gives. Of what is gone either is right. */
+/*
+ * The answer must be what the client's own picture, as it was, gives. Of what is gone either is
+ * right.
+ */
 static void
-check_search(struct run *r, struct player *p, const struct plan *plan, const struct answer *a, const struct seen *before,
-    uint32_t n)
+check_search(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
+    const struct seen *before, uint32_t n)
 {
 	const struct state_box *b = state_box_by_id(&r->state, p->box);
 	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
@@ -339,8 +352,8 @@ check_search(struct run *r, struct player *p, const struct plan *plan, const str
 		if (plan->saves && is_match)
 			rangeset_add_one(&p->saved, before[i].uid);
 		if (tells && at >= 0 && is_match != is_found)
-			run_fail(r, "message %u, UID %u, flags %x: should%s be found", i + 1, before[i].uid, before[i].flags,
-			    is_match ? "" : " not");
+			run_fail(r, "message %u, UID %u, flags %x: should%s be found", i + 1,
+			    before[i].uid, before[i].flags, is_match ? "" : " not");
 		if (is_found)
 			rangeset_remove(&left, number, number);
 	}
@@ -384,8 +397,9 @@ check_status(struct run *r, const struct plan *plan, const struct answer *a)
 		unseen += (b->m[i].flags & FLAG_SEEN) == 0;
 		deleted += (b->m[i].flags & FLAG_DELETED) != 0;
 	}
-	snprintf(want, sizeof(want), "%s (MESSAGES %u UIDNEXT %u UIDVALIDITY %u UNSEEN %u DELETED %u)", b->name, b->n, b->uidnext,
-	    b->validity, unseen, deleted);
+	snprintf(want, sizeof(want),
+	    "%s (MESSAGES %u UIDNEXT %u UIDVALIDITY %u UNSEEN %u DELETED %u)", b->name, b->n,
+	    b->uidnext, b->validity, unseen, deleted);
 	if (strcmp(a->status, want) != 0)
 		run_fail(r, "STATUS %s, want %s", a->status, want);
 }
@@ -397,7 +411,8 @@ has_mailbox_below(const struct state *s, const char *name)
 	size_t n = strlen(name);
 
 	for (uint32_t i = 0; i < s->n; i++) {
-		if (!s->box[i].is_level && strncmp(s->box[i].name, name, n) == 0 && s->box[i].name[n] == '/')
+		if (!s->box[i].is_level && strncmp(s->box[i].name, name, n) == 0
+		    && s->box[i].name[n] == '/')
 			return true;
 	}
 	return false;
@@ -408,7 +423,8 @@ is_listed(const struct run *r, const struct plan *plan, const struct state_box *
 {
 	size_t above = strlen(plan->above);
 
-	if (plan->has_percent && above > 0 && (strncmp(b->name, plan->above, above) != 0 || b->name[above] != '/'))
+	if (plan->has_percent && above > 0
+	    && (strncmp(b->name, plan->above, above) != 0 || b->name[above] != '/'))
 		return false;
 	if (plan->has_percent && strchr(b->name + (above > 0 ? above + 1 : 0), '/') != NULL)
 		return false;
@@ -434,10 +450,13 @@ check_list(struct run *r, const struct plan *plan, const struct answer *a)
 			k++;
 		if (k == a->name_count)
 			run_fail(r, "%s is not listed", b->name);
-		is_missing = strstr(a->attributes[k], "\\Noselect") != NULL || strstr(a->attributes[k], "\\NonExistent") != NULL;
+		is_missing = strstr(a->attributes[k], "\\Noselect") != NULL
+		    || strstr(a->attributes[k], "\\NonExistent") != NULL;
 		if (is_missing != b->is_level)
 			run_fail(r, "%s has attributes %s", b->name, a->attributes[k]);
-		if (has_mailbox_below(&r->state, b->name) != (strstr(a->attributes[k], "\\HasChildren") != NULL) && plan->list != LIST_OLD)
+		if (has_mailbox_below(&r->state, b->name)
+			!= (strstr(a->attributes[k], "\\HasChildren") != NULL)
+		    && plan->list != LIST_OLD)
 			run_fail(r, "%s has attributes %s", b->name, a->attributes[k]);
 	}
 	if (want != a->name_count)
@@ -445,8 +464,8 @@ check_list(struct run *r, const struct plan *plan, const struct answer *a)
 }
 
 void
-check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a, const struct seen *before,
-    uint32_t before_n)
+check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
+    const struct seen *before, uint32_t before_n)
 {
 	switch (plan->act.op) {
 	case ACT_SEARCH:
@@ -463,9 +482,23 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 	case ACT_LIST:
 		check_list(r, plan, a);
 		break;
-	case ACT_APPEND: case ACT_STORE: case ACT_COPY: case ACT_MOVE: case ACT_EXPUNGE: case ACT_CREATE: case ACT_DELETE:
-	case ACT_RENAME: case ACT_SUBSCRIBE: case ACT_UNSUBSCRIBE: case ACT_OPS_THAT_CHANGE: case ACT_NOOP: case ACT_SELECT:
-	case ACT_CLOSE: case ACT_UNSELECT: case ACT_IDLE: case ACT_DONE:
+	case ACT_APPEND:
+	case ACT_STORE:
+	case ACT_COPY:
+	case ACT_MOVE:
+	case ACT_EXPUNGE:
+	case ACT_CREATE:
+	case ACT_DELETE:
+	case ACT_RENAME:
+	case ACT_SUBSCRIBE:
+	case ACT_UNSUBSCRIBE:
+	case ACT_OPS_THAT_CHANGE:
+	case ACT_NOOP:
+	case ACT_SELECT:
+	case ACT_CLOSE:
+	case ACT_UNSELECT:
+	case ACT_IDLE:
+	case ACT_DONE:
 		break;
 	}
 }
@@ -474,16 +507,21 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 
 /* One message of both: what was told must be true, what was not told is learnt. */
 static void
-check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m, const struct state_message *t)
+check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m,
+    const struct state_message *t)
 {
 	bool tells_modseq = p->pic.is_condstore;
 
 	if (m->has_flags && m->flags != t->flags)
-		run_fail(r, "message %u, UID %u: the client believes flags %x, they are %x", i + 1, t->uid, m->flags, t->flags);
+		run_fail(r, "message %u, UID %u: the client believes flags %x, they are %x", i + 1,
+		    t->uid, m->flags, t->flags);
 	if (tells_modseq && m->modseq != 0 && m->modseq != t->modseq)
-		run_fail(r, "message %u, UID %u: the client believes modseq %llu, it is %llu", i + 1, t->uid,
-		    (unsigned long long)m->modseq, (unsigned long long)t->modseq);
-	*m = (struct seen){ .uid = t->uid, .has_flags = true, .flags = t->flags, .modseq = t->modseq };
+		run_fail(r, "message %u, UID %u: the client believes modseq %llu, it is %llu",
+		    i + 1, t->uid, (unsigned long long)m->modseq, (unsigned long long)t->modseq);
+	*m = (struct seen){ .uid = t->uid,
+		.has_flags = true,
+		.flags = t->flags,
+		.modseq = t->modseq };
 }
 
 void
@@ -509,7 +547,8 @@ check_picture(struct run *r, struct player *p, bool with_ghosts)
 		if (m->uid == 0)
 			run_fail(r, "message %u was told and is not there", i + 1);
 		if (!with_ghosts)
-			run_fail(r, "message %u, UID %u, is gone and was not told so", i + 1, m->uid);
+			run_fail(r, "message %u, UID %u, is gone and was not told so", i + 1,
+			    m->uid);
 		if (k < b->n && m->uid > b->m[k].uid)
 			run_fail(r, "UID %u was not told", b->m[k].uid);
 	}

@@ -1,15 +1,17 @@
 /*
- * failure_test.c - the n-th failure: each operation of the engine in memory, each operation on the files of RocksDB, and each
- * allocation of ours fails at its n-th call, n = 1, 2, ... until the storm passes; the first two once and for good.
+ * failure_test.c - the n-th failure: each operation of the engine in memory, each operation on the
+ * files of RocksDB, and each allocation of ours fails at its n-th call, n = 1, 2, ... until the
+ * storm passes; the first two once and for good.
  *
  *     failure_test                   some of them, as a unit test
  *     failure_test long              all of them, in more storms
  *     failure_test KIND SEED N       one: KIND is memory-once, memory-for-good, rocks-once, rocks-for-good or allocation
  *
- * The storm (storm.h) goes on as it can. What is answered OK must be there afterwards, and what is shown too; when the engine has
- * failed, nothing more is taken on. Then the power goes and the server starts again. An allocation that fails ends the process,
- * as it is meant to (base/arena.h): so that runs in a child, and what the clients had been told is held against a copy of the
- * files as they were at that moment.
+ * The storm (storm.h) goes on as it can. What is answered OK must be there afterwards, and what is
+ * shown too; when the engine has failed, nothing more is taken on. Then the power goes and the
+ * server starts again. An allocation that fails ends the process, as it is meant to (base/arena.h):
+ * so that runs in a child, and what the clients had been told is held against a copy of the files
+ * as they were at that moment.
  */
 #include "model/storm.h"
 
@@ -39,7 +41,7 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
-static atomic_long allocations_left;	/* 0: none fails */
+static atomic_long allocations_left; /* 0: none fails */
 
 static bool
 is_to_fail(void)
@@ -72,8 +74,8 @@ __wrap_realloc(void *old, size_t size)
 static void
 say_how(const char *kind, uint64_t seed, uint64_t n)
 {
-	snprintf(storm.r.again, sizeof(storm.r.again), "build/src/model/failure_test %s %llu %llu", kind, (unsigned long long)seed,
-	    (unsigned long long)n);
+	snprintf(storm.r.again, sizeof(storm.r.again), "build/src/model/failure_test %s %llu %llu",
+	    kind, (unsigned long long)seed, (unsigned long long)n);
 }
 
 /* After a failed sync nothing is acknowledged on top of it. */
@@ -88,8 +90,8 @@ check_refused(struct storm *s)
 		struct plan plan = { .text = BUF_MAX(4096), .may_expunge = true };
 		bool is_idle = s->count[i] > 0 && s->plans[i][s->count[i] - 1].act.op == ACT_IDLE;
 
-		if (p->phase == PLAYER_OFF || p->phase == PLAYER_IDLE || p->pic.is_bye || p->pic.conn.is_eof || is_idle ||
-		    p->pic.tag != p->pic.tag_done)
+		if (p->phase == PLAYER_OFF || p->phase == PLAYER_IDLE || p->pic.is_bye
+		    || p->pic.conn.is_eof || is_idle || p->pic.tag != p->pic.tag_done)
 			continue;
 		p->first_tag = p->pic.tag + 1;
 		kept = p->answers[0];
@@ -187,12 +189,16 @@ dir_remove(const char *path)
 static struct kv *
 rocks_at(const char *path, void *env)
 {
-	struct kv_options o = { .dir = path, .soft_floor_bytes = 1, .hard_floor_bytes = 1, .no_sync = env == NULL };
+	struct kv_options o = { .dir = path,
+		.soft_floor_bytes = 1,
+		.hard_floor_bytes = 1,
+		.no_sync = env == NULL };
 	BUF_CLEAN struct buf detail = BUF_MAX(1000);
 	struct kv *kv;
 
 	store_merge_functions(&o);
-	if (env != NULL ? rocks_open_env(&o, env, &kv, &detail) != ERR_OK : kv_rocks_open(&o, &kv, &detail) != ERR_OK)
+	if (env != NULL ? rocks_open_env(&o, env, &kv, &detail) != ERR_OK
+			: kv_rocks_open(&o, &kv, &detail) != ERR_OK)
 		run_fail(&storm.r, "RocksDB does not open: %.*s", STR_F(buf_str(&detail)));
 	return kv;
 }
@@ -234,7 +240,10 @@ static sigjmp_buf died;
 static pthread_t main_thread;
 static atomic_bool has_died_elsewhere;
 
-/* The process is over: what it was to the clients is looked at from where they stand. A thread of the engine just stops. */
+/*
+ * The process is over: what it was to the clients is looked at from where they stand. A thread of
+ * the engine just stops.
+ */
 static void
 on_abort(unused_arg int signo)
 {
@@ -271,8 +280,7 @@ awaits_but_for_death(void *ctx)
 static void
 take_what_came(void)
 {
-	list_each(&storm.r.sim.conns, c, struct sim_conn, in_sim)
-		sim_pull(c);
+	list_each(&storm.r.sim.conns, c, struct sim_conn, in_sim) sim_pull(c);
 	storm_take(&storm);
 }
 
@@ -318,9 +326,11 @@ play_allocation(uint64_t seed, uint64_t n, unused_arg bool for_good)
 	if (pid == 0)
 		child(seed, n);
 	must(waitpid(pid, &status, 0) == pid);
-	if (!WIFEXITED(status) || (WEXITSTATUS(status) != CHILD_DIED && WEXITSTATUS(status) != CHILD_PASSED)) {
-		printf("# failed: a child ended with %d\n# again: build/src/model/failure_test allocation %llu %llu\n", status,
-		    (unsigned long long)seed, (unsigned long long)n);
+	if (!WIFEXITED(status)
+	    || (WEXITSTATUS(status) != CHILD_DIED && WEXITSTATUS(status) != CHILD_PASSED)) {
+		printf(
+		    "# failed: a child ended with %d\n# again: build/src/model/failure_test allocation %llu %llu\n",
+		    status, (unsigned long long)seed, (unsigned long long)n);
 		exit(1);
 	}
 	dir_remove(dir);
@@ -334,7 +344,7 @@ struct kind {
 	const char *name;
 	bool (*play)(uint64_t seed, uint64_t n, bool for_good);
 	bool for_good;
-	uint64_t storms, step;		/* of a short run; step: every so many-th n */
+	uint64_t storms, step; /* of a short run; step: every so many-th n */
 	uint64_t long_storms, long_step;
 };
 
@@ -357,7 +367,8 @@ main(int argc, char **argv)
 		uint64_t step = is_long ? k->long_step : k->step, fired = 0;
 
 		if (argc > 3 && strcmp(argv[1], k->name) == 0) {
-			k->play(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), k->for_good);
+			k->play(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+			    k->for_good);
 			printf("ok 1 - %s\n", k->name);
 		}
 		if (argc > 3)
@@ -367,8 +378,9 @@ main(int argc, char **argv)
 			for (uint64_t n = 1; k->play(seed, n, k->for_good); n += step)
 				fired++;
 		}
-		printf("# %s: %llu failures in %llu storms, %llu answers compared\n", k->name, (unsigned long long)fired,
-		    (unsigned long long)(runs - fired), (unsigned long long)answers);
+		printf("# %s: %llu failures in %llu storms, %llu answers compared\n", k->name,
+		    (unsigned long long)fired, (unsigned long long)(runs - fired),
+		    (unsigned long long)answers);
 		printf("ok %zu - %s\n", i + 1, k->name);
 		fflush(stdout);
 	}

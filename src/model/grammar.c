@@ -1,4 +1,7 @@
-/* grammar.c - see grammar.h. A recursive descent that reads each byte once; the first thing that is wrong is kept. */
+/*
+ * grammar.c - see grammar.h. A recursive descent that reads each byte once; the first thing that is
+ * wrong is kept.
+ */
 #include "model/grammar.h"
 
 #include "base/attr.h"
@@ -128,7 +131,10 @@ literal(struct grammar *g)
 
 static size_t value(struct grammar *g, unsigned depth);
 
-/* "(" ... ")": what it holds is separated by one space, but for lists, which may follow each other. Returns how much. */
+/*
+ * "(" ... ")": what it holds is separated by one space, but for lists, which may follow each other.
+ * Returns how much.
+ */
 static size_t
 list(struct grammar *g, unsigned depth)
 {
@@ -245,8 +251,10 @@ item_value(struct grammar *g, struct str name)
 			wrong(g, "no number");
 		return;
 	}
-	if (!is_list && (str_eq(name, STR("FLAGS")) || str_eq(name, STR("MODSEQ")) || str_eq(name, STR("BODYSTRUCTURE")) ||
-	    str_eq(name, STR("ENVELOPE")) || str_eq(name, STR("EMAILID"))))
+	if (!is_list
+	    && (str_eq(name, STR("FLAGS")) || str_eq(name, STR("MODSEQ"))
+		|| str_eq(name, STR("BODYSTRUCTURE")) || str_eq(name, STR("ENVELOPE"))
+		|| str_eq(name, STR("EMAILID"))))
 		wrong(g, "an item of FETCH that should be a list");
 	count = value(g, 0);
 	if (str_eq(name, STR("ENVELOPE")) && count != ENVELOPE_FIELDS)
@@ -304,7 +312,8 @@ untagged(struct grammar *g)
 			wrong(g, "not the number of a message");
 		want(g, ' ', "no space behind a number");
 		name = rest(g);
-		if (str_eq(name, STR("EXISTS")) || str_eq(name, STR("RECENT")) || (n > 0 && str_eq(name, STR("EXPUNGE")))) {
+		if (str_eq(name, STR("EXISTS")) || str_eq(name, STR("RECENT"))
+		    || (n > 0 && str_eq(name, STR("EXPUNGE")))) {
 			g->p = g->end;
 			return;
 		}
@@ -315,7 +324,7 @@ untagged(struct grammar *g)
 		if (str_eq(name, STR("FETCH")) || str_eq(name, STR("UIDFETCH")))
 			fetch(g);
 		else if (str_eq(name, STR("CONVERTED")))
-			values(g);	/* RFC 5259 */
+			values(g); /* RFC 5259 */
 		else
 			wrong(g, "no response with a number");
 		return;
@@ -327,8 +336,9 @@ untagged(struct grammar *g)
 		condition_rest(g);
 		return;
 	}
-	if (g->p == g->end && (str_eq(name, STR("SEARCH")) || str_eq(name, STR("SORT")) || str_eq(name, STR("THREAD")) ||
-	    str_eq(name, STR("ENABLED"))))
+	if (g->p == g->end
+	    && (str_eq(name, STR("SEARCH")) || str_eq(name, STR("SORT"))
+		|| str_eq(name, STR("THREAD")) || str_eq(name, STR("ENABLED"))))
 		return;
 	for (size_t i = 0; i < name.n; i++) {
 		if (chr_lower(name.p[i]) == name.p[i] && chr_is_alpha(name.p[i]))

@@ -1,6 +1,7 @@
 /*
- * grammar.h - for tests: is a response one that a client could read (RFC 9051 9, RFC 4466 and what uses it)? The forms of all
- * responses, also of extensions that are not known here; of FETCH the items that every client reads.
+ * grammar.h - for tests: is a response one that a client could read (RFC 9051 9, RFC 4466 and what
+ * uses it)? The forms of all responses, also of extensions that are not known here; of FETCH the
+ * items that every client reads.
  */
 #ifndef MODEL_GRAMMAR_H
 #define MODEL_GRAMMAR_H

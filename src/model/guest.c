@@ -47,7 +47,10 @@ connect_operator(struct guest *g)
 	int fds[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	g->pic.conn = (struct sim_conn){ .sim = s, .fd = fds[0], .in = BUF_MAX(64 << 20), .out = BUF_MAX(64 << 20) };
+	g->pic.conn = (struct sim_conn){ .sim = s,
+		.fd = fds[0],
+		.in = BUF_MAX(64 << 20),
+		.out = BUF_MAX(64 << 20) };
 	list_add_tail(&s->conns, &g->pic.conn.in_sim);
 	server_serve_preauth(s->server, s->loop, fds[1], g->user, account_ref(g->account));
 }
@@ -69,7 +72,8 @@ connect_guest(struct guest *g)
 	case GUEST_OPERATOR:
 		connect_operator(g);
 		break;
-	case GUEST_USER: case GUEST_STRANGER:
+	case GUEST_USER:
+	case GUEST_STRANGER:
 		sim_connect(g->sim, &g->pic.conn);
 		break;
 	}
@@ -104,8 +108,9 @@ learn(struct guest *g, const struct told *t)
 
 	if (t->kind == TOLD_OTHER && str_starts(t->line, STR("* ENABLED "))) {
 		p->is_qresync |= memmem(t->line.p, t->line.n, "QRESYNC", 7) != NULL;
-		p->is_utf8 |= memmem(t->line.p, t->line.n, "UTF8", 4) != NULL || memmem(t->line.p, t->line.n, "REV2", 4) != NULL ||
-		    memmem(t->line.p, t->line.n, "rev2", 4) != NULL;
+		p->is_utf8 |= memmem(t->line.p, t->line.n, "UTF8", 4) != NULL
+		    || memmem(t->line.p, t->line.n, "REV2", 4) != NULL
+		    || memmem(t->line.p, t->line.n, "rev2", 4) != NULL;
 	}
 	if (t->kind != TOLD_TAGGED)
 		return;
@@ -115,7 +120,10 @@ learn(struct guest *g, const struct told *t)
 	if (p->tag_done == p->tag)
 		g->is_silent = false;
 	if (p->is_selecting) {
-		/* A SELECT that is refused leaves nothing selected; one that is no command changes nothing. */
+		/*
+		 * A SELECT that is refused leaves nothing selected; one that is no command changes
+		 * nothing.
+		 */
 		p->is_selecting = false;
 		if (str_eq(t->condition, STR("NO")))
 			picture_clear(p);
@@ -130,8 +138,8 @@ learn(struct guest *g, const struct told *t)
 static void
 check_lmtp(struct guest *g, struct str line)
 {
-	bool is_reply = line.n >= 4 && chr_is_digit(line.p[0]) && chr_is_digit(line.p[1]) && chr_is_digit(line.p[2]) &&
-	    (line.p[3] == ' ' || line.p[3] == '-');
+	bool is_reply = line.n >= 4 && chr_is_digit(line.p[0]) && chr_is_digit(line.p[1])
+	    && chr_is_digit(line.p[2]) && (line.p[3] == ' ' || line.p[3] == '-');
 
 	if (!is_reply || !str_is_ascii(line) || memchr(line.p, '\0', line.n) != NULL)
 		wrong(g, "no LMTP reply: \"%.*s\"", STR_F(str_sub(line, 0, 400)));
@@ -255,17 +263,18 @@ send_command(struct guest *g, struct str text, bool *settles)
 {
 	static const char *const selecting[] = { "SELECT", "EXAMINE", NULL };
 	static const char *const leaving[] = { "CLOSE", "UNSELECT", "LOGOUT", NULL };
-	static const char *const by_number[] = { "FETCH", "STORE", "SEARCH", "SORT", "THREAD", NULL };
+	static const char *const by_number[] = { "FETCH", "STORE", "SEARCH", "SORT", "THREAD",
+		NULL };
 	/* These change what responses mean, or when they may come. */
-	static const char *const taming_not[] = { "COMPRESS", "STARTTLS", "AUTHENTICATE", "NOTIFY", "LANGUAGE", "LOGIN",
-		"UNAUTHENTICATE", NULL };
+	static const char *const taming_not[] = { "COMPRESS", "STARTTLS", "AUTHENTICATE", "NOTIFY",
+		"LANGUAGE", "LOGIN", "UNAUTHENTICATE", NULL };
 	struct str name = str_sub(text, 0, MIN(str_chr(text, ' '), text.n));
 	struct picture *p = &g->pic;
 
 	if (is_named(name, taming_not) || holds(text, "IDONLY") || holds(text, "idonly"))
 		g->is_wild = true;
-	*settles |= is_named(name, selecting) || is_named(name, leaving) || str_eq_nocase(name, STR("ENABLE")) ||
-	    str_eq_nocase(name, STR("IDLE"));
+	*settles |= is_named(name, selecting) || is_named(name, leaving)
+	    || str_eq_nocase(name, STR("ENABLE")) || str_eq_nocase(name, STR("IDLE"));
 	/* What it does to the picture is only known when all before it is answered. */
 	if (*settles && is_awaited(g)) {
 		settle(g);
@@ -312,8 +321,14 @@ guest_command(struct guest *g, struct str text, bool settles)
 		settle(g);
 		return;
 	}
-	/* It is taken as something else than a command: the end of IDLE, the rest of one that is not answered. */
-	if (!compose(text, &b) || (is_awaited(g) && (settles || g->pic.is_idling || g->pic.tag - g->pic.tag_done >= PICTURE_COMMANDS - 1)))
+	/*
+	 * It is taken as something else than a command: the end of IDLE, the rest of one that is
+	 * not answered.
+	 */
+	if (!compose(text, &b)
+	    || (is_awaited(g)
+		&& (settles || g->pic.is_idling
+		    || g->pic.tag - g->pic.tag_done >= PICTURE_COMMANDS - 1)))
 		g->is_wild = true;
 	if (g->is_wild) {
 		say(g, 'C', buf_str(&b));
@@ -364,7 +379,8 @@ flags_of(const struct mailbox_info *info, const struct entry *e, uint16_t *flags
 
 		if (!keywords_has(e->keywords, i))
 			continue;
-		while (k < SEEN_KEYWORDS && !str_eq_nocase(info->keywords[i], str_c(seen_keywords[k])))
+		while (
+		    k < SEEN_KEYWORDS && !str_eq_nocase(info->keywords[i], str_c(seen_keywords[k])))
 			k++;
 		if (k < SEEN_KEYWORDS)
 			*flags |= (uint16_t)(1u << (SEEN_KEYWORD_SHIFT + k));
@@ -388,18 +404,21 @@ compare(struct guest *g, const struct mailbox_info *info, struct view *v)
 			break;
 		flags_of(info, &e, &flags, &others);
 		if (m->uid != 0 && m->uid != e.uid.v)
-			wrong(g, "message %u is UID %u, the client believes %u", i + 1, e.uid.v, m->uid);
+			wrong(g, "message %u is UID %u, the client believes %u", i + 1, e.uid.v,
+			    m->uid);
 		else if (m->has_flags && (m->flags != flags || m->others != others))
-			wrong(g, "UID %u has flags %x and %08x, the client believes %x and %08x", e.uid.v, flags, others, m->flags, m->others);
+			wrong(g, "UID %u has flags %x and %08x, the client believes %x and %08x",
+			    e.uid.v, flags, others, m->flags, m->others);
 		else if (m->modseq > e.modseq)
-			wrong(g, "UID %u has modseq %llu, the client believes %llu", e.uid.v, (unsigned long long)e.modseq,
-			    (unsigned long long)m->modseq);
+			wrong(g, "UID %u has modseq %llu, the client believes %llu", e.uid.v,
+			    (unsigned long long)e.modseq, (unsigned long long)m->modseq);
 	}
 	/* Who gave up the right to read his own mailbox is shown none of it. */
 	if (g->pic.n == 0 && info->acl.n > 0)
 		return;
 	if (i != g->pic.n || i != info->exists)
-		wrong(g, "the mailbox says %u messages, the client believes %u, and %u agree", info->exists, g->pic.n, i);
+		wrong(g, "the mailbox says %u messages, the client believes %u, and %u agree",
+		    info->exists, g->pic.n, i);
 }
 
 static void
@@ -418,7 +437,8 @@ check_picture(struct guest *g)
 	}
 	if (info != NULL) {
 		waiter_init(&w, no_wake);
-		while ((e = view_open(snapshot, info->id, VIEW_READ_ONLY, &w, &v)) == ERR_WAIT && sim_wait(g->sim))
+		while ((e = view_open(snapshot, info->id, VIEW_READ_ONLY, &w, &v)) == ERR_WAIT
+		    && sim_wait(g->sim))
 			continue;
 		waiter_cancel(&w);
 		if (e != ERR_OK)
@@ -446,7 +466,8 @@ guest_check(struct guest *g)
 	}
 	picture_send(&g->pic, true, STR("NOOP"));
 	settle(g);
-	if (g->is_on && !g->is_wild && g->wrong[0] == '\0' && g->pic.is_selected && !g->pic.is_outgrown)
+	if (g->is_on && !g->is_wild && g->wrong[0] == '\0' && g->pic.is_selected
+	    && !g->pic.is_outgrown)
 		check_picture(g);
 }
 

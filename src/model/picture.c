@@ -157,7 +157,8 @@ value(struct str *rest)
 		return str_sub(s, 1, i);
 	}
 	if (s.p[0] == '{' || str_starts(s, STR("~{"))) {
-		size_t n = number_at(str_sub(s, s.p[0] == '~' ? 2 : 1, s.n)), from = str_chr(s, '\n') + 1;
+		size_t n = number_at(str_sub(s, s.p[0] == '~' ? 2 : 1, s.n)),
+		       from = str_chr(s, '\n') + 1;
 
 		*rest = str_sub(s, from + n, s.n);
 		return str_sub(s, from, from + n);
@@ -258,11 +259,25 @@ condition(struct told *t, struct str rest)
 static void
 parse(struct picture *p, struct told *t)
 {
-	static const struct { const char *name; enum told_kind kind; } kinds[] = {
-		{ "VANISHED", TOLD_VANISHED }, { "SEARCH", TOLD_SEARCH }, { "ESEARCH", TOLD_ESEARCH }, { "STATUS", TOLD_STATUS },
-		{ "LIST", TOLD_LIST }, { "LSUB", TOLD_LSUB }, { "EXISTS", TOLD_EXISTS }, { "RECENT", TOLD_RECENT },
-		{ "EXPUNGE", TOLD_EXPUNGE }, { "FETCH", TOLD_FETCH }, { "OK", TOLD_CONDITION }, { "NO", TOLD_CONDITION },
-		{ "BAD", TOLD_CONDITION }, { "BYE", TOLD_CONDITION }, { "PREAUTH", TOLD_CONDITION },
+	static const struct {
+		const char *name;
+		enum told_kind kind;
+	} kinds[] = {
+		{ "VANISHED", TOLD_VANISHED },
+		{ "SEARCH", TOLD_SEARCH },
+		{ "ESEARCH", TOLD_ESEARCH },
+		{ "STATUS", TOLD_STATUS },
+		{ "LIST", TOLD_LIST },
+		{ "LSUB", TOLD_LSUB },
+		{ "EXISTS", TOLD_EXISTS },
+		{ "RECENT", TOLD_RECENT },
+		{ "EXPUNGE", TOLD_EXPUNGE },
+		{ "FETCH", TOLD_FETCH },
+		{ "OK", TOLD_CONDITION },
+		{ "NO", TOLD_CONDITION },
+		{ "BAD", TOLD_CONDITION },
+		{ "BYE", TOLD_CONDITION },
+		{ "PREAUTH", TOLD_CONDITION },
 	};
 	struct str rest = t->line, first = word(&rest), name, after;
 
@@ -272,7 +287,8 @@ parse(struct picture *p, struct told *t)
 	}
 	if (!str_eq(first, STR("*"))) {
 		t->kind = TOLD_TAGGED;
-		if (!str_starts(first, STR("t")) || !str_to_u32(str_sub(first, 1, first.n), &t->number))
+		if (!str_starts(first, STR("t"))
+		    || !str_to_u32(str_sub(first, 1, first.n), &t->number))
 			wrong(p, "no tag: \"%.*s\"", STR_F(t->line));
 		condition(t, rest);
 		return;
@@ -323,7 +339,8 @@ check_may_expunge(struct picture *p, const struct told *t)
 	uint32_t current = p->tag_done + 1;
 
 	if (p->tag == p->tag_done || !p->may_expunge[current % PICTURE_COMMANDS])
-		wrong(p, "\"%.*s\" while no command runs or one with sequence numbers", STR_F(t->line));
+		wrong(p, "\"%.*s\" while no command runs or one with sequence numbers",
+		    STR_F(t->line));
 	if (!p->is_selected)
 		wrong(p, "\"%.*s\" without a mailbox", STR_F(t->line));
 }
@@ -340,7 +357,9 @@ expunge(struct picture *p, const struct told *t)
 		remove_at(p, t->number - 1);
 }
 
-/* The place of a UID that the client was not told yet, between those that it was; n: there is none. */
+/*
+ * The place of a UID that the client was not told yet, between those that it was; n: there is none.
+ */
 static uint32_t
 place_of_unknown(const struct picture *p, uint32_t uid)
 {
@@ -382,7 +401,9 @@ vanished(struct picture *p, const struct told *t)
 			while (i < p->n && p->m[i].uid != uid)
 				i++;
 			if (i == p->n) {
-				/* Which of those whose UIDs it does not know, a client can't say. */
+				/*
+				 * Which of those whose UIDs it does not know, a client can't say.
+				 */
 				i = place_of_unknown(p, uid);
 				forget_unknown(p);
 			}
@@ -410,8 +431,11 @@ fetch(struct picture *p, const struct told *t)
 			wrong(p, "message %u is UID %u, not %u", t->number, m->uid, t->uid);
 		m->uid = t->uid;
 		for (uint32_t i = 0; i < p->n; i++) {
-			if (p->m[i].uid != 0 && (i < t->number - 1 ? p->m[i].uid >= t->uid : i > t->number - 1 && p->m[i].uid <= t->uid))
-				wrong(p, "UIDs do not ascend: %u at %u, %u at %u", p->m[i].uid, i + 1, t->uid, t->number);
+			if (p->m[i].uid != 0
+			    && (i < t->number - 1 ? p->m[i].uid >= t->uid
+						  : i > t->number - 1 && p->m[i].uid <= t->uid))
+				wrong(p, "UIDs do not ascend: %u at %u, %u at %u", p->m[i].uid,
+				    i + 1, t->uid, t->number);
 		}
 	}
 	if ((t->fetch & TOLD_FLAGS) != 0) {
@@ -421,7 +445,8 @@ fetch(struct picture *p, const struct told *t)
 	}
 	if ((t->fetch & TOLD_MODSEQ) != 0) {
 		if (t->modseq < m->modseq)
-			wrong(p, "a modseq went back from %llu: \"%.*s\"", (unsigned long long)m->modseq, STR_F(t->line));
+			wrong(p, "a modseq went back from %llu: \"%.*s\"",
+			    (unsigned long long)m->modseq, STR_F(t->line));
 		m->modseq = t->modseq;
 		p->known = MAX(p->known, t->modseq);
 	}
@@ -432,7 +457,10 @@ code(struct picture *p, const struct told *t)
 {
 	struct str rest = t->code, name = word(&rest);
 
-	/* An explicit one counts also when it is lower than a MODSEQ before it (RFC 7162 3.2.6: expunges are held back). */
+	/*
+	 * An explicit one counts also when it is lower than a MODSEQ before it (RFC 7162 3.2.6:
+	 * expunges are held back).
+	 */
 	if (str_eq(name, STR("HIGHESTMODSEQ")))
 		p->known = number_at(rest);
 	else if (str_eq(name, STR("UIDVALIDITY")))
@@ -477,7 +505,12 @@ apply(struct picture *p, const struct told *t)
 	case TOLD_CONTINUE:
 		p->is_idling = str_eq(t->line, STR("+ idling"));
 		break;
-	case TOLD_SEARCH: case TOLD_ESEARCH: case TOLD_STATUS: case TOLD_LIST: case TOLD_LSUB: case TOLD_OTHER:
+	case TOLD_SEARCH:
+	case TOLD_ESEARCH:
+	case TOLD_STATUS:
+	case TOLD_LIST:
+	case TOLD_LSUB:
+	case TOLD_OTHER:
 		break;
 	}
 }
@@ -491,7 +524,8 @@ picture_next(struct picture *p, struct told *t)
 
 	if (line.p == NULL)
 		return false;
-	malformed = line.p[line.n] == '\r' ? grammar_check(line, p->is_utf8) : "a line end that is none";
+	malformed =
+	    line.p[line.n] == '\r' ? grammar_check(line, p->is_utf8) : "a line end that is none";
 	buf_clear(&shown);
 	buf_str_add(&shown, line);
 	sim_consume(&p->conn, line);

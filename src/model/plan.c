@@ -4,7 +4,20 @@
 #include "imap/flags.h"
 
 static const char *const names[] = {
-	"INBOX", "INBOX", "INBOX", "Sent", "Archive", "a", "a", "b", "a/x", "a/y", "a/x/z", "b/q/r", "c", "Sent/old",
+	"INBOX",
+	"INBOX",
+	"INBOX",
+	"Sent",
+	"Archive",
+	"a",
+	"a",
+	"b",
+	"a/x",
+	"a/y",
+	"a/x/z",
+	"b/q/r",
+	"c",
+	"Sent/old",
 };
 
 static uint64_t
@@ -27,14 +40,16 @@ random_flags(struct run *r)
 	for (unsigned i = 0; i < 1 + rnd(r, 2); i++) {
 		unsigned bit = (unsigned)rnd(r, 5 + SEEN_KEYWORDS + 2);
 
-		flags |= (uint16_t)(bit < 5 ? 1u << bit : bit < 7 ? FLAG_DELETED : 1u << (SEEN_KEYWORD_SHIFT + bit - 7));
+		flags |= (uint16_t)(bit < 5 ? 1u << bit
+			: bit < 7           ? FLAG_DELETED
+					    : 1u << (SEEN_KEYWORD_SHIFT + bit - 7));
 	}
 	return flags;
 }
 
 /*
- * "$": what the last search with SAVE found. False: that is nothing, or some of it is gone, of which one server may say so and
- * another not.
+ * "$": what the last search with SAVE found. False: that is nothing, or some of it is gone, of
+ * which one server may say so and another not.
  */
 static bool
 name_saved(struct run *r, const struct player *p, bool *is_named)
@@ -59,7 +74,8 @@ name_pieces(struct run *r, const struct player *p, struct plan *out, bool *is_na
 	uint32_t pieces = 1 + (uint32_t)rnd(r, 3);
 
 	for (uint32_t k = 0; k < pieces; k++) {
-		uint32_t first = (uint32_t)rnd(r, pic->n), more = (uint32_t)rnd(r, rnd(r, 4) == 0 ? 20 : 3);
+		uint32_t first = (uint32_t)rnd(r, pic->n),
+			 more = (uint32_t)rnd(r, rnd(r, 4) == 0 ? 20 : 3);
 		uint32_t last = MIN(pic->n - 1, first + more);
 
 		if (rnd(r, 20) == 0) {
@@ -121,7 +137,9 @@ plan_message(struct run *r, bool is_delivered, struct buf *b)
 	must(content < CONTENTS_MAX);
 	buf_printf(b, "From: " PLAN_SECRET "@example.org\r\nSubject: s%05u\r\n\r\n", content);
 	/* Each has a size of its own; what is delivered gets lines in front. */
-	size = is_delivered ? DELIVERED_MIN + 2 * PREFIX_MAX * (size_t)r->deliveries++ : rnd(r, r->is_calm ? 12 : 400) == 0 ? 300000 + content : 64 + content;
+	size = is_delivered ? DELIVERED_MIN + 2 * PREFIX_MAX * (size_t)r->deliveries++
+	    : rnd(r, r->is_calm ? 12 : 400) == 0 ? 300000 + content
+						 : 64 + content;
 	while (b->n - begin + 2 < size)
 		buf_chr(b, (b->n - begin) % 70 == 69 ? ' ' : 'x');
 	buf_lit(b, "\r\n");
@@ -174,8 +192,10 @@ plan_store(struct run *r, struct player *p, struct plan *out)
 	random_set(r, p, out);
 	if (p->pic.is_condstore && rnd(r, 4) == 0) {
 		a->has_unchangedsince = true;
-		a->unchangedsince = rnd(r, 3) == 0 ? rnd(r, p->pic.known + 2) : p->pic.m[rnd(r, p->pic.n)].modseq;
-		buf_printf(&out->text, " (UNCHANGEDSINCE %llu)", (unsigned long long)a->unchangedsince);
+		a->unchangedsince =
+		    rnd(r, 3) == 0 ? rnd(r, p->pic.known + 2) : p->pic.m[rnd(r, p->pic.n)].modseq;
+		buf_printf(&out->text, " (UNCHANGEDSINCE %llu)",
+		    (unsigned long long)a->unchangedsince);
 	}
 	buf_printf(&out->text, " %sFLAGS%s (", how[a->how], a->is_silent ? ".SILENT" : "");
 	seen_flags_format(a->flags, &out->text);
@@ -185,10 +205,19 @@ plan_store(struct run *r, struct player *p, struct plan *out)
 static void
 plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, struct plan *out)
 {
-	static const struct { const char *text; unsigned told; bool sees; } items[] = {
-		{ "FLAGS", TOLD_FLAGS, false }, { "UID", TOLD_UID, false }, { "RFC822.SIZE", TOLD_SIZE, false },
-		{ "BODY.PEEK[HEADER.FIELDS (SUBJECT)]", TOLD_BODY, false }, { "BODY[]", TOLD_BODY, true },
-		{ "INTERNALDATE", TOLD_DATE, false }, { "ENVELOPE", 0, false }, { "BODYSTRUCTURE", 0, false },
+	static const struct {
+		const char *text;
+		unsigned told;
+		bool sees;
+	} items[] = {
+		{ "FLAGS", TOLD_FLAGS, false },
+		{ "UID", TOLD_UID, false },
+		{ "RFC822.SIZE", TOLD_SIZE, false },
+		{ "BODY.PEEK[HEADER.FIELDS (SUBJECT)]", TOLD_BODY, false },
+		{ "BODY[]", TOLD_BODY, true },
+		{ "INTERNALDATE", TOLD_DATE, false },
+		{ "ENVELOPE", 0, false },
+		{ "BODYSTRUCTURE", 0, false },
 		{ "MODSEQ", TOLD_MODSEQ, false },
 	};
 	struct act *a = &out->act;
@@ -207,7 +236,8 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 	a->sees = items[some].sees;
 	for (size_t i = 0; i < 2; i++) {
 		some = rnd(r, ARRAY_LEN(items));
-		if ((items[some].told & out->items) != 0 || (items[some].told & (TOLD_BODY | TOLD_MODSEQ)) != 0)
+		if ((items[some].told & out->items) != 0
+		    || (items[some].told & (TOLD_BODY | TOLD_MODSEQ)) != 0)
 			continue;
 		out->items |= items[some].told;
 		buf_printf(&out->text, " %s", items[some].text);
@@ -228,10 +258,17 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 static void
 plan_search(struct run *r, struct player *p, struct plan *out)
 {
-	static const struct { const char *yes, *no; uint16_t flag; } flags[] = {
-		{ "SEEN", "UNSEEN", FLAG_SEEN }, { "ANSWERED", "UNANSWERED", FLAG_ANSWERED }, { "FLAGGED", "UNFLAGGED", FLAG_FLAGGED },
-		{ "DELETED", "UNDELETED", FLAG_DELETED }, { "DRAFT", "UNDRAFT", FLAG_DRAFT },
-		{ "KEYWORD k1", "UNKEYWORD k1", 2 << SEEN_KEYWORD_SHIFT }, { "KEYWORD $forwarded", "UNKEYWORD $FORWARDED", 1 << SEEN_KEYWORD_SHIFT },
+	static const struct {
+		const char *yes, *no;
+		uint16_t flag;
+	} flags[] = {
+		{ "SEEN", "UNSEEN", FLAG_SEEN },
+		{ "ANSWERED", "UNANSWERED", FLAG_ANSWERED },
+		{ "FLAGGED", "UNFLAGGED", FLAG_FLAGGED },
+		{ "DELETED", "UNDELETED", FLAG_DELETED },
+		{ "DRAFT", "UNDRAFT", FLAG_DRAFT },
+		{ "KEYWORD k1", "UNKEYWORD k1", 2 << SEEN_KEYWORD_SHIFT },
+		{ "KEYWORD $forwarded", "UNKEYWORD $FORWARDED", 1 << SEEN_KEYWORD_SHIFT },
 	};
 	struct picture *pic = &p->pic;
 
@@ -277,7 +314,8 @@ plan_search(struct run *r, struct player *p, struct plan *out)
 			if (pic->is_condstore) {
 				k->kind = KEY_MODSEQ;
 				k->number = rnd(r, pic->known + 2);
-				buf_printf(&out->text, "MODSEQ %llu", (unsigned long long)k->number);
+				buf_printf(&out->text, "MODSEQ %llu",
+				    (unsigned long long)k->number);
 				break;
 			}
 			/* fallthrough */
@@ -324,10 +362,18 @@ plan_expunge(struct run *r, struct player *p, struct plan *out)
 static void
 plan_mailbox(struct run *r, struct plan *out)
 {
-	static const struct { const char *name; enum act_op op; } ops[] = {
-		{ "CREATE", ACT_CREATE }, { "CREATE", ACT_CREATE }, { "DELETE", ACT_DELETE }, { "RENAME", ACT_RENAME },
-		{ "SUBSCRIBE", ACT_SUBSCRIBE }, { "UNSUBSCRIBE", ACT_UNSUBSCRIBE },
+	static const struct {
+		const char *name;
+		enum act_op op;
+	} ops[] = {
+		{ "CREATE", ACT_CREATE },
+		{ "CREATE", ACT_CREATE },
+		{ "DELETE", ACT_DELETE },
+		{ "RENAME", ACT_RENAME },
+		{ "SUBSCRIBE", ACT_SUBSCRIBE },
+		{ "UNSUBSCRIBE", ACT_UNSUBSCRIBE },
 	};
+
 	size_t some = rnd(r, ARRAY_LEN(ops));
 
 	out->act.op = ops[some].op;
@@ -352,7 +398,8 @@ plan_select(struct run *r, struct plan *out)
 static void
 plan_list(struct run *r, struct plan *out)
 {
-	static const char *const texts[] = { [LIST_ALL] = "LIST \"\" ", [LIST_SUBSCRIBED] = "LIST (SUBSCRIBED) \"\" ",
+	static const char *const texts[] = { [LIST_ALL] = "LIST \"\" ",
+		[LIST_SUBSCRIBED] = "LIST (SUBSCRIBED) \"\" ",
 		[LIST_OLD] = "LSUB \"\" " };
 
 	out->act.op = ACT_LIST;
@@ -374,7 +421,8 @@ plan_status(struct run *r, struct plan *out)
 	out->act.op = ACT_STATUS;
 	out->may_expunge = true;
 	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
-	buf_printf(&out->text, "STATUS %s (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)", out->act.name);
+	buf_printf(&out->text, "STATUS %s (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)",
+	    out->act.name);
 }
 
 /* ---- */
@@ -388,7 +436,8 @@ plan_plain(struct plan *out, enum act_op op, const char *text)
 }
 
 static void
-plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_changes, bool is_first, struct plan *out)
+plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_changes, bool is_first,
+    struct plan *out)
 {
 	bool is_empty = p->pic.n == 0;
 
@@ -414,13 +463,18 @@ plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_change
 		plan_copy(r, p, true, out);
 }
 
-/* Mailboxes stay small: what would make one too large is not sent. Nor is what FETCH does to \Seen in several commits. */
+/*
+ * Mailboxes stay small: what would make one too large is not sent. Nor is what FETCH does to \Seen
+ * in several commits.
+ */
 static bool
 fits(struct run *r, const struct plan *p, bool is_one_of_many)
 {
 	const struct act *a = &p->act;
 	const struct state_box *to = state_box(&r->state, a->name);
-	uint32_t more = a->op == ACT_APPEND ? a->add_count : a->op == ACT_COPY || a->op == ACT_MOVE ? a->n : 0;
+	uint32_t more = a->op == ACT_APPEND          ? a->add_count
+	    : a->op == ACT_COPY || a->op == ACT_MOVE ? a->n
+						     : 0;
 
 	if (a->sees && p->target_count > 60)
 		return false;
@@ -457,8 +511,8 @@ make(struct run *r, struct player *p, bool only_changes, bool is_first, struct p
 }
 
 /*
- * A client may not send sequence numbers while a command is in progress during which EXPUNGE may be told (RFC 9051 5.5). The server
- * is kinder: it looks at what comes next, if that is there.
+ * A client may not send sequence numbers while a command is in progress during which EXPUNGE may be
+ * told (RFC 9051 5.5). The server is kinder: it looks at what comes next, if that is there.
  */
 static bool
 may_follow(const struct plan *out, uint32_t at)

@@ -37,20 +37,21 @@ run_fail(struct run *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	for (uint32_t i = r->log_next > LOG_LINES ? r->log_next - LOG_LINES : 0; i < r->log_next && !r->is_verbose; i++)
+	for (uint32_t i = r->log_next > LOG_LINES ? r->log_next - LOG_LINES : 0;
+	     i < r->log_next && !r->is_verbose; i++)
 		printf("# %s\n", r->log[i % LOG_LINES]);
 	printf("# failed: ");
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
 	if (r->again[0] == '\0')
-		snprintf(r->again, sizeof(r->again), "build/src/model/server_model_test 1 %llu %u", (unsigned long long)r->seed,
-		    r->step + 1);
+		snprintf(r->again, sizeof(r->again), "build/src/model/server_model_test 1 %llu %u",
+		    (unsigned long long)r->seed, r->step + 1);
 	printf("\n# again: %s\n", r->again);
 	fflush(stdout);
 	if (r->is_fuzzed)
 		abort();
-	_exit(1);	/* threads of an engine may be in the middle of something */
+	_exit(1); /* threads of an engine may be in the middle of something */
 }
 
 static void
@@ -93,7 +94,8 @@ run_learn(struct run *r)
 		if (b->is_level || b->validity != 0)
 			continue;
 		if (info == NULL || info->is_noselect || info->uidvalidity <= r->validity_highest)
-			run_fail(r, "the new mailbox %s is not there, or has an old UIDVALIDITY", b->name);
+			run_fail(r, "the new mailbox %s is not there, or has an old UIDVALIDITY",
+			    b->name);
 		b->validity = info->uidvalidity;
 		highest = MAX(highest, b->validity);
 	}
@@ -123,7 +125,8 @@ must_do(struct run *r, struct player *p, const char *text)
 static void
 connect_player(struct run *r, struct player *p)
 {
-	static const char *const enable[KINDS] = { [KIND_CONDSTORE] = "ENABLE CONDSTORE", [KIND_QRESYNC] = "ENABLE QRESYNC",
+	static const char *const enable[KINDS] = { [KIND_CONDSTORE] = "ENABLE CONDSTORE",
+		[KIND_QRESYNC] = "ENABLE QRESYNC",
 		[KIND_REV2] = "ENABLE IMAP4rev2" };
 
 	memset(&p->pic, 0, sizeof(p->pic));
@@ -147,7 +150,8 @@ disconnect_player(struct run *r, struct player *p)
 	struct state_box *b = state_box_by_id(&r->state, p->box);
 
 	run_log(r, 'C', p, STR("(goes away)"));
-	p->has_old = p->kind == KIND_QRESYNC && b != NULL && (p->phase == PLAYER_SELECTED || p->phase == PLAYER_IDLE);
+	p->has_old = p->kind == KIND_QRESYNC && b != NULL
+	    && (p->phase == PLAYER_SELECTED || p->phase == PLAYER_IDLE);
 	if (p->has_old) {
 		snprintf(p->old_name, sizeof(p->old_name), "%s", b->name);
 		p->old_validity = p->pic.validity;
@@ -163,7 +167,8 @@ disconnect_player(struct run *r, struct player *p)
 /* ---- SELECT ---- */
 
 static void
-check_resync(struct run *r, struct player *p, const struct state_box *b, bool has_known, const struct rangeset *known)
+check_resync(struct run *r, struct player *p, const struct state_box *b, bool has_known,
+    const struct rangeset *known)
 {
 	uint32_t k = 0;
 
@@ -175,8 +180,9 @@ check_resync(struct run *r, struct player *p, const struct state_box *b, bool ha
 		if (k == p->old_n || p->old[k].uid != m->uid)
 			run_fail(r, "after QRESYNC the client does not know UID %u", m->uid);
 		if (p->old[k].flags != m->flags || p->old[k].modseq != m->modseq)
-			run_fail(r, "after QRESYNC UID %u has flags %x modseq %llu, want %x %llu", m->uid, p->old[k].flags,
-			    (unsigned long long)p->old[k].modseq, m->flags, (unsigned long long)m->modseq);
+			run_fail(r, "after QRESYNC UID %u has flags %x modseq %llu, want %x %llu",
+			    m->uid, p->old[k].flags, (unsigned long long)p->old[k].modseq, m->flags,
+			    (unsigned long long)m->modseq);
 		k++;
 	}
 	if (k != p->old_n)
@@ -190,12 +196,14 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 {
 	RANGESET_CLEAN struct rangeset known = RANGESET_NONE;
 	struct state_box *b;
-	bool is_resync = p->has_old && p->kind == KIND_QRESYNC, has_known = is_resync && p->old_n > 0 && rnd(r, 2) == 0;
+	bool is_resync = p->has_old && p->kind == KIND_QRESYNC,
+	     has_known = is_resync && p->old_n > 0 && rnd(r, 2) == 0;
 
 	if (is_resync) {
 		snprintf(plan->act.name, sizeof(plan->act.name), "%s", p->old_name);
 		buf_clear(&plan->text);
-		buf_printf(&plan->text, "%s %s (QRESYNC (%u %llu", plan->is_examine ? "EXAMINE" : "SELECT", p->old_name, p->old_validity,
+		buf_printf(&plan->text, "%s %s (QRESYNC (%u %llu",
+		    plan->is_examine ? "EXAMINE" : "SELECT", p->old_name, p->old_validity,
 		    (unsigned long long)p->old_known);
 		for (uint32_t i = 0; i < p->old_n; i++)
 			rangeset_add_one(&known, p->old[i].uid);
@@ -226,7 +234,8 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 		return;
 	}
 	if (b->validity != 0 && b->validity != p->pic.validity)
-		run_fail(r, "UIDVALIDITY of %s is %u, was %u", b->name, p->pic.validity, b->validity);
+		run_fail(r, "UIDVALIDITY of %s is %u, was %u", b->name, p->pic.validity,
+		    b->validity);
 	b->validity = p->pic.validity;
 	p->phase = PLAYER_SELECTED;
 	p->box = b->id;
@@ -266,8 +275,9 @@ single(struct run *r, struct player *p)
 			return;
 		}
 		/* What expunges changes what is behind it. */
-		if (plans[i].act.op == ACT_EXPUNGE || plans[i].act.op == ACT_MOVE || plans[i].act.op == ACT_CLOSE ||
-		    plans[i].act.op == ACT_UNSELECT || plans[i].act.op == ACT_FETCH)
+		if (plans[i].act.op == ACT_EXPUNGE || plans[i].act.op == ACT_MOVE
+		    || plans[i].act.op == ACT_CLOSE || plans[i].act.op == ACT_UNSELECT
+		    || plans[i].act.op == ACT_FETCH)
 			count = i + 1;
 	}
 	memcpy(before, p->pic.m, sizeof(before));
@@ -281,11 +291,12 @@ single(struct run *r, struct player *p)
 	for (uint32_t i = 0; i < count; i++) {
 		struct outcome o;
 
-		if (plans[i].act.op == ACT_SEARCH || plans[i].act.op == ACT_STATUS || plans[i].act.op == ACT_LIST ||
-		    plans[i].act.op == ACT_FETCH)
+		if (plans[i].act.op == ACT_SEARCH || plans[i].act.op == ACT_STATUS
+		    || plans[i].act.op == ACT_LIST || plans[i].act.op == ACT_FETCH)
 			check_answer(r, p, &plans[i], &p->answers[i], before, before_n);
 		state_apply(&r->state, &plans[i].act, &o);
-		if ((plans[i].act.op < ACT_OPS_THAT_CHANGE || plans[i].act.op == ACT_CLOSE) && !answer_fits(&plans[i], &p->answers[i], &o, why, sizeof(why)))
+		if ((plans[i].act.op < ACT_OPS_THAT_CHANGE || plans[i].act.op == ACT_CLOSE)
+		    && !answer_fits(&plans[i], &p->answers[i], &o, why, sizeof(why)))
 			run_fail(r, "%s: %s", plans[i].text.p, why);
 		if (plans[i].act.op == ACT_CLOSE || plans[i].act.op == ACT_UNSELECT)
 			player_left(p);
@@ -392,12 +403,14 @@ run_awaits(void *ctx)
 		const struct picture *p = &r->players[i].pic;
 		char tag[16];
 
-		if (r->players[i].phase == PLAYER_IDLE || p->is_idling || p->conn.sim == NULL || p->conn.fd < 0 || p->conn.is_eof ||
-		    p->tag == p->tag_done)
+		if (r->players[i].phase == PLAYER_IDLE || p->is_idling || p->conn.sim == NULL
+		    || p->conn.fd < 0 || p->conn.is_eof || p->tag == p->tag_done)
 			continue;
 		snprintf(tag, sizeof(tag), "\nt%u ", p->tag);
-		if (p->conn.in.n > 0 && (memmem(p->conn.in.p, p->conn.in.n, tag, strlen(tag)) != NULL ||
-		    str_starts(buf_str(&p->conn.in), str_c(tag + 1)) || memmem(p->conn.in.p, p->conn.in.n, "+ idling", 8) != NULL))
+		if (p->conn.in.n > 0
+		    && (memmem(p->conn.in.p, p->conn.in.n, tag, strlen(tag)) != NULL
+			|| str_starts(buf_str(&p->conn.in), str_c(tag + 1))
+			|| memmem(p->conn.in.p, p->conn.in.n, "+ idling", 8) != NULL))
 			continue;
 		return true;
 	}
@@ -415,7 +428,8 @@ run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed)
 	r->sim.awaits = run_awaits;
 	r->sim.awaits_ctx = r;
 	waiter_init(&w, no_wake);
-	while (store_account_open(r->sim.store, STR("joe"), ACCOUNT_CREATE, &w, &r->account) == ERR_WAIT)
+	while (store_account_open(r->sim.store, STR("joe"), ACCOUNT_CREATE, &w, &r->account)
+	    == ERR_WAIT)
 		must(sim_wait(&r->sim));
 	waiter_cancel(&w);
 	if (state_read(r->account, &r->contents, run_wait, &r->sim, &r->state) != ERR_OK)
@@ -484,7 +498,8 @@ run_step(struct run *r)
 		idle_end(r, p);
 	} else if (what < 5 && p->phase == PLAYER_SELECTED && !r->is_calm) {
 		idle(r, p);
-	} else if (what < 8 && r->deliveries < DELIVERIES_MAX && state_box(&r->state, "INBOX")->n < 100) {
+	} else if (what < 8 && r->deliveries < DELIVERIES_MAX
+	    && state_box(&r->state, "INBOX")->n < 100) {
 		deliver(r);
 	} else if (what < 18 && !r->is_calm) {
 		run_burst(r);

@@ -1,10 +1,11 @@
 /*
- * run.h - for tests: some clients of one account (and an MTA) on a simulated server, the model of the account beside them, and
- * random commands.
+ * run.h - for tests: some clients of one account (and an MTA) on a simulated server, the model of
+ * the account beside them, and random commands.
  *
- * Two kinds of steps. In a *single* step one client sends a command, alone or some in a row, and what is answered must be just what
- * the model says. In a *burst* several send at the same time while the engine completes late; then there must be an order of their
- * commands in which the model says the same and holds the same.
+ * Two kinds of steps. In a *single* step one client sends a command, alone or some in a row, and
+ * what is answered must be just what the model says. In a *burst* several send at the same time
+ * while the engine completes late; then there must be an order of their commands in which the model
+ * says the same and holds the same.
  */
 #ifndef MODEL_RUN_H
 #define MODEL_RUN_H
@@ -13,20 +14,30 @@
 #include "model/picture.h"
 #include "model/state.h"
 
-enum { PLAYERS = 3, PLAN_KEYS = 5, ANSWERS = 4, RECENTS = 4096, LOG_LINES = 60, LOG_WIDTH = 200, DELIVERIES_MAX = 20 };
+enum {
+	PLAYERS = 3,
+	PLAN_KEYS = 5,
+	ANSWERS = 4,
+	RECENTS = 4096,
+	LOG_LINES = 60,
+	LOG_WIDTH = 200,
+	DELIVERIES_MAX = 20
+};
 
 /* In every message that is made; who has no business with them must not see it. */
 #define PLAN_SECRET "jO7cret"
 
 enum player_phase { PLAYER_OFF, PLAYER_IN, PLAYER_SELECTED, PLAYER_IDLE };
+
 enum player_kind { KIND_PLAIN, KIND_CONDSTORE, KIND_QRESYNC, KIND_REV2, KINDS };
 
 /* One key of a SEARCH. All of a search must be true. */
 struct plan_key {
 	enum { KEY_FLAG, KEY_UIDS, KEY_LARGER, KEY_SUBJECT, KEY_MODSEQ, KEY_ALL } kind;
+
 	bool is_not;
 	uint16_t flag;
-	uint64_t number;		/* size, content, modseq */
+	uint64_t number; /* size, content, modseq */
 	uint32_t first, last;
 };
 
@@ -34,18 +45,21 @@ struct plan_key {
 struct plan {
 	struct act act;
 	struct buf text;
-	bool may_expunge;		/* EXPUNGE may be told while it runs */
-	uint32_t targets[PICTURE_MAX];	/* UIDs that its set names */
+	bool may_expunge;              /* EXPUNGE may be told while it runs */
+	uint32_t targets[PICTURE_MAX]; /* UIDs that its set names */
 	uint32_t target_count;
 	struct plan_key keys[PLAN_KEYS];
 	uint32_t key_count;
-	bool is_extended;		/* SEARCH RETURN */
-	bool saves;			/* SEARCH RETURN (SAVE): what it finds is "$" from then on */
-	bool may_use_saved;		/* nothing is sent before it that could change "$" */
-	unsigned items;			/* FETCH: enum told_fetch */
+	bool is_extended; /* SEARCH RETURN */
+	/* SEARCH RETURN (SAVE): what it finds is "$" from then on */
+	bool saves;
+	bool may_use_saved; /* nothing is sent before it that could change "$" */
+	unsigned items;     /* FETCH: enum told_fetch */
+
 	enum { LIST_ALL, LIST_SUBSCRIBED, LIST_OLD } list;
-	bool has_percent;		/* LIST: of one level only */
-	char above[STATE_NAME];		/* and that below this name; "": the highest */
+
+	bool has_percent;       /* LIST: of one level only */
+	char above[STATE_NAME]; /* and that below this name; "": the highest */
 	bool is_examine, is_delivery;
 };
 
@@ -53,13 +67,14 @@ struct plan {
 struct answer {
 	bool is_there;
 	char condition[8], code[16];
-	struct rangeset uids;		/* SEARCH, ESEARCH, APPENDUID, MODIFIED, COPYUID's destination */
-	struct rangeset from;		/* COPYUID */
+	/* SEARCH, ESEARCH, APPENDUID, MODIFIED, COPYUID's destination */
+	struct rangeset uids;
+	struct rangeset from; /* COPYUID */
 	uint32_t validity;
 	bool has_search;
-	uint32_t fetched[PICTURE_MAX];	/* UIDs */
+	uint32_t fetched[PICTURE_MAX]; /* UIDs */
 	uint32_t fetched_count;
-	char names[STATE_BOXES][STATE_NAME];	/* LIST, LSUB; STATUS */
+	char names[STATE_BOXES][STATE_NAME]; /* LIST, LSUB; STATUS */
 	char attributes[STATE_BOXES][64];
 	uint32_t name_count;
 	char status[200];
@@ -69,10 +84,10 @@ struct player {
 	struct picture pic;
 	enum player_kind kind;
 	enum player_phase phase;
-	uint64_t box;			/* the model's id of the selected mailbox */
+	uint64_t box; /* the model's id of the selected mailbox */
 	bool is_read_only;
-	uint64_t selection;		/* which of all SELECTs that were ever made */
-	struct rangeset saved;		/* UIDs of "$" (RFC 5182) */
+	uint64_t selection;    /* which of all SELECTs that were ever made */
+	struct rangeset saved; /* UIDs of "$" (RFC 5182) */
 	/* From an earlier connection, for QRESYNC. */
 	bool has_old;
 	char old_name[STATE_NAME];
@@ -80,7 +95,7 @@ struct player {
 	uint64_t old_known;
 	struct seen old[PICTURE_MAX];
 	struct answer answers[ANSWERS];
-	uint32_t first_tag;		/* of what is being answered */
+	uint32_t first_tag; /* of what is being answered */
 };
 
 /* Who was told that a message is \Recent. */
@@ -98,18 +113,20 @@ struct run {
 	struct sim_conn mta;
 	bool is_mta_awaited;
 	uint32_t deliveries;
-	uint32_t validity_highest;	/* ever seen: a new mailbox has a higher one */
-	struct recent recents[RECENTS];	/* by box and UID; one forgets another */
+	uint32_t validity_highest;      /* ever seen: a new mailbox has a higher one */
+	struct recent recents[RECENTS]; /* by box and UID; one forgets another */
 	uint64_t selections;
 	uint64_t seed;
 	uint32_t step;
 	uint64_t commands, bursts, orders, resyncs;
-	char log[LOG_LINES][LOG_WIDTH];	/* the last lines of the dialogue, a ring */
+	char log[LOG_LINES][LOG_WIDTH]; /* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
-	bool is_calm;			/* single steps only, and nobody idles; more messages that stream */
-	bool is_fuzzed;			/* a failure aborts */
-	char again[120];		/* the command that repeats a failure; "": this test with seed and steps */
+	/* single steps only, and nobody idles; more messages that stream */
+	bool is_calm;
+	bool is_fuzzed; /* a failure aborts */
+	/* the command that repeats a failure; "": this test with seed and steps */
+	char again[120];
 };
 
 /** Prints what is wrong, the last lines and how to repeat it; ends the process. */
@@ -117,7 +134,10 @@ _Noreturn void run_fail(struct run *r, const char *fmt, ...) printf_like(2, 3);
 void run_log(struct run *r, char side, const struct player *p, struct str line);
 
 /* plan.c */
-/** Makes a random command for a player, the at-th of those sent together; the others are before it. only_changes: for bursts. */
+/**
+ * Makes a random command for a player, the at-th of those sent together; the others are before it.
+ * only_changes: for bursts.
+ */
 void plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out);
 void plan_done(struct plan *p);
 /** A message: its number in contents; its text is added to b. */
@@ -128,14 +148,18 @@ const char *plan_name(struct run *r);
 /** Takes what has come for a player, into its answers. */
 void run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t plan_count);
 /** Holds an answer against what the model says; false: why not is in why. */
-bool answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why, size_t size);
+bool answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o,
+    char *why, size_t size);
 void answer_clear(struct answer *a);
-/** Holds the answer of a command that changes nothing against the state. before: the picture when it was sent. */
-void check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a, const struct seen *before,
-    uint32_t before_n);
 /**
- * The picture must be the state of its mailbox; with_ghosts: messages may be there that are gone. What was not told is filled
- * in.
+ * Holds the answer of a command that changes nothing against the state. before: the picture when it
+ * was sent.
+ */
+void check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
+    const struct seen *before, uint32_t before_n);
+/**
+ * The picture must be the state of its mailbox; with_ghosts: messages may be there that are gone.
+ * What was not told is filled in.
  */
 void check_picture(struct run *r, struct player *p, bool with_ghosts);
 
@@ -153,7 +177,10 @@ void run_compare(struct run *r);
 
 /** Takes over the UIDVALIDITY of new mailboxes; each must be higher than all before. */
 void run_learn(struct run *r);
-/** Begins a delivery: what is left to send is added to text; the same as a command of the model is a. */
+/**
+ * Begins a delivery: what is left to send is added to text; the same as a command of the model is
+ * a.
+ */
 void run_deliver_begin(struct run *r, struct buf *text, struct act *a);
 
 /* burst.c */

@@ -1,12 +1,13 @@
 /*
- * server_model_test.c - random commands of several clients and an MTA against a naive model: every answer, and every client's
- * picture.
+ * server_model_test.c - random commands of several clients and an MTA against a naive model: every
+ * answer, and every client's picture.
  *
  *     server_model_test                     a few histories, as a unit test
  *     server_model_test COMMANDS            so many commands or a few more, in histories of 500 steps
  *     server_model_test 1 SEED STEPS        the beginning of one history, told line by line
  *
- * One thread, a virtual clock, the engine in memory that completes late and in any order: a seed says everything.
+ * One thread, a virtual clock, the engine in memory that completes late and in any order: a seed
+ * says everything.
  */
 #include "model/run.h"
 
@@ -17,7 +18,8 @@ enum { STEPS = 500, FIRST_SEED = 20261122 };
 static struct run run;
 
 static void
-play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_t *bursts, uint64_t *resyncs)
+play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_t *bursts,
+    uint64_t *resyncs)
 {
 	run_open(&run, sim_memory(seed), true, seed);
 	run.is_verbose = is_verbose;
@@ -33,15 +35,17 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 int
 main(int argc, char **argv)
 {
-	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, commands = 0, bursts = 0, resyncs = 0;
+	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, commands = 0, bursts = 0,
+		 resyncs = 0;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : FIRST_SEED, histories = 0;
 	uint32_t steps = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : STEPS;
 
 	printf("1..1\n");
 	for (; commands < wanted; histories++)
 		play(seed++, steps, argc > 3, &commands, &bursts, &resyncs);
-	printf("# %llu commands in %llu histories, %llu bursts, %llu resynchronisations\n", (unsigned long long)commands,
-	    (unsigned long long)histories, (unsigned long long)bursts, (unsigned long long)resyncs);
+	printf("# %llu commands in %llu histories, %llu bursts, %llu resynchronisations\n",
+	    (unsigned long long)commands, (unsigned long long)histories, (unsigned long long)bursts,
+	    (unsigned long long)resyncs);
 	printf("ok 1 - server model\n");
 	return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * session_fuzz.c - the whole server under what anybody may send, held against the model. An input is text, a line a step:
+ * session_fuzz.c - the whole server under what anybody may send, held against the model. An input
+ * is text, a line a step:
  *
  *     a COMMAND     a client of mallory says a command ("{{text}}" in it is a literal, "|" in that a line end)
  *     a&COMMAND     and does not wait for the answer
@@ -13,8 +14,9 @@
  *     tN            N seconds pass
  *     pN            the engine lets wait in N of 60 cases
  *
- * Whatever mallory, a stranger or the MTA say, joe's account is what the model says, and nobody of them sees a byte of his mail. Each
- * response can be read; what a client was told is what the mailbox holds; every command is answered.
+ * Whatever mallory, a stranger or the MTA say, joe's account is what the model says, and nobody of
+ * them sees a byte of his mail. Each response can be read; what a client was told is what the
+ * mailbox holds; every command is answered.
  */
 #include "model/guest.h"
 #include "model/run.h"
@@ -31,8 +33,15 @@ struct world {
 	bool is_verbose;
 };
 
-static const struct { char name; enum guest_kind kind; } who[GUESTS] = {
-	{ 'a', GUEST_USER }, { 'b', GUEST_USER }, { 'o', GUEST_OPERATOR }, { 's', GUEST_STRANGER }, { 'l', GUEST_MTA },
+static const struct {
+	char name;
+	enum guest_kind kind;
+} who[GUESTS] = {
+	{ 'a', GUEST_USER },
+	{ 'b', GUEST_USER },
+	{ 'o', GUEST_OPERATOR },
+	{ 's', GUEST_STRANGER },
+	{ 'l', GUEST_MTA },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -52,12 +61,19 @@ world_open(struct world *w)
 	w->run.is_verbose = w->is_verbose;
 	w->run.sim.patience = 0;
 	waiter_init(&waiter, no_wake);
-	while (store_account_open(w->run.sim.store, STR("mallory"), ACCOUNT_CREATE, &waiter, &w->mallory) == ERR_WAIT)
+	while (store_account_open(w->run.sim.store, STR("mallory"), ACCOUNT_CREATE, &waiter,
+		   &w->mallory)
+	    == ERR_WAIT)
 		must(sim_wait(&w->run.sim));
 	waiter_cancel(&waiter);
 	for (int i = 0; i < GUESTS; i++)
-		w->guests[i] = (struct guest){ .sim = &w->run.sim, .name = who[i].name, .kind = who[i].kind, .user = STR("mallory"),
-			.secret = STR(PLAN_SECRET), .account = w->mallory, .is_verbose = w->is_verbose };
+		w->guests[i] = (struct guest){ .sim = &w->run.sim,
+			.name = who[i].name,
+			.kind = who[i].kind,
+			.user = STR("mallory"),
+			.secret = STR(PLAN_SECRET),
+			.account = w->mallory,
+			.is_verbose = w->is_verbose };
 	w->model_steps = w->seconds = 0;
 }
 
@@ -150,7 +166,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct str rest = str_make(data, n), line;
 
 	/* Who knows the secret may say it. */
-	if (n >= sizeof(PLAN_SECRET) - 1 && memmem(data, n, PLAN_SECRET, sizeof(PLAN_SECRET) - 1) != NULL)
+	if (n >= sizeof(PLAN_SECRET) - 1
+	    && memmem(data, n, PLAN_SECRET, sizeof(PLAN_SECRET) - 1) != NULL)
 		return 0;
 	w.is_verbose = getenv("FUZZ_VERBOSE") != NULL;
 	world_open(&w);

@@ -16,7 +16,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { QUIET_TURNS = 4, TURNS_MAX = 100000, IN_MAX = 64 * 1024 * 1024, TURN_US = 50, PAUSE_US = 50 };
+enum {
+	QUIET_TURNS = 4,
+	TURNS_MAX = 100000,
+	IN_MAX = 64 * 1024 * 1024,
+	TURN_US = 50,
+	PAUSE_US = 50
+};
 
 /* ---- the clock and chance ---- */
 
@@ -65,7 +71,9 @@ auth_answer(struct sim *s, const struct wire_message *m)
 
 	if (m->type == WIRE_LOOKUP) {
 		answer.type = WIRE_FOUND;
-		answer.result.user = s->guest.p != NULL ? s->guest : str_sub(m->data, 0, MIN(str_chr(m->data, '@'), m->data.n));
+		answer.result.user = s->guest.p != NULL
+		    ? s->guest
+		    : str_sub(m->data, 0, MIN(str_chr(m->data, '@'), m->data.n));
 	} else if (m->type == WIRE_BEGIN) {
 		bool is_right = str_eq(m->start.password, STR("secret"));
 
@@ -140,10 +148,16 @@ sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed)
 {
 	struct store_options so = { .kv = kv, .random = sim_random_bytes, .retention_s = 86400 };
 	struct server_options o = { .loops = &s->loop, .loop_count = 1 };
-	struct lmtp_options lo = { .loops = &s->loop, .loop_count = 1, .hostname = STR("mx.example"), .delimiter = '+' };
+	struct lmtp_options lo = { .loops = &s->loop,
+		.loop_count = 1,
+		.hostname = STR("mx.example"),
+		.delimiter = '+' };
 
-	*s = (struct sim){ .clock = { .clock = { .mono_us = sim_now, .wall_ms = sim_wall } }, .kv = kv, .is_manual = is_manual,
-		.random = seed, .patience = 30 };
+	*s = (struct sim){ .clock = { .clock = { .mono_us = sim_now, .wall_ms = sim_wall } },
+		.kv = kv,
+		.is_manual = is_manual,
+		.random = seed,
+		.patience = 30 };
 	log_setup(LOG_ERROR + 1, "sim");
 	list_init(&s->conns);
 	s->loop = loop_new(&s->clock.clock);
@@ -162,8 +176,7 @@ sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed)
 static void
 disconnect_all(struct sim *s)
 {
-	list_each(&s->conns, c, struct sim_conn, in_sim)
-		sim_disconnect(c);
+	list_each(&s->conns, c, struct sim_conn, in_sim) sim_disconnect(c);
 }
 
 static void
@@ -212,7 +225,10 @@ connect_pair(struct sim *s, struct sim_conn *c)
 	int fds[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	*c = (struct sim_conn){ .sim = s, .fd = fds[0], .in = BUF_MAX(IN_MAX), .out = BUF_MAX(IN_MAX) };
+	*c = (struct sim_conn){ .sim = s,
+		.fd = fds[0],
+		.in = BUF_MAX(IN_MAX),
+		.out = BUF_MAX(IN_MAX) };
 	list_add_tail(&s->conns, &c->in_sim);
 	return fds[1];
 }
@@ -294,7 +310,8 @@ literal_at_end(struct str line)
 	size_t open = str_rchr(line, '{');
 	uint32_t n;
 
-	if (line.n == 0 || line.p[line.n - 1] != '}' || open == SIZE_MAX || !str_to_u32(str_sub(line, open + 1, line.n - 1), &n))
+	if (line.n == 0 || line.p[line.n - 1] != '}' || open == SIZE_MAX
+	    || !str_to_u32(str_sub(line, open + 1, line.n - 1), &n))
 		return SIZE_MAX;
 	return n;
 }
@@ -338,13 +355,14 @@ sim_turn(struct sim *s)
 	has_some = s->has_asked;
 	if (s->is_manual && !s->is_stopped && (s->steps_max == 0 || s->steps < s->steps_max)) {
 		if (sim_random(s, 100) < s->patience) {
-			has_some = true;	/* it could have, for all we know */
+			has_some = true; /* it could have, for all we know */
 		} else if (kv_memory_step(s->kv)) {
 			s->steps++;
 			has_some = true;
 		}
 	}
-	list_each(&s->conns, c, struct sim_conn, in_sim) {
+	list_each(&s->conns, c, struct sim_conn, in_sim)
+	{
 		has_some |= push(c);
 		has_some |= sim_pull(c);
 	}
@@ -365,7 +383,9 @@ sim_wait(struct sim *s)
 static bool
 is_busy(const struct sim *s)
 {
-	return !s->is_manual && ((s->awaits != NULL && s->awaits(s->awaits_ctx)) || atomic_load(&s->store->commits) != 0);
+	return !s->is_manual
+	    && ((s->awaits != NULL && s->awaits(s->awaits_ctx))
+		|| atomic_load(&s->store->commits) != 0);
 }
 
 void

@@ -74,7 +74,10 @@ static uint32_t
 add(struct state *s, struct state_box *b, uint32_t content, uint16_t flags)
 {
 	must(b->n < STATE_MESSAGES);
-	b->m[b->n++] = (struct state_message){ .uid = b->uidnext, .content = content, .flags = flags, .modseq = s->version };
+	b->m[b->n++] = (struct state_message){ .uid = b->uidnext,
+		.content = content,
+		.flags = flags,
+		.modseq = s->version };
 	b->highest = s->version;
 	return b->uidnext++;
 }
@@ -149,7 +152,8 @@ store(struct state *s, const struct act *a, struct outcome *out)
 			out->may_be_refused = true;
 			continue;
 		}
-		if (a->has_unchangedsince && m->modseq > a->unchangedsince && m->modseq != version) {
+		if (a->has_unchangedsince && m->modseq > a->unchangedsince
+		    && m->modseq != version) {
 			out->modified[out->modified_count++] = m->uid;
 			continue;
 		}
@@ -193,7 +197,10 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 		out->n = 0;
 		return;
 	}
-	/* Some of the messages that the numbers mean are gone: a copy is whole or refused (RFC 2180 4.4). */
+	/*
+	 * Some of the messages that the numbers mean are gone: a copy is whole or refused (RFC 2180
+	 * 4.4).
+	 */
 	if (is_partial && !a->is_uid) {
 		refuse(out, "EXPUNGEISSUED");
 		out->n = 0;
@@ -231,7 +238,8 @@ expunge(struct state *s, const struct act *a, struct outcome *out)
 		return;
 	}
 	for (uint32_t i = 0; i < b->n;) {
-		if ((b->m[i].flags & FLAG_DELETED) == 0 || (a->is_uid && !is_named(a, b->m[i].uid))) {
+		if ((b->m[i].flags & FLAG_DELETED) == 0
+		    || (a->is_uid && !is_named(a, b->m[i].uid))) {
 			i++;
 			continue;
 		}
@@ -259,7 +267,10 @@ new_box(struct state *s, const char *name, bool is_level)
 	struct state_box *b = &s->box[s->n++];
 
 	must(s->n <= STATE_BOXES);
-	*b = (struct state_box){ .id = ++s->next_id, .is_level = is_level, .uidnext = 1, .highest = s->version };
+	*b = (struct state_box){ .id = ++s->next_id,
+		.is_level = is_level,
+		.uidnext = 1,
+		.highest = s->version };
 	snprintf(b->name, sizeof(b->name), "%s", name);
 	return b;
 }
@@ -317,8 +328,7 @@ create(struct state *s, const struct act *a, struct outcome *out)
 	b->validity = 0;
 }
 
-static void
-delete(struct state *s, const struct act *a, struct outcome *out)
+static void delete (struct state *s, const struct act *a, struct outcome *out)
 {
 	struct state_box *b = state_box(s, a->name);
 	char above[STATE_NAME];
@@ -328,7 +338,8 @@ delete(struct state *s, const struct act *a, struct outcome *out)
 		return;
 	}
 	if (b == NULL || b->is_level) {
-		refuse(out, b != NULL && state_has_below(s, a->name) ? "HASCHILDREN" : "NONEXISTENT");
+		refuse(out,
+		    b != NULL && state_has_below(s, a->name) ? "HASCHILDREN" : "NONEXISTENT");
 		return;
 	}
 	s->version++;
@@ -377,7 +388,8 @@ rename_box(struct state *s, const struct act *a, struct outcome *out)
 		refuse(out, "NONEXISTENT");
 		return;
 	}
-	if (strcmp(a->name, a->to) == 0 || (to != NULL && (!to->is_level || state_has_below(s, a->to)))) {
+	if (strcmp(a->name, a->to) == 0
+	    || (to != NULL && (!to->is_level || state_has_below(s, a->to)))) {
 		refuse(out, "ALREADYEXISTS");
 		return;
 	}
@@ -436,26 +448,36 @@ state_apply(struct state *s, const struct act *a, struct outcome *out)
 		if (a->sees)
 			store(s, a, out);
 		break;
-	case ACT_COPY: case ACT_MOVE:
+	case ACT_COPY:
+	case ACT_MOVE:
 		copy(s, a, out);
 		break;
-	case ACT_EXPUNGE: case ACT_CLOSE:
+	case ACT_EXPUNGE:
+	case ACT_CLOSE:
 		expunge(s, a, out);
 		break;
 	case ACT_CREATE:
 		create(s, a, out);
 		break;
 	case ACT_DELETE:
-		delete(s, a, out);
+		delete (s, a, out);
 		break;
 	case ACT_RENAME:
 		rename_box(s, a, out);
 		break;
-	case ACT_SUBSCRIBE: case ACT_UNSUBSCRIBE:
+	case ACT_SUBSCRIBE:
+	case ACT_UNSUBSCRIBE:
 		subscribe(s, a, out);
 		break;
-	case ACT_SEARCH: case ACT_NOOP: case ACT_STATUS: case ACT_LIST: case ACT_SELECT: case ACT_UNSELECT: case ACT_IDLE:
-	case ACT_DONE: case ACT_OPS_THAT_CHANGE:
+	case ACT_SEARCH:
+	case ACT_NOOP:
+	case ACT_STATUS:
+	case ACT_LIST:
+	case ACT_SELECT:
+	case ACT_UNSELECT:
+	case ACT_IDLE:
+	case ACT_DONE:
+	case ACT_OPS_THAT_CHANGE:
 		break;
 	}
 }
@@ -476,7 +498,8 @@ contents_find(const struct contents *c, uint64_t size)
 	for (uint32_t i = 0; i < c->n; i++) {
 		bool is_delivered = c->size[i] >= DELIVERED_MIN && c->size[i] <= DELIVERED_MAX;
 
-		if (c->size[i] == size || (is_delivered && size > c->size[i] && size < c->size[i] + PREFIX_MAX))
+		if (c->size[i] == size
+		    || (is_delivered && size > c->size[i] && size < c->size[i] + PREFIX_MAX))
 			return i;
 	}
 	return UINT32_MAX;
@@ -497,8 +520,8 @@ flags_of(const struct mailbox_info *info, const struct entry *e)
 }
 
 static enum err
-read_box(struct snapshot *snapshot, const struct mailbox_info *info, const struct contents *contents, bool (*wait)(void *ctx),
-    void *ctx, struct state_box *b)
+read_box(struct snapshot *snapshot, const struct mailbox_info *info,
+    const struct contents *contents, bool (*wait)(void *ctx), void *ctx, struct state_box *b)
 {
 	struct view *v = NULL;
 	struct waiter w;
@@ -513,15 +536,18 @@ read_box(struct snapshot *snapshot, const struct mailbox_info *info, const struc
 		return r;
 	for (uint32_t uid = 0; view_next(v, uid, &e, NULL); uid = e.uid.v + 1) {
 		must(b->n < STATE_MESSAGES);
-		b->m[b->n++] = (struct state_message){ .uid = e.uid.v, .content = contents_find(contents, e.size_bytes),
-			.flags = flags_of(info, &e), .modseq = e.modseq };
+		b->m[b->n++] = (struct state_message){ .uid = e.uid.v,
+			.content = contents_find(contents, e.size_bytes),
+			.flags = flags_of(info, &e),
+			.modseq = e.modseq };
 	}
 	view_close(v);
 	return ERR_OK;
 }
 
 enum err
-state_read(struct account *account, const struct contents *contents, bool (*wait)(void *ctx), void *ctx, struct state *out)
+state_read(struct account *account, const struct contents *contents, bool (*wait)(void *ctx),
+    void *ctx, struct state *out)
 {
 	struct snapshot *snapshot = account_snapshot(account, NULL);
 	const struct mailbox_info *info;
@@ -530,7 +556,8 @@ state_read(struct account *account, const struct contents *contents, bool (*wait
 	out->version = snapshot_version(snapshot);
 	out->next_id = 0;
 	out->n = 0;
-	for (uint32_t i = 0; e == ERR_OK && (info = snapshot_mailbox_at(snapshot, i)) != NULL; i++) {
+	for (uint32_t i = 0; e == ERR_OK && (info = snapshot_mailbox_at(snapshot, i)) != NULL;
+	     i++) {
 		struct state_box *b = &out->box[out->n++];
 
 		must(out->n <= STATE_BOXES && info->name.n < STATE_NAME);
@@ -554,21 +581,29 @@ static bool
 box_equals(struct state_box *a, const struct state_box *b, char *why, size_t size)
 {
 	if (a->is_level != b->is_level || a->is_subscribed != b->is_subscribed)
-		return snprintf(why, size, "%s: level %d, subscribed %d; want %d, %d", a->name, b->is_level, b->is_subscribed,
-		    a->is_level, a->is_subscribed) < 0;
+		return snprintf(why, size, "%s: level %d, subscribed %d; want %d, %d", a->name,
+			   b->is_level, b->is_subscribed, a->is_level, a->is_subscribed)
+		    < 0;
 	if (a->is_level)
 		return true;
-	if ((a->validity != 0 && a->validity != b->validity) || a->uidnext != b->uidnext || a->highest != b->highest || a->n != b->n)
-		return snprintf(why, size, "%s: validity %u uidnext %u highest %llu messages %u; want %u %u %llu %u", a->name,
-		    b->validity, b->uidnext, (unsigned long long)b->highest, b->n, a->validity, a->uidnext,
-		    (unsigned long long)a->highest, a->n) < 0;
+	if ((a->validity != 0 && a->validity != b->validity) || a->uidnext != b->uidnext
+	    || a->highest != b->highest || a->n != b->n)
+		return snprintf(why, size,
+			   "%s: validity %u uidnext %u highest %llu messages %u; want %u %u %llu %u",
+			   a->name, b->validity, b->uidnext, (unsigned long long)b->highest, b->n,
+			   a->validity, a->uidnext, (unsigned long long)a->highest, a->n)
+		    < 0;
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct state_message *x = &a->m[i], *y = &b->m[i];
 
-		if (x->uid != y->uid || x->flags != y->flags || x->modseq != y->modseq || x->content != y->content)
-			return snprintf(why, size, "%s: message %u: uid %u flags %x modseq %llu content %u; want %u %x %llu %u", a->name,
-			    i + 1, y->uid, y->flags, (unsigned long long)y->modseq, y->content, x->uid, x->flags,
-			    (unsigned long long)x->modseq, x->content) < 0;
+		if (x->uid != y->uid || x->flags != y->flags || x->modseq != y->modseq
+		    || x->content != y->content)
+			return snprintf(why, size,
+				   "%s: message %u: uid %u flags %x modseq %llu content %u; want %u %x %llu %u",
+				   a->name, i + 1, y->uid, y->flags, (unsigned long long)y->modseq,
+				   y->content, x->uid, x->flags, (unsigned long long)x->modseq,
+				   x->content)
+			    < 0;
 	}
 	return true;
 }
@@ -577,13 +612,16 @@ bool
 state_equals(struct state *model, const struct state *real, char *why, size_t size)
 {
 	if (model->version != real->version || model->n != real->n)
-		return snprintf(why, size, "version %llu, %u mailboxes; want %llu, %u", (unsigned long long)real->version, real->n,
-		    (unsigned long long)model->version, model->n) < 0;
+		return snprintf(why, size, "version %llu, %u mailboxes; want %llu, %u",
+			   (unsigned long long)real->version, real->n,
+			   (unsigned long long)model->version, model->n)
+		    < 0;
 	for (uint32_t i = 0; i < real->n; i++) {
 		struct state_box *b = state_box(model, real->box[i].name);
 
 		if (b == NULL)
-			return snprintf(why, size, "%s: there should be none", real->box[i].name) < 0;
+			return snprintf(why, size, "%s: there should be none", real->box[i].name)
+			    < 0;
 		if (!box_equals(b, &real->box[i], why, size))
 			return false;
 	}

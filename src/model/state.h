@@ -1,6 +1,7 @@
 /*
- * state.h - for tests: what an account should hold, kept in arrays and changed by a few loops, as the RFCs say it. Commands come
- * with the UIDs that they name, since what a sequence number means is a matter of the client's picture.
+ * state.h - for tests: what an account should hold, kept in arrays and changed by a few loops, as
+ * the RFCs say it. Commands come with the UIDs that they name, since what a sequence number means
+ * is a matter of the client's picture.
  */
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
@@ -14,16 +15,16 @@ enum { STATE_BOXES = 24, STATE_MESSAGES = 160, STATE_NAME = 40, STATE_ADDS = 4 }
 
 struct state_message {
 	uint32_t uid;
-	uint32_t content;		/* which message; its size says so */
+	uint32_t content; /* which message; its size says so */
 	uint64_t modseq;
-	uint16_t flags;			/* as struct seen has them */
+	uint16_t flags; /* as struct seen has them */
 };
 
 struct state_box {
-	uint64_t id;			/* of the model's own; 0 in what was read from a store */
+	uint64_t id; /* of the model's own; 0 in what was read from a store */
 	char name[STATE_NAME];
 	bool is_level, is_subscribed;
-	uint32_t validity;		/* 0: not known yet */
+	uint32_t validity; /* 0: not known yet */
 	uint32_t uidnext;
 	uint64_t highest;
 	uint32_t n;
@@ -38,10 +39,28 @@ struct state {
 };
 
 enum act_op {
-	ACT_APPEND, ACT_STORE, ACT_COPY, ACT_MOVE, ACT_EXPUNGE, ACT_CREATE, ACT_DELETE, ACT_RENAME, ACT_SUBSCRIBE, ACT_UNSUBSCRIBE,
+	ACT_APPEND,
+	ACT_STORE,
+	ACT_COPY,
+	ACT_MOVE,
+	ACT_EXPUNGE,
+	ACT_CREATE,
+	ACT_DELETE,
+	ACT_RENAME,
+	ACT_SUBSCRIBE,
+	ACT_UNSUBSCRIBE,
 	ACT_OPS_THAT_CHANGE,
 	/* These change nothing, but for FETCH with `sees`. */
-	ACT_FETCH, ACT_SEARCH, ACT_NOOP, ACT_STATUS, ACT_LIST, ACT_SELECT, ACT_CLOSE, ACT_UNSELECT, ACT_IDLE, ACT_DONE,
+	ACT_FETCH,
+	ACT_SEARCH,
+	ACT_NOOP,
+	ACT_STATUS,
+	ACT_LIST,
+	ACT_SELECT,
+	ACT_CLOSE,
+	ACT_UNSELECT,
+	ACT_IDLE,
+	ACT_DONE,
 };
 
 enum act_how { HOW_SET, HOW_ADD, HOW_REMOVE };
@@ -50,31 +69,37 @@ enum act_how { HOW_SET, HOW_ADD, HOW_REMOVE };
 struct act {
 	enum act_op op;
 	bool is_uid, is_silent;
-	uint64_t box;			/* that the session has selected */
+	uint64_t box; /* that the session has selected */
 	bool is_read_only;
-	uint32_t uids[STATE_MESSAGES * 2];	/* what its set names */
+	uint32_t uids[STATE_MESSAGES * 2]; /* what its set names */
 	uint32_t n;
 	enum act_how how;
 	uint16_t flags;
 	bool has_unchangedsince;
 	uint64_t unchangedsince;
-	bool sees;			/* FETCH: of the messages in uids some body is asked for */
+	bool sees; /* FETCH: of the messages in uids some body is asked for */
 	char name[STATE_NAME], to[STATE_NAME];
-	struct { uint32_t content; uint16_t flags; } add[STATE_ADDS];
+
+	struct {
+		uint32_t content;
+		uint16_t flags;
+	} add[STATE_ADDS];
+
 	uint32_t add_count;
 };
 
 /* What must be answered. */
 struct outcome {
-	const char *condition;		/* "OK" */
-	const char *code;		/* name of the response code; NULL: not looked at */
-	bool may_be_refused;		/* NO [EXPUNGEISSUED] is as good (RFC 2180 4) */
-	uint32_t validity;		/* APPENDUID, COPYUID */
-	uint32_t from[STATE_MESSAGES * 2], to[STATE_MESSAGES * 2];	/* COPYUID, and APPENDUID's UIDs in `to` */
+	const char *condition; /* "OK" */
+	const char *code;      /* name of the response code; NULL: not looked at */
+	bool may_be_refused;   /* NO [EXPUNGEISSUED] is as good (RFC 2180 4) */
+	uint32_t validity;     /* APPENDUID, COPYUID */
+	/* COPYUID, and APPENDUID's UIDs in `to` */
+	uint32_t from[STATE_MESSAGES * 2], to[STATE_MESSAGES * 2];
 	uint32_t n;
-	uint32_t modified[STATE_MESSAGES * 2];	/* UIDs of MODIFIED */
+	uint32_t modified[STATE_MESSAGES * 2]; /* UIDs of MODIFIED */
 	uint32_t modified_count;
-	bool has_changed;		/* there is a new version */
+	bool has_changed; /* there is a new version */
 };
 
 struct state_box *state_box(struct state *s, const char *name);
@@ -88,6 +113,7 @@ void state_apply(struct state *s, const struct act *a, struct outcome *out);
 
 /* Sizes of messages, by which they are told apart. */
 enum { CONTENTS_MAX = 6000, DELIVERED_MIN = 20000, DELIVERED_MAX = 290000, PREFIX_MAX = 1500 };
+
 struct contents {
 	uint32_t size[CONTENTS_MAX];
 	uint32_t n;
@@ -97,11 +123,11 @@ struct contents {
 uint32_t contents_find(const struct contents *c, uint64_t size);
 
 /**
- * Reads what an account really holds: its durable snapshot. wait() is called while the store waits for the engine. Sizes that are
- * no message's are noted as content UINT32_MAX.
+ * Reads what an account really holds: its durable snapshot. wait() is called while the store waits
+ * for the engine. Sizes that are no message's are noted as content UINT32_MAX.
  */
-enum err state_read(struct account *account, const struct contents *contents, bool (*wait)(void *ctx), void *ctx,
-    struct state *out);
+enum err state_read(struct account *account, const struct contents *contents,
+    bool (*wait)(void *ctx), void *ctx, struct state *out);
 /**
  * Do both hold the same? A validity of 0 is not known yet. why: the first difference.
  */

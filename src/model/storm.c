@@ -21,7 +21,8 @@ plan_one(struct storm *s, struct player *p, uint32_t at, struct plan *out)
 {
 	for (;;) {
 		plan_make(&s->r, p, rnd(s, 3) != 0, at, out);
-		if (out->act.op != ACT_SELECT && out->act.op != ACT_CLOSE && out->act.op != ACT_UNSELECT && out->act.op != ACT_SEARCH)
+		if (out->act.op != ACT_SELECT && out->act.op != ACT_CLOSE
+		    && out->act.op != ACT_UNSELECT && out->act.op != ACT_SEARCH)
 			return;
 		plan_done(out);
 	}
@@ -53,7 +54,8 @@ send_one(struct storm *s, uint32_t i)
 		s->count[i] = k + 1;
 		picture_send(&p->pic, plan->may_expunge, buf_str(&plan->text));
 		s->was_sent[plan->act.op] = true;
-		if (plan->act.op == ACT_IDLE || plan->act.op == ACT_EXPUNGE || plan->act.op == ACT_MOVE || plan->act.op == ACT_FETCH)
+		if (plan->act.op == ACT_IDLE || plan->act.op == ACT_EXPUNGE
+		    || plan->act.op == ACT_MOVE || plan->act.op == ACT_FETCH)
 			break;
 	}
 }
@@ -135,7 +137,8 @@ is_old_belief(const struct storm *s, uint32_t i, const struct seen *m)
 }
 
 static void
-check_known(struct storm *s, uint32_t i, const struct seen *m, const struct state_box *was, const struct state_box *is)
+check_known(struct storm *s, uint32_t i, const struct seen *m, const struct state_box *was,
+    const struct state_box *is)
 {
 	const struct player *p = &s->r.players[i];
 	const struct state_message *old = message_in(was, m->uid), *now = message_in(is, m->uid);
@@ -143,20 +146,24 @@ check_known(struct storm *s, uint32_t i, const struct seen *m, const struct stat
 	if (m->uid >= is->uidnext)
 		run_fail(&s->r, "UID %u was told, which there is not", m->uid);
 	if (p->pic.is_condstore && m->modseq > s->left.version)
-		run_fail(&s->r, "modseq %llu was told, which there is not", (unsigned long long)m->modseq);
+		run_fail(&s->r, "modseq %llu was told, which there is not",
+		    (unsigned long long)m->modseq);
 	if (now == NULL || !m->has_flags || is_old_belief(s, i, m))
 		return;
 	if (old != NULL && old->modseq == now->modseq && m->flags != now->flags)
-		run_fail(&s->r, "flags %x of UID %u were told, which are %x still", m->flags, m->uid, now->flags);
+		run_fail(&s->r, "flags %x of UID %u were told, which are %x still", m->flags,
+		    m->uid, now->flags);
 	if (p->pic.is_condstore && m->modseq == now->modseq && m->flags != now->flags)
-		run_fail(&s->r, "flags %x of UID %u were told, which are %x at this modseq", m->flags, m->uid, now->flags);
+		run_fail(&s->r, "flags %x of UID %u were told, which are %x at this modseq",
+		    m->flags, m->uid, now->flags);
 }
 
 static void
 check_seen(struct storm *s, uint32_t i)
 {
 	struct player *p = &s->r.players[i];
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity), *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
+			 *is = box_by_validity(&s->left, p->pic.validity);
 	uint32_t unknown = 0, known = s->before_n[i] > 0 ? s->before[i][s->before_n[i] - 1].uid : 0;
 
 	if ((p->phase != PLAYER_SELECTED && p->phase != PLAYER_IDLE) || was == NULL || is == NULL)
@@ -169,14 +176,16 @@ check_seen(struct storm *s, uint32_t i)
 			check_known(s, i, &p->pic.m[k], was, is);
 	}
 	if (unknown > is->uidnext - 1 - known)
-		run_fail(&s->r, "%u new messages were told, there are %u", unknown, is->uidnext - 1 - known);
+		run_fail(&s->r, "%u new messages were told, there are %u", unknown,
+		    is->uidnext - 1 - known);
 	for (uint32_t k = 0; k < s->before_n[i]; k++) {
 		uint32_t at = 0;
 
 		while (at < p->pic.n && p->pic.m[at].uid != s->before[i][k].uid)
 			at++;
 		if (at == p->pic.n && message_in(is, s->before[i][k].uid) != NULL)
-			run_fail(&s->r, "UID %u was told to be gone, and is there", s->before[i][k].uid);
+			run_fail(&s->r, "UID %u was told to be gone, and is there",
+			    s->before[i][k].uid);
 	}
 }
 
@@ -187,34 +196,43 @@ check_given(struct storm *s, const struct answer *a, const struct rangeset *uids
 	struct state_box *is = box_by_validity(&s->left, a->validity);
 
 	if (is == NULL && !s->was_sent[ACT_DELETE])
-		run_fail(&s->r, "messages were put into mailbox %u, which is not there", a->validity);
+		run_fail(&s->r, "messages were put into mailbox %u, which is not there",
+		    a->validity);
 	if (is != NULL && rangeset_max(uids) >= is->uidnext)
-		run_fail(&s->r, "UID %u was given in %s, where %u is the next", rangeset_max(uids), is->name, is->uidnext);
+		run_fail(&s->r, "UID %u was given in %s, where %u is the next", rangeset_max(uids),
+		    is->name, is->uidnext);
 }
 
 static void
-check_stored(struct storm *s, const struct player *p, const struct plan *plan, const struct answer *a)
+check_stored(struct storm *s, const struct player *p, const struct plan *plan,
+    const struct answer *a)
 {
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity), *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
+			 *is = box_by_validity(&s->left, p->pic.validity);
 	const struct act *act = &plan->act;
 
 	for (uint32_t i = 0; i < plan->target_count && act->is_uid; i++) {
-		const struct state_message *old = message_in(was, plan->targets[i]), *now = message_in(is, plan->targets[i]);
+		const struct state_message *old = message_in(was, plan->targets[i]),
+					   *now = message_in(is, plan->targets[i]);
 		uint16_t flags;
 
-		if (old == NULL || now == NULL || old->modseq != now->modseq || rangeset_contains(&a->uids, now->uid))
+		if (old == NULL || now == NULL || old->modseq != now->modseq
+		    || rangeset_contains(&a->uids, now->uid))
 			continue;
-		flags = act->how == HOW_SET ? act->flags : act->how == HOW_ADD ? now->flags | act->flags :
-		    (uint16_t)(now->flags & ~act->flags);
+		flags = act->how == HOW_SET ? act->flags
+		    : act->how == HOW_ADD   ? now->flags | act->flags
+					    : (uint16_t)(now->flags & ~act->flags);
 		if (flags != now->flags)
-			run_fail(&s->r, "STORE of UID %u was OK, and its flags are %x still", now->uid, now->flags);
+			run_fail(&s->r, "STORE of UID %u was OK, and its flags are %x still",
+			    now->uid, now->flags);
 	}
 }
 
 static void
 check_expunged(struct storm *s, const struct player *p, const struct plan *plan)
 {
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity), *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
+			 *is = box_by_validity(&s->left, p->pic.validity);
 
 	for (uint32_t i = 0; was != NULL && i < was->n; i++) {
 		const struct state_message *old = &was->m[i], *now = message_in(is, old->uid);
@@ -222,35 +240,50 @@ check_expunged(struct storm *s, const struct player *p, const struct plan *plan)
 
 		for (uint32_t k = 0; k < plan->target_count; k++)
 			is_named |= plan->targets[k] == old->uid;
-		if (is_named && now != NULL && (old->flags & FLAG_DELETED) != 0 && old->modseq == now->modseq)
+		if (is_named && now != NULL && (old->flags & FLAG_DELETED) != 0
+		    && old->modseq == now->modseq)
 			run_fail(&s->r, "EXPUNGE was OK, and UID %u is there still", now->uid);
 	}
 }
 
-/* Where no other command of the storm could have changed it, a name is there or not as was answered. */
+/*
+ * Where no other command of the storm could have changed it, a name is there or not as was
+ * answered.
+ */
 static void
 check_names(struct storm *s, const struct plan *plan, const struct answer *a)
 {
 	const struct act *act = &plan->act;
-	struct state_box *was = state_box(&s->r.state, act->name), *is = state_box(&s->left, act->name);
-	bool is_ok = strcmp(a->condition, "OK") == 0, was_box = was != NULL && !was->is_level, is_box = is != NULL && !is->is_level;
+	struct state_box *was = state_box(&s->r.state, act->name),
+			 *is = state_box(&s->left, act->name);
+	bool is_ok = strcmp(a->condition, "OK") == 0, was_box = was != NULL && !was->is_level,
+	     is_box = is != NULL && !is->is_level;
 	bool goes = s->was_sent[ACT_DELETE] || s->was_sent[ACT_RENAME];
 
-	if (act->op == ACT_CREATE && !goes && !is_box && (is_ok || strcmp(a->code, "ALREADYEXISTS") == 0))
-		run_fail(&s->r, "CREATE %s was answered %s, and it is not there", act->name, a->condition);
-	if ((act->op == ACT_DELETE || act->op == ACT_RENAME) && was_box && is_box && was->validity == is->validity &&
-	    strcmp(act->name, "INBOX") != 0 && (is_ok || strcmp(a->code, "NONEXISTENT") == 0) &&
-	    (act->op == ACT_DELETE || !goes))
-		run_fail(&s->r, "%s was answered %s [%s], and it is there still", plan->text.p, a->condition, a->code);
-	if (strcmp(a->code, "TRYCREATE") == 0 && was_box && is_box && was->validity == is->validity && !s->was_sent[ACT_RENAME])
+	if (act->op == ACT_CREATE && !goes && !is_box
+	    && (is_ok || strcmp(a->code, "ALREADYEXISTS") == 0))
+		run_fail(&s->r, "CREATE %s was answered %s, and it is not there", act->name,
+		    a->condition);
+	if ((act->op == ACT_DELETE || act->op == ACT_RENAME) && was_box && is_box
+	    && was->validity == is->validity && strcmp(act->name, "INBOX") != 0
+	    && (is_ok || strcmp(a->code, "NONEXISTENT") == 0) && (act->op == ACT_DELETE || !goes))
+		run_fail(&s->r, "%s was answered %s [%s], and it is there still", plan->text.p,
+		    a->condition, a->code);
+	if (strcmp(a->code, "TRYCREATE") == 0 && was_box && is_box && was->validity == is->validity
+	    && !s->was_sent[ACT_RENAME])
 		run_fail(&s->r, "%s was not there, and is", act->name);
-	if (act->op == ACT_SUBSCRIBE && is_ok && !goes && !s->was_sent[ACT_UNSUBSCRIBE] && (is == NULL || !is->is_subscribed))
+	if (act->op == ACT_SUBSCRIBE && is_ok && !goes && !s->was_sent[ACT_UNSUBSCRIBE]
+	    && (is == NULL || !is->is_subscribed))
 		run_fail(&s->r, "SUBSCRIBE %s was OK, and it is not subscribed to", act->name);
-	if (act->op == ACT_UNSUBSCRIBE && is_ok && !goes && !s->was_sent[ACT_SUBSCRIBE] && is != NULL && is->is_subscribed)
+	if (act->op == ACT_UNSUBSCRIBE && is_ok && !goes && !s->was_sent[ACT_SUBSCRIBE]
+	    && is != NULL && is->is_subscribed)
 		run_fail(&s->r, "UNSUBSCRIBE %s was OK, and it is subscribed to", act->name);
 }
 
-/* Numbers of a mailbox that has not changed are those of before; others are not higher than what there is. */
+/*
+ * Numbers of a mailbox that has not changed are those of before; others are not higher than what
+ * there is.
+ */
 static void
 check_status(struct storm *s, const struct answer *a)
 {
@@ -258,8 +291,9 @@ check_status(struct storm *s, const struct answer *a)
 	struct state_box *was, *is;
 	char name[STATE_NAME];
 
-	if (sscanf(a->status, "%39s (MESSAGES %u UIDNEXT %u UIDVALIDITY %u UNSEEN %u DELETED %u)", name, &messages, &uidnext, &validity,
-	    &unseen, &deleted) != 6)
+	if (sscanf(a->status, "%39s (MESSAGES %u UIDNEXT %u UIDVALIDITY %u UNSEEN %u DELETED %u)",
+		name, &messages, &uidnext, &validity, &unseen, &deleted)
+	    != 6)
 		return;
 	was = box_by_validity(&s->r.state, validity);
 	is = box_by_validity(&s->left, validity);
@@ -283,16 +317,19 @@ check_list(struct storm *s, const struct plan *plan, const struct answer *a)
 	bool moves = s->was_sent[ACT_DELETE] || s->was_sent[ACT_RENAME];
 
 	for (uint32_t i = 0; i < a->name_count && plan->list == LIST_ALL; i++) {
-		if (state_box(&s->left, a->names[i]) == NULL && state_box(&s->r.state, a->names[i]) == NULL && !moves)
+		if (state_box(&s->left, a->names[i]) == NULL
+		    && state_box(&s->r.state, a->names[i]) == NULL && !moves)
 			run_fail(&s->r, "%s was listed, which there is not", a->names[i]);
 	}
 	for (uint32_t i = 0; i < s->left.n && plan->list == LIST_ALL && !plan->has_percent; i++) {
-		const struct state_box *is = &s->left.box[i], *was = state_box(&s->r.state, is->name);
+		const struct state_box *is = &s->left.box[i],
+				       *was = state_box(&s->r.state, is->name);
 		uint32_t k = 0;
 
 		while (k < a->name_count && strcmp(a->names[k], is->name) != 0)
 			k++;
-		if (k == a->name_count && was != NULL && !was->is_level && was->validity == is->validity && !s->was_sent[ACT_RENAME])
+		if (k == a->name_count && was != NULL && !was->is_level
+		    && was->validity == is->validity && !s->was_sent[ACT_RENAME])
 			run_fail(&s->r, "%s was not listed, and is there", is->name);
 	}
 }
@@ -305,7 +342,9 @@ check_done(struct storm *s, const struct player *p, const struct plan *plan, con
 	s->answers++;
 	check_names(s, plan, a);
 	switch (plan->act.op) {
-	case ACT_APPEND: case ACT_COPY: case ACT_MOVE:
+	case ACT_APPEND:
+	case ACT_COPY:
+	case ACT_MOVE:
 		if (is_ok && a->validity != 0)
 			check_given(s, a, &a->uids);
 		break;
@@ -324,8 +363,20 @@ check_done(struct storm *s, const struct player *p, const struct plan *plan, con
 		if (is_ok)
 			check_list(s, plan, a);
 		break;
-	case ACT_CREATE: case ACT_DELETE: case ACT_RENAME: case ACT_SUBSCRIBE: case ACT_UNSUBSCRIBE: case ACT_OPS_THAT_CHANGE:
-	case ACT_FETCH: case ACT_SEARCH: case ACT_NOOP: case ACT_SELECT: case ACT_CLOSE: case ACT_UNSELECT: case ACT_IDLE: case ACT_DONE:
+	case ACT_CREATE:
+	case ACT_DELETE:
+	case ACT_RENAME:
+	case ACT_SUBSCRIBE:
+	case ACT_UNSUBSCRIBE:
+	case ACT_OPS_THAT_CHANGE:
+	case ACT_FETCH:
+	case ACT_SEARCH:
+	case ACT_NOOP:
+	case ACT_SELECT:
+	case ACT_CLOSE:
+	case ACT_UNSELECT:
+	case ACT_IDLE:
+	case ACT_DONE:
 		break;
 	}
 }
@@ -378,7 +429,8 @@ read_what_is_left(struct storm *s, struct kv *kv, bool is_manual)
 
 	sim_open(&sim, kv, is_manual, 1);
 	waiter_init(&w, no_wake);
-	while ((e = store_account_open(sim.store, STR("joe"), ACCOUNT_EXISTING, &w, &account)) == ERR_WAIT)
+	while ((e = store_account_open(sim.store, STR("joe"), ACCOUNT_EXISTING, &w, &account))
+	    == ERR_WAIT)
 		must(sim_wait(&sim));
 	waiter_cancel(&w);
 	if (e != ERR_OK || state_read(account, &s->r.contents, run_wait, &sim, &s->left) != ERR_OK)

@@ -1,7 +1,8 @@
 /*
- * storm.h - for tests: all clients and an MTA act at the same time, some of them idle, on a server that is about to meet its end;
- * and what they were told is held against what is left of the account when the server starts again. They may have been told nothing
- * that is not there, and what they were told is done must be done.
+ * storm.h - for tests: all clients and an MTA act at the same time, some of them idle, on a server
+ * that is about to meet its end; and what they were told is held against what is left of the
+ * account when the server starts again. They may have been told nothing that is not there, and what
+ * they were told is done must be done.
  *
  *     storm_open()  the steps of the model check, until there is something
  *     storm_rage()  everybody acts
@@ -17,17 +18,17 @@
 enum { STORM_EACH = 3 };
 
 struct storm {
-	struct run r;				/* its state is that of before the storm */
-	struct state left;			/* what there is afterwards */
+	struct run r;      /* its state is that of before the storm */
+	struct state left; /* what there is afterwards */
 	struct seen before[PLAYERS][PICTURE_MAX];
 	uint32_t before_n[PLAYERS];
 	struct plan plans[PLAYERS][STORM_EACH];
 	uint32_t count[PLAYERS];
-	bool was_sent[ACT_DONE + 1];		/* by anybody */
-	struct buf message;			/* that the MTA is about to send */
+	bool was_sent[ACT_DONE + 1]; /* by anybody */
+	struct buf message;          /* that the MTA is about to send */
 	bool is_delivering, is_delivered;
 	struct act delivery;
-	uint64_t answers, pictures;		/* compared */
+	uint64_t answers, pictures; /* compared */
 };
 
 void storm_open(struct storm *s, struct kv *kv, bool is_manual, uint64_t seed);

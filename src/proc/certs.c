@@ -54,7 +54,8 @@ self_signed_make(const struct config *c, struct buf *why)
 {
 	BUF_CLEAN struct buf cert = BUF_MAX(MESSAGE_PEM_MAX), key = BUF_SECRET(MESSAGE_PEM_MAX);
 	struct arena a = ARENA_NONE;
-	const char *cert_path = self_signed_path(&a, c, "crt"), *key_path = self_signed_path(&a, c, "key");
+	const char *cert_path = self_signed_path(&a, c, "crt"),
+		   *key_path = self_signed_path(&a, c, "key");
 	char host[256] = "";
 	struct str names[2] = { STR("localhost"), c->hostname };
 	bool ok = true;
@@ -65,11 +66,13 @@ self_signed_make(const struct config *c, struct buf *why)
 		unlink(cert_path);
 		unlink(key_path);
 		mkdir(arena_printf(&a, "%.*s/tls", STR_F(c->data_dir)).p, 0700);
-		ok = tls_self_signed(names, names[1].n > 0 ? 2 : 1, time(NULL), &cert, &key) == ERR_OK;
+		ok = tls_self_signed(names, names[1].n > 0 ? 2 : 1, time(NULL), &cert, &key)
+		    == ERR_OK;
 		if (!ok)
 			buf_lit(why, "can't make a self-signed certificate");
 		/* The certificate last: it says that both are there. */
-		ok = ok && write_file(key_path, buf_str(&key), why) && write_file(cert_path, buf_str(&cert), why);
+		ok = ok && write_file(key_path, buf_str(&key), why)
+		    && write_file(cert_path, buf_str(&cert), why);
 	}
 	arena_done(&a);
 	return ok;
@@ -98,7 +101,8 @@ stamp_of(uint64_t stamp, const char *path)
 
 	if (stat(path, &st) != 0)
 		return hash_u64(stamp + 1);
-	return hash_u64(hash_u64(hash_u64(stamp ^ (uint64_t)st.st_mtim.tv_sec) ^ (uint64_t)st.st_mtim.tv_nsec ^ st.st_ino)
+	return hash_u64(hash_u64(hash_u64(stamp ^ (uint64_t)st.st_mtim.tv_sec)
+			    ^ (uint64_t)st.st_mtim.tv_nsec ^ st.st_ino)
 	    ^ (uint64_t)st.st_size);
 }
 
@@ -128,12 +132,15 @@ static enum err
 check(const struct proc_message *m, struct buf *why)
 {
 	struct tls_cert certs[MESSAGE_CERTS_MAX];
-	struct tls_config tc = { .certs = certs, .cert_count = m->cert_count, .client_ca_pem = m->client_ca };
+	struct tls_config tc = { .certs = certs,
+		.cert_count = m->cert_count,
+		.client_ca_pem = m->client_ca };
 	struct tls *tls;
 	enum err e;
 
 	for (size_t i = 0; i < m->cert_count; i++)
-		certs[i] = (struct tls_cert){ .cert_pem = m->certs[i].cert, .key_pem = m->certs[i].key };
+		certs[i] =
+		    (struct tls_cert){ .cert_pem = m->certs[i].cert, .key_pem = m->certs[i].key };
 	e = tls_open(&tc, clock_system(), why, &tls);
 	if (e == ERR_OK)
 		tls_unref(tls);
@@ -144,7 +151,8 @@ check(const struct proc_message *m, struct buf *why)
 static struct str
 only_certificates(struct arena *a, struct str pem)
 {
-	static const char *const labels[] = { "CERTIFICATE-----", "X509 CERTIFICATE-----", "TRUSTED CERTIFICATE-----" };
+	static const char *const labels[] = { "CERTIFICATE-----", "X509 CERTIFICATE-----",
+		"TRUSTED CERTIFICATE-----" };
 	char *out = arena_alloc(a, pem.n + 1);
 	size_t n = 0;
 	bool is_inside = false;
@@ -156,7 +164,8 @@ only_certificates(struct arena *a, struct str pem)
 		if (str_starts(line, STR("-----BEGIN "))) {
 			is_inside = false;
 			for (size_t i = 0; i < ARRAY_LEN(labels); i++)
-				is_inside |= str_starts(str_sub(line, 11, line.n), str_c(labels[i]));
+				is_inside |=
+				    str_starts(str_sub(line, 11, line.n), str_c(labels[i]));
 		}
 		if (is_inside) {
 			memcpy(out + n, line.p, line.n);
@@ -173,7 +182,8 @@ only_certificates(struct arena *a, struct str pem)
 static void
 split(struct certs *c, const struct proc_message *all)
 {
-	c->certs = c->keys = (struct proc_message){ .type = MESSAGE_TLS, .cert_count = all->cert_count };
+	c->certs = c->keys =
+	    (struct proc_message){ .type = MESSAGE_TLS, .cert_count = all->cert_count };
 	c->certs.client_ca = only_certificates(&c->arena, all->client_ca);
 	for (size_t i = 0; i < all->cert_count; i++) {
 		c->certs.certs[i].cert = only_certificates(&c->arena, all->certs[i].cert);
@@ -197,7 +207,7 @@ certs_load(const struct config *c, struct certs *out, struct buf *why)
 		if (!ok)
 			buf_printf(why, "more than %d certificates", MESSAGE_CERTS_MAX);
 		else if ((ok = read_file(&certs.arena, cert, &m->certs[i].cert, why)
-		    && read_file(&certs.arena, key, &m->certs[i].key, why)))
+				 && read_file(&certs.arena, key, &m->certs[i].key, why)))
 			m->cert_count++;
 	}
 	if (ok && c->tls_client_ca.n > 0)

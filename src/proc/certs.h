@@ -1,6 +1,7 @@
 /*
- * certs.h - the certificates' files, read by the supervisor, which may. Of their bytes the mail process gets the certificates, and the
- * one that keeps the keys gets those. Without any in the configuration a self-signed one is made and kept in data_dir/tls.
+ * certs.h - the certificates' files, read by the supervisor, which may. Of their bytes the mail
+ * process gets the certificates, and the one that keeps the keys gets those. Without any in the
+ * configuration a self-signed one is made and kept in data_dir/tls.
  */
 #ifndef PROC_CERTS_H
 #define PROC_CERTS_H
@@ -8,8 +9,9 @@
 #include "proc/message.h"
 
 struct certs {
-	struct proc_message certs, keys;	/* MESSAGE_TLS, for mail and for key; their texts in the arena */
-	uint64_t stamp;				/* changes when a file does */
+	/* MESSAGE_TLS, for mail and for key; their texts in the arena */
+	struct proc_message certs, keys;
+	uint64_t stamp; /* changes when a file does */
 	struct arena arena;
 };
 

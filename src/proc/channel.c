@@ -82,7 +82,10 @@ channel_send(struct channel *ch, const struct proc_message *m, int fd)
 	return ERR_OK;
 }
 
-/* Keeps the descriptors that came along; too many are closed, which the missing one will tell later. */
+/*
+ * Keeps the descriptors that came along; too many are closed, which the missing one will tell
+ * later.
+ */
 static void
 take_fds(struct channel *ch, struct msghdr *msg)
 {
@@ -109,7 +112,10 @@ channel_read(struct channel *ch, bool may_block)
 {
 	union rights rights;
 	struct iovec iov = { NULL, READ_BYTES };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof(rights) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &rights,
+		.msg_controllen = sizeof(rights) };
 	ssize_t n;
 
 	buf_consume(&ch->in, ch->used);

@@ -23,16 +23,23 @@ same_file(int a, int b)
 {
 	struct stat x, y;
 
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino
+	    && x.st_dev == y.st_dev;
 }
 
 static void
 test_messages_with_descriptors(void)
 {
-	struct proc_message listen_ = { .type = MESSAGE_LISTEN, .service = SERVICE_IMAPS, .text = STR("*:993") },
-	    peer = { .type = MESSAGE_PEER, .role = ROLE_MAIL },
-	    tls = { .type = MESSAGE_TLS, .certs = { { STR("c"), STR("k") } }, .cert_count = 1, .client_ca = STR("ca") },
-	    config = { .type = MESSAGE_CONFIG, .text = STR("threads = 1\n") }, go = { .type = MESSAGE_GO }, got;
+	struct proc_message listen_ = { .type = MESSAGE_LISTEN,
+		.service = SERVICE_IMAPS,
+		.text = STR("*:993") },
+			    peer = { .type = MESSAGE_PEER, .role = ROLE_MAIL },
+			    tls = { .type = MESSAGE_TLS,
+				    .certs = { { STR("c"), STR("k") } },
+				    .cert_count = 1,
+				    .client_ca = STR("ca") },
+			    config = { .type = MESSAGE_CONFIG, .text = STR("threads = 1\n") },
+			    go = { .type = MESSAGE_GO }, got;
 	struct channel a, b;
 	int one[2], two[2], fd = 0, count = 0;
 	enum err e;
@@ -58,7 +65,8 @@ test_messages_with_descriptors(void)
 			CHECK_STR(got.text, STR("threads = 1\n"));
 			break;
 		case 1:
-			CHECK(got.type == MESSAGE_LISTEN && got.service == SERVICE_IMAPS && same_file(fd, one[0]));
+			CHECK(got.type == MESSAGE_LISTEN && got.service == SERVICE_IMAPS
+			    && same_file(fd, one[0]));
 			CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);
 			close(fd);
 			break;
@@ -68,7 +76,8 @@ test_messages_with_descriptors(void)
 			CHECK_STR(got.client_ca, STR("ca"));
 			break;
 		case 3:
-			CHECK(got.type == MESSAGE_PEER && got.role == ROLE_MAIL && same_file(fd, two[0]));
+			CHECK(got.type == MESSAGE_PEER && got.role == ROLE_MAIL
+			    && same_file(fd, two[0]));
 			close(fd);
 			break;
 		case 4:

@@ -66,7 +66,8 @@ take(struct child *ch, const struct proc_message *m, int fd)
 			close(fd);
 			return ERR_CORRUPT;
 		}
-		ch->listeners[ch->listener_count++] = (struct bound){ .service = m->service, .fd = fd,
+		ch->listeners[ch->listener_count++] = (struct bound){ .service = m->service,
+			.fd = fd,
 			.address = arena_str(&ch->arena, m->text) };
 		break;
 	case MESSAGE_PEER:
@@ -93,12 +94,12 @@ child_open(struct child *ch, enum role role)
 {
 	struct stat st;
 	struct proc_message m;
-	char name[16];	/* for ps and top; the kernel keeps 15 */
+	char name[16]; /* for ps and top; the kernel keeps 15 */
 	int fd;
 	enum err e;
 
 	*ch = (struct child){ .role = role, .tls.arena = ARENA_SECRET };
-	sandbox_hide_memory();	/* keys are about to come */
+	sandbox_hide_memory(); /* keys are about to come */
 	snprintf(name, sizeof(name), "posthorn-%s", role_table[role].name);
 	prctl(PR_SET_NAME, name);
 	log_setup(LOG_INFO, role_table[role].name);
@@ -169,7 +170,7 @@ take_all(struct child *ch)
 		else
 			e = take(ch, &m, fd);
 		if (e == ERR_CONFIG)
-			e = ERR_OK;	/* told; the old one stays */
+			e = ERR_OK; /* told; the old one stays */
 	}
 	return e;
 }
@@ -223,7 +224,8 @@ child_ready(struct child *ch)
 {
 	struct proc_message m = { .type = MESSAGE_READY };
 
-	ignore_err(channel_send(&ch->channel, &m, -1), "the end of the channel is noticed when reading");
+	ignore_err(channel_send(&ch->channel, &m, -1),
+	    "the end of the channel is noticed when reading");
 }
 
 void

@@ -10,7 +10,7 @@
 #include "proc/channel.h"
 #include "proc/sockets.h"
 
-enum { CHILD_FD = 3 };	/* the channel's descriptor in a child */
+enum { CHILD_FD = 3 }; /* the channel's descriptor in a child */
 
 /* Certificates as they came, in the child's own memory. */
 struct child_tls {
@@ -23,17 +23,21 @@ struct child_tls {
 /* A connection to another child. */
 struct child_peer {
 	enum role who;
-	unsigned number;	/* below PEER_LINES_MAX; of several to the same one */
+	unsigned number; /* below PEER_LINES_MAX; of several to the same one */
 	int fd;
 };
+
 enum { CHILD_PEERS_MAX = PEER_LINES_MAX + ROLE_COUNT };
 
 struct child;
+
 struct child_events {
-	void (*configured)(struct child *ch);			/* config is a new one */
-	void (*certified)(struct child *ch);			/* so is tls */
-	void (*peer)(struct child *ch, const struct child_peer *p);	/* a new connection to another child, the callee's */
-	void (*stop)(struct child *ch);				/* asked to, or the supervisor is gone; once */
+	void (*configured)(struct child *ch); /* config is a new one */
+	void (*certified)(struct child *ch);  /* so is tls */
+	/* a new connection to another child, the callee's */
+	void (*peer)(struct child *ch, const struct child_peer *p);
+	/* asked to, or the supervisor is gone; once */
+	void (*stop)(struct child *ch);
 };
 
 struct child {
@@ -41,9 +45,10 @@ struct child {
 	struct channel channel;
 	struct config *config;
 	struct child_tls tls;
-	struct bound listeners[SOCKETS_MAX];	/* addresses in `arena` */
+	struct bound listeners[SOCKETS_MAX]; /* addresses in `arena` */
 	size_t listener_count;
-	struct child_peer peers[CHILD_PEERS_MAX];	/* that came before child_watch(), which tells of them */
+	/* that came before child_watch(), which tells of them */
+	struct child_peer peers[CHILD_PEERS_MAX];
 	size_t peer_count;
 	struct arena arena;
 	const struct child_events *events;
@@ -55,12 +60,15 @@ struct child {
 /** Reads messages until GO. Sets up the log. ERR_CLOSED, ERR_CORRUPT, ERR_CONFIG: end. */
 must_use enum err child_open(struct child *ch, enum role role);
 /**
- * Goes to the folder (see role_folder()), then leaves the privileges, as its role and configuration say, and logs what the kernel
- * can't do. Files are opened relative to the folder from then on: the new user need not have a right to those above it, which may
- * be somebody's home.
+ * Goes to the folder (see role_folder()), then leaves the privileges, as its role and configuration
+ * say, and logs what the kernel can't do. Files are opened relative to the folder from then on: the
+ * new user need not have a right to those above it, which may be somebody's home.
  */
 must_use enum err child_confine(struct child *ch, const char *folder);
-/** From now on the loop hears the supervisor, and SIGTERM. Tells at once of the connections that there are. */
+/**
+ * From now on the loop hears the supervisor, and SIGTERM. Tells at once of the connections that
+ * there are.
+ */
 void child_watch(struct child *ch, struct loop *loop, const struct child_events *events);
 /** Overwrites the certificates and keys as they came, once they are in use. */
 void child_forget_tls(struct child *ch);

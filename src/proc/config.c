@@ -1,4 +1,7 @@
-/* config.c - see config.h. libconfuse reads the syntax, as texts only; what a text means is decided by our table (config_value.c). */
+/*
+ * config.c - see config.h. libconfuse reads the syntax, as texts only; what a text means is decided
+ * by our table (config_value.c).
+ */
 #include "proc/config_int.h"
 
 #include <confuse.h>
@@ -10,19 +13,30 @@
 enum { FIXED = false, LIVE = true };
 
 const struct config_option config_options[] = {
-#define OPT(name_, when_, kind_, def_, lo_, hi_, choices_, help_) \
-	{ .name = #name_, .can_reload = (when_), .kind = CONFIG_##kind_, .def = (def_), .lowest = (lo_), .highest = (hi_), .choices = (choices_), \
-	    .help = (help_), .offset = offsetof(struct config, name_) },
+#define OPT(name_, when_, kind_, def_, lo_, hi_, choices_, help_)                                  \
+	{ .name = #name_,                                                                          \
+		.can_reload = (when_),                                                             \
+		.kind = CONFIG_##kind_,                                                            \
+		.def = (def_),                                                                     \
+		.lowest = (lo_),                                                                   \
+		.highest = (hi_),                                                                  \
+		.choices = (choices_),                                                             \
+		.help = (help_),                                                                   \
+		.offset = offsetof(struct config, name_) },
 #include "proc/config.def"
 #undef OPT
 };
 const size_t config_option_count = ARRAY_LEN(config_options);
 
-/* What the callbacks of libconfuse need; it hands them only the cfg_t, so it hangs there as the target of a hidden option. */
+/*
+ * What the callbacks of libconfuse need; it hands them only the cfg_t, so it hangs there as the
+ * target of a hidden option.
+ */
 struct sink {
-	long unused;		/* what libconfuse would write to */
+	long unused; /* what libconfuse would write to */
 	struct buf *errors;
-	const cfg_opt_t *checked;	/* option and count of values checked last: a list's end reports its last value again */
+	/* option and count of values checked last: a list's end reports its last value again */
+	const cfg_opt_t *checked;
 	unsigned checked_count;
 	bool has_failed;
 };
@@ -65,7 +79,8 @@ distance(struct str a, struct str b)
 		for (size_t j = 1; j <= b.n; j++) {
 			size_t above = row[j];
 
-			row[j] = MIN(diagonal + (chr_lower(a.p[i - 1]) != chr_lower(b.p[j - 1])), MIN(above, row[j - 1]) + 1);
+			row[j] = MIN(diagonal + (chr_lower(a.p[i - 1]) != chr_lower(b.p[j - 1])),
+			    MIN(above, row[j - 1]) + 1);
 			diagonal = above;
 		}
 	}
@@ -95,10 +110,14 @@ error_begin(cfg_t *cfg)
 	struct sink *s = sink_of(cfg);
 
 	s->has_failed = true;
-	buf_printf(s->errors, "%s:%d: ", cfg->filename != NULL ? cfg->filename : "config", cfg->line);
+	buf_printf(s->errors, "%s:%d: ", cfg->filename != NULL ? cfg->filename : "config",
+	    cfg->line);
 }
 
-/* libconfuse's own errors. It tells an unknown option with this format only, and the name as its argument. */
+/*
+ * libconfuse's own errors. It tells an unknown option with this format only, and the name as its
+ * argument.
+ */
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -120,7 +139,10 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	buf_printf(errors, "%s\n", text);
 }
 
-/* Checks the newest value of an option as soon as it is read, while the line is known. Goes on after an error, to tell them all. */
+/*
+ * Checks the newest value of an option as soon as it is read, while the line is known. Goes on
+ * after an error, to tell them all.
+ */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -131,13 +153,16 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 	const char *text;
 	enum err e;
 
-	if (o == NULL || opt->nvalues == 0 || (opt == sink->checked && opt->nvalues == sink->checked_count && is_list(o->kind)))
+	if (o == NULL || opt->nvalues == 0
+	    || (opt == sink->checked && opt->nvalues == sink->checked_count && is_list(o->kind)))
 		return 0;
 	sink->checked = opt;
 	sink->checked_count = opt->nvalues;
 	text = cfg_opt_getnstr(opt, opt->nvalues - 1);
 	scratch = xcalloc(1, sizeof(*scratch));
-	e = opt->nvalues > CONFIG_LIST_MAX ? ERR_LIMIT : config_value_set(scratch, o, opt->nvalues - 1, str_c(text));
+	e = opt->nvalues > CONFIG_LIST_MAX
+	    ? ERR_LIMIT
+	    : config_value_set(scratch, o, opt->nvalues - 1, str_c(text));
 	arena_done(&scratch->arena);
 	free(scratch);
 	if (e == ERR_OK)
@@ -147,8 +172,8 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 	if (e == ERR_LIMIT)
 		buf_printf(sink->errors, "%s: more than %d values\n", o->name, CONFIG_LIST_MAX);
 	else
-		buf_printf(sink->errors, "%s: \"%.200s\" is not %.*s\n", o->name, text != NULL ? text : "",
-		    STR_F(buf_str(&expected)));
+		buf_printf(sink->errors, "%s: \"%.200s\" is not %.*s\n", o->name,
+		    text != NULL ? text : "", STR_F(buf_str(&expected)));
 	return 0;
 }
 
@@ -162,7 +187,8 @@ parser_new(cfg_opt_t *opts, struct sink *sink)
 		const struct config_option *o = &config_options[i];
 
 		if (is_list(o->kind))
-			opts[i] = (cfg_opt_t)CFG_STR_LIST(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
+			opts[i] =
+			    (cfg_opt_t)CFG_STR_LIST(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
 		else
 			opts[i] = (cfg_opt_t)CFG_STR(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
 	}
@@ -199,8 +225,9 @@ collect(cfg_t *cfg, struct config *c)
 static bool
 is_level(struct str name)
 {
-	return name.n <= 100 && str_is_utf8(name) && str_chr(name, '/') == SIZE_MAX && str_chr(name, '*') == SIZE_MAX &&
-	    str_chr(name, '%') == SIZE_MAX && !str_eq_nocase(name, STR("INBOX"));
+	return name.n <= 100 && str_is_utf8(name) && str_chr(name, '/') == SIZE_MAX
+	    && str_chr(name, '*') == SIZE_MAX && str_chr(name, '%') == SIZE_MAX
+	    && !str_eq_nocase(name, STR("INBOX"));
 }
 
 /* Rules over several options. */
@@ -208,19 +235,25 @@ static enum err
 check_together(const struct config *c, const char *name, struct buf *errors)
 {
 	if (c->tls_certs.n != c->tls_keys.n) {
-		buf_printf(errors, "%s: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
+		buf_printf(errors,
+		    "%s: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
 		    name, c->tls_certs.n, c->tls_keys.n);
 		return ERR_CONFIG;
 	}
-	if (!is_level(c->namespace_other) || !is_level(c->namespace_shared) ||
-	    (c->namespace_other.n > 0 && str_eq(c->namespace_other, c->namespace_shared))) {
-		buf_printf(errors, "%s: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n", name);
+	if (!is_level(c->namespace_other) || !is_level(c->namespace_shared)
+	    || (c->namespace_other.n > 0 && str_eq(c->namespace_other, c->namespace_shared))) {
+		buf_printf(errors,
+		    "%s: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n",
+		    name);
 		return ERR_CONFIG;
 	}
 	return ERR_OK;
 }
 
-/* Blanks comments that begin with '#', in place: libconfuse counts the lines that end in one twice more. */
+/*
+ * Blanks comments that begin with '#', in place: libconfuse counts the lines that end in one twice
+ * more.
+ */
 static void
 blank_comments(char *p, size_t n)
 {
@@ -332,7 +365,8 @@ void
 config_format(const struct config *c, bool only_changed, struct buf *out)
 {
 	for (size_t i = 0; i < config_option_count; i++) {
-		BUF_CLEAN struct buf value = BUF_MAX(CONFIG_TEXT_MAX), def = BUF_MAX(CONFIG_TEXT_MAX);
+		BUF_CLEAN struct buf value = BUF_MAX(CONFIG_TEXT_MAX),
+				     def = BUF_MAX(CONFIG_TEXT_MAX);
 		const struct config_option *o = &config_options[i];
 
 		config_format_value(c, o, &value);

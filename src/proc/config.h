@@ -1,8 +1,10 @@
 /*
- * config.h - the configuration: a struct made from config.def, so that adding an option is adding a row there.
+ * config.h - the configuration: a struct made from config.def, so that adding an option is adding a
+ * row there.
  *
- * An empty file is a valid one. A loaded configuration does not change; a reload makes another. Processes get it as text
- * (config_format()), so that all run on what the supervisor has read and checked.
+ * An empty file is a valid one. A loaded configuration does not change; a reload makes another.
+ * Processes get it as text (config_format()), so that all run on what the supervisor has read and
+ * checked.
  */
 #ifndef PROC_CONFIG_H
 #define PROC_CONFIG_H
@@ -17,7 +19,7 @@
 enum { CONFIG_TEXT_MAX = 65536, CONFIG_LIST_MAX = 64, CONFIG_LOOPS_MAX = 256 };
 
 struct config_list {
-	const struct str *v;	/* each with a NUL behind it */
+	const struct str *v; /* each with a NUL behind it */
 	size_t n;
 };
 
@@ -29,7 +31,7 @@ typedef bool config_BOOL;
 typedef uint32_t config_UINT;
 typedef uint64_t config_SIZE;
 typedef uint64_t config_TIME;
-typedef unsigned config_ENUM;	/* index of the choice */
+typedef unsigned config_ENUM; /* index of the choice */
 
 struct config {
 #define OPT(name, when, kind, def, lo, hi, choices, help) config_##kind name;
@@ -39,22 +41,34 @@ struct config {
 };
 
 enum config_cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
+
 enum config_sandbox { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
+
 enum config_quota_delivery { QUOTA_DELIVERY_RETRY, QUOTA_DELIVERY_REFUSE };
+
 enum config_durability { DURABILITY_SYNC, DURABILITY_RELAXED };
 
-enum config_kind { CONFIG_STR, CONFIG_LIST, CONFIG_ADDRS, CONFIG_BOOL, CONFIG_UINT, CONFIG_SIZE, CONFIG_TIME, CONFIG_ENUM };
+enum config_kind {
+	CONFIG_STR,
+	CONFIG_LIST,
+	CONFIG_ADDRS,
+	CONFIG_BOOL,
+	CONFIG_UINT,
+	CONFIG_SIZE,
+	CONFIG_TIME,
+	CONFIG_ENUM
+};
 
 /* A row of the table, for the manual page and `config show`. */
 struct config_option {
 	const char *name;
-	bool can_reload;	/* a reload changes it, else a restart */
+	bool can_reload; /* a reload changes it, else a restart */
 	enum config_kind kind;
 	const char *def;
 	uint64_t lowest, highest;
 	const char *choices;
 	const char *help;
-	size_t offset;		/* in struct config */
+	size_t offset; /* in struct config */
 };
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
@@ -71,9 +85,13 @@ size_t config_loops(const struct config *c);
  */
 must_use enum err config_load(const char *path, struct config **out, struct buf *errors);
 /** The same from text. @name stands for the file in errors. "" gives the defaults. */
-must_use enum err config_parse(const char *name, struct str text, struct config **out, struct buf *errors);
+must_use enum err config_parse(const char *name, struct str text, struct config **out,
+    struct buf *errors);
 void config_free(struct config *c);
-/** All options with their values, as a file that gives the same configuration. only_changed: without those at their default. */
+/**
+ * All options with their values, as a file that gives the same configuration. only_changed: without
+ * those at their default.
+ */
 void config_format(const struct config *c, bool only_changed, struct buf *out);
 /** One value as in the file. */
 void config_format_value(const struct config *c, const struct config_option *o, struct buf *out);
@@ -85,7 +103,7 @@ const struct config_option *config_nearest(struct str name);
 struct listen_addr {
 	struct sockaddr_storage sa;
 	socklen_t len;
-	bool is_any;		/* "*": IPv6 that takes IPv4 too, or IPv4 where there is no IPv6 */
+	bool is_any; /* "*": IPv6 that takes IPv4 too, or IPv4 where there is no IPv6 */
 };
 
 /** ERR_SYNTAX when it is not an address of the forms that ADDRS takes. */

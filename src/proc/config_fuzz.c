@@ -1,4 +1,7 @@
-/* config_fuzz.c - a configuration that is accepted must come back from its own text; any other is refused with a reason. */
+/*
+ * config_fuzz.c - a configuration that is accepted must come back from its own text; any other is
+ * refused with a reason.
+ */
 #include "proc/config.h"
 
 #include <stdlib.h>

@@ -1,11 +1,15 @@
-/* config_int.h - between config.c, which reads files, and config_value.c, which knows what a text means. */
+/*
+ * config_int.h - between config.c, which reads files, and config_value.c, which knows what a text
+ * means.
+ */
 #ifndef PROC_CONFIG_INT_H
 #define PROC_CONFIG_INT_H
 
 #include "proc/config.h"
 
 /** Sets the index-th value of an option. ERR_SYNTAX, ERR_LIMIT: not such a value, or too many. */
-must_use enum err config_value_set(struct config *c, const struct config_option *o, size_t index, struct str text);
+must_use enum err config_value_set(struct config *c, const struct config_option *o, size_t index,
+    struct str text);
 /** The default as config_format_value() would write it. */
 void config_format_default(const struct config_option *o, struct buf *out);
 

@@ -26,15 +26,21 @@ test_empty_is_valid(void)
 static void
 test_round_trip(void)
 {
-	static const char text[] = "# a comment\nhostname = \"m\\\"a\\\\il\\${x}\"\nimap_listen = {\"127.0.0.1:1143\", \"[::1]:1143\"}\n"
+	static const char text[] =
+	    "# a comment\nhostname = \"m\\\"a\\\\il\\${x}\"\nimap_listen = {\"127.0.0.1:1143\", \"[::1]:1143\"}\n"
 	    "lmtp_listen = {}\nthreads = 3\ncache_size = 100K\nretention = 36h\nlog_level = debug\nsandbox = off\n";
-	BUF_CLEAN struct buf errors = BUF_MAX(4096), a = BUF_MAX(CONFIG_TEXT_MAX), b = BUF_MAX(CONFIG_TEXT_MAX);
+	BUF_CLEAN struct buf errors = BUF_MAX(4096), a = BUF_MAX(CONFIG_TEXT_MAX),
+			     b = BUF_MAX(CONFIG_TEXT_MAX);
 	struct config *c = NULL, *d = NULL;
 
-	CHECK(config_parse("t", STR(text), &c, &errors) != ERR_OK);	/* cache_size is too small */
-	CHECK_STR(buf_str(&errors), STR("t:6: cache_size: \"100K\" is not a size (64M) from 4M to 1024G\n"));
+	/* cache_size is too small */
+	CHECK(config_parse("t", STR(text), &c, &errors) != ERR_OK);
+	CHECK_STR(buf_str(&errors),
+	    STR("t:6: cache_size: \"100K\" is not a size (64M) from 4M to 1024G\n"));
 	buf_clear(&errors);
-	CHECK(config_parse("t", str_sub(STR(text), 0, (size_t)(strstr(text, "cache_size") - text)), &c, &errors) == ERR_OK);
+	CHECK(config_parse("t", str_sub(STR(text), 0, (size_t)(strstr(text, "cache_size") - text)),
+		  &c, &errors)
+	    == ERR_OK);
 	CHECK_STR(c->hostname, STR("m\"a\\il${x}"));
 	CHECK(c->lmtp_listen.n == 0 && c->imap_listen.n == 2);
 	config_format(c, false, &a);
@@ -50,16 +56,23 @@ test_round_trip(void)
 static void
 test_errors_say_what_would_be_right(void)
 {
-	static const struct { const char *text, *want; } cases[] = {
-		{ "idle_timeot = 5m\n", "f:1: unknown option \"idle_timeot\"; did you mean \"idle_timeout\"?\n" },
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "idle_timeot = 5m\n",
+		    "f:1: unknown option \"idle_timeot\"; did you mean \"idle_timeout\"?\n" },
 		{ "\n\nxyzzyxyzzy = 5m\n", "f:3: unknown option \"xyzzyxyzzy\"\n" },
-		{ "\nthreads = -1\nlog_level = loud\n", "f:2: threads: \"-1\" is not a number from 0 to 256\n"
+		{ "\nthreads = -1\nlog_level = loud\n",
+		    "f:2: threads: \"-1\" is not a number from 0 to 256\n"
 		    "f:3: log_level: \"loud\" is not one of debug, info, warning, error\n" },
-		{ "imap_listen = {\"143\"}", "f:1: imap_listen: \"143\" is not an address to listen on, such as \"*:143\", "
+		{ "imap_listen = {\"143\"}",
+		    "f:1: imap_listen: \"143\" is not an address to listen on, such as \"*:143\", "
 		    "\"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"\n" },
-		{ "idle_timeout = 5x", "f:1: idle_timeout: \"5x\" is not a time (90s, 30m, 2h, 7d) from 1s to 7d\n" },
+		{ "idle_timeout = 5x",
+		    "f:1: idle_timeout: \"5x\" is not a time (90s, 30m, 2h, 7d) from 1s to 7d\n" },
 		{ "scram = maybe", "f:1: scram: \"maybe\" is not yes or no\n" },
-		{ "tls_certs = {\"/a\"}", "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
+		{ "tls_certs = {\"/a\"}",
+		    "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -109,5 +122,6 @@ test_defaults_are_canonical(void)
 	config_free(c);
 }
 
-TEST_MAIN(TEST(test_empty_is_valid), TEST(test_round_trip), TEST(test_errors_say_what_would_be_right), TEST(test_addresses),
+TEST_MAIN(TEST(test_empty_is_valid), TEST(test_round_trip),
+    TEST(test_errors_say_what_would_be_right), TEST(test_addresses),
     TEST(test_defaults_are_canonical))

@@ -8,7 +8,8 @@ static const struct {
 	const char *name;
 	uint64_t factor;
 } size_units[] = { { "G", 1u << 30 }, { "M", 1u << 20 }, { "K", 1u << 10 }, { "", 1 } },
-  time_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+  time_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 },
+	  { "ms", 1 } };
 
 /* A number with an optional unit; none: of size, bytes; of time, seconds. */
 static bool
@@ -42,15 +43,19 @@ format_scaled(uint64_t v, enum config_kind kind, struct buf *out)
 {
 	if (kind == CONFIG_SIZE) {
 		for (size_t i = 0; i < ARRAY_LEN(size_units); i++)
-			if (v % size_units[i].factor == 0 && (v != 0 || size_units[i].factor == 1)) {
-				buf_printf(out, "%llu%s", (unsigned long long)(v / size_units[i].factor), size_units[i].name);
+			if (v % size_units[i].factor == 0
+			    && (v != 0 || size_units[i].factor == 1)) {
+				buf_printf(out, "%llu%s",
+				    (unsigned long long)(v / size_units[i].factor),
+				    size_units[i].name);
 				return;
 			}
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(time_units); i++)
 		if (v % time_units[i].factor == 0 && (v != 0 || time_units[i].factor == 1000)) {
-			buf_printf(out, "%llu%s", (unsigned long long)(v / time_units[i].factor), time_units[i].name);
+			buf_printf(out, "%llu%s", (unsigned long long)(v / time_units[i].factor),
+			    time_units[i].name);
 			return;
 		}
 }
@@ -58,7 +63,8 @@ format_scaled(uint64_t v, enum config_kind kind, struct buf *out)
 static bool
 parse_bool(struct str text, bool *out)
 {
-	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false", "off" };
+	static const char *const yes[] = { "yes", "true", "on" },
+				 *const no[] = { "no", "false", "off" };
 
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
 		if (str_eq_nocase(text, str_c(yes[i])) || str_eq_nocase(text, str_c(no[i]))) {
@@ -105,7 +111,8 @@ listen_addr_parse(struct str text, struct listen_addr *out)
 		*out = a;
 		return ERR_OK;
 	}
-	if (colon == SIZE_MAX || !str_to_u32(str_sub(text, colon + 1, text.n), &port) || port > 65535)
+	if (colon == SIZE_MAX || !str_to_u32(str_sub(text, colon + 1, text.n), &port)
+	    || port > 65535)
 		return ERR_SYNTAX;
 	h = str_sub(text, 0, colon);
 	if (h.n >= 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
@@ -269,17 +276,21 @@ config_expected(const struct config_option *o, struct buf *out)
 		buf_lit(out, "a text without control characters");
 		break;
 	case CONFIG_ADDRS:
-		buf_lit(out, "an address to listen on, such as \"*:143\", \"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"");
+		buf_lit(out,
+		    "an address to listen on, such as \"*:143\", \"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"");
 		break;
 	case CONFIG_BOOL:
 		buf_lit(out, "yes or no");
 		break;
 	case CONFIG_UINT:
-		buf_printf(out, "a number from %llu to %llu", (unsigned long long)o->lowest, (unsigned long long)o->highest);
+		buf_printf(out, "a number from %llu to %llu", (unsigned long long)o->lowest,
+		    (unsigned long long)o->highest);
 		break;
 	case CONFIG_SIZE:
 	case CONFIG_TIME:
-		buf_c(out, o->kind == CONFIG_SIZE ? "a size (64M) from " : "a time (90s, 30m, 2h, 7d) from ");
+		buf_c(out,
+		    o->kind == CONFIG_SIZE ? "a size (64M) from "
+					   : "a time (90s, 30m, 2h, 7d) from ");
 		format_scaled(o->lowest, o->kind, out);
 		buf_lit(out, " to ");
 		format_scaled(o->highest, o->kind, out);

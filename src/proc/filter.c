@@ -1,6 +1,7 @@
 /*
- * filter.c - see filter.h. The filter answers a call that is not allowed with SIGSYS, and the handler decides: it runs in the thread
- * that called, wherever it was, so it takes no lock and no memory.
+ * filter.c - see filter.h. The filter answers a call that is not allowed with SIGSYS, and the
+ * handler decides: it runs in the thread that called, wherever it was, so it takes no lock and no
+ * memory.
  */
 #include "proc/filter.h"
 
@@ -27,7 +28,7 @@
 #endif
 
 #ifndef SYS_SECCOMP
-#define SYS_SECCOMP 1	/* si_code */
+#define SYS_SECCOMP 1 /* si_code */
 #endif
 
 enum { CALLS_MAX = 512, ARGS_MAX = 2 };
@@ -39,7 +40,10 @@ struct rule {
 	struct scmp_arg_cmp args[ARGS_MAX];
 };
 
-/* A handler can be given nothing: what it needs is written before the filter is entered, and told_calls by atomic steps. */
+/*
+ * A handler can be given nothing: what it needs is written before the filter is entered, and
+ * told_calls by atomic steps.
+ */
 static const char *call_names[CALLS_MAX];
 static bool is_intruders[CALLS_MAX];
 static atomic_bool told_calls[CALLS_MAX];
@@ -73,7 +77,8 @@ on_denied(int sig, siginfo_t *info, void *context)
 	is_intruder = (is_known && is_intruders[call]) || !set_result(context, EPERM);
 	if (!is_known || !atomic_exchange(&told_calls[call], true) || is_intruder)
 		log_in_handler(is_intruder ? LOG_ERROR : LOG_WARNING, "sandbox-denied", "call",
-		    is_known && call_names[call] != NULL ? call_names[call] : "unknown", "result", is_intruder ? "killed" : "EPERM");
+		    is_known && call_names[call] != NULL ? call_names[call] : "unknown", "result",
+		    is_intruder ? "killed" : "EPERM");
 	if (is_intruder) {
 		signal(sig, SIG_DFL);
 		syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
@@ -81,11 +86,15 @@ on_denied(int sig, siginfo_t *info, void *context)
 	errno = before;
 }
 
-/* The handler may be asked on any thread, also on one that blocks signals: a blocked SIGSYS would kill. */
+/*
+ * The handler may be asked on any thread, also on one that blocks signals: a blocked SIGSYS would
+ * kill.
+ */
 static bool
 handle(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_denied, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
+	struct sigaction sa = { .sa_sigaction = on_denied,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
 	sigset_t set;
 
 	for (int i = 0; i < CALLS_MAX; i++)
@@ -119,8 +128,12 @@ add_all(scmp_filter_ctx ctx, unsigned groups)
 {
 	const struct rule rules[] = {
 #define CALL(group, name) { .groups = CALLS_##group, .call = SCMP_SYS(name) },
-#define CALL_IF(group, name, ...) { .groups = CALLS_##group, .call = SCMP_SYS(name), \
-		.arg_count = sizeof((struct scmp_arg_cmp[]){ __VA_ARGS__ }) / sizeof(struct scmp_arg_cmp), .args = { __VA_ARGS__ } },
+#define CALL_IF(group, name, ...)                                                                  \
+	{ .groups = CALLS_##group,                                                                 \
+		.call = SCMP_SYS(name),                                                            \
+		.arg_count =                                                                       \
+		    sizeof((struct scmp_arg_cmp[]){ __VA_ARGS__ }) / sizeof(struct scmp_arg_cmp),  \
+		.args = { __VA_ARGS__ } },
 #define INTRUDER(name)
 #define EXPECTED(name, err)
 #include "proc/calls.def"
@@ -129,7 +142,11 @@ add_all(scmp_filter_ctx ctx, unsigned groups)
 #undef INTRUDER
 #undef EXPECTED
 	};
-	static const struct { int call, err; } refused[] = {
+
+	static const struct {
+		int call, err;
+	} refused[] = {
+
 #define CALL(group, name)
 #define CALL_IF(group, name, ...)
 #define INTRUDER(name) { SCMP_SYS(name), 0 },
@@ -151,7 +168,8 @@ add_all(scmp_filter_ctx ctx, unsigned groups)
 			is_intruders[r.call] = true;
 		if (refused[i].err != 0)
 			ok = add(ctx, SCMP_ACT_ERRNO((unsigned)refused[i].err), &r);
-		else if ((groups & CALLS_START) != 0 && !is_allowed(rules, ARRAY_LEN(rules), groups, r.call))
+		else if ((groups & CALLS_START) != 0
+		    && !is_allowed(rules, ARRAY_LEN(rules), groups, r.call))
 			ok = add(ctx, SCMP_ACT_TRAP, &r);
 	}
 	return ok;
@@ -161,12 +179,15 @@ bool
 filter_enter(unsigned groups)
 {
 	/*
-	 * A child inherits the filter but not the handler, and what its libraries try before it is confined must not end it: there the
-	 * unforeseen is refused silently.
+	 * A child inherits the filter but not the handler, and what its libraries try before it is
+	 * confined must not end it: there the unforeseen is refused silently.
 	 */
-	scmp_filter_ctx ctx = seccomp_init((groups & CALLS_START) != 0 ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP);
-	bool ok = ctx != NULL && seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0
-	    && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 && add_all(ctx, groups) && handle() && seccomp_load(ctx) == 0;
+	scmp_filter_ctx ctx =
+	    seccomp_init((groups & CALLS_START) != 0 ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP);
+	bool ok = ctx != NULL
+	    && seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0
+	    && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 && add_all(ctx, groups)
+	    && handle() && seccomp_load(ctx) == 0;
 
 	if (ctx != NULL)
 		seccomp_release(ctx);

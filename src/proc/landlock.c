@@ -1,4 +1,7 @@
-/* landlock.c - see landlock.h. The C library has no functions for it, and Debian 12's headers know it up to ABI 2. */
+/*
+ * landlock.c - see landlock.h. The C library has no functions for it, and Debian 12's headers know
+ * it up to ABI 2.
+ */
 #include "proc/landlock.h"
 
 #include <errno.h>
@@ -10,11 +13,11 @@
 #include <unistd.h>
 
 #define FS_V1 ((1ull << 13) - 1)
-#define FS_REFER (1ull << 13)		/* ABI 2: rename and link between folders */
-#define FS_TRUNCATE (1ull << 14)	/* ABI 3 */
-#define NET_TCP 3ull			/* ABI 4: bind and connect */
-#define FS_IOCTL_DEV (1ull << 15)	/* ABI 5 */
-#define SCOPE_ABSTRACT 1ull		/* ABI 6: abstract unix sockets */
+#define FS_REFER (1ull << 13)     /* ABI 2: rename and link between folders */
+#define FS_TRUNCATE (1ull << 14)  /* ABI 3 */
+#define NET_TCP 3ull              /* ABI 4: bind and connect */
+#define FS_IOCTL_DEV (1ull << 15) /* ABI 5 */
+#define SCOPE_ABSTRACT 1ull       /* ABI 6: abstract unix sockets */
 #define SCOPE_SIGNAL 2ull
 
 struct attr_v6 {
@@ -25,18 +28,23 @@ struct attr_v6 {
 
 static const uint64_t folder_rights[] = {
 	[LANDLOCK_READ] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-	[LANDLOCK_WRITE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE
-	    | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR
+	[LANDLOCK_WRITE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR
+	    | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR
+	    | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR
 	    | LANDLOCK_ACCESS_FS_MAKE_REG | FS_REFER | FS_TRUNCATE,
-	[LANDLOCK_EXECUTE] = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE,
+	[LANDLOCK_EXECUTE] =
+	    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE,
 };
 /* Those that may be given on a file. */
-#define FILE_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | FS_TRUNCATE)
+#define FILE_RIGHTS                                                                                \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE \
+	    | FS_TRUNCATE)
 
 static bool
 allow(int ruleset, const struct landlock_rule *r, uint64_t handled)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = folder_rights[r->may] & handled };
+	struct landlock_path_beneath_attr rule = { .allowed_access =
+						       folder_rights[r->may] & handled };
 	struct stat st;
 	bool ok;
 

@@ -19,13 +19,14 @@ notify_state(const char *state)
 	if (n < 2 || n >= sizeof(un.sun_path) || (path[0] != '/' && path[0] != '@'))
 		return;
 	memcpy(un.sun_path, path, n);
-	if (path[0] == '@')	/* the abstract namespace */
+	if (path[0] == '@') /* the abstract namespace */
 		un.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&un,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0) {
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n))
+	    < 0) {
 		/* Nobody listens: then nobody waits for it. */
 	}
 	close(fd);

@@ -1,4 +1,7 @@
-/* notify.h - tells systemd how far we are (sd_notify(3)'s protocol, a datagram), when it asked to be told. */
+/*
+ * notify.h - tells systemd how far we are (sd_notify(3)'s protocol, a datagram), when it asked to
+ * be told.
+ */
 #ifndef PROC_NOTIFY_H
 #define PROC_NOTIFY_H
 

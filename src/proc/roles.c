@@ -4,8 +4,10 @@
 #include "proc/filter.h"
 
 const struct role_row role_table[ROLE_COUNT] = {
-#define ROLE(id, name_, user_, folder_, calls_, what) \
-	[ROLE_##id] = { .name = (name_), .user_option = offsetof(struct config, user_), .folder = (folder_), \
+#define ROLE(id, name_, user_, folder_, calls_, what)                                              \
+	[ROLE_##id] = { .name = (name_),                                                           \
+		.user_option = offsetof(struct config, user_),                                     \
+		.folder = (folder_),                                                               \
 		.calls = (calls_) },
 #include "proc/roles.def"
 #undef ROLE

@@ -5,6 +5,7 @@
 #include "proc/config.h"
 
 enum role {
+
 #define ROLE(id, name, user, folder, calls, what) ROLE_##id,
 #include "proc/roles.def"
 #undef ROLE
@@ -13,9 +14,9 @@ enum role {
 
 struct role_row {
 	const char *name;
-	size_t user_option;	/* offset of its text in struct config */
+	size_t user_option; /* offset of its text in struct config */
 	const char *folder;
-	unsigned calls;		/* enum filter_group */
+	unsigned calls; /* enum filter_group */
 };
 extern const struct role_row role_table[ROLE_COUNT];
 /** ROLE_COUNT when there is no such role. */
@@ -26,10 +27,11 @@ const char *role_folder(struct arena *a, enum role role, const struct config *c)
 struct str role_user(enum role role, const struct config *c);
 
 enum service {
+
 #define SERVICE(id, name, option) SERVICE_##id,
 #include "proc/services.def"
 #undef SERVICE
-	SERVICE_CONTROL,	/* the tool's socket in run_dir */
+	SERVICE_CONTROL, /* the tool's socket in run_dir */
 	SERVICE_COUNT
 };
 extern const char *const service_names[SERVICE_COUNT];

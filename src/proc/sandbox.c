@@ -1,6 +1,7 @@
 /*
- * sandbox.c - see sandbox.h. The order matters: capabilities that nobody keeps leave the bounding set while we may still say so, then
- * the user changes, then Landlock and seccomp, which need no_new_privs. All hold for the threads to come.
+ * sandbox.c - see sandbox.h. The order matters: capabilities that nobody keeps leave the bounding
+ * set while we may still say so, then the user changes, then Landlock and seccomp, which need
+ * no_new_privs. All hold for the threads to come.
  */
 #include "proc/sandbox.h"
 
@@ -27,7 +28,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED true
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)                            \
+    || __has_feature(memory_sanitizer)
 #define IS_SANITIZED true
 #endif
 #endif
@@ -36,8 +38,9 @@
 #endif
 
 #define CAP_BIT(cap) (1ull << (cap))
-#define SUPERVISOR_CAPS (CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_KILL) \
-	| CAP_BIT(CAP_DAC_READ_SEARCH))
+#define SUPERVISOR_CAPS                                                                            \
+	(CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_KILL)      \
+	    | CAP_BIT(CAP_DAC_READ_SEARCH))
 
 static void
 say(struct buf *why, const char *what)
@@ -82,13 +85,17 @@ become(const char *user, struct buf *why)
 	return ERR_OK;
 }
 
-/* No program that is executed from here on can have more than these. Only root may say so, and only root needs to. */
+/*
+ * No program that is executed from here on can have more than these. Only root may say so, and only
+ * root needs to.
+ */
 static void
 bound_caps(uint64_t keep)
 {
 	for (int cap = 0; cap <= 63; cap++)
-		if ((keep & CAP_BIT(cap)) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno == EINVAL)
-			break;	/* the kernel's last one was before */
+		if ((keep & CAP_BIT(cap)) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0
+		    && errno == EINVAL)
+			break; /* the kernel's last one was before */
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
@@ -115,7 +122,10 @@ keep_caps(uint64_t keep, struct buf *why)
 	return ERR_OK;
 }
 
-/* What libraries read once, while they still can: the time zone for the engine's own log, OpenSSL's configuration. */
+/*
+ * What libraries read once, while they still can: the time zone for the engine's own log, OpenSSL's
+ * configuration.
+ */
 static void
 read_ahead(void)
 {
@@ -127,16 +137,22 @@ static bool
 confine_child_files(bool has_folder)
 {
 	const struct landlock_rule rules[] = {
-		{ ".", LANDLOCK_WRITE },	/* the first: see below */
+		{ ".", LANDLOCK_WRITE }, /* the first: see below */
 		/* What they read later. */
-		{ "/dev/urandom", LANDLOCK_READ }, { "/dev/null", LANDLOCK_READ }, { "/sys/devices/system/cpu", LANDLOCK_READ },
-		{ "/", LANDLOCK_READ },		/* sanitizers: programs and libraries, for the names in reports */
+		{ "/dev/urandom", LANDLOCK_READ },
+		{ "/dev/null", LANDLOCK_READ },
+		{ "/sys/devices/system/cpu", LANDLOCK_READ },
+		/* sanitizers: programs and libraries, for the names in reports */
+		{ "/", LANDLOCK_READ },
 	};
 
-	return landlock_enter(rules + !has_folder, ARRAY_LEN(rules) - !IS_SANITIZED - !has_folder, false);
+	return landlock_enter(rules + !has_folder, ARRAY_LEN(rules) - !IS_SANITIZED - !has_folder,
+	    false);
 }
 
-/* The folder of the program that maps libraries, which comes before ours whenever that is executed. */
+/*
+ * The folder of the program that maps libraries, which comes before ours whenever that is executed.
+ */
 static int
 find_interpreter(struct dl_phdr_info *info, unused_arg size_t size, void *out)
 {
@@ -144,12 +160,13 @@ find_interpreter(struct dl_phdr_info *info, unused_arg size_t size, void *out)
 		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
 		char *slash;
 
-		if (h->p_type != PT_INTERP || realpath((const char *)(info->dlpi_addr + h->p_vaddr), out) == NULL)
+		if (h->p_type != PT_INTERP
+		    || realpath((const char *)(info->dlpi_addr + h->p_vaddr), out) == NULL)
 			continue;
 		slash = strrchr(out, '/');
 		*(slash == out ? slash + 1 : slash) = '\0';
 	}
-	return 1;	/* the program is the first, and all that we want */
+	return 1; /* the program is the first, and all that we want */
 }
 
 static bool
@@ -157,9 +174,11 @@ confine_supervisor_files(const struct config *c)
 {
 	char libraries[PATH_MAX] = "/lib";
 	const struct landlock_rule rules[] = {
-		{ "/", LANDLOCK_READ },		/* the configuration and the keys may be anywhere */
-		{ c->data_dir.p, LANDLOCK_WRITE }, { c->run_dir.p, LANDLOCK_WRITE },
-		{ "/proc/self/exe", LANDLOCK_EXECUTE }, { libraries, LANDLOCK_EXECUTE },
+		{ "/", LANDLOCK_READ }, /* the configuration and the keys may be anywhere */
+		{ c->data_dir.p, LANDLOCK_WRITE },
+		{ c->run_dir.p, LANDLOCK_WRITE },
+		{ "/proc/self/exe", LANDLOCK_EXECUTE },
+		{ libraries, LANDLOCK_EXECUTE },
 	};
 
 	dl_iterate_phdr(find_interpreter, libraries);
@@ -202,10 +221,11 @@ sandbox_enter(enum role role, const struct config *c, struct buf *why)
 		e = keep_caps(0, why);
 	if (e == ERR_OK)
 		e = forbid_new_privileges(why);
-	sandbox_hide_memory();	/* another user: the kernel has forgotten it */
+	sandbox_hide_memory(); /* another user: the kernel has forgotten it */
 	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
 		return e;
-	return finish(c, confine_child_files((role_table[role].calls & CALLS_FILES) != 0), role_table[role].calls, why);
+	return finish(c, confine_child_files((role_table[role].calls & CALLS_FILES) != 0),
+	    role_table[role].calls, why);
 }
 
 enum err
@@ -219,5 +239,6 @@ sandbox_enter_supervisor(const struct config *c, struct buf *why)
 		e = forbid_new_privileges(why);
 	if (e != ERR_OK || c->sandbox == SANDBOX_OFF)
 		return e;
-	return finish(c, confine_supervisor_files(c), CALLS_COMMON | CALLS_FILES | CALLS_START, why);
+	return finish(c, confine_supervisor_files(c), CALLS_COMMON | CALLS_FILES | CALLS_START,
+	    why);
 }

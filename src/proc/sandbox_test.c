@@ -1,4 +1,7 @@
-/* sandbox_test.c - what a confined process can't do any more. Each case runs in a process of its own. More: posthornd --sandbox-selftest. */
+/*
+ * sandbox_test.c - what a confined process can't do any more. Each case runs in a process of its
+ * own. More: posthornd --sandbox-selftest.
+ */
 #include "proc/sandbox.h"
 
 #include "base/test.h"
@@ -15,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HELD = 0, BROKE = 1, WEAK = 2 };	/* WEAK: this kernel can't */
+enum { HELD = 0, BROKE = 1, WEAK = 2 }; /* WEAK: this kernel can't */
 
 static struct config *
 config_of(const char *text)
@@ -27,7 +30,11 @@ config_of(const char *text)
 	return c;
 }
 
-static void *nothing(void *arg) { return arg; }
+static void *
+nothing(void *arg)
+{
+	return arg;
+}
 
 static bool
 can_open(const char *path, int flags)
@@ -43,7 +50,8 @@ static int
 in_sandbox(const char *folder)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(1000);
-	struct config *c = config_of("user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n");
+	struct config *c =
+	    config_of("user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n");
 	int status = HELD;
 	pthread_t t;
 
@@ -54,11 +62,13 @@ in_sandbox(const char *folder)
 		fprintf(stderr, "# %.*s\n", STR_F(buf_str(&why)));
 		return WEAK;
 	}
-	if (!can_open("file", O_RDWR | O_CREAT) || unlink("file") != 0 || !can_open("/dev/urandom", O_RDONLY))
+	if (!can_open("file", O_RDWR | O_CREAT) || unlink("file") != 0
+	    || !can_open("/dev/urandom", O_RDONLY))
 		status = BROKE;
-	if (can_open("/tmp/posthorn-escaped", O_RDWR | O_CREAT) || socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+	if (can_open("/tmp/posthorn-escaped", O_RDWR | O_CREAT)
+	    || socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
 		status = BROKE;
-	if (pthread_create(&t, NULL, nothing, NULL) != 0)	/* threads it may have */
+	if (pthread_create(&t, NULL, nothing, NULL) != 0) /* threads it may have */
 		return BROKE;
 	pthread_join(t, NULL);
 	return status;
@@ -97,7 +107,10 @@ becomes_unknown(unused_arg const char *folder)
 	enum err e = sandbox_enter(ROLE_MAIL, c, &why);
 
 	config_free(c);
-	return e == ERR_NOPERM && str_eq(buf_str(&why), STR("there is no user \"no-such-user-here\"")) ? HELD : BROKE;
+	return e == ERR_NOPERM
+		&& str_eq(buf_str(&why), STR("there is no user \"no-such-user-here\""))
+	    ? HELD
+	    : BROKE;
 }
 
 static void
@@ -124,19 +137,26 @@ denied(const char *folder, int call, int *result_out)
 	pid = fork();
 	if (pid == 0) {
 		dup2(fd, STDERR_FILENO);
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !filter_enter(CALLS_COMMON | CALLS_SANITIZER))
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+		    || !filter_enter(CALLS_COMMON | CALLS_SANITIZER))
 			_exit(WEAK);
 		/* Twice: one line. */
-		_exit(syscall(call, -1, -1, -1) == -1 && errno == EPERM && syscall(call, -1, -1, -1) == -1 ? HELD : BROKE);
+		_exit(syscall(call, -1, -1, -1) == -1 && errno == EPERM
+			    && syscall(call, -1, -1, -1) == -1
+			? HELD
+			: BROKE);
 	}
 	must(waitpid(pid, &status, 0) == pid);
 	n = pread(fd, line, sizeof(line) - 1, 0);
 	close(fd);
 	*result_out = status;
-	if (n <= 0 || strncmp(line, "time=20", 7) != 0 || line[n - 1] != '\n' || strchr(line, '\n') != line + n - 1)
+	if (n <= 0 || strncmp(line, "time=20", 7) != 0 || line[n - 1] != '\n'
+	    || strchr(line, '\n') != line + n - 1)
 		return BROKE;
 	return strstr(line, "event=sandbox-denied call=socket result=EPERM\n") != NULL
-	    || strstr(line, "event=sandbox-denied call=mount result=killed\n") != NULL ? HELD : BROKE;
+		|| strstr(line, "event=sandbox-denied call=mount result=killed\n") != NULL
+	    ? HELD
+	    : BROKE;
 }
 
 static int

@@ -13,11 +13,13 @@ enum { SYSTEMD_FIRST_FD = 3, BACKLOG = 1024 };
 void
 sockets_inherit(struct sockets *s)
 {
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS"),
+		   *names = getenv("LISTEN_FDNAMES");
 	struct str rest = str_c(names), name;
 	uint32_t n;
 
-	if (pid == NULL || fds == NULL || !str_to_u32(str_c(pid), &n) || n != (uint32_t)getpid() || !str_to_u32(str_c(fds), &n))
+	if (pid == NULL || fds == NULL || !str_to_u32(str_c(pid), &n) || n != (uint32_t)getpid()
+	    || !str_to_u32(str_c(fds), &n))
 		return;
 	for (uint32_t i = 0; i < n && i < SOCKETS_MAX; i++) {
 		int fd = SYSTEMD_FIRST_FD + (int)i;
@@ -50,7 +52,8 @@ same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	case AF_INET:
 		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
 	case AF_INET6:
-		return a6->sin6_port == b6->sin6_port && memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+		return a6->sin6_port == b6->sin6_port
+		    && memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
 	case AF_UNIX:
 		return strcmp(au->sun_path, bu->sun_path) == 0;
 	default:
@@ -69,7 +72,8 @@ take_inherited(struct sockets *s, enum service service, const struct listen_addr
 
 		if (fd < 0 || getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
 			continue;
-		if (!same_address(&sa, &want->sa) && strcmp(s->inherited_names[i], service_names[service]) != 0)
+		if (!same_address(&sa, &want->sa)
+		    && strcmp(s->inherited_names[i], service_names[service]) != 0)
 			continue;
 		s->inherited[i] = -1;
 		return fd;
@@ -127,7 +131,8 @@ open_socket(const struct listen_addr *a, mode_t mode)
 static void
 use_ipv4(struct listen_addr *a)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = ((struct sockaddr_in6 *)&a->sa)->sin6_port };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = ((struct sockaddr_in6 *)&a->sa)->sin6_port };
 
 	memset(&a->sa, 0, sizeof(a->sa));
 	memcpy(&a->sa, &in, sizeof(in));
@@ -142,7 +147,8 @@ bind_one(struct sockets *s, enum service service, struct str address, mode_t mod
 	int fd;
 
 	if (listen_addr_parse(address, &a) != ERR_OK || s->n == SOCKETS_MAX) {
-		buf_printf(why, "%s: too many addresses, or \"%.*s\" is none", service_names[service], STR_F(address));
+		buf_printf(why, "%s: too many addresses, or \"%.*s\" is none",
+		    service_names[service], STR_F(address));
 		return ERR_CONFIG;
 	}
 	fd = take_inherited(s, service, &a);
@@ -153,7 +159,8 @@ bind_one(struct sockets *s, enum service service, struct str address, mode_t mod
 		fd = open_socket(&a, mode);
 	}
 	if (fd < 0) {
-		buf_printf(why, "can't listen on %.*s for %s: %s", STR_F(address), service_names[service], strerror(errno));
+		buf_printf(why, "can't listen on %.*s for %s: %s", STR_F(address),
+		    service_names[service], strerror(errno));
 		return ERR_CONFIG;
 	}
 	s->v[s->n++] = (struct bound){ .service = service, .address = address, .fd = fd };
@@ -171,10 +178,12 @@ sockets_bind(struct sockets *s, const struct config *c, struct buf *why)
 		const struct config_list *list = service_addresses(i, c);
 
 		for (size_t j = 0; e == ERR_OK && j < list->n; j++)
-			e = bind_one(s, i, list->v[j], i == SERVICE_LMTP ? lmtp_modes[c->lmtp_socket_mode] : 0600, why);
+			e = bind_one(s, i, list->v[j],
+			    i == SERVICE_LMTP ? lmtp_modes[c->lmtp_socket_mode] : 0600, why);
 	}
 	if (e == ERR_OK) {
-		e = bind_one(s, SERVICE_CONTROL, arena_printf(&a, "unix:%.*s/control", STR_F(c->run_dir)), 0600, why);
+		e = bind_one(s, SERVICE_CONTROL,
+		    arena_printf(&a, "unix:%.*s/control", STR_F(c->run_dir)), 0600, why);
 		if (e == ERR_OK)
 			s->v[s->n - 1].address = STR("control");
 	}

@@ -1,14 +1,17 @@
-/* sockets.h - the listening sockets: bound by the supervisor before anything else happens, or taken from systemd. */
+/*
+ * sockets.h - the listening sockets: bound by the supervisor before anything else happens, or taken
+ * from systemd.
+ */
 #ifndef PROC_SOCKETS_H
 #define PROC_SOCKETS_H
 
 #include "proc/roles.h"
 
-enum { SOCKETS_MAX = 48 };	/* no more than CHANNEL_FDS_MAX less a few */
+enum { SOCKETS_MAX = 48 }; /* no more than CHANNEL_FDS_MAX less a few */
 
 struct bound {
 	enum service service;
-	struct str address;	/* as configured; the configuration's */
+	struct str address; /* as configured; the configuration's */
 	int fd;
 };
 

@@ -22,10 +22,12 @@
 #include <unistd.h>
 
 enum {
-	DEATHS = 10, DEATHS_MS = 60000,	/* so many so soon, and the next start waits */
-	RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000,
-	RESTART_SERVED_MAX_MS = 1000,	/* for one that did serve */
-	STOP_TIMEOUT_MS = 10000,	/* then SIGKILL */
+	DEATHS = 10,
+	DEATHS_MS = 60000, /* so many so soon, and the next start waits */
+	RESTART_MIN_MS = 100,
+	RESTART_MAX_MS = 10000,
+	RESTART_SERVED_MAX_MS = 1000, /* for one that did serve */
+	STOP_TIMEOUT_MS = 10000,      /* then SIGKILL */
 	AGAIN_MS = 1000,
 	CERTS_POLL_MS = 30000,
 };
@@ -33,14 +35,15 @@ enum {
 struct kid {
 	struct supervisor *sup;
 	enum role role;
-	pid_t pid;		/* 0: not running */
+	pid_t pid; /* 0: not running */
 	struct channel channel;
 	struct loop_fd readable;
 	struct loop_timer restart;
 	int64_t started_ms;
-	int64_t deaths_ms[DEATHS];	/* a ring of when it died last; 0: it did not */
-	unsigned death_count;		/* that were ever put there */
-	int64_t delay_ms;		/* before the next start; 0: it is not dying again and again */
+	int64_t deaths_ms[DEATHS]; /* a ring of when it died last; 0: it did not */
+	unsigned death_count;      /* that were ever put there */
+	/* before the next start; 0: it is not dying again and again */
+	int64_t delay_ms;
 	bool is_ready;
 };
 
@@ -54,7 +57,8 @@ struct supervisor {
 	struct loop_signal hup, term, interrupt, chld;
 	struct loop_timer certs_poll, deadline;
 	bool is_announced, is_stopping;
-	bool is_mail_behind;		/* it gets its new certificates when their keys are where they belong */
+	/* it gets its new certificates when their keys are where they belong */
+	bool is_mail_behind;
 	int64_t stopping_ms;
 	int status;
 };
@@ -102,7 +106,8 @@ static bool
 folders_make(const struct config *c, struct buf *why)
 {
 	struct arena a = ARENA_NONE;
-	bool ok = folder_make(c->data_dir.p, NULL, 0755, why) && folder_make(c->run_dir.p, NULL, 0755, why);
+	bool ok = folder_make(c->data_dir.p, NULL, 0755, why)
+	    && folder_make(c->run_dir.p, NULL, 0755, why);
 
 	for (unsigned i = 0; ok && i < ROLE_COUNT; i++)
 		ok = folder_make(role_folder(&a, i, c), role_user(i, c).p, 0700, why);
@@ -147,18 +152,28 @@ connect_mail(struct supervisor *sup, enum role to, int kind, size_t number)
 		log_event(LOG_ERROR, "socketpair", F_C("detail", strerror(errno)));
 		return;
 	}
-	kid_send(&sup->kids[to], &(struct proc_message){ .type = MESSAGE_PEER, .role = ROLE_MAIL, .number = (uint8_t)number }, fds[0]);
-	kid_send(&sup->kids[ROLE_MAIL], &(struct proc_message){ .type = MESSAGE_PEER, .role = to, .number = (uint8_t)number }, fds[1]);
+	kid_send(&sup->kids[to],
+	    &(struct proc_message){ .type = MESSAGE_PEER,
+		.role = ROLE_MAIL,
+		.number = (uint8_t)number },
+	    fds[0]);
+	kid_send(&sup->kids[ROLE_MAIL],
+	    &(struct proc_message){ .type = MESSAGE_PEER, .role = to, .number = (uint8_t)number },
+	    fds[1]);
 	close(fds[0]);
 	close(fds[1]);
 }
 
-/* The connections that a child has to others, once both are there: a new one to auth, or one for each loop to key, whose threads wait. */
+/*
+ * The connections that a child has to others, once both are there: a new one to auth, or one for
+ * each loop to key, whose threads wait.
+ */
 static void
 connect_peers(struct supervisor *sup, enum role started)
 {
 	bool with_auth = started != ROLE_KEY && sup->kids[ROLE_AUTH].pid != 0;
-	size_t lines = started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0 ? config_loops(sup->config) : 0;
+	size_t lines =
+	    started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0 ? config_loops(sup->config) : 0;
 
 	if (sup->kids[ROLE_MAIL].pid == 0)
 		return;
@@ -168,15 +183,18 @@ connect_peers(struct supervisor *sup, enum role started)
 		connect_mail(sup, ROLE_KEY, 0, i);
 }
 
-/* READY, which is all that they say: a child serves, or has taken other keys, and then mail may have their certificates. */
+/*
+ * READY, which is all that they say: a child serves, or has taken other keys, and then mail may
+ * have their certificates.
+ */
 static void
 kid_ready(struct kid *k)
 {
 	struct supervisor *sup = k->sup;
 
 	if (!k->is_ready)
-		log_event(LOG_INFO, "child-ready", F_C("role", role_table[k->role].name), F_U64("pid", k->pid),
-		    F_U64("ms", loop_now_ms(sup->loop) - k->started_ms));
+		log_event(LOG_INFO, "child-ready", F_C("role", role_table[k->role].name),
+		    F_U64("pid", k->pid), F_U64("ms", loop_now_ms(sup->loop) - k->started_ms));
 	k->is_ready = true;
 	if (k->role != ROLE_KEY || !sup->is_mail_behind)
 		return;
@@ -196,7 +214,7 @@ on_kid_readable(struct loop_fd *f)
 	while (e == ERR_OK && (e = channel_next(&k->channel, false, &m, &fd)) == ERR_OK)
 		kid_ready(k);
 	if (e != ERR_WAIT)
-		loop_fd_off(&k->readable);	/* its end is told by SIGCHLD */
+		loop_fd_off(&k->readable); /* its end is told by SIGCHLD */
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		if (!sup->kids[i].is_ready)
 			return;
@@ -211,8 +229,9 @@ on_kid_readable(struct loop_fd *f)
 }
 
 /*
- * The child is this same program, executed anew: it inherits nothing of the supervisor's memory (keys, root's view of the
- * system) and gets its own layout of addresses. All it needs comes through the channel.
+ * The child is this same program, executed anew: it inherits nothing of the supervisor's memory
+ * (keys, root's view of the system) and gets its own layout of addresses. All it needs comes
+ * through the channel.
  */
 static pid_t
 kid_exec(enum role role, int channel)
@@ -229,7 +248,10 @@ kid_exec(enum role role, int channel)
 		fcntl(channel, F_SETFD, 0);
 	else if (dup2(channel, CHILD_FD) < 0)
 		_exit(1);
-	/* Libraries free their copies of passwords and keys as they are: there the allocator overwrites what is freed. */
+	/*
+	 * Libraries free their copies of passwords and keys as they are: there the allocator
+	 * overwrites what is freed.
+	 */
 	if (role == ROLE_AUTH || role == ROLE_KEY)
 		setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0", 1);
 	execl("/proc/self/exe", "posthornd", "--role", role_table[role].name, (char *)NULL);
@@ -267,8 +289,11 @@ kid_start(struct kid *k)
 	if (k->role == ROLE_MAIL) {
 		kid_send(k, &sup->certs.certs, -1);
 		for (size_t i = 0; i < sup->sockets.n; i++)
-			kid_send(k, &(struct proc_message){ .type = MESSAGE_LISTEN, .service = sup->sockets.v[i].service,
-			    .text = sup->sockets.v[i].address }, sup->sockets.v[i].fd);
+			kid_send(k,
+			    &(struct proc_message){ .type = MESSAGE_LISTEN,
+				.service = sup->sockets.v[i].service,
+				.text = sup->sockets.v[i].address },
+			    sup->sockets.v[i].fd);
 	}
 	connect_peers(sup, k->role);
 	kid_send(k, &(struct proc_message){ .type = MESSAGE_GO }, -1);
@@ -300,8 +325,8 @@ stop_next(struct supervisor *sup)
 }
 
 /*
- * One that dies is started at once, for its clients wait; but not for ever: after ten deaths in a minute each start waits twice
- * as long as the one before, until one has lived for a minute.
+ * One that dies is started at once, for its clients wait; but not for ever: after ten deaths in a
+ * minute each start waits twice as long as the one before, until one has lived for a minute.
  */
 static void
 kid_count_death(struct kid *k, bool did_serve)
@@ -314,11 +339,13 @@ kid_count_death(struct kid *k, bool did_serve)
 	if (now - k->started_ms >= DEATHS_MS)
 		k->delay_ms = 0;
 	else if (k->delay_ms != 0)
-		k->delay_ms = MIN(2 * k->delay_ms, did_serve ? RESTART_SERVED_MAX_MS : RESTART_MAX_MS);
+		k->delay_ms =
+		    MIN(2 * k->delay_ms, did_serve ? RESTART_SERVED_MAX_MS : RESTART_MAX_MS);
 	else if (k->death_count >= DEATHS && now - tenth_last < DEATHS_MS) {
 		k->delay_ms = RESTART_MIN_MS;
-		log_event(LOG_ERROR, "alarm", F_C("role", role_table[k->role].name), F_U64("deaths", DEATHS),
-		    F_U64("seconds", (uint64_t)(now - tenth_last) / 1000), F_C("detail", "it keeps dying, and is started more slowly from now on"));
+		log_event(LOG_ERROR, "alarm", F_C("role", role_table[k->role].name),
+		    F_U64("deaths", DEATHS), F_U64("seconds", (uint64_t)(now - tenth_last) / 1000),
+		    F_C("detail", "it keeps dying, and is started more slowly from now on"));
 	}
 }
 
@@ -330,7 +357,8 @@ kid_ended(struct kid *k, int status)
 
 	loop_fd_off(&k->readable);
 	channel_done(&k->channel);
-	log_event(sup->is_stopping ? LOG_INFO : LOG_ERROR, "child-ended", F_C("role", role_table[k->role].name), F_U64("pid", k->pid),
+	log_event(sup->is_stopping ? LOG_INFO : LOG_ERROR, "child-ended",
+	    F_C("role", role_table[k->role].name), F_U64("pid", k->pid),
 	    F_C("how", WIFSIGNALED(status) ? "signal" : "exit"),
 	    F_I64("status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
 	k->pid = 0;
@@ -372,7 +400,10 @@ static void
 stop(struct supervisor *sup)
 {
 	if (sup->is_stopping) {
-		/* Asked again by somebody who has waited, and not by the same signal sent to the process and to its group: at once. */
+		/*
+		 * Asked again by somebody who has waited, and not by the same signal sent to the
+		 * process and to its group: at once.
+		 */
 		if (loop_now_ms(sup->loop) - sup->stopping_ms < AGAIN_MS)
 			return;
 		for (unsigned i = 0; i < ROLE_COUNT; i++)
@@ -389,15 +420,25 @@ stop(struct supervisor *sup)
 	stop_next(sup);
 }
 
-static void on_term(struct loop_signal *s) { stop(container_of(s, struct supervisor, term)); }
-static void on_interrupt(struct loop_signal *s) { stop(container_of(s, struct supervisor, interrupt)); }
+static void
+on_term(struct loop_signal *s)
+{
+	stop(container_of(s, struct supervisor, term));
+}
+
+static void
+on_interrupt(struct loop_signal *s)
+{
+	stop(container_of(s, struct supervisor, interrupt));
+}
 
 static void
 on_deadline(struct loop_timer *t)
 {
 	struct supervisor *sup = container_of(t, struct supervisor, deadline);
 
-	log_event(LOG_WARNING, "stopping", F_C("detail", "children did not end in time and are killed"));
+	log_event(LOG_WARNING, "stopping",
+	    F_C("detail", "children did not end in time and are killed"));
 	stop(sup);
 	loop_timer_set(sup->loop, &sup->deadline, STOP_TIMEOUT_MS);
 }
@@ -409,7 +450,8 @@ reload_certs(struct supervisor *sup)
 	struct certs fresh;
 
 	if (certs_load(sup->config, &fresh, &why) != ERR_OK) {
-		log_event(LOG_ERROR, "certificates", F_STR("detail", buf_str(&why)), F_C("result", "the old ones stay"));
+		log_event(LOG_ERROR, "certificates", F_STR("detail", buf_str(&why)),
+		    F_C("result", "the old ones stay"));
 		return;
 	}
 	certs_done(&sup->certs);
@@ -429,7 +471,10 @@ on_certs_poll(struct loop_timer *t)
 	loop_timer_set(sup->loop, t, CERTS_POLL_MS);
 }
 
-/* The configuration after a reload: options that are only looked at when a process starts keep their value, and a line says so. */
+/*
+ * The configuration after a reload: options that are only looked at when a process starts keep
+ * their value, and a line says so.
+ */
 static struct config *
 merge_reloaded(const struct config *old, struct config *fresh)
 {
@@ -443,7 +488,8 @@ merge_reloaded(const struct config *old, struct config *fresh)
 		config_format_value(old, o, &a);
 		config_format_value(fresh, o, &b);
 		if (!o->can_reload && !str_eq(buf_str(&a), buf_str(&b)))
-			log_event(LOG_WARNING, "reload", F_C("option", o->name), F_C("result", "needs a restart"));
+			log_event(LOG_WARNING, "reload", F_C("option", o->name),
+			    F_C("result", "needs a restart"));
 		buf_printf(&text, "%s = %.*s\n", o->name, STR_F(buf_str(o->can_reload ? &b : &a)));
 	}
 	config_free(fresh);
@@ -461,12 +507,14 @@ on_hup(struct loop_signal *s)
 		return;
 	if (sup->options->config_path != NULL) {
 		if (config_load(sup->options->config_path, &fresh, &errors) != ERR_OK) {
-			log_event(LOG_ERROR, "reload", F_STR("detail", str_trim(buf_str(&errors))), F_C("result", "the old one stays"));
+			log_event(LOG_ERROR, "reload", F_STR("detail", str_trim(buf_str(&errors))),
+			    F_C("result", "the old one stays"));
 			return;
 		}
 		fresh = merge_reloaded(sup->config, fresh);
 		if (fresh == NULL) {
-			log_event(LOG_ERROR, "reload", F_C("detail", "too long"), F_C("result", "the old one stays"));
+			log_event(LOG_ERROR, "reload", F_C("detail", "too long"),
+			    F_C("result", "the old one stays"));
 			return;
 		}
 		config_free(sup->config);
@@ -487,7 +535,8 @@ raise_limits(const struct config *c)
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
-		rlim_t want = MAX(rl.rlim_max, (rlim_t)(geteuid() == 0 ? c->connections_max + 4096 : 0));
+		rlim_t want =
+		    MAX(rl.rlim_max, (rlim_t)(geteuid() == 0 ? c->connections_max + 4096 : 0));
 
 		rl.rlim_cur = rl.rlim_max = want;
 		if (setrlimit(RLIMIT_NOFILE, &rl) != 0 && getrlimit(RLIMIT_NOFILE, &rl) == 0) {

@@ -56,7 +56,8 @@ fold(struct arena *a, enum mime_collation by, struct str text)
 
 /* Sequence numbers that are there; others name nothing. */
 static enum err
-resolve_lenient(const struct search *s, const struct seqset *set, const struct rangeset *saved, struct rangeset *uids_out)
+resolve_lenient(const struct search *s, const struct seqset *set, const struct rangeset *saved,
+    struct rangeset *uids_out)
 {
 	RANGESET_CLEAN struct rangeset numbers = RANGESET_NONE;
 	struct range all = { 1, view_exists(s->view) };
@@ -77,18 +78,23 @@ resolve_lenient(const struct search *s, const struct seqset *set, const struct r
 	return view_resolve(s->view, &there, false, saved, uids_out);
 }
 
-/* The column of digests that decides a key, or -1. FUZZY ones are scored by the words of the header. */
+/*
+ * The column of digests that decides a key, or -1. FUZZY ones are scored by the words of the
+ * header.
+ */
 static int
 column_of(const struct search *s, const struct node *n)
 {
-	if (n->key->kind != SEARCH_HEADER || n->key->is_fuzzy || s->program->collation != COLLATION_UNICODE_CASEMAP)
+	if (n->key->kind != SEARCH_HEADER || n->key->is_fuzzy
+	    || s->program->collation != COLLATION_UNICODE_CASEMAP)
 		return -1;
 	return str_chr(n->folded, '\xFF') == SIZE_MAX ? digest_text_column(n->key->field) : -1;
 }
 
 /* The depth of a program is bounded by its parser (SEARCH_DEPTH_MAX), so this may recurse. */
 static enum err
-compile(struct search *s, const struct imap_search_key *key, const struct rangeset *saved, struct node **out)
+compile(struct search *s, const struct imap_search_key *key, const struct rangeset *saved,
+    struct node **out)
 {
 	struct node *n = arena_new(s->arena, struct node);
 	struct node **tail = &n->children;
@@ -121,7 +127,8 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 		s->text_longest = MAX(s->text_longest, n->folded.n);
 		s->text_count++;
 	}
-	for (const struct imap_search_key *c = key->children; e == ERR_OK && c != NULL; c = c->next) {
+	for (const struct imap_search_key *c = key->children; e == ERR_OK && c != NULL;
+	     c = c->next) {
 		e = compile(s, c, saved, tail);
 		tail = &(*tail)->next;
 	}
@@ -174,15 +181,20 @@ narrow(struct search *s, const struct node *n)
 }
 
 enum err
-search_new(struct arena *a, const struct imap_search *program, struct view *v, const struct rangeset *saved, int64_t now_s,
-    struct search **out)
+search_new(struct arena *a, const struct imap_search *program, struct view *v,
+    const struct rangeset *saved, int64_t now_s, struct search **out)
 {
 	struct search *s = arena_new(a, struct search);
 	uint32_t count = 0;
 	enum err e;
 
-	*s = (struct search){ .arena = a, .program = program, .view = v, .now_s = now_s, .needs_text_only = true, .window = BUF_MAX(64 * 1024 * 1024),
-	    .source_window = BUF_MAX(64 * 1024 * 1024) };
+	*s = (struct search){ .arena = a,
+		.program = program,
+		.view = v,
+		.now_s = now_s,
+		.needs_text_only = true,
+		.window = BUF_MAX(64 * 1024 * 1024),
+		.source_window = BUF_MAX(64 * 1024 * 1024) };
 	*out = s;
 	e = compile(s, program->root, saved, &s->root);
 	if (e != ERR_OK)
@@ -224,7 +236,8 @@ next_of_tree(struct search *s, uint32_t from, struct entry *entry_out, struct se
 	if (s->has_since)
 		return view_next_changed(s->view, from, s->since, entry_out, seq_out);
 	if ((s->flags_set | s->flags_unset) != 0)
-		return view_next_flags(s->view, from, s->flags_set, s->flags_unset, entry_out, seq_out);
+		return view_next_flags(s->view, from, s->flags_set, s->flags_unset, entry_out,
+		    seq_out);
 	return view_next(s->view, from, entry_out, seq_out);
 }
 
@@ -239,7 +252,8 @@ search_candidate(struct search *s, uint32_t from, struct entry *entry_out, struc
 		}
 		if (!next_of_tree(s, from, entry_out, seq_out))
 			return false;
-		if (!entry_out->is_ghost && (!s->has_uids || rangeset_contains(&s->uids, entry_out->uid.v)))
+		if (!entry_out->is_ghost
+		    && (!s->has_uids || rangeset_contains(&s->uids, entry_out->uid.v)))
 			return true;
 		if (entry_out->uid.v == UINT32_MAX)
 			return false;

@@ -26,7 +26,9 @@ judge_internal_day(const struct imap_search_key *key, const struct entry *e)
 {
 	int64_t day = day_of(e->internal_s, e->internal_zone_min);
 
-	return truth(key->kind == SEARCH_BEFORE ? day < key->day : key->kind == SEARCH_ON ? day == key->day : day >= key->day);
+	return truth(key->kind == SEARCH_BEFORE ? day < key->day
+		: key->kind == SEARCH_ON        ? day == key->day
+						: day >= key->day);
 }
 
 static enum truth
@@ -34,8 +36,9 @@ judge_saved_day(const struct imap_search_key *key, const struct entry *e)
 {
 	int64_t day = day_of(e->saved_s, 0);
 
-	return truth(key->kind == SEARCH_SAVEDBEFORE ? day < key->day :
-	    key->kind == SEARCH_SAVEDON ? day == key->day : day >= key->day);
+	return truth(key->kind == SEARCH_SAVEDBEFORE ? day < key->day
+		: key->kind == SEARCH_SAVEDON        ? day == key->day
+						     : day >= key->day);
 }
 
 /* A message without a Date field was never sent on any day. */
@@ -44,8 +47,9 @@ judge_sent_day(const struct search *s, const struct imap_search_key *key)
 {
 	if (!s->has_sent_day)
 		return IS_NO;
-	return truth(key->kind == SEARCH_SENTBEFORE ? s->sent_day < key->day :
-	    key->kind == SEARCH_SENTON ? s->sent_day == key->day : s->sent_day >= key->day);
+	return truth(key->kind == SEARCH_SENTBEFORE ? s->sent_day < key->day
+		: key->kind == SEARCH_SENTON        ? s->sent_day == key->day
+						    : s->sent_day >= key->day);
 }
 
 static bool
@@ -125,7 +129,10 @@ judge_leaf(struct search *s, struct node *n, const struct entry *e)
 	return IS_NO;
 }
 
-/* Three-valued: one NO decides a conjunction, one YES a disjunction, whatever is unknown. Depth: see compile(). */
+/*
+ * Three-valued: one NO decides a conjunction, one YES a disjunction, whatever is unknown. Depth:
+ * see compile().
+ */
 static enum truth
 judge(struct search *s, struct node *n, const struct entry *e)
 {
@@ -232,13 +239,17 @@ read_summary(struct search *s)
 {
 	struct mime_sortkeys keys;
 
-	if (mime_sortkeys_decode(&s->scratch, s->message->sortkeys, &keys) != ERR_OK || !keys.has_date)
+	if (mime_sortkeys_decode(&s->scratch, s->message->sortkeys, &keys) != ERR_OK
+	    || !keys.has_date)
 		return;
 	s->has_sent_day = true;
 	s->sent_day = day_of(keys.date.utc_ms / 1000, keys.date.zone_minutes);
 }
 
-/* The reader that was begun ahead for this message, or NULL. Those of messages before it are given up. */
+/*
+ * The reader that was begun ahead for this message, or NULL. Those of messages before it are given
+ * up.
+ */
 static struct message_reader *
 take_ahead(struct search *s, struct uid uid)
 {
@@ -258,7 +269,10 @@ take_ahead(struct search *s, struct uid uid)
 	return found;
 }
 
-/* Begins to read the text of the next messages that will be looked at, if they are small and their records are there. */
+/*
+ * Begins to read the text of the next messages that will be looked at, if they are small and their
+ * records are there.
+ */
 static void
 read_ahead(struct search *s, const struct entry *e)
 {
@@ -282,7 +296,8 @@ read_ahead(struct search *s, const struct entry *e)
 				return;
 			if (m->blob_bytes <= AHEAD_BYTES) {
 				s->ahead[slot].uid = next.uid;
-				s->ahead[slot].reader = message_reader_new(view_account(s->view), m);
+				s->ahead[slot].reader =
+				    message_reader_new(view_account(s->view), m);
 				message_reader_begin(s->ahead[slot].reader, 0);
 			}
 			message_unref(m);
@@ -331,7 +346,9 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 		struct kv_bytes *bytes;
 		struct str data;
 
-		if (s->should_yield != NULL && s->should_yield(s->yield_ctx, (size_t)MIN(range.length, (uint64_t)PIECE_BYTES)))
+		if (s->should_yield != NULL
+		    && s->should_yield(s->yield_ctx,
+			(size_t)MIN(range.length, (uint64_t)PIECE_BYTES)))
 			return ERR_WAIT;
 		/* Ranges of the part tree count from the blob. */
 		e = message_reader_get(s->reader, s->message->prefix_bytes + range.offset,
@@ -356,8 +373,8 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 }
 
 /*
- * Asks for the records of this message and of those behind it that their entries don't decide, together: a cold search waits
- * for one load a batch, not for one a message.
+ * Asks for the records of this message and of those behind it that their entries don't decide,
+ * together: a cold search waits for one load a batch, not for one a message.
  */
 static void
 prefetch(struct search *s, const struct entry *e)
@@ -369,22 +386,31 @@ prefetch(struct search *s, const struct entry *e)
 
 	numbers[n++] = e->msgno;
 	s->asked_to = e->uid.v;
-	/* At the level of entries, at which the message at hand still is, the texts of its nodes don't matter. */
-	for (int looked = 0; n < PREFETCH && looked < 16 * PREFETCH && next.uid.v != UINT32_MAX; looked++) {
+	/*
+	 * At the level of entries, at which the message at hand still is, the texts of its nodes
+	 * don't matter.
+	 */
+	for (int looked = 0; n < PREFETCH && looked < 16 * PREFETCH && next.uid.v != UINT32_MAX;
+	     looked++) {
 		if (!search_candidate(s, next.uid.v + 1, &next, &seq))
 			break;
 		s->asked_to = next.uid.v;
 		if (judge(s, s->root, &next) == IS_UNKNOWN)
 			numbers[n++] = next.msgno;
 	}
-	message_prefetch(view_account(s->view), numbers, n, s->deepest >= LEVEL_HEADER ? MESSAGE_WHOLE : MESSAGE_SUMMARY);
+	message_prefetch(view_account(s->view), numbers, n,
+	    s->deepest >= LEVEL_HEADER ? MESSAGE_WHOLE : MESSAGE_SUMMARY);
 }
 
-/* Reads what the next level needs. Faults make the message unreadable: it is logged where bodies are served, not here. */
+/*
+ * Reads what the next level needs. Faults make the message unreadable: it is logged where bodies
+ * are served, not here.
+ */
 static enum err
 deepen(struct search *s, const struct entry *e, struct waiter *w)
 {
-	enum level next = s->have == LEVEL_ENTRY && s->deepest >= LEVEL_HEADER ? LEVEL_HEADER : s->have + 1;
+	enum level next =
+	    s->have == LEVEL_ENTRY && s->deepest >= LEVEL_HEADER ? LEVEL_HEADER : s->have + 1;
 	enum err err = ERR_OK;
 
 	if (s->is_unreadable) {
@@ -396,8 +422,8 @@ deepen(struct search *s, const struct entry *e, struct waiter *w)
 	if (next != LEVEL_TEXT) {
 		message_unref(s->message);
 		s->message = NULL;
-		err = message_get(view_account(s->view), e->msgno, next == LEVEL_SUMMARY ? MESSAGE_SUMMARY : MESSAGE_WHOLE, w,
-		    &s->message);
+		err = message_get(view_account(s->view), e->msgno,
+		    next == LEVEL_SUMMARY ? MESSAGE_SUMMARY : MESSAGE_WHOLE, w, &s->message);
 		if (err == ERR_OK)
 			read_summary(s);
 	} else {
@@ -416,7 +442,8 @@ search_match(struct search *s, const struct entry *entry, struct waiter *w, bool
 	enum truth t;
 	enum err e;
 
-	if (entry->msgno.v == 0) {	/* its page is lost (store/load.c): nothing is known that it could be found by */
+	/* its page is lost (store/load.c): nothing is known that it could be found by */
+	if (entry->msgno.v == 0) {
 		*is_match_out = false;
 		return ERR_OK;
 	}

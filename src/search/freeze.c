@@ -1,4 +1,7 @@
-/* freeze.c - see freeze.h. A compiled program has the shape of its keys, and knows what their sets were. */
+/*
+ * freeze.c - see freeze.h. A compiled program has the shape of its keys, and knows what their sets
+ * were.
+ */
 #include "search/freeze.h"
 
 #include "search/search_int.h"
@@ -16,7 +19,9 @@ set_of(struct arena *a, const struct rangeset *uids)
 static struct seqset
 copy_set(struct arena *a, const struct seqset *from)
 {
-	struct seqset set = { .r = arena_array(a, struct range, from->n), .n = from->n, .has_star = from->has_star };
+	struct seqset set = { .r = arena_array(a, struct range, from->n),
+		.n = from->n,
+		.has_star = from->has_star };
 
 	if (from->n > 0)
 		memcpy(set.r, from->r, from->n * sizeof(*set.r));

@@ -1,9 +1,10 @@
 /*
  * fuzzy.c - FUZZY text keys (RFC 6203): words instead of exact strings.
  *
- * Text is in casemap form, so letters have no case, and accents are characters of their own, which are left out. A key
- * matches when each of its words is near some word of the text: the same, its beginning, inside it, or one or two letters
- * away when it is long enough. How near makes the relevancy. Ideographs and kana are words each.
+ * Text is in casemap form, so letters have no case, and accents are characters of their own, which
+ * are left out. A key matches when each of its words is near some word of the text: the same, its
+ * beginning, inside it, or one or two letters away when it is long enough. How near makes the
+ * relevancy. Ideographs and kana are words each.
  */
 #include "search/search_int.h"
 
@@ -16,8 +17,8 @@ enum {
 	SCORE_INSIDE = 75,
 	SCORE_ONE_OFF = 60,
 	SCORE_TWO_OFF = 40,
-	SCORE_LEAST = 30,	/* becomes relevancy 0 */
-	WORDS_MAX = 32,		/* of a key; what comes behind does not count */
+	SCORE_LEAST = 30, /* becomes relevancy 0 */
+	WORDS_MAX = 32,   /* of a key; what comes behind does not count */
 };
 
 static bool
@@ -94,7 +95,10 @@ fuzzy_reset(struct fuzzy *f)
 		f->words[i].best = 0;
 }
 
-/* Letters to insert, take out, change or swap with the next, until one word is the other; max + 1 when they are more than max. */
+/*
+ * Letters to insert, take out, change or swap with the next, until one word is the other; max + 1
+ * when they are more than max.
+ */
 static unsigned
 distance(const struct fuzzy_word *w, const uint32_t *letters, unsigned n, unsigned max)
 {
@@ -112,7 +116,8 @@ distance(const struct fuzzy_word *w, const uint32_t *letters, unsigned n, unsign
 			unsigned v = d[i - 1][j - 1] + (w->letters[i - 1] != letters[j - 1]);
 
 			v = MIN(v, MIN(d[i - 1][j], d[i][j - 1]) + 1u);
-			if (i > 1 && j > 1 && w->letters[i - 1] == letters[j - 2] && w->letters[i - 2] == letters[j - 1])
+			if (i > 1 && j > 1 && w->letters[i - 1] == letters[j - 2]
+			    && w->letters[i - 2] == letters[j - 1])
 				v = MIN(v, d[i - 2][j - 2] + 1u);
 			d[i][j] = (uint8_t)v;
 			least = MIN(least, v);
@@ -154,7 +159,8 @@ fuzzy_see(void *ctx, const uint32_t *letters, unsigned n)
 
 	for (uint32_t i = 0; i < f->count; i++)
 		if (f->words[i].best < SCORE_SAME)
-			f->words[i].best = MAX(f->words[i].best, word_score(&f->words[i], letters, n));
+			f->words[i].best =
+			    MAX(f->words[i].best, word_score(&f->words[i], letters, n));
 }
 
 unsigned

@@ -35,8 +35,11 @@ gather_add(struct gather *g, const struct entry *e, struct seqnum seq)
 	}
 	if (g->count > 0 && g->messages[g->count - 1].msgno.v >= e->msgno.v)
 		g->is_unordered = true;
-	g->messages[g->count++] = (struct sort_message){ .uid = e->uid, .seq = seq, .msgno = e->msgno,
-		.internal_s = e->internal_s, .size_bytes = e->size_bytes };
+	g->messages[g->count++] = (struct sort_message){ .uid = e->uid,
+		.seq = seq,
+		.msgno = e->msgno,
+		.internal_s = e->internal_s,
+		.size_bytes = e->size_bytes };
 }
 
 static size_t
@@ -80,7 +83,8 @@ digest_by(struct gather *g, struct waiter *w, struct digest *out)
 	enum err e;
 
 	if (is_batch)
-		message_prefetch(g->account, g->numbers + g->at, MIN(g->count - g->at, (size_t)PREFETCH), MESSAGE_WHOLE);
+		message_prefetch(g->account, g->numbers + g->at,
+		    MIN(g->count - g->at, (size_t)PREFETCH), MESSAGE_WHOLE);
 	e = message_get(g->account, g->numbers[g->at], MESSAGE_WHOLE, w, &m);
 	if (e == ERR_WAIT)
 		return e;
@@ -105,7 +109,8 @@ next_digest(struct gather *g, struct waiter *w, struct digest *out)
 }
 
 enum err
-gather_run(struct gather *g, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx, gather_fn *fn, void *fn_ctx)
+gather_run(struct gather *g, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx,
+    gather_fn *fn, void *fn_ctx)
 {
 	if (g->reader == NULL && g->is_unordered) {
 		if (!g->has_order)

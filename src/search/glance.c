@@ -1,7 +1,7 @@
 /*
- * glance.c - judges messages by their digests (store/digest.h), where the program has keys of fields that are in them. The next
- * candidates that their entries don't decide are judged together: most are decided so, and the records of the others are asked for
- * with one load.
+ * glance.c - judges messages by their digests (store/digest.h), where the program has keys of
+ * fields that are in them. The next candidates that their entries don't decide are judged together:
+ * most are decided so, and the records of the others are asked for with one load.
  */
 #include "search/search_int.h"
 
@@ -11,7 +11,8 @@ enum { GLANCE_MESSAGES = 256 };
 
 struct glance {
 	struct digest_reader *reader;
-	size_t count, read, at;		/* candidates; of them those that are judged; the next that is asked for */
+	/* candidates; of them those that are judged; the next that is asked for */
+	size_t count, read, at;
 	struct entry entries[GLANCE_MESSAGES];
 	struct msgno numbers[GLANCE_MESSAGES];
 	enum truth truths[GLANCE_MESSAGES];
@@ -52,7 +53,9 @@ glance_begin(struct search *s, const struct entry *e)
 	g->read = g->at = 0;
 	g->count = 1;
 	g->entries[0] = next;
-	for (int looked = 0; g->count < GLANCE_MESSAGES && looked < 16 * GLANCE_MESSAGES && next.uid.v != UINT32_MAX; looked++) {
+	for (int looked = 0; g->count < GLANCE_MESSAGES && looked < 16 * GLANCE_MESSAGES
+	     && next.uid.v != UINT32_MAX;
+	     looked++) {
 		if (!search_candidate(s, next.uid.v + 1, &next, &seq))
 			break;
 		if (next.msgno.v != 0 && search_judge(s, &next) == IS_UNKNOWN)
@@ -77,7 +80,7 @@ glance_read(struct search *s, struct waiter *w)
 
 		if (e == ERR_WAIT)
 			return e;
-		if (e != ERR_OK) {	/* the messages themselves say what is wrong */
+		if (e != ERR_OK) { /* the messages themselves say what is wrong */
 			while (g->read < g->count)
 				g->truths[g->read++] = IS_UNKNOWN;
 			break;

@@ -1,4 +1,7 @@
-/* match.c - finds the texts of HEADER, BODY and TEXT keys: substrings in the form of the session's collation (RFC 9051 6.4.4, RFC 5051, 5255). */
+/*
+ * match.c - finds the texts of HEADER, BODY and TEXT keys: substrings in the form of the session's
+ * collation (RFC 9051 6.4.4, RFC 5051, 5255).
+ */
 #include "search/search_int.h"
 
 #include "mime/collation.h"
@@ -10,7 +13,8 @@ enum { WINDOW_MAX = 16 * 1024 * 1024 };
 bool
 match_contains(struct str hay, struct str needle)
 {
-	return needle.n == 0 || (hay.n >= needle.n && memmem(hay.p, hay.n, needle.p, needle.n) != NULL);
+	return needle.n == 0
+	    || (hay.n >= needle.n && memmem(hay.p, hay.n, needle.p, needle.n) != NULL);
 }
 
 static void
@@ -67,10 +71,12 @@ match_annotation(const struct search *s, struct node *n, struct uid uid)
 
 	n->score = 0;
 	while (annotation_next(&list, &here)) {
-		unsigned att = here.scope == ANNOTATION_SHARED ? ANNOTATE_VALUE_SHARED : ANNOTATE_VALUE_PRIV;
+		unsigned att =
+		    here.scope == ANNOTATION_SHARED ? ANNOTATE_VALUE_SHARED : ANNOTATE_VALUE_PRIV;
 
-		if ((n->key->flags & att) == 0 || (here.user != 0 && here.user != view_user(s->view).v) ||
-		    (imap_listmatch_run(n->names, here.name) & LISTMATCH_YES) == 0)
+		if ((n->key->flags & att) == 0
+		    || (here.user != 0 && here.user != view_user(s->view).v)
+		    || (imap_listmatch_run(n->names, here.name) & LISTMATCH_YES) == 0)
 			continue;
 		if (n->key->text.p == NULL)
 			return false;
@@ -85,9 +91,13 @@ match_annotation(const struct search *s, struct node *n, struct uid uid)
 	return n->key->text.p == NULL || is_near;
 }
 
-/* Text keys that are not decided: exact ones are when their text is there; the words of FUZZY ones are compared. */
+/*
+ * Text keys that are not decided: exact ones are when their text is there; the words of FUZZY ones
+ * are compared.
+ */
 static bool
-see_text(struct search *s, struct str seen, struct str new, bool is_whole, bool is_source, bool is_field)
+see_text(struct search *s, struct str seen, struct str new, bool is_whole, bool is_source,
+    bool is_field)
 {
 	bool is_all_decided = true;
 	struct fuzzy_reader before = s->words;
@@ -161,5 +171,6 @@ match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source)
 		match_text_ends(s);
 	new = window->n;
 	mime_collate_part(s->program->collation, utf8, window);
-	return !see_text(s, buf_str(window), str_sub(buf_str(window), new, window->n), false, is_source, false);
+	return !see_text(s, buf_str(window), str_sub(buf_str(window), new, window->n), false,
+	    is_source, false);
 }

@@ -1,4 +1,6 @@
-/* order.c - see order.h. Bottom up: runs of 1, 2, 4, ... are merged from one array into the other. */
+/*
+ * order.c - see order.h. Bottom up: runs of 1, 2, 4, ... are merged from one array into the other.
+ */
 #include "search/order.h"
 
 #include "base/arena.h"
@@ -38,7 +40,8 @@ is_after(const struct order *o, const struct order_item *a, const struct order_i
 static size_t
 merge(struct order *o, size_t budget)
 {
-	const size_t middle = MIN(o->at + o->width, o->count), end = MIN(middle + o->width, o->count);
+	const size_t middle = MIN(o->at + o->width, o->count),
+		     end = MIN(middle + o->width, o->count);
 
 	if (!o->is_merging) {
 		o->left = o->to = o->at;
@@ -46,8 +49,8 @@ merge(struct order *o, size_t budget)
 		o->is_merging = true;
 	}
 	for (; budget > 0 && o->to < end; budget--) {
-		bool is_right = o->left == middle ||
-		    (o->right < end && is_after(o, &o->items[o->left], &o->items[o->right]));
+		bool is_right = o->left == middle
+		    || (o->right < end && is_after(o, &o->items[o->left], &o->items[o->right]));
 
 		o->other[o->to++] = o->items[is_right ? o->right++ : o->left++];
 	}

@@ -1,5 +1,6 @@
 /*
- * order.h - sorts in steps: a stable merge sort that can be left and gone on with, so that a loop is never kept for long.
+ * order.h - sorts in steps: a stable merge sort that can be left and gone on with, so that a loop
+ * is never kept for long.
  */
 #ifndef SEARCH_ORDER_H
 #define SEARCH_ORDER_H
@@ -21,12 +22,13 @@ struct order_item {
 typedef int order_compare_fn(const void *ctx, uint32_t a, uint32_t b);
 
 struct order {
-	struct order_item *items, *other;	/* own memory; items is the result */
+	struct order_item *items, *other; /* own memory; items is the result */
 	size_t count;
 	order_compare_fn *compare;
 	const void *ctx;
-	size_t width, at;			/* the merge at hand: runs of `width`, from `at` on */
-	size_t left, right, to;			/* inside it */
+	/* the merge at hand: runs of `width`, from `at` on */
+	size_t width, at;
+	size_t left, right, to; /* inside it */
 	bool is_merging;
 };
 
@@ -37,6 +39,10 @@ void order_done(struct order *o);
 bool order_step(struct order *o);
 
 /** The key of a number that may be negative. */
-static inline uint64_t order_key_signed(int64_t v) { return (uint64_t)v ^ (uint64_t)1 << 63; }
+static inline uint64_t
+order_key_signed(int64_t v)
+{
+	return (uint64_t)v ^ (uint64_t)1 << 63;
+}
 
 #endif

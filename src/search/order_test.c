@@ -1,4 +1,7 @@
-/* order_test.c - unit tests of order.c: what it sorts in steps is what a sort at once gives, and equal ones keep their order. */
+/*
+ * order_test.c - unit tests of order.c: what it sorts in steps is what a sort at once gives, and
+ * equal ones keep their order.
+ */
 #include "search/order.h"
 
 #include "base/test.h"

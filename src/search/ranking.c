@@ -72,9 +72,11 @@ drop_unused(struct ranking *r)
 }
 
 void
-ranking_remove(struct ranking *r, const struct rangeset *uids, struct place **places_out, size_t *n_out)
+ranking_remove(struct ranking *r, const struct rangeset *uids, struct place **places_out,
+    size_t *n_out)
 {
-	struct place *places = xmalloc(size_mul(MIN(rangeset_count(uids), (uint64_t)r->n) + 1, sizeof(*places)));
+	struct place *places =
+	    xmalloc(size_mul(MIN(rangeset_count(uids), (uint64_t)r->n) + 1, sizeof(*places)));
 	size_t kept = 0, gone = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
@@ -111,7 +113,8 @@ rank(const struct ranking *r, struct str key)
 }
 
 void
-ranking_insert(struct ranking *r, const struct ranking *added, struct place **places_out, size_t *n_out)
+ranking_insert(struct ranking *r, const struct ranking *added, struct place **places_out,
+    size_t *n_out)
 {
 	struct place *places = xmalloc(size_mul(added->n + 1, sizeof(*places)));
 	const size_t total = r->n + added->n;
@@ -121,7 +124,10 @@ ranking_insert(struct ranking *r, const struct ranking *added, struct place **pl
 	if (ranking_is_over(r) || ranking_is_over(added))
 		return;
 	reserve(r, r->n + added->n);
-	/* From the last to the first, so that each message moves once; n is how many are still in their old places. */
+	/*
+	 * From the last to the first, so that each message moves once; n is how many are still in
+	 * their old places.
+	 */
 	for (size_t i = added->n; i-- > 0;) {
 		struct str key = key_of(added, &added->list[i]);
 		size_t at = rank(r, key);

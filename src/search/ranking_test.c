@@ -1,4 +1,7 @@
-/* ranking_test.c - a ranking beside a list that is sorted anew after each change; what a client makes of the places is the same. */
+/*
+ * ranking_test.c - a ranking beside a list that is sorted anew after each change; what a client
+ * makes of the places is the same.
+ */
 #include "search/ranking.h"
 
 #include "base/test.h"
@@ -34,9 +37,11 @@ static void
 client_remove(struct client *c, const struct place *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!CHECK(p[i].at >= 1 && p[i].at <= c->n) || !CHECK(c->list[p[i].at - 1] == p[i].number))
+		if (!CHECK(p[i].at >= 1 && p[i].at <= c->n)
+		    || !CHECK(c->list[p[i].at - 1] == p[i].number))
 			return;
-		memmove(&c->list[p[i].at - 1], &c->list[p[i].at], (c->n - p[i].at) * sizeof(*c->list));
+		memmove(&c->list[p[i].at - 1], &c->list[p[i].at],
+		    (c->n - p[i].at) * sizeof(*c->list));
 		c->n--;
 	}
 }
@@ -47,7 +52,8 @@ client_insert(struct client *c, const struct place *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (!CHECK(p[i].at >= 1 && p[i].at <= c->n + 1 && c->n < MESSAGES))
 			return;
-		memmove(&c->list[p[i].at], &c->list[p[i].at - 1], (c->n - (p[i].at - 1)) * sizeof(*c->list));
+		memmove(&c->list[p[i].at], &c->list[p[i].at - 1],
+		    (c->n - (p[i].at - 1)) * sizeof(*c->list));
 		c->list[p[i].at - 1] = p[i].number;
 		c->n++;
 	}

@@ -1,40 +1,46 @@
-/* search_test.c - unit tests of search/: what each key means, asked of two messages in a store in memory. */
+/*
+ * search_test.c - unit tests of search/: what each key means, asked of two messages in a store in
+ * memory.
+ */
 #include "search/search.h"
 
 #include "imap/date.h"
 #include "store/store_test_util.h"
 
 static const char first[] =
-	"From: J\xc3\xb6rg M\xc3\xbcller <joerg@example.org>\r\n"
-	"To: =?iso-8859-1?Q?Andr=E9?= Pirard <andre@example.com>\r\n"
-	"Subject: =?utf-8?B?R3LDvMOfZQ==?= from\r\n"
-	" the mountains\r\n"
-	"Date: Mon, 7 Feb 1994 23:52:25 -0800\r\n"
-	"X-Empty:\r\n"
-	"Content-Type: multipart/mixed; boundary=b\r\n"
-	"\r\n"
-	"preamble is nothing\r\n"
-	"--b\r\n"
-	"Content-Type: text/plain; charset=utf-8\r\n"
-	"Content-Transfer-Encoding: base64\r\n"
-	"Content-Description: greeting card\r\n"
-	"\r\n"
-	"U3RyYcOfZSB1bmQgSGF1cyBuYW1lZCBCT0I=\r\n"
-	"--b\r\n"
-	"Content-Type: text/html; charset=iso-8859-1\r\n"
-	"Content-Transfer-Encoding: quoted-printable\r\n"
-	"\r\n"
-	"<p>caf=E9 <b>wor</b>ld <a href=3D\"http://example.net/x\">link</a> &amp; tea</p>\r\n"
-	"--b\r\n"
-	"Content-Type: application/octet-stream\r\n"
-	"\r\n"
-	"binary needle\r\n"
-	"--b--\r\n";
+    "From: J\xc3\xb6rg M\xc3\xbcller <joerg@example.org>\r\n"
+    "To: =?iso-8859-1?Q?Andr=E9?= Pirard <andre@example.com>\r\n"
+    "Subject: =?utf-8?B?R3LDvMOfZQ==?= from\r\n"
+    " the mountains\r\n"
+    "Date: Mon, 7 Feb 1994 23:52:25 -0800\r\n"
+    "X-Empty:\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n"
+    "\r\n"
+    "preamble is nothing\r\n"
+    "--b\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: base64\r\n"
+    "Content-Description: greeting card\r\n"
+    "\r\n"
+    "U3RyYcOfZSB1bmQgSGF1cyBuYW1lZCBCT0I=\r\n"
+    "--b\r\n"
+    "Content-Type: text/html; charset=iso-8859-1\r\n"
+    "Content-Transfer-Encoding: quoted-printable\r\n"
+    "\r\n"
+    "<p>caf=E9 <b>wor</b>ld <a href=3D\"http://example.net/x\">link</a> &amp; tea</p>\r\n"
+    "--b\r\n"
+    "Content-Type: application/octet-stream\r\n"
+    "\r\n"
+    "binary needle\r\n"
+    "--b--\r\n";
 
 /* No date, no body. */
 static const char second[] = "From: root\r\nSubject: x\r\n\r\n";
 
-/* Both came on 10-Feb-1994 23:30 -0100, are \Seen, \Flagged and $Forwarded, and have the UIDs 1 and 2. */
+/*
+ * Both came on 10-Feb-1994 23:30 -0100, are \Seen, \Flagged and $Forwarded, and have the UIDs 1 and
+ * 2.
+ */
 static int64_t
 internal_date(void)
 {
@@ -49,8 +55,13 @@ append(struct fixture *f, struct str text)
 {
 	struct arrival *m = arrival_new(f->store);
 	struct str keyword = STR("$Forwarded");
-	struct append add = { .arrival = m, .flags = FLAG_SEEN | FLAG_FLAGGED, .keywords = &keyword, .keyword_count = 1,
-		.has_internal_date = true, .internal_s = internal_date(), .internal_zone_min = -60 };
+	struct append add = { .arrival = m,
+		.flags = FLAG_SEEN | FLAG_FLAGGED,
+		.keywords = &keyword,
+		.keyword_count = 1,
+		.has_internal_date = true,
+		.internal_s = internal_date(),
+		.internal_zone_min = -60 };
 	struct snapshot *after = NULL;
 	struct uid uid;
 	uint32_t validity;
@@ -59,7 +70,10 @@ append(struct fixture *f, struct str text)
 	while (text.n != 0 && UNTIL_DONE(&f->b, arrival_write(m, text, &taken, &f->b.w)) == ERR_OK)
 		text = str_sub(text, taken, text.n);
 	CHECK(arrival_finish(m) == ERR_OK);
-	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, test_box(f, "INBOX"), &add, 1, &f->b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_append(f->account, test_box(f, "INBOX"), &add, 1, &f->b.w, &uid,
+		      &validity, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	arrival_unref(m);
@@ -71,7 +85,8 @@ open_view(struct fixture *f)
 	struct snapshot *s = account_snapshot(f->account, NULL);
 	struct view *v = NULL;
 
-	CHECK(UNTIL_DONE(&f->b, view_open(s, test_box(f, "INBOX"), VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, view_open(s, test_box(f, "INBOX"), VIEW_READ_WRITE, &f->b.w, &v))
+	    == ERR_OK);
 	snapshot_unref(s);
 	return v;
 }
@@ -89,9 +104,11 @@ search(struct fixture *f, struct view *v, const char *query)
 	int mask = 0;
 
 	imap_scan_init(&scan, &a, str_c(query), true);
-	if (imap_search_parse(&scan, &parsed) != ERR_OK || search_new(&a, &parsed, v, NULL, internal_date() + 1000, &s) != ERR_OK)
+	if (imap_search_parse(&scan, &parsed) != ERR_OK
+	    || search_new(&a, &parsed, v, NULL, internal_date() + 1000, &s) != ERR_OK)
 		mask = -1;
-	for (uint32_t uid = 1; mask >= 0 && search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+	for (uint32_t uid = 1; mask >= 0 && search_candidate(s, uid, &entry, &seq);
+	     uid = entry.uid.v + 1) {
 		bool is_match = false;
 
 		CHECK(UNTIL_DONE(&f->b, search_match(s, &entry, &f->b.w, &is_match)) == ERR_OK);
@@ -157,7 +174,9 @@ static const struct {
 	{ "TO \"andr\xc3\x89\"", true, false },
 	/* i;unicode-casemap decomposes: an accent that is not asked for does not matter. */
 	{ "TO \"Andre\"", true, false },
-	{ "SUBJECT \"gr\xc3\xbc\xc3\x9f" "e from the MOUNTAINS\"", true, false },
+	{ "SUBJECT \"gr\xc3\xbc\xc3\x9f"
+	  "e from the MOUNTAINS\"",
+	    true, false },
 	{ "SUBJECT mountain", true, false },
 	{ "SUBJECT gr", true, false },
 	{ "SUBJECT \"from the\"", true, false },
@@ -167,7 +186,9 @@ static const struct {
 	{ "HEADER X-EMPTY a", false, false },
 	{ "NOT HEADER X-Empty \"\"", false, true },
 	{ "HEADER X-Other \"\"", false, false },
-	{ "BODY \"STRA\xc3\x9f" "E und haus\"", true, false },
+	{ "BODY \"STRA\xc3\x9f"
+	  "E und haus\"",
+	    true, false },
 	{ "BODY bob", true, false },
 	{ "BODY \"caf\xc3\xa9 world link & tea\"", true, false },
 	{ "BODY example.net/x", true, false },
@@ -212,7 +233,10 @@ test_searches(void)
 	}
 }
 
-/* Enough messages that records are asked for in more than one batch; and a text that lies across pieces of the blob. */
+/*
+ * Enough messages that records are asked for in more than one batch; and a text that lies across
+ * pieces of the blob.
+ */
 static void
 test_many(void)
 {
@@ -237,7 +261,8 @@ test_many(void)
 	append(&f, buf_str(&big));
 	v = open_view(&f);
 	imap_scan_init(&scan, &a, STR("OR BODY bob BODY \"xacross\""), true);
-	CHECK(imap_search_parse(&scan, &parsed) == ERR_OK && search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
+	CHECK(imap_search_parse(&scan, &parsed) == ERR_OK
+	    && search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
 	for (uint32_t uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
 		bool is_match = false;
 
@@ -249,7 +274,8 @@ test_many(void)
 	search_free(s);
 	/* Given up while texts are being read ahead. */
 	CHECK(search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
-	for (uint32_t uid = 1; uid < 20 && search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+	for (uint32_t uid = 1; uid < 20 && search_candidate(s, uid, &entry, &seq);
+	     uid = entry.uid.v + 1) {
 		bool is_match = false;
 
 		CHECK(UNTIL_DONE(&f.b, search_match(s, &entry, &f.b.w, &is_match)) == ERR_OK);

@@ -1,4 +1,7 @@
-/* sort.c - see sort.h. The first criterion, or the beginning of its text, is the number that most comparisons are decided by. */
+/*
+ * sort.c - see sort.h. The first criterion, or the beginning of its text, is the number that most
+ * comparisons are decided by.
+ */
 #include "search/sort.h"
 
 #include "base/bytes.h"
@@ -21,14 +24,14 @@ struct sort {
 	const struct imap_sort *sort;
 	struct gather gather;
 	struct arena texts;
-	union value *values;	/* sort->n a message */
+	union value *values; /* sort->n a message */
 	struct order order;
 	enum sort_step step;
 };
 
 static const struct {
 	bool is_text;
-	int column;	/* enum digest_column; -1: the entry has it */
+	int column; /* enum digest_column; -1: the entry has it */
 } sources[SORT_KEYS] = {
 	[SORT_ANNOTATION] = { true, -1 },
 	[SORT_ARRIVAL] = { false, -1 },
@@ -90,11 +93,13 @@ annotation_of(struct sort *s, const struct imap_sort_criterion *c, struct uid ui
 
 	if (notes_find(view_notes(s->view, uid), &key, &value))
 		mime_collate(s->sort->search.collation, value, &folded);
-	return (union value){ .text = folded.n == 0 ? STR("") : arena_str(&s->texts, buf_str(&folded)) };
+	return (union value){ .text = folded.n == 0 ? STR("")
+						    : arena_str(&s->texts, buf_str(&folded)) };
 }
 
 static union value
-value_of(struct sort *s, const struct imap_sort_criterion *c, const struct sort_message *m, const struct digest *d)
+value_of(struct sort *s, const struct imap_sort_criterion *c, const struct sort_message *m,
+    const struct digest *d)
 {
 	struct str text;
 
@@ -130,7 +135,8 @@ take(void *ctx, size_t index, const struct digest *d)
 	struct sort *s = ctx;
 
 	for (size_t i = 0; i < s->sort->n; i++)
-		s->values[index * s->sort->n + i] = value_of(s, &s->sort->criteria[i], &s->gather.messages[index], d);
+		s->values[index * s->sort->n + i] =
+		    value_of(s, &s->sort->criteria[i], &s->gather.messages[index], d);
 }
 
 /* The first eight bytes, as a number that compares as they do. */
@@ -152,7 +158,9 @@ compare(const void *ctx, uint32_t a, uint32_t b)
 	for (size_t i = 0; i < n; i++) {
 		const union value *x = &s->values[a * n + i], *y = &s->values[b * n + i];
 		const struct imap_sort_criterion *c = &s->sort->criteria[i];
-		int order = sources[c->key].is_text ? str_cmp(x->text, y->text) : (x->number > y->number) - (x->number < y->number);
+		int order = sources[c->key].is_text
+		    ? str_cmp(x->text, y->text)
+		    : (x->number > y->number) - (x->number < y->number);
 
 		if (order != 0)
 			return c->is_reverse ? -order : order;
@@ -170,7 +178,8 @@ begin_order(struct sort *s)
 		const union value *v = &s->values[i * s->sort->n];
 		uint64_t key = sources[first->key].is_text ? text_key(v->text) : v->number;
 
-		s->order.items[i] = (struct order_item){ first->is_reverse ? ~key : key, (uint32_t)i };
+		s->order.items[i] =
+		    (struct order_item){ first->is_reverse ? ~key : key, (uint32_t)i };
 	}
 }
 
@@ -181,7 +190,8 @@ sort_run(struct sort *s, struct waiter *w, sort_should_yield_fn *should_yield, v
 		enum err e;
 
 		if (s->values == NULL)
-			s->values = xmalloc(size_mul(size_mul(s->gather.count + 1, s->sort->n), sizeof(*s->values)));
+			s->values = xmalloc(size_mul(size_mul(s->gather.count + 1, s->sort->n),
+			    sizeof(*s->values)));
 		e = gather_run(&s->gather, w, should_yield, ctx, take, s);
 		if (e != ERR_OK)
 			return e;

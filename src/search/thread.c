@@ -3,11 +3,12 @@
  *
  *     gather -> date order -> [names -> links -> prune] -> arrange -> [subjects -> merge -> arrange] -> write
  *
- * The arrows in brackets are those of REFERENCES. ORDEREDSUBJECT leaves out the first, REFS the second and orders threads by
- * their latest message instead.
+ * The arrows in brackets are those of REFERENCES. ORDEREDSUBJECT leaves out the first, REFS the
+ * second and orders threads by their latest message instead.
  *
- * Once all messages are in the order of their dates, siblings are sorted by putting each message behind those of its parent's
- * children that came before, and threads by the first message of each that comes up: so one sort does for all.
+ * Once all messages are in the order of their dates, siblings are sorted by putting each message
+ * behind those of its parent's children that came before, and threads by the first message of each
+ * that comes up: so one sort does for all.
  */
 #include "search/thread.h"
 
@@ -63,7 +64,10 @@ thread_count(const struct thread *t)
 	return t->gather.count;
 }
 
-/* Mixed with what nobody outside knows, so that nobody can choose message-ids that collide in the table. */
+/*
+ * Mixed with what nobody outside knows, so that nobody can choose message-ids that collide in the
+ * table.
+ */
 static const char *
 mix_ids(struct thread *t, struct str ids)
 {
@@ -92,7 +96,7 @@ take(void *ctx, size_t index, const struct digest *d)
 	};
 }
 
-/* ---- phases ---------------------------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static bool
 sort_dates(struct thread *t)
@@ -100,7 +104,9 @@ sort_dates(struct thread *t)
 	if (t->by_date.items == NULL) {
 		order_init(&t->by_date, t->count, NULL, NULL);
 		for (size_t i = 0; i < t->count; i++)
-			t->by_date.items[i] = (struct order_item){ order_key_signed(t->contents[i].sent_ms), (uint32_t)i };
+			t->by_date.items[i] =
+			    (struct order_item){ order_key_signed(t->contents[i].sent_ms),
+				    (uint32_t)i };
 	}
 	return order_step(&t->by_date);
 }
@@ -122,7 +128,8 @@ arrange(struct thread *t)
 		order_init(&t->roots, t->count, NULL, NULL);
 		t->roots.count = 0;
 		for (size_t i = 0; i < t->node_count; i++)
-			t->nodes[i].first_child = t->nodes[i].last_child = t->nodes[i].next = NO_NODE;
+			t->nodes[i].first_child = t->nodes[i].last_child = t->nodes[i].next =
+			    NO_NODE;
 	}
 	for (; t->at < end; t->at++) {
 		const struct order_item *item = &t->by_date.items[t->at];
@@ -173,7 +180,9 @@ sort_subjects(struct thread *t)
 			char bytes[8] = { 0 };
 
 			memcpy(bytes, subject.p, MIN(subject.n, sizeof(bytes)));
-			t->by_subject.items[i] = (struct order_item){ (uint64_t)get_be32(bytes) << 32 | get_be32(bytes + 4), (uint32_t)i };
+			t->by_subject.items[i] = (struct order_item){
+				(uint64_t)get_be32(bytes) << 32 | get_be32(bytes + 4), (uint32_t)i
+			};
 		}
 	}
 	return order_step(&t->by_subject);
@@ -202,7 +211,8 @@ table_entry(const struct thread *t, size_t first, size_t end)
 	for (size_t i = first + 1; i < end && !thread_is_dummy(t, entry); i++) {
 		int32_t n = subject_root(t, i);
 
-		if (thread_is_dummy(t, n) || (t->contents[entry].is_reply && !t->contents[n].is_reply))
+		if (thread_is_dummy(t, n)
+		    || (t->contents[entry].is_reply && !t->contents[n].is_reply))
 			entry = n;
 	}
 	return entry;
@@ -230,7 +240,8 @@ join_references(struct thread *t, size_t first, size_t end)
 		if (thread_is_dummy(t, n)) {
 			/* Then the one in the table is a dummy too. */
 			adopt_children(t, n, in_table);
-		} else if (thread_is_dummy(t, in_table) || (t->contents[n].is_reply && !t->contents[in_table].is_reply)) {
+		} else if (thread_is_dummy(t, in_table)
+		    || (t->contents[n].is_reply && !t->contents[in_table].is_reply)) {
 			t->nodes[n].parent = in_table;
 		} else {
 			int32_t dummy = thread_add_node(t);
@@ -251,7 +262,8 @@ join_subjects(struct thread *t)
 		struct str subject = speaker(t, subject_root(t, t->at))->subject;
 		size_t end = t->at + 1;
 
-		while (end < t->roots.count && str_eq(speaker(t, subject_root(t, end))->subject, subject))
+		while (end < t->roots.count
+		    && str_eq(speaker(t, subject_root(t, end))->subject, subject))
 			end++;
 		if (t->algorithm == THREAD_ORDEREDSUBJECT)
 			join_ordered(t, t->at, end);
@@ -262,7 +274,10 @@ join_subjects(struct thread *t)
 	return t->at >= t->roots.count;
 }
 
-/* The head of a node's thread; noted in the `set` of all on the way, which is nothing (NO_NODE) until then. */
+/*
+ * The head of a node's thread; noted in the `set` of all on the way, which is nothing (NO_NODE)
+ * until then.
+ */
 static int32_t
 head_of(struct thread *t, int32_t node)
 {
@@ -280,7 +295,10 @@ head_of(struct thread *t, int32_t node)
 	return head;
 }
 
-/* REFS: threads by the latest of their messages. From the last message back, a thread's first to come up is its latest. */
+/*
+ * REFS: threads by the latest of their messages. From the last message back, a thread's first to
+ * come up is its latest.
+ */
 static bool
 order_latest(struct thread *t)
 {
@@ -289,7 +307,8 @@ order_latest(struct thread *t)
 	if (t->at == 0) {
 		for (size_t i = 0; i < t->node_count; i++) {
 			t->nodes[i].set = NO_NODE;
-			t->nodes[i].has_children = false;	/* from here on: it is in the list */
+			/* from here on: it is in the list */
+			t->nodes[i].has_children = false;
 		}
 		t->roots.count = 0;
 	}
@@ -314,10 +333,12 @@ order_latest(struct thread *t)
 
 typedef bool phase_fn(struct thread *t);
 
-static phase_fn *const ordered_phases[] = { sort_dates, arrange, sort_subjects, join_subjects, arrange, NULL };
-static phase_fn *const references_phases[] = { sort_dates, thread_name, thread_link, thread_prune, arrange, sort_subjects,
-	join_subjects, arrange, NULL };
-static phase_fn *const refs_phases[] = { sort_dates, thread_name, thread_link, thread_prune, arrange, order_latest, NULL };
+static phase_fn *const ordered_phases[] = { sort_dates, arrange, sort_subjects, join_subjects,
+	arrange, NULL };
+static phase_fn *const references_phases[] = { sort_dates, thread_name, thread_link, thread_prune,
+	arrange, sort_subjects, join_subjects, arrange, NULL };
+static phase_fn *const refs_phases[] = { sort_dates, thread_name, thread_link, thread_prune,
+	arrange, order_latest, NULL };
 
 static phase_fn *const *
 phases_of(enum imap_thread_algorithm a)
@@ -367,7 +388,7 @@ thread_run(struct thread *t, struct waiter *w, sort_should_yield_fn *should_yiel
 	return ERR_OK;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool
 has_siblings(const struct thread *t, int32_t node)
@@ -377,7 +398,10 @@ has_siblings(const struct thread *t, int32_t node)
 	return parent != NO_NODE && t->nodes[parent].first_child != t->nodes[parent].last_child;
 }
 
-/* The thread, or branch, of a node is over: closes it and those that end with it. The next node, NO_NODE: none is left. */
+/*
+ * The thread, or branch, of a node is over: closes it and those that end with it. The next node,
+ * NO_NODE: none is left.
+ */
 static int32_t
 close_branches(const struct thread *t, int32_t n, struct buf *b)
 {

@@ -1,6 +1,6 @@
 /*
- * thread.h - arranges messages into threads (RFC 5256 THREAD; THREAD=REFS of draft-ietf-morg-inthread), from their digests, in
- * steps.
+ * thread.h - arranges messages into threads (RFC 5256 THREAD; THREAD=REFS of
+ * draft-ietf-morg-inthread), from their digests, in steps.
  *
  *     t = thread_new(account, algorithm); for each message in mailbox order: thread_add(t, &entry, seq);
  *     e = thread_run(t, waiter, ...);            ERR_WAIT: call again, until it is ERR_OK
@@ -14,12 +14,14 @@
 
 struct thread;
 
-struct thread *thread_new(struct account *a, enum imap_thread_algorithm algorithm, enum mime_collation by);
+struct thread *thread_new(struct account *a, enum imap_thread_algorithm algorithm,
+    enum mime_collation by);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void thread_free(struct thread *t);
 void thread_add(struct thread *t, const struct entry *e, struct seqnum seq);
 /** ERR_WAIT; ERR_IO. */
-must_use enum err thread_run(struct thread *t, struct waiter *w, sort_should_yield_fn *should_yield, void *ctx);
+must_use enum err thread_run(struct thread *t, struct waiter *w, sort_should_yield_fn *should_yield,
+    void *ctx);
 size_t thread_count(const struct thread *t);
 /** Adds the next few KiB of the threads to b; true when that was the last. */
 bool thread_write(struct thread *t, bool is_uid, struct buf *b);

@@ -10,15 +10,20 @@ enum { NO_NODE = -1, STEP_NODES = 4096 };
 /* A message, or a dummy that stands for one that is referred to and not there. */
 struct node {
 	int32_t parent;
-	int32_t first_child, last_child, next;	/* siblings by date */
-	int32_t set;			/* thread_link.c: union-find of what is linked together; dummies later: what they give way to */
-	bool has_children;		/* may have had */
+	int32_t first_child, last_child, next; /* siblings by date */
+	/*
+	 * thread_link.c: union-find of what is linked together; dummies later: what they give way
+	 * to
+	 */
+	int32_t set;
+	bool has_children; /* may have had */
 };
 
 /* What is known of a message. */
 struct content {
 	int64_t sent_ms;
-	const char *ids;		/* hashes, each 8 bytes: its own, then its references; 0: none */
+	/* hashes, each 8 bytes: its own, then its references; 0: none */
+	const char *ids;
 	uint32_t id_count;
 	bool is_reply;
 	struct str subject;
@@ -26,32 +31,37 @@ struct content {
 
 /* message-id (its hash) → node; open addressing. */
 struct id_slot {
-	uint64_t id;			/* 0: free */
+	uint64_t id; /* 0: free */
 	int32_t node;
 };
 
 struct thread {
 	enum imap_thread_algorithm algorithm;
 	struct gather gather;
-	uint64_t seed;			/* of the hashes of message-ids */
+	uint64_t seed; /* of the hashes of message-ids */
 	struct arena texts;
-	struct content *contents;	/* by message */
-	struct node *nodes;		/* messages first, then dummies */
-	size_t count, node_count, node_cap;	/* messages, all nodes */
+	struct content *contents;           /* by message */
+	struct node *nodes;                 /* messages first, then dummies */
+	size_t count, node_count, node_cap; /* messages, all nodes */
 	struct id_slot *ids;
 	size_t id_cap, id_count;
-	struct order by_date;		/* messages by sent date */
-	struct order roots;		/* heads of threads; key: their date */
-	struct order by_subject;	/* indexes of roots by subject */
-	size_t at;			/* of the phase at hand */
+	struct order by_date;    /* messages by sent date */
+	struct order roots;      /* heads of threads; key: their date */
+	struct order by_subject; /* indexes of roots by subject */
+	size_t at;               /* of the phase at hand */
 	unsigned phase;
 	bool is_gathered;
 	/* Writing. */
-	int32_t writing;		/* node, NO_NODE: the next root begins */
+	int32_t writing; /* node, NO_NODE: the next root begins */
 	size_t at_root;
 };
 
-static inline bool thread_is_dummy(const struct thread *t, int32_t node) { return (size_t)node >= t->count; }
+static inline bool
+thread_is_dummy(const struct thread *t, int32_t node)
+{
+	return (size_t)node >= t->count;
+}
+
 int32_t thread_add_node(struct thread *t);
 
 /* Phases of thread_link.c: each does some nodes from t->at on, and is true when it is over. */

@@ -1,9 +1,10 @@
 /*
  * thread_link.c - steps 1 to 3 of the REFERENCES algorithm (RFC 5256): who is whose parent.
  *
- * Before A becomes the parent of B, A must not be below B. Walking up from A would make long threads quadratic. So what is
- * linked together is also a set (union-find): A and B in different sets can't be in a loop. As links are also taken back, being
- * in one set proves nothing; only then the walk is made, and it gives up above WALK_MAX, as if it had found a loop.
+ * Before A becomes the parent of B, A must not be below B. Walking up from A would make long
+ * threads quadratic. So what is linked together is also a set (union-find): A and B in different
+ * sets can't be in a loop. As links are also taken back, being in one set proves nothing; only then
+ * the walk is made, and it gives up above WALK_MAX, as if it had found a loop.
  */
 #include "search/thread_int.h"
 
@@ -23,12 +24,15 @@ thread_add_node(struct thread *t)
 		t->nodes = xrealloc(t->nodes, size_mul(t->node_cap, sizeof(*t->nodes)));
 	}
 	must(t->node_count < INT32_MAX);
-	t->nodes[t->node_count] = (struct node){ .parent = NO_NODE, .first_child = NO_NODE, .last_child = NO_NODE, .next = NO_NODE,
+	t->nodes[t->node_count] = (struct node){ .parent = NO_NODE,
+		.first_child = NO_NODE,
+		.last_child = NO_NODE,
+		.next = NO_NODE,
 		.set = (int32_t)t->node_count };
 	return (int32_t)t->node_count++;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void
 ids_grow(struct thread *t)
@@ -96,7 +100,7 @@ thread_name(struct thread *t)
 	return t->at == t->count;
 }
 
-/* ---- links ---------------------------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static int32_t
 set_of(struct thread *t, int32_t n)
@@ -172,18 +176,20 @@ thread_link(struct thread *t)
 	return t->at == t->count;
 }
 
-/* ---- dummies -------------------------------------------------------------------------------------------------------- */
+/* ---- dummies --------------------------------------------------------------------------------- */
 
 /*
- * Where a dummy's children go: the nearest message above it, or the dummy at the top. Kept in the `set` of the dummies
- * on the way, which links no longer need; the first time they are marked by NO_NODE.
+ * Where a dummy's children go: the nearest message above it, or the dummy at the top. Kept in the
+ * `set` of the dummies on the way, which links no longer need; the first time they are marked by
+ * NO_NODE.
  */
 static int32_t
 give_way(struct thread *t, int32_t dummy)
 {
 	int32_t top = dummy;
 
-	while (thread_is_dummy(t, top) && t->nodes[top].set == NO_NODE && t->nodes[top].parent != NO_NODE)
+	while (thread_is_dummy(t, top) && t->nodes[top].set == NO_NODE
+	    && t->nodes[top].parent != NO_NODE)
 		top = t->nodes[top].parent;
 	if (thread_is_dummy(t, top) && t->nodes[top].set != NO_NODE)
 		top = t->nodes[top].set;
@@ -205,7 +211,10 @@ thread_prune(struct thread *t)
 		for (size_t i = t->count; i < t->node_count; i++)
 			t->nodes[i].set = NO_NODE;
 	}
-	/* How many children a dummy at the top gets is counted in its `next`, which it does not need yet: -1 is none. */
+	/*
+	 * How many children a dummy at the top gets is counted in its `next`, which it does not
+	 * need yet: -1 is none.
+	 */
 	for (; t->at < end; t->at++) {
 		struct node *n = &t->nodes[t->at];
 

@@ -23,7 +23,8 @@ add_mechs(const struct session *s, struct buf *b)
 	struct arena a = ARENA_NONE;
 	struct str name;
 	bool has_cert = ssl != NULL && tls_peer_names(ssl, &a, &name, 1) > 0;
-	const char *const *mechs = auth_mechs(o->auth, session_may_send_password(s), ssl != NULL, has_cert);
+	const char *const *mechs =
+	    auth_mechs(o->auth, session_may_send_password(s), ssl != NULL, has_cert);
 
 	arena_done(&a);
 	for (; *mechs != NULL; mechs++) {

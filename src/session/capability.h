@@ -1,6 +1,6 @@
 /*
- * capability.h - the table of capabilities: name, RFC, when shown. CAPABILITY, the greeting, `posthorn capabilities` and the tests
- * are made from it.
+ * capability.h - the table of capabilities: name, RFC, when shown. CAPABILITY, the greeting,
+ * `posthorn capabilities` and the tests are made from it.
  */
 #ifndef SESSION_CAPABILITY_H
 #define SESSION_CAPABILITY_H
@@ -8,17 +8,18 @@
 #include "base/str.h"
 
 enum capability {
+
 #define CAPABILITY(id, name, spec, when) CAP_##id,
 #include "session/capability.def"
 	CAP_COUNT
 };
 
 enum capability_when {
-	CAP_NEVER_SHOWN,	/* works, but is not a capability name (XLIST) */
+	CAP_NEVER_SHOWN, /* works, but is not a capability name (XLIST) */
 	CAP_ALWAYS,
 	CAP_BEFORE_LOGIN,
 	CAP_AFTER_LOGIN,
-	CAP_SPECIAL,		/* decided by code; capability_when_text() says how */
+	CAP_SPECIAL, /* decided by code; capability_when_text() says how */
 };
 
 struct capability_row {

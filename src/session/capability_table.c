@@ -1,10 +1,14 @@
-/* capability_table.c - the table of capabilities, and what people are told of it (`posthorn capabilities`). */
+/*
+ * capability_table.c - the table of capabilities, and what people are told of it (`posthorn
+ * capabilities`).
+ */
 #include "session/capability.h"
 
 #include "base/attr.h"
 
 const struct capability_row capabilities[CAP_COUNT] = {
-#define CAPABILITY(id, name_, spec_, when_) [CAP_##id] = { .name = name_, .spec = spec_, .when = CAP_##when_ },
+#define CAPABILITY(id, name_, spec_, when_)                                                        \
+	[CAP_##id] = { .name = name_, .spec = spec_, .when = CAP_##when_ },
 #include "session/capability.def"
 };
 
@@ -37,6 +41,7 @@ capability_needs(enum capability c, enum capability other)
 	static const struct {
 		enum capability c, other;
 	} needs[] = {
+
 #define CAPABILITY_NEEDS(id, other_) { CAP_##id, CAP_##other_ },
 #include "session/capability.def"
 	};

@@ -1,4 +1,7 @@
-/* context.c - see context.h. The contexts of a session, and the writing of ADDTO and REMOVEFROM; context_update.c finds what to write. */
+/*
+ * context.c - see context.h. The contexts of a session, and the writing of ADDTO and REMOVEFROM;
+ * context_update.c finds what to write.
+ */
 #include "session/context_int.h"
 
 #include "search/freeze.h"
@@ -6,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { LINE_NUMBERS = 1024 };	/* told in one response */
+enum { LINE_NUMBERS = 1024 }; /* told in one response */
 
 /* ---- which there are ---- */
 
@@ -29,7 +32,8 @@ contexts_have(const struct session *s, struct str tag)
 static size_t
 context_bytes(const struct context *x)
 {
-	return sizeof(*x) + x->arena.total_bytes + x->told.cap * sizeof(*x->told.r) + ranking_bytes(&x->ranking);
+	return sizeof(*x) + x->arena.total_bytes + x->told.cap * sizeof(*x->told.r)
+	    + ranking_bytes(&x->ranking);
 }
 
 size_t
@@ -91,7 +95,8 @@ contexts_forget_numbered(struct session *s)
 {
 	struct context *next;
 
-	for (struct context *x = s->contexts == NULL ? NULL : s->contexts->first; x != NULL; x = next) {
+	for (struct context *x = s->contexts == NULL ? NULL : s->contexts->first; x != NULL;
+	     x = next) {
 		next = x->next;
 		if (x->is_uid)
 			continue;
@@ -122,7 +127,10 @@ contexts_free(struct session *s)
 
 /* ---- beginning one ---- */
 
-/* An idling client is told when OLDER and YOUNGER change their answer: IDLE tells all that there is to tell. */
+/*
+ * An idling client is told when OLDER and YOUNGER change their answer: IDLE tells all that there is
+ * to tell.
+ */
 static void
 timer_fired(struct loop_timer *t)
 {
@@ -224,7 +232,8 @@ context_begin(struct session *s, const struct context_options *o)
 		return;
 	}
 	x = make(s, o);
-	if (contexts_bytes(c) + context_bytes(x) > CONTEXTS_MAX_BYTES || ranking_is_over(&x->ranking) || x->has_many_delays) {
+	if (contexts_bytes(c) + context_bytes(x) > CONTEXTS_MAX_BYTES
+	    || ranking_is_over(&x->ranking) || x->has_many_delays) {
 		context_free(x);
 		context_refuse(s, o->tag, STR("This search takes too much to be updated."));
 		return;
@@ -249,19 +258,25 @@ write_numbers(struct buf *b, const struct place *p, size_t n)
 			end++;
 		if (i > 0)
 			buf_chr(b, ',');
-		reply_rangeset(b, &(struct rangeset){ .r = &(struct range){ p[i].number, p[end - 1].number }, .n = 1 });
+		reply_rangeset(b,
+		    &(struct rangeset){ .r = &(struct range){ p[i].number, p[end - 1].number },
+			.n = 1 });
 		i = end;
 	}
 }
 
-/* How many from here on stand one behind the other, so that one position is enough for all: when they are added, or removed. */
+/*
+ * How many from here on stand one behind the other, so that one position is enough for all: when
+ * they are added, or removed.
+ */
 static size_t
 run_length(const struct context_places *w, size_t max)
 {
 	const struct place *p = &w->list[w->at];
 	size_t n = 1;
 
-	while (n < max && w->at + n < w->n && p[n].at == (p->at == 0 || !w->is_add ? p->at : p->at + (uint32_t)n))
+	while (n < max && w->at + n < w->n
+	    && p[n].at == (p->at == 0 || !w->is_add ? p->at : p->at + (uint32_t)n))
 		n++;
 	return n;
 }

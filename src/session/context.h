@@ -1,15 +1,17 @@
 /*
- * context.h - searches whose results the client is kept up to date about: RETURN (UPDATE) of SEARCH, SORT and ESEARCH (RFC 5267 4.3).
+ * context.h - searches whose results the client is kept up to date about: RETURN (UPDATE) of
+ * SEARCH, SORT and ESEARCH (RFC 5267 4.3).
  *
- * A context is a program and the UIDs that the client has been told; a SORT's has their order too. When the view has moved, the messages that
- * have changed or come, and only those, are judged again, and the difference goes out:
+ * A context is a program and the UIDs that the client has been told; a SORT's has their order too.
+ * When the view has moved, the messages that have changed or come, and only those, are judged
+ * again, and the difference goes out:
  *
  *     view_refresh() -> contexts_note() -> contexts_tell_gone() -> EXPUNGE, EXISTS, FETCH -> contexts_tell_changed()
  *                                          REMOVEFROM, with the numbers                      REMOVEFROM and ADDTO, with
  *                                          that the client still has                         those that it has now
  *
- * What vanished is told even while its EXPUNGE is held back. OLDER and YOUNGER change their answer without anything happening; each context
- * knows when the next message does so.
+ * What vanished is told even while its EXPUNGE is held back. OLDER and YOUNGER change their answer
+ * without anything happening; each context knows when the next message does so.
  */
 #ifndef SESSION_CONTEXT_H
 #define SESSION_CONTEXT_H
@@ -18,9 +20,10 @@
 #include "session/session.h"
 
 enum {
-	CONTEXTS_MAX = 16,			/* of a session */
-	CONTEXTS_MAX_BYTES = 8 * 1024 * 1024,	/* of all of its contexts: above it no new one is begun */
-	CONTEXTS_MOST_BYTES = 2 * CONTEXTS_MAX_BYTES,	/* above it the one that has grown ends */
+	CONTEXTS_MAX = 16, /* of a session */
+	/* of all of its contexts: above it no new one is begun */
+	CONTEXTS_MAX_BYTES = 8 * 1024 * 1024,
+	CONTEXTS_MOST_BYTES = 2 * CONTEXTS_MAX_BYTES, /* above it the one that has grown ends */
 };
 
 struct contexts;
@@ -29,15 +32,18 @@ struct contexts;
 struct context_options {
 	struct str tag;
 	bool is_uid;
-	const struct search *search;		/* compiled for the session's view */
-	const struct rangeset *uids;		/* found by it */
-	const struct imap_sort *criteria;	/* SORT: its arguments and its result; else NULL */
+	const struct search *search;      /* compiled for the session's view */
+	const struct rangeset *uids;      /* found by it */
+	const struct imap_sort *criteria; /* SORT: its arguments and its result; else NULL */
 	const struct sort *sort;
-	struct str mailbox;			/* ESEARCH: the correlator names it, else empty */
+	struct str mailbox; /* ESEARCH: the correlator names it, else empty */
 	uint32_t uidvalidity;
 };
 
-/** From now on changes of the result are told, or the client is told that they are not: NO [NOUPDATE]. */
+/**
+ * From now on changes of the result are told, or the client is told that they are not: NO
+ * [NOUPDATE].
+ */
 void context_begin(struct session *s, const struct context_options *o);
 /** Says that a search is not kept up to date. */
 void context_refuse(struct session *s, struct str tag, struct str why);

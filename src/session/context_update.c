@@ -1,4 +1,7 @@
-/* context_update.c - what a change of the mailbox changes in the contexts: see context.h. One after the other, in steps. */
+/*
+ * context_update.c - what a change of the mailbox changes in the contexts: see context.h. One after
+ * the other, in steps.
+ */
 #include "session/context_int.h"
 
 #include "base/size.h"
@@ -7,8 +10,11 @@
 #include <stdlib.h>
 
 enum {
-	TIMER_MOST_MS = 60 * 1000,	/* the clock may have been set meanwhile */
-	AGE_MESSAGES_S = 100 * 1000,	/* a mailbox is looked through for OLDER and YOUNGER at most once a second for each so many */
+	TIMER_MOST_MS = 60 * 1000, /* the clock may have been set meanwhile */
+	/*
+	 * a mailbox is looked through for OLDER and YOUNGER at most once a second for each so many
+	 */
+	AGE_MESSAGES_S = 100 * 1000,
 };
 
 static int64_t
@@ -73,10 +79,14 @@ contexts_set_timer(struct session *s)
 	if (next_s == INT64_MAX)
 		return;
 	wait_ms = (next_s - now_s(s)) * 1000;
-	loop_timer_set(s->core->loop, &c->timer, MIN(MAX(wait_ms, (int64_t)1000), (int64_t)TIMER_MOST_MS));
+	loop_timer_set(s->core->loop, &c->timer,
+	    MIN(MAX(wait_ms, (int64_t)1000), (int64_t)TIMER_MOST_MS));
 }
 
-/* One message: whether it is judged otherwise now than when all were looked at, and when it is the next time. */
+/*
+ * One message: whether it is judged otherwise now than when all were looked at, and when it is the
+ * next time.
+ */
 static void
 look_at_age(struct contexts *c, const struct context *x, const struct entry *e)
 {
@@ -223,17 +233,22 @@ rank_in(const struct rangeset *set, uint32_t uid)
 	return n + uid - set->r[at].first;
 }
 
-/* The message number that the client knows it by: EXPUNGE, which it has not seen, tells the last first. */
+/*
+ * The message number that the client knows it by: EXPUNGE, which it has not seen, tells the last
+ * first.
+ */
 static uint32_t
 number_before(struct session *s, const struct view_changes *changes, uint32_t uid)
 {
 	if (changes->vanished != NULL && rangeset_contains(changes->vanished, uid))
-		return changes->expunge_seqs[changes->expunge_count - 1 - rank_in(changes->vanished, uid)];
+		return changes
+		    ->expunge_seqs[changes->expunge_count - 1 - rank_in(changes->vanished, uid)];
 	return view_seq(s->view, (struct uid){ uid }).v;
 }
 
 static void
-prepare_gone(struct session *s, struct contexts *c, struct context *x, const struct view_changes *changes)
+prepare_gone(struct session *s, struct contexts *c, struct context *x,
+    const struct view_changes *changes)
 {
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
 
@@ -281,7 +296,8 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 	bool can_change = false;
 
 	for (size_t i = 0; i < x->sort->n; i++)
-		can_change = can_change || x->sort->criteria[i].key == SORT_RELEVANCY || x->sort->criteria[i].key == SORT_ANNOTATION;
+		can_change = can_change || x->sort->criteria[i].key == SORT_RELEVANCY
+		    || x->sort->criteria[i].key == SORT_ANNOTATION;
 	/* Nothing else by which messages are sorted ever changes. */
 	if (can_change || !rangeset_contains(&x->told, e->uid.v))
 		sort_add(c->sort, e, seq, relevancy);
@@ -302,8 +318,13 @@ begin_finding(struct session *s, struct contexts *c, struct context *x)
 	if (x->is_sorted)
 		c->sort = sort_new(s->view, x->sort);
 	c->command = (struct command){ .tag = x->tag };
-	c->finding = (struct finding){ .args = &x->sort->search, .view = s->view, .arena = &c->scratch, .is_elsewhere = true, .among = &c->among,
-		.take = x->is_sorted ? take : NULL, .take_ctx = c };
+	c->finding = (struct finding){ .args = &x->sort->search,
+		.view = s->view,
+		.arena = &c->scratch,
+		.is_elsewhere = true,
+		.among = &c->among,
+		.take = x->is_sorted ? take : NULL,
+		.take_ctx = c };
 }
 
 /* The UIDs that were sorted. */
@@ -321,7 +342,8 @@ sorted_uids(const struct sort *sort, struct rangeset *out)
 
 /* Of messages that are new, not of those that have changed (RFC 5465 7). */
 static void
-begin_fetch(struct session *s, struct contexts *c, const struct context *x, const struct rangeset *came)
+begin_fetch(struct session *s, struct contexts *c, const struct context *x,
+    const struct rangeset *came)
 {
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
 
@@ -336,7 +358,8 @@ begin_fetch(struct session *s, struct contexts *c, const struct context *x, cons
 static void
 compare(struct session *s, struct contexts *c, struct context *x)
 {
-	RANGESET_CLEAN struct rangeset was = RANGESET_NONE, left = RANGESET_NONE, came = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset was = RANGESET_NONE, left = RANGESET_NONE,
+				       came = RANGESET_NONE;
 
 	rangeset_intersect(&was, &x->told, &c->among);
 	rangeset_subtract(&left, &was, &c->found->uids);
@@ -364,9 +387,11 @@ compare(struct session *s, struct contexts *c, struct context *x)
 	}
 	c->added.is_add = true;
 	for (size_t i = 0; !x->is_uid && i < c->removed.n; i++)
-		c->removed.list[i].number = view_seq(s->view, (struct uid){ c->removed.list[i].number }).v;
+		c->removed.list[i].number =
+		    view_seq(s->view, (struct uid){ c->removed.list[i].number }).v;
 	for (size_t i = 0; !x->is_uid && i < c->added.n; i++)
-		c->added.list[i].number = view_seq(s->view, (struct uid){ c->added.list[i].number }).v;
+		c->added.list[i].number =
+		    view_seq(s->view, (struct uid){ c->added.list[i].number }).v;
 }
 
 static void
@@ -437,7 +462,8 @@ update(struct session *s, struct contexts *c, struct context *x)
 	}
 	if (e == ERR_OK && c->step == UPDATE_ADD)
 		e = context_places_write(s, x, &c->added);
-	if (e == ERR_OK && (contexts_bytes(c) > CONTEXTS_MOST_BYTES || ranking_is_over(&x->ranking)))
+	if (e == ERR_OK
+	    && (contexts_bytes(c) > CONTEXTS_MOST_BYTES || ranking_is_over(&x->ranking)))
 		e = ERR_LIMIT;
 	return e;
 }

@@ -1,4 +1,7 @@
-/* core.c - see core.h: running, waiting, replying, and a session's life. Commands are made of bytes in input.c. */
+/*
+ * core.c - see core.h: running, waiting, replying, and a session's life. Commands are made of bytes
+ * in input.c.
+ */
 #include "session/core.h"
 
 #include "base/log.h"
@@ -12,8 +15,12 @@
 #include <stdlib.h>
 
 /* Limits of a command before and after login. */
-static const struct imap_framer_limits limits_before = { .line_max = 8192, .literal_max = 1024, .command_max = 10240 };
-static const struct imap_framer_limits limits_after = { .line_max = 65536, .literal_max = 65536, .command_max = 262144 };
+static const struct imap_framer_limits limits_before = { .line_max = 8192,
+	.literal_max = 1024,
+	.command_max = 10240 };
+static const struct imap_framer_limits limits_after = { .line_max = 65536,
+	.literal_max = 65536,
+	.command_max = 262144 };
 
 enum { TURN_MAX_US = 1000, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
 
@@ -27,7 +34,8 @@ core_of(struct session *s)
 
 /* Words are translated here, wherever they come from. */
 static void
-write_status(struct session_core *k, struct str tag, const char *condition, struct str code, struct str text)
+write_status(struct session_core *k, struct str tag, const char *condition, struct str code,
+    struct str text)
 {
 	const enum language l = k->s.language;
 
@@ -40,7 +48,8 @@ write_status(struct session_core *k, struct str tag, const char *condition, stru
 static void
 reply_tagged(struct session_core *k, struct str tag, enum err e, struct str code, struct str text)
 {
-	static const char *const conditions[] = { [ERR_REPLY_OK] = "OK", [ERR_REPLY_NO] = "NO", [ERR_REPLY_BAD] = "BAD" };
+	static const char *const conditions
+	    [] = { [ERR_REPLY_OK] = "OK", [ERR_REPLY_NO] = "NO", [ERR_REPLY_BAD] = "BAD" };
 
 	if (code.p == NULL)
 		code = str_c(err_rcode(e));
@@ -93,12 +102,13 @@ command_reply(struct session_core *k)
 
 	if (e == ERR_OK && text.p == NULL)
 		text = language_format(&k->arena, k->s.language, STR("%s completed."),
-		    arena_printf(&k->arena, "%s%s", k->cmd.is_uid ? "UID " : "", k->cmd.entry->name));
+		    arena_printf(&k->arena, "%s%s", k->cmd.is_uid ? "UID " : "",
+			k->cmd.entry->name));
 	if (err_reply(e) == ERR_REPLY_BAD)
 		note_bad(k);
 	if (err_level(e) >= LOG_ERROR)
-		log_event(LOG_ERROR, "command-failed", F_U64("session", k->s.id), F_STR("user", k->s.user),
-		    F_C("command", k->cmd.entry->name), F_ERR(e));
+		log_event(LOG_ERROR, "command-failed", F_U64("session", k->s.id),
+		    F_STR("user", k->s.user), F_C("command", k->cmd.entry->name), F_ERR(e));
 	reply_tagged(k, k->cmd.tag, e, k->cmd.code, text);
 	if (e == ERR_OK && k->cmd.entry->replied != NULL) {
 		core_flush(k);
@@ -109,7 +119,10 @@ command_reply(struct session_core *k)
 
 /* ---- going on ---- */
 
-/* What is pipelined behind uses sequence numbers: then EXPUNGE now would make them mean other messages (RFC 9051 5.5). */
+/*
+ * What is pipelined behind uses sequence numbers: then EXPUNGE now would make them mean other
+ * messages (RFC 9051 5.5).
+ */
 static bool
 is_seq_user_next(struct session_core *k)
 {
@@ -160,7 +173,10 @@ run_command(struct session_core *k)
 		if ((k->cmd.entry->flags & CHANGES) != 0)
 			session_saw_latest(&k->s);
 		k->result = e;
-		/* What the command has begun to tell is told to its end: half of it would leave the client with wrong numbers. */
+		/*
+		 * What the command has begun to tell is told to its end: half of it would leave the
+		 * client with wrong numbers.
+		 */
 		k->phase = PHASE_TELL;
 	}
 	if (k->s.view != NULL && (k->cmd.entry->flags & NO_TELL) == 0 && !k->s.is_closing) {
@@ -190,13 +206,15 @@ tell_news(struct session_core *k)
 
 	k->wants_output = false;
 	if (s->view != NULL && notify_selected_events(s) != 0)
-		e = session_tell(s, notify_tells_expunge(s) && !is_seq_user_next(k) ? TELL_ALL : TELL_NO_EXPUNGE);
+		e = session_tell(s,
+		    notify_tells_expunge(s) && !is_seq_user_next(k) ? TELL_ALL : TELL_NO_EXPUNGE);
 	if (e == ERR_OK)
 		e = notify_tell(s);
 	if (e == ERR_WAIT)
 		return false;
 	if (e != ERR_OK) {
-		log_event(LOG_ERROR, "notify-failed", F_U64("session", s->id), F_STR("user", s->user), F_ERR(e));
+		log_event(LOG_ERROR, "notify-failed", F_U64("session", s->id),
+		    F_STR("user", s->user), F_ERR(e));
 		core_tell_reset(k);
 		notify_overflow(s);
 	}
@@ -296,8 +314,9 @@ core_continue(struct session_core *k)
 	core_flush(k);
 	turn_end(k);
 	k->is_inside = false;
-	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL ||
-	    k->phase == PHASE_SKIP || k->phase == PHASE_DISCARD || k->wants_line)) {
+	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing
+	    && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL || k->phase == PHASE_SKIP
+		|| k->phase == PHASE_DISCARD || k->wants_line)) {
 		k->end_reason = "the client went away";
 		s->is_closing = true;
 		stream_close(s->stream);
@@ -306,9 +325,9 @@ core_continue(struct session_core *k)
 }
 
 /*
- * Goes on, now or in a turn to come. A command that has had a turn and an account that has had more than its part of the loop
- * go on in shares, with the accounts in rotation; so the others' short commands wait for one of its turns at most, however many
- * sessions it has.
+ * Goes on, now or in a turn to come. A command that has had a turn and an account that has had more
+ * than its part of the loop go on in shares, with the accounts in rotation; so the others' short
+ * commands wait for one of its turns at most, however many sessions it has.
  */
 static void
 core_go_on(struct session_core *k)
@@ -316,8 +335,9 @@ core_go_on(struct session_core *k)
 	struct clock *c = loop_clock(k->loop);
 	struct account *a = k->s.account;
 
-	if (a != NULL && (k->is_inside || k->command_us >= TURN_MAX_US || k->share.item.is_queued ||
-	    loop_share_is_due(k->loop, account_id(a).v, c->mono_us(c))))
+	if (a != NULL
+	    && (k->is_inside || k->command_us >= TURN_MAX_US || k->share.item.is_queued
+		|| loop_share_is_due(k->loop, account_id(a).v, c->mono_us(c))))
 		loop_share_post(k->loop, &k->share, account_id(a).v);
 	else if (k->is_inside)
 		loop_post(k->loop, &k->wake_task);
@@ -331,7 +351,7 @@ core_news(struct session_core *k)
 	bool is_free = (k->phase == PHASE_IDLE && !k->has_cmd) || k->is_idling;
 
 	if (k->s.is_closing || !is_free)
-		return;		/* told at the end of what is going on */
+		return; /* told at the end of what is going on */
 	if (!session_is_full(&k->s)) {
 		core_go_on(k);
 		return;
@@ -494,8 +514,8 @@ saw_latest_of(struct session *s, struct account *a)
 	struct snapshot *latest = account_pending(a);
 
 	/* Our own last commit has its gate already. */
-	if (latest != NULL && s->own != NULL && snapshot_account(latest) == s->account &&
-	    snapshot_version(s->own) == snapshot_version(latest))
+	if (latest != NULL && s->own != NULL && snapshot_account(latest) == s->account
+	    && snapshot_version(s->own) == snapshot_version(latest))
 		snapshot_unref(latest);
 	else if (latest != NULL)
 		wait_for(s, latest);
@@ -590,7 +610,8 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	stream_set_secret(s->stream, false);
 	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
 	k->last_input_ms = loop_now_ms(k->loop);
-	loop_timer_set(k->loop, &k->timer, MIN(server_limits(s->server)->keepalive_ms, server_limits(s->server)->idle_timeout_ms));
+	loop_timer_set(k->loop, &k->timer,
+	    MIN(server_limits(s->server)->keepalive_ms, server_limits(s->server)->idle_timeout_ms));
 	server_session_changed(s->server, k);
 }
 
@@ -624,7 +645,7 @@ session_logged_out(struct session *s)
 	s->language = LANGUAGE_DEFAULT;
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
-	stream_set_secret(s->stream, true);	/* passwords may come again */
+	stream_set_secret(s->stream, true); /* passwords may come again */
 	stream_set_input_max(s->stream, limits_before.command_max + 1024);
 	k->last_input_ms = loop_now_ms(k->loop);
 	loop_timer_set(k->loop, &k->timer, server_limits(s->server)->login_timeout_ms);
@@ -639,8 +660,12 @@ readable(unused_arg struct stream *stream, void *ctx)
 	struct session_core *k = ctx;
 
 	k->last_input_ms = loop_now_ms(k->loop);
-	/* A command that waits for something else must not be run again for input that it does not want. */
-	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL || k->phase == PHASE_NEWS) && !k->wants_line)
+	/*
+	 * A command that waits for something else must not be run again for input that it does not
+	 * want.
+	 */
+	if ((k->phase == PHASE_RUN || k->phase == PHASE_TELL || k->phase == PHASE_NEWS)
+	    && !k->wants_line)
 		return;
 	core_go_on(k);
 }
@@ -661,7 +686,8 @@ gate_failed(unused_arg struct stream *stream, void *ctx)
 
 	k->end_reason = "a change could not be stored";
 	buf_clear(&k->out);
-	session_bye(&k->s, STR("UNAVAILABLE"), STR("A change could not be stored; nothing of it is done."));
+	session_bye(&k->s, STR("UNAVAILABLE"),
+	    STR("A change could not be stored; nothing of it is done."));
 }
 
 static void
@@ -672,7 +698,8 @@ greet(struct session_core *k)
 
 	buf_lit(&code, "CAPABILITY ");
 	capability_format(s, &code);
-	session_untagged(s, s->account != NULL ? "PREAUTH" : "OK", buf_str(&code), STR("Posthorn ready."));
+	session_untagged(s, s->account != NULL ? "PREAUTH" : "OK", buf_str(&code),
+	    STR("Posthorn ready."));
 	core_flush(k);
 }
 
@@ -691,7 +718,9 @@ closed(unused_arg struct stream *stream, void *ctx, enum err why)
 	struct session_core *k = ctx;
 
 	if (k->end_reason == NULL)
-		k->end_reason = why == ERR_OK ? "logout" : why == ERR_TLS ? "TLS failed" : "the client went away";
+		k->end_reason = why == ERR_OK ? "logout"
+		    : why == ERR_TLS          ? "TLS failed"
+					      : "the client went away";
 	session_free(&k->s);
 }
 
@@ -703,7 +732,10 @@ static const struct stream_ops ops = {
 	.closed = closed,
 };
 
-/* Login took too long, the client is silent for too long, or an idling client is shown that we live. */
+/*
+ * Login took too long, the client is silent for too long, or an idling client is shown that we
+ * live.
+ */
 static void
 timer_fired(struct loop_timer *t)
 {
@@ -715,8 +747,9 @@ timer_fired(struct loop_timer *t)
 		return;
 	if (k->s.account == NULL || silent_ms >= l->idle_timeout_ms) {
 		k->end_reason = k->s.account == NULL ? "no login in time" : "inactive for too long";
-		session_bye(&k->s, STR_NONE, k->s.account == NULL ? STR("You took too long to log in.") :
-		    STR("You were inactive for too long."));
+		session_bye(&k->s, STR_NONE,
+		    k->s.account == NULL ? STR("You took too long to log in.")
+					 : STR("You were inactive for too long."));
 		return;
 	}
 	/* Routers forget silent connections; a line every few minutes keeps them. */
@@ -725,7 +758,8 @@ timer_fired(struct loop_timer *t)
 		core_flush(k);
 		rest(k);
 	}
-	loop_timer_set(k->loop, &k->timer, MAX(1, MIN(l->keepalive_ms, l->idle_timeout_ms - silent_ms)));
+	loop_timer_set(k->loop, &k->timer,
+	    MAX(1, MIN(l->keepalive_ms, l->idle_timeout_ms - silent_ms)));
 }
 
 static struct session_core *
@@ -749,7 +783,7 @@ make(struct server *server, struct loop *loop, int fd, const struct io_addr *pee
 	core_progress_init(k);
 	core_gate_init(k);
 	k->s.stream = stream_new(loop, fd, &ops, k);
-	k->arena = ARENA_SECRET;	/* passwords, until one was right */
+	k->arena = ARENA_SECRET; /* passwords, until one was right */
 	stream_set_secret(k->s.stream, true);
 	stream_set_input_max(k->s.stream, limits_before.command_max + 1024);
 	loop_timer_set(loop, &k->timer, server_limits(server)->login_timeout_ms);
@@ -757,7 +791,8 @@ make(struct server *server, struct loop *loop, int fd, const struct io_addr *pee
 }
 
 struct session *
-session_new(struct server *server, struct loop *loop, int fd, const struct io_addr *peer, struct tls *tls)
+session_new(struct server *server, struct loop *loop, int fd, const struct io_addr *peer,
+    struct tls *tls)
 {
 	struct session_core *k = make(server, loop, fd, peer);
 
@@ -766,12 +801,14 @@ session_new(struct server *server, struct loop *loop, int fd, const struct io_ad
 		return &k->s;
 	}
 	k->is_tls_implicit = true;
-	ignore_err(stream_start_tls(k->s.stream, tls, "imap"), "nothing can be buffered on a new connection");
+	ignore_err(stream_start_tls(k->s.stream, tls, "imap"),
+	    "nothing can be buffered on a new connection");
 	return &k->s;
 }
 
 struct session *
-session_new_preauth(struct server *server, struct loop *loop, int fd, struct str user, struct account *account)
+session_new_preauth(struct server *server, struct loop *loop, int fd, struct str user,
+    struct account *account)
 {
 	struct io_addr peer = io_addr_peer(fd);
 	struct session_core *k = make(server, loop, fd, &peer);

@@ -1,13 +1,14 @@
 /*
- * core.h - the life of a session: from a connection to its end. For server.c (which makes sessions) and the files of the core;
- * commands see session.h only.
+ * core.h - the life of a session: from a connection to its end. For server.c (which makes sessions)
+ * and the files of the core; commands see session.h only.
  *
  *     bytes -> framer -> command -> parse() -> run() -> tell changes -> tagged reply -> next
  *                          |          ERR_WAIT: woken by store, output drained, input line, or own yield
  *                          +-> literal() / literal_data() / literal_end() for what streams (APPEND)
  *
- * Commands are executed one after the other, to completion, in the order in which they came, so no two of them are ever
- * ambiguous (RFC 9051 5.5); what is pipelined waits in the stream's input, whose size is bounded.
+ * Commands are executed one after the other, to completion, in the order in which they came, so no
+ * two of them are ever ambiguous (RFC 9051 5.5); what is pipelined waits in the stream's input,
+ * whose size is bounded.
  */
 #ifndef SESSION_CORE_H
 #define SESSION_CORE_H
@@ -19,13 +20,13 @@
 #include "session/session.h"
 
 enum session_phase {
-	PHASE_IDLE,		/* between commands */
-	PHASE_NEWS,		/* between commands: what NOTIFY asked for is told */
-	PHASE_LITERAL,		/* a literal streams into the command */
-	PHASE_SKIP,		/* a literal is thrown away: the command has failed */
-	PHASE_DISCARD,		/* the rest of a refused command is thrown away */
+	PHASE_IDLE,    /* between commands */
+	PHASE_NEWS,    /* between commands: what NOTIFY asked for is told */
+	PHASE_LITERAL, /* a literal streams into the command */
+	PHASE_SKIP,    /* a literal is thrown away: the command has failed */
+	PHASE_DISCARD, /* the rest of a refused command is thrown away */
 	PHASE_RUN,
-	PHASE_TELL,		/* done; changes are being told */
+	PHASE_TELL, /* done; changes are being told */
 };
 
 /* A difference being told, which may be longer than the output takes at once. */
@@ -34,42 +35,48 @@ struct session_tell {
 	struct arena arena;
 	struct view_changes changes;
 	uint32_t at_expunge, at_changed;
-	struct fetch_news *fetch;	/* of new messages, for NOTIFY; NULL: nothing */
+	struct fetch_news *fetch; /* of new messages, for NOTIFY; NULL: nothing */
 	bool is_head_done;
 };
 
 struct session_core {
-	struct session s;		/* what commands see; s.core is this */
+	struct session s; /* what commands see; s.core is this */
 	struct loop *loop;
-	struct buf out;			/* written by commands, not yet given to the stream */
+	struct buf out; /* written by commands, not yet given to the stream */
 	struct imap_framer framer;
 	enum session_phase phase;
-	struct arena arena;		/* of the current command */
+	struct arena arena; /* of the current command */
 	struct command cmd;
-	bool has_cmd;			/* cmd.entry is set; done() must be called if was_parsed */
+	bool has_cmd; /* cmd.entry is set; done() must be called if was_parsed */
 	bool was_parsed;
-	enum err result;		/* of the command, while PHASE_TELL, PHASE_SKIP or PHASE_DISCARD */
+	/* of the command, while PHASE_TELL, PHASE_SKIP or PHASE_DISCARD */
+	enum err result;
 	uint64_t literal_left;
-	bool had_literal;		/* a command held one: an empty line after it is forgiven, once */
+	/* a command held one: an empty line after it is forgiven, once */
+	bool had_literal;
 	struct session_tell tell;
 
 	/* What a waiting command waits for; each event just goes on with it. */
 	bool wants_output, wants_line;
 	struct waiter waiter;
-	struct loop_task wake_task;	/* posted by the waiter and by session_wake() */
-	struct loop_share share;	/* posted instead by who has had much time: see core_go_on() */
-	bool is_inside;			/* core_continue() is on the stack */
+	struct loop_task wake_task; /* posted by the waiter and by session_wake() */
+	/* posted instead by who has had much time: see core_go_on() */
+	struct loop_share share;
+	bool is_inside; /* core_continue() is on the stack */
 
-	/* The output gate: woken whenever the durable version moves that the first of the queued gates waits for. */
+	/*
+	 * The output gate: woken whenever the durable version moves that the first of the queued
+	 * gates waits for.
+	 */
 	struct waiter gate_waiter;
 	struct loop_task gate_task;
 	struct list gates;
 
-	struct loop_timer progress;	/* set while a long command waits: progress.c */
-	struct loop_timer timer;	/* login time or inactivity; keep-alives in IDLE */
+	struct loop_timer progress; /* set while a long command waits: progress.c */
+	struct loop_timer timer;    /* login time or inactivity; keep-alives in IDLE */
 	int64_t last_input_ms;
 	int64_t turn_began_us;
-	int64_t command_us;		/* that the current command has had of the loop */
+	int64_t command_us; /* that the current command has had of the loop */
 
 	/* For the log and `posthorn who`. */
 	struct io_addr peer;
@@ -78,19 +85,24 @@ struct session_core {
 	int64_t started_ms;
 	uint64_t command_count;
 	uint32_t bad_count, failed_login_count;
-	struct str client_id;		/* from ID; heap */
+	struct str client_id; /* from ID; heap */
 	const char *end_reason;
-	struct list in_server;		/* server.c: registry of the loop or server */
-	void *server_data;		/* server.c's own */
+	struct list in_server; /* server.c: registry of the loop or server */
+	void *server_data;     /* server.c's own */
 };
 
 /**
- * Takes over a connected socket (non-blocking). tls != NULL: it begins with a TLS handshake. Greets when it can.
- * The session ends by itself; server_session_closed() is told before it is freed.
+ * Takes over a connected socket (non-blocking). tls != NULL: it begins with a TLS handshake. Greets
+ * when it can. The session ends by itself; server_session_closed() is told before it is freed.
  */
-struct session *session_new(struct server *server, struct loop *loop, int fd, const struct io_addr *peer, struct tls *tls);
-/** As session_new(), already logged in as user: greets with PREAUTH (control socket of the admin tool). Takes over account. */
-struct session *session_new_preauth(struct server *server, struct loop *loop, int fd, struct str user, struct account *account);
+struct session *session_new(struct server *server, struct loop *loop, int fd,
+    const struct io_addr *peer, struct tls *tls);
+/**
+ * As session_new(), already logged in as user: greets with PREAUTH (control socket of the admin
+ * tool). Takes over account.
+ */
+struct session *session_new_preauth(struct server *server, struct loop *loop, int fd,
+    struct str user, struct account *account);
 /** Ends it without further ado. */
 void session_free(struct session *s);
 
@@ -105,22 +117,26 @@ void session_forget_client_id(struct session *s);
 /** A login has succeeded: takes over account; the limits of logged-in clients apply from now on. */
 void session_logged_in(struct session *s, struct str user, struct account *account);
 /**
- * The session is as before login, but for TLS and what the client said of itself (RFC 8437 3): no mailbox, nothing enabled, nothing
- * saved, no compression. Gates in the output stay.
+ * The session is as before login, but for TLS and what the client said of itself (RFC 8437 3): no
+ * mailbox, nothing enabled, nothing saved, no compression. Gates in the output stay.
  */
 void session_logged_out(struct session *s);
 /** Runs the current command again, in the next turn. Loop thread. */
 void session_wake(struct session *s);
 /**
- * For IDLE and AUTHENTICATE: the next line the client sends, without its line end. False: not there yet; return ERR_WAIT,
- * and the command is run again when it is. The text is valid until the command ends.
+ * For IDLE and AUTHENTICATE: the next line the client sends, without its line end. False: not there
+ * yet; return ERR_WAIT, and the command is run again when it is. The text is valid until the
+ * command ends.
  */
 bool session_take_line(struct session *s, struct str *line_out);
+
 /** The longest line that session_take_line() takes; a longer one ends the session. */
 enum { SESSION_LINE_MAX = 16384 };
 
 /* Inside the core. */
-/** Before a command that changes the selected mailbox of another: the rights that the user has now. */
+/**
+ * Before a command that changes the selected mailbox of another: the rights that the user has now.
+ */
 void session_check_rights(struct session *s);
 void core_continue(struct session_core *k);
 void core_flush(struct session_core *k);
@@ -136,17 +152,18 @@ void core_progress_init(struct session_core *k);
 void core_progress_begin(struct session_core *k);
 void core_progress_end(struct session_core *k);
 /**
- * While expunges are held back, the HIGHESTMODSEQ that a client may go on from after a lost connection: MODSEQ items of FETCH
- * may have told higher ones (RFC 7162 3.2, 6).
+ * While expunges are held back, the HIGHESTMODSEQ that a client may go on from after a lost
+ * connection: MODSEQ items of FETCH may have told higher ones (RFC 7162 3.2, 6).
  */
 void tell_held_back(struct session *s);
 
 /* What the core needs of the server: server.c. */
 struct server_limits {
 	uint64_t append_max_bytes;
-	uint32_t save_max;		/* messages that one COPY or APPEND may add (RFC 9738); 0: none is told */
+	/* messages that one COPY or APPEND may add (RFC 9738); 0: none is told */
+	uint32_t save_max;
 	int64_t login_timeout_ms, idle_timeout_ms, keepalive_ms;
-	int64_t progress_ms;		/* between two INPROGRESS */
+	int64_t progress_ms; /* between two INPROGRESS */
 	uint32_t bad_commands_max;
 };
 const struct server_limits *server_limits(const struct server *srv);

@@ -2,7 +2,8 @@
 #include "session/flag_lists.h"
 
 static void
-add_names(struct buf *b, bool *is_first, const struct mailbox_info *m, unsigned system, bool with_keywords)
+add_names(struct buf *b, bool *is_first, const struct mailbox_info *m, unsigned system,
+    bool with_keywords)
 {
 	imap_flags_format_system(system, is_first, b);
 	for (uint32_t i = 0; with_keywords && i < m->keyword_count; i++) {

@@ -1,6 +1,7 @@
 /*
- * foreign.c - what a session has of others: the snapshots after its own last commits to their accounts, the list of who shares
- * something with it, the groups of its user. Nothing of it is made before it is used.
+ * foreign.c - what a session has of others: the snapshots after its own last commits to their
+ * accounts, the list of who shares something with it, the groups of its user. Nothing of it is made
+ * before it is used.
  */
 #include "session/foreign.h"
 
@@ -9,11 +10,11 @@
 
 #include <stdlib.h>
 
-enum { FOREIGN_OWN_MAX = 16 };	/* accounts with a commit of ours that may not be durable yet */
+enum { FOREIGN_OWN_MAX = 16 }; /* accounts with a commit of ours that may not be durable yet */
 
 struct foreign {
 	struct shares *shares;
-	struct snapshot *own[FOREIGN_OWN_MAX];	/* of other accounts, which are referenced for it */
+	struct snapshot *own[FOREIGN_OWN_MAX]; /* of other accounts, which are referenced for it */
 	size_t own_count;
 	struct str *groups;
 	size_t group_count;

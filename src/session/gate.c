@@ -1,9 +1,11 @@
 /*
- * gate.c - the output gate: what a session writes after a change of its own is not sent before that change is durable.
+ * gate.c - the output gate: what a session writes after a change of its own is not sent before that
+ * change is durable.
  *
- * A gate in the stream's queue names a version of an account. Gates open in their order, so one waiter a session is
- * registered, for the first that is closed; when that account's durable version moves, the stream looks at its gates again.
- * A gate that has opened may stay in the stream's queue for as long as the client does not read.
+ * A gate in the stream's queue names a version of an account. Gates open in their order, so one
+ * waiter a session is registered, for the first that is closed; when that account's durable version
+ * moves, the stream looks at its gates again. A gate that has opened may stay in the stream's queue
+ * for as long as the client does not read.
  */
 #include "session/core.h"
 
@@ -11,9 +13,9 @@
 
 struct gate {
 	struct stream_gate g;
-	struct list node;		/* in k->gates, while it is closed */
+	struct list node; /* in k->gates, while it is closed */
 	struct session_core *k;
-	struct account *account;	/* referenced */
+	struct account *account; /* referenced */
 	uint64_t version;
 };
 
@@ -43,14 +45,17 @@ gate_release(struct stream_gate *g)
 	free(gate);
 }
 
-/* Registers for the first gate that is closed; those that have opened are looked at in the next turn. */
+/*
+ * Registers for the first gate that is closed; those that have opened are looked at in the next
+ * turn.
+ */
 static void
 watch(struct session_core *k)
 {
 	struct gate *first;
 
-	while ((first = list_first(&k->gates, struct gate, node)) != NULL &&
-	    account_wait_durable(first->account, first->version, &k->gate_waiter) != ERR_WAIT) {
+	while ((first = list_first(&k->gates, struct gate, node)) != NULL
+	    && account_wait_durable(first->account, first->version, &k->gate_waiter) != ERR_WAIT) {
 		list_remove(&first->node);
 		loop_post(k->loop, &k->gate_task);
 	}
@@ -78,9 +83,10 @@ core_gate(struct session_core *k, struct account *a, uint64_t version)
 {
 	struct gate *gate = xcalloc(1, sizeof(*gate));
 
-	*gate = (struct gate){
-		.g = { .state = gate_state, .release = gate_release }, .k = k, .account = account_ref(a), .version = version
-	};
+	*gate = (struct gate){ .g = { .state = gate_state, .release = gate_release },
+		.k = k,
+		.account = account_ref(a),
+		.version = version };
 	core_flush(k);
 	list_add_tail(&k->gates, &gate->node);
 	stream_gate(k->s.stream, &gate->g);

@@ -1,5 +1,6 @@
 /*
- * input.c - from bytes to a command: framing, literals that are collected and literals that stream, tag and name, state.
+ * input.c - from bytes to a command: framing, literals that are collected and literals that stream,
+ * tag and name, state.
  *
  *     line -> COMMAND ---------------------------> core_frame_input(): parse()
  *          -> LITERAL, a word ------------------> collected, goes on with the line behind it
@@ -15,8 +16,8 @@
 
 /* Tag and name. False: a reply has been written, or (is_partial) nothing can be said yet. */
 static bool
-scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out, const struct imap_command **entry_out,
-    bool *is_uid_out)
+scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out,
+    const struct imap_command **entry_out, bool *is_uid_out)
 {
 	const struct imap_command *entry;
 	bool is_uid = false;
@@ -44,7 +45,8 @@ scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out, con
 		return false;
 	}
 	if (entry == NULL || (is_uid && !entry->uid)) {
-		core_reply_bad(k, tag, entry == NULL ? STR("Unknown command.") : STR("This command has no UID form."));
+		core_reply_bad(k, tag,
+		    entry == NULL ? STR("Unknown command.") : STR("This command has no UID form."));
 		return false;
 	}
 	*tag_out = tag;
@@ -56,7 +58,9 @@ scan_name(struct session_core *k, struct imap_scan *in, struct str *tag_out, con
 static unsigned
 state_of(const struct session *s)
 {
-	return s->account == NULL ? IN_NOT_AUTHENTICATED : s->view == NULL ? IN_AUTHENTICATED : IN_SELECTED;
+	return s->account == NULL ? IN_NOT_AUTHENTICATED
+	    : s->view == NULL     ? IN_AUTHENTICATED
+				  : IN_SELECTED;
 }
 
 static struct str
@@ -71,7 +75,10 @@ wrong_state_text(const struct session *s, const struct imap_command *entry)
 	return STR("Not allowed while a mailbox is selected.");
 }
 
-/* Makes k->cmd from the words at hand, which stay valid in the command's arena. False: refused, reply written. */
+/*
+ * Makes k->cmd from the words at hand, which stay valid in the command's arena. False: refused,
+ * reply written.
+ */
 static bool
 command_begin(struct session_core *k, struct imap_scan *in)
 {
@@ -86,12 +93,16 @@ command_begin(struct session_core *k, struct imap_scan *in)
 		core_reply_bad(k, tag, wrong_state_text(&k->s, entry));
 		return false;
 	}
-	k->cmd = (struct command){ .entry = entry, .tag = arena_str(&k->arena, tag), .is_uid = is_uid, .arena = &k->arena };
+	k->cmd = (struct command){ .entry = entry,
+		.tag = arena_str(&k->arena, tag),
+		.is_uid = is_uid,
+		.arena = &k->arena };
 	k->cmd.ctx = entry->ctx_size == 0 ? NULL : arena_zalloc(&k->arena, 1, entry->ctx_size);
 	k->has_cmd = true;
 	/* The space before the arguments; a command without any has none. */
 	if (!imap_scan_is_end(in) && (!imap_scan_sp(in) || imap_scan_is_end(in))) {
-		core_reply_bad(k, k->cmd.tag, STR("Expected a space and arguments, or nothing, after the command."));
+		core_reply_bad(k, k->cmd.tag,
+		    STR("Expected a space and arguments, or nothing, after the command."));
 		return false;
 	}
 	return true;
@@ -100,7 +111,8 @@ command_begin(struct session_core *k, struct imap_scan *in)
 static void
 init_scan(struct session_core *k, struct imap_scan *in, struct str text)
 {
-	imap_scan_init(in, &k->arena, text, (k->s.enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0);
+	imap_scan_init(in, &k->arena, text,
+	    (k->s.enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0);
 }
 
 static void
@@ -108,7 +120,8 @@ parse_failed(struct session_core *k, const struct imap_scan *in, enum err e)
 {
 	if (e == ERR_SYNTAX && k->cmd.text.p == NULL && k->s.language > LANGUAGE_ENGLISH) {
 		/* What was expected is said in English only. */
-		k->cmd.text = language_format(&k->arena, k->s.language, STR("Syntax error at byte %s of the command."),
+		k->cmd.text = language_format(&k->arena, k->s.language,
+		    STR("Syntax error at byte %s of the command."),
 		    arena_printf(&k->arena, "%zu", in->error_at + 1));
 	} else if (e == ERR_SYNTAX && k->cmd.text.p == NULL) {
 		BUF_CLEAN struct buf b = BUF_MAX(1024);
@@ -129,9 +142,11 @@ command_check(struct session *s, const struct command *c)
 		return ERR_UIDREQUIRED;
 	if ((entry->flags & WRITES) != 0)
 		session_check_rights(s);
-	if ((entry->flags & (WRITES | JUDGES)) == WRITES && s->view != NULL && view_is_read_only(s->view))
+	if ((entry->flags & (WRITES | JUDGES)) == WRITES && s->view != NULL
+	    && view_is_read_only(s->view))
 		return ERR_READONLY;
-	if (s->view != NULL && !view_is_gone(s->view) && (s->rights & entry->rights) != entry->rights)
+	if (s->view != NULL && !view_is_gone(s->view)
+	    && (s->rights & entry->rights) != entry->rights)
 		return ERR_NOPERM;
 	return ERR_OK;
 }
@@ -145,7 +160,10 @@ command_framed(struct session_core *k, struct str text)
 
 	text = arena_str(&k->arena, text);
 	init_scan(k, &in, text);
-	/* Words before the first streamed literal begin with tag and name, also when they were looked at before. */
+	/*
+	 * Words before the first streamed literal begin with tag and name, also when they were
+	 * looked at before.
+	 */
 	if (!k->was_parsed && !command_begin(k, &in)) {
 		core_command_clear(k);
 		return;
@@ -164,7 +182,10 @@ command_framed(struct session_core *k, struct str text)
 
 /* ---- literals ---- */
 
-/* A literal can't be taken: the command has failed with e, and what was announced without waiting is thrown away. */
+/*
+ * A literal can't be taken: the command has failed with e, and what was announced without waiting
+ * is thrown away.
+ */
 static void
 refuse_literal(struct session_core *k, const struct imap_frame *frame, enum err e)
 {
@@ -199,12 +220,17 @@ begin_streaming(struct session_core *k, const struct imap_frame *frame)
 static enum err
 offer_literal(struct session_core *k, struct str text, const struct imap_frame *frame)
 {
-	const struct imap_literal lit = { .size = frame->literal_size, .is_sync = frame->is_sync, .is_binary = frame->is_binary };
+	const struct imap_literal lit = { .size = frame->literal_size,
+		.is_sync = frame->is_sync,
+		.is_binary = frame->is_binary };
 	struct imap_scan in;
 	enum err e;
 
 	init_scan(k, &in, arena_str(&k->arena, text));
-	/* Words before the first streamed literal begin with tag and name each time they are looked at. */
+	/*
+	 * Words before the first streamed literal begin with tag and name each time they are looked
+	 * at.
+	 */
 	if (!k->was_parsed) {
 		k->has_cmd = false;
 		if (!command_begin(k, &in))
@@ -236,7 +262,8 @@ is_streaming_command(struct session_core *k, struct str text)
 	if (str_eq_nocase(name, STR("UID")) && (!imap_scan_sp(&in) || !imap_scan_atom(&in, &name)))
 		return false;
 	entry = imap_command_find(name);
-	return entry != NULL && (entry->flags & STREAMS) != 0 && (entry->states & state_of(&k->s)) != 0;
+	return entry != NULL && (entry->flags & STREAMS) != 0
+	    && (entry->states & state_of(&k->s)) != 0;
 }
 
 /* False: the command waits, and is asked again. */
@@ -381,7 +408,7 @@ core_frame_input(struct session_core *k)
 	if (k->phase == PHASE_DISCARD) {
 		k->phase = k->has_cmd ? PHASE_TELL : PHASE_IDLE;
 	} else if (frame.text_length == 0 && !k->has_cmd && k->had_literal) {
-		k->had_literal = false;	/* some clients end a message with a line end too many */
+		k->had_literal = false; /* some clients end a message with a line end too many */
 	} else {
 		command_framed(k, str_sub(input, 0, frame.text_length));
 	}
@@ -395,7 +422,8 @@ session_take_line(struct session *s, struct str *line_out)
 {
 	struct session_core *k = s->core;
 	struct str input = stream_input(s->stream);
-	struct imap_framer lines = { .limits = { .line_max = SESSION_LINE_MAX, .command_max = SESSION_LINE_MAX } };
+	struct imap_framer lines = { .limits = { .line_max = SESSION_LINE_MAX,
+					 .command_max = SESSION_LINE_MAX } };
 	struct imap_frame frame = { .kind = IMAP_FRAME_MORE };
 
 	k->wants_line = true;

@@ -4,9 +4,15 @@
 
 #include "session/core.h"
 
-/** Takes the next step with the input, in PHASE_IDLE or PHASE_DISCARD. False: nothing to do before more comes. */
+/**
+ * Takes the next step with the input, in PHASE_IDLE or PHASE_DISCARD. False: nothing to do before
+ * more comes.
+ */
 bool core_frame_input(struct session_core *k);
-/** Feeds what has come of a literal to the command, or throws it away: PHASE_LITERAL, PHASE_SKIP. False: wait for more. */
+/**
+ * Feeds what has come of a literal to the command, or throws it away: PHASE_LITERAL, PHASE_SKIP.
+ * False: wait for more.
+ */
 bool core_stream_literal(struct session_core *k);
 
 /** Refuses what could not become a command: a bad tag, an unknown name. Counts as a bad command. */

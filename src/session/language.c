@@ -87,7 +87,9 @@ language_text(enum language l, struct str english)
 		int order = str_cmp(str_c(language_texts[middle].english), english);
 
 		if (order == 0)
-			return language_texts[middle].in[l - LANGUAGE_DE] == NULL ? english : str_c(language_texts[middle].in[l - LANGUAGE_DE]);
+			return language_texts[middle].in[l - LANGUAGE_DE] == NULL
+			    ? english
+			    : str_c(language_texts[middle].in[l - LANGUAGE_DE]);
 		if (order < 0)
 			low = middle + 1;
 		else
@@ -106,5 +108,6 @@ language_format(struct arena *a, enum language l, struct str english, struct str
 		at++;
 	if (at + 1 >= text.n)
 		return text;
-	return arena_printf(a, "%.*s%.*s%.*s", STR_F(str_sub(text, 0, at)), STR_F(with), STR_F(str_sub(text, at + 2, text.n)));
+	return arena_printf(a, "%.*s%.*s%.*s", STR_F(str_sub(text, 0, at)), STR_F(with),
+	    STR_F(str_sub(text, at + 2, text.n)));
 }

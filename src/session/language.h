@@ -1,8 +1,9 @@
 /*
  * language.h - the language of the words for people in responses (RFC 5255 3).
  *
- * The code says everything in English; the words are looked up by that when they are written. Translations are in texts/, a file a
- * language, of which tools/make-texts makes a table. What has none stays English.
+ * The code says everything in English; the words are looked up by that when they are written.
+ * Translations are in texts/, a file a language, of which tools/make-texts makes a table. What has
+ * none stays English.
  */
 #ifndef SESSION_LANGUAGE_H
 #define SESSION_LANGUAGE_H
@@ -12,7 +13,7 @@
 
 /* The files of texts/ come behind the first two, in the order of their names. */
 enum language {
-	LANGUAGE_DEFAULT,	/* "i-default": English in ASCII (RFC 2277 4.5) */
+	LANGUAGE_DEFAULT, /* "i-default": English in ASCII (RFC 2277 4.5) */
 	LANGUAGE_ENGLISH,
 	LANGUAGE_DE,
 	LANGUAGE_ES,
@@ -24,7 +25,10 @@ enum language {
 
 /** "de" */
 struct str language_tag(enum language l);
-/** Whether it is a language range (RFC 4647 2), or the word that stands for the administrator's choice. */
+/**
+ * Whether it is a language range (RFC 4647 2), or the word that stands for the administrator's
+ * choice.
+ */
 bool language_is_range(struct str range);
 /** The language of that tag, in any case. */
 bool language_find(struct str tag, enum language *out);

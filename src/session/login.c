@@ -52,14 +52,17 @@ login_begin(struct login *l, struct session *s, struct command *c, struct auth_s
 	l->s = s;
 	l->c = c;
 	start->service = STR("imap");
-	start->peer = s->core->peer.sa.ss_family == AF_UNIX ? STR("") : io_addr_text(&s->core->peer, false, peer);
+	start->peer = s->core->peer.sa.ss_family == AF_UNIX
+	    ? STR("")
+	    : io_addr_text(&s->core->peer, false, peer);
 	start->is_secure = session_may_send_password(s);
 	if (ssl != NULL) {
 		if (tls_binding(ssl, TLS_BINDING_UNIQUE, &unique))
 			start->tls_unique = buf_str(&unique);
 		if (tls_binding(ssl, TLS_BINDING_EXPORTER, &exporter))
 			start->tls_exporter = buf_str(&exporter);
-		start->cert_name_count = tls_peer_names(ssl, c->arena, start->cert_names, AUTH_CERT_NAMES_MAX);
+		start->cert_name_count =
+		    tls_peer_names(ssl, c->arena, start->cert_names, AUTH_CERT_NAMES_MAX);
 	}
 	l->phase = LOGIN_ASKED;
 	auth_begin(server_options(s->server)->auth, s->core->loop, start, answered, l, &l->x);
@@ -80,8 +83,9 @@ log_login(const struct login *l)
 	char peer[IO_ADDR_TEXT_MAX];
 
 	log_event(LOG_INFO, "login", F_U64("session", s->id), F_STR("user", l->user),
-		F_STR("peer", io_addr_text(&s->core->peer, false, peer)), F_C("command", l->c->entry->name),
-		F_STR("tls", ssl != NULL ? tls_version(ssl) : STR("none")));
+	    F_STR("peer", io_addr_text(&s->core->peer, false, peer)),
+	    F_C("command", l->c->entry->name),
+	    F_STR("tls", ssl != NULL ? tls_version(ssl) : STR("none")));
 }
 
 /* Says why not, and ends the connection of who keeps on guessing. */
@@ -89,11 +93,14 @@ static enum err
 fail(struct login *l)
 {
 	struct session_core *k = l->s->core;
-	bool is_told = l->err == ERR_AUTHFAILED || l->err == ERR_AUTHZFAILED || l->err == ERR_CONTACTADMIN;	/* by the auth process */
+	/* by the auth process */
+	bool is_told =
+	    l->err == ERR_AUTHFAILED || l->err == ERR_AUTHZFAILED || l->err == ERR_CONTACTADMIN;
 	char peer[IO_ADDR_TEXT_MAX];
 
-	log_event(is_told ? LOG_DEBUG : LOG_INFO, "login-refused", F_U64("session", l->s->id), F_STR("peer", io_addr_text(&k->peer, false, peer)),
-		F_C("command", l->c->entry->name), F_ERR(l->err));
+	log_event(is_told ? LOG_DEBUG : LOG_INFO, "login-refused", F_U64("session", l->s->id),
+	    F_STR("peer", io_addr_text(&k->peer, false, peer)), F_C("command", l->c->entry->name),
+	    F_ERR(l->err));
 	if (l->err == ERR_AUTHFAILED && ++k->failed_login_count >= FAILED_LOGINS_MAX) {
 		k->end_reason = "too many failed logins";
 		session_bye(l->s, STR_NONE, STR("Too many failed logins."));
@@ -111,7 +118,8 @@ login_finish(struct login *l)
 	if (l->phase == LOGIN_FAILED)
 		return fail(l);
 	l->phase = LOGIN_OPENING;
-	e = store_account_open(server_options(s->server)->store, l->user, ACCOUNT_CREATE, session_waiter(s), &l->account);
+	e = store_account_open(server_options(s->server)->store, l->user, ACCOUNT_CREATE,
+	    session_waiter(s), &l->account);
 	if (e != ERR_OK)
 		return e;
 	session_logged_in(s, l->user, l->account);

@@ -1,5 +1,6 @@
 /*
- * login.h - what LOGIN and AUTHENTICATE share: asking the auth process, opening the account, the reply.
+ * login.h - what LOGIN and AUTHENTICATE share: asking the auth process, opening the account, the
+ * reply.
  */
 #ifndef SESSION_LOGIN_H
 #define SESSION_LOGIN_H
@@ -9,10 +10,10 @@
 
 enum login_phase {
 	LOGIN_NEW,
-	LOGIN_ASKED,		/* the auth process has it */
-	LOGIN_CHALLENGED,	/* it has answered with data for the client */
-	LOGIN_SUCCEEDED,	/* it has said yes */
-	LOGIN_OPENING,		/* the account is being opened */
+	LOGIN_ASKED,      /* the auth process has it */
+	LOGIN_CHALLENGED, /* it has answered with data for the client */
+	LOGIN_SUCCEEDED,  /* it has said yes */
+	LOGIN_OPENING,    /* the account is being opened */
 	LOGIN_FAILED,
 };
 
@@ -21,16 +22,19 @@ struct login {
 	struct session *s;
 	struct command *c;
 	enum login_phase phase;
-	struct auth_exchange *x;	/* while asked or challenged */
-	struct str data;		/* CHALLENGED: for the client; in the command's arena */
+	struct auth_exchange *x; /* while asked or challenged */
+	struct str data;         /* CHALLENGED: for the client; in the command's arena */
 	struct str user, groups;
 	struct account *account;
-	enum err err;			/* FAILED */
+	enum err err; /* FAILED */
 };
 
 /** ERR_PRIVACY when a password may not be sent over this connection, else ERR_OK. */
 must_use enum err login_check_privacy(const struct session *s);
-/** Begins; start names mechanism and credentials, the rest is filled in here. The command runs again when there is an answer. */
+/**
+ * Begins; start names mechanism and credentials, the rest is filled in here. The command runs again
+ * when there is an answer.
+ */
 void login_begin(struct login *l, struct session *s, struct command *c, struct auth_start *start);
 /** After CHALLENGED: the client's response, decoded. */
 void login_respond(struct login *l, struct str response);

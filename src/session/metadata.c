@@ -1,6 +1,6 @@
 /*
- * metadata.c - see metadata.h. A digest is a line for each entry: its name, a space, a hash of its value, LF. Names have no control
- * characters, and the hash is the last word.
+ * metadata.c - see metadata.h. A digest is a line for each entry: its name, a space, a hash of its
+ * value, LF. Names have no control characters, and the hash is the last word.
  */
 #include "session/metadata.h"
 
@@ -17,8 +17,8 @@ enum { DIGEST_MAX_BYTES = 1 << 20, OURS_MAX_BYTES = 1 << 20, NAME_MAX_BYTES = 40
 /* What is known of one place: the selected mailbox, the server. */
 struct known {
 	struct buf digest;
-	struct buf ours;	/* names that the session has set since, each with LF */
-	uint64_t version;	/* of the snapshot that it was made of */
+	struct buf ours;  /* names that the session has set since, each with LF */
+	uint64_t version; /* of the snapshot that it was made of */
 };
 
 struct metadata {
@@ -31,7 +31,9 @@ metadata_key(const struct session *s, bool is_server, struct str entry)
 	bool is_private = imap_metadata_is_private(entry);
 
 	return (struct annotation){
-		.scope = is_server ? ANNOTATION_SERVER : is_private ? ANNOTATION_PRIVATE : ANNOTATION_SHARED,
+		.scope = is_server ? ANNOTATION_SERVER
+		    : is_private   ? ANNOTATION_PRIVATE
+				   : ANNOTATION_SHARED,
 		.user = is_server || is_private ? account_id(s->account).v : 0,
 		.name = entry,
 	};
@@ -62,7 +64,8 @@ metadata_server_made(const struct session *s, metadata_made_fn *fn, void *ctx)
 	if (o->server_comment.n > 0)
 		fn(ctx, STR("/shared/comment"), o->server_comment);
 	each_named(o->shared_filters, o->shared_filter_count, "/shared/filters/values/", fn, ctx);
-	each_named(o->filter_descriptions, o->filter_description_count, "/shared/filters/descriptions/", fn, ctx);
+	each_named(o->filter_descriptions, o->filter_description_count,
+	    "/shared/filters/descriptions/", fn, ctx);
 }
 
 struct lookup {
@@ -109,7 +112,8 @@ add_line(struct buf *out, struct str name, uint64_t hash)
 }
 
 static void
-digest(const struct session *s, const struct mailbox_info *m, bool is_server, bool is_own, struct buf *out)
+digest(const struct session *s, const struct mailbox_info *m, bool is_server, bool is_own,
+    struct buf *out)
 {
 	struct str list = m->annotations;
 	struct annotation a;
@@ -158,7 +162,10 @@ has_name(struct str text, struct str name)
 	return false;
 }
 
-/* Names of lines of a that b does not have: changed ones, or (is_missing) those whose names b does not have. */
+/*
+ * Names of lines of a that b does not have: changed ones, or (is_missing) those whose names b does
+ * not have.
+ */
 static void
 add_differences(struct str a, struct str b, struct str ours, bool is_missing, struct buf *names)
 {
@@ -168,7 +175,7 @@ add_differences(struct str a, struct str b, struct str ours, bool is_missing, st
 		struct str name = name_of(line);
 
 		if (name.n == 0)
-			continue;	/* behind the last LF */
+			continue; /* behind the last LF */
 		if ((is_missing ? has_name(b, name) : has_line(b, line)) || has_line(ours, name))
 			continue;
 		buf_chr(names, ' ');
@@ -178,7 +185,8 @@ add_differences(struct str a, struct str b, struct str ours, bool is_missing, st
 
 /* Tells what is different, but for `ours`. */
 static void
-tell_names(struct session *s, struct str before, struct str after, struct str ours, struct str mailbox)
+tell_names(struct session *s, struct str before, struct str after, struct str ours,
+    struct str mailbox)
 {
 	BUF_CLEAN struct buf names = BUF_MAX(DIGEST_MAX_BYTES);
 
@@ -198,14 +206,16 @@ tell_names(struct session *s, struct str before, struct str after, struct str ou
 }
 
 void
-metadata_tell_difference(struct session *s, const struct mailbox_info *before, const struct mailbox_info *after, bool is_server,
-    bool is_own, struct str mailbox)
+metadata_tell_difference(struct session *s, const struct mailbox_info *before,
+    const struct mailbox_info *after, bool is_server, bool is_own, struct str mailbox)
 {
 	BUF_CLEAN struct buf was = BUF_MAX(DIGEST_MAX_BYTES);
 	BUF_CLEAN struct buf is = BUF_MAX(DIGEST_MAX_BYTES);
 
-	if (str_eq(before->annotations, after->annotations) && before->special_use == after->special_use &&
-	    before->is_seen_private == after->is_seen_private && before->is_seen_fixed == after->is_seen_fixed)
+	if (str_eq(before->annotations, after->annotations)
+	    && before->special_use == after->special_use
+	    && before->is_seen_private == after->is_seen_private
+	    && before->is_seen_fixed == after->is_seen_fixed)
 		return;
 	digest(s, before, is_server, is_own, &was);
 	digest(s, after, is_server, is_own, &is);
@@ -246,7 +256,8 @@ look_at_mailbox(struct session *s, struct metadata *k, bool is_told)
 	BUF_CLEAN struct buf now = BUF_MAX(DIGEST_MAX_BYTES);
 	BUF_CLEAN struct buf name = BUF_MAX(NAME_MAX_BYTES);
 
-	if (s->view == NULL || view_is_gone(s->view) || (is_told && view_version(s->view) == k->mailbox.version))
+	if (s->view == NULL || view_is_gone(s->view)
+	    || (is_told && view_version(s->view) == k->mailbox.version))
 		return;
 	digest(s, view_mailbox(s->view), false, view_account(s->view) == s->account, &now);
 	selected_name(s, &name);
@@ -305,7 +316,8 @@ metadata_selected(struct session *s)
 }
 
 void
-metadata_set_by_us(struct session *s, bool is_server, struct str entry, const struct snapshot *after)
+metadata_set_by_us(struct session *s, bool is_server, struct str entry,
+    const struct snapshot *after)
 {
 	struct known *k;
 
@@ -313,7 +325,7 @@ metadata_set_by_us(struct session *s, bool is_server, struct str entry, const st
 		return;
 	k = is_server ? &s->metadata->server : &s->metadata->mailbox;
 	if (k->version == snapshot_version(after))
-		return;		/* nothing was changed */
+		return; /* nothing was changed */
 	buf_str_add(&k->ours, entry);
 	buf_chr(&k->ours, '\n');
 }

@@ -1,10 +1,12 @@
 /*
  * notify.c - what is watched, and when there is news (RFC 5465).
  *
- * A session keeps the words of its NOTIFY and, for each account that they are about, the snapshot that the client was told up to.
- * When the account's durable version moves, the session is run; notify_tell.c goes through the difference of the two snapshots, which
- * costs what has changed. As the session tells at once, the snapshot that it keeps is nearly always the account's own: it costs
- * nothing. A client that does not read what it is sent, and so would hold an old one, is given up after some time.
+ * A session keeps the words of its NOTIFY and, for each account that they are about, the snapshot
+ * that the client was told up to. When the account's durable version moves, the session is run;
+ * notify_tell.c goes through the difference of the two snapshots, which costs what has changed. As
+ * the session tells at once, the snapshot that it keeps is nearly always the account's own: it
+ * costs nothing. A client that does not read what it is sent, and so would hold an old one, is
+ * given up after some time.
  *
  *     NOTIFY SET -> notify_resolve() -> notify_tell_first() -> notify_install()
  *     an account changes -> waiter -> task -> core: notify_has_news() -> session_tell(), notify_tell() -> waits again
@@ -58,7 +60,8 @@ covers(const struct notify_group *g, struct str name, bool is_own, bool is_subsc
 	case NOTIFY_SELECTED:
 	case NOTIFY_SELECTED_DELAYED:
 		break;
-	case NOTIFY_INBOXES:	/* mail may be delivered to every mailbox, by the address's detail */
+	/* mail may be delivered to every mailbox, by the address's detail */
+	case NOTIFY_INBOXES:
 	case NOTIFY_PERSONAL:
 		return is_own;
 	case NOTIFY_SUBSCRIBED:
@@ -66,7 +69,8 @@ covers(const struct notify_group *g, struct str name, bool is_own, bool is_subsc
 	case NOTIFY_SUBTREE:
 	case NOTIFY_MAILBOXES:
 		for (size_t i = 0; i < g->name_count; i++) {
-			if (g->filter == NOTIFY_SUBTREE ? is_at_or_below(name, g->names[i]) : str_eq(name, g->names[i]))
+			if (g->filter == NOTIFY_SUBTREE ? is_at_or_below(name, g->names[i])
+							: str_eq(name, g->names[i]))
 				return true;
 		}
 		break;
@@ -75,7 +79,8 @@ covers(const struct notify_group *g, struct str name, bool is_own, bool is_subsc
 }
 
 unsigned
-notify_events(const struct session *s, const struct notify *n, struct str full_name, bool is_own, bool is_subscribed)
+notify_events(const struct session *s, const struct notify *n, struct str full_name, bool is_own,
+    bool is_subscribed)
 {
 	bool is_personal = is_own && !notify_is_elsewhere(s, full_name);
 	unsigned events = 0;
@@ -90,21 +95,26 @@ notify_events(const struct session *s, const struct notify *n, struct str full_n
 bool
 notify_is_elsewhere(const struct session *s, struct str name)
 {
-	struct str other = target_space_name(s, SPACE_OTHER), shared = target_space_name(s, SPACE_SHARED);
+	struct str other = target_space_name(s, SPACE_OTHER),
+		   shared = target_space_name(s, SPACE_SHARED);
 
-	return (other.n != 0 && is_at_or_below(name, other)) || (shared.n != 0 && is_at_or_below(name, shared));
+	return (other.n != 0 && is_at_or_below(name, other))
+	    || (shared.n != 0 && is_at_or_below(name, shared));
 }
 
 struct str
-notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a, struct str local)
+notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a,
+    struct str local)
 {
 	struct str user = account_user(w->account);
 
 	if (w->account == s->account)
 		return local;
 	if (str_eq(user, SHARED_USER))
-		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)), STR_F(local));
-	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)), STR_F(user), STR_F(local));
+		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)),
+		    STR_F(local));
+	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
+	    STR_F(user), STR_F(local));
 }
 
 /* ---- life ---- */
@@ -152,7 +162,8 @@ settle_names(struct session *s, struct notify *n)
 			struct target_name t = target_name_of(s, &n->arena, g->names[j]);
 
 			if (t.space == SPACE_OTHER || t.space == SPACE_SHARED)
-				g->names[j] = arena_printf(&n->arena, "%.*s%.*s", STR_F(t.prefix), STR_F(t.local));
+				g->names[j] = arena_printf(&n->arena, "%.*s%.*s", STR_F(t.prefix),
+				    STR_F(t.local));
 		}
 	}
 }
@@ -173,7 +184,8 @@ notify_new(struct session *s, struct str args, struct notify **out)
 	waiter_init(&n->shares_waiter, shares_woken);
 	waiter_init(&n->selected_waiter, selected_woken);
 	loop_task_init(&n->task, notify_task);
-	imap_scan_init(&in, &n->arena, arena_str(&n->arena, args), (s->enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0);
+	imap_scan_init(&in, &n->arena, arena_str(&n->arena, args),
+	    (s->enabled & (ENABLED_UTF8 | ENABLED_IMAP4REV2)) != 0);
 	e = imap_notify_parse(&in, NOTIFY_SUPPORTED, &n->what);
 	if (e != ERR_OK) {
 		notify_free(n);
@@ -187,7 +199,8 @@ notify_new(struct session *s, struct str args, struct notify **out)
 static void
 drop_watches(struct notify *n)
 {
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		waiter_cancel(&w->waiter);
 		list_remove(&w->node);
 		snapshot_unref(w->known);
@@ -237,7 +250,8 @@ notify_overflow(struct session *s)
 {
 	struct notify *n = s->notify;
 
-	session_untagged(s, "OK", STR("NOTIFICATIONOVERFLOW"), STR("More has happened than can be told; nothing is told from now on."));
+	session_untagged(s, "OK", STR("NOTIFICATIONOVERFLOW"),
+	    STR("More has happened than can be told; nothing is told from now on."));
 	waiter_cancel(&n->shares_waiter);
 	waiter_cancel(&n->selected_waiter);
 	drop_watches(n);
@@ -250,7 +264,8 @@ notify_overflow(struct session *s)
 struct notify_watch *
 notify_watch_of(const struct notify *n, const struct account *a)
 {
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		if (w->account == a)
 			return w;
 	}
@@ -272,7 +287,8 @@ add_watch(struct notify *n, struct account *a, struct snapshot *known)
 static bool
 is_watched(const struct notify *n, struct str user)
 {
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		if (str_eq(account_user(w->account), user))
 			return true;
 	}
@@ -290,7 +306,8 @@ watch_user(struct session *s, struct notify *n, struct str user, bool is_new)
 		return ERR_OK;
 	if (n->watch_count > NOTIFY_ACCOUNTS_MAX)
 		return ERR_LIMIT;
-	e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING, session_waiter(s), &a);
+	e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING,
+	    session_waiter(s), &a);
 	if (e == ERR_OK)
 		add_watch(n, a, is_new ? NULL : session_snapshot_of(s, a));
 	return e == ERR_WAIT ? e : ERR_OK;
@@ -311,8 +328,10 @@ watch_owners(struct session *s, struct notify *n, struct str top)
 	n->shares_version = shares_version(store);
 	e = shares_get(store, &who, session_waiter(s), shares);
 	for (size_t i = 0; e == ERR_OK && shares_owner(*shares, i, &owner); i++) {
-		struct str name = str_eq(owner, SHARED_USER) ? target_space_name(s, SPACE_SHARED) :
-		    arena_printf(&scratch, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)), STR_F(owner));
+		struct str name = str_eq(owner, SHARED_USER)
+		    ? target_space_name(s, SPACE_SHARED)
+		    : arena_printf(&scratch, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
+			STR_F(owner));
 
 		if (is_at_or_below(name, top))
 			e = watch_user(s, n, owner, n == s->notify);
@@ -405,7 +424,9 @@ notify_fetch(const struct session *s)
 {
 	const struct notify *n = s->notify;
 
-	if (n == NULL || (n->what.fetch.atts == 0 && n->what.fetch.n_sections == 0 && n->what.fetch.annotations == NULL))
+	if (n == NULL
+	    || (n->what.fetch.atts == 0 && n->what.fetch.n_sections == 0
+		&& n->what.fetch.annotations == NULL))
 		return NULL;
 	return &n->what.fetch;
 }
@@ -424,8 +445,8 @@ notify_selected(struct session *s)
 /* ---- news ---- */
 
 /*
- * Waits for an account's version to be above this one, unless it is. Registers anew in any case: a waiter that is just being woken
- * looks as if it were waiting.
+ * Waits for an account's version to be above this one, unless it is. Registers anew in any case: a
+ * waiter that is just being woken looks as if it were waiting.
  */
 static bool
 is_newer(struct account *a, uint64_t known, struct waiter *w)
@@ -440,20 +461,24 @@ notify_has_news(struct session *s)
 
 	if (n == NULL)
 		return false;
-	list_each(&n->watches, w, struct notify_watch, node) {
-		if (w->known == NULL || w->now != NULL || is_newer(w->account, snapshot_version(w->known), &w->waiter))
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
+		if (w->known == NULL || w->now != NULL
+		    || is_newer(w->account, snapshot_version(w->known), &w->waiter))
 			return true;
 	}
-	if (n->watches_shares && shares_wait_change(server_options(s->server)->store, n->shares_version,
-	    &n->shares_waiter) == ERR_OK)
+	if (n->watches_shares
+	    && shares_wait_change(server_options(s->server)->store, n->shares_version,
+		   &n->shares_waiter)
+		== ERR_OK)
 		return true;
-	return s->view != NULL && notify_selected_events(s) != 0 && !view_is_gone(s->view) &&
-	    is_newer(view_account(s->view), view_version(s->view), &n->selected_waiter);
+	return s->view != NULL && notify_selected_events(s) != 0 && !view_is_gone(s->view)
+	    && is_newer(view_account(s->view), view_version(s->view), &n->selected_waiter);
 }
 
 /*
- * A change came while the client does not read: it is told when it does, but what was is not kept for it for ever. Waits for the
- * next change.
+ * A change came while the client does not read: it is told when it does, but what was is not kept
+ * for it for ever. Waits for the next change.
  */
 void
 notify_late(struct session *s)
@@ -464,7 +489,8 @@ notify_late(struct session *s)
 		notify_overflow(s);
 		return;
 	}
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		struct snapshot *now = account_snapshot(w->account, NULL);
 
 		if (is_newer(w->account, snapshot_version(now), &w->waiter))

@@ -11,12 +11,14 @@
 struct notify_watch {
 	struct list node;
 	struct notify *notify;
-	struct account *account;		/* referenced */
+	struct account *account; /* referenced */
 	struct waiter waiter;
-	struct snapshot *known;			/* what the client was told up to; NULL: nothing was there for it */
-	struct snapshot *now;			/* what it is being told of, or NULL */
+	/* what the client was told up to; NULL: nothing was there for it */
+	struct snapshot *known;
+	struct snapshot *now; /* what it is being told of, or NULL */
 	struct snapshot_difference at;
-	enum notify_pass {			/* see notify_tell.c */
+
+	enum notify_pass { /* see notify_tell.c */
 		NOTIFY_PASS_GONE,
 		NOTIFY_PASS_MOVED,
 		NOTIFY_PASS_REST,
@@ -25,47 +27,58 @@ struct notify_watch {
 
 /* A mailbox, and what is remembered of it. */
 struct notify_note {
-	uint64_t account, mailbox;		/* mailbox 0: nothing */
+	uint64_t account, mailbox; /* mailbox 0: nothing */
 	uint64_t version;
 };
 
 enum { NOTIFY_NOTES = 16 };
+
 #define NOTIFY_ANY_VERSION UINT64_MAX
 
 struct notify {
 	struct session *session;
-	struct arena arena;			/* of what follows */
+	struct arena arena; /* of what follows */
 	struct imap_notify what;
-	struct list watches;			/* the session's own account first */
+	struct list watches; /* the session's own account first */
 	size_t watch_count;
-	bool watches_shares;			/* of who else shares something */
-	uint64_t shares_version;		/* that was looked at */
+	bool watches_shares;     /* of who else shares something */
+	uint64_t shares_version; /* that was looked at */
 	struct waiter shares_waiter, selected_waiter;
 	struct loop_task task;
-	uint32_t behind;			/* changes since the client has stopped to read */
-	uint64_t parent_told;			/* hash of the name above others that was told last */
-	struct notify_note ours[NOTIFY_NOTES];	/* changed by this session up to the version: no news */
-	struct notify_note refused[NOTIFY_NOTES];	/* told to be \NoAccess */
+	uint32_t behind; /* changes since the client has stopped to read */
+	/* hash of the name above others that was told last */
+	uint64_t parent_told;
+	/* changed by this session up to the version: no news */
+	struct notify_note ours[NOTIFY_NOTES];
+	struct notify_note refused[NOTIFY_NOTES]; /* told to be \NoAccess */
 	size_t ours_next, refused_next;
-	uint64_t mailbox_version;		/* of the selected mailbox after our last commit; 0: none since it was told */
+	/* of the selected mailbox after our last commit; 0: none since it was told */
+	uint64_t mailbox_version;
 	uint32_t mailbox_uidnext;
-	struct rangeset own_messages;		/* that we put into it since */
-	struct notify_watch *first_at;		/* notify_tell_first() */
+	struct rangeset own_messages;  /* that we put into it since */
+	struct notify_watch *first_at; /* notify_tell_first() */
 	uint32_t first_row;
 };
 
 /** The events that are to be told of a mailbox by its full name. */
-unsigned notify_events(const struct session *s, const struct notify *n, struct str full_name, bool is_own, bool is_subscribed);
+unsigned notify_events(const struct session *s, const struct notify *n, struct str full_name,
+    bool is_own, bool is_subscribed);
 bool notify_has_filter(const struct notify *n, enum imap_notify_filter filter);
 /** Whether some group but that of the selected mailbox has the event. */
 bool notify_has_event(const struct notify *n, enum imap_notify_event event);
 /** What a mailbox of the account is called by this client. */
-struct str notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a, struct str local);
-/** Whether a name of the user's own account stands for one in another namespace: only subscriptions have such names. */
+struct str notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a,
+    struct str local);
+/**
+ * Whether a name of the user's own account stands for one in another namespace: only subscriptions
+ * have such names.
+ */
 bool notify_is_elsewhere(const struct session *s, struct str name);
 struct notify_watch *notify_watch_of(const struct notify *n, const struct account *a);
 
-struct notify_note *notify_note_find(struct notify_note *notes, const struct account *a, struct mailbox_id id);
-void notify_note_put(struct notify_note *notes, size_t *next, const struct account *a, struct mailbox_id id, uint64_t version);
+struct notify_note *notify_note_find(struct notify_note *notes, const struct account *a,
+    struct mailbox_id id);
+void notify_note_put(struct notify_note *notes, size_t *next, const struct account *a,
+    struct mailbox_id id, uint64_t version);
 
 #endif

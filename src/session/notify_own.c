@@ -1,8 +1,8 @@
 /*
  * notify_own.c - what a session does itself, which is no news to it (RFC 5465 5).
  *
- * A mailbox knows the version of its last change and of the one before it: when the first is our commit and the second is what the client
- * knows, then nobody else has changed it in between.
+ * A mailbox knows the version of its last change and of the one before it: when the first is our
+ * commit and the second is what the client knows, then nobody else has changed it in between.
  */
 #include "session/notify_int.h"
 
@@ -18,13 +18,15 @@ notify_note_find(struct notify_note *notes, const struct account *a, struct mail
 
 /* The oldest makes room. */
 void
-notify_note_put(struct notify_note *notes, size_t *next, const struct account *a, struct mailbox_id id, uint64_t version)
+notify_note_put(struct notify_note *notes, size_t *next, const struct account *a,
+    struct mailbox_id id, uint64_t version)
 {
 	struct notify_note *note = notify_note_find(notes, a, id);
 
 	if (note == NULL)
 		note = &notes[(*next)++ % NOTIFY_NOTES];
-	*note = (struct notify_note){ .account = account_id(a).v, .mailbox = id.v, .version = version };
+	*note =
+	    (struct notify_note){ .account = account_id(a).v, .mailbox = id.v, .version = version };
 }
 
 void
@@ -36,9 +38,13 @@ notify_done_by_us(struct session *s, struct account *a, struct mailbox_id id)
 		notify_note_put(n->ours, &n->ours_next, a, id, NOTIFY_ANY_VERSION);
 }
 
-/* Whether nobody else changed the mailbox between what the client knows and our commit, the last one to touch it. */
+/*
+ * Whether nobody else changed the mailbox between what the client knows and our commit, the last
+ * one to touch it.
+ */
 static bool
-is_ours_alone(struct notify *n, const struct account *a, const struct mailbox_info *before, const struct mailbox_info *after)
+is_ours_alone(struct notify *n, const struct account *a, const struct mailbox_info *before,
+    const struct mailbox_info *after)
 {
 	struct notify_note *note = notify_note_find(n->ours, a, after->id);
 
@@ -47,7 +53,9 @@ is_ours_alone(struct notify *n, const struct account *a, const struct mailbox_in
 	return note != NULL && note->version == after->version_before;
 }
 
-/* New messages of ours in the selected mailbox: they are not fetched for the client (RFC 5465 5.2). */
+/*
+ * New messages of ours in the selected mailbox: they are not fetched for the client (RFC 5465 5.2).
+ */
 static void
 note_messages(struct session *s, struct notify *n, const struct snapshot *after)
 {
@@ -55,7 +63,8 @@ note_messages(struct session *s, struct notify *n, const struct snapshot *after)
 	uint64_t version;
 	uint32_t uidnext;
 
-	if (notify_fetch(s) == NULL || s->view == NULL || view_account(s->view) != snapshot_account(after))
+	if (notify_fetch(s) == NULL || s->view == NULL
+	    || view_account(s->view) != snapshot_account(after))
 		return;
 	seen = view_mailbox(s->view);
 	m = snapshot_mailbox_by_id(after, seen->id);
@@ -87,11 +96,15 @@ notify_committed(struct session *s, const struct snapshot *after)
 		return;
 	d = (struct snapshot_difference){ .before = w->known, .after = after };
 	while (snapshot_difference_next(&d, &was, &is)) {
-		struct notify_note *note = notify_note_find(n->ours, a, is != NULL ? is->id : was->id);
+		struct notify_note *note =
+		    notify_note_find(n->ours, a, is != NULL ? is->id : was->id);
 
-		if (is != NULL && is->version == snapshot_version(after) && is_ours_alone(n, a, was, is))
+		if (is != NULL && is->version == snapshot_version(after)
+		    && is_ours_alone(n, a, was, is))
 			notify_note_put(n->ours, &n->ours_next, a, is->id, is->version);
-		else if (note == NULL || (note->version != NOTIFY_ANY_VERSION && (is == NULL || note->version != is->version)))
+		else if (note == NULL
+		    || (note->version != NOTIFY_ANY_VERSION
+			&& (is == NULL || note->version != is->version)))
 			is_all_ours = false;
 	}
 	if (!is_all_ours)

@@ -1,10 +1,11 @@
 /*
- * notify_tell.c - tells the difference between what a client knows of an account and what is there now (RFC 5465 5): LIST for names,
- * subscriptions and access, METADATA, STATUS for messages.
+ * notify_tell.c - tells the difference between what a client knows of an account and what is there
+ * now (RFC 5465 5): LIST for names, subscriptions and access, METADATA, STATUS for messages.
  *
- * A difference may be of many commits, and a client takes its lines one after the other: first the names that are gone, then those that
- * have moved, then all else. A mailbox that has moved where another has been, or from where another is now, can't be told so: for the
- * client it is gone, and another one has come.
+ * A difference may be of many commits, and a client takes its lines one after the other: first the
+ * names that are gone, then those that have moved, then all else. A mailbox that has moved where
+ * another has been, or from where another is now, can't be told so: for the client it is gone, and
+ * another one has come.
  */
 #include "session/notify_int.h"
 
@@ -17,9 +18,9 @@
 /* What a mailbox is for this user. */
 enum access {
 	ACCESS_NONE,
-	ACCESS_LEVEL,		/* of the hierarchy: there are mailboxes below */
-	ACCESS_LISTED,		/* right `l` */
-	ACCESS_READ,		/* `l` and `r`: what it takes to be told of messages (RFC 5465 5) */
+	ACCESS_LEVEL,  /* of the hierarchy: there are mailboxes below */
+	ACCESS_LISTED, /* right `l` */
+	ACCESS_READ,   /* `l` and `r`: what it takes to be told of messages (RFC 5465 5) */
 };
 
 /* One mailbox that differs. */
@@ -29,19 +30,23 @@ struct news {
 	struct notify_watch *w;
 	struct arena *arena;
 	bool is_own;
-	const struct mailbox_info *before, *after;	/* NULL: not there */
-	struct str old_name, name;			/* full; that of the other where one is not there */
+	const struct mailbox_info *before, *after; /* NULL: not there */
+	/* full; that of the other where one is not there */
+	struct str old_name, name;
 	enum access had, has;
-	unsigned events, events_now;			/* of either name; of the name that it has now */
+	/* of either name; of the name that it has now */
+	unsigned events, events_now;
+
 	enum change {
-		CHANGE_NONE,				/* it is where it was */
+		CHANGE_NONE, /* it is where it was */
 		CHANGE_CAME,
 		CHANGE_GONE,
-		CHANGE_MOVED,				/* RENAME */
-		CHANGE_MOVED_ALONG,			/* with one above, whose line says so */
-		CHANGE_REPLACED,			/* moved, but told as gone and come */
+		CHANGE_MOVED,       /* RENAME */
+		CHANGE_MOVED_ALONG, /* with one above, whose line says so */
+		CHANGE_REPLACED,    /* moved, but told as gone and come */
 	} change;
-	bool is_listed;					/* a LIST line has told what it is now */
+
+	bool is_listed; /* a LIST line has told what it is now */
 };
 
 static enum access
@@ -52,34 +57,42 @@ access_of(const struct session *s, const struct snapshot *snapshot, const struct
 	if (m == NULL)
 		return ACCESS_NONE;
 	if (m->is_noselect)
-		return snapshot_account(snapshot) == s->account && m->has_children ? ACCESS_LEVEL : ACCESS_NONE;
+		return snapshot_account(snapshot) == s->account && m->has_children ? ACCESS_LEVEL
+										   : ACCESS_NONE;
 	rights = target_rights(s, snapshot, m);
 	if ((rights & RIGHT_L) == 0)
 		return ACCESS_NONE;
 	return (rights & RIGHT_R) != 0 ? ACCESS_READ : ACCESS_LISTED;
 }
 
-/* Subscriptions to others' mailboxes are in the user's own account, of which `own` is what is told now. */
+/*
+ * Subscriptions to others' mailboxes are in the user's own account, of which `own` is what is told
+ * now.
+ */
 static bool
-is_subscribed(struct session *s, const struct notify_watch *w, struct str full_name, const struct mailbox_info *m)
+is_subscribed(struct session *s, const struct notify_watch *w, struct str full_name,
+    const struct mailbox_info *m)
 {
-	return w->account == s->account ? m != NULL && m->is_subscribed : target_is_subscribed(s, full_name);
+	return w->account == s->account ? m != NULL && m->is_subscribed
+					: target_is_subscribed(s, full_name);
 }
 
 static unsigned
-events_of(struct session *s, struct notify *n, const struct notify_watch *w, struct str full_name, const struct mailbox_info *m)
+events_of(struct session *s, struct notify *n, const struct notify_watch *w, struct str full_name,
+    const struct mailbox_info *m)
 {
 	bool is_asked = notify_has_filter(n, NOTIFY_SUBSCRIBED);
 
-	return notify_events(s, n, full_name, w->account == s->account, is_asked && is_subscribed(s, w, full_name, m));
+	return notify_events(s, n, full_name, w->account == s->account,
+	    is_asked && is_subscribed(s, w, full_name, m));
 }
 
 /* ---- LIST ---- */
 
 /* A mailbox that the user may know of, under its full name. */
 static void
-tell_line(struct session *s, const struct notify_watch *w, const struct mailbox_info *m, struct str name, struct str old_name,
-    enum access has)
+tell_line(struct session *s, const struct notify_watch *w, const struct mailbox_info *m,
+    struct str name, struct str old_name, enum access has)
 {
 	bool is_own = w->account == s->account;
 	const struct list_line line = {
@@ -99,7 +112,8 @@ tell_line(struct session *s, const struct notify_watch *w, const struct mailbox_
 
 /* A name under which the user finds no mailbox; m is what else has it, or NULL. */
 static void
-tell_missing(struct session *s, const struct notify_watch *w, const struct mailbox_info *m, struct str name, bool is_refused)
+tell_missing(struct session *s, const struct notify_watch *w, const struct mailbox_info *m,
+    struct str name, bool is_refused)
 {
 	bool is_own = w->account == s->account;
 	const struct list_line line = {
@@ -123,7 +137,10 @@ above(struct str name)
 	return end == SIZE_MAX ? STR_NONE : str_sub(name, 0, end);
 }
 
-/* The level above a mailbox that came or went is affected too (RFC 5465 5.4), unless its own difference tells of it. */
+/*
+ * The level above a mailbox that came or went is affected too (RFC 5465 5.4), unless its own
+ * difference tells of it.
+ */
 static void
 tell_parent(struct news *x, struct str full_name, struct str local)
 {
@@ -135,12 +152,14 @@ tell_parent(struct news *x, struct str full_name, struct str local)
 	if (parent.n == 0 || hash == x->n->parent_told)
 		return;
 	if (local_parent.n != 0) {
-		was = x->w->at.before == NULL ? NULL : snapshot_mailbox(x->w->at.before, local_parent);
+		was = x->w->at.before == NULL ? NULL
+					      : snapshot_mailbox(x->w->at.before, local_parent);
 		is = snapshot_mailbox(x->w->at.after, local_parent);
 	}
 	had = access_of(x->s, x->w->at.before, was);
 	has = access_of(x->s, x->w->at.after, is);
-	if ((had >= ACCESS_LISTED) != (has >= ACCESS_LISTED) || (was != NULL && is != NULL && was->id.v != is->id.v))
+	if ((had >= ACCESS_LISTED) != (has >= ACCESS_LISTED)
+	    || (was != NULL && is != NULL && was->id.v != is->id.v))
 		return;
 	if ((events_of(x->s, x->n, x->w, parent, is) & NOTIFY_MAILBOX_NAME) == 0)
 		return;
@@ -157,8 +176,10 @@ is_occupied(const struct snapshot *in, const struct snapshot *other, struct str 
 {
 	const struct mailbox_info *m;
 
-	for (uint32_t i = snapshot_mailbox_place(in, name); (m = snapshot_mailbox_at(in, i)) != NULL; i++) {
-		if (!str_starts(m->name, name) || (m->name.n > name.n && m->name.p[name.n] != MAILBOX_SEPARATOR))
+	for (uint32_t i = snapshot_mailbox_place(in, name);
+	     (m = snapshot_mailbox_at(in, i)) != NULL; i++) {
+		if (!str_starts(m->name, name)
+		    || (m->name.n > name.n && m->name.p[name.n] != MAILBOX_SEPARATOR))
 			return false;
 		if (snapshot_mailbox_by_id(other, m->id) != NULL)
 			return true;
@@ -176,31 +197,36 @@ takes_along(struct str above_from, struct str above_to, struct str from, struct 
 }
 
 /*
- * Whether a line can say that it moved: nothing was in the way there, nothing is where it was, and what was above it has not moved
- * elsewhere.
+ * Whether a line can say that it moved: nothing was in the way there, nothing is where it was, and
+ * what was above it has not moved elsewhere.
  */
 static bool
 is_plain_move(const struct news *x, struct str from, struct str to)
 {
 	for (struct str up = above(from); up.n != 0; up = above(up)) {
 		const struct mailbox_info *was = snapshot_mailbox(x->w->at.before, up);
-		const struct mailbox_info *is = was == NULL ? NULL : snapshot_mailbox_by_id(x->w->at.after, was->id);
+		const struct mailbox_info *is =
+		    was == NULL ? NULL : snapshot_mailbox_by_id(x->w->at.after, was->id);
 
 		if (is != NULL && !str_eq(is->name, up) && !takes_along(up, is->name, from, to))
 			return false;
 	}
-	return !is_occupied(x->w->at.before, x->w->at.after, to) && !is_occupied(x->w->at.after, x->w->at.before, from);
+	return !is_occupied(x->w->at.before, x->w->at.after, to)
+	    && !is_occupied(x->w->at.after, x->w->at.before, from);
 }
 
-/* Whether the line of a mailbox above says that this one has moved (RFC 5465 5.4: children are renamed too). */
+/*
+ * Whether the line of a mailbox above says that this one has moved (RFC 5465 5.4: children are
+ * renamed too).
+ */
 static bool
 is_moved_along(const struct news *x, struct str from, struct str to)
 {
 	struct str from_above = above(from), to_above = above(to), from_full, to_full;
 	const struct mailbox_info *was, *is;
 
-	if (from_above.n == 0 || to_above.n == 0 || str_eq(from_above, to_above) ||
-	    !str_eq(str_sub(from, from_above.n, from.n), str_sub(to, to_above.n, to.n)))
+	if (from_above.n == 0 || to_above.n == 0 || str_eq(from_above, to_above)
+	    || !str_eq(str_sub(from, from_above.n, from.n), str_sub(to, to_above.n, to.n)))
 		return false;
 	was = snapshot_mailbox(x->w->at.before, from_above);
 	is = snapshot_mailbox(x->w->at.after, to_above);
@@ -210,20 +236,26 @@ is_moved_along(const struct news *x, struct str from, struct str to)
 		return true;
 	from_full = notify_full_name(x->s, x->w, x->arena, from_above);
 	to_full = notify_full_name(x->s, x->w, x->arena, to_above);
-	return access_of(x->s, x->w->at.before, was) != ACCESS_NONE && access_of(x->s, x->w->at.after, is) != ACCESS_NONE &&
-	    ((events_of(x->s, x->n, x->w, from_full, was) | events_of(x->s, x->n, x->w, to_full, is)) & NOTIFY_MAILBOX_NAME) != 0 &&
-	    is_plain_move(x, from_above, to_above);
+	return access_of(x->s, x->w->at.before, was) != ACCESS_NONE
+	    && access_of(x->s, x->w->at.after, is) != ACCESS_NONE
+	    && ((events_of(x->s, x->n, x->w, from_full, was)
+		    | events_of(x->s, x->n, x->w, to_full, is))
+		   & NOTIFY_MAILBOX_NAME)
+	    != 0
+	    && is_plain_move(x, from_above, to_above);
 }
 
 static enum change
 change_of(const struct news *x)
 {
-	bool is_moved = x->before != NULL && x->after != NULL && !str_eq(x->before->name, x->after->name);
+	bool is_moved =
+	    x->before != NULL && x->after != NULL && !str_eq(x->before->name, x->after->name);
 
 	if (is_moved && x->had != ACCESS_NONE && x->has != ACCESS_NONE) {
 		if (is_moved_along(x, x->before->name, x->after->name))
 			return CHANGE_MOVED_ALONG;
-		return is_plain_move(x, x->before->name, x->after->name) ? CHANGE_MOVED : CHANGE_REPLACED;
+		return is_plain_move(x, x->before->name, x->after->name) ? CHANGE_MOVED
+									 : CHANGE_REPLACED;
 	}
 	if (x->had < ACCESS_LISTED && x->has >= ACCESS_LISTED)
 		return CHANGE_CAME;
@@ -238,7 +270,8 @@ tell_gone(struct news *x)
 	bool is_refused = x->change == CHANGE_GONE && x->after != NULL && !x->after->is_noselect;
 
 	/* Another has the name already: its own difference tells that. */
-	if (now != NULL && now->id.v != x->before->id.v && access_of(x->s, x->w->at.after, now) >= ACCESS_LISTED)
+	if (now != NULL && now->id.v != x->before->id.v
+	    && access_of(x->s, x->w->at.after, now) >= ACCESS_LISTED)
 		return;
 	tell_missing(x->s, x->w, now, x->old_name, is_refused);
 }
@@ -300,20 +333,23 @@ tell_name(struct news *x)
 }
 
 /*
- * Rights were lost, or came back (RFC 5465 5.9). Of a mailbox that was never known nothing is said to who does not ask for names.
+ * Rights were lost, or came back (RFC 5465 5.9). Of a mailbox that was never known nothing is said
+ * to who does not ask for names.
  */
 static void
 tell_access(struct news *x)
 {
 	struct notify_note *note;
 
-	if (x->after == NULL || x->before == NULL || x->events == 0 || x->after->is_noselect || x->before->is_noselect)
+	if (x->after == NULL || x->before == NULL || x->events == 0 || x->after->is_noselect
+	    || x->before->is_noselect)
 		return;
 	note = notify_note_find(x->n->refused, x->w->account, x->after->id);
 	if (x->had == ACCESS_READ && x->has < ACCESS_READ) {
 		if (!x->is_listed)
 			/* Who may not know the new name is told of the old one. */
-			tell_line(x->s, x->w, x->after, x->has == ACCESS_NONE ? x->old_name : x->name, STR_NONE, ACCESS_LISTED);
+			tell_line(x->s, x->w, x->after,
+			    x->has == ACCESS_NONE ? x->old_name : x->name, STR_NONE, ACCESS_LISTED);
 		notify_note_put(x->n->refused, &x->n->refused_next, x->w->account, x->after->id, 0);
 		x->is_listed = true;
 	} else if (x->has == ACCESS_READ && (x->had == ACCESS_LISTED || note != NULL)) {
@@ -335,14 +371,16 @@ was_subscribed(const struct news *x, const struct mailbox_info *m)
 static void
 tell_subscription(struct news *x)
 {
-	bool is_followed = x->before != NULL && x->after != NULL &&
-	    (x->change == CHANGE_MOVED_ALONG || (x->change == CHANGE_MOVED && x->is_listed) || str_eq(x->name, x->old_name));
+	bool is_followed = x->before != NULL && x->after != NULL
+	    && (x->change == CHANGE_MOVED_ALONG || (x->change == CHANGE_MOVED && x->is_listed)
+		|| str_eq(x->name, x->old_name));
 	const struct mailbox_info *before = x->before;
 
 	if (!x->is_own || (x->events & NOTIFY_SUBSCRIPTION_CHANGE) == 0)
 		return;
 	/* Where another has the name now, its own difference tells. */
-	if (!is_followed && was_subscribed(x, before) && !x->is_listed && snapshot_mailbox(x->w->at.after, before->name) == NULL)
+	if (!is_followed && was_subscribed(x, before) && !x->is_listed
+	    && snapshot_mailbox(x->w->at.after, before->name) == NULL)
 		tell_missing(x->s, x->w, NULL, x->old_name, false);
 	if (x->after == NULL || x->is_listed)
 		return;
@@ -356,12 +394,16 @@ tell_subscription(struct news *x)
 		tell_missing(x->s, x->w, x->after, x->name, false);
 }
 
-/* A row of the user's account that stands for another's mailbox: only the subscription to it is news. */
+/*
+ * A row of the user's account that stands for another's mailbox: only the subscription to it is
+ * news.
+ */
 static void
-tell_subscription_elsewhere(struct session *s, struct notify *n, struct arena *a, const struct mailbox_info *before,
-    const struct mailbox_info *after)
+tell_subscription_elsewhere(struct session *s, struct notify *n, struct arena *a,
+    const struct mailbox_info *before, const struct mailbox_info *after)
 {
-	bool was = before != NULL && before->is_subscribed, is = after != NULL && after->is_subscribed;
+	bool was = before != NULL && before->is_subscribed,
+	     is = after != NULL && after->is_subscribed;
 	struct str name = after != NULL ? after->name : before->name;
 	struct target_name t = target_name_of(s, a, name);
 	const struct mailbox_info *m = NULL;
@@ -371,8 +413,10 @@ tell_subscription_elsewhere(struct session *s, struct notify *n, struct arena *a
 
 	if (was == is || (notify_events(s, n, name, false, true) & NOTIFY_SUBSCRIPTION_CHANGE) == 0)
 		return;
-	list_each(&n->watches, w, struct notify_watch, node) {
-		if (w->account != s->account && t.user.n != 0 && str_eq(account_user(w->account), t.user))
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
+		if (w->account != s->account && t.user.n != 0
+		    && str_eq(account_user(w->account), t.user))
 			there = w;
 	}
 	if (there == NULL)
@@ -396,19 +440,21 @@ tell_metadata(struct news *x)
 {
 	static const struct mailbox_info none = { .special_use = 0 };
 	const struct mailbox_info *before = x->before != NULL ? x->before : &none;
-	bool is_readable = x->has == ACCESS_READ || (x->is_own && x->after != NULL && x->after->is_noselect);
+	bool is_readable =
+	    x->has == ACCESS_READ || (x->is_own && x->after != NULL && x->after->is_noselect);
 
 	if ((x->events_now & NOTIFY_MAILBOX_METADATA_CHANGE) != 0 && is_readable)
 		metadata_tell_difference(x->s, before, x->after, false, x->is_own, x->name);
-	if (x->is_own && x->after != NULL && str_eq(x->after->name, STR("INBOX")) &&
-	    notify_has_event(x->n, NOTIFY_SERVER_METADATA_CHANGE))
+	if (x->is_own && x->after != NULL && str_eq(x->after->name, STR("INBOX"))
+	    && notify_has_event(x->n, NOTIFY_SERVER_METADATA_CHANGE))
 		metadata_tell_difference(x->s, before, x->after, true, true, STR(""));
 }
 
 static bool
 is_selected(const struct session *s, const struct notify_watch *w, const struct mailbox_info *m)
 {
-	return s->view != NULL && view_account(s->view) == w->account && view_mailbox(s->view)->id.v == m->id.v;
+	return s->view != NULL && view_account(s->view) == w->account
+	    && view_mailbox(s->view)->id.v == m->id.v;
 }
 
 /* All that is told of a mailbox at the beginning (RFC 5465 3.1). */
@@ -431,7 +477,8 @@ static unsigned
 changed_items(const struct news *x, unsigned events)
 {
 	const struct mailbox_info *was = x->before, *is = x->after;
-	const struct account_id reader = x->is_own ? (struct account_id){ 0 } : account_id(x->s->account);
+	const struct account_id reader =
+	    x->is_own ? (struct account_id){ 0 } : account_id(x->s->account);
 	bool has_modseqs = (x->s->enabled & ENABLED_CONDSTORE) != 0;
 	bool is_changed = mailbox_highestmodseq(was, reader) != mailbox_highestmodseq(is, reader);
 	unsigned items = 0;
@@ -441,21 +488,28 @@ changed_items(const struct news *x, unsigned events)
 		if (has_modseqs)
 			items |= STATUS_HIGHESTMODSEQ;
 	}
-	if (is_changed && has_modseqs && (events & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) != 0)
+	if (is_changed && has_modseqs
+	    && (events & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) != 0)
 		items |= STATUS_HIGHESTMODSEQ | STATUS_UIDVALIDITY;
-	if (mailbox_unseen(was, reader) != mailbox_unseen(is, reader) && (events & NOTIFY_FLAG_CHANGE) != 0)
+	if (mailbox_unseen(was, reader) != mailbox_unseen(is, reader)
+	    && (events & NOTIFY_FLAG_CHANGE) != 0)
 		items |= STATUS_UNSEEN | STATUS_UIDVALIDITY;
 	if (was->uidvalidity != is->uidvalidity)
 		items |= STATUS_UIDVALIDITY;
 	return items;
 }
 
-/* A mailbox that the client has not counted yet: in place of another of the name, or with messages in it. */
+/*
+ * A mailbox that the client has not counted yet: in place of another of the name, or with messages
+ * in it.
+ */
 static unsigned
 new_items(const struct news *x, unsigned events)
 {
-	const struct mailbox_info *named = x->w->at.before == NULL ? NULL : snapshot_mailbox(x->w->at.before, x->after->name);
-	bool replaces = named != NULL && named->id.v != x->after->id.v && access_of(x->s, x->w->at.before, named) == ACCESS_READ;
+	const struct mailbox_info *named =
+	    x->w->at.before == NULL ? NULL : snapshot_mailbox(x->w->at.before, x->after->name);
+	bool replaces = named != NULL && named->id.v != x->after->id.v
+	    && access_of(x->s, x->w->at.before, named) == ACCESS_READ;
 
 	return x->after->exists != 0 || replaces ? first_items(events) : 0;
 }
@@ -468,8 +522,8 @@ tell_status(struct news *x)
 
 	if (events == 0 || x->has != ACCESS_READ || is_selected(x->s, x->w, x->after))
 		return;
-	is_known = x->had == ACCESS_READ && x->change != CHANGE_REPLACED &&
-	    ((x->events & NOTIFY_MAILBOX_NAME) != 0 || str_eq(x->name, x->old_name));
+	is_known = x->had == ACCESS_READ && x->change != CHANGE_REPLACED
+	    && ((x->events & NOTIFY_MAILBOX_NAME) != 0 || str_eq(x->name, x->old_name));
 	items = is_known ? changed_items(x, events) : new_items(x, events);
 	if (items != 0)
 		status_reply(x->s, x->name, x->after, x->is_own, items);
@@ -478,11 +532,15 @@ tell_status(struct news *x)
 /* ---- one after the other ---- */
 
 static bool
-is_ours(struct notify *n, const struct notify_watch *w, const struct mailbox_info *before, const struct mailbox_info *after)
+is_ours(struct notify *n, const struct notify_watch *w, const struct mailbox_info *before,
+    const struct mailbox_info *after)
 {
-	struct notify_note *note = notify_note_find(n->ours, w->account, after != NULL ? after->id : before->id);
+	struct notify_note *note =
+	    notify_note_find(n->ours, w->account, after != NULL ? after->id : before->id);
 
-	return note != NULL && (note->version == NOTIFY_ANY_VERSION || (after != NULL && note->version == after->version));
+	return note != NULL
+	    && (note->version == NOTIFY_ANY_VERSION
+		|| (after != NULL && note->version == after->version));
 }
 
 static void
@@ -496,12 +554,18 @@ tell_rest(struct news *x)
 }
 
 static void
-tell_one(struct session *s, struct notify *n, struct notify_watch *w, const struct mailbox_info *before,
-    const struct mailbox_info *after)
+tell_one(struct session *s, struct notify *n, struct notify_watch *w,
+    const struct mailbox_info *before, const struct mailbox_info *after)
 {
 	struct arena scratch = ARENA_NONE;
 	struct news x = {
-		.s = s, .n = n, .w = w, .arena = &scratch, .is_own = w->account == s->account, .before = before, .after = after,
+		.s = s,
+		.n = n,
+		.w = w,
+		.arena = &scratch,
+		.is_own = w->account == s->account,
+		.before = before,
+		.after = after,
 	};
 	unsigned events_before = 0;
 
@@ -531,7 +595,8 @@ tell_one(struct session *s, struct notify *n, struct notify_watch *w, const stru
 
 /* Whether a subscription to another's mailbox came: its account is to be watched from now on. */
 static bool
-has_subscribed_elsewhere(const struct session *s, const struct notify *n, const struct notify_watch *w, const struct snapshot *now)
+has_subscribed_elsewhere(const struct session *s, const struct notify *n,
+    const struct notify_watch *w, const struct snapshot *now)
 {
 	struct snapshot_difference d = { .before = w->known, .after = now };
 	const struct mailbox_info *before, *after;
@@ -608,7 +673,9 @@ follow(struct session *s, struct notify *n, struct notify_watch *own)
 	bool is_asked = own->now == NULL && has_subscribed_elsewhere(s, n, own, now);
 
 	snapshot_unref(now);
-	if (!is_asked && (!n->watches_shares || n->shares_version == shares_version(server_options(s->server)->store)))
+	if (!is_asked
+	    && (!n->watches_shares
+		|| n->shares_version == shares_version(server_options(s->server)->store)))
 		return ERR_OK;
 	return notify_resolve(s, n);
 }
@@ -629,7 +696,8 @@ notify_tell(struct session *s)
 	if (e == ERR_WAIT)
 		return e;
 	n->behind = 0;
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		e = begin(s, w) ? tell_account(s, n, w) : ERR_OK;
 		if (e != ERR_OK)
 			return e;
@@ -640,7 +708,8 @@ notify_tell(struct session *s)
 /* ---- the beginning ---- */
 
 static void
-tell_one_first(struct session *s, struct notify *n, struct notify_watch *w, const struct mailbox_info *m)
+tell_one_first(struct session *s, struct notify *n, struct notify_watch *w,
+    const struct mailbox_info *m)
 {
 	struct arena scratch = ARENA_NONE;
 	struct str name = notify_full_name(s, w, &scratch, m->name);
@@ -650,7 +719,8 @@ tell_one_first(struct session *s, struct notify *n, struct notify_watch *w, cons
 	if (events != 0 && has == ACCESS_LISTED) {
 		tell_line(s, w, m, name, STR_NONE, has);
 		notify_note_put(n->refused, &n->refused_next, w->account, m->id, 0);
-	} else if (n->what.wants_status && (events & NOTIFY_MESSAGE_EVENTS) != 0 && !is_selected(s, w, m)) {
+	} else if (n->what.wants_status && (events & NOTIFY_MESSAGE_EVENTS) != 0
+	    && !is_selected(s, w, m)) {
 		status_reply(s, name, m, w->account == s->account, first_items(events));
 	}
 	arena_done(&scratch);
@@ -661,7 +731,8 @@ notify_tell_first(struct session *s, struct notify *n)
 {
 	const struct mailbox_info *m;
 
-	list_each(&n->watches, w, struct notify_watch, node) {
+	list_each(&n->watches, w, struct notify_watch, node)
+	{
 		if (n->first_at != NULL && n->first_at != w)
 			continue;
 		n->first_at = w;

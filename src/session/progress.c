@@ -1,8 +1,10 @@
 /*
- * progress.c - INPROGRESS (RFC 9585): while a command works for long, the client is told so every ten seconds, with the messages
- * that are done and those that there are where the command knows them.
+ * progress.c - INPROGRESS (RFC 9585): while a command works for long, the client is told so every
+ * ten seconds, with the messages that are done and those that there are where the command knows
+ * them.
  *
- * A command says by its progress() whether a line may be written now; the timer runs only while such a command waits.
+ * A command says by its progress() whether a line may be written now; the timer runs only while
+ * such a command waits.
  */
 #include "session/core.h"
 
@@ -24,12 +26,15 @@ tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_
 		text = STR("Still at work.");
 	} else if (goal == 0) {
 		buf_printf(&code, " %llu NIL)", (unsigned long long)done);
-		text = language_format(&a, s->language, STR("%s done so far."), arena_printf(&a, "%llu", (unsigned long long)done));
+		text = language_format(&a, s->language, STR("%s done so far."),
+		    arena_printf(&a, "%llu", (unsigned long long)done));
 	} else {
 		/* What is done is less than all, or the command would be over. */
 		done = MIN(done, goal - 1);
-		buf_printf(&code, " %llu %llu)", (unsigned long long)done, (unsigned long long)goal);
-		text = language_format(&a, s->language, STR("%s% done."), arena_printf(&a, "%llu", (unsigned long long)(done * 100 / goal)));
+		buf_printf(&code, " %llu %llu)", (unsigned long long)done,
+		    (unsigned long long)goal);
+		text = language_format(&a, s->language, STR("%s% done."),
+		    arena_printf(&a, "%llu", (unsigned long long)(done * 100 / goal)));
 	}
 	session_untagged(s, "OK", buf_str(&code), text);
 	arena_done(&a);

@@ -7,31 +7,32 @@
 #include <stdlib.h>
 
 enum {
-	HOME_US = 300,			/* how long a search may be to be done on the loop */
-	HOME_BYTES = 32 * 1024,		/* of text at a time */
-	STEP_US = 2000,			/* on the pool, where others of the same account wait for their turn */
+	HOME_US = 300,          /* how long a search may be to be done on the loop */
+	HOME_BYTES = 32 * 1024, /* of text at a time */
+	/* on the pool, where others of the same account wait for their turn */
+	STEP_US = 2000,
 };
 
 enum scan_state { SCAN_HOME, SCAN_QUEUED, SCAN_WAITING, SCAN_ENDED };
 
 struct scan {
 	struct scan_options o;
-	struct entry entry;		/* being matched */
+	struct entry entry; /* being matched */
 	struct seqnum seq;
 	bool has_entry;
-	uint32_t from;			/* next UID to look at; 0: none is left */
+	uint32_t from; /* next UID to look at; 0: none is left */
 	struct scan_found found;
 	size_t relevancy_count, relevancy_cap;
-	int64_t until_us;		/* of the step */
-	int64_t home_us;		/* used on the loop so far */
-	bool is_at_home;		/* this step is done on the loop */
-	bool is_over;			/* search_match() was told to stop */
+	int64_t until_us; /* of the step */
+	int64_t home_us;  /* used on the loop so far */
+	bool is_at_home;  /* this step is done on the loop */
+	bool is_over;     /* search_match() was told to stop */
 	struct job job;
-	struct arena arena;		/* the session's, when it has gone */
-	struct waiter waiter;		/* on the pool: for the store */
-	pthread_mutex_t lock;		/* what follows */
+	struct arena arena;   /* the session's, when it has gone */
+	struct waiter waiter; /* on the pool: for the store */
+	pthread_mutex_t lock; /* what follows */
 	enum scan_state state;
-	bool is_woken;			/* while it ran */
+	bool is_woken; /* while it ran */
 	atomic_bool is_abandoned;
 	atomic_uint looked_at;
 	enum err result;
@@ -47,8 +48,9 @@ is_step_over(void *ctx, size_t next_bytes)
 {
 	struct scan *x = ctx;
 
-	x->is_over = x->o.clock->mono_us(x->o.clock) >= x->until_us || (x->is_at_home && next_bytes > HOME_BYTES) ||
-	    atomic_load_explicit(&x->is_abandoned, memory_order_relaxed);
+	x->is_over = x->o.clock->mono_us(x->o.clock) >= x->until_us
+	    || (x->is_at_home && next_bytes > HOME_BYTES)
+	    || atomic_load_explicit(&x->is_abandoned, memory_order_relaxed);
 	return x->is_over;
 }
 
@@ -65,7 +67,9 @@ scan_new(const struct scan_options *o)
 	x->o = *o;
 	x->o.view = view_ref(o->view);
 	x->from = 1;
-	x->job = (struct job){ .run = scan_job, .done = scan_job_done, .owner = account_id(view_account(o->view)).v };
+	x->job = (struct job){ .run = scan_job,
+		.done = scan_job_done,
+		.owner = account_id(view_account(o->view)).v };
 	waiter_init(&x->waiter, scan_woken);
 	pthread_mutex_init(&x->lock, NULL);
 	waitlist_init(&x->ended);
@@ -140,7 +144,8 @@ static enum err
 step(struct scan *x, struct waiter *w)
 {
 	x->is_over = false;
-	while (x->has_entry || (x->from != 0 && search_candidate(x->o.search, x->from, &x->entry, &x->seq))) {
+	while (x->has_entry
+	    || (x->from != 0 && search_candidate(x->o.search, x->from, &x->entry, &x->seq))) {
 		bool is_match;
 		enum err e;
 
@@ -179,7 +184,7 @@ end(struct scan *x, enum err e)
 {
 	x->result = e;
 	x->state = SCAN_ENDED;
-	waitlist_wake_all(&x->ended);	/* with the lock, so that x is still there */
+	waitlist_wake_all(&x->ended); /* with the lock, so that x is still there */
 }
 
 /* Any thread, with the lock of the list that w was in. */
@@ -258,7 +263,7 @@ scan_run(struct scan *x, struct waiter *w)
 {
 	enum err e;
 
-	if (x->state == SCAN_HOME)	/* only this thread takes it from there */
+	if (x->state == SCAN_HOME) /* only this thread takes it from there */
 		return run_at_home(x, w);
 	pthread_mutex_lock(&x->lock);
 	e = x->result;

@@ -1,8 +1,9 @@
 /*
  * server.c - see server.h.
  *
- * Each loop has a list of its sessions, which only that loop touches. What other threads may ask for, the number of
- * sessions and the lines of `who`, is kept beside it in one list of all under a mutex.
+ * Each loop has a list of its sessions, which only that loop touches. What other threads may ask
+ * for, the number of sessions and the lines of `who`, is kept beside it in one list of all under a
+ * mutex.
  */
 #include "session/server.h"
 
@@ -27,15 +28,16 @@ struct who {
 	int64_t started_ms;
 	char peer[IO_ADDR_TEXT_MAX];
 	size_t peer_n;
-	char *user, *client;		/* NULL: not known */
-	bool is_counted;		/* in the limit of unknown connections; the session's loop only */
+	char *user, *client; /* NULL: not known */
+	/* in the limit of unknown connections; the session's loop only */
+	bool is_counted;
 	bool is_secured;
 };
 
 struct home {
 	struct server *srv;
 	struct loop *loop;
-	struct list sessions;		/* of struct session_core */
+	struct list sessions; /* of struct session_core */
 	struct loop_task bye, end;
 };
 
@@ -52,8 +54,8 @@ struct server {
 	struct home *homes;
 	struct prefix_limit *unknown;
 	struct list ports;
-	pthread_mutex_t lock;		/* over all */
-	struct list all;		/* of struct who */
+	pthread_mutex_t lock; /* over all */
+	struct list all;      /* of struct who */
 	size_t count;
 	atomic_uint_fast64_t next_id;
 	/* Ending. */
@@ -138,7 +140,8 @@ register_session(struct server *srv, struct session_core *k, bool is_counted)
 	list_add_tail(&srv->all, &w->in_server);
 	srv->count++;
 	pthread_mutex_unlock(&srv->lock);
-	log_event(LOG_DEBUG, "session-begin", F_U64("session", w->id), F_STR("peer", str_make(w->peer, w->peer_n)));
+	log_event(LOG_DEBUG, "session-begin", F_U64("session", w->id),
+	    F_STR("peer", str_make(w->peer, w->peer_n)));
 }
 
 static char *
@@ -184,10 +187,12 @@ log_end(const struct session_core *k, const struct who *w)
 	struct clock *c = loop_clock(k->loop);
 
 	log_event(LOG_INFO, "session-end", F_U64("session", k->s.id), F_STR("user", k->s.user),
-		F_STR("peer", str_make(w->peer, w->peer_n)), F_STR("client", str_sub(k->client_id, 0, LOG_CLIENT_MAX)),
-		F_C("reason", k->end_reason != NULL ? k->end_reason : "server ends"), F_U64("commands", k->command_count),
-		F_U64("bytes_in", st.in_bytes), F_U64("bytes_out", st.out_bytes),
-		F_I64("seconds", (c->wall_ms(c) - k->started_ms) / 1000));
+	    F_STR("peer", str_make(w->peer, w->peer_n)),
+	    F_STR("client", str_sub(k->client_id, 0, LOG_CLIENT_MAX)),
+	    F_C("reason", k->end_reason != NULL ? k->end_reason : "server ends"),
+	    F_U64("commands", k->command_count), F_U64("bytes_in", st.in_bytes),
+	    F_U64("bytes_out", st.out_bytes),
+	    F_I64("seconds", (c->wall_ms(c) - k->started_ms) / 1000));
 }
 
 void
@@ -247,9 +252,11 @@ void
 server_who(struct server *srv, struct buf *out)
 {
 	pthread_mutex_lock(&srv->lock);
-	list_each(&srv->all, w, struct who, in_server) {
-		buf_printf(out, "{\"session\":%llu,\"protocol\":\"imap\",\"since\":%lld,\"tls\":%s", (unsigned long long)w->id,
-			(long long)(w->started_ms / 1000), w->is_secured ? "true" : "false");
+	list_each(&srv->all, w, struct who, in_server)
+	{
+		buf_printf(out, "{\"session\":%llu,\"protocol\":\"imap\",\"since\":%lld,\"tls\":%s",
+		    (unsigned long long)w->id, (long long)(w->started_ms / 1000),
+		    w->is_secured ? "true" : "false");
 		add_json(out, "peer", str_make(w->peer, w->peer_n));
 		if (w->user != NULL)
 			add_json(out, "user", str_c(w->user));
@@ -263,7 +270,8 @@ server_who(struct server *srv, struct buf *out)
 /* --- Connections --- */
 
 static void
-serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer, bool is_tls_implicit, bool is_counted)
+serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer,
+    bool is_tls_implicit, bool is_counted)
 {
 	struct session *s;
 
@@ -280,12 +288,14 @@ serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer,
 static void
 accepted(void *ctx, struct loop *loop, int fd, const struct io_addr *peer)
 {
-	static const char bye[] = "* BYE [UNAVAILABLE] Too many connections; come back in a moment.\r\n";
+	static const char bye[] =
+	    "* BYE [UNAVAILABLE] Too many connections; come back in a moment.\r\n";
 	struct port *port = ctx;
 	struct server *srv = port->srv;
 
 	if (server_session_count(srv) >= srv->options.sessions_max) {
-		if (!port->is_tls_implicit && send(fd, bye, sizeof(bye) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		if (!port->is_tls_implicit
+		    && send(fd, bye, sizeof(bye) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			log_event(LOG_DEBUG, "refusal-not-sent", F_C("reason", strerror(errno)));
 		log_event(LOG_WARNING, "connection-refused", F_C("reason", "too many sessions"));
 		prefix_leave(srv->unknown, peer);
@@ -303,8 +313,9 @@ refused(unused_arg void *ctx, const struct io_addr *peer, int errno_code)
 	if (errno_code != 0)
 		log_event(LOG_ERROR, "accept-failed", F_C("reason", strerror(errno_code)));
 	else
-		log_event(LOG_WARNING, "connection-refused", F_STR("peer", io_addr_text(peer, false, text)),
-			F_C("reason", "too many connections that have not logged in"));
+		log_event(LOG_WARNING, "connection-refused",
+		    F_STR("peer", io_addr_text(peer, false, text)),
+		    F_C("reason", "too many connections that have not logged in"));
 }
 
 static const struct listener_ops listener_ops = { .accepted = accepted, .refused = refused };
@@ -317,17 +328,20 @@ server_listen(struct server *srv, int fd, bool is_tls_implicit)
 	port->srv = srv;
 	port->is_tls_implicit = is_tls_implicit;
 	list_add_tail(&srv->ports, &port->in_server);
-	port->listener = listener_open(srv->options.loops, srv->options.loop_count, fd, srv->unknown, &listener_ops, port);
+	port->listener = listener_open(srv->options.loops, srv->options.loop_count, fd,
+	    srv->unknown, &listener_ops, port);
 }
 
 void
-server_serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer, bool is_tls_implicit)
+server_serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer,
+    bool is_tls_implicit)
 {
 	serve(srv, loop, fd, peer, is_tls_implicit, false);
 }
 
 void
-server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str user, struct account *account)
+server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str user,
+    struct account *account)
 {
 	struct session *s = session_new_preauth(srv, loop, fd, user, account);
 
@@ -341,7 +355,8 @@ server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str u
 void
 server_stop_listening(struct server *srv)
 {
-	list_each(&srv->ports, port, struct port, in_server) {
+	list_each(&srv->ports, port, struct port, in_server)
+	{
 		listener_close(port->listener);
 		port->listener = NULL;
 	}
@@ -352,12 +367,14 @@ bye_run(struct loop_task *t)
 {
 	struct home *h = container_of(t, struct home, bye);
 
-	list_each(&h->sessions, k, struct session_core, in_server) {
+	list_each(&h->sessions, k, struct session_core, in_server)
+	{
 		stream_hurry(k->s.stream);
 		if (k->s.is_closing)
 			continue;
 		k->end_reason = "shutdown";
-		session_bye(&k->s, STR("UNAVAILABLE"), STR("The server is going down; come back in a moment."));
+		session_bye(&k->s, STR("UNAVAILABLE"),
+		    STR("The server is going down; come back in a moment."));
 	}
 }
 
@@ -366,8 +383,7 @@ end_run(struct loop_task *t)
 {
 	struct home *h = container_of(t, struct home, end);
 
-	list_each(&h->sessions, k, struct session_core, in_server)
-		session_free(&k->s);
+	list_each(&h->sessions, k, struct session_core, in_server) session_free(&k->s);
 }
 
 static void
@@ -452,7 +468,8 @@ server_free(struct server *srv)
 	}
 	loop_timer_cancel(srv->options.loops[0], &srv->grace);
 	loop_task_cancel(srv->options.loops[0], &srv->ended);
-	list_each(&srv->ports, port, struct port, in_server) {
+	list_each(&srv->ports, port, struct port, in_server)
+	{
 		list_remove(&port->in_server);
 		free(port);
 	}

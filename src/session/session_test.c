@@ -1,4 +1,7 @@
-/* session_test.c - a server in this process and clients that speak to it: logging in, layers, pipelining, gates, ends. */
+/*
+ * session_test.c - a server in this process and clients that speak to it: logging in, layers,
+ * pipelining, gates, ends.
+ */
 #include "session/session_world.h"
 
 #include "base/arena.h"
@@ -22,7 +25,8 @@ test_greeting_and_logout(void)
 	CHECK_HAS(client_do(&c, "FROB"), " BAD Unknown command.");
 	CHECK_HAS(client_do(&c, "NOOP x"), " BAD ");
 	CHECK_HAS(client_do(&c, "SELECT INBOX"), " BAD Log in first.");
-	CHECK_HAS(client_do(&c, "ID (\"name\" \"test\" \"version\" NIL)"), "* ID (\"name\" \"Posthorn\")\r\n");
+	CHECK_HAS(client_do(&c, "ID (\"name\" \"test\" \"version\" NIL)"),
+	    "* ID (\"name\" \"Posthorn\")\r\n");
 	CHECK_HAS(client_do(&c, "LOGOUT"), "* BYE ");
 	CHECK(client_line(&c).p == NULL);
 	client_close(&c);
@@ -73,7 +77,8 @@ test_authenticate(void)
 	CHECK_HAS(client_line(&c), "b BAD ");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE FROB"), " NO This mechanism is not offered.");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN ="), " BAD An empty response does not do.");
-	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQB3cm9uZw=="), " NO [AUTHENTICATIONFAILED]");
+	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQB3cm9uZw=="),
+	    " NO [AUTHENTICATIONFAILED]");
 	CHECK_HAS(client_do(&c, "AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ="), " OK [CAPABILITY ");
 	client_close(&c);
 	client_open(&c, w, true);
@@ -122,7 +127,9 @@ append_one(struct client *c, const char *subject)
 	BUF_CLEAN struct buf text = BUF_MAX(4096);
 
 	buf_printf(&text, "From: a@example.org\r\nSubject: %s\r\n\r\nHello.\r\n", subject);
-	CHECK_HAS(client_do(c, "APPEND INBOX (\\Flagged) {%zu+}\r\n%.*s", text.n, STR_F(buf_str(&text))), " OK [APPENDUID ");
+	CHECK_HAS(client_do(c, "APPEND INBOX (\\Flagged) {%zu+}\r\n%.*s", text.n,
+		      STR_F(buf_str(&text))),
+	    " OK [APPENDUID ");
 }
 
 static void
@@ -132,9 +139,10 @@ test_pipelining_in_order(void)
 	struct client c;
 
 	client_open(&c, w, false);
-	client_send(&c, STR("1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 NOOP\r\n4 STATUS Sent (MESSAGES)\r\n5 CREATE x\r\n6 LIST \"\" x\r\n"
+	client_send(&c,
+	    STR("1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 NOOP\r\n4 STATUS Sent (MESSAGES)\r\n5 CREATE x\r\n6 LIST \"\" x\r\n"
 		"7 DELETE x\r\n8 LIST \"\" x\r\n9 LOGOUT\r\n"));
-	for (char tag = '1'; tag <= '9'; ) {
+	for (char tag = '1'; tag <= '9';) {
 		struct str line = client_line(&c);
 
 		if (!CHECK(line.p != NULL))
@@ -168,12 +176,12 @@ test_others_changes_are_told(void)
 	/* A change elsewhere in the account must not wake it for ever. */
 	CHECK_HAS(client_do(&a, "CREATE elsewhere"), " OK ");
 	client_do(&a, "STORE 1 +FLAGS (\\Answered)");
-	for (struct str line = client_line(&b); line.p != NULL && !has(line, "\\Answered"); )
+	for (struct str line = client_line(&b); line.p != NULL && !has(line, "\\Answered");)
 		line = client_line(&b);
 	CHECK_HAS(client_do(&a, "UID EXPUNGE 1"), " OK ");
 	client_do(&a, "STORE 1 +FLAGS (\\Deleted)");
 	CHECK_HAS(client_do(&a, "EXPUNGE"), "* 1 EXPUNGE");
-	for (struct str line = client_line(&b); line.p != NULL && !has(line, "1 EXPUNGE"); )
+	for (struct str line = client_line(&b); line.p != NULL && !has(line, "1 EXPUNGE");)
 		line = client_line(&b);
 	client_send(&b, STR("DONE\r\nn NOOP\r\n"));
 	CHECK_STR(client_line(&b), STR("i OK IDLE completed."));
@@ -291,7 +299,7 @@ test_no_passwords_in_the_clear(void)
 	struct world *w = world_new(NULL);
 	struct client c;
 
-	client_open_from(&c, w, htonl(0xC0000207));	/* 192.0.2.7 */
+	client_open_from(&c, w, htonl(0xC0000207)); /* 192.0.2.7 */
 	CHECK_HAS(buf_str(&c.last), " LOGINDISABLED ");
 	CHECK_HAS(buf_str(&c.last), " STARTTLS ");
 	CHECK_HAS_NOT(buf_str(&c.last), "AUTH=PLAIN");
@@ -352,7 +360,8 @@ test_inactivity_and_keepalive(void)
 	client_do(&c, "SELECT INBOX");
 	client_send(&c, STR("i IDLE\r\n"));
 	client_line(&c);
-	for (struct str line = client_line(&c); has(line, "* OK Still here."); line = client_line(&c))
+	for (struct str line = client_line(&c); has(line, "* OK Still here.");
+	     line = client_line(&c))
 		lines++;
 	CHECK(lines >= 2);
 	client_close(&c);
@@ -404,7 +413,8 @@ test_who_and_shutdown(void)
 	CHECK_U64(server_session_count(world_server(w)), 2);
 	server_who(world_server(w), &b);
 	CHECK_HAS(buf_str(&b), "\"protocol\":\"imap\"");
-	CHECK_HAS(buf_str(&b), "\"tls\":true,\"peer\":\"127.0.0.1\",\"user\":\"ann\",\"client\":\"Quo\\\"ted 1\"}\n");
+	CHECK_HAS(buf_str(&b),
+	    "\"tls\":true,\"peer\":\"127.0.0.1\",\"user\":\"ann\",\"client\":\"Quo\\\"ted 1\"}\n");
 	client_send(&d, STR("a LOGIN {3}\r\n"));
 	client_line(&d);
 	/* Ends while one is idle and the other in the middle of a command. */
@@ -418,8 +428,9 @@ test_who_and_shutdown(void)
 static void
 test_client_goes_away_at_any_point(void)
 {
-	static const char script[] = "1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 APPEND INBOX {20+}\r\nSubject: x\r\n\r\nHello.\r\n"
-		"4 FETCH 1:* (FLAGS)\r\n5 IDLE\r\nDONE\r\n6 AUTHENTICATE PLAIN\r\n";
+	static const char script[] =
+	    "1 LOGIN joe secret\r\n2 SELECT INBOX\r\n3 APPEND INBOX {20+}\r\nSubject: x\r\n\r\nHello.\r\n"
+	    "4 FETCH 1:* (FLAGS)\r\n5 IDLE\r\nDONE\r\n6 AUTHENTICATE PLAIN\r\n";
 	struct world *w = world_new(NULL);
 
 	for (size_t n = 0; n < sizeof(script); n += 3) {
@@ -435,7 +446,8 @@ test_client_goes_away_at_any_point(void)
 }
 
 /* So many keys that look into texts that the pool searches, whatever the size of the mailbox. */
-#define HEAVY_KEYS "OR TEXT t0 OR TEXT t1 OR TEXT t2 OR TEXT t3 OR TEXT t4 OR TEXT t5 OR TEXT t6 OR TEXT t7 TEXT t8"
+#define HEAVY_KEYS                                                                                 \
+	"OR TEXT t0 OR TEXT t1 OR TEXT t2 OR TEXT t3 OR TEXT t4 OR TEXT t5 OR TEXT t6 OR TEXT t7 TEXT t8"
 
 static void
 fill(struct client *c, int messages)
@@ -443,7 +455,9 @@ fill(struct client *c, int messages)
 	client_login(c, "joe");
 	for (int i = 0; i < messages; i++) {
 		client_send(c, STR("a APPEND INBOX {33+}\r\nSubject: t"));
-		client_send(c, i % 3 == 0 ? STR("8\r\n\r\nThe body is here.\r\n\r\n") : STR("9\r\n\r\nThe body is here.\r\n\r\n"));
+		client_send(c,
+		    i % 3 == 0 ? STR("8\r\n\r\nThe body is here.\r\n\r\n")
+			       : STR("9\r\n\r\nThe body is here.\r\n\r\n"));
 		while (!has(client_line(c), "a OK"))
 			;
 	}
@@ -459,10 +473,13 @@ test_long_searches_on_the_pool(void)
 	client_open(&c, w, false);
 	fill(&c, 7);
 	CHECK_HAS(client_do(&c, "SEARCH " HEAVY_KEYS), "* SEARCH 1 4 7\r\n");
-	CHECK_HAS(client_do(&c, "UID SEARCH RETURN (MIN COUNT SAVE) " HEAVY_KEYS), "UID MIN 1 COUNT 3");
+	CHECK_HAS(client_do(&c, "UID SEARCH RETURN (MIN COUNT SAVE) " HEAVY_KEYS),
+	    "UID MIN 1 COUNT 3");
 	CHECK_HAS(client_do(&c, "SEARCH RETURN (MIN) NOT " HEAVY_KEYS), " MIN 2\r\n");
 	CHECK_HAS(client_do(&c, "SEARCH $"), "* SEARCH 1 4 7\r\n");
-	client_send(&c, STR("1 SEARCH " HEAVY_KEYS "\r\n2 SEARCH SUBJECT t9\r\n3 STORE 1 +FLAGS (\\Deleted)\r\n4 EXPUNGE\r\n"));
+	client_send(&c,
+	    STR("1 SEARCH " HEAVY_KEYS
+		"\r\n2 SEARCH SUBJECT t9\r\n3 STORE 1 +FLAGS (\\Deleted)\r\n4 EXPUNGE\r\n"));
 	while (!has(client_line(&c), "4 OK"))
 		;
 	CHECK_HAS(client_do(&c, "SEARCH " HEAVY_KEYS), "* SEARCH 3 6\r\n");
@@ -471,7 +488,8 @@ test_long_searches_on_the_pool(void)
 		client_open(&others[i], w, false);
 		client_login(&others[i], "joe");
 		client_do(&others[i], "SELECT INBOX");
-		client_send(&others[i], STR("1 SEARCH " HEAVY_KEYS "\r\n2 SEARCH " HEAVY_KEYS "\r\n3 LOGOUT\r\n"));
+		client_send(&others[i],
+		    STR("1 SEARCH " HEAVY_KEYS "\r\n2 SEARCH " HEAVY_KEYS "\r\n3 LOGOUT\r\n"));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		client_close(&others[i]);
@@ -481,9 +499,11 @@ test_long_searches_on_the_pool(void)
 	client_close(&c);
 }
 
-TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), TEST(test_login), TEST(test_authenticate), TEST(test_starttls_and_compress),
-	TEST(test_pipelining_in_order), TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
-	TEST(test_long_lines_and_literals), TEST(test_limits_before_and_after_login), TEST(test_no_passwords_in_the_clear),
-	TEST(test_cleartext_when_allowed), TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),
-	TEST(test_what_is_not_stored_is_not_acknowledged), TEST(test_login_takes_too_long), TEST(test_who_and_shutdown),
-	TEST(test_client_goes_away_at_any_point))
+TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), TEST(test_login),
+    TEST(test_authenticate), TEST(test_starttls_and_compress), TEST(test_pipelining_in_order),
+    TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
+    TEST(test_long_lines_and_literals), TEST(test_limits_before_and_after_login),
+    TEST(test_no_passwords_in_the_clear), TEST(test_cleartext_when_allowed),
+    TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),
+    TEST(test_what_is_not_stored_is_not_acknowledged), TEST(test_login_takes_too_long),
+    TEST(test_who_and_shutdown), TEST(test_client_goes_away_at_any_point))

@@ -79,8 +79,11 @@ static void
 open_auth(struct world *w)
 {
 	static const char *const names[] = { "joe", "ann" };
-	struct auth_settings s = { .workers = 1, .cost = { .memory_bytes = 8192, .passes = 1, .scram_iterations = 4096,
-		.make_scram = true } };
+	struct auth_settings s = { .workers = 1,
+		.cost = { .memory_bytes = 8192,
+		    .passes = 1,
+		    .scram_iterations = 4096,
+		    .make_scram = true } };
 	struct users *u;
 	int fds[2];
 
@@ -111,7 +114,8 @@ open_tls(struct world *w)
 	struct tls_cert pair;
 	struct tls_config c = { .certs = &pair, .cert_count = 1 };
 
-	must(tls_self_signed(&name, 1, clock_system()->wall_ms(clock_system()) / 1000, &cert, &key) == ERR_OK);
+	must(tls_self_signed(&name, 1, clock_system()->wall_ms(clock_system()) / 1000, &cert, &key)
+	    == ERR_OK);
 	pair = (struct tls_cert){ .cert_pem = buf_str(&cert), .key_pem = buf_str(&key) };
 	must(tls_open(&c, clock_system(), NULL, &w->tls) == ERR_OK);
 }
@@ -129,7 +133,10 @@ world_new(const struct server_options *o)
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct server_options so = o != NULL ? *o : (struct server_options){ 0 };
 
-	/* As every process of ours does (proc/child.c): OpenSSL writes to sockets whose peer has gone. */
+	/*
+	 * As every process of ours does (proc/child.c): OpenSSL writes to sockets whose peer has
+	 * gone.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	log_setup(LOG_ERROR, "test");
 	for (size_t i = 0; i < LOOPS; i++)
@@ -195,7 +202,10 @@ call_wait(struct call *c)
 void
 world_run(struct world *w, void (*fn)(void *arg), void *arg)
 {
-	struct call c = { .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct call c = { .fn = fn,
+		.arg = arg,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER };
 
 	loop_task_init(&c.task, call_run);
 	loop_post(w->loops[0], &c.task);
@@ -231,7 +241,8 @@ void
 world_free(struct world *w)
 {
 	static const char *const suffixes[] = { "", "-wal", "-shm" };
-	struct shutdown_call s = { .w = w, .call = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER } };
+	struct shutdown_call s = { .w = w,
+		.call = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER } };
 
 	world_run(w, begin_shutdown, &s);
 	call_wait(&s.call);
@@ -271,7 +282,8 @@ has(struct str text, const char *what)
 void
 client_open(struct client *c, struct world *w, bool is_tls)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons(is_tls ? w->tls_port : w->port) };
 	struct timeval limit = { .tv_sec = 20 };
 
@@ -309,7 +321,9 @@ client_open_from(struct client *c, struct world *w, uint32_t ipv4)
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	call.fd = fds[1];
-	*c = (struct client){ .peer.fd = fds[0], .in = BUF_MAX(64 * 1024 * 1024), .last = BUF_MAX(64 * 1024 * 1024) };
+	*c = (struct client){ .peer.fd = fds[0],
+		.in = BUF_MAX(64 * 1024 * 1024),
+		.last = BUF_MAX(64 * 1024 * 1024) };
 	world_run(w, serve, &call);
 	buf_str_add(&c->last, client_line(c));
 }
@@ -335,7 +349,8 @@ literal_at_end(struct str line)
 	size_t open = str_rchr(line, '{');
 	uint32_t n;
 
-	if (line.n == 0 || line.p[line.n - 1] != '}' || open == SIZE_MAX || !str_to_u32(str_sub(line, open + 1, line.n - 1), &n))
+	if (line.n == 0 || line.p[line.n - 1] != '}' || open == SIZE_MAX
+	    || !str_to_u32(str_sub(line, open + 1, line.n - 1), &n))
 		return SIZE_MAX;
 	return n;
 }

@@ -24,7 +24,10 @@ target_space_name(const struct session *s, enum target_space space)
 	return STR_NONE;
 }
 
-/* What stands below a prefix, as far as there is something; false when the name has nothing to do with it. */
+/*
+ * What stands below a prefix, as far as there is something; false when the name has nothing to do
+ * with it.
+ */
 static bool
 cut_prefix(struct str name, struct str prefix, struct str *rest_out)
 {
@@ -42,7 +45,8 @@ cut_prefix(struct str name, struct str prefix, struct str *rest_out)
 static struct str
 canonical(struct arena *a, struct str local)
 {
-	if (!str_starts_nocase(local, STR("INBOX")) || (local.n > 5 && local.p[5] != MAILBOX_SEPARATOR))
+	if (!str_starts_nocase(local, STR("INBOX"))
+	    || (local.n > 5 && local.p[5] != MAILBOX_SEPARATOR))
 		return local;
 	return arena_printf(a, "INBOX%.*s", STR_F(str_sub(local, 5, local.n)));
 }
@@ -57,7 +61,8 @@ other_name(struct arena *a, struct str name, struct str rest)
 		return out;
 	out.space = SPACE_OTHER;
 	out.local = canonical(a, str_sub(rest, end + 1, rest.n));
-	out.prefix = arena_printf(a, "%.*s%.*s/", STR_F(str_sub(name, 0, name.n - rest.n)), STR_F(out.user));
+	out.prefix =
+	    arena_printf(a, "%.*s%.*s/", STR_F(str_sub(name, 0, name.n - rest.n)), STR_F(out.user));
 	return out;
 }
 
@@ -69,7 +74,10 @@ name_of(const struct session *s, struct arena *a, struct str user, struct str na
 	if (cut_prefix(name, target_space_name(s, SPACE_OTHER), &rest))
 		return other_name(a, name, rest);
 	if (!cut_prefix(name, target_space_name(s, SPACE_SHARED), &rest))
-		return (struct target_name){ .space = SPACE_OWN, .user = user, .local = name, .prefix = STR("") };
+		return (struct target_name){ .space = SPACE_OWN,
+			.user = user,
+			.local = name,
+			.prefix = STR("") };
 	return (struct target_name){
 		.space = rest.n == 0 ? SPACE_LEVEL : SPACE_SHARED,
 		.user = SHARED_USER,
@@ -85,17 +93,21 @@ target_name_of(const struct session *s, struct arena *a, struct str name)
 }
 
 static unsigned
-rights_of(const struct target_asker *asker, const struct snapshot *snapshot, const struct mailbox_info *m)
+rights_of(const struct target_asker *asker, const struct snapshot *snapshot,
+    const struct mailbox_info *m)
 {
 	struct account *a = snapshot_account(snapshot);
 
 	if (a == asker->account && m->acl.n == 0)
 		return RIGHTS_ALL;
-	return m->is_noselect && a != asker->account ? 0 : acl_rights(m->acl, account_user(a), &asker->who);
+	return m->is_noselect && a != asker->account
+	    ? 0
+	    : acl_rights(m->acl, account_user(a), &asker->who);
 }
 
 unsigned
-target_rights(const struct session *s, const struct snapshot *snapshot, const struct mailbox_info *m)
+target_rights(const struct session *s, const struct snapshot *snapshot,
+    const struct mailbox_info *m)
 {
 	const struct target_asker asker = { s->account, session_identity(s) };
 
@@ -111,7 +123,8 @@ target_open(struct session *s, struct arena *a, struct str name, struct target *
 }
 
 enum err
-target_open_as(struct session *s, struct arena *a, const struct target_asker *asker, struct str name, struct target *out)
+target_open_as(struct session *s, struct arena *a, const struct target_asker *asker,
+    struct str name, struct target *out)
 {
 	struct target t = { .name = name_of(s, a, asker->who.user, name) };
 	enum err e = ERR_OK;
@@ -124,8 +137,8 @@ target_open_as(struct session *s, struct arena *a, const struct target_asker *as
 	case SPACE_SHARED:
 		/* Under this name there is nothing of one's own: each mailbox has one name. */
 		if (!str_eq(t.name.user, asker->who.user))
-			e = store_account_open(server_options(s->server)->store, t.name.user, ACCOUNT_EXISTING,
-			    session_waiter(s), &t.account);
+			e = store_account_open(server_options(s->server)->store, t.name.user,
+			    ACCOUNT_EXISTING, session_waiter(s), &t.account);
 		break;
 	case SPACE_LEVEL:
 		break;
@@ -176,7 +189,8 @@ target_check_new(const struct session *s, const struct target *t)
 	if (t->account == NULL)
 		return ERR_NOPERM;
 	/* That there is one is no news only for who may know it. */
-	if (t->mailbox != NULL && t->account != s->account && (t->rights & RIGHT_L) == 0 && !t->mailbox->is_noselect)
+	if (t->mailbox != NULL && t->account != s->account && (t->rights & RIGHT_L) == 0
+	    && !t->mailbox->is_noselect)
 		return ERR_NOPERM;
 	for (;;) {
 		size_t end = str_rchr(above, MAILBOX_SEPARATOR);
@@ -187,7 +201,8 @@ target_check_new(const struct session *s, const struct target *t)
 		above = str_sub(above, 0, end);
 		m = snapshot_mailbox(t->snapshot, above);
 		if (m != NULL && !m->is_noselect)
-			return (target_rights(s, t->snapshot, m) & RIGHT_K) != 0 ? ERR_OK : ERR_NOPERM;
+			return (target_rights(s, t->snapshot, m) & RIGHT_K) != 0 ? ERR_OK
+										 : ERR_NOPERM;
 	}
 }
 

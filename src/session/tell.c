@@ -1,19 +1,21 @@
 /*
- * tell.c - tells a session what has changed in its mailbox: EXPUNGE or VANISHED, EXISTS, RECENT, FETCH FLAGS (RFC 9051 7.3, 7.4,
- * 7.5; RFC 7162 3.2.10).
+ * tell.c - tells a session what has changed in its mailbox: EXPUNGE or VANISHED, EXISTS, RECENT,
+ * FETCH FLAGS (RFC 9051 7.3, 7.4, 7.5; RFC 7162 3.2.10).
  *
- * Order: what vanished first, with the sequence numbers that the client still has; then the new numbers; then flags, by the
- * new sequence numbers. What it does to results that are kept up to date is told before what vanished, and at the end (context.h). A long difference is told in steps, as the output takes it.
+ * Order: what vanished first, with the sequence numbers that the client still has; then the new
+ * numbers; then flags, by the new sequence numbers. What it does to results that are kept up to
+ * date is told before what vanished, and at the end (context.h). A long difference is told in
+ * steps, as the output takes it.
  */
+#include "session/cmd/fetch_news.h"
 #include "session/context.h"
 #include "session/core.h"
-#include "session/cmd/fetch_news.h"
 #include "session/flag_lists.h"
 #include "session/metadata.h"
 #include "session/notify.h"
 #include "session/target.h"
-#include "store/annotation.h"
 #include "session/urlauth.h"
+#include "store/annotation.h"
 
 void
 core_tell_reset(struct session_core *k)
@@ -29,12 +31,14 @@ static bool
 tells_uid(const struct session *s)
 {
 	/*
-	 * What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it once CONDSTORE is on,
-	 * RFC 9051 7.5.2 recommends it, RFC 5465 5.1 wants it. UIDFETCH begins with it (RFC 9586 3.3).
+	 * What a UID command causes must have it (RFC 9051 6.4.9); RFC 7162 3.2.4 asks for it once
+	 * CONDSTORE is on, RFC 9051 7.5.2 recommends it, RFC 5465 5.1 wants it. UIDFETCH begins
+	 * with it (RFC 9586 3.3).
 	 */
 	if ((s->enabled & ENABLED_UIDONLY) != 0)
 		return false;
-	return s->notify != NULL || (s->core->has_cmd && s->core->cmd.is_uid) || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
+	return s->notify != NULL || (s->core->has_cmd && s->core->cmd.is_uid)
+	    || (s->enabled & (ENABLED_CONDSTORE | ENABLED_IMAP4REV2)) != 0;
 }
 
 void
@@ -87,7 +91,8 @@ end_fetch(struct session *s, const struct entry *e, bool is_uid, bool has_items)
 }
 
 static void
-tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid, struct str notes)
+tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid,
+    struct str notes)
 {
 	const struct mailbox_info *m = view_mailbox(s->view);
 	unsigned system = e->flags;
@@ -107,14 +112,19 @@ session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, 
 	tell_flags(s, e, seq, is_uid, STR_NONE);
 }
 
-/* NOTIFY itself tells what has gathered, as NOOP would; what was new then is counted, not fetched. */
+/*
+ * NOTIFY itself tells what has gathered, as NOOP would; what was new then is counted, not fetched.
+ */
 static bool
 is_told_everything(const struct session *s)
 {
 	return s->core->has_cmd && (s->core->cmd.entry->flags & TELLS_ALL) != 0;
 }
 
-/* What the command under way does to messages of the selected mailbox is its answer, and no event (RFC 5465 1). */
+/*
+ * What the command under way does to messages of the selected mailbox is its answer, and no event
+ * (RFC 5465 1).
+ */
 static bool
 answers_with_messages(const struct session *s)
 {
@@ -125,11 +135,15 @@ answers_with_messages(const struct session *s)
 	return k->phase == PHASE_RUN || (k->cmd.entry->flags & WRITES) != 0;
 }
 
-/* The client does not want to know of messages in the selected mailbox: for it the mailbox stays as it is until it changes it. */
+/*
+ * The client does not want to know of messages in the selected mailbox: for it the mailbox stays as
+ * it is until it changes it.
+ */
 static bool
 stands_still(const struct session *s)
 {
-	return notify_selected_events(s) == 0 && !answers_with_messages(s) && !view_is_resting(s->view);
+	return notify_selected_events(s) == 0 && !answers_with_messages(s)
+	    && !view_is_resting(s->view);
 }
 
 static enum err
@@ -170,7 +184,10 @@ tell_head(struct session *s, struct session_tell *t)
 		reply_untagged_number(session_out(s), t->changes.recent, "RECENT");
 }
 
-/* What NOTIFY wants to see of new messages, but for those that the session put there itself (RFC 5465 5.2). */
+/*
+ * What NOTIFY wants to see of new messages, but for those that the session put there itself (RFC
+ * 5465 5.2).
+ */
 static void
 begin_fetch(struct session *s, struct session_tell *t, uint32_t uidnext)
 {
@@ -183,7 +200,8 @@ begin_fetch(struct session *s, struct session_tell *t, uint32_t uidnext)
 	if (uidnext < now)
 		rangeset_add(&uids, uidnext, now - 1);
 	notify_take_own_messages(s, &uids);
-	if (t->changes.is_exists_new && !rangeset_is_empty(&uids) && notify_selected_events(s) != 0 && !is_told_everything(s))
+	if (t->changes.is_exists_new && !rangeset_is_empty(&uids) && notify_selected_events(s) != 0
+	    && !is_told_everything(s))
 		t->fetch = fetch_news_new(s, what, &uids);
 	rangeset_done(&uids);
 }
@@ -236,7 +254,8 @@ tell_nth(struct session *s, const struct session_tell *t, uint32_t i)
 static enum err
 tell_changed(struct session *s, struct session_tell *t)
 {
-	if ((notify_selected_events(s) & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) == 0 && !answers_with_messages(s))
+	if ((notify_selected_events(s) & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) == 0
+	    && !answers_with_messages(s))
 		return ERR_OK;
 	for (; t->at_changed < t->changes.changed_count; t->at_changed++) {
 		if (session_is_full(s))
@@ -252,8 +271,8 @@ tell_changed(struct session *s, struct session_tell *t)
 }
 
 /*
- * The rights of the selected mailbox, when its list may have changed. Without the right to read it is as a deleted one; other
- * changes show in what can be changed (RFC 4314 5.1.1).
+ * The rights of the selected mailbox, when its list may have changed. Without the right to read it
+ * is as a deleted one; other changes show in what can be changed (RFC 4314 5.1.1).
  */
 static void
 check_rights(struct session *s, const struct snapshot *now)
@@ -283,7 +302,10 @@ session_check_rights(struct session *s)
 {
 	struct snapshot *now;
 
-	/* In one's own account nothing is lost but by one's own commands, or nearly so: those tell it. */
+	/*
+	 * In one's own account nothing is lost but by one's own commands, or nearly so: those tell
+	 * it.
+	 */
 	if (s->view == NULL || view_account(s->view) == s->account)
 		return;
 	now = session_snapshot_of(s, view_account(s->view));
@@ -318,8 +340,10 @@ session_tell(struct session *s, enum view_tell tell)
 			snapshot_unref(now);
 			return ERR_OK;
 		}
-		/* Also when there is no news of this mailbox: the view must come to know the version, or IDLE would be woken by it
-		 * again and again. */
+		/*
+		 * Also when there is no news of this mailbox: the view must come to know the
+		 * version, or IDLE would be woken by it again and again.
+		 */
 		e = view_refresh(s->view, now, tell, session_waiter(s), &t->arena, &t->changes);
 		snapshot_unref(now);
 		if (e != ERR_OK)
@@ -337,7 +361,10 @@ session_tell(struct session *s, enum view_tell tell)
 	e = tell_changed(s, t);
 	if (e == ERR_OK)
 		e = contexts_tell_changed(s);
-	/* What NOTIFY fetches of new messages comes behind the ADDTO that tells of them (RFC 5465 5.2). */
+	/*
+	 * What NOTIFY fetches of new messages comes behind the ADDTO that tells of them (RFC 5465
+	 * 5.2).
+	 */
 	if (e == ERR_OK)
 		e = tell_new(s, t);
 	if (e != ERR_OK)
@@ -383,8 +410,8 @@ tell_held_back(struct session *s)
 {
 	BUF_CLEAN struct buf code = BUF_MAX(64);
 
-	if ((s->enabled & ENABLED_CONDSTORE) == 0 || s->view == NULL ||
-	    view_highestmodseq(s->view) >= view_mailbox(s->view)->highestmodseq)
+	if ((s->enabled & ENABLED_CONDSTORE) == 0 || s->view == NULL
+	    || view_highestmodseq(s->view) >= view_mailbox(s->view)->highestmodseq)
 		return;
 	reply_code_number(&code, "HIGHESTMODSEQ", view_highestmodseq(s->view));
 	session_untagged(s, "OK", buf_str(&code), STR("Expunged messages are told later."));

@@ -3,7 +3,8 @@
  *
  *     user of the URL -> account -> mailbox, as he sees it -> token -> access, expiry, rights -> view -> message
  *
- * What is wrong is not told, nor shown by leaving the token out: without a key it is calculated by one that nobody has (RFC 4467 6).
+ * What is wrong is not told, nor shown by leaving the token out: without a key it is calculated by
+ * one that nobody has (RFC 4467 6).
  */
 #include "session/urlauth.h"
 
@@ -28,7 +29,10 @@ token_make(const struct access_key *key, struct str rump, unsigned char out[TOKE
 	unsigned n = 0;
 
 	out[0] = ALGORITHM_HMAC_SHA256;
-	must(HMAC(EVP_sha256(), key->bytes, ACCESS_KEY_BYTES, (const unsigned char *)rump.p, rump.n, out + 1, &n) != NULL && n == 32);
+	must(HMAC(EVP_sha256(), key->bytes, ACCESS_KEY_BYTES, (const unsigned char *)rump.p, rump.n,
+		 out + 1, &n)
+		!= NULL
+	    && n == 32);
 }
 
 void
@@ -76,16 +80,21 @@ urlauth_is_here(const struct session *s, const struct imap_url *url)
 {
 	const struct str host = server_options(s->server)->hostname;
 
-	return host.n > 0 && str_eq_nocase(url->host, host) && (url->port == 0 || url->port == IMAP_PORT);
+	return host.n > 0 && str_eq_nocase(url->host, host)
+	    && (url->port == 0 || url->port == IMAP_PORT);
 }
 
 bool
 urlauth_owner(struct arena *a, const struct imap_url *url, struct str *user_out)
 {
-	return url->base == IMAP_URL_ABSOLUTE && url->has_scheme && url->user.n > 0 && name_normalise(a, url->user, user_out) == ERR_OK;
+	return url->base == IMAP_URL_ABSOLUTE && url->has_scheme && url->user.n > 0
+	    && name_normalise(a, url->user, user_out) == ERR_OK;
 }
 
-/* An entry of option urlauth_entities: "submit+=relay", "stream=media". Whose it is, if it is of this application. */
+/*
+ * An entry of option urlauth_entities: "submit+=relay", "stream=media". Whose it is, if it is of
+ * this application.
+ */
 static bool
 entity_user(struct str entry, const struct imap_urlauth *auth, struct str *user_out)
 {
@@ -117,8 +126,9 @@ urlauth_is_known(const struct session *s, const struct imap_urlauth *auth)
 		if (entity_user(o->urlauth_entities[i], auth, &user))
 			return true;
 	}
-	return is_access(auth, STR("submit"), true) || is_access(auth, STR("user"), true) || is_access(auth, STR("authuser"), false) ||
-	    is_access(auth, STR("anonymous"), false) || is_access(auth, STR("stream"), false);
+	return is_access(auth, STR("submit"), true) || is_access(auth, STR("user"), true)
+	    || is_access(auth, STR("authuser"), false) || is_access(auth, STR("anonymous"), false)
+	    || is_access(auth, STR("stream"), false);
 }
 
 /* Whether this session is one that the access identifier means. There are no anonymous logins. */
@@ -150,7 +160,10 @@ is_expired(const struct session *s, const struct imap_urlauth *auth)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Groups are known of who has logged in: a mailbox that the URL's user may read by a group only is nobody else's. */
+/*
+ * Groups are known of who has logged in: a mailbox that the URL's user may read by a group only is
+ * nobody else's.
+ */
 static enum err
 find(struct session *s, struct arena *a, const struct imap_url *url, struct urlauth *x)
 {
@@ -165,7 +178,8 @@ find(struct session *s, struct arena *a, const struct imap_url *url, struct urla
 	if (x->owner == NULL && str_eq(user, s->user))
 		x->owner = account_ref(s->account);
 	if (x->owner == NULL)
-		e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING, session_waiter(s), &x->owner);
+		e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING,
+		    session_waiter(s), &x->owner);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_BADURL : e;
 	asker.account = x->owner;
@@ -186,14 +200,19 @@ verify(struct session *s, struct arena *a, const struct imap_url *url, const str
 	if (x->target.mailbox != NULL) {
 		struct snapshot *own = session_snapshot_of(s, x->owner);
 
-		has_key = access_key_find(own, account_id(x->target.account), x->target.mailbox, &key);
+		has_key =
+		    access_key_find(own, account_id(x->target.account), x->target.mailbox, &key);
 		snapshot_unref(own);
 	}
 	token_make(&key, url->auth.rump, token);
 	OPENSSL_cleanse(&key, sizeof(key));
-	if (!token_is(token, url->auth.token) || !has_key || !str_eq_nocase(url->auth.mechanism, STR(URLAUTH_MECHANISM)))
+	if (!token_is(token, url->auth.token) || !has_key
+	    || !str_eq_nocase(url->auth.mechanism, STR(URLAUTH_MECHANISM)))
 		return ERR_BADURL;
-	return is_allowed(s, a, &url->auth) && !is_expired(s, &url->auth) && target_check(&x->target, RIGHT_R) == ERR_OK ? ERR_OK : ERR_BADURL;
+	return is_allowed(s, a, &url->auth) && !is_expired(s, &url->auth)
+		&& target_check(&x->target, RIGHT_R) == ERR_OK
+	    ? ERR_OK
+	    : ERR_BADURL;
 }
 
 enum err
@@ -212,7 +231,8 @@ urlauth_open(struct session *s, struct arena *a, const struct imap_url *url, str
 			return e;
 		x->is_verified = true;
 	}
-	e = view_open(x->target.snapshot, x->target.mailbox->id, VIEW_READ_ONLY, session_waiter(s), &x->view);
+	e = view_open(x->target.snapshot, x->target.mailbox->id, VIEW_READ_ONLY, session_waiter(s),
+	    &x->view);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND || e == ERR_NOSELECT ? ERR_BADURL : e;
 	if (url->uidvalidity != 0 && url->uidvalidity != view_mailbox(x->view)->uidvalidity)
@@ -276,5 +296,6 @@ urlauth_tell(struct session *s)
 		return;
 	s->key_hash = now;
 	if (session_is_secure(s))
-		session_untagged(s, "OK", urlauth_code(s), STR("The mailbox has another key for URLs."));
+		session_untagged(s, "OK", urlauth_code(s),
+		    STR("The mailbox has another key for URLs."));
 }

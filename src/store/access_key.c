@@ -1,6 +1,7 @@
 /*
- * access_key.c - see access_key.h. A key is an annotation of the scope ANNOTATION_KEY in INBOX's row: its user is the account that the
- * mailbox is in, its name the mailbox's id and uidvalidity, "2a.5f3e1d00", its value the key.
+ * access_key.c - see access_key.h. A key is an annotation of the scope ANNOTATION_KEY in INBOX's
+ * row: its user is the account that the mailbox is in, its name the mailbox's id and uidvalidity,
+ * "2a.5f3e1d00", its value the key.
  */
 #include "store/access_key.h"
 
@@ -17,7 +18,9 @@ annotation_of(struct account_id in, const struct mailbox_info *m, char name[NAME
 {
 	int n = snprintf(name, NAME_MAX_BYTES, "%" PRIx64 ".%" PRIx32, m->id.v, m->uidvalidity);
 
-	return (struct annotation){ .scope = ANNOTATION_KEY, .user = in.v, .name = str_make(name, (size_t)n) };
+	return (struct annotation){ .scope = ANNOTATION_KEY,
+		.user = in.v,
+		.name = str_make(name, (size_t)n) };
 }
 
 static bool
@@ -32,7 +35,8 @@ find(struct str list, const struct annotation *a, struct access_key *out)
 }
 
 bool
-access_key_find(const struct snapshot *own, struct account_id in, const struct mailbox_info *m, struct access_key *out)
+access_key_find(const struct snapshot *own, struct account_id in, const struct mailbox_info *m,
+    struct access_key *out)
 {
 	const struct mailbox_info *inbox = snapshot_mailbox(own, STR("INBOX"));
 	char name[NAME_MAX_BYTES];
@@ -54,7 +58,10 @@ access_keys_strip(struct str list, struct buf *out)
 
 /* ---- changing them --------------------------------------------------------------------------- */
 
-/* Whether a key is of a mailbox of this account that is no longer there. Of others' mailboxes it is not known here. */
+/*
+ * Whether a key is of a mailbox of this account that is no longer there. Of others' mailboxes it is
+ * not known here.
+ */
 static bool
 is_dead(const struct commit *c, const struct annotation *key)
 {
@@ -65,7 +72,8 @@ is_dead(const struct commit *c, const struct annotation *key)
 	for (uint32_t i = 0; i < c->state_count; i++) {
 		const struct mailbox_info *m = &c->states[i]->info;
 
-		if (!m->is_noselect && str_eq(annotation_of(c->account->id, m, name).name, key->name))
+		if (!m->is_noselect
+		    && str_eq(annotation_of(c->account->id, m, name).name, key->name))
 			return false;
 	}
 	return true;
@@ -88,13 +96,17 @@ change(const struct commit *c, struct str list, const struct annotation *key, st
 	while (annotation_next(&rest, &here))
 		all += here.scope == ANNOTATION_KEY;
 	while (annotation_next(&list, &here)) {
-		if (is_of_mailbox(&here, key) || (here.scope == ANNOTATION_KEY && all >= ACCESS_KEYS_MAX / 2 && is_dead(c, &here)))
+		if (is_of_mailbox(&here, key)
+		    || (here.scope == ANNOTATION_KEY && all >= ACCESS_KEYS_MAX / 2
+			&& is_dead(c, &here)))
 			continue;
 		count += here.scope == ANNOTATION_KEY;
 		annotation_add(out, &here);
 	}
 	annotation_add(out, key);
-	return count >= ACCESS_KEYS_MAX || out->is_over || out->n > ANNOTATIONS_MAX_BYTES ? ERR_LIMIT : ERR_OK;
+	return count >= ACCESS_KEYS_MAX || out->is_over || out->n > ANNOTATIONS_MAX_BYTES
+	    ? ERR_LIMIT
+	    : ERR_OK;
 }
 
 /* Gives INBOX another list, unless it is the same. */
@@ -110,7 +122,10 @@ put(struct commit *c, uint32_t at, struct str list, bool *is_changed_out)
 		commit_change_desc(c, at, mailbox_desc_new(d->id, &row, d->name));
 }
 
-/* The mutex is held. Where INBOX is among the states; ERR_FULL, ERR_IO, ERR_NOTFOUND: nothing has begun. */
+/*
+ * The mutex is held. Where INBOX is among the states; ERR_FULL, ERR_IO, ERR_NOTFOUND: nothing has
+ * begun.
+ */
 static enum err
 begin(struct account *a, struct commit **c_out, uint32_t *at_out)
 {
@@ -144,8 +159,9 @@ end(struct account *a, struct commit *c, enum err e, bool is_changed, struct sna
 }
 
 enum err
-access_key_make(struct account *own, struct account_id in, const struct mailbox_info *m, enum access_key_how how,
-    const struct access_key *fresh, struct access_key *key_out, struct snapshot **after_out)
+access_key_make(struct account *own, struct account_id in, const struct mailbox_info *m,
+    enum access_key_how how, const struct access_key *fresh, struct access_key *key_out,
+    struct snapshot **after_out)
 {
 	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES + 1);
 	char name[NAME_MAX_BYTES];

@@ -1,4 +1,7 @@
-/* access_key_test.c - keys of URLs: made once, replaced, bounded, gone with their mailboxes, and out of the way of annotations. */
+/*
+ * access_key_test.c - keys of URLs: made once, replaced, bounded, gone with their mailboxes, and
+ * out of the way of annotations.
+ */
 #include "store/access_key.h"
 
 #include "store/annotation.h"
@@ -17,7 +20,8 @@ box(struct fixture *f, struct snapshot **now, struct str name)
 
 /* Makes a key of a byte repeated; what it is then. */
 static char
-make(struct fixture *f, struct account_id in, const struct mailbox_info *m, enum access_key_how how, char byte, enum err want)
+make(struct fixture *f, struct account_id in, const struct mailbox_info *m, enum access_key_how how,
+    char byte, enum err want)
 {
 	struct access_key fresh, key = { .bytes = "?" };
 	struct snapshot *after;
@@ -64,7 +68,8 @@ test_made_and_replaced(void)
 	snapshot_unref(after);
 	fixture_settle(&f);
 	m = box(&f, &now, STR("Drafts"));
-	CHECK(!access_key_find(now, own, m, &key) && !access_key_find(now, (struct account_id){ 77 }, m, &key));
+	CHECK(!access_key_find(now, own, m, &key)
+	    && !access_key_find(now, (struct account_id){ 77 }, m, &key));
 	CHECK_U64(snapshot_mailbox(now, STR("INBOX"))->annotations.n, 0);
 	snapshot_unref(now);
 	fixture_done(&f);
@@ -109,26 +114,38 @@ test_bounded(void)
 	fixture_done(&f);
 }
 
-/* INBOX's annotations stay when keys go, keys stay when annotations go, and neither is copied to another mailbox. */
+/*
+ * INBOX's annotations stay when keys go, keys stay when annotations go, and neither is copied to
+ * another mailbox.
+ */
 static void
 test_beside_annotations(void)
 {
-	struct annotation note = { .scope = ANNOTATION_SHARED, .name = STR("/shared/comment"), .value = STR("x") };
-	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES), more = BUF_MAX(ANNOTATIONS_MAX_BYTES), rest = BUF_MAX(ANNOTATIONS_MAX_BYTES);
-	struct annotation key = { .scope = ANNOTATION_KEY, .user = 7, .name = STR("2a.5"), .value = STR("01234567890123456789012345678901") };
+	struct annotation note = { .scope = ANNOTATION_SHARED,
+		.name = STR("/shared/comment"),
+		.value = STR("x") };
+	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES),
+			     more = BUF_MAX(ANNOTATIONS_MAX_BYTES),
+			     rest = BUF_MAX(ANNOTATIONS_MAX_BYTES);
+	struct annotation key = { .scope = ANNOTATION_KEY,
+		.user = 7,
+		.name = STR("2a.5"),
+		.value = STR("01234567890123456789012345678901") };
 	struct str value;
 
 	CHECK(annotations_change(STR(""), &note, 1, &list) == ERR_OK);
 	annotation_add(&list, &key);
 	CHECK(annotations_are_valid(buf_str(&list)));
 	access_keys_strip(buf_str(&list), &rest);
-	CHECK(annotation_find(buf_str(&rest), &note, &value) && !annotation_find(buf_str(&rest), &key, &value));
+	CHECK(annotation_find(buf_str(&rest), &note, &value)
+	    && !annotation_find(buf_str(&rest), &key, &value));
 	buf_clear(&rest);
 	annotations_of_mailbox(buf_str(&list), &rest);
 	CHECK(!annotation_find(buf_str(&rest), &key, &value));
 	note.value = STR_NONE;
 	CHECK(annotations_change(buf_str(&list), &note, 1, &more) == ERR_OK);
-	CHECK(annotation_find(buf_str(&more), &key, &value) && !annotation_find(buf_str(&more), &note, &value));
+	CHECK(annotation_find(buf_str(&more), &key, &value)
+	    && !annotation_find(buf_str(&more), &note, &value));
 }
 
 TEST_MAIN(TEST(test_made_and_replaced), TEST(test_bounded), TEST(test_beside_annotations))

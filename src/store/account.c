@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Ids of mailboxes that are asked for one by one when damage hides rows: when the row with their number is hidden too, and at most. */
+/*
+ * Ids of mailboxes that are asked for one by one when damage hides rows: when the row with their
+ * number is hidden too, and at most.
+ */
 enum { HIDDEN_IDS = 4096, HIDDEN_IDS_MAX = 1 << 16 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -47,7 +50,8 @@ account_is_idle(struct account *a)
 		return false;
 	pthread_mutex_lock(&a->lock);
 	is_idle = list_is_empty(&a->commits);
-	list_each(&a->loads, l, struct tree_load, node) {
+	list_each(&a->loads, l, struct tree_load, node)
+	{
 		if (l->error == ERR_OK)
 			is_idle = false;
 	}
@@ -61,12 +65,14 @@ account_free(struct account *a)
 	struct list gone;
 
 	list_init(&gone);
-	list_each(&a->commits, c, struct commit, node) {
+	list_each(&a->commits, c, struct commit, node)
+	{
 		list_remove(&c->node);
 		list_add_tail(&gone, &c->node);
 	}
 	commits_free(&gone);
-	list_each(&a->loads, l, struct tree_load, node) {
+	list_each(&a->loads, l, struct tree_load, node)
+	{
 		list_remove(&l->node);
 		free(l);
 	}
@@ -112,7 +118,7 @@ struct loading {
 	struct mailbox_row row;
 	struct status_row status;
 	bool has_status;
-	struct seen_users *seen;	/* own memory */
+	struct seen_users *seen; /* own memory */
 };
 
 static int
@@ -160,7 +166,10 @@ state_cmp(const void *a, const void *b)
 	return mailbox_name_cmp((*x)->info.name, (*y)->info.name);
 }
 
-/* A row "Q": the next user of a mailbox. One that makes no sense is passed over: who had it sees everything as unseen. */
+/*
+ * A row "Q": the next user of a mailbox. One that makes no sense is passed over: who had it sees
+ * everything as unseen.
+ */
 static void
 collect_seen(struct loading *boxes, size_t count, const struct kv_row *r)
 {
@@ -169,7 +178,8 @@ collect_seen(struct loading *boxes, size_t count, const struct kv_row *r)
 	struct seen_user u;
 	uint32_t n;
 
-	if (!row_key_parse_private_sums(r->key, &id, &u.user) || seen_row_decode(r->value, &u.sums) != ERR_OK)
+	if (!row_key_parse_private_sums(r->key, &id, &u.user)
+	    || seen_row_decode(r->value, &u.sums) != ERR_OK)
 		return;
 	key.id = id.v;
 	l = bsearch(&key, boxes, count, sizeof(*boxes), loading_cmp);
@@ -268,7 +278,10 @@ snapshot_from(struct account *a, uint64_t version, const struct account_row *row
 void
 account_ranges(struct kv_range ranges[ACCOUNT_RANGES])
 {
-	ranges[0] = (struct kv_range){ .kind = KV_ROW, .from = STR("A"), .to = STR("T"), .may_have_gaps = true };
+	ranges[0] = (struct kv_range){ .kind = KV_ROW,
+		.from = STR("A"),
+		.to = STR("T"),
+		.may_have_gaps = true };
 }
 
 static bool
@@ -278,7 +291,8 @@ is_hidden(const struct kv_row_list *rows, const struct row_key *key)
 }
 
 size_t
-account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out, struct row_key **keys_out)
+account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out,
+    struct row_key **keys_out)
 {
 	const struct kv_row_list *rows = &gaps->ranges[0];
 	struct row_key account = row_key_account(), *keys;
@@ -288,7 +302,8 @@ account_ranges_alone(const struct kv_rows *gaps, struct kv_range **ranges_out, s
 
 	for (size_t i = 0; i < rows->count; i++) {
 		if (str_eq(rows->rows[i].key, row_key_str(&account)))
-			ignore_err(account_row_decode(rows->rows[i].value, &row), "then it is found damaged later");
+			ignore_err(account_row_decode(rows->rows[i].value, &row),
+			    "then it is found damaged later");
 	}
 	row.next_mailbox = MIN(row.next_mailbox, (uint64_t)HIDDEN_IDS_MAX);
 	keys = xcalloc(2 * (size_t)row.next_mailbox + 1, sizeof(*keys));
@@ -334,7 +349,10 @@ rows_join(struct arena *a, const struct kv_rows *rows, struct kv_row_list *out)
 	qsort(out->rows, out->count, sizeof(*out->rows), row_cmp);
 }
 
-/* Rows that were asked for alone and can't be read, but for those of mailboxes that were never made. */
+/*
+ * Rows that were asked for alone and can't be read, but for those of mailboxes that were never
+ * made.
+ */
 static bool
 is_row_lost(const struct kv_rows *rows, uint64_t next_mailbox)
 {
@@ -393,8 +411,8 @@ account_snapshot(struct account *a, struct snapshot *own)
 
 	pthread_mutex_lock(&a->lock);
 	s = own != NULL && own->version > a->durable->version && !account_is_failed(a, own->version)
-		? own
-		: a->durable;
+	    ? own
+	    : a->durable;
 	snapshot_ref(s);
 	pthread_mutex_unlock(&a->lock);
 	return s;

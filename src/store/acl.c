@@ -116,7 +116,8 @@ acl_set(struct str list, struct str identifier, unsigned rights, bool is_kept, s
 		add(out, identifier, rights);
 		count++;
 	}
-	return count > ACL_ENTRIES_MAX || out->is_over || out->n > ACL_BYTES_MAX ? ERR_LIMIT : ERR_OK;
+	return count > ACL_ENTRIES_MAX || out->is_over || out->n > ACL_BYTES_MAX ? ERR_LIMIT
+										 : ERR_OK;
 }
 
 bool

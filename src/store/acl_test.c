@@ -1,16 +1,22 @@
-/* acl_test.c - access control lists: letters, lists as they are stored, and what entries add up to. */
+/*
+ * acl_test.c - access control lists: letters, lists as they are stored, and what entries add up to.
+ */
 #include "store/acl.h"
 
 #include "base/test.h"
 
 static const struct str bob_groups[] = { STR_INIT("sales"), STR_INIT("staff") };
-static const struct identity bob = { .user = STR_INIT("bob"), .groups = bob_groups, .group_count = 2 };
+static const struct identity bob = { .user = STR_INIT("bob"),
+	.groups = bob_groups,
+	.group_count = 2 };
 static const struct identity ann = { .user = STR_INIT("ann") };
 
 static void
 test_letters(void)
 {
-	static const struct { struct str text, told; } cases[] = {
+	static const struct {
+		struct str text, told;
+	} cases[] = {
 		{ STR_INIT(""), STR_INIT("") },
 		{ STR_INIT("lr"), STR_INIT("lr") },
 		{ STR_INIT("rl"), STR_INIT("lr") },
@@ -20,6 +26,7 @@ test_letters(void)
 		{ STR_INIT("d"), STR_INIT("ted") },
 		{ STR_INIT("lrswipkxteancd"), STR_INIT("lrswipkxteancd") },
 	};
+
 	unsigned rights;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -83,9 +90,11 @@ test_sums(void)
 		{ "by name", { "bob", "lr" }, &bob, "ann", "lr" },
 		{ "by group", { "$staff", "lr", "$other", "w" }, &bob, "ann", "lr" },
 		{ "all of them", { "bob", "l", "$sales", "r", "anyone", "s" }, &bob, "ann", "lrs" },
-		{ "taken away", { "anyone", "lrs", "-bob", "s", "-$staff", "r" }, &bob, "ann", "l" },
+		{ "taken away", { "anyone", "lrs", "-bob", "s", "-$staff", "r" }, &bob, "ann",
+		    "l" },
 		{ "taken from others", { "anyone", "lrs", "-carl", "s" }, &bob, "ann", "lrs" },
-		{ "others' entries leave the owner alone", { "bob", "l" }, &ann, "ann", "lrswipkxtean" },
+		{ "others' entries leave the owner alone", { "bob", "l" }, &ann, "ann",
+		    "lrswipkxtean" },
 		{ "an owner who is named", { "ann", "r", "anyone", "s" }, &ann, "ann", "lrsa" },
 		{ "an owner loses what is taken", { "-ann", "wla" }, &ann, "ann", "lrsipkxtean" },
 		{ "a user is no group of the name", { "$bob", "l" }, &bob, "ann", "" },

@@ -1,6 +1,6 @@
 /*
- * annotation.c - see annotation.h. A stored annotation is: scope (1), zero (1), bytes of the name (2), bytes of the value (4),
- * user (8), name, value.
+ * annotation.c - see annotation.h. A stored annotation is: scope (1), zero (1), bytes of the name
+ * (2), bytes of the value (4), user (8), name, value.
  */
 #include "store/annotation.h"
 
@@ -18,8 +18,9 @@ annotation_next(struct str *list, struct annotation *out)
 		return false;
 	name = get_le16(list->p + 2);
 	value = get_le32(list->p + 4);
-	if (list->p[0] < ANNOTATION_SHARED || list->p[0] > ANNOTATION_KEY || name == 0 || name > ANNOTATION_NAME_MAX ||
-	    value > ANNOTATION_VALUE_MAX || HEAD_BYTES + name + value > list->n)
+	if (list->p[0] < ANNOTATION_SHARED || list->p[0] > ANNOTATION_KEY || name == 0
+	    || name > ANNOTATION_NAME_MAX || value > ANNOTATION_VALUE_MAX
+	    || HEAD_BYTES + name + value > list->n)
 		return false;
 	*out = (struct annotation){
 		.scope = (enum annotation_scope)list->p[0],
@@ -110,8 +111,9 @@ annotations_change(struct str list, const struct annotation *changes, size_t n, 
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].value.p == NULL)
 			continue;
-		if (changes[i].name.n > ANNOTATION_NAME_MAX || changes[i].value.n > ANNOTATION_VALUE_MAX ||
-		    count_like(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
+		if (changes[i].name.n > ANNOTATION_NAME_MAX
+		    || changes[i].value.n > ANNOTATION_VALUE_MAX
+		    || count_like(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
 			return ERR_LIMIT;
 		annotation_add(out, &changes[i]);
 	}
@@ -156,7 +158,8 @@ is_use_free(const struct commit *c, uint32_t at, uint32_t special_use)
 }
 
 static enum err
-apply_settings(const struct commit *c, uint32_t at, const struct mailbox_settings *set, struct mailbox_row *row)
+apply_settings(const struct commit *c, uint32_t at, const struct mailbox_settings *set,
+    struct mailbox_row *row)
 {
 	if (set->sets_use && (row->is_noselect || !is_use_free(c, at, set->special_use)))
 		return ERR_USEATTR;
@@ -175,8 +178,8 @@ apply_settings(const struct commit *c, uint32_t at, const struct mailbox_setting
 
 /* The account's mutex is held. */
 static enum err
-annotate(struct commit *c, struct mailbox_id id, const struct annotation *changes, size_t n, const struct mailbox_settings *settings,
-    bool *is_changed_out)
+annotate(struct commit *c, struct mailbox_id id, const struct annotation *changes, size_t n,
+    const struct mailbox_settings *settings, bool *is_changed_out)
 {
 	BUF_CLEAN struct buf list = BUF_MAX(ANNOTATIONS_MAX_BYTES + 1);
 	int64_t at = snapshot_find_id(c->base, id);
@@ -197,16 +200,18 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 	if (e != ERR_OK)
 		return e;
 	row.annotations = buf_str(&list);
-	*is_changed_out = !str_eq(row.annotations, d->row.annotations) || row.special_use != d->row.special_use ||
-	    row.is_seen_private != d->row.is_seen_private || row.is_seen_fixed != d->row.is_seen_fixed;
+	*is_changed_out = !str_eq(row.annotations, d->row.annotations)
+	    || row.special_use != d->row.special_use
+	    || row.is_seen_private != d->row.is_seen_private
+	    || row.is_seen_fixed != d->row.is_seen_fixed;
 	if (*is_changed_out)
 		commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
 	return ERR_OK;
 }
 
 enum err
-mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes, size_t n,
-    const struct mailbox_settings *settings, struct snapshot **after_out)
+mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotation *changes,
+    size_t n, const struct mailbox_settings *settings, struct snapshot **after_out)
 {
 	bool is_changed = false;
 	struct commit *c;

@@ -1,7 +1,7 @@
 /*
- * arrival.c - see arrival.h. Bytes go to the engine's stage first; what it took is then parsed, so that a caller who has to
- * wait may come again with the same bytes. When the message has ended, what will be stored of it is copied out of the
- * parser's arena, which goes.
+ * arrival.c - see arrival.h. Bytes go to the engine's stage first; what it took is then parsed, so
+ * that a caller who has to wait may come again with the same bytes. When the message has ended,
+ * what will be stored of it is copied out of the parser's arena, which goes.
  */
 #include "store/arrival_int.h"
 
@@ -14,7 +14,9 @@
 #include <stdlib.h>
 
 enum {
-	/* References that are looked at for the thread: the first, which began it, and the nearest. */
+	/*
+	 * References that are looked at for the thread: the first, which began it, and the nearest.
+	 */
 	THREAD_REFERENCES_MAX = 16,
 };
 
@@ -24,8 +26,9 @@ struct arrival {
 	bool is_finished;
 	uint64_t bytes, bytes_max;
 	struct kv_stage *stage;
-	struct mime_summarizer *summarizer;	/* NULL when finished */
-	struct arena arena;			/* what the summarizer keeps; afterwards the texts of content */
+	struct mime_summarizer *summarizer; /* NULL when finished */
+	/* what the summarizer keeps; afterwards the texts of content */
+	struct arena arena;
 	struct arrival_content content;
 };
 
@@ -91,7 +94,10 @@ arrival_write(struct arrival *m, struct str data, size_t *taken_out, struct wait
 	return ERR_OK;
 }
 
-/* The message-ids that tell its thread: its own, then references, the nearest first and the very first last. Each once. */
+/*
+ * The message-ids that tell its thread: its own, then references, the nearest first and the very
+ * first last. Each once.
+ */
 static void
 thread_hashes_take(struct arrival *m, struct str encoded)
 {
@@ -110,7 +116,9 @@ thread_hashes_take(struct arrival *m, struct str encoded)
 		hashes[c->thread_hash_count++] = message_id_hash(keys.message_id);
 		c->has_own_hash = true;
 	}
-	skipped = keys.reference_count > THREAD_REFERENCES_MAX ? keys.reference_count - THREAD_REFERENCES_MAX : 0;
+	skipped = keys.reference_count > THREAD_REFERENCES_MAX
+	    ? keys.reference_count - THREAD_REFERENCES_MAX
+	    : 0;
 	for (uint32_t i = keys.reference_count; i-- > 0;) {
 		uint64_t h;
 		bool is_known = false;

@@ -27,7 +27,7 @@ change_begin(struct account *a, struct mailbox_id id, bool frees_room, struct wa
 			*at_out = (uint32_t)at;
 			return ERR_OK;
 		}
-		pthread_mutex_unlock(&a->lock);	/* changed in between: again */
+		pthread_mutex_unlock(&a->lock); /* changed in between: again */
 	}
 }
 

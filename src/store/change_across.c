@@ -62,8 +62,8 @@ prefetch(struct account *a, const struct tree *tree, const struct rangeset *uids
 	struct tree_at at;
 	size_t n = 0;
 
-	for (; n < PREFETCH && (uid = rangeset_next(uids, uid)) != 0 &&
-	       tree_next(tree, uid, TREE_ANY, &at);
+	for (; n < PREFETCH && (uid = rangeset_next(uids, uid)) != 0
+	     && tree_next(tree, uid, TREE_ANY, &at);
 	     uid = at.uid + 1) {
 		if (rangeset_contains(uids, at.uid))
 			numbers[n++].v = page_msgno(at.page, at.index);
@@ -107,7 +107,7 @@ hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint3
 		}
 		page = at.uid / PAGE_UIDS;
 		if (v->held->count != 0 && at.uid <= v->held->uids[v->held->count - 1])
-			continue;	/* got before it waited */
+			continue; /* got before it waited */
 		if (v->held->count >= ACROSS_MAX)
 			return ERR_LIMIT;
 		e = message_get(v->account, n, MESSAGE_WHOLE, w, &m);
@@ -122,7 +122,8 @@ hold(struct view *v, const struct tree *tree, const struct rangeset *uids, uint3
 
 /* The source as it is now, and the private pages of the view's user, referenced. */
 static enum err
-source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struct tree **tree_out, struct tree **seen_out)
+source(struct view *v, struct waiter *w, struct mailbox_state **state_out, struct tree **tree_out,
+    struct tree **seen_out)
 {
 	for (;;) {
 		enum err e = account_load_tree(v->account, v->id, w);
@@ -186,8 +187,8 @@ copy_across(struct view *v, const struct rangeset *uids, enum copy_gone gone, st
 	}
 	if (e == ERR_OK)
 		e = commit_check_quota(c);
-	if (e == ERR_OK && gone == COPY_WHOLE &&
-	    rangeset_count(&from_uids) < copying_count(v->tree, uids))
+	if (e == ERR_OK && gone == COPY_WHOLE
+	    && rangeset_count(&from_uids) < copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	if (e == ERR_OK && !rangeset_is_empty(&from_uids))
 		*after_out = commit_publish_one(c);
@@ -218,6 +219,7 @@ accounts_unlock(struct account *a, struct account *b)
 	pthread_mutex_unlock(&a->lock);
 	pthread_mutex_unlock(&b->lock);
 }
+
 /* Both mutexes are held. ERR_WAIT: the source's pages went meanwhile; nothing waits. */
 static enum err
 move_locked(struct view *v, const struct rangeset *uids, struct account *to, struct mailbox_id dest,

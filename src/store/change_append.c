@@ -34,8 +34,8 @@ find_keywords(struct commit *c, uint32_t at, const struct append *messages, uint
 	if (m->state->info.uidnext > UINT32_MAX - count - 1)
 		return ERR_LIMIT;
 	for (uint32_t i = 0; i < count && e == ERR_OK; i++)
-		e = change_keywords(
-		    m, messages[i].keywords, messages[i].keyword_count, true, &out[i]);
+		e = change_keywords(m, messages[i].keywords, messages[i].keyword_count, true,
+		    &out[i]);
 	return e;
 }
 
@@ -45,7 +45,8 @@ append_one(struct appender *p, const struct append *m, struct page_entry *entry)
 {
 	const struct mailbox_info *info = &commit_mailbox(p->c, p->at)->state->info;
 	uint64_t user = m->who.v == 0 ? SEEN_OWNER : seen_user_in(p->c->account, m->who);
-	bool is_seen = (entry->flags & FLAG_SEEN) != 0, is_own = info->is_seen_private && user != SEEN_OWNER;
+	bool is_seen = (entry->flags & FLAG_SEEN) != 0,
+	     is_own = info->is_seen_private && user != SEEN_OWNER;
 	uint32_t uid;
 
 	if (is_own)

@@ -54,14 +54,15 @@ copy_notes(struct copying *p, uint32_t uid, uint32_t new_uid)
 }
 
 /*
- * \Seen goes along for who copies. Where it is private in the destination, it is his alone; a move inside an account takes along what
- * everybody else has seen, for the messages are still the same.
+ * \Seen goes along for who copies. Where it is private in the destination, it is his alone; a move
+ * inside an account takes along what everybody else has seen, for the messages are still the same.
  */
 static void
 copy_seen(const struct copying *p, bool is_seen, struct page_entry *e)
 {
 	const struct mailbox_info *to = &snapshot_state(p->to->base, p->to_at)->info;
-	bool is_owner = seen_user_in(p->to->account, p->who) == SEEN_OWNER, keeps = p->moves && p->held == NULL;
+	bool is_owner = seen_user_in(p->to->account, p->who) == SEEN_OWNER,
+	     keeps = p->moves && p->held == NULL;
 
 	if (to->is_seen_private && !is_owner)
 		is_seen = keeps && (e->flags & FLAG_SEEN) != 0;
@@ -88,7 +89,8 @@ mark_seen(struct copying *p, uint32_t uid, bool is_seen, uint32_t new_uid)
 static void
 note_others(struct copying *p, uint32_t page)
 {
-	const struct mailbox_state *from = p->from == NULL ? NULL : snapshot_state(p->from->base, p->from_at);
+	const struct mailbox_state *from =
+	    p->from == NULL ? NULL : snapshot_state(p->from->base, p->from_at);
 
 	p->other_count = 0;
 	if (!p->moves || p->held != NULL || !from->info.is_seen_private || from->seen_trees == NULL)
@@ -96,7 +98,8 @@ note_others(struct copying *p, uint32_t page)
 	if (p->others == NULL)
 		p->others = arena_array(&p->to->memory, struct appender_mark, from->seen->count);
 	for (uint32_t i = 0; i < from->seen->count; i++) {
-		uint64_t user = from->seen->u[i].user, seen = page_private_seen(tree_page(from->seen_trees[i], page));
+		uint64_t user = from->seen->u[i].user,
+			 seen = page_private_seen(tree_page(from->seen_trees[i], page));
 
 		if (seen != 0 && user != SEEN_OWNER && user != seen_user_in(p->to->account, p->who))
 			p->others[p->other_count++] = (struct appender_mark){ user, seen };
@@ -112,7 +115,7 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 	enum err r;
 
 	if (e.msgno == 0)
-		return ERR_CORRUPT;	/* of a page that is lost (load.c) */
+		return ERR_CORRUPT; /* of a page that is lost (load.c) */
 	r = map_keywords(p, (p->rights & RIGHT_W) != 0 ? e.keywords : (struct keywords){ { 0, 0 } },
 	    &e.keywords);
 	if (r != ERR_OK)
@@ -158,7 +161,7 @@ copy_page(struct copying *p, uint32_t page, struct str bytes, uint64_t wanted)
 		struct page_entry entry;
 
 		if (p->held != NULL && held_message(p->held, page * PAGE_UIDS + bit) == NULL)
-			continue;	/* came after the records were loaded */
+			continue; /* came after the records were loaded */
 		page_entry(bytes, page_index(mask, bit), &entry);
 		e = copy_entry(p, page * PAGE_UIDS + bit, entry);
 		went |= (uint64_t)1 << bit;
@@ -178,8 +181,9 @@ copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, ui
 	size_t i = 0;
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && *cursor != UINT32_MAX &&
-	       (pages_max == 0 || (p->pages < pages_max && p->to->seen_pages < COMMIT_SEEN_PAGES_MAX))) {
+	while (e == ERR_OK && *cursor != UINT32_MAX
+	    && (pages_max == 0
+		|| (p->pages < pages_max && p->to->seen_pages < COMMIT_SEEN_PAGES_MAX))) {
 		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
 		struct tree_at at;
 
@@ -202,7 +206,8 @@ copying_run(struct copying *p, const struct rangeset *uids, uint32_t *cursor, ui
 }
 
 void
-copying_init(struct copying *p, const struct mailbox_state *from, const struct tree *seen, struct commit *to, uint32_t to_at)
+copying_init(struct copying *p, const struct mailbox_state *from, const struct tree *seen,
+    struct commit *to, uint32_t to_at)
 {
 	struct clock *clock = to->account->store->o.clock;
 
@@ -225,14 +230,14 @@ copying_count(const struct tree *tree, const struct rangeset *uids)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < uids->n; i++)
-		n += tree_rank(tree, (uint64_t)uids->r[i].last + 1) -
-		     tree_rank(tree, uids->r[i].first);
+		n += tree_rank(tree, (uint64_t)uids->r[i].last + 1)
+		    - tree_rank(tree, uids->r[i].first);
 	return n;
 }
 
 enum err
-copying_find(
-    const struct commit *c, struct mailbox_id dest, uint32_t *at_out, uint32_t *uidvalidity_out)
+copying_find(const struct commit *c, struct mailbox_id dest, uint32_t *at_out,
+    uint32_t *uidvalidity_out)
 {
 	int64_t at = snapshot_find_id(c->base, dest);
 
@@ -247,9 +252,9 @@ copying_find(
 
 /* Both mailboxes are in this account, whose mutex is held. */
 static enum err
-copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct mailbox_id dest, const struct rangeset *uids,
-    unsigned rights, bool is_for_all, uint32_t *cursor, bool moves, struct rangeset *from_uids,
-    struct rangeset *to_uids, uint32_t *uidvalidity_out)
+copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct mailbox_id dest,
+    const struct rangeset *uids, unsigned rights, bool is_for_all, uint32_t *cursor, bool moves,
+    struct rangeset *from_uids, struct rangeset *to_uids, uint32_t *uidvalidity_out)
 {
 	const struct mailbox_state *from = snapshot_state(c->base, from_at);
 	struct copying p = { .from = c,
@@ -315,11 +320,13 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 	if (e != ERR_OK)
 		return e;
 	/* Of a MOVE in several commits only the first can still refuse. */
-	if (gone == COPY_WHOLE && went == 0 &&
-	    copying_count(snapshot_state(c->base, at)->tree, uids) < copying_count(v->tree, uids))
+	if (gone == COPY_WHOLE && went == 0
+	    && copying_count(snapshot_state(c->base, at)->tree, uids)
+		< copying_count(v->tree, uids))
 		e = ERR_EXPUNGED;
 	else
-		e = copy_inside(c, at, view_user(v), dest, uids, rights, false, &went, moves, &from, &to, &uidvalidity);
+		e = copy_inside(c, at, view_user(v), dest, uids, rights, false, &went, moves, &from,
+		    &to, &uidvalidity);
 	if (e == ERR_OK)
 		e = commit_check_quota(c);
 	if (e != ERR_OK) {
@@ -334,8 +341,8 @@ copy_or_move_inside(struct view *v, const struct rangeset *uids, enum copy_gone 
 
 enum err
 messages_copy_as(struct view *v, const struct rangeset *uids, enum copy_gone gone,
-    struct account *to, struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a, struct copied *out,
-    struct snapshot **after_out)
+    struct account *to, struct mailbox_id dest, unsigned rights, struct waiter *w, struct arena *a,
+    struct copied *out, struct snapshot **after_out)
 {
 	uint32_t cursor = 0;
 	enum err e;
@@ -349,8 +356,8 @@ messages_copy_as(struct view *v, const struct rangeset *uids, enum copy_gone gon
 	if (to != v->account)
 		e = copy_across(v, uids, gone, to, dest, rights, w, a, out, after_out);
 	else
-		e = copy_or_move_inside(
-		    v, uids, gone, dest, false, rights, &cursor, w, a, out, after_out);
+		e = copy_or_move_inside(v, uids, gone, dest, false, rights, &cursor, w, a, out,
+		    after_out);
 	return e == ERR_OK && out->from == NULL ? ERR_EXPUNGED : e;
 }
 
@@ -365,15 +372,14 @@ messages_move_as(struct view *v, const struct rangeset *uids, enum copy_gone gon
 	if (v->is_gone)
 		return ERR_NOTFOUND;
 	if (to != v->account)
-		return move_across(
-		    v, uids, to, dest, rights, cursor, w, a, out, after_out, into_out);
-	return copy_or_move_inside(
-	    v, uids, gone, dest, true, rights, cursor, w, a, out, after_out);
+		return move_across(v, uids, to, dest, rights, cursor, w, a, out, after_out,
+		    into_out);
+	return copy_or_move_inside(v, uids, gone, dest, true, rights, cursor, w, a, out, after_out);
 }
 
 enum err
-messages_move_all(
-    struct account *a, struct mailbox_id from, struct mailbox_id to, struct snapshot **after_out)
+messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id to,
+    struct snapshot **after_out)
 {
 	uint32_t cursor = 0;
 	enum err e = ERR_OK;
@@ -391,7 +397,8 @@ messages_move_all(
 		e = change_begin(a, from, true, &w, &c, &at);
 		if (e != ERR_OK)
 			break;
-		e = copy_inside(c, at, a->id, to, NULL, RIGHTS_ALL, true, &cursor, true, &went, &got, &uidvalidity);
+		e = copy_inside(c, at, a->id, to, NULL, RIGHTS_ALL, true, &cursor, true, &went,
+		    &got, &uidvalidity);
 		if (e != ERR_OK) {
 			change_abort(c);
 			break;

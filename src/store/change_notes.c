@@ -4,18 +4,18 @@
 #include "store/change_int.h"
 #include "store/view_int.h"
 
-enum { COMMIT_NOTES_BYTES = 4 << 20 };	/* of notes that one commit writes, about */
+enum { COMMIT_NOTES_BYTES = 4 << 20 }; /* of notes that one commit writes, about */
 
 /* One change on its way through the pages. */
 struct noting {
 	const struct notes_change *change;
 	struct commit *c;
 	uint32_t at;
-	const struct tree *tree;	/* before */
-	struct seen_as as;		/* how the user sees it */
+	const struct tree *tree; /* before */
+	struct seen_as as;       /* how the user sees it */
 	struct rangeset *changed, *modified;
-	struct buf list;		/* of the message at hand */
-	uint32_t pages;			/* changed so far */
+	struct buf list; /* of the message at hand */
+	uint32_t pages;  /* changed so far */
 	size_t bytes;
 };
 
@@ -52,7 +52,9 @@ note_page(struct noting *n, uint32_t page, struct str bytes, uint64_t wanted)
 		page_entry(bytes, page_index(mask, bit), &entry);
 		as_seen = entry;
 		seen_apply(&n->as, uid, &as_seen);
-		if (entry.msgno == 0 || (n->change->has_unchangedsince && as_seen.modseq > n->change->unchangedsince)) {
+		if (entry.msgno == 0
+		    || (n->change->has_unchangedsince
+			&& as_seen.modseq > n->change->unchangedsince)) {
 			rangeset_add_one(n->modified, uid);
 			continue;
 		}
@@ -82,7 +84,8 @@ note_pages(struct noting *n, const struct rangeset *uids, uint32_t *cursor)
 {
 	size_t i = 0;
 
-	while (*cursor != UINT32_MAX && n->pages < COMMIT_PAGES_MAX && n->bytes < COMMIT_NOTES_BYTES) {
+	while (
+	    *cursor != UINT32_MAX && n->pages < COMMIT_PAGES_MAX && n->bytes < COMMIT_NOTES_BYTES) {
 		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
 		struct tree_at at;
 		enum err e;
@@ -93,8 +96,8 @@ note_pages(struct noting *n, const struct rangeset *uids, uint32_t *cursor)
 		}
 		uid = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
 		e = note_page(n, at.uid / PAGE_UIDS, at.page,
-		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS) &
-			(*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
+		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS)
+			& (*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
 		if (e != ERR_OK)
 			return e;
 		*cursor = uid > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : uid + PAGE_UIDS;
@@ -115,7 +118,8 @@ check_all(struct noting *n, const struct rangeset *uids)
 	e = notes_change(STR_NONE, n->change->changes, n->change->count, &n->list);
 	one = (int64_t)n->list.n;
 	more = (int64_t)copying_count(n->tree, uids) * one;
-	while (e == ERR_OK && (uid = rangeset_next(uids, uid)) != 0 && (uid = tree_next_noted(n->tree, uid)) != 0) {
+	while (e == ERR_OK && (uid = rangeset_next(uids, uid)) != 0
+	    && (uid = tree_next_noted(n->tree, uid)) != 0) {
 		if (rangeset_contains(uids, uid)) {
 			e = change_list(n, uid, &is_changed);
 			more += (int64_t)n->list.n - (int64_t)tree_notes(n->tree, uid).n - one;
@@ -137,10 +141,14 @@ only_removes(const struct notes_change *change)
 }
 
 enum err
-messages_annotate(struct view *v, const struct rangeset *uids, const struct notes_change *change, uint32_t *cursor,
-    struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out, struct snapshot **after_out)
+messages_annotate(struct view *v, const struct rangeset *uids, const struct notes_change *change,
+    uint32_t *cursor, struct waiter *w, struct rangeset *changed_out, struct rangeset *modified_out,
+    struct snapshot **after_out)
 {
-	struct noting n = { .change = change, .changed = changed_out, .modified = modified_out, .list = BUF_MAX(2 * NOTES_MAX_BYTES) };
+	struct noting n = { .change = change,
+		.changed = changed_out,
+		.modified = modified_out,
+		.list = BUF_MAX(2 * NOTES_MAX_BYTES) };
 	const struct mailbox_state *state;
 	enum err e;
 
@@ -154,7 +162,7 @@ messages_annotate(struct view *v, const struct rangeset *uids, const struct note
 	n.tree = state->tree;
 	n.as = seen_as_of(&state->info, v->reader, seen_tree(state, v->reader));
 	if (state->info.notes_bytes != tree_sums(n.tree)->notes_bytes)
-		e = ERR_CORRUPT;	/* what is there could be overwritten unseen */
+		e = ERR_CORRUPT; /* what is there could be overwritten unseen */
 	if (e == ERR_OK && *cursor == 0)
 		e = check_all(&n, uids);
 	if (e == ERR_OK)

@@ -21,7 +21,8 @@ remove_old(const struct replacing *r, struct commit *from, uint32_t at)
 
 	if (!tree_entry(snapshot_state(from->base, at)->tree, r->old.v, &e))
 		return ERR_EXPUNGED;
-	commit_remove(from, commit_mailbox(from, at), r->old.v / PAGE_UIDS, (uint64_t)1 << r->old.v % PAGE_UIDS, 'R');
+	commit_remove(from, commit_mailbox(from, at), r->old.v / PAGE_UIDS,
+	    (uint64_t)1 << r->old.v % PAGE_UIDS, 'R');
 	return ERR_OK;
 }
 
@@ -60,9 +61,12 @@ replace_inside(struct replacing *r, struct waiter *w, struct snapshot **after_ou
 	return e;
 }
 
-/* Both mutexes are held. ERR_WAIT: the pages of the view's mailbox went meanwhile; nothing waits. */
+/*
+ * Both mutexes are held. ERR_WAIT: the pages of the view's mailbox went meanwhile; nothing waits.
+ */
 static enum err
-across_locked(struct replacing *r, struct account *to, struct snapshot **after_out, struct snapshot **into_out)
+across_locked(struct replacing *r, struct account *to, struct snapshot **after_out,
+    struct snapshot **into_out)
 {
 	struct account *a = r->v->account;
 	struct commit_set set = { .store = to->store, .count = 2 };
@@ -96,7 +100,8 @@ across_locked(struct replacing *r, struct account *to, struct snapshot **after_o
 }
 
 static enum err
-replace_across(struct replacing *r, struct account *to, struct waiter *w, struct snapshot **after_out, struct snapshot **into_out)
+replace_across(struct replacing *r, struct account *to, struct waiter *w,
+    struct snapshot **after_out, struct snapshot **into_out)
 {
 	enum err e;
 
@@ -112,8 +117,9 @@ replace_across(struct replacing *r, struct account *to, struct waiter *w, struct
 }
 
 enum err
-messages_replace(struct view *v, struct uid old, struct account *to, struct mailbox_id dest, const struct append *message,
-    struct waiter *w, struct uid *uid_out, uint32_t *uidvalidity_out, struct snapshot **after_out, struct snapshot **into_out)
+messages_replace(struct view *v, struct uid old, struct account *to, struct mailbox_id dest,
+    const struct append *message, struct waiter *w, struct uid *uid_out, uint32_t *uidvalidity_out,
+    struct snapshot **after_out, struct snapshot **into_out)
 {
 	struct replacing r = { .v = v, .old = old, .dest = dest, .message = message };
 	enum err e;
@@ -127,7 +133,8 @@ messages_replace(struct view *v, struct uid old, struct account *to, struct mail
 		return ERR_FULL;
 	e = messages_prepare(to, message, 1, w);
 	if (e == ERR_OK)
-		e = to == v->account ? replace_inside(&r, w, after_out) : replace_across(&r, to, w, after_out, into_out);
+		e = to == v->account ? replace_inside(&r, w, after_out)
+				     : replace_across(&r, to, w, after_out, into_out);
 	*uid_out = r.new;
 	*uidvalidity_out = r.uidvalidity;
 	return e;

@@ -10,12 +10,12 @@ struct storing {
 	struct keywords keywords;
 	struct commit *c;
 	uint32_t at;
-	const struct tree *tree;	/* before */
-	uint64_t user;			/* seen_int.h */
-	struct seen_as as;		/* before */
-	bool is_private;		/* \Seen is */
+	const struct tree *tree; /* before */
+	uint64_t user;           /* seen_int.h */
+	struct seen_as as;       /* before */
+	bool is_private;         /* \Seen is */
 	struct rangeset *changed, *modified;
-	uint32_t pages;			/* changed so far */
+	uint32_t pages; /* changed so far */
 };
 
 static bool
@@ -88,8 +88,8 @@ op_set_write(struct storing *s, uint32_t page, const struct flags_op_set *o, uin
 }
 
 /*
- * What changes in a page: `loud` for all to see; `quiet`, \Seen of the owner, which others are not to notice; \Seen of the user
- * himself (mask, and those that have it now).
+ * What changes in a page: `loud` for all to see; `quiet`, \Seen of the owner, which others are not
+ * to notice; \Seen of the user himself (mask, and those that have it now).
  */
 struct page_change {
 	struct flags_op_set loud, quiet;
@@ -98,8 +98,8 @@ struct page_change {
 
 /* before: as the page has it; e: as the user wants to see it. */
 static void
-split_change(const struct storing *s, struct page_change *ch, unsigned bit, const struct page_entry *before, bool was_seen,
-    const struct page_entry *e)
+split_change(const struct storing *s, struct page_change *ch, unsigned bit,
+    const struct page_entry *before, bool was_seen, const struct page_entry *e)
 {
 	bool is_seen = (e->flags & FLAG_SEEN) != 0;
 	uint16_t shared = e->flags;
@@ -110,7 +110,8 @@ split_change(const struct storing *s, struct page_change *ch, unsigned bit, cons
 	}
 	if (s->user != SEEN_OWNER)
 		shared = (uint16_t)((shared & ~FLAG_SEEN) | (before->flags & FLAG_SEEN));
-	if (((shared ^ before->flags) & ~FLAG_SEEN) != 0 || !keywords_eq(e->keywords, before->keywords)) {
+	if (((shared ^ before->flags) & ~FLAG_SEEN) != 0
+	    || !keywords_eq(e->keywords, before->keywords)) {
 		op_set_add(&ch->loud, bit, shared, e->keywords);
 		if (s->user == SEEN_OWNER)
 			return;
@@ -139,8 +140,12 @@ store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
 		page_entry(bytes, page_index(mask, bit), &before);
 		e = before;
 		seen_apply(&s->as, page * PAGE_UIDS + bit, &e);
-		/* Flags of a page that is lost (load.c) can't be changed: the client is told that they were not. */
-		if (e.msgno == 0 || (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince)) {
+		/*
+		 * Flags of a page that is lost (load.c) can't be changed: the client is told that
+		 * they were not.
+		 */
+		if (e.msgno == 0
+		    || (s->change->has_unchangedsince && e.modseq > s->change->unchangedsince)) {
 			rangeset_add_one(s->modified, page * PAGE_UIDS + bit);
 			continue;
 		}
@@ -156,7 +161,8 @@ store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
 	op_set_write(s, page, &ch.quiet, MODSEQ_KEPT);
 	/* That there is room for him was seen before. */
 	if (ch.own != 0)
-		must(commit_see(s->c, commit_mailbox(s->c, s->at), s->user, page, ch.own, ch.own_seen));
+		must(commit_see(s->c, commit_mailbox(s->c, s->at), s->user, page, ch.own,
+		    ch.own_seen));
 	s->pages++;
 }
 
@@ -176,8 +182,8 @@ store_pages(struct storing *s, const struct rangeset *uids, uint32_t *cursor)
 		}
 		uid = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
 		store_page(s, at.uid / PAGE_UIDS, at.page,
-		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS) &
-			(*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
+		    rangeset_page_mask(uids, &i, at.uid / PAGE_UIDS)
+			& (*cursor > uid ? ~(uint64_t)0 << *cursor % PAGE_UIDS : ~(uint64_t)0));
 		*cursor = uid > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : uid + PAGE_UIDS;
 	}
 }
@@ -195,8 +201,8 @@ check_view(const struct view *v)
 static bool
 only_deletes(const struct flags_change *change)
 {
-	return change->op == FLAGS_ADD && change->flags == FLAG_DELETED &&
-	       change->keyword_count == 0;
+	return change->op == FLAGS_ADD && change->flags == FLAG_DELETED
+	    && change->keyword_count == 0;
 }
 
 /* How the user sees what is to be changed. */
@@ -228,8 +234,10 @@ messages_store(struct view *v, const struct rangeset *uids, const struct flags_c
 		return e;
 	see_as(&s, v);
 	e = change_keywords(commit_mailbox(s.c, s.at), change->keywords,
-	    change->keeps_keywords ? 0 : change->keyword_count, change->op != FLAGS_REMOVE, &s.keywords);
-	if (e == ERR_OK && s.is_private && (FLAG_SEEN & ~change->fixed) != 0 && !commit_may_see(commit_mailbox(s.c, s.at), s.user))
+	    change->keeps_keywords ? 0 : change->keyword_count, change->op != FLAGS_REMOVE,
+	    &s.keywords);
+	if (e == ERR_OK && s.is_private && (FLAG_SEEN & ~change->fixed) != 0
+	    && !commit_may_see(commit_mailbox(s.c, s.at), s.user))
 		e = ERR_LIMIT;
 	if (e != ERR_OK) {
 		change_abort(s.c);
@@ -260,7 +268,8 @@ messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, 
 	if (e != ERR_OK)
 		return e;
 	tree = snapshot_state(c->base, at_mailbox)->tree;
-	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX && c->seen_pages < COMMIT_SEEN_PAGES_MAX) {
+	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX
+	    && c->seen_pages < COMMIT_SEEN_PAGES_MAX) {
 		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
 		uint64_t gone = 0, mask;
 		struct tree_at at;
@@ -270,21 +279,22 @@ messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, 
 			break;
 		}
 		base = at.uid & ~(uint32_t)(PAGE_UIDS - 1);
-		mask =
-		    page_mask(at.page) &
-		    (uids == NULL ? ~(uint64_t)0 : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
+		mask = page_mask(at.page)
+		    & (uids == NULL ? ~(uint64_t)0
+				    : rangeset_page_mask(uids, &i, base / PAGE_UIDS));
 		for (uint64_t m = mask; m != 0; m &= m - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(m);
 
-			if ((page_flags(at.page, page_index(page_mask(at.page), bit)) &
-				FLAG_DELETED) == 0)
+			if ((page_flags(at.page, page_index(page_mask(at.page), bit))
+				& FLAG_DELETED)
+			    == 0)
 				continue;
 			gone |= (uint64_t)1 << bit;
 			rangeset_add_one(expunged_out, base + bit);
 		}
 		if (gone != 0) {
-			commit_remove(
-			    c, commit_mailbox(c, at_mailbox), base / PAGE_UIDS, gone, 'R');
+			commit_remove(c, commit_mailbox(c, at_mailbox), base / PAGE_UIDS, gone,
+			    'R');
 			pages++;
 		}
 		*cursor = base > UINT32_MAX - PAGE_UIDS ? UINT32_MAX : base + PAGE_UIDS;

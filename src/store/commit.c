@@ -90,7 +90,7 @@ commit_free(struct commit *c)
 	if (c->txn != NULL)
 		kv_txn_abort(c->txn);
 	if (c->set != NULL && --c->set->count == 0)
-		free(c->set);	/* the engine lost power: it will never answer */
+		free(c->set); /* the engine lost power: it will never answer */
 	snapshot_unref(c->base);
 	snapshot_unref(c->snapshot);
 	arena_done(&c->memory);
@@ -108,7 +108,8 @@ commit_abort(struct commit *c)
 void
 commits_free(struct list *gone)
 {
-	list_each(gone, c, struct commit, node) {
+	list_each(gone, c, struct commit, node)
+	{
 		list_remove(&c->node);
 		commit_free(c);
 	}
@@ -163,7 +164,8 @@ commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struc
 		return;
 	}
 	m->state->info.notes_bytes += (uint32_t)notes.n;
-	commit_keep_op(c, &(struct page_op){ .id = m->state->info.id, .noted = uid, .operand = notes });
+	commit_keep_op(c,
+	    &(struct page_op){ .id = m->state->info.id, .noted = uid, .operand = notes });
 }
 
 /* The notes of messages that go; those of an expunged one stay in the undo record. */
@@ -183,7 +185,8 @@ remove_notes(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t
 }
 
 void
-commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand)
+commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page,
+    struct str operand)
 {
 	struct row_key key = row_key_page(m->state->info.id, page);
 
@@ -192,7 +195,8 @@ commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t p
 	if (m->state->has_tree)
 		tree_edit_merge(&m->edit, page, operand);
 	else
-		commit_keep_op(c, &(struct page_op){ .id = m->state->info.id, .page = page, .operand = operand });
+		commit_keep_op(c,
+		    &(struct page_op){ .id = m->state->info.id, .page = page, .operand = operand });
 }
 
 void
@@ -324,12 +328,13 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 {
 	struct mailbox_state *s = mailbox_state_copy(c->states[i]);
 
-	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name) ||
-	    s->desc->row.special_use != d->row.special_use ||
-	    s->desc->row.is_noselect != d->row.is_noselect ||
-	    s->desc->row.is_subscribed != d->row.is_subscribed ||
-	    s->desc->row.is_seen_private != d->row.is_seen_private ||
-	    s->desc->row.is_seen_fixed != d->row.is_seen_fixed || !str_eq(s->desc->row.acl, d->row.acl)) {
+	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name)
+	    || s->desc->row.special_use != d->row.special_use
+	    || s->desc->row.is_noselect != d->row.is_noselect
+	    || s->desc->row.is_subscribed != d->row.is_subscribed
+	    || s->desc->row.is_seen_private != d->row.is_seen_private
+	    || s->desc->row.is_seen_fixed != d->row.is_seen_fixed
+	    || !str_eq(s->desc->row.acl, d->row.acl)) {
 		undo_renamed(c, s->desc);
 		commit_put_desc(c, d);
 	} else if (!str_eq(s->desc->row.annotations, d->row.annotations)) {
@@ -392,8 +397,12 @@ settle_change(struct commit *c, struct mailbox_change *m)
 		s->info.deleted = sums->deleted;
 		s->info.size_bytes = sums->size_bytes;
 		s->info.deleted_bytes = sums->deleted_bytes;
-		/* Not the sum itself: as long as some are lost the two differ (view_has_lost_notes()). */
-		s->info.notes_bytes += (uint32_t)(sums->notes_bytes - tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes);
+		/*
+		 * Not the sum itself: as long as some are lost the two differ
+		 * (view_has_lost_notes()).
+		 */
+		s->info.notes_bytes += (uint32_t)(sums->notes_bytes
+		    - tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes);
 	}
 	if (s->info.exists != old->exists || s->info.size_bytes != old->size_bytes) {
 		c->row.messages += (uint64_t)s->info.exists - old->exists;
@@ -430,7 +439,7 @@ make_snapshot(struct commit *c)
 	must(c->change_count <= COMMIT_MAILBOXES_MAX);
 	if (c->change_count > 1)
 		if (c->change_count > 1)
-		qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
+			qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
 	for (uint32_t i = 0; i < c->change_count; i++) {
 		settle_change(c, &c->changes[i]);
 		at[i] = c->changes[i].at;
@@ -445,7 +454,7 @@ make_snapshot(struct commit *c)
 		    snapshot_change(c->base, c->version, &c->row, at, states, c->change_count);
 		return;
 	}
-	must(c->change_count == 0);	/* a commit changes mailboxes or their messages */
+	must(c->change_count == 0); /* a commit changes mailboxes or their messages */
 	c->snapshot = snapshot_build(a, c->version, &c->row, c->states, c->state_count);
 	c->state_count = 0;
 }
@@ -475,12 +484,13 @@ take_back(struct account *a, struct commit *c)
 
 	note_failed(a, c->version, a->version_high);
 	atomic_store(&a->retained_bytes, RETAINED_UNKNOWN);
-	list_each(&a->commits, q, struct commit, node) {
+	list_each(&a->commits, q, struct commit, node)
+	{
 		if (q->version >= c->version)
 			q->is_failed = true;
 	}
 	a->latest = snapshot_ref(a->durable);
-	if (a->threads != NULL)	/* the first commit of all has failed */
+	if (a->threads != NULL) /* the first commit of all has failed */
 		thread_index_revert(a->threads, snapshot_version(a->durable));
 	return old;
 }
@@ -490,11 +500,12 @@ account_trim_commits(struct account *a, struct list *gone)
 {
 	uint64_t keep_above = UINT64_MAX;
 
-	list_each(&a->loads, l, struct tree_load, node)
-		keep_above = MIN(keep_above, l->durable_at_start);
-	list_each(&a->commits, c, struct commit, node) {
+	list_each(&a->loads, l, struct tree_load, node) keep_above =
+	    MIN(keep_above, l->durable_at_start);
+	list_each(&a->commits, c, struct commit, node)
+	{
 		if (!c->is_done)
-			return;	/* the engine answers in order, and the queue may be long */
+			return; /* the engine answers in order, and the queue may be long */
 		if (c->is_failed || c->version <= keep_above) {
 			list_remove(&c->node);
 			list_add_tail(gone, &c->node);
@@ -544,7 +555,7 @@ set_done(void *ctx, enum err e)
 	if (set->fn != NULL)
 		set->fn(set->ctx, e);
 	free(set);
-	atomic_fetch_sub(&s->commits, 1);	/* last: store_close() waits for it */
+	atomic_fetch_sub(&s->commits, 1); /* last: store_close() waits for it */
 }
 
 void
@@ -564,7 +575,7 @@ commit_publish(const struct commit_set *set_in, struct snapshot **after)
 		list_add_tail(&a->commits, &c->node);
 		a->version_high = c->version;
 		c->set = set;
-		snapshot_unref(a->latest);	/* never the last: c->base is another */
+		snapshot_unref(a->latest); /* never the last: c->base is another */
 		a->latest = snapshot_ref(c->snapshot);
 		if (c->frees_room)
 			kv_txn_set_deletes(c->txn);

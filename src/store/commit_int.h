@@ -6,8 +6,8 @@
  *                                                       ▼                           ▼
  *                                                    nothing                 done(): `durable` moves, or all is taken back
  *
- * commit_publish() takes several commits, of different accounts, all of whose mutexes are held: they become durable
- * together or not at all.
+ * commit_publish() takes several commits, of different accounts, all of whose mutexes are held:
+ * they become durable together or not at all.
  */
 #ifndef STORE_COMMIT_INT_H
 #define STORE_COMMIT_INT_H
@@ -16,67 +16,77 @@
 
 struct commit_set;
 
-enum { COMMIT_MAILBOXES_MAX = 2 };	/* whose messages one commit changes in an account: from and to */
+/* whose messages one commit changes in an account: from and to */
+enum { COMMIT_MAILBOXES_MAX = 2 };
 
 /* What a commit changes of a user's private pages in a mailbox (seen_int.h). */
 struct seen_edit {
 	uint64_t user;
 	bool has_new_modseq;
-	bool is_dropped;		/* all of them go */
-	uint32_t more;			/* when the pages are not in memory: messages that he has seen besides */
-	struct tree_edit edit;		/* when they are */
+	bool is_dropped; /* all of them go */
+	/* when the pages are not in memory: messages that he has seen besides */
+	uint32_t more;
+	struct tree_edit edit; /* when they are */
 };
 
 /* What a commit changes in one mailbox. */
 struct mailbox_change {
-	uint32_t at;			/* its place in the base snapshot */
+	uint32_t at; /* its place in the base snapshot */
 	struct mailbox_id id;
-	struct mailbox_state *state;	/* as it will be; changed freely until it is published */
-	struct tree_edit edit;		/* when state->has_tree */
-	bool is_touched;		/* its messages changed: it gets a new highestmodseq */
-	bool is_recounted;		/* without that, its counts may have changed */
-	struct seen_edit *seen;		/* private pages that change, by user in no order */
+	struct mailbox_state *state; /* as it will be; changed freely until it is published */
+	struct tree_edit edit;       /* when state->has_tree */
+	bool is_touched;             /* its messages changed: it gets a new highestmodseq */
+	bool is_recounted;           /* without that, its counts may have changed */
+	struct seen_edit *seen;      /* private pages that change, by user in no order */
 	uint32_t seen_count;
 	bool has_new_desc;
-	struct rangeset vanished;	/* UIDs that go: a row of the change log */
+	struct rangeset vanished; /* UIDs that go: a row of the change log */
 };
 
-/* An operand on a page of a mailbox whose pages are not in memory, or notes of a message there: what a load must fold in. */
+/*
+ * An operand on a page of a mailbox whose pages are not in memory, or notes of a message there:
+ * what a load must fold in.
+ */
 struct page_op {
 	struct page_op *next;
 	struct mailbox_id id;
-	bool is_private;		/* a page of a user, who is */
+	bool is_private; /* a page of a user, who is */
 	uint64_t user;
 	uint32_t page;
-	uint32_t noted;			/* UID whose notes `operand` is; 0: an operand */
+	uint32_t noted; /* UID whose notes `operand` is; 0: an operand */
 	struct str operand;
 };
 
 struct commit {
-	struct list node;		/* in account->commits */
-	struct account *account;	/* referenced once published */
+	struct list node;        /* in account->commits */
+	struct account *account; /* referenced once published */
 	uint64_t version;
-	struct snapshot *base;		/* referenced while it is being made */
-	struct snapshot *snapshot;	/* after it */
-	struct account_row row;		/* as it will be */
+	struct snapshot *base;     /* referenced while it is being made */
+	struct snapshot *snapshot; /* after it */
+	struct account_row row;    /* as it will be */
 	bool is_row_changed;
-	bool frees_room;		/* allowed on a full disk */
-	bool is_done;			/* the engine has answered */
-	bool is_failed;			/* taken back: it or one before it failed */
-	uint32_t seen_pages;		/* private pages that it changes: what it costs where many users share */
+	bool frees_room; /* allowed on a full disk */
+	bool is_done;    /* the engine has answered */
+	bool is_failed;  /* taken back: it or one before it failed */
+	/* private pages that it changes: what it costs where many users share */
+	uint32_t seen_pages;
 	struct kv_txn *txn;
 	struct mailbox_change *changes;
 	uint32_t change_count;
-	struct mailbox_state **states;	/* all of them, sorted, when mailboxes come, go or are renamed; owned */
+	/* all of them, sorted, when mailboxes come, go or are renamed; owned */
+	struct mailbox_state **states;
 	uint32_t state_count;
-	struct arena memory;		/* of ops */
+	struct arena memory; /* of ops */
 	struct page_op *ops, **ops_end;
-	struct buf undo;		/* undo.c: sections so far */
-	uint64_t retained_bytes;	/* of the messages that they hold */
-	struct commit_set *set;		/* until the engine has answered */
+	struct buf undo;         /* undo.c: sections so far */
+	uint64_t retained_bytes; /* of the messages that they hold */
+	struct commit_set *set;  /* until the engine has answered */
 };
 
-/* Called when a published set is durable (ERR_OK) or was taken back; in the engine's thread, without any mutex. */
+/*
+ * Called when a published set is durable (ERR_OK) or was taken back; in the engine's thread,
+ * without any mutex.
+ */
 typedef void commit_done_fn(void *ctx, enum err e);
 
 /* A set of commits that is published together. */
@@ -84,8 +94,9 @@ struct commit_set {
 	struct store *store;
 	struct commit *commits[2];
 	size_t count;
-	struct kv_txn *directory;	/* the change of ACCOUNT_SYSTEM that belongs to it, or NULL */
-	commit_done_fn *fn;		/* may be NULL */
+	/* the change of ACCOUNT_SYSTEM that belongs to it, or NULL */
+	struct kv_txn *directory;
+	commit_done_fn *fn; /* may be NULL */
 	void *ctx;
 };
 
@@ -93,26 +104,42 @@ struct commit_set {
 must_use enum err commit_begin(struct account *a, struct commit **out);
 /** Mutex held. Takes NULL. */
 void commit_abort(struct commit *c);
-/** The change of a mailbox in this commit, by its place in the base snapshot. Valid until the next call. */
+/**
+ * The change of a mailbox in this commit, by its place in the base snapshot. Valid until the next
+ * call.
+ */
 struct mailbox_change *commit_mailbox(struct commit *c, uint32_t at);
 /** Applies an operand to a page. */
-void commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand);
-/** The notes of a message become these (notes.h); empty: none. If the pages are not in memory it must have had none. */
+void commit_merge_page(struct commit *c, struct mailbox_change *m, uint32_t page,
+    struct str operand);
+/**
+ * The notes of a message become these (notes.h); empty: none. If the pages are not in memory it
+ * must have had none.
+ */
 void commit_set_notes(struct commit *c, struct mailbox_change *m, uint32_t uid, struct str notes);
-/** Removes UIDs of one page, whose pages are in memory, and takes note of what went. why: 'R' expunged, 'M' moved. */
-void commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask, char why);
-/** The same of whole flags that no modseq tells of: what the owner has seen, where others are not to notice. */
-void commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page, struct str operand);
+/**
+ * Removes UIDs of one page, whose pages are in memory, and takes note of what went. why: 'R'
+ * expunged, 'M' moved.
+ */
+void commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t mask,
+    char why);
+/**
+ * The same of whole flags that no modseq tells of: what the owner has seen, where others are not to
+ * notice.
+ */
+void commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page,
+    struct str operand);
 /** Writes the mailbox row of a desc. */
 void commit_put_desc(struct commit *c, const struct mailbox_desc *d);
 
 /* Private pages (seen_int.h): commit_seen.c. */
 
 /**
- * The UIDs of mask get the commit's modseq for the user; those of `seen` are \Seen, the others are not.
- * False, and nothing is done: too many users have pages here.
+ * The UIDs of mask get the commit's modseq for the user; those of `seen` are \Seen, the others are
+ * not. False, and nothing is done: too many users have pages here.
  */
-bool commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t page, uint64_t mask, uint64_t seen);
+bool commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t page,
+    uint64_t mask, uint64_t seen);
 /** Whether commit_see() will do it. */
 bool commit_may_see(const struct mailbox_change *m, uint64_t user);
 /** A user is no more: so are his pages in the mailbox. */
@@ -134,13 +161,20 @@ void commit_add_state(struct commit *c, struct mailbox_state *s);
 void commit_remove_state(struct commit *c, uint32_t i);
 /** Another state, whose reference is taken over, in place of the i-th: rows and all. */
 void commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s);
-/** Gives the i-th another desc (reference taken over): sort with commit_sort_states() afterwards when names changed. */
+/**
+ * Gives the i-th another desc (reference taken over): sort with commit_sort_states() afterwards
+ * when names changed.
+ */
 void commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d);
 void commit_sort_states(struct commit *c);
-/** Whether the commit, as it is now, leaves the account within its limits, or makes nothing larger (quota.c): ERR_OVERQUOTA. */
+/**
+ * Whether the commit, as it is now, leaves the account within its limits, or makes nothing larger
+ * (quota.c): ERR_OVERQUOTA.
+ */
 must_use enum err commit_check_quota(const struct commit *c);
 /** The same before anything was changed. */
-must_use enum err commit_check_room(const struct commit *c, uint64_t more_bytes, uint64_t more_messages);
+must_use enum err commit_check_room(const struct commit *c, uint64_t more_bytes,
+    uint64_t more_messages);
 /** The same of c->states: the number of mailboxes. */
 must_use enum err commit_check_mailbox_quota(const struct commit *c);
 /** Whether the notes of the account's messages may become so many bytes more: ERR_OVERQUOTA. */
@@ -149,8 +183,8 @@ must_use enum err commit_check_notes(const struct commit *c, uint64_t more_bytes
 void commit_list_states(struct commit *c);
 
 /**
- * Publishes and queues; all mutexes held, which it does not release. Takes the commits over; *set is copied. after[i] is the
- * snapshot after the i-th, referenced; after may be NULL.
+ * Publishes and queues; all mutexes held, which it does not release. Takes the commits over; *set
+ * is copied. after[i] is the snapshot after the i-th, referenced; after may be NULL.
  */
 void commit_publish(const struct commit_set *set, struct snapshot **after);
 /** For the usual one commit. */

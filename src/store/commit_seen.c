@@ -42,7 +42,8 @@ commit_may_see(const struct mailbox_change *m, uint64_t user)
 }
 
 bool
-commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t page, uint64_t mask, uint64_t seen)
+commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t page, uint64_t mask,
+    uint64_t seen)
 {
 	struct row_key key = row_key_private(m->state->info.id, user, page);
 	struct seen_edit *e;
@@ -62,8 +63,12 @@ commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t p
 	}
 	/* Of UIDs that were not there: nothing else is changed without the pages. */
 	e->more += (uint32_t)__builtin_popcountll(seen);
-	commit_keep_op(c, &(struct page_op){
-		       .id = m->state->info.id, .is_private = true, .user = user, .page = page, .operand = buf_str(&op) });
+	commit_keep_op(c,
+	    &(struct page_op){ .id = m->state->info.id,
+		.is_private = true,
+		.user = user,
+		.page = page,
+		.operand = buf_str(&op) });
 	return true;
 }
 
@@ -77,7 +82,8 @@ commit_forget_seen(struct commit *c, struct mailbox_change *m, uint32_t page, ui
 		uint64_t user = m->state->seen->u[i].user;
 		struct row_key key = row_key_private(m->state->info.id, user, page);
 		struct seen_edit *e = seen_edit_find(m, user);
-		const struct tree *tree = e != NULL ? tree_edit_now(&e->edit) : seen_tree(m->state, user);
+		const struct tree *tree =
+		    e != NULL ? tree_edit_now(&e->edit) : seen_tree(m->state, user);
 		uint64_t there = page_mask(tree_page(tree, page)), gone = mask & there;
 
 		if (gone == 0)
@@ -94,7 +100,8 @@ commit_forget_seen(struct commit *c, struct mailbox_change *m, uint32_t page, ui
 }
 
 static void
-del_rows(struct commit *c, struct row_key from, struct row_key to, struct row_key sums, struct row_key sums_to)
+del_rows(struct commit *c, struct row_key from, struct row_key to, struct row_key sums,
+    struct row_key sums_to)
 {
 	kv_del_range(c->txn, KV_PAGE, row_key_str(&from), row_key_str(&to));
 	kv_del_range(c->txn, KV_ROW, row_key_str(&sums), row_key_str(&sums_to));
@@ -105,15 +112,16 @@ commit_drop_all_seen(struct commit *c, struct mailbox_id id)
 {
 	struct mailbox_id next = { id.v + 1 };
 
-	del_rows(c, row_key_private(id, 0, 0), row_key_private(next, 0, 0), row_key_private_sums(id, 0), row_key_private_sums(next, 0));
+	del_rows(c, row_key_private(id, 0, 0), row_key_private(next, 0, 0),
+	    row_key_private_sums(id, 0), row_key_private_sums(next, 0));
 }
 
 void
 commit_drop_seen(struct commit *c, struct mailbox_change *m, uint64_t user)
 {
 	seen_edit_of(m, user)->is_dropped = true;
-	del_rows(c, row_key_private(m->id, user, 0), row_key_private(m->id, user + 1, 0), row_key_private_sums(m->id, user),
-	    row_key_private_sums(m->id, user + 1));
+	del_rows(c, row_key_private(m->id, user, 0), row_key_private(m->id, user + 1, 0),
+	    row_key_private_sums(m->id, user), row_key_private_sums(m->id, user + 1));
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -131,7 +139,8 @@ put_seen(struct commit *c, struct mailbox_id id, const struct seen_user *u)
 
 /* What an edit makes of a user; takes his new tree out of it. */
 static struct seen_user
-seen_result(const struct commit *c, const struct mailbox_state *s, struct seen_edit *e, struct tree **tree_out)
+seen_result(const struct commit *c, const struct mailbox_state *s, struct seen_edit *e,
+    struct tree **tree_out)
 {
 	const struct seen_user *old = seen_users_find(s->seen, e->user);
 	struct seen_user u = { .user = e->user };

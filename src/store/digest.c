@@ -1,9 +1,9 @@
 /*
  * digest.c - see digest.h.
  *
- * A slot stands for one column of one block of 64 message numbers: LOADING, or holding a packed block. Records never
- * change, so a block is never wrong, but may lack messages: nobody asked for them, or they were not in the engine yet. Then a
- * load adds them (digest_load.c).
+ * A slot stands for one column of one block of 64 message numbers: LOADING, or holding a packed
+ * block. Records never change, so a block is never wrong, but may lack messages: nobody asked for
+ * them, or they were not in the engine yet. Then a load adds them (digest_load.c).
  */
 #include "store/digest_int.h"
 
@@ -16,9 +16,12 @@
 #include <time.h>
 
 enum {
-	AHEAD_LOADS = 4,	/* begun before they are needed */
-	RETRIES_MAX = 3,	/* of a message that is not there */
-	DUE_MAX = 256,		/* accounts whose blocks wait to be stored; what is more is stored when somebody has read it */
+	AHEAD_LOADS = 4, /* begun before they are needed */
+	RETRIES_MAX = 3, /* of a message that is not there */
+	/*
+	 * accounts whose blocks wait to be stored; what is more is stored when somebody has read it
+	 */
+	DUE_MAX = 256,
 };
 
 struct slot_key {
@@ -30,16 +33,16 @@ struct digest_reader {
 	struct account *account;
 	struct digest_cache *cache;
 	unsigned columns;
-	uint32_t complete;	/* as in a load */
+	uint32_t complete; /* as in a load */
 	const struct msgno *numbers;
 	size_t count, at;
-	size_t ahead;		/* numbers[] whose blocks were asked for */
-	uint32_t number;	/* of the blocks held */
+	size_t ahead;    /* numbers[] whose blocks were asked for */
+	uint32_t number; /* of the blocks held */
 	bool has_blocks;
 	struct block *blocks[DIGEST_COLUMNS];
-	unsigned wanted;	/* columns of block `number` that this reader waits for */
+	unsigned wanted; /* columns of block `number` that this reader waits for */
 	unsigned retries;
-	uint64_t stale_version;	/* what is not newer is to be loaded again */
+	uint64_t stale_version; /* what is not newer is to be loaded again */
 };
 
 static bool
@@ -73,7 +76,7 @@ digest_cache_new(struct kv *kv, size_t bytes, uint64_t seed)
 	return c;
 }
 
-/* ---- blocks and slots; the latter with the lock --------------------------------------------------------------------- */
+/* ---- blocks and slots; the latter with the lock ---------------------------------------------- */
 
 struct slot *
 digest_slot_find(const struct digest_cache *c, uint64_t account, uint32_t number, uint32_t column)
@@ -136,7 +139,8 @@ void
 digest_due_forget(struct digest_cache *c, struct account_id account)
 {
 	pthread_mutex_lock(&c->lock);
-	list_each(&c->due, due, struct digest_due, node) {
+	list_each(&c->due, due, struct digest_due, node)
+	{
 		if (account.v != 0 && due->account.v != account.v)
 			continue;
 		list_remove(&due->node);
@@ -152,7 +156,8 @@ digest_cache_forget(struct digest_cache *c, struct account_id account)
 	digest_due_forget(c, account);
 	pthread_mutex_lock(&c->lock);
 	c->releases++;
-	list_each(&c->lru, s, struct slot, lru) {
+	list_each(&c->lru, s, struct slot, lru)
+	{
 		if (s->account == account.v && s->wanted == 0)
 			slot_drop(c, s);
 	}
@@ -178,8 +183,7 @@ digest_cache_free(struct digest_cache *c)
 		if (is_loading)
 			nanosleep(&pause, NULL);
 	} while (is_loading);
-	list_each(&c->lru, s, struct slot, lru)
-		slot_drop(c, s);
+	list_each(&c->lru, s, struct slot, lru) slot_drop(c, s);
 	must(c->slots.count == 0);
 	hash_done(&c->slots);
 	waitlist_done(&c->loaded);
@@ -190,7 +194,8 @@ digest_cache_free(struct digest_cache *c)
 void
 digest_cache_grown(struct digest_cache *c, struct account_id account, uint32_t before, uint32_t now)
 {
-	const uint32_t from = before < STORED_FROM ? 0 : (before + 1) >> BLOCK_BITS, end = (now + 1) >> BLOCK_BITS;
+	const uint32_t from = before < STORED_FROM ? 0 : (before + 1) >> BLOCK_BITS,
+		       end = (now + 1) >> BLOCK_BITS;
 	bool is_first = false;
 	struct digest_due *due;
 
@@ -241,7 +246,7 @@ digest_is_same_block(struct msgno a, struct msgno b)
 	return a.v >> BLOCK_BITS == b.v >> BLOCK_BITS;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 void
 digest_slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err error)
@@ -265,7 +270,10 @@ slot_has(const struct slot *s, uint64_t mask)
 	return s != NULL && s->block != NULL && (s->block->mask & mask) == mask;
 }
 
-/* With the lock: marks the columns of a block that lack one of the messages of mask, and are not being loaded. */
+/*
+ * With the lock: marks the columns of a block that lack one of the messages of mask, and are not
+ * being loaded.
+ */
 static unsigned
 mark(struct digest_reader *r, uint32_t number, uint64_t mask)
 {
@@ -287,7 +295,10 @@ mark(struct digest_reader *r, uint32_t number, uint64_t mask)
 	return columns;
 }
 
-/* Messages of numbers[] from `at` on that are in the block of numbers[at], as a mask; *next_out is the first that is not. */
+/*
+ * Messages of numbers[] from `at` on that are in the block of numbers[at], as a mask; *next_out is
+ * the first that is not.
+ */
 static uint64_t
 mask_at(const struct digest_reader *r, size_t at, size_t *next_out)
 {
@@ -301,8 +312,8 @@ mask_at(const struct digest_reader *r, size_t at, size_t *next_out)
 }
 
 /*
- * Begins one load of blocks that numbers[] needs from `ahead` on, and moves `ahead` behind them. Its blocks are ascending: one
- * that goes backwards begins a new load.
+ * Begins one load of blocks that numbers[] needs from `ahead` on, and moves `ahead` behind them.
+ * Its blocks are ascending: one that goes backwards begins a new load.
  */
 static bool
 load_ahead(struct digest_reader *r)
@@ -314,7 +325,8 @@ load_ahead(struct digest_reader *r)
 	l->complete = r->complete;
 	pthread_mutex_lock(&r->cache->lock);
 	l->releases = r->cache->releases;
-	for (unsigned looked = 0; looked < 8 * LOAD_BLOCKS && r->ahead < r->count && l->count < LOAD_BLOCKS; looked++) {
+	for (unsigned looked = 0;
+	     looked < 8 * LOAD_BLOCKS && r->ahead < r->count && l->count < LOAD_BLOCKS; looked++) {
 		uint32_t number = r->numbers[r->ahead].v >> BLOCK_BITS;
 		size_t next;
 		uint64_t mask = mask_at(r, r->ahead, &next);
@@ -339,7 +351,7 @@ load_ahead(struct digest_reader *r)
 	return true;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 uint64_t
 digest_seed(const struct account *a)
@@ -422,7 +434,10 @@ digest_reader_free(struct digest_reader *r)
 	free(r);
 }
 
-/* With the lock: the slots of the block stay until they are taken, also when what is loaded comes at once. */
+/*
+ * With the lock: the slots of the block stay until they are taken, also when what is loaded comes
+ * at once.
+ */
 static void
 want_block(struct digest_reader *r)
 {
@@ -437,9 +452,9 @@ want_block(struct digest_reader *r)
 
 enum taken {
 	TAKEN,
-	TAKEN_LATER,	/* the waiter is registered */
-	TAKEN_LOAD,	/* a load is to be begun */
-	TAKEN_FAILED,	/* *e_out says how */
+	TAKEN_LATER,  /* the waiter is registered */
+	TAKEN_LOAD,   /* a load is to be begun */
+	TAKEN_FAILED, /* *e_out says how */
 };
 
 /* With the lock: takes the blocks of numbers[at], or registers with what loads them. */
@@ -464,8 +479,9 @@ take_blocks(struct digest_reader *r, uint64_t mask, struct waiter *w, enum err *
 			*e_out = s->error;
 			s->error = ERR_OK;
 			return TAKEN_FAILED;
-		} else if (s == NULL || s->block == NULL || (!slot_has(s, mask) &&
-		    (r->retries == 0 || s->block->version <= r->stale_version))) {
+		} else if (s == NULL || s->block == NULL
+		    || (!slot_has(s, mask)
+			&& (r->retries == 0 || s->block->version <= r->stale_version))) {
 			return TAKEN_LOAD;
 		} else {
 			slot_used(r->cache, s);
@@ -514,8 +530,9 @@ fetch_blocks(struct digest_reader *r, struct waiter *w)
 		}
 		if (t == TAKEN_FAILED)
 			return e;
-		for (unsigned i = 0; i < AHEAD_LOADS && r->ahead < r->count &&
-		    r->ahead < r->at + (size_t)AHEAD_LOADS * LOAD_BLOCKS * BLOCK_MESSAGES; i++) {
+		for (unsigned i = 0; i < AHEAD_LOADS && r->ahead < r->count
+		     && r->ahead < r->at + (size_t)AHEAD_LOADS * LOAD_BLOCKS * BLOCK_MESSAGES;
+		     i++) {
 			if (load_ahead(r))
 				break;
 		}
@@ -549,7 +566,10 @@ digest_of(const struct digest_reader *r, struct digest *out)
 	}
 }
 
-/* The message was not in the engine: ERR_OK look again, ERR_WAIT its commit is on its way, else it is missing. */
+/*
+ * The message was not in the engine: ERR_OK look again, ERR_WAIT its commit is on its way, else it
+ * is missing.
+ */
 static enum err
 explain_missing(struct digest_reader *r, struct waiter *w)
 {

@@ -1,4 +1,6 @@
-/* digest_block.c - see digest_int.h; the layout of the rows is in docs/file-format.md, "Digests". */
+/*
+ * digest_block.c - see digest_int.h; the layout of the rows is in docs/file-format.md, "Digests".
+ */
 #include "store/digest_int.h"
 
 #include "base/bytes.h"
@@ -70,7 +72,7 @@ digest_packings_done(struct packing p[DIGEST_COLUMNS])
 		buf_done(&p[column].data);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void
 hash_add(struct str id, struct buf *out)
@@ -126,7 +128,10 @@ digest_key_add(const struct mime_sortkeys *k, enum digest_column column, struct 
 	}
 }
 
-/* One more field: the first puts a byte before it that says that all of them are there, others one between that no text has. */
+/*
+ * One more field: the first puts a byte before it that says that all of them are there, others one
+ * between that no text has.
+ */
 static void
 text_add(struct buf *out, size_t from, struct str value, struct buf *text)
 {
@@ -154,7 +159,8 @@ digest_texts_add(struct str header, unsigned columns, struct packing out[DIGEST_
 	while (mime_header_next(&header, &f)) {
 		/* Each has its column: To and Cc are short. */
 		for (unsigned column = DIGEST_FROM_TEXT; column <= DIGEST_SUBJECT_TEXT; column++)
-			if ((columns & 1u << column) != 0 && str_eq_nocase(f.name, str_c(text_fields[column])))
+			if ((columns & 1u << column) != 0
+			    && str_eq_nocase(f.name, str_c(text_fields[column])))
 				text_add(&out[column].data, from[column], f.value, &text);
 	}
 }
@@ -168,14 +174,18 @@ digest_text_column(struct str field)
 	return -1;
 }
 
-/* A message's columns of sort keys. A damaged record has empty keys, and false: who reads the message is told. */
+/*
+ * A message's columns of sort keys. A damaged record has empty keys, and false: who reads the
+ * message is told.
+ */
 static bool
-keys_pack(unsigned columns, struct arena *scratch, struct str row, struct packing out[DIGEST_COLUMNS])
+keys_pack(unsigned columns, struct arena *scratch, struct str row,
+    struct packing out[DIGEST_COLUMNS])
 {
 	struct mime_sortkeys keys = { 0 };
 	struct message_record record;
-	const bool is_sound = message_summary_decode(row, &record) == ERR_OK &&
-	    mime_sortkeys_decode(scratch, record.sortkeys, &keys) == ERR_OK;
+	const bool is_sound = message_summary_decode(row, &record) == ERR_OK
+	    && mime_sortkeys_decode(scratch, record.sortkeys, &keys) == ERR_OK;
 
 	if (!is_sound)
 		keys = (struct mime_sortkeys){ 0 };
@@ -187,8 +197,9 @@ keys_pack(unsigned columns, struct arena *scratch, struct str row, struct packin
 }
 
 bool
-digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES], const struct str headers[BLOCK_MESSAGES],
-    struct block *const old[DIGEST_COLUMNS], struct packing out[DIGEST_COLUMNS])
+digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES],
+    const struct str headers[BLOCK_MESSAGES], struct block *const old[DIGEST_COLUMNS],
+    struct packing out[DIGEST_COLUMNS])
 {
 	struct arena scratch = ARENA_NONE;
 	bool is_sound = true;
@@ -209,7 +220,8 @@ digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES], const 
 
 			if (((of_keys | of_texts) & 1u << column) != 0) {
 				p->mask |= bit;
-			} else if ((columns & 1u << column) != 0 && old[column] != NULL && (old[column]->mask & bit) != 0) {
+			} else if ((columns & 1u << column) != 0 && old[column] != NULL
+			    && (old[column]->mask & bit) != 0) {
 				p->mask |= bit;
 				buf_str_add(&p->data, block_value(old[column], i));
 			}
@@ -220,7 +232,7 @@ digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES], const 
 	return is_sound;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 struct message_key
 digest_key(enum digest_column column, uint32_t number)

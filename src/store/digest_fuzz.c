@@ -1,4 +1,7 @@
-/* digest_fuzz.c - whatever stands where a row of digests should: an error, or values that encode to a row that decodes to them. */
+/*
+ * digest_fuzz.c - whatever stands where a row of digests should: an error, or values that encode to
+ * a row that decodes to them.
+ */
 #include "store/digest_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -19,22 +19,26 @@
 enum {
 	BLOCK_BITS = 6,
 	BLOCK_MESSAGES = 1 << BLOCK_BITS,
-	LOAD_BLOCKS = 8,	/* of one load */
-	STORE_BLOCKS = 2,	/* of one that is for their rows: a reader is busy for a millisecond */
-	STORED_FROM = 256,	/* message numbers of an account from which on its digests are stored */
+	LOAD_BLOCKS = 8, /* of one load */
+	/* of one that is for their rows: a reader is busy for a millisecond */
+	STORE_BLOCKS = 2,
+	/* message numbers of an account from which on its digests are stored */
+	STORED_FROM = 256,
 };
 
 #define DIGEST_ALL ((1u << DIGEST_COLUMNS) - 1)
-#define DIGEST_TEXTS (1u << DIGEST_FROM_TEXT | 1u << DIGEST_TO_TEXT | 1u << DIGEST_CC_TEXT | 1u << DIGEST_SUBJECT_TEXT)
+#define DIGEST_TEXTS                                                                               \
+	(1u << DIGEST_FROM_TEXT | 1u << DIGEST_TO_TEXT | 1u << DIGEST_CC_TEXT                      \
+	    | 1u << DIGEST_SUBJECT_TEXT)
 
 /* ---- digest_block.c */
 
 /* The values of one column. Immutable. */
 struct block {
 	atomic_uint refs;
-	uint64_t mask;			/* messages that are there */
-	uint64_t version;		/* of the account when it was loaded */
-	uint32_t end[BLOCK_MESSAGES];	/* where the value of each ends */
+	uint64_t mask;                /* messages that are there */
+	uint64_t version;             /* of the account when it was loaded */
+	uint32_t end[BLOCK_MESSAGES]; /* where the value of each ends */
 	char data[];
 };
 
@@ -53,11 +57,13 @@ void digest_key_add(const struct mime_sortkeys *k, enum digest_column column, st
 /** Adds the values of the columns that are made of the header, to out[column]. */
 void digest_texts_add(struct str header, unsigned columns, struct packing out[DIGEST_COLUMNS]);
 /**
- * Packs the messages of one block, of their rows: p is NULL where there is none. Columns of the header want header rows, the
- * others summaries. old[column] has what is known of messages whose rows are not there. False: some row is damaged.
+ * Packs the messages of one block, of their rows: p is NULL where there is none. Columns of the
+ * header want header rows, the others summaries. old[column] has what is known of messages whose
+ * rows are not there. False: some row is damaged.
  */
-must_use bool digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES], const struct str headers[BLOCK_MESSAGES],
-    struct block *const old[DIGEST_COLUMNS], struct packing out[DIGEST_COLUMNS]);
+must_use bool digest_pack(unsigned columns, const struct str summaries[BLOCK_MESSAGES],
+    const struct str headers[BLOCK_MESSAGES], struct block *const old[DIGEST_COLUMNS],
+    struct packing out[DIGEST_COLUMNS]);
 void digest_packings_init(struct packing p[DIGEST_COLUMNS]);
 void digest_packings_done(struct packing p[DIGEST_COLUMNS]);
 
@@ -74,14 +80,14 @@ must_use enum err digest_row_decode(struct str row, uint64_t version, struct blo
 /* ---- digest.c */
 
 struct slot {
-	struct list lru;	/* in no list while it is loading */
+	struct list lru; /* in no list while it is loading */
 	uint64_t account;
-	uint32_t number;	/* message number >> BLOCK_BITS */
+	uint32_t number; /* message number >> BLOCK_BITS */
 	uint32_t column;
-	struct block *block;	/* NULL: nothing was loaded yet */
+	struct block *block; /* NULL: nothing was loaded yet */
 	size_t bytes;
-	unsigned wanted;	/* readers that wait for it */
-	enum err error;		/* of the last load; told once */
+	unsigned wanted; /* readers that wait for it */
+	enum err error;  /* of the last load; told once */
 	bool is_loading;
 };
 
@@ -96,20 +102,21 @@ struct digest_cache {
 	struct kv *kv;
 	size_t bytes_max;
 	uint64_t seed;
-	pthread_mutex_t lock;	/* what follows */
+	pthread_mutex_t lock; /* what follows */
 	struct hash slots;
-	struct list lru;	/* most recently used first */
+	struct list lru; /* most recently used first */
 	size_t bytes;
-	unsigned loads;		/* in flight, and commits of rows */
+	unsigned loads; /* in flight, and commits of rows */
 	struct waitlist loaded;
-	uint64_t releases;	/* how often messages went: rows made before are not stored after */
-	unsigned releasing;	/* messages that go just now */
-	struct list due;	/* struct digest_due */
+	uint64_t releases;  /* how often messages went: rows made before are not stored after */
+	unsigned releasing; /* messages that go just now */
+	struct list due;    /* struct digest_due */
 	unsigned due_count;
 	bool is_storing, is_closing;
 };
 
-struct slot *digest_slot_find(const struct digest_cache *c, uint64_t account, uint32_t number, uint32_t column);
+struct slot *digest_slot_find(const struct digest_cache *c, uint64_t account, uint32_t number,
+    uint32_t column);
 /** Its load has ended, with a block or an error; with the lock. */
 void digest_slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err error);
 /** With the lock. */
@@ -124,22 +131,27 @@ void digest_due_forget(struct digest_cache *c, struct account_id account);
 struct digest_load {
 	struct digest_cache *cache;
 	struct account_id account;
-	uint32_t complete;		/* blocks below it are: all their numbers are given. 0: digests are not stored */
-	bool is_for_rows;		/* nobody waits for it: it is done for the rows */
+	/* blocks below it are: all their numbers are given. 0: digests are not stored */
+	uint32_t complete;
+	bool is_for_rows; /* nobody waits for it: it is done for the rows */
 	uint64_t releases;
 	size_t count, summary_ranges;
+
 	struct {
 		uint32_t number;
-		unsigned columns;	/* that are wanted */
-		unsigned rest;		/* of them those that no stored row had */
-		uint64_t mask;		/* messages that are wanted */
+		unsigned columns; /* that are wanted */
+		unsigned rest;    /* of them those that no stored row had */
+		uint64_t mask;    /* messages that are wanted */
 		struct block *stored[DIGEST_COLUMNS];
-	} blocks[LOAD_BLOCKS];		/* ascending */
+	} blocks[LOAD_BLOCKS]; /* ascending */
 };
 
 /** Without the lock; cache->loads counts it. True when it is over already. Takes l over. */
 bool digest_load_begin(struct digest_load *l);
-/** Stores what is due, and comes back when the engine has what it needs. is_storing, which cache->loads counts, is set before. */
+/**
+ * Stores what is due, and comes back when the engine has what it needs. is_storing, which
+ * cache->loads counts, is set before.
+ */
 void digest_store_due(struct digest_cache *c);
 
 #endif

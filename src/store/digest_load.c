@@ -4,9 +4,10 @@
  *     stored rows of the columns --> all are there --------------------------> slots
  *                \--> some are not: records of the messages --> packed ------> slots, and rows when the block is complete
  *
- * Rows are derived: what can't be read, or lacks a message that is wanted, is made anew. They follow no version and are not
- * synced; numbers of messages are never given twice and records never change, so a row is right whenever it is there. When
- * messages go, so do the rows of their blocks (digest_cache_release()), and what was being made of them is not stored.
+ * Rows are derived: what can't be read, or lacks a message that is wanted, is made anew. They
+ * follow no version and are not synced; numbers of messages are never given twice and records never
+ * change, so a row is right whenever it is there. When messages go, so do the rows of their blocks
+ * (digest_cache_release()), and what was being made of them is not stored.
  */
 #include "store/digest_int.h"
 
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 
 enum {
-	WHOLE_MIN = 12,				/* messages of a block that are wanted: then the others come along */
+	/* messages of a block that are wanted: then the others come along */
+	WHOLE_MIN = 12,
 	RANGES_MAX = 2 * LOAD_BLOCKS * WHOLE_MIN,
 	STORED_RANGES_MAX = LOAD_BLOCKS * DIGEST_COLUMNS,
 };
@@ -38,14 +40,14 @@ load_end(struct digest_load *l)
 			block_unref(l->blocks[i].stored[column]);
 	free(l);
 	if (is_for_rows)
-		return;		/* whoever goes on storing still counts */
+		return; /* whoever goes on storing still counts */
 	waitlist_wake_all(&c->loaded);
 	pthread_mutex_lock(&c->lock);
 	c->loads--;
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* ---- rows of records ---------------------------------------------------------------------------------------------- */
+/* ---- rows of records ------------------------------------------------------------------------- */
 
 /* The commit has nothing to tell: rows that are not stored are made again when they are wanted. */
 static void
@@ -62,7 +64,8 @@ rows_store(struct digest_load *l, size_t i, const struct packing packing[DIGEST_
 
 	kv_txn_set_lazy(t);
 	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
-		struct message_key key = digest_key((enum digest_column)column, l->blocks[i].number);
+		struct message_key key =
+		    digest_key((enum digest_column)column, l->blocks[i].number);
 
 		if ((l->blocks[i].rest & 1u << column) == 0)
 			continue;
@@ -70,7 +73,10 @@ rows_store(struct digest_load *l, size_t i, const struct packing packing[DIGEST_
 		digest_row_encode(&packing[column], &row);
 		kv_put(t, KV_POSTING, message_key_str(&key), buf_str(&row));
 	}
-	/* With the lock, so that whoever removes messages comes either before, and is noticed, or removes these rows too. */
+	/*
+	 * With the lock, so that whoever removes messages comes either before, and is noticed, or
+	 * removes these rows too.
+	 */
 	pthread_mutex_lock(&c->lock);
 	if (c->releasing == 0 && c->releases == l->releases && !c->is_closing) {
 		kv_commit(c->kv, &t, 1, rows_stored, NULL);
@@ -86,12 +92,15 @@ static void
 block_rows(struct row_cursor *rc, uint32_t number, struct str out[BLOCK_MESSAGES])
 {
 	for (uint32_t i = 0; i < BLOCK_MESSAGES; i++)
-		out[i] = rc != NULL ? row_cursor_find(rc, (struct msgno){ number << BLOCK_BITS | i }) : STR_NONE;
+		out[i] = rc != NULL
+		    ? row_cursor_find(rc, (struct msgno){ number << BLOCK_BITS | i })
+		    : STR_NONE;
 }
 
 /* The i-th block: puts what came into its slots; cursors are NULL after an error. */
 static void
-block_enter(struct digest_load *l, size_t i, enum err e, uint64_t version, struct row_cursor *summaries, struct row_cursor *headers)
+block_enter(struct digest_load *l, size_t i, enum err e, uint64_t version,
+    struct row_cursor *summaries, struct row_cursor *headers)
 {
 	struct digest_cache *c = l->cache;
 	const unsigned columns = l->blocks[i].columns, rest = l->blocks[i].rest;
@@ -104,14 +113,17 @@ block_enter(struct digest_load *l, size_t i, enum err e, uint64_t version, struc
 	pthread_mutex_lock(&c->lock);
 	for (unsigned column = 0; column < DIGEST_COLUMNS; column++)
 		if ((rest & 1u << column) != 0 && !is_complete && !l->is_for_rows)
-			old[column] = digest_slot_find(c, l->account.v, l->blocks[i].number, column)->block;
+			old[column] =
+			    digest_slot_find(c, l->account.v, l->blocks[i].number, column)->block;
 	pthread_mutex_unlock(&c->lock);
 	digest_packings_init(packing);
 	if (e == ERR_OK && rest != 0) {
 		struct str summary_rows[BLOCK_MESSAGES], header_rows[BLOCK_MESSAGES];
 
-		block_rows((rest & ~DIGEST_TEXTS) != 0 ? summaries : NULL, l->blocks[i].number, summary_rows);
-		block_rows((rest & DIGEST_TEXTS) != 0 ? headers : NULL, l->blocks[i].number, header_rows);
+		block_rows((rest & ~DIGEST_TEXTS) != 0 ? summaries : NULL, l->blocks[i].number,
+		    summary_rows);
+		block_rows((rest & DIGEST_TEXTS) != 0 ? headers : NULL, l->blocks[i].number,
+		    header_rows);
 		is_sound = digest_pack(rest, summary_rows, header_rows, old, packing);
 	}
 	if (is_complete && is_sound)
@@ -125,7 +137,8 @@ block_enter(struct digest_load *l, size_t i, enum err e, uint64_t version, struc
 			b = e == ERR_OK ? packing_end(&packing[column], version) : NULL;
 		l->blocks[i].stored[column] = NULL;
 		pthread_mutex_lock(&c->lock);
-		digest_slot_loaded(c, digest_slot_find(c, l->account.v, l->blocks[i].number, column), b,
+		digest_slot_loaded(c,
+		    digest_slot_find(c, l->account.v, l->blocks[i].number, column), b,
 		    (rest & 1u << column) != 0 ? e : ERR_OK);
 		pthread_mutex_unlock(&c->lock);
 	}
@@ -142,8 +155,10 @@ blocks_enter(struct digest_load *l, enum err e, struct kv_rows *rows)
 	struct row_cursor summaries = { 0 }, headers = { 0 };
 
 	if (rows != NULL) {
-		summaries = (struct row_cursor){ .ranges = rows->ranges, .range_count = l->summary_ranges };
-		headers = (struct row_cursor){ .ranges = rows->ranges + l->summary_ranges, .range_count = rows->range_count - l->summary_ranges };
+		summaries =
+		    (struct row_cursor){ .ranges = rows->ranges, .range_count = l->summary_ranges };
+		headers = (struct row_cursor){ .ranges = rows->ranges + l->summary_ranges,
+			.range_count = rows->range_count - l->summary_ranges };
 	}
 	for (size_t i = 0; i < l->count; i++)
 		block_enter(l, i, e, rows != NULL ? rows->version : 0, &summaries, &headers);
@@ -162,14 +177,18 @@ records_loaded(void *ctx, enum err e, struct kv_rows *rows)
 	if (!is_for_rows)
 		return;
 	if (e != ERR_OK)
-		digest_due_forget(c, (struct account_id){ 0 });	/* they are stored when they are wanted */
+		/* they are stored when they are wanted */
+		digest_due_forget(c, (struct account_id){ 0 });
 	digest_store_due(c);
 }
 
-/* The ranges of one kind of rows, for the blocks that lack one of the columns. Keys live in `keys`, two a range. */
+/*
+ * The ranges of one kind of rows, for the blocks that lack one of the columns. Keys live in `keys`,
+ * two a range.
+ */
 static size_t
-record_ranges(const struct digest_load *l, unsigned columns, struct message_key (*key)(struct msgno n), struct kv_range *ranges,
-    struct message_key *keys)
+record_ranges(const struct digest_load *l, unsigned columns,
+    struct message_key (*key)(struct msgno n), struct kv_range *ranges, struct message_key *keys)
 {
 	size_t count = 0;
 
@@ -183,12 +202,15 @@ record_ranges(const struct digest_load *l, unsigned columns, struct message_key 
 			struct kv_range *range = &ranges[count++];
 			bool whole = is_whole(l, i);
 
-			k[0] = key((struct msgno){ whole ? first : first | (uint32_t)__builtin_ctzll(left) });
-			*range = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .is_exact = !whole };
+			k[0] = key((struct msgno){
+			    whole ? first : first | (uint32_t)__builtin_ctzll(left) });
+			*range = (struct kv_range){ .kind = KV_MESSAGE,
+				.from = message_key_str(&k[0]),
+				.is_exact = !whole };
 			if (!whole)
 				continue;
 			k[1] = key((struct msgno){ first | (BLOCK_MESSAGES - 1) });
-			k[1].bytes[k[1].n++] = 0;	/* just behind the last */
+			k[1].bytes[k[1].n++] = 0; /* just behind the last */
 			range->to = message_key_str(&k[1]);
 			break;
 		}
@@ -206,10 +228,12 @@ records_begin(struct digest_load *l)
 	size_t n;
 	enum err e = ERR_OK;
 
-	n = l->summary_ranges = record_ranges(l, DIGEST_ALL & ~DIGEST_TEXTS, message_summary_key, ranges, keys);
+	n = l->summary_ranges =
+	    record_ranges(l, DIGEST_ALL & ~DIGEST_TEXTS, message_summary_key, ranges, keys);
 	n += record_ranges(l, DIGEST_TEXTS, message_header_key, ranges + n, keys + 2 * n);
 	if (n > 0)
-		e = (l->is_for_rows ? kv_load_ahead : kv_load)(l->cache->kv, l->account, ranges, n, &rows, records_loaded, l);
+		e = (l->is_for_rows ? kv_load_ahead : kv_load)(l->cache->kv, l->account, ranges, n,
+		    &rows, records_loaded, l);
 	if (e == ERR_WAIT)
 		return false;
 	blocks_enter(l, e, rows);
@@ -217,7 +241,7 @@ records_begin(struct digest_load *l)
 	return true;
 }
 
-/* ---- stored rows -------------------------------------------------------------------------------------------------- */
+/* ---- stored rows ----------------------------------------------------------------------------- */
 
 /* A row that has all the messages that are wanted. */
 static void
@@ -232,7 +256,8 @@ stored_take(struct digest_load *l, const struct kv_row *row, uint64_t version)
 		return;
 	while (i < l->count && l->blocks[i].number != number)
 		i++;
-	if (i == l->count || (l->blocks[i].rest & 1u << column) == 0 || digest_row_decode(row->value, version, &b) != ERR_OK)
+	if (i == l->count || (l->blocks[i].rest & 1u << column) == 0
+	    || digest_row_decode(row->value, version, &b) != ERR_OK)
 		return;
 	if ((l->blocks[i].mask & ~b->mask) != 0) {
 		block_unref(b);
@@ -270,13 +295,18 @@ stored_ranges(const struct digest_load *l, struct kv_range *ranges, struct messa
 			struct message_key *k = &keys[2 * count];
 
 			end = i + 1;
-			if ((l->blocks[i].rest & 1u << column) == 0 || l->blocks[i].number >= l->complete)
+			if ((l->blocks[i].rest & 1u << column) == 0
+			    || l->blocks[i].number >= l->complete)
 				continue;
-			while (end < l->count && l->blocks[end].number == l->blocks[end - 1].number + 1)
+			while (end < l->count
+			    && l->blocks[end].number == l->blocks[end - 1].number + 1)
 				end++;
 			k[0] = digest_key((enum digest_column)column, l->blocks[i].number);
-			k[1] = digest_key((enum digest_column)column, l->blocks[end - 1].number + 1);
-			ranges[count++] = (struct kv_range){ .kind = KV_POSTING, .from = message_key_str(&k[0]), .to = message_key_str(&k[1]) };
+			k[1] =
+			    digest_key((enum digest_column)column, l->blocks[end - 1].number + 1);
+			ranges[count++] = (struct kv_range){ .kind = KV_POSTING,
+				.from = message_key_str(&k[0]),
+				.to = message_key_str(&k[1]) };
 		}
 	}
 	return count;
@@ -303,7 +333,7 @@ digest_load_begin(struct digest_load *l)
 	return records_begin(l);
 }
 
-/* ---- storing what is complete ------------------------------------------------------------------------------------- */
+/* ---- storing what is complete ---------------------------------------------------------------- */
 
 /* With the lock: the next blocks that are due, as a load, or NULL. */
 static struct digest_load *

@@ -1,4 +1,7 @@
-/* digest_test.c - unit tests of digest.c: any list of messages in any order, with much and little memory, loaded at once or later. */
+/*
+ * digest_test.c - unit tests of digest.c: any list of messages in any order, with much and little
+ * memory, loaded at once or later.
+ */
 #include "store/digest.h"
 
 #include "store/account_int.h"
@@ -25,7 +28,10 @@ fill(struct fixture *f, uint32_t count)
 		snprintf(subject, sizeof(subject), "Re: s%u", i + 1);
 		adds[i].arrival = test_message(f, subject);
 	}
-	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, test_box(f, "INBOX"), adds, count, &f->b.w, uids, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_append(f->account, test_box(f, "INBOX"), adds, count, &f->b.w, uids,
+		      &validity, &after))
+	    == ERR_OK);
 	for (uint32_t i = 0; i < count; i++)
 		arrival_unref(adds[i].arrival);
 	free(adds);
@@ -45,7 +51,8 @@ small_cache(struct fixture *f, size_t bytes)
 static void
 check_list(struct fixture *f, const uint32_t *list, size_t count)
 {
-	const unsigned columns = 1u << DIGEST_SUBJECT | 1u << DIGEST_FROM | 1u << DIGEST_IDS | 1u << DIGEST_DATE;
+	const unsigned columns =
+	    1u << DIGEST_SUBJECT | 1u << DIGEST_FROM | 1u << DIGEST_IDS | 1u << DIGEST_DATE;
 	struct msgno *numbers = xcalloc(count + 1, sizeof(*numbers));
 	struct digest_reader *r;
 	struct digest d;
@@ -63,7 +70,8 @@ check_list(struct fixture *f, const uint32_t *list, size_t count)
 		CHECK_STR(digest_subject(&d), str_c(want));
 		CHECK(digest_is_reply(&d));
 		CHECK_STR(d.column[DIGEST_FROM], STR("A"));
-		CHECK(d.column[DIGEST_DATE].n == 0 && d.column[DIGEST_IDS].n == 8 && d.column[DIGEST_CC].p == NULL);
+		CHECK(d.column[DIGEST_DATE].n == 0 && d.column[DIGEST_IDS].n == 8
+		    && d.column[DIGEST_CC].p == NULL);
 	}
 	CHECK(UNTIL_DONE(&f->b, digest_reader_next(r, &f->b.w, &d)) == ERR_END);
 	waiter_cancel(&f->b.w);
@@ -125,7 +133,7 @@ flush(struct fixture *f)
 {
 	struct kv_txn *t = kv_txn_new(f->kv, f->account->id, KV_UNVERSIONED, KV_UNVERSIONED);
 
-	small_cache(f, 1 << 20);	/* the old one waits for its loads */
+	small_cache(f, 1 << 20); /* the old one waits for its loads */
 	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
 }
 
@@ -134,7 +142,9 @@ static struct block *
 stored(struct fixture *f, enum digest_column column, uint32_t number)
 {
 	struct message_key key = digest_key(column, number);
-	struct kv_range range = { .kind = KV_POSTING, .from = message_key_str(&key), .is_exact = true };
+	struct kv_range range = { .kind = KV_POSTING,
+		.from = message_key_str(&key),
+		.is_exact = true };
 	struct kv_rows *rows = NULL;
 	struct block *b = NULL;
 
@@ -169,8 +179,8 @@ fill_durably(struct fixture *f)
 }
 
 /*
- * Rows are stored in the background, some time after the messages are durable, and nobody is told; an account of MESSAGES has
- * blocks 0 to 3 complete.
+ * Rows are stored in the background, some time after the messages are durable, and nobody is told;
+ * an account of MESSAGES has blocks 0 to 3 complete.
  */
 static void
 await_rows(struct fixture *f)
@@ -223,7 +233,10 @@ static unsigned
 findings(struct fixture *f, bool may_repair)
 {
 	unsigned digests = 0;
-	struct verify_options o = { .kv = f->kv, .may_repair = may_repair, .found = note_finding, .ctx = &digests };
+	struct verify_options o = { .kv = f->kv,
+		.may_repair = may_repair,
+		.found = note_finding,
+		.ctx = &digests };
 	struct verify_result r;
 
 	CHECK(verify_run(&o, &r) == ERR_OK);
@@ -243,7 +256,8 @@ tamper(struct fixture *f, const char *subject)
 	for (unsigned i = 6; i < BLOCK_MESSAGES; i++)
 		p.end[i] = (uint32_t)p.data.n;
 	digest_row_encode(&p, &row);
-	kv_put(t, KV_POSTING, message_key_str(&key), subject != NULL ? buf_str(&row) : STR("nonsense"));
+	kv_put(t, KV_POSTING, message_key_str(&key),
+	    subject != NULL ? buf_str(&row) : STR("nonsense"));
 	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
 	small_cache(f, 1 << 20);
 	buf_done(&p.data);
@@ -260,7 +274,10 @@ check_subject(struct fixture *f, struct msgno n, const char *want)
 	digest_reader_free(r);
 }
 
-/* Rows are what is read; `verify` proves them; what is damaged or lacks a message is made of the records. */
+/*
+ * Rows are what is read; `verify` proves them; what is damaged or lacks a message is made of the
+ * records.
+ */
 static void
 test_stored_wrong(void)
 {
@@ -297,7 +314,9 @@ release(struct fixture *f, struct msgno n)
 	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
 }
 
-/* A message that goes takes the rows of its block along; who reads the block next stores it again. */
+/*
+ * A message that goes takes the rows of its block along; who reads the block next stores it again.
+ */
 static void
 test_stored_released(void)
 {
@@ -315,7 +334,7 @@ test_stored_released(void)
 		list[i] = 128 + i;
 	check_list(&f, list, 64);
 	flush(&f);
-	CHECK_U64(stored_count(&f, 2), 4);	/* of the columns that were read */
+	CHECK_U64(stored_count(&f, 2), 4); /* of the columns that were read */
 	fixture_done(&f);
 }
 
@@ -363,7 +382,8 @@ test_row_decode(void)
 		p.end[i] = 300;
 	digest_row_encode(&p, &row);
 	CHECK(digest_row_decode(buf_str(&row), 7, &b) == ERR_OK);
-	CHECK(b->mask == 5 && b->version == 7 && block_value(b, 0).n == 200 && block_value(b, 1).n == 0 && block_value(b, 2).n == 100);
+	CHECK(b->mask == 5 && b->version == 7 && block_value(b, 0).n == 200
+	    && block_value(b, 1).n == 0 && block_value(b, 2).n == 100);
 	block_unref(b);
 	for (size_t n = 0; n < row.n; n++)
 		CHECK(digest_row_decode(str_sub(buf_str(&row), 0, n), 0, &b) == ERR_CORRUPT);
@@ -374,7 +394,10 @@ test_row_decode(void)
 	buf_done(&p.data);
 }
 
-/* What was appended a moment ago is there when its commit is; what others of its block said before stays. */
+/*
+ * What was appended a moment ago is there when its commit is; what others of its block said before
+ * stays.
+ */
 static void
 test_not_durable(void)
 {
@@ -389,7 +412,8 @@ test_not_durable(void)
 	after = fill(&f, 1);
 	{
 		const struct msgno numbers[] = { { 1 }, { 3 } };
-		struct digest_reader *r = digest_reader_new(f.account, 1u << DIGEST_SUBJECT, numbers, 2);
+		struct digest_reader *r =
+		    digest_reader_new(f.account, 1u << DIGEST_SUBJECT, numbers, 2);
 		struct digest d;
 
 		CHECK(UNTIL_DONE(&f.b, digest_reader_next(r, &f.b.w, &d)) == ERR_OK);
@@ -428,5 +452,6 @@ test_missing(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_lists), TEST(test_not_durable), TEST(test_missing), TEST(test_stored_when_complete), TEST(test_stored_wrong),
-	TEST(test_stored_released), TEST(test_not_stored_after_release), TEST(test_row_decode))
+TEST_MAIN(TEST(test_lists), TEST(test_not_durable), TEST(test_missing),
+    TEST(test_stored_when_complete), TEST(test_stored_wrong), TEST(test_stored_released),
+    TEST(test_not_stored_after_release), TEST(test_row_decode))

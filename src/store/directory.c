@@ -36,8 +36,8 @@ store_accounts_each(struct store *s, store_each_fn *fn, void *ctx)
 			const struct kv_row *r = &rows->ranges[0].rows[i];
 			struct account_id id;
 
-			if (r->key.n > USER_NAME_MAX + 1 ||
-			    u64_row_decode(r->value, &id.v) != ERR_OK) {
+			if (r->key.n > USER_NAME_MAX + 1
+			    || u64_row_decode(r->value, &id.v) != ERR_OK) {
 				kv_rows_free(rows);
 				return ERR_CORRUPT;
 			}
@@ -45,7 +45,7 @@ store_accounts_each(struct store *s, store_each_fn *fn, void *ctx)
 			if (i + 1 == count) {
 				buf_clear(&from);
 				buf_str_add(&from, r->key);
-				buf_chr(&from, 0);	/* the next key there can be */
+				buf_chr(&from, 0); /* the next key there can be */
 			}
 		}
 		kv_rows_free(rows);
@@ -76,7 +76,7 @@ begin_delete(struct store *s, struct account *a)
 		commit_list_states(c);
 		while (c->state_count != 0)
 			commit_remove_state(c, c->state_count - 1);
-		buf_clear(&c->undo);	/* no past either */
+		buf_clear(&c->undo); /* no past either */
 		row_key_user(&key, a->user);
 		set.commits[0] = c;
 		set.directory = kv_txn_new(a->kv, ACCOUNT_SYSTEM, KV_UNVERSIONED, KV_UNVERSIONED);
@@ -175,14 +175,14 @@ directory_purge(struct store *s)
 		bool more = true;
 		enum err e = ERR_OK;
 
-		if (!row_key_parse_dying(rows->ranges[0].rows[i].key, &id.v) ||
-		    store_has_account(s, id))
+		if (!row_key_parse_dying(rows->ranges[0].rows[i].key, &id.v)
+		    || store_has_account(s, id))
 			continue;
 		while (e == ERR_OK && more)
 			e = purge_messages(s, id, &more);
 		if (e == ERR_OK)
 			e = purge_rows(s, id);
-		if (e == ERR_OK)	/* else the next round tries again */
+		if (e == ERR_OK) /* else the next round tries again */
 			atomic_fetch_add(&s->purges, 1);
 	}
 	kv_rows_free(rows);
@@ -264,7 +264,9 @@ sweep_round(struct store *s)
 	return s->sweep_from.n != 0;
 }
 
-/* Up to 2,000 accounts a minute, so that the past of 100,000 goes within the hour in which it may. */
+/*
+ * Up to 2,000 accounts a minute, so that the past of 100,000 goes within the hour in which it may.
+ */
 void
 directory_sweep(struct store *s)
 {

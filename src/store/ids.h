@@ -1,4 +1,7 @@
-/* ids.h - the numbers of the mailbox model, as types that can't be mixed up. Flags and keywords are those of imap/flags.h. */
+/*
+ * ids.h - the numbers of the mailbox model, as types that can't be mixed up. Flags and keywords are
+ * those of imap/flags.h.
+ */
 #ifndef STORE_IDS_H
 #define STORE_IDS_H
 
@@ -6,10 +9,21 @@
 
 #include <stdint.h>
 
-struct uid { uint32_t v; };		/* RFC 9051 2.3.1.1; 0 is none */
-struct seqnum { uint32_t v; };		/* 1 … EXISTS; 0 is none */
-struct msgno { uint32_t v; };		/* message record in an account; never reused; 0 is none */
-struct mailbox_id { uint64_t v; };	/* never reused; 0 is none */
+struct uid {
+	uint32_t v;
+}; /* RFC 9051 2.3.1.1; 0 is none */
+
+struct seqnum {
+	uint32_t v;
+}; /* 1 … EXISTS; 0 is none */
+
+struct msgno {
+	uint32_t v;
+}; /* message record in an account; never reused; 0 is none */
+
+struct mailbox_id {
+	uint64_t v;
+}; /* never reused; 0 is none */
 
 /* Special uses (RFC 6154, RFC 8457), as bits of a mailbox. */
 enum {

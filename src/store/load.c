@@ -27,7 +27,8 @@ attach(struct account *a, struct mailbox_state *s, const struct pages *p)
 	s->has_tree = true;
 	s->tree = tree_ref(tree);
 	seen_attach(s, p->users, p->trees);
-	if (tree_sums(tree)->count != s->info.exists || tree_sums(tree)->notes_bytes != s->info.notes_bytes)
+	if (tree_sums(tree)->count != s->info.exists
+	    || tree_sums(tree)->notes_bytes != s->info.notes_bytes)
 		atomic_fetch_add(&a->store->damaged, 1);
 }
 
@@ -46,15 +47,17 @@ attach_all(struct account *a, struct mailbox_id id, struct pages *pages, uint64_
 	struct snapshot *at = a->durable->version <= version ? a->durable : NULL;
 	struct mailbox_state *s;
 
-	list_each(&a->commits, c, struct commit, node) {
-		if (!c->is_failed && c->version <= version &&
-		    (at == NULL || c->version > at->version))
+	list_each(&a->commits, c, struct commit, node)
+	{
+		if (!c->is_failed && c->version <= version
+		    && (at == NULL || c->version > at->version))
 			at = c->snapshot;
 	}
 	s = at == NULL ? NULL : state_in(at, id);
 	if (s != NULL)
 		attach(a, s, pages);
-	list_each(&a->commits, c, struct commit, node) {
+	list_each(&a->commits, c, struct commit, node)
+	{
 		if (c->is_failed || c->version <= version)
 			continue;
 		pages_fold(pages, c, id);
@@ -71,8 +74,10 @@ state_at(struct account *a, struct mailbox_id id, uint64_t version)
 	struct snapshot *at = a->durable->version <= version ? a->durable : NULL;
 	struct mailbox_state *s;
 
-	list_each(&a->commits, c, struct commit, node) {
-		if (!c->is_failed && c->version <= version && (at == NULL || c->version > at->version))
+	list_each(&a->commits, c, struct commit, node)
+	{
+		if (!c->is_failed && c->version <= version
+		    && (at == NULL || c->version > at->version))
 			at = c->snapshot;
 	}
 	s = at == NULL ? NULL : state_in(at, id);
@@ -89,8 +94,8 @@ info_at(struct account *a, struct mailbox_id id, uint64_t version)
 }
 
 /*
- * The ranges of a load: its pages, the private ones if there are any; when damage hides some, then each of those alone, and the
- * change log.
+ * The ranges of a load: its pages, the private ones if there are any; when damage hides some, then
+ * each of those alone, and the change log.
  */
 static size_t
 first_alone(const struct tree_load *l)
@@ -126,18 +131,25 @@ ranges_of(const struct tree_load *l, struct row_key keys[4], struct kv_range *ra
 
 	keys[0] = row_key_page(l->id, 0);
 	keys[1] = row_key_page(next, 0);
-	ranges[0] = (struct kv_range){
-		.kind = KV_PAGE, .from = row_key_str(&keys[0]), .to = row_key_str(&keys[1]), .may_have_gaps = true };
+	ranges[0] = (struct kv_range){ .kind = KV_PAGE,
+		.from = row_key_str(&keys[0]),
+		.to = row_key_str(&keys[1]),
+		.may_have_gaps = true };
 	if (!l->has_seen)
 		return 1;
 	keys[2] = row_key_private(l->id, 0, 0);
 	keys[3] = row_key_private(next, 0, 0);
-	ranges[1] = (struct kv_range){
-		.kind = KV_PAGE, .from = row_key_str(&keys[2]), .to = row_key_str(&keys[3]), .may_have_gaps = true };
+	ranges[1] = (struct kv_range){ .kind = KV_PAGE,
+		.from = row_key_str(&keys[2]),
+		.to = row_key_str(&keys[3]),
+		.may_have_gaps = true };
 	return 2;
 }
 
-/* Damage hides some pages from the range: they are asked for one by one, in one load with the range and the change log. */
+/*
+ * Damage hides some pages from the range: they are asked for one by one, in one load with the range
+ * and the change log.
+ */
 static enum err
 load_alone(struct tree_load *l, const struct kv_rows *gaps, struct kv_rows **rows_out)
 {
@@ -160,12 +172,17 @@ load_alone(struct tree_load *l, const struct kv_rows *gaps, struct kv_rows **row
 	for (uint32_t page = 0; page <= last; page++) {
 		keys[page] = row_key_page(l->id, page);
 		if (kv_rows_hidden(&gaps->ranges[0], row_key_str(&keys[page])))
-			ranges[n++] = (struct kv_range){ .kind = KV_PAGE, .from = row_key_str(&keys[page]), .is_exact = true,
+			ranges[n++] = (struct kv_range){ .kind = KV_PAGE,
+				.from = row_key_str(&keys[page]),
+				.is_exact = true,
 				.may_have_gaps = true };
 	}
 	log[0] = row_key_vanished(l->id, 0);
 	log[1] = row_key_vanished((struct mailbox_id){ l->id.v + 1 }, 0);
-	ranges[n++] = (struct kv_range){ .kind = KV_LOG, .from = row_key_str(&log[0]), .to = row_key_str(&log[1]), .may_have_gaps = true };
+	ranges[n++] = (struct kv_range){ .kind = KV_LOG,
+		.from = row_key_str(&log[0]),
+		.to = row_key_str(&log[1]),
+		.may_have_gaps = true };
 	e = kv_load(a->kv, a->id, ranges, n, rows_out, load_end, l);
 	free(keys);
 	free(ranges);
@@ -245,7 +262,7 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 		list_remove(&l->node);
 		free(l);
 	} else {
-		l->durable_at_start = UINT64_MAX;	/* needs no commits any more */
+		l->durable_at_start = UINT64_MAX; /* needs no commits any more */
 		l->error = e;
 	}
 	account_trim_commits(a, &gone);
@@ -259,7 +276,8 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 static struct tree_load *
 load_find(struct account *a, struct mailbox_id id)
 {
-	list_each(&a->loads, l, struct tree_load, node) {
+	list_each(&a->loads, l, struct tree_load, node)
+	{
 		if (l->id.v == id.v)
 			return l;
 	}
@@ -295,8 +313,8 @@ account_load_tree(struct account *a, struct mailbox_id id, struct waiter *w)
 		} else if (l != NULL) {
 			waiter_wait(w, &a->loaded);
 		} else if (has_begun && a->latest != a->durable) {
-			waiter_wait(
-			    w, &a->durables); /* evicted at once or taken back: settle first */
+			waiter_wait(w,
+			    &a->durables); /* evicted at once or taken back: settle first */
 		} else {
 			l = xcalloc(1, sizeof(*l));
 			*l = (struct tree_load){ .account = account_ref(a),
@@ -316,8 +334,9 @@ account_load_tree(struct account *a, struct mailbox_id id, struct waiter *w)
 }
 
 enum err
-account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, uint64_t user, struct waiter *w,
-    struct mailbox_state **state_out, struct tree **tree_out, struct tree **seen_out, struct snapshot **snapshot_out)
+account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, uint64_t user,
+    struct waiter *w, struct mailbox_state **state_out, struct tree **tree_out,
+    struct tree **seen_out, struct snapshot **snapshot_out)
 {
 	for (;;) {
 		struct snapshot *use = s;
@@ -327,8 +346,8 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, ui
 
 		pthread_mutex_lock(&a->lock);
 		state = state_in(use, id);
-		if (state != NULL && !state->has_tree &&
-		    (a->durable->version > s->version || account_is_failed(a, s->version))) {
+		if (state != NULL && !state->has_tree
+		    && (a->durable->version > s->version || account_is_failed(a, s->version))) {
 			use = a->durable;
 			state = state_in(use, id);
 		}
@@ -362,8 +381,10 @@ account_state_at(struct account *a, struct snapshot *s, struct mailbox_id id, ui
 			return e;
 		e = account_load_tree(a, id, w);
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
-			return e; /* those two are told of s or of what is durable, not of latest:
-				     look again */
+			/*
+			 * those two are told of s or of what is durable, not of latest: look again
+			 */
+			return e;
 	}
 }
 

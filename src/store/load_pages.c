@@ -29,7 +29,8 @@ pages_bytes(const struct pages *p)
 static struct tree **
 pages_of(struct pages *p, uint64_t user)
 {
-	uint32_t at = seen_users_place(p->users, user), count = p->users == NULL ? 0 : p->users->count;
+	uint32_t at = seen_users_place(p->users, user),
+		 count = p->users == NULL ? 0 : p->users->count;
 
 	if (at < count && p->users->u[at].user == user)
 		return &p->trees[at];
@@ -89,11 +90,11 @@ rows_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *
 		struct str notes;
 		uint32_t page, uid;
 
-		if (row_key_parse_page(rows->rows[i].key, &id, &page) &&
-		    page_is_valid(rows->rows[i].value))
+		if (row_key_parse_page(rows->rows[i].key, &id, &page)
+		    && page_is_valid(rows->rows[i].value))
 			tree_edit_put(edit, page, rows->rows[i].value);
-		else if (row_key_parse_notes(rows->rows[i].key, &id, &uid) &&
-			 notes_row_decode(rows->rows[i].value, &notes) == ERR_OK)
+		else if (row_key_parse_notes(rows->rows[i].key, &id, &uid)
+		    && notes_row_decode(rows->rows[i].value, &notes) == ERR_OK)
 			tree_edit_notes(edit, uid, notes);
 		else
 			atomic_fetch_add(&store->damaged, 1);
@@ -112,7 +113,8 @@ private_rows_put(struct store *store, struct pages *p, const struct kv_row_list 
 	for (size_t i = 0; i < rows->count; i++) {
 		struct str value = rows->rows[i].value;
 
-		if (!row_key_parse_private(rows->rows[i].key, &id, &user, &page) || !page_private_is_valid(value) || value.n == 0) {
+		if (!row_key_parse_private(rows->rows[i].key, &id, &user, &page)
+		    || !page_private_is_valid(value) || value.n == 0) {
 			atomic_fetch_add(&store->damaged, 1);
 			continue;
 		}
@@ -129,11 +131,15 @@ private_rows_put(struct store *store, struct pages *p, const struct kv_row_list 
 
 /* ---- pages that are lost --------------------------------------------------------------------- */
 
-/* A page whose entries are known to be there, and nothing else of them: no message number, no flags. */
+/*
+ * A page whose entries are known to be there, and nothing else of them: no message number, no
+ * flags.
+ */
 static void
 lost_page_put(struct tree_edit *edit, uint32_t page, uint64_t mask)
 {
-	char space[8 + PAGE_UIDS * (8 + PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES)], made[PAGE_MAX_BYTES];
+	char space[8 + PAGE_UIDS * (8 + PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES)],
+	    made[PAGE_MAX_BYTES];
 	struct buf op = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 	struct buf out = { .p = made, .cap = sizeof(made), .max = sizeof(made) };
 	struct page_entry nothing = { .modseq = 1 };
@@ -149,12 +155,14 @@ lost_page_put(struct tree_edit *edit, uint32_t page, uint64_t mask)
 }
 
 /*
- * Pages that can't be read: their messages are those below uidnext that are not in the change log, when these are as many as
- * are missing. Then they are shown as messages of which nothing is known; otherwise nobody can say which UIDs are there, and
- * the mailbox is refused: a client would take them for expunged.
+ * Pages that can't be read: their messages are those below uidnext that are not in the change log,
+ * when these are as many as are missing. Then they are shown as messages of which nothing is known;
+ * otherwise nobody can say which UIDs are there, and the mailbox is refused: a client would take
+ * them for expunged.
  */
 static enum err
-lost_pages_put(struct store *store, struct tree_edit *edit, const struct kv_rows *rows, size_t alone, const struct mailbox_info *info)
+lost_pages_put(struct store *store, struct tree_edit *edit, const struct kv_rows *rows,
+    size_t alone, const struct mailbox_info *info)
 {
 	const struct kv_row_list *log = &rows->ranges[rows->range_count - 1];
 	RANGESET_CLEAN struct rangeset vanished = RANGESET_NONE;
@@ -168,7 +176,8 @@ lost_pages_put(struct store *store, struct tree_edit *edit, const struct kv_rows
 		uint64_t mask = 0;
 		uint32_t page;
 
-		if (rows->ranges[i].gap_count == 0 || !row_key_parse_page(rows->ranges[i].gaps[0].from, &id, &page))
+		if (rows->ranges[i].gap_count == 0
+		    || !row_key_parse_page(rows->ranges[i].gaps[0].from, &id, &page))
 			continue;
 		for (unsigned bit = 0; bit < PAGE_UIDS; bit++) {
 			uint32_t uid = page * PAGE_UIDS + bit;
@@ -186,7 +195,8 @@ lost_pages_put(struct store *store, struct tree_edit *edit, const struct kv_rows
 }
 
 enum err
-pages_from_rows(struct store *store, const struct kv_rows *rows, bool has_seen, const struct mailbox_info *info, struct pages *out)
+pages_from_rows(struct store *store, const struct kv_rows *rows, bool has_seen,
+    const struct mailbox_info *info, struct pages *out)
 {
 	size_t alone = has_seen ? 2 : 1;
 	struct tree_edit edit = { .root = NULL };

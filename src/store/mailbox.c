@@ -43,8 +43,8 @@ is_good_name(struct str name)
 	struct str rest = name, level;
 	unsigned depth = 0;
 
-	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || name.p[name.n - 1] == '/' ||
-	    !str_is_utf8(name))
+	if (name.n == 0 || name.n > MAILBOX_NAME_MAX || name.p[name.n - 1] == '/'
+	    || !str_is_utf8(name))
 		return false;
 	while (str_split(&rest, '/', &level)) {
 		if (level.n == 0 || ++depth > MAILBOX_DEPTH_MAX)
@@ -76,8 +76,8 @@ find(const struct commit *c, struct str name)
 static bool
 has_below(const struct commit *c, int64_t i)
 {
-	return i + 1 < c->state_count &&
-	       mailbox_name_is_below(c->states[i + 1]->info.name, c->states[i]->info.name);
+	return i + 1 < c->state_count
+	    && mailbox_name_is_below(c->states[i + 1]->info.name, c->states[i]->info.name);
 }
 
 /* Whether another mailbox has one of these uses, which only one may have. */
@@ -125,7 +125,8 @@ inherit(const struct mailbox_desc *above, struct mailbox_row *row)
 static enum err
 add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bool is_level)
 {
-	const struct mailbox_desc *above = NULL;	/* RFC 4314 4: a new mailbox inherits its parent's list */
+	/* RFC 4314 4: a new mailbox inherits its parent's list */
+	const struct mailbox_desc *above = NULL;
 	uint64_t parent = 0;
 
 	for (size_t n = 1; n <= name.n; n++) {
@@ -162,8 +163,8 @@ prune(struct commit *c, struct str name)
 	for (; name.n != 0; name = parent_name(name)) {
 		int64_t i = find(c, name);
 
-		if (i < 0 || !c->states[i]->info.is_noselect || c->states[i]->info.is_subscribed ||
-		    has_below(c, i))
+		if (i < 0 || !c->states[i]->info.is_noselect || c->states[i]->info.is_subscribed
+		    || has_below(c, i))
 			return;
 		commit_remove_state(c, (uint32_t)i);
 	}
@@ -241,14 +242,15 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 	mailbox_row_set_registered(&row, keywords);
 	commit_replace_state(c, (uint32_t)i,
 	    mailbox_state_new(mailbox_desc_new(c->states[i]->info.id, &row, name),
-		&(struct status_row){
-		    .highestmodseq = c->version, .uidnext = 1, .recent_from = 1 }));
+		&(struct status_row){ .highestmodseq = c->version,
+		    .uidnext = 1,
+		    .recent_from = 1 }));
 	return ERR_OK;
 }
 
 static enum err
-make(struct account *a, struct str name, uint32_t special_use, struct str annotations, bool was_inbox,
-    struct snapshot **after_out)
+make(struct account *a, struct str name, uint32_t special_use, struct str annotations,
+    bool was_inbox, struct snapshot **after_out)
 {
 	char space[MAILBOX_NAME_MAX];
 	struct commit *c;
@@ -296,25 +298,15 @@ reparent(struct commit *c, uint32_t at, uint64_t parent)
 	}
 }
 
-static enum err
-delete(struct commit *c, struct str name)
-{
-	struct mailbox_row row = { .is_noselect = true };
-	int64_t i = find(c, name);
-	bool is_kept;
+static enum err delete (struct commit *c, struct str name) {
+	struct mailbox_row row = { .is_noselect = true }; int64_t i = find(c, name); bool is_kept;
 
-	if (i < 0)
-		return ERR_NOTFOUND;
-	if (c->states[i]->info.is_noselect)
-		return has_below(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
+	if (i < 0) return ERR_NOTFOUND;
+	if (c->states[i]->info.is_noselect) return has_below(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
-	is_kept = has_below(c, i) || row.is_subscribed;
-	commit_remove_state(c, (uint32_t)i);
-	if (!is_kept) {
-		prune(c, parent_name(name));
-		return ERR_OK;
-	}
+	is_kept = has_below(c, i) || row.is_subscribed; commit_remove_state(c, (uint32_t)i);
+	if (!is_kept){ prune(c, parent_name(name)); return ERR_OK; }
 /* The level stays, as another one: pages and ids of what was deleted may be held by the past. */
 commit_add_state(c, new_state(c, name, &row));
 i = find(c, name);
@@ -336,7 +328,7 @@ mailbox_delete(struct account *a, struct str name, struct waiter *w, struct snap
 	e = begin(a, true, &c);
 	if (e != ERR_OK)
 		return e;
-	return end(c, delete(c, name), true, after_out);
+	return end(c, delete (c, name), true, after_out);
 }
 
 /* ---- renaming -------------------------------------------------------------------------------- */
@@ -384,8 +376,8 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 
 	if (i < 0)
 		return ERR_NOTFOUND;
-	if (str_eq(from, to) ||
-	    (there >= 0 && (!c->states[there]->info.is_noselect || has_below(c, there))))
+	if (str_eq(from, to)
+	    || (there >= 0 && (!c->states[there]->info.is_noselect || has_below(c, there))))
 		return ERR_EXISTS;
 	if (mailbox_name_is_below(to, from))
 		return ERR_CANNOT;
@@ -426,8 +418,8 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	snapshot_unref(now);
 	if (inbox == NULL)
 		return ERR_NOTFOUND;
-	e = account_load_tree(
-	    a, inbox_id, w); /* before anything is made: afterwards nothing waits */
+	e = account_load_tree(a, inbox_id,
+	    w); /* before anything is made: afterwards nothing waits */
 	if (e != ERR_OK)
 		return e;
 	/* They are on both afterwards (RFC 5464 4.1). */
@@ -481,8 +473,8 @@ subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_change
 		return add_levels(c, name, &row, true);
 	row = c->states[i]->desc->row;
 	row.is_subscribed = is_subscribed;
-	commit_change_desc(
-	    c, (uint32_t)i, mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
+	commit_change_desc(c, (uint32_t)i,
+	    mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
 	prune(c, name);
 	return ERR_OK;
 }

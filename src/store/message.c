@@ -1,8 +1,10 @@
 /*
- * message.c - messages of an account: reading their records, writing them with an append, letting go of them.
+ * message.c - messages of an account: reading their records, writing them with an append, letting
+ * go of them.
  *
- * A record is in the engine only when the commit of its message is durable; a session that is told of its own append earlier
- * asks for it, and waits no longer than its output would wait at the gate anyhow.
+ * A record is in the engine only when the commit of its message is durable; a session that is told
+ * of its own append earlier asks for it, and waits no longer than its output would wait at the gate
+ * anyhow.
  */
 #include "store/message.h"
 
@@ -14,7 +16,7 @@
 
 #include <stdlib.h>
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum err
 message_missing(struct account *a, uint64_t version, struct waiter *w)
@@ -31,7 +33,8 @@ message_missing(struct account *a, uint64_t version, struct waiter *w)
 }
 
 enum err
-message_get(struct account *a, struct msgno n, enum message_need need, struct waiter *w, struct message **out)
+message_get(struct account *a, struct msgno n, enum message_need need, struct waiter *w,
+    struct message **out)
 {
 	uint64_t version = 0;
 	enum err e;
@@ -52,20 +55,25 @@ message_peek(struct account *a, struct msgno n, enum message_need need)
 }
 
 void
-message_prefetch(struct account *a, const struct msgno *numbers, size_t count, enum message_need need)
+message_prefetch(struct account *a, const struct msgno *numbers, size_t count,
+    enum message_need need)
 {
 	message_cache_prefetch(a->store->messages, a->id, numbers, count, need);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 enum { PREPARE_ALL_MAX = 256 };
 
-/* The hashes that an append looks up: with very many messages at once only its own id and the nearest reference. */
+/*
+ * The hashes that an append looks up: with very many messages at once only its own id and the
+ * nearest reference.
+ */
 static uint32_t
 hashes_used(const struct arrival_content *c, uint32_t message_count)
 {
-	return message_count > PREPARE_ALL_MAX ? MIN(c->thread_hash_count, 2u) : c->thread_hash_count;
+	return message_count > PREPARE_ALL_MAX ? MIN(c->thread_hash_count, 2u)
+					       : c->thread_hash_count;
 }
 
 enum err
@@ -110,9 +118,11 @@ rows_put(struct kv_txn *t, struct msgno n, struct str summary_row, struct str he
 }
 
 uint64_t
-message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t durable, struct msgno n, const struct append *m)
+message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t durable, struct msgno n,
+    const struct append *m)
 {
-	struct buf BUF_CLEAN summary_row = BUF_MAX(SIZE_MAX), BUF_CLEAN header_row = BUF_MAX(SIZE_MAX);
+	struct buf BUF_CLEAN summary_row = BUF_MAX(SIZE_MAX),
+			     BUF_CLEAN header_row = BUF_MAX(SIZE_MAX);
 	const struct arrival_content *c = arrival_content(m->arrival);
 	const struct object_id fresh = { .account = a->id.v, .n = n.v };
 	struct message_record r = {
@@ -130,14 +140,16 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 	};
 
 	must(m->prefix.n <= MESSAGE_PREFIX_MAX);
-	buf_reserve(&summary_row, 128 + c->envelope.n + c->bodystructure.n + c->structure.n + c->sortkeys.n + c->preview.n);
+	buf_reserve(&summary_row,
+	    128 + c->envelope.n + c->bodystructure.n + c->structure.n + c->sortkeys.n
+		+ c->preview.n);
 	buf_reserve(&header_row, 1 + r.header_bytes);
-	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes, c->thread_hash_count,
-	    m->thread != NULL ? *m->thread : fresh);
+	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes,
+	    c->thread_hash_count, m->thread != NULL ? *m->thread : fresh);
 	if (m->email != NULL)
 		r.email = *m->email;
 	if (m->thread != NULL)
-		r.thread = *m->thread;	/* an EMAILID never gets another THREADID */
+		r.thread = *m->thread; /* an EMAILID never gets another THREADID */
 	message_summary_encode(&r, &summary_row);
 	message_header_encode(m->prefix, c->header, &header_row);
 	rows_put(t, n, buf_str(&summary_row), buf_str(&header_row));
@@ -161,15 +173,17 @@ message_put_links(struct kv_txn *t, struct msgno n, int64_t more)
 	kv_add(t, message_key_str(&key), more);
 }
 
-/* ---- letting go --------------------------------------------------------------------------------------------------- */
+/* ---- letting go ------------------------------------------------------------------------------ */
 
 /* What one message loses: its summary row and its counter row, as loaded. */
 static enum err
-message_release(struct kv_txn *t, const struct message_loss *loss, const struct kv_row_list *summary,
-    const struct kv_row_list *copies)
+message_release(struct kv_txn *t, const struct message_loss *loss,
+    const struct kv_row_list *summary, const struct kv_row_list *copies)
 {
-	bool is_lost = summary->gap_count > 0;	/* then its bytes stay until verify counts the links again */
-	struct message_key summary_key = message_summary_key(loss->n), header_key = message_header_key(loss->n);
+	/* then its bytes stay until verify counts the links again */
+	bool is_lost = summary->gap_count > 0;
+	struct message_key summary_key = message_summary_key(loss->n),
+			   header_key = message_header_key(loss->n);
 	struct message_key copies_key = message_copies_key(loss->n);
 	struct message_record r;
 	uint64_t entries = 1;
@@ -199,7 +213,8 @@ message_release(struct kv_txn *t, const struct message_loss *loss, const struct 
 }
 
 enum err
-messages_release(struct account *a, struct kv_txn *t, const struct message_loss *losses, size_t count)
+messages_release(struct account *a, struct kv_txn *t, const struct message_loss *losses,
+    size_t count)
 {
 	struct message_key *keys = xcalloc(size_mul(2, count) + 1, sizeof(*keys));
 	struct kv_range *ranges = xcalloc(size_mul(2, count) + 1, sizeof(*ranges));
@@ -209,10 +224,14 @@ messages_release(struct account *a, struct kv_txn *t, const struct message_loss 
 	for (size_t i = 0; i < count; i++) {
 		keys[2 * i] = message_summary_key(losses[i].n);
 		keys[2 * i + 1] = message_copies_key(losses[i].n);
-		ranges[2 * i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[2 * i]), .is_exact = true,
+		ranges[2 * i] = (struct kv_range){ .kind = KV_MESSAGE,
+			.from = message_key_str(&keys[2 * i]),
+			.is_exact = true,
 			.may_have_gaps = true };
-		ranges[2 * i + 1] = (struct kv_range){ .kind = KV_COUNTER, .from = message_key_str(&keys[2 * i + 1]),
-			.is_exact = true, .may_have_gaps = true };
+		ranges[2 * i + 1] = (struct kv_range){ .kind = KV_COUNTER,
+			.from = message_key_str(&keys[2 * i + 1]),
+			.is_exact = true,
+			.may_have_gaps = true };
 	}
 	e = kv_load_now(a->kv, a->id, ranges, 2 * count, &rows);
 	for (size_t i = 0; e == ERR_OK && i < count; i++)

@@ -3,8 +3,8 @@
  *
  *     begin --> the engine loads the rows --> (in its thread) messages are made of them --> the engine reads the blobs --> ready
  *
- * What a batch lacks when it is ready (its row is damaged or not committed yet, its bytes are many or can't be read) is asked
- * for alone when its turn comes, and whoever asks is told what is wrong.
+ * What a batch lacks when it is ready (its row is damaged or not committed yet, its bytes are many
+ * or can't be read) is asked for alone when its turn comes, and whoever asks is told what is wrong.
  */
 #include "store/message_ahead.h"
 
@@ -18,26 +18,26 @@
 struct batch {
 	struct list node;
 	struct message_ahead *of;
-	size_t count, at;			/* at: the next that will be asked for */
-	struct msgno numbers[AHEAD_MESSAGES];	/* in the order of asking */
-	uint32_t place[AHEAD_MESSAGES];		/* of each in `block` */
-	bool has_message[AHEAD_MESSAGES];	/* by place, as what follows */
-	uint32_t blob_at[AHEAD_MESSAGES];	/* in `blobs`; UINT32_MAX: not asked for */
+	size_t count, at;                     /* at: the next that will be asked for */
+	struct msgno numbers[AHEAD_MESSAGES]; /* in the order of asking */
+	uint32_t place[AHEAD_MESSAGES];       /* of each in `block` */
+	bool has_message[AHEAD_MESSAGES];     /* by place, as what follows */
+	uint32_t blob_at[AHEAD_MESSAGES];     /* in `blobs`; UINT32_MAX: not asked for */
 	enum message_need need;
 	size_t unique, summary_ranges;
 	struct msgno sorted[AHEAD_MESSAGES];
-	struct held_block *block;		/* NULL: nothing came */
+	struct held_block *block; /* NULL: nothing came */
 	struct kv_blobs *blobs;
-	bool is_ready;				/* with the reader's lock */
+	bool is_ready; /* with the reader's lock */
 };
 
 struct message_ahead {
 	struct account *account;
 	enum message_need need;
 	bool with_bytes;
-	struct list batches;			/* oldest first */
+	struct list batches; /* oldest first */
 	unsigned batch_count;
-	pthread_mutex_t lock;			/* what follows: the engine's callbacks share it */
+	pthread_mutex_t lock; /* what follows: the engine's callbacks share it */
 	unsigned loading;
 	bool is_closed, has_prefixes;
 	struct waitlist loaded;
@@ -70,8 +70,7 @@ batch_free(struct batch *b)
 static void
 ahead_destroy(struct message_ahead *r)
 {
-	list_each(&r->batches, b, struct batch, node)
-		batch_free(b);
+	list_each(&r->batches, b, struct batch, node) batch_free(b);
 	account_unref(r->account);
 	waitlist_done(&r->loaded);
 	pthread_mutex_destroy(&r->lock);
@@ -93,7 +92,7 @@ message_ahead_free(struct message_ahead *r)
 		ahead_destroy(r);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static void
 batch_ready(struct batch *b)
@@ -106,7 +105,7 @@ batch_ready(struct batch *b)
 	r->loading--;
 	is_over = r->is_closed && r->loading == 0;
 	if (!r->is_closed)
-		waitlist_wake_all(&r->loaded);	/* with the lock, so that r is still there */
+		waitlist_wake_all(&r->loaded); /* with the lock, so that r is still there */
 	pthread_mutex_unlock(&r->lock);
 	if (is_over)
 		ahead_destroy(r);
@@ -121,7 +120,10 @@ blobs_loaded(void *ctx, struct kv_blobs *blobs)
 	batch_ready(b);
 }
 
-/* Asks for the bytes of the messages that are small, as long as there is room. True: they will come. */
+/*
+ * Asks for the bytes of the messages that are small, as long as there is room. True: they will
+ * come.
+ */
 static bool
 blobs_begin(struct batch *b)
 {
@@ -133,13 +135,16 @@ blobs_begin(struct batch *b)
 		const struct message *m = &b->block->messages[i].m;
 
 		b->blob_at[i] = UINT32_MAX;
-		if (!b->has_message[i] || m->blob_bytes > AHEAD_BLOB_BYTES || total + m->blob_bytes > AHEAD_BYTES)
+		if (!b->has_message[i] || m->blob_bytes > AHEAD_BLOB_BYTES
+		    || total + m->blob_bytes > AHEAD_BYTES)
 			continue;
 		total += m->blob_bytes;
 		b->blob_at[i] = count;
 		ids[count++] = m->blob;
 	}
-	return count > 0 && kv_blobs_load(b->of->account->kv, ids, count, &b->blobs, blobs_loaded, b) == ERR_WAIT;
+	return count > 0
+	    && kv_blobs_load(b->of->account->kv, ids, count, &b->blobs, blobs_loaded, b)
+	    == ERR_WAIT;
 }
 
 /* Makes the messages of the rows, which it takes over. */
@@ -157,8 +162,9 @@ messages_make(struct batch *b, struct kv_rows *rows)
 
 		if (b->need == MESSAGE_WHOLE)
 			header = row_cursor_find(&headers, b->sorted[i]);
-		b->has_message[i] = summary.p != NULL && (header.p != NULL || b->need == MESSAGE_SUMMARY) &&
-		    held_block_set(b->block, i, b->sorted[i], summary, header) == ERR_OK;
+		b->has_message[i] = summary.p != NULL
+		    && (header.p != NULL || b->need == MESSAGE_SUMMARY)
+		    && held_block_set(b->block, i, b->sorted[i], summary, header) == ERR_OK;
 		has_prefixes |= b->has_message[i] && b->block->messages[i].m.prefix_bytes > 0;
 	}
 	if (!has_prefixes || !b->of->with_bytes)
@@ -205,7 +211,8 @@ batch_sort(struct batch *b)
 		if (i == 0 || b->sorted[i].v != b->sorted[b->unique - 1].v)
 			b->sorted[b->unique++] = b->sorted[i];
 	for (size_t i = 0; i < b->count; i++) {
-		const struct msgno *p = bsearch(&b->numbers[i], b->sorted, b->unique, sizeof(b->sorted[0]), number_order);
+		const struct msgno *p = bsearch(&b->numbers[i], b->sorted, b->unique,
+		    sizeof(b->sorted[0]), number_order);
 
 		b->place[i] = (uint32_t)(p - b->sorted);
 	}
@@ -240,21 +247,24 @@ message_ahead_begin(struct message_ahead *r, const struct msgno *numbers, size_t
 	r->loading++;
 	b->need = r->has_prefixes ? MESSAGE_WHOLE : r->need;
 	pthread_mutex_unlock(&r->lock);
-	n = b->summary_ranges = message_ranges(b->sorted, b->unique, message_summary_key, ranges, keys);
+	n = b->summary_ranges =
+	    message_ranges(b->sorted, b->unique, message_summary_key, ranges, keys);
 	if (b->need == MESSAGE_WHOLE)
-		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n, keys + 2 * n);
+		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n,
+		    keys + 2 * n);
 	e = kv_load_ahead(r->account->kv, r->account->id, ranges, n, &rows, rows_loaded, b);
 	if (e != ERR_WAIT)
 		rows_loaded(b, e, rows);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* The batch in which n comes next; what comes before it is passed over. NULL: in none. */
 static struct batch *
 batch_find(struct message_ahead *r, struct msgno n)
 {
-	list_each(&r->batches, b, struct batch, node) {
+	list_each(&r->batches, b, struct batch, node)
+	{
 		size_t at = b->at;
 
 		while (at < b->count && b->numbers[at].v != n.v)
@@ -284,7 +294,8 @@ is_ready(struct message_ahead *r, const struct batch *b, struct waiter *w)
 static void
 drop_before(struct message_ahead *r, const struct batch *found)
 {
-	list_each(&r->batches, b, struct batch, node) {
+	list_each(&r->batches, b, struct batch, node)
+	{
 		bool ready;
 
 		if (b == found)
@@ -298,7 +309,8 @@ drop_before(struct message_ahead *r, const struct batch *found)
 }
 
 enum err
-message_ahead_get(struct message_ahead *r, struct msgno n, struct waiter *w, struct message **out, struct str *blob_out)
+message_ahead_get(struct message_ahead *r, struct msgno n, struct waiter *w, struct message **out,
+    struct str *blob_out)
 {
 	struct batch *b = batch_find(r, n);
 	uint32_t place;

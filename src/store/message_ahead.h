@@ -1,7 +1,8 @@
 /*
- * message_ahead.h - reads many messages in the order in which they will be asked for, a batch at a time and some batches ahead:
- * their records, and the bytes of small ones. It goes past the cache of records, which a walk through a large mailbox would only
- * empty for everybody else. What it holds is bounded: AHEAD_BATCHES batches of AHEAD_MESSAGES records, and of AHEAD_BYTES each.
+ * message_ahead.h - reads many messages in the order in which they will be asked for, a batch at a
+ * time and some batches ahead: their records, and the bytes of small ones. It goes past the cache
+ * of records, which a walk through a large mailbox would only empty for everybody else. What it
+ * holds is bounded: AHEAD_BATCHES batches of AHEAD_MESSAGES records, and of AHEAD_BYTES each.
  */
 #ifndef STORE_MESSAGE_AHEAD_H
 #define STORE_MESSAGE_AHEAD_H
@@ -9,10 +10,11 @@
 #include "store/message.h"
 
 enum {
-	AHEAD_MESSAGES = 64,		/* of one batch */
-	AHEAD_BATCHES = 3,		/* at a time: one is used, the others are on their way */
-	AHEAD_BYTES = 256 * 1024,	/* bytes of messages in one batch */
-	AHEAD_BLOB_BYTES = 32 * 1024,	/* of a message; longer ones are read when their turn comes */
+	AHEAD_MESSAGES = 64,      /* of one batch */
+	AHEAD_BATCHES = 3,        /* at a time: one is used, the others are on their way */
+	AHEAD_BYTES = 256 * 1024, /* bytes of messages in one batch */
+	/* of a message; longer ones are read when their turn comes */
+	AHEAD_BLOB_BYTES = 32 * 1024,
 };
 
 struct message_ahead;
@@ -23,13 +25,17 @@ struct message_ahead *message_ahead_new(struct account *a, enum message_need nee
 void message_ahead_free(struct message_ahead *r);
 /** Enough is under way. */
 bool message_ahead_is_full(const struct message_ahead *r);
-/** Begins to read what will be asked for next, in this order; at most AHEAD_MESSAGES. Not when it is full. Never waits. */
+/**
+ * Begins to read what will be asked for next, in this order; at most AHEAD_MESSAGES. Not when it is
+ * full. Never waits.
+ */
 void message_ahead_begin(struct message_ahead *r, const struct msgno *numbers, size_t count);
 /**
- * The next message, referenced, with what message_get() says. What was begun before it and not asked for is passed over; what was
- * not begun is read now. *blob_out: all bytes behind its prefix, valid until the next call, or STR_NONE: a message_reader has them.
+ * The next message, referenced, with what message_get() says. What was begun before it and not
+ * asked for is passed over; what was not begun is read now. *blob_out: all bytes behind its prefix,
+ * valid until the next call, or STR_NONE: a message_reader has them.
  */
-must_use enum err message_ahead_get(struct message_ahead *r, struct msgno n, struct waiter *w, struct message **out,
-    struct str *blob_out);
+must_use enum err message_ahead_get(struct message_ahead *r, struct msgno n, struct waiter *w,
+    struct message **out, struct str *blob_out);
 
 #endif

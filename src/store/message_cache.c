@@ -1,9 +1,10 @@
 /*
  * message_cache.c - see message_cache.h.
  *
- * A slot stands for one record: LOADING, holding a message, or an error that the next who asks is told. Slots are dealt out to
- * shards by 64 neighbouring numbers, so that a batch takes few locks. A load enters what it brought under the shard's lock and
- * then wakes the shard's waiters; who waits registers under the same lock, so no waking is lost.
+ * A slot stands for one record: LOADING, holding a message, or an error that the next who asks is
+ * told. Slots are dealt out to shards by 64 neighbouring numbers, so that a batch takes few locks.
+ * A load enters what it brought under the shard's lock and then wakes the shard's waiters; who
+ * waits registers under the same lock, so no waking is lost.
  */
 #include "store/message_cache.h"
 
@@ -18,19 +19,20 @@
 enum {
 	SHARDS = 16,
 	SHARD_RUN_BITS = 6,
-	BATCH_MAX = 512,	/* records of one load */
-	PREFETCH_MAX = 2048,	/* of one call; the rest is loaded when it is asked for */
-	WANTED_TURNS = 64,	/* loads of a shard that what somebody waits for stays, whatever its size */
+	BATCH_MAX = 512,     /* records of one load */
+	PREFETCH_MAX = 2048, /* of one call; the rest is loaded when it is asked for */
+	/* loads of a shard that what somebody waits for stays, whatever its size */
+	WANTED_TURNS = 64,
 };
 
 struct slot {
-	struct list lru;	/* in no list while it is loading */
+	struct list lru; /* in no list while it is loading */
 	uint64_t account;
 	struct msgno n;
 	struct held *held;
 	size_t bytes;
-	uint64_t wanted_until;	/* turn of the shard */
-	uint64_t version;	/* of a NOTFOUND */
+	uint64_t wanted_until; /* turn of the shard */
+	uint64_t version;      /* of a NOTFOUND */
 	enum err error;
 	bool is_loading;
 	enum message_need loading;
@@ -39,7 +41,7 @@ struct slot {
 struct shard {
 	pthread_mutex_t lock;
 	struct hash slots;
-	struct list lru;	/* most recently used first */
+	struct list lru; /* most recently used first */
 	size_t bytes;
 	uint64_t turn, hits, loads;
 	struct waitlist loaded;
@@ -56,7 +58,7 @@ struct load {
 	struct account_id account;
 	enum message_need need;
 	size_t count, summary_ranges, header_ranges;
-	struct msgno numbers[];		/* ascending */
+	struct msgno numbers[]; /* ascending */
 };
 
 struct slot_key {
@@ -103,7 +105,7 @@ message_cache_new(struct kv *kv, size_t bytes)
 	return c;
 }
 
-/* ---- slots; all with the shard's lock ------------------------------------------------------------------------------ */
+/* ---- slots; all with the shard's lock -------------------------------------------------------- */
 
 static struct slot *
 slot_find(const struct shard *sh, uint64_t account, struct msgno n)
@@ -150,7 +152,8 @@ shard_trim(struct message_cache *c, struct shard *sh)
 {
 	struct list *at = sh->lru.prev;
 
-	for (unsigned kept = 0; sh->bytes > c->shard_bytes_max && at != &sh->lru && kept < WANTED_TURNS;) {
+	for (unsigned kept = 0;
+	     sh->bytes > c->shard_bytes_max && at != &sh->lru && kept < WANTED_TURNS;) {
 		struct slot *s = list_item(at, struct slot, lru);
 
 		at = at->prev;
@@ -174,7 +177,9 @@ slot_loaded(struct shard *sh, struct slot *s, struct held *h, enum err error, ui
 	s->error = error;
 	s->version = version;
 	sh->bytes -= s->bytes;
-	s->bytes = sizeof(*s) + (s->held != NULL ? sizeof(*s->held) + s->held->summary_row.n + s->held->header_row.n : 0);
+	s->bytes = sizeof(*s)
+	    + (s->held != NULL ? sizeof(*s->held) + s->held->summary_row.n + s->held->header_row.n
+			       : 0);
 	sh->bytes += s->bytes;
 	slot_used(sh, s);
 }
@@ -186,7 +191,8 @@ message_cache_forget(struct message_cache *c, struct account_id account)
 		struct shard *sh = &c->shards[i];
 
 		pthread_mutex_lock(&sh->lock);
-		list_each(&sh->lru, s, struct slot, lru) {
+		list_each(&sh->lru, s, struct slot, lru)
+		{
 			if (s->account == account.v && !s->is_loading)
 				slot_drop(sh, s);
 		}
@@ -202,8 +208,7 @@ message_cache_free(struct message_cache *c)
 	for (size_t i = 0; i < SHARDS; i++) {
 		struct shard *sh = &c->shards[i];
 
-		list_each(&sh->lru, s, struct slot, lru)
-			slot_drop(sh, s);
+		list_each(&sh->lru, s, struct slot, lru) slot_drop(sh, s);
 		must(sh->slots.count == 0);
 		hash_done(&sh->slots);
 		waitlist_done(&sh->loaded);
@@ -228,7 +233,7 @@ message_cache_stats(struct message_cache *c, struct message_cache_stats *out)
 	}
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* Damage hides the number from the ranges that it was loaded with; alone it may be readable. */
 static bool
@@ -237,8 +242,9 @@ is_hidden(const struct load *l, const struct kv_rows *rows, struct msgno n)
 	struct message_key summary = message_summary_key(n), header = message_header_key(n);
 
 	for (size_t i = 0; i < rows->range_count; i++)
-		if (rows->ranges[i].gap_count > 0 &&
-		    kv_rows_hidden(&rows->ranges[i], message_key_str(i < l->summary_ranges ? &summary : &header)))
+		if (rows->ranges[i].gap_count > 0
+		    && kv_rows_hidden(&rows->ranges[i],
+			message_key_str(i < l->summary_ranges ? &summary : &header)))
 			return true;
 	return false;
 }
@@ -252,8 +258,10 @@ load_enter(struct load *l, enum err result, const struct kv_rows *rows)
 	uint32_t touched = 0;
 
 	if (rows != NULL) {
-		summaries = (struct row_cursor){ .ranges = rows->ranges, .range_count = l->summary_ranges };
-		headers = (struct row_cursor){ .ranges = rows->ranges + l->summary_ranges, .range_count = l->header_ranges };
+		summaries =
+		    (struct row_cursor){ .ranges = rows->ranges, .range_count = l->summary_ranges };
+		headers = (struct row_cursor){ .ranges = rows->ranges + l->summary_ranges,
+			.range_count = l->header_ranges };
 	}
 	for (size_t i = 0; i < l->count; i++) {
 		struct msgno n = l->numbers[i];
@@ -284,9 +292,11 @@ load_enter(struct load *l, enum err result, const struct kv_rows *rows)
 			sh->turn++;
 		}
 		sh->loads++;
-		slot_loaded(sh, slot_find(sh, l->account.v, n), h, e, rows != NULL ? rows->version : 0);
+		slot_loaded(sh, slot_find(sh, l->account.v, n), h, e,
+		    rows != NULL ? rows->version : 0);
 		if (e != ERR_OK && rows != NULL && is_hidden(l, rows, n))
-			slot_drop(sh, slot_find(sh, l->account.v, n));	/* whoever wants it loads it alone */
+			/* whoever wants it loads it alone */
+			slot_drop(sh, slot_find(sh, l->account.v, n));
 	}
 	if (sh != NULL) {
 		shard_trim(l->c, sh);
@@ -309,7 +319,10 @@ load_done(void *ctx, enum err e, struct kv_rows *rows)
 	free(l);
 }
 
-/* Without locks; the slots of l are marked as loading. What is in memory is entered at once. Takes l over. */
+/*
+ * Without locks; the slots of l are marked as loading. What is in memory is entered at once. Takes
+ * l over.
+ */
 static void
 load_begin(struct load *l)
 {
@@ -327,7 +340,8 @@ load_begin(struct load *l)
 	if (l->need == MESSAGE_WHOLE)
 		l->header_ranges = message_ranges(l->numbers, l->count, message_header_key,
 		    ranges + l->summary_ranges, keys + 2 * l->summary_ranges);
-	e = kv_load(l->c->kv, l->account, ranges, l->summary_ranges + l->header_ranges, &rows, load_done, l);
+	e = kv_load(l->c->kv, l->account, ranges, l->summary_ranges + l->header_ranges, &rows,
+	    load_done, l);
 	if (ranges != ranges_few) {
 		free(ranges);
 		free(keys);
@@ -337,7 +351,8 @@ load_begin(struct load *l)
 }
 
 static struct load *
-load_new(struct message_cache *c, struct account_id account, enum message_need need, size_t count_max)
+load_new(struct message_cache *c, struct account_id account, enum message_need need,
+    size_t count_max)
 {
 	struct load *l = xmalloc(size_add(sizeof(*l), size_mul(count_max, sizeof(l->numbers[0]))));
 
@@ -372,8 +387,8 @@ slot_begin(struct slot *s, enum message_need need)
 }
 
 enum err
-message_cache_get(struct message_cache *c, struct account_id account, struct msgno n, enum message_need need, struct waiter *w,
-    struct message **out, uint64_t *version_out)
+message_cache_get(struct message_cache *c, struct account_id account, struct msgno n,
+    enum message_need need, struct waiter *w, struct message **out, uint64_t *version_out)
 {
 	struct shard *sh = shard_of(c, account.v, n);
 
@@ -415,7 +430,8 @@ message_cache_get(struct message_cache *c, struct account_id account, struct msg
 }
 
 struct message *
-message_cache_peek(struct message_cache *c, struct account_id account, struct msgno n, enum message_need need)
+message_cache_peek(struct message_cache *c, struct account_id account, struct msgno n,
+    enum message_need need)
 {
 	struct shard *sh = shard_of(c, account.v, n);
 	struct message *m = NULL;
@@ -466,8 +482,8 @@ prefetch_mark(struct load *l, const struct msgno *numbers, size_t count)
 }
 
 void
-message_cache_prefetch(struct message_cache *c, struct account_id account, const struct msgno *numbers, size_t count,
-    enum message_need need)
+message_cache_prefetch(struct message_cache *c, struct account_id account,
+    const struct msgno *numbers, size_t count, enum message_need need)
 {
 	count = MIN(count, (size_t)PREFETCH_MAX);
 	while (count > 0) {

@@ -1,6 +1,6 @@
 /*
- * message_cache.h - records of messages in memory: loaded together, shared by reference count, and let go when nobody has
- * asked for them for longest. One a store; thread-safe.
+ * message_cache.h - records of messages in memory: loaded together, shared by reference count, and
+ * let go when nobody has asked for them for longest. One a store; thread-safe.
  */
 #ifndef STORE_MESSAGE_CACHE_H
 #define STORE_MESSAGE_CACHE_H
@@ -14,17 +14,21 @@ struct message_cache;
 
 /** bytes: of records that are kept though nobody holds them. */
 struct message_cache *message_cache_new(struct kv *kv, size_t bytes);
-/** Takes NULL. No load is in flight: the engine has answered all. Messages that somebody holds stay. */
+/**
+ * Takes NULL. No load is in flight: the engine has answered all. Messages that somebody holds stay.
+ */
 void message_cache_free(struct message_cache *c);
 /**
- * message_get(), below accounts. ERR_NOTFOUND: the engine has no such record as of *version_out; asked again it looks again.
- * ERR_WAIT, ERR_IO, ERR_CORRUPT.
+ * message_get(), below accounts. ERR_NOTFOUND: the engine has no such record as of *version_out;
+ * asked again it looks again. ERR_WAIT, ERR_IO, ERR_CORRUPT.
  */
-must_use enum err message_cache_get(struct message_cache *c, struct account_id account, struct msgno n,
-    enum message_need need, struct waiter *w, struct message **out, uint64_t *version_out);
-struct message *message_cache_peek(struct message_cache *c, struct account_id account, struct msgno n, enum message_need need);
-void message_cache_prefetch(struct message_cache *c, struct account_id account, const struct msgno *numbers, size_t count,
-    enum message_need need);
+must_use enum err message_cache_get(struct message_cache *c, struct account_id account,
+    struct msgno n, enum message_need need, struct waiter *w, struct message **out,
+    uint64_t *version_out);
+struct message *message_cache_peek(struct message_cache *c, struct account_id account,
+    struct msgno n, enum message_need need);
+void message_cache_prefetch(struct message_cache *c, struct account_id account,
+    const struct msgno *numbers, size_t count, enum message_need need);
 /** Forgets an account's records: it was deleted. */
 void message_cache_forget(struct message_cache *c, struct account_id account);
 
@@ -39,6 +43,7 @@ struct message_cache_stats {
 	size_t bytes, records;
 	uint64_t hits, loads;
 };
+
 void message_cache_stats(struct message_cache *c, struct message_cache_stats *out);
 
 #endif

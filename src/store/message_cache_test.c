@@ -1,4 +1,7 @@
-/* message_cache_test.c - records in memory: loading at once and later, together, sharing, bounds, damage. */
+/*
+ * message_cache_test.c - records in memory: loading at once and later, together, sharing, bounds,
+ * damage.
+ */
 #include "store/message_cache.h"
 
 #include "base/test.h"
@@ -39,10 +42,15 @@ messages_make(struct kv *kv, uint32_t count)
 	struct kv_txn *t = kv_txn_new(kv, account, 0, 1);
 
 	for (uint32_t n = 1; n <= count; n++) {
-		struct buf BUF_CLEAN row = BUF_MAX(1 << 20), BUF_CLEAN text = BUF_MAX(100), BUF_CLEAN header = BUF_MAX(1 << 20);
+		struct buf BUF_CLEAN row = BUF_MAX(1 << 20), BUF_CLEAN text = BUF_MAX(100),
+				     BUF_CLEAN header = BUF_MAX(1 << 20);
 		struct message_key key = message_summary_key((struct msgno){ n });
 		struct message_record r = {
-			.blob_bytes = 1 << 20, .prefix_bytes = 7, .header_bytes = 7 + n, .email = { ACCOUNT, n }, .thread = { ACCOUNT, 1 },
+			.blob_bytes = 1 << 20,
+			.prefix_bytes = 7,
+			.header_bytes = 7 + n,
+			.email = { ACCOUNT, n },
+			.thread = { ACCOUNT, 1 },
 		};
 
 		buf_u64(&text, n);
@@ -61,14 +69,16 @@ messages_make(struct kv *kv, uint32_t count)
 
 /* Gets a message, letting the engine work while it waits. */
 static enum err
-get(struct message_cache *c, struct kv *kv, uint32_t n, enum message_need need, struct message **out)
+get(struct message_cache *c, struct kv *kv, uint32_t n, enum message_need need,
+    struct message **out)
 {
 	struct waiter w;
 	uint64_t version;
 	enum err e;
 
 	waiter_init(&w, count_wake);
-	while ((e = message_cache_get(c, account, (struct msgno){ n }, need, &w, out, &version)) == ERR_WAIT) {
+	while ((e = message_cache_get(c, account, (struct msgno){ n }, need, &w, out, &version))
+	    == ERR_WAIT) {
 		if (!CHECK(kv_memory_step(kv)))
 			break;
 	}
@@ -126,7 +136,7 @@ test_copies_share_memory(void)
 	CHECK(get(c, kv, 2, MESSAGE_SUMMARY, &b) == ERR_OK);
 	CHECK(a == b);
 	message_cache_free(c);
-	CHECK_STR(a->envelope, STR("2"));	/* who holds it keeps it */
+	CHECK_STR(a->envelope, STR("2")); /* who holds it keeps it */
 	message_unref(a);
 	message_unref(b);
 	kv_close(kv);
@@ -152,7 +162,7 @@ test_missing_and_damaged(void)
 	commit(kv, t);
 	CHECK(get(c, kv, 2, MESSAGE_SUMMARY, &m) == ERR_CORRUPT);
 	CHECK(get(c, kv, 2, MESSAGE_SUMMARY, &m) == ERR_CORRUPT);
-	check_message(c, kv, 3, MESSAGE_SUMMARY);	/* what is whole can be read */
+	check_message(c, kv, 3, MESSAGE_SUMMARY); /* what is whole can be read */
 	CHECK(get(c, kv, 3, MESSAGE_WHOLE, &m) == ERR_CORRUPT);
 	check_message(c, kv, 3, MESSAGE_SUMMARY);
 	CHECK(get(c, kv, 4, MESSAGE_WHOLE, &m) == ERR_CORRUPT);
@@ -214,10 +224,12 @@ test_all_who_wait_are_woken(void)
 	waiter_init(&a, count_wake);
 	waiter_init(&b, count_wake);
 	wakes = 0;
-	CHECK(message_cache_get(c, account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &a, &m, &version) == ERR_WAIT);
-	CHECK(message_cache_get(c, account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &b, &m, &version) == ERR_WAIT);
+	CHECK(message_cache_get(c, account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &a, &m, &version)
+	    == ERR_WAIT);
+	CHECK(message_cache_get(c, account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &b, &m, &version)
+	    == ERR_WAIT);
 	CHECK(kv_memory_step(kv));
-	CHECK(!kv_memory_step(kv));	/* one load for both */
+	CHECK(!kv_memory_step(kv)); /* one load for both */
 	CHECK_U64(wakes, 2);
 	check_message(c, kv, 1, MESSAGE_SUMMARY);
 	message_cache_free(c);
@@ -327,7 +339,8 @@ reader_run(void *arg)
 
 	for (int i = 0; i < ROUNDS; i++) {
 		uint32_t n = (uint32_t)rand_r(&r->seed) % MESSAGES + 1, want;
-		enum message_need need = rand_r(&r->seed) % 2 == 0 ? MESSAGE_SUMMARY : MESSAGE_WHOLE;
+		enum message_need need =
+		    rand_r(&r->seed) % 2 == 0 ? MESSAGE_SUMMARY : MESSAGE_WHOLE;
 		struct message *m;
 		uint64_t version;
 		enum err e;
@@ -339,13 +352,16 @@ reader_run(void *arg)
 				ahead[k] = (struct msgno){ (n + k) % MESSAGES + 1 };
 			message_cache_prefetch(r->c, account, ahead, ARRAY_LEN(ahead), need);
 		}
-		while ((e = message_cache_get(r->c, account, (struct msgno){ n }, need, &r->w, &m, &version)) == ERR_WAIT)
+		while ((e = message_cache_get(r->c, account, (struct msgno){ n }, need, &r->w, &m,
+			    &version))
+		    == ERR_WAIT)
 			reader_wait(r);
 		if (e != ERR_OK) {
 			r->wrong++;
 			continue;
 		}
-		if (!str_to_u32(m->envelope, &want) || want != n || (need == MESSAGE_WHOLE && m->header.n != n + 7))
+		if (!str_to_u32(m->envelope, &want) || want != n
+		    || (need == MESSAGE_WHOLE && m->header.n != n + 7))
 			r->wrong++;
 		message_unref(m);
 	}
@@ -390,7 +406,8 @@ test_many_threads(void)
 	}
 }
 
-TEST_MAIN(TEST(test_many_threads), TEST(test_gets_both_rows), TEST(test_copies_share_memory), TEST(test_missing_and_damaged),
-	TEST(test_a_failed_read_is_told_once_and_tried_again), TEST(test_prefetch_loads_together),
-	TEST(test_all_who_wait_are_woken), TEST(test_memory_is_bounded),
-	TEST(test_what_is_waited_for_stays_in_the_smallest_cache), TEST(test_forgets_an_account))
+TEST_MAIN(TEST(test_many_threads), TEST(test_gets_both_rows), TEST(test_copies_share_memory),
+    TEST(test_missing_and_damaged), TEST(test_a_failed_read_is_told_once_and_tried_again),
+    TEST(test_prefetch_loads_together), TEST(test_all_who_wait_are_woken),
+    TEST(test_memory_is_bounded), TEST(test_what_is_waited_for_stays_in_the_smallest_cache),
+    TEST(test_forgets_an_account))

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { RUN_GAP_MAX = 3 };	/* records nobody asked for that a range may run over */
+enum { RUN_GAP_MAX = 3 }; /* records nobody asked for that a range may run over */
 
 static struct held *
 held_of(const struct message *m)
@@ -16,10 +16,29 @@ held_of(const struct message *m)
 	return container_of((struct message *)(uintptr_t)m, struct held, m);
 }
 
-struct object_id message_email_id(const struct message *m) { return held_of(m)->record.email; }
-struct object_id message_thread_id(const struct message *m) { return held_of(m)->record.thread; }
-struct str message_summary_row(const struct message *m) { return held_of(m)->summary_row; }
-struct str message_header_row(const struct message *m) { return held_of(m)->header_row; }
+struct object_id
+message_email_id(const struct message *m)
+{
+	return held_of(m)->record.email;
+}
+
+struct object_id
+message_thread_id(const struct message *m)
+{
+	return held_of(m)->record.thread;
+}
+
+struct str
+message_summary_row(const struct message *m)
+{
+	return held_of(m)->summary_row;
+}
+
+struct str
+message_header_row(const struct message *m)
+{
+	return held_of(m)->header_row;
+}
 
 /* Of rows that live as long as it does. */
 static enum err
@@ -83,7 +102,8 @@ held_new(struct msgno n, struct str summary_row, struct str header_row, struct h
 struct held_block *
 held_block_new(size_t count, struct kv_rows *rows)
 {
-	struct held_block *b = xmalloc(size_add(sizeof(*b), size_mul(count, sizeof(b->messages[0]))));
+	struct held_block *b =
+	    xmalloc(size_add(sizeof(*b), size_mul(count, sizeof(b->messages[0]))));
 
 	atomic_init(&b->refs, 1);
 	b->rows = rows;
@@ -101,7 +121,8 @@ held_block_unref(struct held_block *b)
 }
 
 enum err
-held_block_set(struct held_block *b, size_t i, struct msgno n, struct str summary_row, struct str header_row)
+held_block_set(struct held_block *b, size_t i, struct msgno n, struct str summary_row,
+    struct str header_row)
 {
 	b->messages[i].block = b;
 	return held_make(&b->messages[i], n, summary_row, header_row);
@@ -112,7 +133,8 @@ message_ref(struct message *m)
 {
 	struct held *h = held_of(m);
 
-	atomic_fetch_add_explicit(h->block != NULL ? &h->block->refs : &h->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(h->block != NULL ? &h->block->refs : &h->refs, 1,
+	    memory_order_relaxed);
 	return m;
 }
 
@@ -152,8 +174,8 @@ row_cursor_find(struct row_cursor *rc, struct msgno n)
 }
 
 size_t
-message_ranges(const struct msgno *numbers, size_t n, struct message_key (*key)(struct msgno n), struct kv_range *ranges,
-    struct message_key *keys)
+message_ranges(const struct msgno *numbers, size_t n, struct message_key (*key)(struct msgno n),
+    struct kv_range *ranges, struct message_key *keys)
 {
 	size_t count = 0;
 
@@ -165,12 +187,14 @@ message_ranges(const struct msgno *numbers, size_t n, struct message_key (*key)(
 		while (j + 1 < n && numbers[j + 1].v - numbers[j].v <= RUN_GAP_MAX + 1)
 			j++;
 		k[0] = key(numbers[i]);
-		*r = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .may_have_gaps = n > 1 };
+		*r = (struct kv_range){ .kind = KV_MESSAGE,
+			.from = message_key_str(&k[0]),
+			.may_have_gaps = n > 1 };
 		if (j == i) {
 			r->is_exact = true;
 		} else {
 			k[1] = key(numbers[j]);
-			k[1].bytes[k[1].n++] = 0;	/* just behind the last */
+			k[1].bytes[k[1].n++] = 0; /* just behind the last */
 			r->to = message_key_str(&k[1]);
 		}
 		i = j + 1;

@@ -1,6 +1,7 @@
 /*
- * message_reader.c - see message.h. Two pieces of the blob at most: the one that is being given out, and the next, which is
- * asked of the engine as soon as the reader sees that it is read in order.
+ * message_reader.c - see message.h. Two pieces of the blob at most: the one that is being given
+ * out, and the next, which is asked of the engine as soon as the reader sees that it is read in
+ * order.
  */
 #include "store/account_int.h"
 #include "store/arrival_int.h"
@@ -11,18 +12,18 @@
 enum { PIECE_BYTES = 256 * 1024 };
 
 struct piece {
-	struct kv_bytes *bytes;		/* NULL: none */
-	uint64_t offset;		/* in the blob */
+	struct kv_bytes *bytes; /* NULL: none */
+	uint64_t offset;        /* in the blob */
 };
 
 struct message_reader {
 	struct account *account;
 	struct message *m;
 	struct piece now;
-	pthread_mutex_t lock;		/* what follows: the engine's callback shares it */
-	struct piece next;		/* has come, or is on its way */
+	pthread_mutex_t lock; /* what follows: the engine's callback shares it */
+	struct piece next;    /* has come, or is on its way */
 	bool is_loading, is_closed;
-	enum err error;			/* of the last load */
+	enum err error; /* of the last load */
 	struct waitlist loaded;
 };
 
@@ -85,13 +86,16 @@ piece_loaded(void *ctx, enum err e, struct kv_bytes *bytes)
 	r->next.bytes = bytes;
 	is_closed = r->is_closed;
 	if (!is_closed)
-		waitlist_wake_all(&r->loaded);	/* with the lock, so that r is still there */
+		waitlist_wake_all(&r->loaded); /* with the lock, so that r is still there */
 	pthread_mutex_unlock(&r->lock);
 	if (is_closed)
 		reader_destroy(r);
 }
 
-/* With the lock, while nothing is loading: asks for the piece at offset. It is there at once, fails at once, or comes. */
+/*
+ * With the lock, while nothing is loading: asks for the piece at offset. It is there at once, fails
+ * at once, or comes.
+ */
 static void
 piece_load(struct message_reader *r, uint64_t offset)
 {
@@ -121,7 +125,8 @@ message_reader_begin(struct message_reader *r, uint64_t offset)
 static bool
 piece_has(const struct piece *p, uint64_t offset)
 {
-	return p->bytes != NULL && offset >= p->offset && offset - p->offset < kv_bytes_str(p->bytes).n;
+	return p->bytes != NULL && offset >= p->offset
+	    && offset - p->offset < kv_bytes_str(p->bytes).n;
 }
 
 /* With the lock: makes `now` the piece that has the offset. */
@@ -145,10 +150,10 @@ piece_find(struct message_reader *r, uint64_t offset, struct waiter *w)
 			enum err e = r->error;
 
 			r->error = ERR_OK;
-			return e == ERR_END ? ERR_CORRUPT : e;	/* the record knows the length */
+			return e == ERR_END ? ERR_CORRUPT : e; /* the record knows the length */
 		}
 		if (has_asked)
-			return ERR_CORRUPT;	/* nothing came, and no error */
+			return ERR_CORRUPT; /* nothing came, and no error */
 		has_asked = true;
 		piece_load(r, offset);
 	}
@@ -157,7 +162,8 @@ piece_find(struct message_reader *r, uint64_t offset, struct waiter *w)
 
 /* The prefix, from the record; the record is got again when the reader was given its summary. */
 static enum err
-prefix_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w, struct str *data_out)
+prefix_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w,
+    struct str *data_out)
 {
 	struct message *whole;
 	enum err e;
@@ -169,13 +175,14 @@ prefix_get(struct message_reader *r, uint64_t offset, size_t length, struct wait
 		message_unref(r->m);
 		r->m = whole;
 	}
-	*data_out = str_sub(r->m->prefix, (size_t)offset, (size_t)offset + MIN(length, r->m->prefix.n));
+	*data_out =
+	    str_sub(r->m->prefix, (size_t)offset, (size_t)offset + MIN(length, r->m->prefix.n));
 	return ERR_OK;
 }
 
 enum err
-message_reader_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w, struct kv_bytes **bytes_out,
-    struct str *data_out)
+message_reader_get(struct message_reader *r, uint64_t offset, size_t length, struct waiter *w,
+    struct kv_bytes **bytes_out, struct str *data_out)
 {
 	uint64_t at, end;
 	struct str piece;
@@ -193,7 +200,8 @@ message_reader_get(struct message_reader *r, uint64_t offset, size_t length, str
 	if (e == ERR_OK) {
 		piece = kv_bytes_str(r->now.bytes);
 		end = r->now.offset + piece.n;
-		if (length > end - at && end < r->m->blob_bytes && !r->is_loading && !piece_has(&r->next, end))
+		if (length > end - at && end < r->m->blob_bytes && !r->is_loading
+		    && !piece_has(&r->next, end))
 			piece_load(r, end);
 		at -= r->now.offset;
 		*bytes_out = kv_bytes_ref(r->now.bytes);

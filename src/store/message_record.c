@@ -1,9 +1,11 @@
-/* message_record.c - see message_record.h; the layouts are in docs/file-format.md, "Message record". */
+/*
+ * message_record.c - see message_record.h; the layouts are in docs/file-format.md, "Message
+ * record".
+ */
 #include "store/message_record.h"
 
 #include "base/bytes.h"
 #include "store/message.h"
-
 
 enum {
 	RECORD_VERSION = 1,
@@ -31,9 +33,23 @@ key_u32(char letter, uint32_t v)
 	return k;
 }
 
-struct message_key message_summary_key(struct msgno n) { return key_u32('S', n.v); }
-struct message_key message_header_key(struct msgno n) { return key_u32('H', n.v); }
-struct message_key message_copies_key(struct msgno n) { return key_u32('c', n.v); }
+struct message_key
+message_summary_key(struct msgno n)
+{
+	return key_u32('S', n.v);
+}
+
+struct message_key
+message_header_key(struct msgno n)
+{
+	return key_u32('H', n.v);
+}
+
+struct message_key
+message_copies_key(struct msgno n)
+{
+	return key_u32('c', n.v);
+}
 
 uint64_t
 message_id_hash(struct str id)
@@ -60,7 +76,8 @@ message_thread_key(uint64_t msgid_hash)
 void
 message_summary_encode(const struct message_record *r, struct buf *out)
 {
-	const struct str texts[TEXTS] = { r->envelope, r->bodystructure, r->structure, r->sortkeys, r->preview };
+	const struct str texts[TEXTS] = { r->envelope, r->bodystructure, r->structure, r->sortkeys,
+		r->preview };
 	char head[AT_TEXTS];
 
 	head[0] = RECORD_VERSION;
@@ -88,17 +105,19 @@ enum err
 message_summary_decode(struct str row, struct message_record *out)
 {
 	struct message_record r;
-	struct str *const texts[TEXTS] = { &r.envelope, &r.bodystructure, &r.structure, &r.sortkeys, &r.preview };
+	struct str *const texts[TEXTS] = { &r.envelope, &r.bodystructure, &r.structure, &r.sortkeys,
+		&r.preview };
 	uint64_t at = AT_TEXTS;
 
-	if (row.n < AT_TEXTS || row.p[0] != RECORD_VERSION || (row.p[AT_FLAGS] & ~RECORD_HEADER_CUT) != 0)
+	if (row.n < AT_TEXTS || row.p[0] != RECORD_VERSION
+	    || (row.p[AT_FLAGS] & ~RECORD_HEADER_CUT) != 0)
 		return ERR_CORRUPT;
 	r.is_header_cut = (row.p[AT_FLAGS] & RECORD_HEADER_CUT) != 0;
 	r.prefix_bytes = get_le16(row.p + AT_PREFIX);
 	r.header_bytes = get_le32(row.p + AT_HEADER);
 	r.blob_bytes = get_le64(row.p + AT_BLOB_BYTES);
-	if (r.prefix_bytes > MESSAGE_PREFIX_MAX || r.header_bytes < r.prefix_bytes || r.blob_bytes > INT64_MAX ||
-	    r.header_bytes - r.prefix_bytes > r.blob_bytes)
+	if (r.prefix_bytes > MESSAGE_PREFIX_MAX || r.header_bytes < r.prefix_bytes
+	    || r.blob_bytes > INT64_MAX || r.header_bytes - r.prefix_bytes > r.blob_bytes)
 		return ERR_CORRUPT;
 	memcpy(r.blob.sha256, row.p + AT_BLOB, sizeof(r.blob.sha256));
 	r.email = object_id_at(row.p + AT_EMAIL);

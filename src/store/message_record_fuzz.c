@@ -1,5 +1,6 @@
 /*
- * message_record_fuzz.c - hostile rows: whatever decodes lies inside the row and encodes to the same bytes again.
+ * message_record_fuzz.c - hostile rows: whatever decodes lies inside the row and encodes to the
+ * same bytes again.
  *
  * Input: two bytes length of the summary row, the summary row, then the header row.
  */
@@ -27,7 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	must(header.n == r.header_bytes && r.prefix_bytes <= header.n);
 	buf_clear(&out);
-	message_header_encode(str_sub(header, 0, r.prefix_bytes), str_sub(header, r.prefix_bytes, header.n), &out);
+	message_header_encode(str_sub(header, 0, r.prefix_bytes),
+	    str_sub(header, r.prefix_bytes, header.n), &out);
 	must(str_eq(buf_str(&out), str_sub(all, 2 + row.n, all.n)));
 	return 0;
 }

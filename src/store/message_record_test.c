@@ -56,15 +56,18 @@ test_cut_or_longer_rows_are_corrupt(void)
 static void
 test_impossible_fields_are_corrupt(void)
 {
-	static const struct { size_t at; uint8_t value; } cases[] = {
-		{ 0, 2 },	/* version */
-		{ 1, 0x81 },	/* flags */
-		{ 3, 0x20 },	/* a prefix of 8 KiB */
-		{ 4, 8 },	/* a header shorter than its prefix */
-		{ 6, 1 },	/* a header longer than the message */
-		{ 15, 0x80 },	/* a blob of 2^63 bytes */
-		{ 75, 0xFF },	/* an envelope longer than the row */
-		{ 88, 4 },	/* texts that don't fill the row */
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} cases[] = {
+		{ 0, 2 },     /* version */
+		{ 1, 0x81 },  /* flags */
+		{ 3, 0x20 },  /* a prefix of 8 KiB */
+		{ 4, 8 },     /* a header shorter than its prefix */
+		{ 6, 1 },     /* a header longer than the message */
+		{ 15, 0x80 }, /* a blob of 2^63 bytes */
+		{ 75, 0xFF }, /* an envelope longer than the row */
+		{ 88, 4 },    /* texts that don't fill the row */
 	};
 	struct message_record r;
 
@@ -101,12 +104,16 @@ test_header_row(void)
 static void
 test_object_ids(void)
 {
-	static const struct { struct object_id id; struct str text; } cases[] = {
+	static const struct {
+		struct object_id id;
+		struct str text;
+	} cases[] = {
 		{ { 1, 42 }, STR_INIT("M1-2a") },
 		{ { 0, 0 }, STR_INIT("M0-0") },
 		{ { 0x10, 0xF }, STR_INIT("M10-f") },
 		{ { UINT64_MAX, UINT32_MAX }, STR_INIT("Mffffffffffffffff-ffffffff") },
 	};
+
 	char text[OBJECT_ID_TEXT_MAX], row[OBJECT_ID_BYTES];
 	struct object_id back;
 
@@ -122,12 +129,14 @@ test_object_ids(void)
 static void
 test_keys_sort_by_number(void)
 {
-	struct message_key a = message_summary_key((struct msgno){ 255 }), b = message_summary_key((struct msgno){ 256 });
+	struct message_key a = message_summary_key((struct msgno){ 255 }),
+			   b = message_summary_key((struct msgno){ 256 });
 	struct message_key h = message_header_key((struct msgno){ UINT32_MAX });
 
 	CHECK(str_cmp(message_key_str(&a), message_key_str(&b)) < 0);
 	CHECK(str_cmp(message_key_str(&h), message_key_str(&a)) < 0);
 }
 
-TEST_MAIN(TEST(test_summary_round_trip), TEST(test_cut_or_longer_rows_are_corrupt), TEST(test_impossible_fields_are_corrupt),
-	TEST(test_header_row), TEST(test_object_ids), TEST(test_keys_sort_by_number))
+TEST_MAIN(TEST(test_summary_round_trip), TEST(test_cut_or_longer_rows_are_corrupt),
+    TEST(test_impossible_fields_are_corrupt), TEST(test_header_row), TEST(test_object_ids),
+    TEST(test_keys_sort_by_number))

@@ -1,4 +1,7 @@
-/* message_test.c - messages from arrival to reading, on both forms of the engine in memory: records, bytes, threads, copies, power cuts. */
+/*
+ * message_test.c - messages from arrival to reading, on both forms of the engine in memory:
+ * records, bytes, threads, copies, power cuts.
+ */
 #include "store/message.h"
 
 #include "base/test.h"
@@ -68,13 +71,13 @@ pause_wait(struct pause *p, const struct fixture *f)
 }
 
 /* Runs call, which uses p.w, until it does not wait. */
-#define WAITED(f, e, call) \
-	do { \
-		struct pause p; \
-		pause_init(&p); \
-		while ((e = (call)) == ERR_WAIT && pause_wait(&p, f)) \
-			; \
-		pause_done(&p); \
+#define WAITED(f, e, call)                                                                         \
+	do {                                                                                       \
+		struct pause p;                                                                    \
+		pause_init(&p);                                                                    \
+		while ((e = (call)) == ERR_WAIT && pause_wait(&p, f))                              \
+			;                                                                          \
+		pause_done(&p);                                                                    \
 	} while (0)
 
 static void
@@ -86,7 +89,10 @@ fixture_random(void *to, size_t n)
 static void
 fixture_open_store(struct fixture *f)
 {
-	const struct store_options o = { .kv = f->kv, .clock = clock_system(), .random = fixture_random, .message_max_bytes = 4 << 20 };
+	const struct store_options o = { .kv = f->kv,
+		.clock = clock_system(),
+		.random = fixture_random,
+		.message_max_bytes = 4 << 20 };
 	enum err e;
 
 	must(store_open(&o, &f->store) == ERR_OK);
@@ -138,7 +144,8 @@ arrive(struct fixture *f, struct str text)
 
 /* Appends to INBOX; the UID, and the version to wait for. */
 static struct uid
-append(struct fixture *f, struct account *a, struct arrival *m, struct str prefix, uint64_t *version_out)
+append(struct fixture *f, struct account *a, struct arrival *m, struct str prefix,
+    uint64_t *version_out)
 {
 	const struct append one = { .arrival = m, .prefix = prefix };
 	struct snapshot *now = account_snapshot(a, NULL), *after = NULL;
@@ -183,7 +190,8 @@ view_of(struct fixture *f, struct account *a)
 	struct view *v = NULL;
 	enum err e;
 
-	WAITED(f, e, view_open(s, snapshot_mailbox(s, STR("INBOX"))->id, VIEW_READ_WRITE, &p.w, &v));
+	WAITED(f, e,
+	    view_open(s, snapshot_mailbox(s, STR("INBOX"))->id, VIEW_READ_WRITE, &p.w, &v));
 	must(e == ERR_OK);
 	snapshot_unref(s);
 	return v;
@@ -213,7 +221,8 @@ message_of(struct fixture *f, struct account *a, struct uid uid, enum message_ne
 }
 
 static void
-read_all(struct fixture *f, struct message_reader *r, uint64_t offset, size_t length, struct buf *out)
+read_all(struct fixture *f, struct message_reader *r, uint64_t offset, size_t length,
+    struct buf *out)
 {
 	while (length != 0) {
 		struct kv_bytes *bytes = NULL;
@@ -233,7 +242,8 @@ read_all(struct fixture *f, struct message_reader *r, uint64_t offset, size_t le
 	}
 }
 
-#define SMALL "From: Ann <ann@example.org>\r\nTo: joe@example.org\r\nSubject: Hello\r\nMessage-ID: <1@x>\r\n\r\nHow are you?\r\n"
+#define SMALL                                                                                      \
+	"From: Ann <ann@example.org>\r\nTo: joe@example.org\r\nSubject: Hello\r\nMessage-ID: <1@x>\r\n\r\nHow are you?\r\n"
 #define PREFIX "Return-Path: <ann@example.org>\r\nDelivered-To: joe\r\n"
 
 static void
@@ -262,11 +272,13 @@ check_record(bool is_manual)
 	CHECK_STR(buf_str(&all), STR(PREFIX SMALL));
 	buf_clear(&all);
 	read_all(&f, r, strlen(PREFIX) - 3, 9, &all);
-	CHECK_STR(buf_str(&all), str_sub(STR(PREFIX SMALL), strlen(PREFIX) - 3, strlen(PREFIX) + 6));
+	CHECK_STR(buf_str(&all),
+	    str_sub(STR(PREFIX SMALL), strlen(PREFIX) - 3, strlen(PREFIX) + 6));
 	message_reader_free(r);
 	message_unref(m);
 
-	m = message_of(&f, f.account, uid, MESSAGE_SUMMARY);	/* the prefix comes with the header row only */
+	/* the prefix comes with the header row only */
+	m = message_of(&f, f.account, uid, MESSAGE_SUMMARY);
 	r = message_reader_new(f.account, m);
 	buf_clear(&all);
 	read_all(&f, r, 0, SIZE_MAX, &all);
@@ -294,7 +306,8 @@ check_big(bool is_manual)
 	buf_lit(&text, "Subject: big\r\n\r\n");
 	for (int i = 0; i < 60000; i++)
 		buf_printf(&text, "This is line number %d.\r\n", i);
-	m = message_of(&f, f.account, append_durably(&f, buf_str(&text), STR(PREFIX)), MESSAGE_SUMMARY);
+	m = message_of(&f, f.account, append_durably(&f, buf_str(&text), STR(PREFIX)),
+	    MESSAGE_SUMMARY);
 	CHECK_U64(m->size_bytes, strlen(PREFIX) + text.n);
 	r = message_reader_new(f.account, m);
 	read_all(&f, r, strlen(PREFIX), SIZE_MAX, &back);
@@ -333,13 +346,14 @@ test_reader_freed_while_it_reads_ahead(void)
 	buf_lit(&text, "Subject: big\r\n\r\n");
 	for (int i = 0; i < 60000; i++)
 		buf_printf(&text, "This is line number %d.\r\n", i);
-	m = message_of(&f, f.account, append_durably(&f, buf_str(&text), STR_NONE), MESSAGE_SUMMARY);
+	m = message_of(&f, f.account, append_durably(&f, buf_str(&text), STR_NONE),
+	    MESSAGE_SUMMARY);
 	r = message_reader_new(f.account, m);
 	WAITED(&f, e, message_reader_get(r, 0, SIZE_MAX, &p.w, &bytes, &data));
 	CHECK(e == ERR_OK);
 	kv_bytes_unref(bytes);
 	message_reader_free(r);
-	CHECK(kv_memory_step(f.kv));	/* what it had asked for comes */
+	CHECK(kv_memory_step(f.kv)); /* what it had asked for comes */
 	message_unref(m);
 	fixture_close(&f);
 }
@@ -356,7 +370,8 @@ numbered_text(struct buf *out, unsigned i)
 
 /* Gets a message from ahead and compares all of it. */
 static void
-check_ahead_message(struct fixture *f, struct message_ahead *r, struct msgno n, struct str prefix, struct str text)
+check_ahead_message(struct fixture *f, struct message_ahead *r, struct msgno n, struct str prefix,
+    struct str text)
 {
 	struct str blob;
 	struct message *m = NULL;
@@ -385,7 +400,9 @@ check_ahead(bool is_manual, enum message_need need)
 
 	for (unsigned i = 0; i < COUNT; i++) {
 		numbered_text(&text, i);
-		numbers[i] = entry_of(&f, f.account, append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE)).msgno;
+		numbers[i] = entry_of(&f, f.account,
+		    append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE))
+				 .msgno;
 	}
 	/* In another order than that of the numbers, with one of them twice. */
 	for (unsigned i = 0; i < COUNT / 2; i += 2) {
@@ -405,9 +422,10 @@ check_ahead(bool is_manual, enum message_need need)
 			begun += n;
 		}
 		if (i % 11 == 10)
-			continue;	/* nobody wants it any more */
+			continue; /* nobody wants it any more */
 		numbered_text(&text, is);
-		check_ahead_message(&f, r, numbers[i], is % 9 == 1 ? STR(PREFIX) : STR_NONE, buf_str(&text));
+		check_ahead_message(&f, r, numbers[i], is % 9 == 1 ? STR(PREFIX) : STR_NONE,
+		    buf_str(&text));
 	}
 	message_ahead_free(r);
 	fixture_close(&f);
@@ -422,12 +440,17 @@ test_many_read_ahead(void)
 	check_ahead(true, MESSAGE_WHOLE);
 }
 
-/* What was asked for comes when nobody is there to take it; what there is not is told when it is asked for. */
+/*
+ * What was asked for comes when nobody is there to take it; what there is not is told when it is
+ * asked for.
+ */
 static void
 test_ahead_freed_while_it_loads(void)
 {
 	struct fixture f = fixture_open(true);
-	struct msgno n[2] = { entry_of(&f, f.account, append_durably(&f, STR(SMALL), STR_NONE)).msgno, { 4711 } };
+	struct msgno n[2] = {
+		entry_of(&f, f.account, append_durably(&f, STR(SMALL), STR_NONE)).msgno, { 4711 }
+	};
 
 	for (unsigned steps = 0; steps < 3; steps++) {
 		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
@@ -470,7 +493,8 @@ test_own_append_before_it_is_durable(void)
 	n.v = f.account->msgno_high;
 	pthread_mutex_unlock(&f.account->lock);
 	pause_init(&p);
-	while (message_get(f.account, n, MESSAGE_SUMMARY, &p.w, &got) == ERR_WAIT && CHECK(kv_memory_step(f.kv)))
+	while (message_get(f.account, n, MESSAGE_SUMMARY, &p.w, &got) == ERR_WAIT
+	    && CHECK(kv_memory_step(f.kv)))
 		;
 	if (CHECK(got != NULL))
 		CHECK_STR(got->preview, STR("How are you?"));
@@ -531,13 +555,22 @@ static void
 test_replies_share_the_thread(void)
 {
 	struct fixture f = fixture_open(false);
-	struct message *a = message_of(&f, f.account, append_durably(&f, STR(SMALL), STR_NONE), MESSAGE_SUMMARY);
-	struct message *b = message_of(&f, f.account, append_durably(&f,
-	    STR("Subject: Re: Hello\r\nMessage-ID: <2@x>\r\nIn-Reply-To: <1@x>\r\n\r\nFine.\r\n"), STR_NONE), MESSAGE_SUMMARY);
-	struct message *c = message_of(&f, f.account, append_durably(&f,
-	    STR("Subject: Re: Hello\r\nMessage-ID: <3@x>\r\nReferences: <1@x> <2@x>\r\n\r\nGood.\r\n"), STR_NONE), MESSAGE_SUMMARY);
-	struct message *d = message_of(&f, f.account, append_durably(&f,
-	    STR("Subject: Hello\r\nMessage-ID: <4@x>\r\n\r\nOther.\r\n"), STR_NONE), MESSAGE_SUMMARY);
+	struct message *a =
+	    message_of(&f, f.account, append_durably(&f, STR(SMALL), STR_NONE), MESSAGE_SUMMARY);
+	struct message *b = message_of(&f, f.account,
+	    append_durably(&f,
+		STR("Subject: Re: Hello\r\nMessage-ID: <2@x>\r\nIn-Reply-To: <1@x>\r\n\r\nFine.\r\n"),
+		STR_NONE),
+	    MESSAGE_SUMMARY);
+	struct message *c = message_of(&f, f.account,
+	    append_durably(&f,
+		STR("Subject: Re: Hello\r\nMessage-ID: <3@x>\r\nReferences: <1@x> <2@x>\r\n\r\nGood.\r\n"),
+		STR_NONE),
+	    MESSAGE_SUMMARY);
+	struct message *d = message_of(&f, f.account,
+	    append_durably(&f, STR("Subject: Hello\r\nMessage-ID: <4@x>\r\n\r\nOther.\r\n"),
+		STR_NONE),
+	    MESSAGE_SUMMARY);
 
 	CHECK_STR(b->threadid, a->threadid);
 	CHECK_STR(c->threadid, a->threadid);
@@ -564,7 +597,8 @@ test_one_arrival_many_accounts(void)
 		enum err e;
 
 		snprintf(user, sizeof(user), "user%zu", i);
-		WAITED(&f, e, store_account_open(f.store, str_c(user), ACCOUNT_CREATE, &p.w, &accounts[i]));
+		WAITED(&f, e,
+		    store_account_open(f.store, str_c(user), ACCOUNT_CREATE, &p.w, &accounts[i]));
 		must(e == ERR_OK);
 		snprintf(user, sizeof(user), "To: %zu\r\n", i);
 		append(&f, accounts[i], m, str_c(user), &versions[i]);
@@ -602,7 +636,7 @@ test_release(void)
 	must(e == ERR_OK);
 	CHECK(kv_versions(f.kv, &f.account->id, 1, &version) == ERR_OK);
 	t = kv_txn_new(f.kv, f.account->id, version, version + 1);
-	message_put_links(t, n, 2);		/* two copies more */
+	message_put_links(t, n, 2); /* two copies more */
 	CHECK(kv_commit_now(f.kv, &t, 1) == ERR_OK);
 	for (uint64_t left = 3; left-- > 0;) {
 		version++;
@@ -631,7 +665,9 @@ test_too_big(void)
 
 	memset(block, 'x', sizeof(block));
 	while (total < 4 << 20 && e == ERR_OK) {
-		WAITED(&f, e, arrival_write(m, str_make(block, MIN(sizeof(block), (4 << 20) - total)), &taken, &p.w));
+		WAITED(&f, e,
+		    arrival_write(m, str_make(block, MIN(sizeof(block), (4 << 20) - total)), &taken,
+			&p.w));
 		total += taken;
 	}
 	CHECK(e == ERR_OK);
@@ -667,8 +703,9 @@ test_full_disk(void)
 	fixture_close(&f);
 }
 
-TEST_MAIN(TEST(test_record_and_bytes), TEST(test_big_message_in_pieces), TEST(test_reader_freed_while_it_reads_ahead),
-	TEST(test_many_read_ahead), TEST(test_ahead_freed_while_it_loads),
-	TEST(test_own_append_before_it_is_durable), TEST(test_missing_record_is_corrupt), TEST(test_power_cut),
-	TEST(test_replies_share_the_thread), TEST(test_one_arrival_many_accounts), TEST(test_release), TEST(test_too_big),
-	TEST(test_full_disk))
+TEST_MAIN(TEST(test_record_and_bytes), TEST(test_big_message_in_pieces),
+    TEST(test_reader_freed_while_it_reads_ahead), TEST(test_many_read_ahead),
+    TEST(test_ahead_freed_while_it_loads), TEST(test_own_append_before_it_is_durable),
+    TEST(test_missing_record_is_corrupt), TEST(test_power_cut), TEST(test_replies_share_the_thread),
+    TEST(test_one_arrival_many_accounts), TEST(test_release), TEST(test_too_big),
+    TEST(test_full_disk))

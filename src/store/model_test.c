@@ -17,24 +17,25 @@
 #include "store/view_int.h"
 
 enum { BOXES = 8, SESSIONS = 3, ENTRIES = 600, VERSIONS = 4000, KEYWORDS = 5 };
+
 /* Notes of an entry: a shared one of so many bytes, one of the user's, one of somebody else's. */
 enum { NOTE_SHARED = 63, NOTE_OWN = 64, NOTE_OTHER = 128, OTHER_USER = 99 };
 
 struct m_entry {
 	uint32_t uid, msgno;
 	uint16_t flags;
-	uint8_t keywords;		/* bits: names k0 … k4 */
+	uint8_t keywords; /* bits: names k0 … k4 */
 	uint8_t notes;
 	bool is_ghost;
 	uint64_t modseq;
 };
 
 struct m_box {
-	uint64_t id;			/* 0: none */
+	uint64_t id; /* 0: none */
 	char name[16];
 	uint32_t uidnext, count;
 	uint64_t highestmodseq;
-	struct m_entry *e;		/* shared between versions; copied before a change */
+	struct m_entry *e; /* shared between versions; copied before a change */
 	bool is_own;
 };
 
@@ -46,8 +47,8 @@ struct m_state {
 struct m_session {
 	struct view *view;
 	struct snapshot *own;
-	uint64_t box;			/* id */
-	struct m_entry *told;		/* what the client knows, ghosts too */
+	uint64_t box;         /* id */
+	struct m_entry *told; /* what the client knows, ghosts too */
 	uint32_t told_count;
 	bool is_gone;
 };
@@ -57,7 +58,7 @@ struct model {
 	uint64_t random;
 	uint64_t seed;
 	uint32_t step;
-	struct m_state *states;		/* by version; some versions are missing (failed) */
+	struct m_state *states; /* by version; some versions are missing (failed) */
 	uint32_t state_count;
 	struct m_session s[SESSIONS];
 	bool is_verbose;
@@ -70,7 +71,11 @@ rnd(struct model *m, uint64_t below)
 	return hash_u64(m->random) % below;
 }
 
-#define SAY(m, ...) do { if ((m)->is_verbose) printf("# " __VA_ARGS__); } while (0)
+#define SAY(m, ...)                                                                                \
+	do {                                                                                       \
+		if ((m)->is_verbose)                                                               \
+			printf("# " __VA_ARGS__);                                                  \
+	} while (0)
 #define MUST(m, x)                                                                                 \
 	do {                                                                                       \
 		if (!(x)) {                                                                        \
@@ -178,11 +183,11 @@ take_back(struct model *m)
 	for (int i = 0; i < SESSIONS; i++) {
 		struct m_session *s = &m->s[i];
 
-		if (s->own != NULL &&
-		    account_durability(a, snapshot_version(s->own)) == VERSION_FAILED)
+		if (s->own != NULL
+		    && account_durability(a, snapshot_version(s->own)) == VERSION_FAILED)
 			end_session(s);
-		else if (s->view != NULL &&
-			 account_durability(a, view_version(s->view)) == VERSION_FAILED)
+		else if (s->view != NULL
+		    && account_durability(a, view_version(s->view)) == VERSION_FAILED)
 			end_session(s);
 	}
 	for (uint32_t i = 0; i < m->state_count; i++) {
@@ -214,12 +219,22 @@ static size_t
 note_changes(struct model *m, uint8_t notes, bool has_removals, struct annotation out[3])
 {
 	const struct annotation all[3] = {
-		{ .scope = ANNOTATION_SHARED, .name = STR("/comment"),
-		  .value = str_make("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", notes & NOTE_SHARED) },
-		{ .scope = ANNOTATION_PRIVATE, .user = m->f.account->id.v, .name = STR("/comment"), .value = STR("own") },
-		{ .scope = ANNOTATION_PRIVATE, .user = OTHER_USER, .name = STR("/altsubject"), .value = STR("other") },
+		{ .scope = ANNOTATION_SHARED,
+		    .name = STR("/comment"),
+		    .value =
+			str_make("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+			    notes & NOTE_SHARED) },
+		{ .scope = ANNOTATION_PRIVATE,
+		    .user = m->f.account->id.v,
+		    .name = STR("/comment"),
+		    .value = STR("own") },
+		{ .scope = ANNOTATION_PRIVATE,
+		    .user = OTHER_USER,
+		    .name = STR("/altsubject"),
+		    .value = STR("other") },
 	};
-	const bool has[3] = { (notes & NOTE_SHARED) != 0, (notes & NOTE_OWN) != 0, (notes & NOTE_OTHER) != 0 };
+	const bool has[3] = { (notes & NOTE_SHARED) != 0, (notes & NOTE_OWN) != 0,
+		(notes & NOTE_OTHER) != 0 };
 	size_t n = 0;
 
 	for (int i = 0; i < 3; i++) {
@@ -297,7 +312,10 @@ compare_snapshot(struct model *m, const struct snapshot *s, const struct m_state
 				BUF_CLEAN struct buf list = BUF_MAX(4096);
 				struct annotation changes[3];
 
-				ignore_err(notes_change(STR_NONE, changes, note_changes(m, b->e[k].notes, false, changes), &list), "short");
+				ignore_err(notes_change(STR_NONE, changes,
+					       note_changes(m, b->e[k].notes, false, changes),
+					       &list),
+				    "short");
 				notes += list.n;
 			}
 		}
@@ -332,8 +350,12 @@ compare_rows(struct model *m)
 			struct str list;
 
 			if (row_key_parse_notes(rows->ranges[0].rows[k].key, &id, &uid)) {
-				MUST(m, notes_row_decode(rows->ranges[0].rows[k].value, &list) == ERR_OK);
-				MUST(m, id.v != s->info.id.v || !s->has_tree || str_eq(tree_notes(s->tree, uid), list));
+				MUST(m,
+				    notes_row_decode(rows->ranges[0].rows[k].value, &list)
+					== ERR_OK);
+				MUST(m,
+				    id.v != s->info.id.v || !s->has_tree
+					|| str_eq(tree_notes(s->tree, uid), list));
 				continue;
 			}
 			MUST(m, row_key_parse_page(rows->ranges[0].rows[k].key, &id, &page));
@@ -421,15 +443,18 @@ do_append(struct model *m)
 	uint64_t id = b->id;
 	enum err e;
 
-	MUST(m, notes_change(STR_NONE, changes, note_changes(m, notes, false, changes), &list) == ERR_OK);
+	MUST(m,
+	    notes_change(STR_NONE, changes, note_changes(m, notes, false, changes), &list)
+		== ERR_OK);
 	for (uint32_t i = 0; i < count; i++)
 		add[i] = (struct append){ .arrival = arrival,
 			.notes = buf_str(&list),
 			.flags = flags,
 			.keywords = &keyword,
 			.keyword_count = keywords != 0 };
-	e = UNTIL_DONE(&m->f.b, messages_append(m->f.account, (struct mailbox_id){ id }, add, count,
-				    &m->f.b.w, &first, &validity, &after));
+	e = UNTIL_DONE(&m->f.b,
+	    messages_append(m->f.account, (struct mailbox_id){ id }, add, count, &m->f.b.w, &first,
+		&validity, &after));
 	arrival_unref(arrival);
 	if (failed(m, e))
 		return;
@@ -439,8 +464,10 @@ do_append(struct model *m)
 	b->highestmodseq = state->version;
 	for (uint32_t i = 0; i < count; i++)
 		box_add(m, b,
-		    (struct m_entry){
-			.flags = flags, .keywords = keywords, .notes = notes, .modseq = state->version });
+		    (struct m_entry){ .flags = flags,
+			.keywords = keywords,
+			.notes = notes,
+			.modseq = state->version });
 	SAY(m, "append %u to %s: version %llu\n", count, b->name,
 	    (unsigned long long)state->version);
 }
@@ -467,7 +494,7 @@ do_open(struct model *m)
 		return;
 	}
 	if (s->view == NULL)
-		return;	/* taken back */
+		return; /* taken back */
 	state = state_of(m, view_version(s->view));
 	MUST(m, state != NULL);
 	b = box_of(state, id);
@@ -529,8 +556,8 @@ do_refresh(struct model *m)
 	if (s->view->is_resting)
 		tell = TELL_ALL;
 	at = account_snapshot(m->f.account, s->own);
-	if (snapshot_version(at) < view_version(s->view) &&
-	    account_durability(m->f.account, view_version(s->view)) == VERSION_FAILED) {
+	if (snapshot_version(at) < view_version(s->view)
+	    && account_durability(m->f.account, view_version(s->view)) == VERSION_FAILED) {
 		snapshot_unref(at);
 		return;
 	}
@@ -545,8 +572,8 @@ do_refresh(struct model *m)
 	b = box_of(state, s->box);
 	now = arena_array(&m->f.a, struct m_entry, s->told_count + (b != NULL ? b->count : 0) + 1);
 	for (uint32_t i = 0, k = 0; i < s->told_count || (b != NULL && k < b->count);) {
-		if (b != NULL && k < b->count &&
-		    (i == s->told_count || b->e[k].uid <= s->told[i].uid)) {
+		if (b != NULL && k < b->count
+		    && (i == s->told_count || b->e[k].uid <= s->told[i].uid)) {
 			i += i < s->told_count && b->e[k].uid == s->told[i].uid;
 			now[count++] = b->e[k++];
 			continue;
@@ -613,8 +640,9 @@ do_store(struct model *m)
 		struct m_box *b;
 		enum err e;
 
-		e = UNTIL_DONE(&m->f.b, messages_store(s->view, &uids, &change, &cursor, &m->f.b.w,
-					    &changed, &modified, &after));
+		e = UNTIL_DONE(&m->f.b,
+		    messages_store(s->view, &uids, &change, &cursor, &m->f.b.w, &changed, &modified,
+			&after));
 		if (e == ERR_NOTFOUND || failed(m, e)) {
 			snapshot_unref(after);
 			break;
@@ -662,7 +690,8 @@ do_note(struct model *m)
 	struct m_session *s = random_session(m);
 	uint8_t notes = (uint8_t)rnd(m, 256);
 	struct annotation changes[3];
-	struct notes_change change = { .changes = changes, .count = note_changes(m, notes, true, changes) };
+	struct notes_change change = { .changes = changes,
+		.count = note_changes(m, notes, true, changes) };
 	struct rangeset uids, changed = RANGESET_NONE, modified = RANGESET_NONE;
 	uint32_t cursor = 0;
 
@@ -680,7 +709,9 @@ do_note(struct model *m)
 		struct m_box *b;
 		enum err e;
 
-		e = UNTIL_DONE(&m->f.b, messages_annotate(s->view, &uids, &change, &cursor, &m->f.b.w, &changed, &modified, &after));
+		e = UNTIL_DONE(&m->f.b,
+		    messages_annotate(s->view, &uids, &change, &cursor, &m->f.b.w, &changed,
+			&modified, &after));
 		if (e == ERR_NOTFOUND || failed(m, e)) {
 			snapshot_unref(after);
 			break;
@@ -703,7 +734,8 @@ do_note(struct model *m)
 			if (x->notes != notes)
 				x->modseq = state->version;
 			x->notes = notes;
-			MUST(m, rangeset_contains(&changed, x->uid) == (x->modseq == state->version));
+			MUST(m,
+			    rangeset_contains(&changed, x->uid) == (x->modseq == state->version));
 		}
 		SAY(m, "note on %s: version %llu\n", b->name, (unsigned long long)state->version);
 	}
@@ -730,8 +762,9 @@ do_expunge(struct model *m)
 		struct m_box *b;
 		enum err e;
 
-		e = UNTIL_DONE(&m->f.b, messages_expunge(s->view, all ? NULL : &uids, &cursor,
-					    &m->f.b.w, &gone, &after));
+		e = UNTIL_DONE(&m->f.b,
+		    messages_expunge(s->view, all ? NULL : &uids, &cursor, &m->f.b.w, &gone,
+			&after));
 		if (e == ERR_NOTFOUND || failed(m, e)) {
 			snapshot_unref(after);
 			break;
@@ -744,8 +777,8 @@ do_expunge(struct model *m)
 		for (uint32_t i = b->count; i != 0; i--) {
 			struct m_entry x = b->e[i - 1];
 
-			if ((x.flags & FLAG_DELETED) == 0 || x.uid >= cursor ||
-			    (!all && !rangeset_contains(&uids, x.uid)))
+			if ((x.flags & FLAG_DELETED) == 0 || x.uid >= cursor
+			    || (!all && !rangeset_contains(&uids, x.uid)))
 				continue;
 			MUST(m, rangeset_contains(&gone, x.uid));
 			box_remove(m, b, i - 1);
@@ -779,11 +812,13 @@ do_copy(struct model *m, bool moves)
 		enum err e;
 
 		if (moves) {
-			e = UNTIL_DONE(&m->f.b, messages_move(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
-						    &cursor, &m->f.b.w, &m->f.a, &copied, &after));
+			e = UNTIL_DONE(&m->f.b,
+			    messages_move(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
+				&cursor, &m->f.b.w, &m->f.a, &copied, &after));
 		} else {
-			e = UNTIL_DONE(&m->f.b, messages_copy(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
-						    &m->f.b.w, &m->f.a, &copied, &after));
+			e = UNTIL_DONE(&m->f.b,
+			    messages_copy(s->view, &uids, COPY_SKIPS_GONE, m->f.account, to,
+				&m->f.b.w, &m->f.a, &copied, &after));
 			cursor = UINT32_MAX;
 		}
 		if (e == ERR_NOTFOUND || e == ERR_TRYCREATE || e == ERR_EXPUNGED || failed(m, e)) {
@@ -873,8 +908,8 @@ do_vanished(struct model *m)
 	b = box_of(then, s->box);
 	if (b == NULL || then->version > view_version(s->view))
 		return;
-	e = UNTIL_DONE(
-	    &m->f.b, view_vanished_since(s->view, then->version, NULL, &m->f.b.w, &m->f.a, &gone));
+	e = UNTIL_DONE(&m->f.b,
+	    view_vanished_since(s->view, then->version, NULL, &m->f.b.w, &m->f.a, &gone));
 	take_back(m);
 	if (s->view == NULL || e == ERR_IO || e == ERR_FULL || e == ERR_CONFLICT)
 		return;
@@ -918,8 +953,11 @@ reopen(struct model *m)
 
 	fixture_open_store(&m->f);
 	blocker_init(&m->f.b, m->f.kv);
-	MUST(m, UNTIL_DONE(&m->f.b, store_account_open(m->f.store, STR("joe"), ACCOUNT_EXISTING,
-					&m->f.b.w, &m->f.account)) == ERR_OK);
+	MUST(m,
+	    UNTIL_DONE(&m->f.b,
+		store_account_open(m->f.store, STR("joe"), ACCOUNT_EXISTING, &m->f.b.w,
+		    &m->f.account))
+		== ERR_OK);
 	s = account_snapshot(m->f.account, NULL);
 	durable = snapshot_version(s);
 	SAY(m, "reopened at %llu, model at %llu\n", (unsigned long long)durable,
@@ -956,7 +994,7 @@ do_restart(struct model *m)
 	fixture_settle(&m->f);
 	take_back(m);
 	if (kv_is_failed(m->f.kv)) {
-		do_power_cut(m);	/* what was taken back may be on the disk all the same */
+		do_power_cut(m); /* what was taken back may be on the disk all the same */
 		return;
 	}
 	kv_memory_fail_at(m->f.kv, 0, ERR_OK);
@@ -971,7 +1009,7 @@ command(struct model *m)
 	uint64_t what = rnd(m, 100);
 
 	if (kv_is_failed(m->f.kv))
-		do_power_cut(m);	/* nothing works any more until the next start */
+		do_power_cut(m); /* nothing works any more until the next start */
 	else if (what < 15)
 		do_append(m);
 	else if (what < 25)
@@ -1024,9 +1062,9 @@ run(uint64_t seed, uint32_t steps, bool is_verbose)
 	for (uint32_t i = 0; snapshot_mailbox_at(s, i) != NULL; i++) {
 		const struct mailbox_info *info = snapshot_mailbox_at(s, i);
 
-		m.states[0].box[n] = (struct m_box){
-			.id = info->id.v, .uidnext = 1, .highestmodseq = info->highestmodseq
-		};
+		m.states[0].box[n] = (struct m_box){ .id = info->id.v,
+			.uidnext = 1,
+			.highestmodseq = info->highestmodseq };
 		snprintf(m.states[0].box[n++].name, sizeof(m.states[0].box[0].name), "%.*s",
 		    STR_F(info->name));
 	}

@@ -1,7 +1,10 @@
-/* notes.c - see notes.h. A list is that of annotation.c; as a row it has a byte in front that tells it from a page. */
+/*
+ * notes.c - see notes.h. A list is that of annotation.c; as a row it has a byte in front that tells
+ * it from a page.
+ */
 #include "store/notes.h"
 
-enum { NOTES_FORMAT = 3 };	/* pages have 1, private ones 2 */
+enum { NOTES_FORMAT = 3 }; /* pages have 1, private ones 2 */
 
 bool
 notes_are_valid(struct str list)
@@ -11,8 +14,9 @@ notes_are_valid(struct str list)
 	if (list.n == 0 || list.n > NOTES_MAX_BYTES)
 		return false;
 	while (annotation_next(&list, &here)) {
-		if (here.name.n > NOTE_NAME_MAX || (here.scope == ANNOTATION_SHARED) != (here.user == 0) ||
-		    (here.scope != ANNOTATION_SHARED && here.scope != ANNOTATION_PRIVATE))
+		if (here.name.n > NOTE_NAME_MAX
+		    || (here.scope == ANNOTATION_SHARED) != (here.user == 0)
+		    || (here.scope != ANNOTATION_SHARED && here.scope != ANNOTATION_PRIVATE))
 			return false;
 	}
 	return list.n == 0;
@@ -68,8 +72,9 @@ notes_change(struct str list, const struct annotation *changes, size_t n, struct
 			continue;
 		if (changes[i].value.n > NOTE_VALUE_MAX)
 			return ERR_ANNOTATION_TOOBIG;
-		if (changes[i].name.n > NOTE_NAME_MAX ||
-		    count_like(str_make(out->p + begin, out->n - begin), &changes[i]) >= NOTES_MAX)
+		if (changes[i].name.n > NOTE_NAME_MAX
+		    || count_like(str_make(out->p + begin, out->n - begin), &changes[i])
+			>= NOTES_MAX)
 			return ERR_ANNOTATIONS_TOOMANY;
 		annotation_add(out, &changes[i]);
 	}
@@ -82,7 +87,8 @@ notes_copy(struct str list, uint64_t user, unsigned rights, struct buf *out)
 	struct annotation here;
 
 	while (annotation_next(&list, &here)) {
-		if (here.scope == ANNOTATION_SHARED ? (rights & RIGHT_N) != 0 : here.user == user && (rights & RIGHT_R) != 0)
+		if (here.scope == ANNOTATION_SHARED ? (rights & RIGHT_N) != 0
+						    : here.user == user && (rights & RIGHT_R) != 0)
 			annotation_add(out, &here);
 	}
 }
@@ -95,7 +101,9 @@ add_differing(struct str list, struct str other, uint64_t user, struct buf *out)
 	struct str value;
 
 	while (annotation_next(&list, &here)) {
-		struct annotation name = { .scope = ANNOTATION_SHARED, .name = here.name, .value = STR("") };
+		struct annotation name = { .scope = ANNOTATION_SHARED,
+			.name = here.name,
+			.value = STR("") };
 
 		if (here.user != 0 && here.user != user)
 			continue;

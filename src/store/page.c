@@ -9,9 +9,10 @@
  * the layouts.
  */
 enum { OP_APPEND = 'A', OP_SET = 'F', OP_REMOVE = 'R', OP_PRIVATE = 'S' };
+
 enum {
 	OP_HAS_KEYWORDS = 1 << 0,
-	OP_IS_SAME = 1 << 1,		/* one value for all entries of the mask */
+	OP_IS_SAME = 1 << 1, /* one value for all entries of the mask */
 	OP_KEEPS_MODSEQ = 1 << 2,
 	OP_HEADER_BYTES = 8,
 	APPEND_BYTES = 8 + PAGE_ENTRY_BYTES + PAGE_KEYWORD_BYTES,
@@ -40,8 +41,8 @@ page_keywords(struct str page, unsigned index)
 
 	if ((page.p[1] & PAGE_HAS_KEYWORDS) == 0)
 		return (struct keywords){ 0 };
-	p = page.p + PAGE_HEADER_BYTES +
-	    (size_t)__builtin_popcountll(page_mask(page)) * PAGE_ENTRY_BYTES;
+	p = page.p + PAGE_HEADER_BYTES
+	    + (size_t)__builtin_popcountll(page_mask(page)) * PAGE_ENTRY_BYTES;
 	p += index * PAGE_KEYWORD_BYTES;
 	return (struct keywords){ { get_le64(p), get_le64(p + 8) } };
 }
@@ -169,7 +170,8 @@ page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flag
 			has_keywords = true;
 	}
 	p = op_begin(op, OP_SET,
-	    (char)((has_keywords ? OP_HAS_KEYWORDS : 0) | (is_same ? OP_IS_SAME : 0) | (modseq == MODSEQ_KEPT ? OP_KEEPS_MODSEQ : 0)),
+	    (char)((has_keywords ? OP_HAS_KEYWORDS : 0) | (is_same ? OP_IS_SAME : 0)
+		| (modseq == MODSEQ_KEPT ? OP_KEEPS_MODSEQ : 0)),
 	    16 + n * (2 + (has_keywords ? PAGE_KEYWORD_BYTES : 0)));
 	if (p == NULL)
 		return;
@@ -250,8 +252,8 @@ work_store(const struct work *w, struct buf *out)
 			has_keywords = true;
 	}
 	buf_clear(out);
-	size = PAGE_HEADER_BYTES +
-	       n * (size_t)(PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
+	size = PAGE_HEADER_BYTES
+	    + n * (size_t)(PAGE_ENTRY_BYTES + (has_keywords ? PAGE_KEYWORD_BYTES : 0));
 	p = buf_reserve(out, size);
 	if (p == NULL)
 		return;
@@ -266,8 +268,8 @@ work_store(const struct work *w, struct buf *out)
 
 		put_le64((char *)page_column(page, n, COLUMN_MODSEQ) + i * 8, e->modseq);
 		put_le64((char *)page_column(page, n, COLUMN_SIZE) + i * 8, e->size_bytes);
-		put_le64(
-		    (char *)page_column(page, n, COLUMN_INTERNAL) + i * 8, (uint64_t)e->internal_s);
+		put_le64((char *)page_column(page, n, COLUMN_INTERNAL) + i * 8,
+		    (uint64_t)e->internal_s);
 		put_le64((char *)page_column(page, n, COLUMN_SAVED) + i * 8, (uint64_t)e->saved_s);
 		put_le32((char *)page_column(page, n, COLUMN_MSGNO) + i * 4, e->msgno);
 		put_le16((char *)page_column(page, n, COLUMN_FLAGS) + i * 2, e->flags);
@@ -396,10 +398,11 @@ page_with_ghosts(struct str page, struct str old, uint64_t mask, struct buf *out
 bool
 page_private_is_valid(struct str page)
 {
-	return page.n == 0 ||
-	       (page.n >= PAGE_PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT &&
-		   page.n == PAGE_PRIVATE_HEADER_BYTES +
-				 (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
+	return page.n == 0
+	    || (page.n >= PAGE_PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT
+		&& page.n
+		    == PAGE_PRIVATE_HEADER_BYTES
+			+ (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
 }
 
 bool
@@ -422,7 +425,8 @@ page_private_sum(struct str page, struct page_sums *out)
 	*out = (struct page_sums){ .count = page_count(page) };
 	out->unseen = out->count - (uint32_t)__builtin_popcountll(seen);
 	for (unsigned i = 0; i < out->count; i++)
-		out->modseq = MAX(out->modseq, get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + i * 8));
+		out->modseq =
+		    MAX(out->modseq, get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + i * 8));
 }
 
 static void
@@ -496,14 +500,15 @@ set_in_place(struct str base, struct str op, struct buf *out)
 	const char *values;
 	struct str page;
 
-	if (op.n < OP_HEADER_BYTES + 16 || op.p[0] != OP_SET || (op.p[1] & OP_HAS_KEYWORDS) != 0 ||
-	    base.n == 0 || !page_is_valid(base) || (base.p[1] & PAGE_HAS_KEYWORDS) != 0)
+	if (op.n < OP_HEADER_BYTES + 16 || op.p[0] != OP_SET || (op.p[1] & OP_HAS_KEYWORDS) != 0
+	    || base.n == 0 || !page_is_valid(base) || (base.p[1] & PAGE_HAS_KEYWORDS) != 0)
 		return false;
 	modseq = get_le64(op.p + OP_HEADER_BYTES);
 	mask = get_le64(op.p + OP_HEADER_BYTES + 8);
 	values = op.p + OP_HEADER_BYTES + 16;
-	if ((mask & ~page_mask(base)) != 0 ||
-	    op.n != OP_HEADER_BYTES + 16 + (is_same ? 1 : (size_t)__builtin_popcountll(mask)) * 2)
+	if ((mask & ~page_mask(base)) != 0
+	    || op.n
+		!= OP_HEADER_BYTES + 16 + (is_same ? 1 : (size_t)__builtin_popcountll(mask)) * 2)
 		return false;
 	buf_clear(out);
 	buf_str_add(out, base);

@@ -20,7 +20,8 @@ account_past_release(struct account *a)
 }
 
 enum err
-account_rows(struct account *a, const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
+account_rows(struct account *a, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out)
 {
 	return kv_load_now(a->kv, a->id, ranges, count, rows_out);
 }
@@ -68,11 +69,11 @@ put_back_all(struct commit *c, uint32_t at, const struct put_back *items, uint32
 		};
 		uint32_t uid;
 
-		e = change_keywords(commit_mailbox(c, at), items[i].keywords, items[i].keyword_count, true,
-		    &entry.keywords);
-		if (e == ERR_LIMIT)	/* better without a keyword than not at all */
-			e = change_keywords(commit_mailbox(c, at), items[i].keywords, items[i].keyword_count,
-			    false, &entry.keywords);
+		e = change_keywords(commit_mailbox(c, at), items[i].keywords,
+		    items[i].keyword_count, true, &entry.keywords);
+		if (e == ERR_LIMIT) /* better without a keyword than not at all */
+			e = change_keywords(commit_mailbox(c, at), items[i].keywords,
+			    items[i].keyword_count, false, &entry.keywords);
 		if (e == ERR_OK) {
 			uid = appender_add(&p, &entry);
 			must(uid != 0);
@@ -86,8 +87,8 @@ put_back_all(struct commit *c, uint32_t at, const struct put_back *items, uint32
 }
 
 enum err
-messages_put_back(struct account *a, struct mailbox_id dest, const struct put_back *items, uint32_t count,
-    struct waiter *w, struct snapshot **after_out)
+messages_put_back(struct account *a, struct mailbox_id dest, const struct put_back *items,
+    uint32_t count, struct waiter *w, struct snapshot **after_out)
 {
 	struct commit *c = NULL;
 	int64_t at;
@@ -143,7 +144,8 @@ each_once(uint32_t *numbers, size_t count)
 }
 
 enum err
-mailbox_numbers(struct account *a, struct mailbox_id id, struct waiter *w, uint32_t **numbers_out, size_t *count_out)
+mailbox_numbers(struct account *a, struct mailbox_id id, struct waiter *w, uint32_t **numbers_out,
+    size_t *count_out)
 {
 	struct mailbox_state *state = NULL;
 	struct snapshot *s = account_latest(a), *of = NULL;
@@ -156,7 +158,8 @@ mailbox_numbers(struct account *a, struct mailbox_id id, struct waiter *w, uint3
 	e = account_state_at(a, s, id, SEEN_OWNER, w, &state, &tree, &seen, &of);
 	if (e == ERR_OK) {
 		numbers = xcalloc((size_t)tree_sums(tree)->count + 1, sizeof(*numbers));
-		for (uint32_t uid = 1; tree_next(tree, uid, TREE_ANY, &at) && at.uid < UINT32_MAX; uid = at.uid + 1)
+		for (uint32_t uid = 1; tree_next(tree, uid, TREE_ANY, &at) && at.uid < UINT32_MAX;
+		     uid = at.uid + 1)
 			numbers[n++] = page_msgno(at.page, at.index);
 		*count_out = each_once(numbers, n);
 		*numbers_out = numbers;

@@ -11,7 +11,10 @@ kib(uint64_t bytes)
 	return bytes / 1024 + (bytes % 1024 != 0);
 }
 
-/* What holds for an account with this row. The mailboxes that are nobody's have limits only of their own. */
+/*
+ * What holds for an account with this row. The mailboxes that are nobody's have limits only of
+ * their own.
+ */
 static struct quota_limits
 limits_of(const struct account *a, const struct account_row *row)
 {
@@ -50,12 +53,13 @@ snapshot_quota(const struct snapshot *s, struct quota *out)
 }
 
 static bool
-is_too_much(const struct account *a, const struct account_row *row, uint64_t more_bytes, uint64_t more_messages)
+is_too_much(const struct account *a, const struct account_row *row, uint64_t more_bytes,
+    uint64_t more_messages)
 {
 	struct quota_limits limits = limits_of(a, row);
 
-	return (more_bytes != 0 && kib(row->size_bytes + more_bytes) > limits.storage_kib) ||
-	       (more_messages != 0 && row->messages + more_messages > limits.messages);
+	return (more_bytes != 0 && kib(row->size_bytes + more_bytes) > limits.storage_kib)
+	    || (more_messages != 0 && row->messages + more_messages > limits.messages);
 }
 
 bool
@@ -75,7 +79,8 @@ snapshot_exceeds_quota(const struct snapshot *s)
 enum err
 commit_check_room(const struct commit *c, uint64_t more_bytes, uint64_t more_messages)
 {
-	return is_too_much(c->account, &c->base->row, more_bytes, more_messages) ? ERR_OVERQUOTA : ERR_OK;
+	return is_too_much(c->account, &c->base->row, more_bytes, more_messages) ? ERR_OVERQUOTA
+										 : ERR_OK;
 }
 
 enum err
@@ -90,17 +95,21 @@ commit_check_quota(const struct commit *c)
 		const struct page_sums *sums = tree_sums(tree_edit_now(&m->edit));
 
 		if (m->state->has_tree)
-			notes += (int64_t)sums->notes_bytes - (int64_t)tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes;
+			notes += (int64_t)sums->notes_bytes
+			    - (int64_t)tree_sums(snapshot_state(c->base, m->at)->tree)->notes_bytes;
 		else
 			notes += (int64_t)m->state->info.notes_bytes - before->notes_bytes;
-		bytes += (int64_t)(m->state->has_tree ? sums->size_bytes : m->state->info.size_bytes) -
-			 (int64_t)before->size_bytes;
-		messages += (int64_t)(m->state->has_tree ? sums->count : m->state->info.exists) -
-			    (int64_t)before->exists;
+		bytes +=
+		    (int64_t)(m->state->has_tree ? sums->size_bytes : m->state->info.size_bytes)
+		    - (int64_t)before->size_bytes;
+		messages += (int64_t)(m->state->has_tree ? sums->count : m->state->info.exists)
+		    - (int64_t)before->exists;
 	}
 	if (notes > 0)
 		e = commit_check_notes(c, (uint64_t)notes);
-	return e != ERR_OK ? e : commit_check_room(c, bytes > 0 ? (uint64_t)bytes : 0, messages > 0 ? (uint64_t)messages : 0);
+	return e != ERR_OK ? e
+			   : commit_check_room(c, bytes > 0 ? (uint64_t)bytes : 0,
+			       messages > 0 ? (uint64_t)messages : 0);
 }
 
 enum err
@@ -111,8 +120,10 @@ commit_check_notes(const struct commit *c, uint64_t more_bytes)
 
 	for (uint32_t i = 0; i < c->base->count; i++)
 		bytes += snapshot_state(c->base, i)->info.notes_bytes;
-	return more_bytes > NOTES_ACCOUNT_MAX_BYTES || bytes > NOTES_ACCOUNT_MAX_BYTES || kib(bytes) > limits.annotations_kib ?
-	    ERR_OVERQUOTA : ERR_OK;
+	return more_bytes > NOTES_ACCOUNT_MAX_BYTES || bytes > NOTES_ACCOUNT_MAX_BYTES
+		|| kib(bytes) > limits.annotations_kib
+	    ? ERR_OVERQUOTA
+	    : ERR_OK;
 }
 
 enum err

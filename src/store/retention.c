@@ -176,15 +176,17 @@ static enum err
 count_retained(struct account *a)
 {
 	struct row_key from = row_key_undo(0);
-	struct kv_range range = {
-		.kind = KV_LOG, .from = row_key_str(&from), .to = STR("V"), .limit = ROUND_RECORDS
-	};
+	struct kv_range range = { .kind = KV_LOG,
+		.from = row_key_str(&from),
+		.to = STR("V"),
+		.limit = ROUND_RECORDS };
 	size_t count = ROUND_RECORDS;
 	uint64_t bytes = 0;
 
 	if (atomic_load(&a->retained_bytes) != RETAINED_UNKNOWN)
 		return ERR_OK;
-	atomic_store(&a->retained_bytes, 0);	/* what is added meanwhile may count twice: it is about */
+	/* what is added meanwhile may count twice: it is about */
+	atomic_store(&a->retained_bytes, 0);
 	while (count == ROUND_RECORDS) {
 		struct kv_rows *rows = NULL;
 		uint64_t version = 0;
@@ -218,9 +220,8 @@ forget_retained(struct account *a, uint64_t bytes)
 {
 	uint64_t now = atomic_load(&a->retained_bytes);
 
-	while (now != RETAINED_UNKNOWN &&
-	       !atomic_compare_exchange_weak(
-		   &a->retained_bytes, &now, now - MIN(now, bytes)))
+	while (now != RETAINED_UNKNOWN
+	    && !atomic_compare_exchange_weak(&a->retained_bytes, &now, now - MIN(now, bytes)))
 		continue;
 }
 
@@ -230,11 +231,13 @@ forget_retained(struct account *a, uint64_t bytes)
  * the clock was set back.
  */
 static enum err
-drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *oldest_ms_out, bool *more_out)
+drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *oldest_ms_out,
+    bool *more_out)
 {
-	struct kv_range range = {
-		.kind = KV_LOG, .from = STR("U"), .to = STR("V"), .limit = ROUND_RECORDS
-	};
+	struct kv_range range = { .kind = KV_LOG,
+		.from = STR("U"),
+		.to = STR("V"),
+		.limit = ROUND_RECORDS };
 	struct losses l = { 0 };
 	struct kv_rows *rows = NULL;
 	enum err e;
@@ -250,8 +253,8 @@ drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *olde
 		int64_t time_ms = 0;
 
 		e = undo_decode(rows->ranges[0].rows[i].value, &time_ms, &rest);
-		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms &&
-		    !retains_too_much(a)) {
+		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms
+		    && !retains_too_much(a)) {
 			*oldest_ms_out = time_ms;
 			*more_out = false;
 			break;
@@ -298,7 +301,8 @@ retention_tick(struct account *a)
 	struct store *s = a->store;
 	struct clock *clock = s->o.clock;
 	int64_t now_ms = clock->wall_ms(clock);
-	int64_t until_ms = now_ms - (int64_t)s->o.retention_s * 1000, future_ms = now_ms + FUTURE_MS;
+	int64_t until_ms = now_ms - (int64_t)s->o.retention_s * 1000,
+		future_ms = now_ms + FUTURE_MS;
 	int64_t oldest_ms;
 	bool more = true;
 	enum err e = ERR_OK;
@@ -306,9 +310,9 @@ retention_tick(struct account *a)
 	seen_tick(a);
 	cut_log(a);
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
-		until_ms = now_ms;	/* the past yields before mail does */
+		until_ms = now_ms; /* the past yields before mail does */
 	else if (s->steady.hold_ms > 0)
-		until_ms = INT64_MIN, future_ms = INT64_MAX;	/* by room only */
+		until_ms = INT64_MIN, future_ms = INT64_MAX; /* by room only */
 	ignore_err(count_retained(a), "it is asked again at the next round");
 	oldest_ms = atomic_load(&a->undo_oldest_ms);
 	if (oldest_ms > until_ms && oldest_ms < future_ms && !retains_too_much(a))

@@ -1,4 +1,7 @@
-/* retention_test.c - what was expunged is kept for its time, within its bound, and then really gone from the disk. */
+/*
+ * retention_test.c - what was expunged is kept for its time, within its bound, and then really gone
+ * from the disk.
+ */
 #include "base/bytes.h"
 #include "store/account_int.h"
 #include "store/message.h"
@@ -21,13 +24,15 @@ struct test_clock {
 static int64_t
 test_wall_ms(struct clock *c)
 {
-	return clock_system()->wall_ms(clock_system()) + atomic_load(&container_of(c, struct test_clock, clock)->ahead_ms);
+	return clock_system()->wall_ms(clock_system())
+	    + atomic_load(&container_of(c, struct test_clock, clock)->ahead_ms);
 }
 
 static int64_t
 test_mono_us(struct clock *c)
 {
-	return clock_system()->mono_us(clock_system()) + atomic_load(&container_of(c, struct test_clock, clock)->ahead_ms) * 1000;
+	return clock_system()->mono_us(clock_system())
+	    + atomic_load(&container_of(c, struct test_clock, clock)->ahead_ms) * 1000;
 }
 
 static struct test_clock test_clock = { .clock = { test_wall_ms, test_mono_us } };
@@ -35,12 +40,17 @@ static struct test_clock test_clock = { .clock = { test_wall_ms, test_mono_us } 
 static void
 open_account(struct fixture *f, uint64_t retained_max_bytes)
 {
-	struct store_options o = { .kv = f->kv, .clock = &test_clock.clock, .random = test_random, .retention_s = 7 * 86400,
+	struct store_options o = { .kv = f->kv,
+		.clock = &test_clock.clock,
+		.random = test_random,
+		.retention_s = 7 * 86400,
 		.retained_max_bytes = retained_max_bytes };
 
 	atomic_store(&test_clock.ahead_ms, 0);
 	CHECK(store_open(&o, &f->store) == ERR_OK);
-	CHECK(UNTIL_DONE(&f->b, store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account))
+	    == ERR_OK);
 }
 
 /* Bytes that no codec makes smaller. */
@@ -60,10 +70,13 @@ append_big(struct fixture *f, struct mailbox_id box, uint64_t seed)
 		put_le64(bytes + i, seed ^ seed >> 29);
 	}
 	memcpy(bytes, "Subject: big\r\n\r\n", 16);
-	while (text.n != 0 && UNTIL_DONE(&f->b, arrival_write(add.arrival, text, &taken, &f->b.w)) == ERR_OK)
+	while (text.n != 0
+	    && UNTIL_DONE(&f->b, arrival_write(add.arrival, text, &taken, &f->b.w)) == ERR_OK)
 		text = str_sub(text, taken, text.n);
 	CHECK(arrival_finish(add.arrival) == ERR_OK);
-	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, box, &add, 1, &f->b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_append(f->account, box, &add, 1, &f->b.w, &uid, &validity, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	arrival_unref(add.arrival);
@@ -80,7 +93,8 @@ expunge_all(struct fixture *f, struct mailbox_id box)
 
 	CHECK(UNTIL_DONE(&f->b, view_open(now, box, VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
 	snapshot_unref(now);
-	CHECK(UNTIL_DONE(&f->b, messages_expunge(v, NULL, &cursor, &f->b.w, &gone, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, messages_expunge(v, NULL, &cursor, &f->b.w, &gone, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	view_close(v);
@@ -98,7 +112,9 @@ delete_all(struct fixture *f, struct mailbox_id box)
 
 	CHECK(UNTIL_DONE(&f->b, view_open(now, box, VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
 	snapshot_unref(now);
-	CHECK(UNTIL_DONE(&f->b, messages_store(v, &all, &del, &cursor, &f->b.w, &changed, &changed, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_store(v, &all, &del, &cursor, &f->b.w, &changed, &changed, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	view_close(v);
@@ -181,17 +197,22 @@ test_room_comes_back(void)
 	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 0);
 	CHECK(kv_blob_sweep(f.kv, 0, &swept) == ERR_OK);
 	CHECK(swept >= (uint64_t)BIG_COUNT * BIG_BYTES);
-	/* The engine's own thread gives it back; it is awaited as long as a slow machine may need. */
+	/*
+	 * The engine's own thread gives it back; it is awaited as long as a slow machine may need.
+	 */
 	for (unsigned i = 0; i < 3000 && folder_bytes(dir) + room > full; i++)
 		nanosleep(&pause, NULL);
 	CHECK(folder_bytes(dir) + room <= full);
-	printf("# %llu bytes on the disk while it was kept, %llu afterwards\n", (unsigned long long)full,
-	    (unsigned long long)folder_bytes(dir));
+	printf("# %llu bytes on the disk while it was kept, %llu afterwards\n",
+	    (unsigned long long)full, (unsigned long long)folder_bytes(dir));
 	fixture_done(&f);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* More than its bound is not kept: what went longest ago goes first, also when it was counted after a restart. */
+/*
+ * More than its bound is not kept: what went longest ago goes first, also when it was counted after
+ * a restart.
+ */
 static void
 test_bound(void)
 {
@@ -215,7 +236,7 @@ test_bound(void)
 	append_big(&f, inbox, 5);
 	expunge_all(&f, inbox);
 	store_tick(f.store);
-	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 3);	/* the last one holds two messages */
+	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 3); /* the last one holds two messages */
 	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 4);
 	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES);
 	f.account->retained_bytes = RETAINED_UNKNOWN;
@@ -229,12 +250,18 @@ test_bound(void)
 	fixture_done(&f);
 }
 
-/* What was put back stays when the undo record that held it goes; expunged again, it goes with the second one. */
+/*
+ * What was put back stays when the undo record that held it goes; expunged again, it goes with the
+ * second one.
+ */
 static void
 test_put_back(void)
 {
 	struct kv_memory_options o = { .manual = false, .seed = 1 };
-	struct put_back item = { .msgno = 1, .size_bytes = BIG_BYTES, .internal_s = 1700000000, .internal_zone_min = 60,
+	struct put_back item = { .msgno = 1,
+		.size_bytes = BIG_BYTES,
+		.internal_s = 1700000000,
+		.internal_zone_min = 60,
 		.flags = FLAG_SEEN };
 	struct fixture f = { 0 };
 	struct mailbox_id inbox;
@@ -249,12 +276,15 @@ test_put_back(void)
 	open_account(&f, 0);
 	inbox = test_box(&f, "INBOX");
 	append_big(&f, inbox, 1);
-	CHECK(UNTIL_DONE(&f.b, message_get(f.account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &f.b.w, &m)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  message_get(f.account, (struct msgno){ 1 }, MESSAGE_SUMMARY, &f.b.w, &m))
+	    == ERR_OK);
 	blob = m->blob;
 	message_unref(m);
 	expunge_all(&f, inbox);
 	account_past_hold(f.account);
-	CHECK(UNTIL_DONE(&f.b, messages_put_back(f.account, inbox, &item, 1, &f.b.w, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b, messages_put_back(f.account, inbox, &item, 1, &f.b.w, &after))
+	    == ERR_OK);
 	test_wait_durable(&f, after);
 	account_past_release(f.account);
 	CHECK_U64(snapshot_mailbox(after, STR("INBOX"))->exists, 1);
@@ -265,7 +295,9 @@ test_put_back(void)
 	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 1);
 	CHECK(kv_blob_links(f.kv, &blob, &links) == ERR_OK);
 	CHECK_U64(links, 1);
-	CHECK(UNTIL_DONE(&f.b, message_get(f.account, (struct msgno){ 1 }, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f.b, message_get(f.account, (struct msgno){ 1 }, MESSAGE_WHOLE, &f.b.w, &m))
+	    == ERR_OK);
 	message_unref(m);
 	delete_all(&f, inbox);
 	expunge_all(&f, inbox);

@@ -4,13 +4,21 @@
 #include "base/bytes.h"
 #include "store/annotation.h"
 
-enum { ROW_FORMAT = 1, ACCOUNT_BYTES = 64, MAILBOX_BYTES = 28, STATUS_BYTES = STATUS_ROW_BYTES, LIMITS_BYTES = 40, LIMITS_OLD_BYTES = 32 };
+enum {
+	ROW_FORMAT = 1,
+	ACCOUNT_BYTES = 64,
+	MAILBOX_BYTES = 28,
+	STATUS_BYTES = STATUS_ROW_BYTES,
+	LIMITS_BYTES = 40,
+	LIMITS_OLD_BYTES = 32
+};
+
 enum {
 	MAILBOX_IS_NOSELECT = 1 << 0,
 	MAILBOX_IS_SUBSCRIBED = 1 << 1,
 	MAILBOX_HAS_PRIVATE_SEEN = 1 << 2,
 	MAILBOX_IS_SEEN_FIXED = 1 << 3,
-	MAILBOX_HAS_SEEN_SINCE = 1 << 4,	/* 8 bytes at the end */
+	MAILBOX_HAS_SEEN_SINCE = 1 << 4, /* 8 bytes at the end */
 };
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -44,24 +52,65 @@ key_u64_u64(char letter, uint64_t a, uint64_t b)
 	return k;
 }
 
-struct row_key row_key_account(void) { return key('A'); }
-struct row_key row_key_mailbox(struct mailbox_id id) { return key_u64('M', id.v); }
-struct row_key row_key_status(struct mailbox_id id) { return key_u64('S', id.v); }
-struct row_key row_key_limits(void) { return key('L'); }
+struct row_key
+row_key_account(void)
+{
+	return key('A');
+}
+
+struct row_key
+row_key_mailbox(struct mailbox_id id)
+{
+	return key_u64('M', id.v);
+}
+
+struct row_key
+row_key_status(struct mailbox_id id)
+{
+	return key_u64('S', id.v);
+}
+
+struct row_key
+row_key_limits(void)
+{
+	return key('L');
+}
+
 struct row_key
 row_key_private_sums(struct mailbox_id id, uint64_t user)
 {
 	return key_u64_u64('Q', id.v, user);
 }
+
 struct row_key
 row_key_vanished(struct mailbox_id id, uint64_t version)
 {
 	return key_u64_u64('V', id.v, version);
 }
-struct row_key row_key_undo(uint64_t version) { return key_u64('U', version); }
-struct row_key row_key_clock(void) { return key('T'); }
-struct row_key row_key_next_account(void) { return key('N'); }
-struct row_key row_key_dying(uint64_t account) { return key_u64('D', account); }
+
+struct row_key
+row_key_undo(uint64_t version)
+{
+	return key_u64('U', version);
+}
+
+struct row_key
+row_key_clock(void)
+{
+	return key('T');
+}
+
+struct row_key
+row_key_next_account(void)
+{
+	return key('N');
+}
+
+struct row_key
+row_key_dying(uint64_t account)
+{
+	return key_u64('D', account);
+}
 
 struct row_key
 row_key_page(struct mailbox_id id, uint32_t page)
@@ -132,15 +181,16 @@ row_key_parse_notes(struct str k, struct mailbox_id *id_out, uint32_t *uid_out)
 {
 	uint32_t page;
 
-	if (k.n != 14 || !row_key_parse_page(str_sub(k, 0, 13), id_out, &page) || (uint8_t)k.p[13] >= 64)
+	if (k.n != 14 || !row_key_parse_page(str_sub(k, 0, 13), id_out, &page)
+	    || (uint8_t)k.p[13] >= 64)
 		return false;
 	*uid_out = page * 64 + (uint8_t)k.p[13];
 	return true;
 }
 
 bool
-row_key_parse_private(
-    struct str k, struct mailbox_id *id_out, uint64_t *user_out, uint32_t *page_out)
+row_key_parse_private(struct str k, struct mailbox_id *id_out, uint64_t *user_out,
+    uint32_t *page_out)
 {
 	if (k.n != 21 || k.p[0] != 'Q')
 		return false;
@@ -184,6 +234,7 @@ row_key_parse_undo(struct str k, uint64_t *version_out)
 {
 	return parse_u64(k, 'U', version_out);
 }
+
 bool
 row_key_parse_dying(struct str k, uint64_t *account_out)
 {
@@ -216,8 +267,8 @@ account_row_encode(const struct account_row *r, struct buf *out)
 enum err
 account_row_decode(struct str row, struct account_row *out)
 {
-	if (row.n < ACCOUNT_BYTES || row.n > ACCOUNT_BYTES + USER_NAME_MAX ||
-	    row.p[0] != ROW_FORMAT)
+	if (row.n < ACCOUNT_BYTES || row.n > ACCOUNT_BYTES + USER_NAME_MAX
+	    || row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
 	*out = (struct account_row){
 		.next_msgno = get_le32(row.p + 4),
@@ -254,8 +305,8 @@ limits_row_decode(struct str row, struct quota_limits *out)
 {
 	if ((row.n != LIMITS_BYTES && row.n != LIMITS_OLD_BYTES) || row.p[0] != ROW_FORMAT)
 		return ERR_CORRUPT;
-	*out = (struct quota_limits){ get_le64(row.p + 8), get_le64(row.p + 16), get_le64(row.p + 24),
-		row.n == LIMITS_BYTES ? get_le64(row.p + 32) : UINT64_MAX };
+	*out = (struct quota_limits){ get_le64(row.p + 8), get_le64(row.p + 16),
+		get_le64(row.p + 24), row.n == LIMITS_BYTES ? get_le64(row.p + 32) : UINT64_MAX };
 	return ERR_OK;
 }
 
@@ -268,10 +319,11 @@ mailbox_row_encode(const struct mailbox_row *r, struct buf *out)
 		return;
 	memset(p, 0, MAILBOX_BYTES);
 	p[0] = ROW_FORMAT;
-	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0) |
-		      (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0) |
-		      (r->is_seen_private ? MAILBOX_HAS_PRIVATE_SEEN : 0) | (r->is_seen_fixed ? MAILBOX_IS_SEEN_FIXED : 0) |
-		      (r->seen_since != 0 ? MAILBOX_HAS_SEEN_SINCE : 0));
+	p[1] = (char)((r->is_noselect ? MAILBOX_IS_NOSELECT : 0)
+	    | (r->is_subscribed ? MAILBOX_IS_SUBSCRIBED : 0)
+	    | (r->is_seen_private ? MAILBOX_HAS_PRIVATE_SEEN : 0)
+	    | (r->is_seen_fixed ? MAILBOX_IS_SEEN_FIXED : 0)
+	    | (r->seen_since != 0 ? MAILBOX_HAS_SEEN_SINCE : 0));
 	put_le16(p + 2, (uint16_t)r->name.n);
 	put_le32(p + 4, (uint32_t)r->annotations.n);
 	put_le64(p + 8, r->parent);
@@ -315,7 +367,9 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 	};
 	rest = str_sub(row, MAILBOX_BYTES, row.n);
 	if ((row.p[1] & MAILBOX_HAS_SEEN_SINCE) != 0) {
-		if (rest.n < 8 || u64_row_decode(str_sub(rest, rest.n - 8, rest.n), &out->seen_since) != ERR_OK)
+		if (rest.n < 8
+		    || u64_row_decode(str_sub(rest, rest.n - 8, rest.n), &out->seen_since)
+			!= ERR_OK)
 			return ERR_CORRUPT;
 		rest.n -= 8;
 	}
@@ -327,9 +381,9 @@ mailbox_row_decode(struct str row, struct mailbox_row *out, struct str keywords[
 	rest.n -= acl;
 	if (!acl_is_valid(out->acl) || !annotations_are_valid(out->annotations))
 		return ERR_CORRUPT;
-	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n ||
-	    out->keyword_count > KEYWORDS_MAX || out->keyword_count < KEYWORDS_REGISTERED ||
-	    memchr(rest.p, '/', name) != NULL)
+	if (name == 0 || name > MAILBOX_NAME_MAX || name > rest.n
+	    || out->keyword_count > KEYWORDS_MAX || out->keyword_count < KEYWORDS_REGISTERED
+	    || memchr(rest.p, '/', name) != NULL)
 		return ERR_CORRUPT;
 	out->name = str_sub(rest, 0, name);
 	rest = str_sub(rest, name, rest.n);
@@ -468,8 +522,8 @@ vanished_row_decode(struct str row, struct rangeset *out)
 	while (row.n != 0) {
 		uint32_t gap, more;
 
-		if (!varint_take(&row, &gap) || !varint_take(&row, &more) || gap == 0 ||
-		    at + gap + more > UINT32_MAX)
+		if (!varint_take(&row, &gap) || !varint_take(&row, &more) || gap == 0
+		    || at + gap + more > UINT32_MAX)
 			return ERR_CORRUPT;
 		rangeset_add(out, (uint32_t)at + gap, (uint32_t)at + gap + more);
 		at += (uint64_t)gap + more;

@@ -1,6 +1,6 @@
 /* row_fuzz.c - hostile bytes for every decoder of rows and pages: the first byte says which. */
-#include "store/row.h"
 #include "store/notes.h"
+#include "store/row.h"
 #include "store/tree.h"
 #include "store/undo_int.h"
 
@@ -39,8 +39,11 @@ fuzz_page(struct str in)
 static void
 fuzz_notes(struct str in)
 {
-	const struct annotation change = { .scope = ANNOTATION_SHARED, .name = STR("/comment"), .value = STR("new") };
-	BUF_CLEAN struct buf changed = BUF_MAX(1 << 20), copy = BUF_MAX(1 << 20), names = BUF_MAX(1 << 20);
+	const struct annotation change = { .scope = ANNOTATION_SHARED,
+		.name = STR("/comment"),
+		.value = STR("new") };
+	BUF_CLEAN struct buf changed = BUF_MAX(1 << 20), copy = BUF_MAX(1 << 20),
+			     names = BUF_MAX(1 << 20);
 	struct str list;
 
 	if (notes_row_decode(in, &list) != ERR_OK)

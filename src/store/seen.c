@@ -118,7 +118,9 @@ seen_apply_own(const struct seen_as *as, uint32_t uid, struct page_entry *e)
 	bool is_seen = false;
 	uint64_t modseq;
 
-	if (as->tree != NULL && page_private(tree_page(as->tree, uid / PAGE_UIDS), uid % PAGE_UIDS, &is_seen, &modseq))
+	if (as->tree != NULL
+	    && page_private(tree_page(as->tree, uid / PAGE_UIDS), uid % PAGE_UIDS, &is_seen,
+		&modseq))
 		e->modseq = MAX(e->modseq, modseq);
 	e->modseq = MAX(e->modseq, as->since);
 	if (as->is_own)
@@ -139,7 +141,8 @@ mailbox_unseen(const struct mailbox_info *m, struct account_id reader)
 uint64_t
 mailbox_highestmodseq(const struct mailbox_info *m, struct account_id reader)
 {
-	const struct seen_user *u = m->state == NULL ? NULL : seen_users_find(m->state->seen, reader.v);
+	const struct seen_user *u =
+	    m->state == NULL ? NULL : seen_users_find(m->state->seen, reader.v);
 	uint64_t modseq = m->highestmodseq;
 
 	if (reader.v != SEEN_OWNER)

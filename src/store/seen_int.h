@@ -1,29 +1,31 @@
 /*
- * seen_int.h - private \Seen: where a mailbox is shared, what one user has read is still unread for everybody else.
+ * seen_int.h - private \Seen: where a mailbox is shared, what one user has read is still unread for
+ * everybody else.
  *
- * Whether \Seen is private is said in the mailbox's row. The \Seen of its pages is the owner's then; every other user has
- * private pages, a tree of them for each user, and what they say nothing of he has not seen. What the owner does to \Seen alone
- * leaves the modseqs of the pages as they are, and his private pages have the new ones: so nobody notices what another reads.
- * seen_apply() makes of an entry what a user sees of it; flags and modseqs of a view are read through it only.
+ * Whether \Seen is private is said in the mailbox's row. The \Seen of its pages is the owner's
+ * then; every other user has private pages, a tree of them for each user, and what they say nothing
+ * of he has not seen. What the owner does to \Seen alone leaves the modseqs of the pages as they
+ * are, and his private pages have the new ones: so nobody notices what another reads. seen_apply()
+ * makes of an entry what a user sees of it; flags and modseqs of a view are read through it only.
  *
- * When \Seen becomes private or shared, all of it may differ for all but the owner: from then on no message has a lower modseq
- * for them than that change (seen_since).
+ * When \Seen becomes private or shared, all of it may differ for all but the owner: from then on no
+ * message has a lower modseq for them than that change (seen_since).
  *
- * Private pages are loaded, and let go, with the mailbox's own, and go with the messages. So the counts that rows "Q" keep are
- * right at any time, and STATUS needs no pages.
+ * Private pages are loaded, and let go, with the mailbox's own, and go with the messages. So the
+ * counts that rows "Q" keep are right at any time, and STATUS needs no pages.
  */
 #ifndef STORE_SEEN_INT_H
 #define STORE_SEEN_INT_H
 
 #include "store/account_int.h"
 
-#define SEEN_OWNER UINT64_C(0)	/* in place of the owner's number */
+#define SEEN_OWNER UINT64_C(0) /* in place of the owner's number */
 
-enum { SEEN_USERS_MAX = 1024 };	/* users with private pages in a mailbox */
+enum { SEEN_USERS_MAX = 1024 }; /* users with private pages in a mailbox */
 
 /* What a user has in a mailbox. */
 struct seen_user {
-	uint64_t user;			/* his account, or SEEN_OWNER */
+	uint64_t user; /* his account, or SEEN_OWNER */
 	struct seen_row sums;
 };
 
@@ -52,7 +54,10 @@ void seen_detach(struct mailbox_state *s);
 /** Bytes of memory, about. */
 size_t seen_bytes(const struct mailbox_state *s);
 
-/** Takes users out of the account's mailboxes who are no more; waits, so on a job thread. Mutex not held. */
+/**
+ * Takes users out of the account's mailboxes who are no more; waits, so on a job thread. Mutex not
+ * held.
+ */
 void seen_tick(struct account *a);
 
 /** Who somebody is in an account: SEEN_OWNER, or his number. */
@@ -64,13 +69,14 @@ seen_user_in(const struct account *a, struct account_id who)
 
 /* How a user sees a mailbox. */
 struct seen_as {
-	bool is_plain;			/* as the pages of the mailbox are */
-	bool is_own;			/* \Seen is what his pages say */
-	uint64_t since;			/* no message has a lower modseq for him */
-	const struct tree *tree;	/* his pages, or NULL */
+	bool is_plain;           /* as the pages of the mailbox are */
+	bool is_own;             /* \Seen is what his pages say */
+	uint64_t since;          /* no message has a lower modseq for him */
+	const struct tree *tree; /* his pages, or NULL */
 };
 struct seen_as seen_as_of(const struct mailbox_info *m, uint64_t user, const struct tree *tree);
 void seen_apply_own(const struct seen_as *as, uint32_t uid, struct page_entry *e);
+
 /** What the mailbox's entry is for him. */
 static inline void
 seen_apply(const struct seen_as *as, uint32_t uid, struct page_entry *e)

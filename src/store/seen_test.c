@@ -1,6 +1,6 @@
 /*
- * seen_test.c - private \Seen: what three users do to two mailboxes, beside a naive model of what each of them is to see. A few
- * short histories; `seen_test COUNT [SEED [STEPS]]` runs others.
+ * seen_test.c - private \Seen: what three users do to two mailboxes, beside a naive model of what
+ * each of them is to see. A few short histories; `seen_test COUNT [SEED [STEPS]]` runs others.
  */
 #include "store/annotation.h"
 #include "store/put_back.h"
@@ -16,9 +16,10 @@ enum { USERS = 3, BOXES = 2, MESSAGES_MAX = 400 };
 struct model_message {
 	uint32_t uid;
 	bool is_flagged;
-	bool seen[USERS];		/* [0]: the owner, whose \Seen is that of all while it is shared */
-	uint64_t modseq[USERS];		/* as the view has told last */
-	bool is_news[USERS];		/* something changed that he has to be told */
+	/* [0]: the owner, whose \Seen is that of all while it is shared */
+	bool seen[USERS];
+	uint64_t modseq[USERS]; /* as the view has told last */
+	bool is_news[USERS];    /* something changed that he has to be told */
 };
 
 struct model_box {
@@ -31,7 +32,7 @@ struct model_box {
 
 struct world {
 	struct fixture f;
-	struct account *guests[USERS];	/* [0] unused */
+	struct account *guests[USERS]; /* [0] unused */
 	struct model_box box[BOXES];
 	uint64_t seed;
 	unsigned step;
@@ -66,7 +67,10 @@ open_views(struct world *w)
 			struct snapshot *s = account_snapshot(w->f.account, NULL);
 			struct model_box *b = &w->box[i];
 
-			CHECK(UNTIL_DONE(&w->f.b, view_open_as(s, b->id, who(w, u), VIEW_READ_WRITE, &w->f.b.w, &b->view[u])) == ERR_OK);
+			CHECK(UNTIL_DONE(&w->f.b,
+				  view_open_as(s, b->id, who(w, u), VIEW_READ_WRITE, &w->f.b.w,
+				      &b->view[u]))
+			    == ERR_OK);
 			snapshot_unref(s);
 			for (uint32_t k = 0; k < b->n; k++)
 				b->m[k].is_news[u] = false;
@@ -144,7 +148,10 @@ check_changed_since(struct world *w, struct model_box *b, unsigned user)
 	CHECK(!view_next_changed(v, at, since, &e, NULL));
 }
 
-/* The views catch up: each is told what its user has to be told, and nothing that another did to his own \Seen. */
+/*
+ * The views catch up: each is told what its user has to be told, and nothing that another did to
+ * his own \Seen.
+ */
 static void
 catch_up(struct world *w)
 {
@@ -158,14 +165,17 @@ catch_up(struct world *w)
 
 		if (b->view[user]->is_resting && dice(w, 3) != 0)
 			continue;
-		CHECK(UNTIL_DONE(&w->f.b, view_refresh(b->view[user], s, TELL_ALL, &w->f.b.w, &w->f.a, &ch)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->f.b,
+			  view_refresh(b->view[user], s, TELL_ALL, &w->f.b.w, &w->f.a, &ch))
+		    == ERR_OK);
 		for (uint32_t i = 0; i < b->n; i++) {
 			struct model_message *m = &b->m[i];
 			struct entry e;
 
 			if (told < ch.changed_count && ch.changed[told].v == m->uid) {
 				CHECK(m->is_news[user]);
-				CHECK(view_entry(b->view[user], ch.changed[told], &e) && e.modseq > m->modseq[user]);
+				CHECK(view_entry(b->view[user], ch.changed[told], &e)
+				    && e.modseq > m->modseq[user]);
 				told++;
 			} else {
 				CHECK(!m->is_news[user] || m->modseq[user] == 0);
@@ -217,7 +227,9 @@ do_append(struct world *w, struct model_box *b, unsigned user)
 	if (b->n == MESSAGES_MAX)
 		return;
 	m.arrival = test_message(&w->f, "seen");
-	CHECK(UNTIL_DONE(&w->f.b, messages_append(w->f.account, b->id, &m, 1, &w->f.b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->f.b,
+		  messages_append(w->f.account, b->id, &m, 1, &w->f.b.w, &uid, &validity, &after))
+	    == ERR_OK);
 	arrival_unref(m.arrival);
 	snapshot_unref(after);
 	added = add_message(b, uid.v);
@@ -236,8 +248,10 @@ random_set(struct world *w, const struct model_box *b, struct rangeset *out)
 static void
 do_store(struct world *w, struct model_box *b, unsigned user)
 {
-	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, changed = RANGESET_NONE, modified = RANGESET_NONE;
-	struct flags_change change = { .op = (enum flags_op)dice(w, 3), .flags = (uint16_t)(dice(w, 4) == 0 ? FLAG_FLAGGED : FLAG_SEEN) };
+	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, changed = RANGESET_NONE,
+				       modified = RANGESET_NONE;
+	struct flags_change change = { .op = (enum flags_op)dice(w, 3),
+		.flags = (uint16_t)(dice(w, 4) == 0 ? FLAG_FLAGGED : FLAG_SEEN) };
 	struct snapshot *after = NULL;
 	uint32_t cursor = 0;
 
@@ -247,13 +261,18 @@ do_store(struct world *w, struct model_box *b, unsigned user)
 		struct entry e;
 
 		change.has_unchangedsince = true;
-		change.unchangedsince = view_entry(b->view[user], (struct uid){ b->m[0].uid }, &e) ? e.modseq : 0;
+		change.unchangedsince =
+		    view_entry(b->view[user], (struct uid){ b->m[0].uid }, &e) ? e.modseq : 0;
 	}
-	CHECK(UNTIL_DONE(&w->f.b, messages_store(b->view[user], &uids, &change, &cursor, &w->f.b.w, &changed, &modified, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->f.b,
+		  messages_store(b->view[user], &uids, &change, &cursor, &w->f.b.w, &changed,
+		      &modified, &after))
+	    == ERR_OK);
 	snapshot_unref(after);
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct model_message *m = &b->m[i];
-		bool *seen = &m->seen[b->is_private ? user : 0], is_seen = *seen, is_flagged = m->is_flagged;
+		bool *seen = &m->seen[b->is_private ? user : 0], is_seen = *seen,
+		     is_flagged = m->is_flagged;
 
 		if (!rangeset_contains(&uids, m->uid) || rangeset_contains(&modified, m->uid))
 			continue;
@@ -263,9 +282,11 @@ do_store(struct world *w, struct model_box *b, unsigned user)
 			is_seen = change.op != FLAGS_REMOVE;
 		if ((change.flags & FLAG_FLAGGED) != 0)
 			is_flagged = change.op != FLAGS_REMOVE;
-		CHECK(rangeset_contains(&changed, m->uid) == (is_seen != *seen || is_flagged != m->is_flagged));
+		CHECK(rangeset_contains(&changed, m->uid)
+		    == (is_seen != *seen || is_flagged != m->is_flagged));
 		for (unsigned u = 0; u < USERS; u++)
-			m->is_news[u] = m->is_news[u] || is_flagged != m->is_flagged || (is_seen != *seen && (!b->is_private || u == user));
+			m->is_news[u] = m->is_news[u] || is_flagged != m->is_flagged
+			    || (is_seen != *seen && (!b->is_private || u == user));
 		*seen = is_seen;
 		m->is_flagged = is_flagged;
 	}
@@ -286,17 +307,23 @@ model_remove(struct model_box *b, const struct rangeset *uids)
 static void
 do_expunge(struct world *w, struct model_box *b, unsigned user)
 {
-	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, changed = RANGESET_NONE, gone = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, changed = RANGESET_NONE,
+				       gone = RANGESET_NONE;
 	const struct flags_change change = { .op = FLAGS_ADD, .flags = FLAG_DELETED };
 	struct snapshot *after = NULL;
 	uint32_t cursor = 0;
 
 	wake(w, b, user);
 	random_set(w, b, &uids);
-	CHECK(UNTIL_DONE(&w->f.b, messages_store(b->view[user], &uids, &change, &cursor, &w->f.b.w, &changed, &gone, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->f.b,
+		  messages_store(b->view[user], &uids, &change, &cursor, &w->f.b.w, &changed, &gone,
+		      &after))
+	    == ERR_OK);
 	snapshot_unref(after);
 	cursor = 0;
-	CHECK(UNTIL_DONE(&w->f.b, messages_expunge(b->view[user], &uids, &cursor, &w->f.b.w, &gone, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->f.b,
+		  messages_expunge(b->view[user], &uids, &cursor, &w->f.b.w, &gone, &after))
+	    == ERR_OK);
 	snapshot_unref(after);
 	CHECK_U64(rangeset_count(&gone), rangeset_count(&uids));
 	model_remove(b, &gone);
@@ -317,11 +344,16 @@ do_copy(struct world *w, unsigned at, unsigned user, bool moves)
 	if (to->n + rangeset_count(&uids) > MESSAGES_MAX)
 		return;
 	if (moves)
-		CHECK(UNTIL_DONE(&w->f.b, messages_move_as(from->view[user], &uids, COPY_WHOLE, w->f.account, to->id, RIGHTS_ALL, &cursor,
-			  &w->f.b.w, &w->f.a, &copied, &after, &into)) == ERR_OK);
+		CHECK(
+		    UNTIL_DONE(&w->f.b,
+			messages_move_as(from->view[user], &uids, COPY_WHOLE, w->f.account, to->id,
+			    RIGHTS_ALL, &cursor, &w->f.b.w, &w->f.a, &copied, &after, &into))
+		    == ERR_OK);
 	else
-		CHECK(UNTIL_DONE(&w->f.b, messages_copy_as(from->view[user], &uids, COPY_WHOLE, w->f.account, to->id, RIGHTS_ALL, &w->f.b.w,
-			  &w->f.a, &copied, &after)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->f.b,
+			  messages_copy_as(from->view[user], &uids, COPY_WHOLE, w->f.account,
+			      to->id, RIGHTS_ALL, &w->f.b.w, &w->f.a, &copied, &after))
+		    == ERR_OK);
 	snapshot_unref(after);
 	snapshot_unref(into);
 	uid = rangeset_min(copied.to);
@@ -349,7 +381,8 @@ do_copy(struct world *w, unsigned at, unsigned user, bool moves)
 static void
 do_switch(struct world *w, struct model_box *b)
 {
-	const struct mailbox_settings settings = { .sets_seen = true, .is_seen_private = !b->is_private };
+	const struct mailbox_settings settings = { .sets_seen = true,
+		.is_seen_private = !b->is_private };
 	struct snapshot *after = NULL;
 
 	CHECK(mailbox_annotate(w->f.account, b->id, NULL, 0, &settings, &after) == ERR_OK);
@@ -367,8 +400,10 @@ open_accounts(struct world *w)
 	static const char *const names[USERS] = { "joe", "ann", "bob" };
 
 	for (unsigned u = 0; u < USERS; u++)
-		CHECK(UNTIL_DONE(&w->f.b, store_account_open(w->f.store, str_c(names[u]), ACCOUNT_CREATE, &w->f.b.w,
-			  u == 0 ? &w->f.account : &w->guests[u])) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->f.b,
+			  store_account_open(w->f.store, str_c(names[u]), ACCOUNT_CREATE, &w->f.b.w,
+			      u == 0 ? &w->f.account : &w->guests[u]))
+		    == ERR_OK);
 }
 
 /* What is in memory is what the engine has. */
@@ -465,7 +500,10 @@ world_done(struct world *w)
 	fixture_done(&w->f);
 }
 
-/* In manual mode the engine answers when it is stepped, so that commits wait in the queue while pages are loaded. */
+/*
+ * In manual mode the engine answers when it is stepped, so that commits wait in the queue while
+ * pages are loaded.
+ */
 static void
 run(bool is_manual, uint64_t seed, unsigned steps)
 {
@@ -501,7 +539,7 @@ test_histories_with_a_slow_engine(void)
 		run(true, seed, 200);
 }
 
-/* ---- what is kept no longer than it is of use, and no more than is bounded -------------------- */
+/* ---- what is kept no longer than it is of use, and no more than is bounded ------------------- */
 
 static struct seen_users *
 users_of(struct world *w, const struct model_box *b)
@@ -517,15 +555,18 @@ users_of(struct world *w, const struct model_box *b)
 static enum err
 mark_first(struct world *w, struct model_box *b, struct account_id user)
 {
-	RANGESET_CLEAN struct rangeset uids = test_set("1"), changed = RANGESET_NONE, modified = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset uids = test_set("1"), changed = RANGESET_NONE,
+				       modified = RANGESET_NONE;
 	const struct flags_change change = { .op = FLAGS_ADD, .flags = FLAG_SEEN };
 	struct snapshot *s = account_latest(w->f.account), *after = NULL;
 	uint32_t cursor = 0;
 	struct view *v;
 	enum err e;
 
-	CHECK(UNTIL_DONE(&w->f.b, view_open_as(s, b->id, user, VIEW_SEEN_ONLY, &w->f.b.w, &v)) == ERR_OK);
-	e = UNTIL_DONE(&w->f.b, messages_store(v, &uids, &change, &cursor, &w->f.b.w, &changed, &modified, &after));
+	CHECK(UNTIL_DONE(&w->f.b, view_open_as(s, b->id, user, VIEW_SEEN_ONLY, &w->f.b.w, &v))
+	    == ERR_OK);
+	e = UNTIL_DONE(&w->f.b,
+	    messages_store(v, &uids, &change, &cursor, &w->f.b.w, &changed, &modified, &after));
 	snapshot_unref(after);
 	snapshot_unref(s);
 	view_close(v);
@@ -553,13 +594,15 @@ test_deleted_user(void)
 	world_init_seen(w);
 	bob = who(w, 2).v;
 	users = users_of(w, &w->box[0]);
-	CHECK(users->count == 3 && seen_users_find(users, bob) != NULL && seen_users_find(users, SEEN_OWNER) != NULL);
+	CHECK(users->count == 3 && seen_users_find(users, bob) != NULL
+	    && seen_users_find(users, SEEN_OWNER) != NULL);
 	seen_users_unref(users);
 	store_tick(w->f.store);
-	CHECK(UNTIL_DONE(&w->f.b, store_account_delete(w->f.store, STR("bob"), &w->f.b.w)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&w->f.b, store_account_delete(w->f.store, STR("bob"), &w->f.b.w)) == ERR_OK);
 	store_tick(w->f.store);
 	users = users_of(w, &w->box[0]);
-	CHECK_U64(users->count, 3);	/* as long as there is something of him */
+	CHECK_U64(users->count, 3); /* as long as there is something of him */
 	seen_users_unref(users);
 	close_views(w);
 	for (unsigned u = 0; u < USERS; u++)
@@ -608,7 +651,8 @@ test_too_many_users(void)
 static void
 put(struct world *w, enum kv_kind kind, struct row_key key, struct str value)
 {
-	struct kv_txn *t = kv_txn_new(w->f.kv, account_id(w->f.account), KV_UNVERSIONED, KV_UNVERSIONED);
+	struct kv_txn *t =
+	    kv_txn_new(w->f.kv, account_id(w->f.account), KV_UNVERSIONED, KV_UNVERSIONED);
 
 	if (value.p == NULL)
 		kv_del(t, kind, row_key_str(&key));
@@ -669,13 +713,13 @@ test_damage(void)
 	check_found(w, VERIFY_STATUS, 1);
 	put(w, KV_ROW, row_key_private_sums(none, ann), buf_str(&row));
 	check_found(w, VERIFY_ORPHAN, 1);
-	page_op_private(&op, 1, 0xFF, 0x0F);	/* UIDs 0 to 7, of which 1 is there */
+	page_op_private(&op, 1, 0xFF, 0x0F); /* UIDs 0 to 7, of which 1 is there */
 	operand = buf_str(&op);
 	page_merge(STR_NONE, &operand, 1, &made);
 	put(w, KV_PAGE, row_key_private(box, ann, 0), buf_str(&made));
 	check_found(w, VERIFY_PRIVATE, 1);
 	put(w, KV_PAGE, row_key_private(box, 4711, 0), buf_str(&made));
-	check_found(w, VERIFY_STATUS, 2);	/* the page, and a user without a row */
+	check_found(w, VERIFY_STATUS, 2); /* the page, and a user without a row */
 	put(w, KV_PAGE, row_key_private(none, ann, 0), buf_str(&made));
 	check_found(w, VERIFY_PRIVATE, 1);
 	put(w, KV_PAGE, row_key_private(box, ann, 0), STR("not a page"));
@@ -689,9 +733,11 @@ test_damage(void)
 int
 main(int argc, char **argv)
 {
-	static const struct test_case cases[] = { TEST(test_histories), TEST(test_histories_with_a_slow_engine),
-		TEST(test_deleted_user), TEST(test_too_many_users), TEST(test_damage) };
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	static const struct test_case cases[] = { TEST(test_histories),
+		TEST(test_histories_with_a_slow_engine), TEST(test_deleted_user),
+		TEST(test_too_many_users), TEST(test_damage) };
+	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0,
+		 seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	unsigned steps = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 400;
 
 	if (argc < 2)

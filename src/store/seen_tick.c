@@ -1,6 +1,7 @@
 /*
- * seen_tick.c - users who are no more leave private pages in the mailboxes of others: here they go. On a job thread, one account at
- * a time; looked for when an account was opened, and again when somebody's account has gone.
+ * seen_tick.c - users who are no more leave private pages in the mailboxes of others: here they go.
+ * On a job thread, one account at a time; looked for when an account was opened, and again when
+ * somebody's account has gone.
  */
 #include "store/commit_int.h"
 
@@ -17,7 +18,8 @@ is_user_gone(struct kv *kv, uint64_t user)
 	struct kv_rows *rows = NULL;
 	bool is_gone;
 
-	if (user == SEEN_OWNER || kv_load_now(kv, (struct account_id){ user }, &range, 1, &rows) != ERR_OK)
+	if (user == SEEN_OWNER
+	    || kv_load_now(kv, (struct account_id){ user }, &range, 1, &rows) != ERR_OK)
 		return false;
 	is_gone = rows->ranges[0].count == 0;
 	kv_rows_free(rows);

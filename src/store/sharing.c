@@ -39,7 +39,9 @@ change_list(const struct account *a, struct str list, struct str identifier, enu
 	return acl_set(list, identifier, rights, is_owner || change != ACL_DELETE, out);
 }
 
-/* Whether the list of any mailbox but `except`, or `list` itself, gives the identifier something. */
+/*
+ * Whether the list of any mailbox but `except`, or `list` itself, gives the identifier something.
+ */
 static bool
 is_shared_with(const struct commit *c, int64_t except, struct str list, struct str identifier)
 {
@@ -48,8 +50,8 @@ is_shared_with(const struct commit *c, int64_t except, struct str list, struct s
 	if (acl_find(list, identifier, &rights) && rights != 0)
 		return true;
 	for (uint32_t i = 0; i < c->state_count; i++) {
-		if (i != except && acl_find(c->states[i]->info.acl, identifier, &rights) &&
-		    rights != 0)
+		if (i != except && acl_find(c->states[i]->info.acl, identifier, &rights)
+		    && rights != 0)
 			return true;
 	}
 	return false;
@@ -57,8 +59,8 @@ is_shared_with(const struct commit *c, int64_t except, struct str list, struct s
 
 /* The index's row comes or goes with the list's entry. NULL: it stays as it is. */
 static struct kv_txn *
-change_index(
-    const struct commit *c, uint32_t at, struct str before, struct str after, struct str identifier)
+change_index(const struct commit *c, uint32_t at, struct str before, struct str after,
+    struct str identifier)
 {
 	bool was, is;
 	BUF_CLEAN struct buf key = BUF_MAX(2 + ACL_IDENTIFIER_MAX + USER_NAME_MAX);
@@ -95,11 +97,15 @@ gives_others(const struct account *a, struct str list)
 	return false;
 }
 
-/* A mailbox that is shared for the first time: what others have read is not to show, nor what its owner has. */
+/*
+ * A mailbox that is shared for the first time: what others have read is not to show, nor what its
+ * owner has.
+ */
 static void
 share_first(const struct commit *c, struct str before, struct mailbox_row *row)
 {
-	if (row->is_seen_private || row->is_seen_fixed || gives_others(c->account, before) || !gives_others(c->account, row->acl))
+	if (row->is_seen_private || row->is_seen_fixed || gives_others(c->account, before)
+	    || !gives_others(c->account, row->acl))
 		return;
 	row->is_seen_private = true;
 	row->seen_since = c->version;
@@ -149,9 +155,10 @@ enum err
 mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier,
     enum acl_change change, unsigned rights, struct snapshot **after_out)
 {
-	struct commit_set set = {
-		.store = a->store, .count = 1, .fn = index_changed, .ctx = a->store
-	};
+	struct commit_set set = { .store = a->store,
+		.count = 1,
+		.fn = index_changed,
+		.ctx = a->store };
 	bool is_changed = false;
 	struct commit *c;
 	enum err e = ERR_FULL;
@@ -179,15 +186,15 @@ mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier,
 /* ---- the index ------------------------------------------------------------------------------- */
 
 struct shares {
-	_Atomic(uint32_t) refs;		/* the caller, and a load on its way */
+	_Atomic(uint32_t) refs; /* the caller, and a load on its way */
 	struct store *store;
-	uint64_t version;		/* of the index, that was there when the load began */
-	bool is_done;			/* under store->lock; what follows */
+	uint64_t version; /* of the index, that was there when the load began */
+	bool is_done;     /* under store->lock; what follows */
 	enum err error;
 	struct kv_rows *rows;
-	struct str *owners;		/* point into rows */
+	struct str *owners; /* point into rows */
 	size_t count;
-	bool is_listed;			/* owners were made of them */
+	bool is_listed; /* owners were made of them */
 };
 
 void
@@ -220,7 +227,7 @@ shares_loaded(void *ctx, enum err e, struct kv_rows *rows)
 			kv_rows_free(rows);
 		free(h);
 	}
-	atomic_fetch_sub(&s->commits, 1);	/* last: store_close() waits for it */
+	atomic_fetch_sub(&s->commits, 1); /* last: store_close() waits for it */
 }
 
 /* The rows of one identifier. */
@@ -236,9 +243,10 @@ add_range(struct arena *a, struct str identifier, struct kv_range *range)
 	to = arena_alloc(a, from.n);
 	memcpy(to, from.p, from.n);
 	to[from.n - 1] = 1;
-	*range = (struct kv_range){
-		.kind = KV_ROW, .from = from, .to = str_make(to, from.n), .limit = SHARES_MAX
-	};
+	*range = (struct kv_range){ .kind = KV_ROW,
+		.from = from,
+		.to = str_make(to, from.n),
+		.limit = SHARES_MAX };
 }
 
 static struct shares *
@@ -285,7 +293,8 @@ list_owners(struct shares *h, struct str self)
 		for (size_t i = 0; i < h->rows->ranges[r].count; i++) {
 			struct str key = h->rows->ranges[r].rows[i].key;
 			size_t nul = str_chr(key, '\0');
-			struct str owner = nul == SIZE_MAX ? STR_NONE : str_sub(key, nul + 1, key.n);
+			struct str owner =
+			    nul == SIZE_MAX ? STR_NONE : str_sub(key, nul + 1, key.n);
 
 			if (owner.n != 0 && !str_eq(owner, self))
 				h->owners[n++] = owner;

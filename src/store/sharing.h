@@ -1,9 +1,10 @@
 /*
  * sharing.h - access control lists of mailboxes, and who shares something with whom.
  *
- * The lists are what counts. Beside them the server's own account has an index, a row for each identifier and owner with a
- * mailbox whose list names it, so that LIST finds what others share without looking at their accounts. It is written with
- * the commit that changes a list; a row may outlive the mailbox that it was made for.
+ * The lists are what counts. Beside them the server's own account has an index, a row for each
+ * identifier and owner with a mailbox whose list names it, so that LIST finds what others share
+ * without looking at their accounts. It is written with the commit that changes a list; a row may
+ * outlive the mailbox that it was made for.
  */
 #ifndef STORE_SHARING_H
 #define STORE_SHARING_H
@@ -18,23 +19,26 @@ enum { SHARING_GROUPS_MAX = 32, SHARES_MAX = 1000 };
 enum acl_change {
 	ACL_REPLACE,
 	ACL_ADD,
-	ACL_REMOVE,	/* of the rights */
-	ACL_DELETE,	/* the entry; of the owner's, who keeps RIGHTS_OWNER, the rights */
+	ACL_REMOVE, /* of the rights */
+	ACL_DELETE, /* the entry; of the owner's, who keeps RIGHTS_OWNER, the rights */
 };
 
 /**
- * SETACL and DELETEACL (RFC 4314 3.1, 3.2): one commit. No change: ERR_OK with the snapshot of now. ERR_NOTFOUND, ERR_LIMIT. A mailbox that
- * is shared for the first time gets private \Seen (mailbox_info), unless it was said by hand that it is not to.
+ * SETACL and DELETEACL (RFC 4314 3.1, 3.2): one commit. No change: ERR_OK with the snapshot of now.
+ * ERR_NOTFOUND, ERR_LIMIT. A mailbox that is shared for the first time gets private \Seen
+ * (mailbox_info), unless it was said by hand that it is not to.
  */
-must_use enum err mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier, enum acl_change change,
-    unsigned rights, struct snapshot **after_out);
+must_use enum err mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier,
+    enum acl_change change, unsigned rights, struct snapshot **after_out);
 
 /* The owners of mailboxes whose lists name somebody, at most SHARES_MAX an identifier. */
 struct shares;
 /**
- * Brings *held up to date, which is NULL at first and the caller's: cheap when nothing has changed on the server. ERR_WAIT.
+ * Brings *held up to date, which is NULL at first and the caller's: cheap when nothing has changed
+ * on the server. ERR_WAIT.
  */
-must_use enum err shares_get(struct store *s, const struct identity *who, struct waiter *w, struct shares **held);
+must_use enum err shares_get(struct store *s, const struct identity *who, struct waiter *w,
+    struct shares **held);
 /** What shares_get() would find is as it was when this was the same. */
 uint64_t shares_version(const struct store *s);
 /** ERR_OK: it is not `known` any more. ERR_WAIT: w is woken when it may be so. */

@@ -21,7 +21,9 @@ text_put(char **at, struct str text)
 struct mailbox_desc *
 mailbox_desc_new(struct mailbox_id id, const struct mailbox_row *row, struct str name)
 {
-	size_t size = row->keyword_count * sizeof(struct str) + name.n + row->acl.n + row->annotations.n, leaf = str_rchr(name, '/');
+	size_t size = row->keyword_count * sizeof(struct str) + name.n + row->acl.n
+	    + row->annotations.n,
+	       leaf = str_rchr(name, '/');
 	struct mailbox_desc *d;
 	struct str *keywords;
 	char *at;
@@ -200,9 +202,9 @@ mailbox_name_is_below(struct str b, struct str a)
 struct str
 mailbox_name_canonical(struct str name, char *space)
 {
-	if (name.n < 5 || name.n > MAILBOX_NAME_MAX ||
-	    !str_eq_nocase(str_sub(name, 0, 5), STR("INBOX")) || (name.n > 5 && name.p[5] != '/') ||
-	    memcmp(name.p, "INBOX", 5) == 0)
+	if (name.n < 5 || name.n > MAILBOX_NAME_MAX
+	    || !str_eq_nocase(str_sub(name, 0, 5), STR("INBOX")) || (name.n > 5 && name.p[5] != '/')
+	    || memcmp(name.p, "INBOX", 5) == 0)
 		return name;
 	memcpy(space, name.p, name.n);
 	memcpy(space, "INBOX", 5);
@@ -491,10 +493,12 @@ snapshot_difference_next(struct snapshot_difference *d, const struct mailbox_inf
 	if (d->before != NULL && d->before->index == d->after->index)
 		return next_in_place(d, before_out, after_out);
 	while (d->at_before < before_count || d->at_after < d->after->count) {
-		uint64_t was = d->at_before < before_count ? d->before->index->places[d->at_before].id
-							   : UINT64_MAX;
-		uint64_t is = d->at_after < d->after->count ? d->after->index->places[d->at_after].id
-							    : UINT64_MAX;
+		uint64_t was = d->at_before < before_count
+		    ? d->before->index->places[d->at_before].id
+		    : UINT64_MAX;
+		uint64_t is = d->at_after < d->after->count
+		    ? d->after->index->places[d->at_after].id
+		    : UINT64_MAX;
 
 		*before_out = was <= is ? info_at(d->before, d->at_before) : NULL;
 		*after_out = is <= was ? info_at(d->after, d->at_after) : NULL;

@@ -10,8 +10,8 @@
 #define DAY_MS (24 * HOUR_MS)
 
 /*
- * Forward, a month is a server that was switched off or a machine that slept, and both count: who asks for seven days means the
- * calendar's. Back, an hour is more than any correction.
+ * Forward, a month is a server that was switched off or a machine that slept, and both count: who
+ * asks for seven days means the calendar's. Back, an hour is more than any correction.
  */
 #define FORWARD_MS (30 * DAY_MS)
 #define BACK_MS HOUR_MS
@@ -30,7 +30,9 @@ steady_load(struct steady *s, struct kv *kv, struct clock *clock)
 
 	if (e != ERR_OK)
 		return e;
-	*s = (struct steady){ .is_loaded = true, .wall_ms = clock->wall_ms(clock), .mono_us = clock->mono_us(clock) };
+	*s = (struct steady){ .is_loaded = true,
+		.wall_ms = clock->wall_ms(clock),
+		.mono_us = clock->mono_us(clock) };
 	s->saved_us = s->mono_us - SAVE_US;
 	if (rows->ranges[0].count == 1 && rows->ranges[0].rows[0].value.n == ROW_BYTES) {
 		const char *p = rows->ranges[0].rows[0].value.p;
@@ -62,7 +64,8 @@ steady_tick(struct steady *s, struct kv *kv, struct clock *clock, int64_t retent
 	int64_t wall_ms, mono_us, passed_ms;
 
 	if (!s->is_loaded && steady_load(s, kv, clock) != ERR_OK) {
-		s->hold_ms = MAX(s->hold_ms, 1);	/* nothing is deleted by what is not known */
+		/* nothing is deleted by what is not known */
+		s->hold_ms = MAX(s->hold_ms, 1);
 		return;
 	}
 	wall_ms = clock->wall_ms(clock);

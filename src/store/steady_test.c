@@ -1,4 +1,7 @@
-/* steady_test.c - the clock jumps by ten years, and what was expunged is still kept for its time and then goes. */
+/*
+ * steady_test.c - the clock jumps by ten years, and what was expunged is still kept for its time
+ * and then goes.
+ */
 #include "store/account_int.h"
 #include "store/message.h"
 #include "store/store_test_util.h"
@@ -9,19 +12,33 @@
 /* A machine whose clocks the test moves. */
 static struct {
 	struct clock clock;
-	_Atomic int64_t wall_s, mono_s;		/* the engine's thread reads them too */
+	_Atomic int64_t wall_s, mono_s; /* the engine's thread reads them too */
 } machine;
 
-static int64_t wall_ms(unused_arg struct clock *c) { return machine.wall_s * 1000; }
-static int64_t mono_us(unused_arg struct clock *c) { return machine.mono_s * 1000000; }
+static int64_t
+wall_ms(unused_arg struct clock *c)
+{
+	return machine.wall_s * 1000;
+}
+
+static int64_t
+mono_us(unused_arg struct clock *c)
+{
+	return machine.mono_s * 1000000;
+}
 
 static void
 open_store(struct fixture *f)
 {
-	struct store_options o = { .kv = f->kv, .clock = &machine.clock, .random = test_random, .retention_s = 7 * DAY_S };
+	struct store_options o = { .kv = f->kv,
+		.clock = &machine.clock,
+		.random = test_random,
+		.retention_s = 7 * DAY_S };
 
 	CHECK(store_open(&o, &f->store) == ERR_OK);
-	CHECK(UNTIL_DONE(&f->b, store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account))
+	    == ERR_OK);
 }
 
 static void
@@ -54,16 +71,21 @@ begin(struct fixture *f)
 	struct entry e;
 
 	*f = (struct fixture){ 0 };
-	machine = (typeof(machine)){ .clock = { wall_ms, mono_us }, .wall_s = 1800000000, .mono_s = 1000 };
+	machine = (typeof(machine)){ .clock = { wall_ms, mono_us },
+		.wall_s = 1800000000,
+		.mono_s = 1000 };
 	store_merge_functions(&o.base);
 	CHECK(kv_memory_open(&o, &f->kv) == ERR_OK);
 	blocker_init(&f->b, NULL);
 	open_store(f);
 	store_tick(f->store);
 	test_append(f, test_box(f, "Trash"), 0, &after);
-	CHECK(UNTIL_DONE(&f->b, view_open(after, test_box(f, "Trash"), VIEW_READ_WRITE, &f->b.w, &v)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f->b, view_open(after, test_box(f, "Trash"), VIEW_READ_WRITE, &f->b.w, &v))
+	    == ERR_OK);
 	CHECK(view_entry(v, (struct uid){ 1 }, &e));
-	CHECK(UNTIL_DONE(&f->b, message_get(f->account, e.msgno, MESSAGE_WHOLE, &f->b.w, &m)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, message_get(f->account, e.msgno, MESSAGE_WHOLE, &f->b.w, &m))
+	    == ERR_OK);
 	blob = m->blob;
 	message_unref(m);
 	snapshot_unref(after);
@@ -215,5 +237,5 @@ test_deleted_in_the_past(void)
 	end(&f);
 }
 
-TEST_MAIN(TEST(test_kept_for_its_time), TEST(test_switched_off), TEST(test_ten_years_ahead), TEST(test_started_ten_years_ahead),
-    TEST(test_ten_years_back), TEST(test_deleted_in_the_past))
+TEST_MAIN(TEST(test_kept_for_its_time), TEST(test_switched_off), TEST(test_ten_years_ahead),
+    TEST(test_started_ten_years_ahead), TEST(test_ten_years_back), TEST(test_deleted_in_the_past))

@@ -114,7 +114,8 @@ store_has_account(struct store *s, struct account_id id)
 	bool has = false;
 
 	pthread_mutex_lock(&s->lock);
-	list_each(&s->accounts, a, struct account, in_store) {
+	list_each(&s->accounts, a, struct account, in_store)
+	{
 		if (a->id.v == id.v)
 			has = true;
 	}
@@ -151,9 +152,10 @@ store_close(struct store *s)
 
 	while (atomic_load(&s->commits) != 0)
 		nanosleep(&pause, NULL);
-	list_each(&s->accounts, a, struct account, in_store) {
+	list_each(&s->accounts, a, struct account, in_store)
+	{
 		while (atomic_load(&a->refs) != 0)
-			nanosleep(&pause, NULL);	/* a load whose answer nobody wants */
+			nanosleep(&pause, NULL); /* a load whose answer nobody wants */
 	}
 	store_discard(s);
 }
@@ -161,7 +163,8 @@ store_close(struct store *s)
 void
 store_discard(struct store *s)
 {
-	list_each(&s->accounts, a, struct account, in_store) {
+	list_each(&s->accounts, a, struct account, in_store)
+	{
 		forget(s, a);
 		account_free(a);
 	}
@@ -212,7 +215,7 @@ step_done(void *ctx, enum err e, struct kv_rows *rows)
 	a->step_error = e;
 	a->step_rows = rows;
 	a->is_step_done = true;
-	waitlist_wake_all(&a->loaded);	/* with the lock, so that a is still there */
+	waitlist_wake_all(&a->loaded); /* with the lock, so that a is still there */
 	if (s->numbering == a)
 		waitlist_wake_all(&s->opened);
 	pthread_mutex_unlock(&s->lock);
@@ -278,7 +281,7 @@ created(void *ctx, enum err e)
 
 	pthread_mutex_lock(&s->lock);
 	if (e != ERR_OK)
-		s->is_directory_known = false;	/* and those that were built on it fail too */
+		s->is_directory_known = false; /* and those that were built on it fail too */
 	a->step_error = e;
 	a->is_step_done = true;
 	waitlist_wake_all(&a->loaded);
@@ -311,7 +314,10 @@ static void
 create(struct store *s, struct account *a)
 {
 	uint64_t directory_version = s->directory_version, id = s->directory_next;
-	static const struct { struct str name; uint32_t use;
+
+	static const struct {
+		struct str name;
+		uint32_t use;
 	} first[] = {
 		{ STR_INIT("INBOX"), 0 },
 		{ STR_INIT("Archive"), USE_ARCHIVE },
@@ -349,7 +355,7 @@ create(struct store *s, struct account *a)
 		for (size_t i = 0; i < ARRAY_LEN(first) && !str_eq(a->user, SHARED_USER); i++)
 			commit_add_state(c, first_mailbox(c, first[i].name, first[i].use));
 		c->is_row_changed = true;
-		buf_clear(&c->undo);	/* an account has no past before its first commit */
+		buf_clear(&c->undo); /* an account has no past before its first commit */
 		a->state = ACCOUNT_CREATING;
 		a->is_step_done = false;
 		set.commits[0] = c;
@@ -429,7 +435,7 @@ numbered(struct store *s, struct account *a)
 	enum err e = ERR_OK;
 
 	if (rows->ranges[0].count != 0)
-		e = ERR_CONFLICT;	/* another process made it meanwhile */
+		e = ERR_CONFLICT; /* another process made it meanwhile */
 	else if (rows->ranges[1].count != 0)
 		e = u64_row_decode(rows->ranges[1].rows[0].value, &id);
 	kv_rows_free(rows);
@@ -480,8 +486,8 @@ advance(struct store *s, struct account *a)
 
 /* One step towards the account; s->lock held. ERR_WAIT: w waits. ERR_OK with *out NULL: again. */
 static enum err
-open_step(
-    struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+open_step(struct store *s, struct str user, enum account_open how, struct waiter *w,
+    struct account **out)
 {
 	struct account *a = hash_find(&s->by_user, str_hash(user, 0), &user);
 	enum err e;
@@ -501,7 +507,7 @@ open_step(
 			forget(s, a);
 			account_free(a);
 			if (e == ERR_CONFLICT)
-				return ERR_OK;	/* the commit it was built on has failed: again */
+				return ERR_OK; /* the commit it was built on has failed: again */
 		}
 		return e;
 	case ACCOUNT_MISSING:
@@ -511,7 +517,7 @@ open_step(
 			return ERR_NOTFOUND;
 		}
 		if (s->numbering != NULL && s->numbering->is_step_done) {
-			advance(s, s->numbering);	/* who began it may have gone away */
+			advance(s, s->numbering); /* who began it may have gone away */
 			return ERR_OK;
 		}
 		if (s->is_directory_known) {
@@ -540,8 +546,8 @@ open_step(
 }
 
 enum err
-store_account_open(
-    struct store *s, struct str user, enum account_open how, struct waiter *w, struct account **out)
+store_account_open(struct store *s, struct str user, enum account_open how, struct waiter *w,
+    struct account **out)
 {
 	struct account *a = NULL;
 	enum err e;
@@ -564,13 +570,13 @@ store_account_open(
 static void
 close_idle(struct store *s, int64_t now_us)
 {
-	list_each(&s->accounts, a, struct account, in_store) {
-		bool is_settled = a->state == ACCOUNT_READY || a->state == ACCOUNT_BROKEN ||
-				  a->state == ACCOUNT_MISSING ||
-				  (a->is_step_done && a != s->numbering);
+	list_each(&s->accounts, a, struct account, in_store)
+	{
+		bool is_settled = a->state == ACCOUNT_READY || a->state == ACCOUNT_BROKEN
+		    || a->state == ACCOUNT_MISSING || (a->is_step_done && a != s->numbering);
 
-		if (is_settled && now_us - atomic_load(&a->used_us) > IDLE_ACCOUNT_US &&
-		    account_is_idle(a)) {
+		if (is_settled && now_us - atomic_load(&a->used_us) > IDLE_ACCOUNT_US
+		    && account_is_idle(a)) {
 			forget(s, a);
 			account_free(a);
 		}
@@ -585,7 +591,8 @@ hold_open(struct store *s, struct account **out, size_t max)
 
 	pthread_mutex_lock(&s->lock);
 	close_idle(s, s->o.clock->mono_us(s->o.clock));
-	list_each(&s->accounts, a, struct account, in_store) {
+	list_each(&s->accounts, a, struct account, in_store)
+	{
 		if (a->state == ACCOUNT_READY && n < max)
 			out[n++] = account_ref(a);
 	}
@@ -608,7 +615,7 @@ store_tick(struct store *s)
 	for (size_t i = 0; i < n; i++) {
 		retention_tick(open[i]);
 		account_evict(open[i]);
-		atomic_fetch_sub(&open[i]->refs, 1);	/* this was no use of it: used_us stays */
+		atomic_fetch_sub(&open[i]->refs, 1); /* this was no use of it: used_us stays */
 	}
 	free(open);
 	directory_sweep(s);

@@ -19,14 +19,17 @@ test_creates_account(void)
 	CHECK_U64(snapshot_mailbox(s, STR("Sent"))->special_use, USE_SENT);
 	CHECK(snapshot_mailbox(s, STR("inbox")) == snapshot_mailbox_at(s, 0));
 	CHECK(snapshot_mailbox_at(s, 6) == NULL);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w,
-				   &again)) == ERR_NOTFOUND);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w,
-				   &again)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w, &again))
+	    == ERR_NOTFOUND);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &again))
+	    == ERR_OK);
 	CHECK(again == f.account);
 	account_unref(again);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(
-				   f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &again)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &again))
+	    == ERR_OK);
 	CHECK_U64(account_id(again).v, 2);
 	account_unref(again);
 	snapshot_unref(s);
@@ -71,9 +74,10 @@ static void
 test_stores_and_expunges(void)
 {
 	const struct str keyword = STR("Later");
-	struct flags_change add = {
-		.op = FLAGS_ADD, .flags = FLAG_DELETED, .keywords = &keyword, .keyword_count = 1
-	};
+	struct flags_change add = { .op = FLAGS_ADD,
+		.flags = FLAG_DELETED,
+		.keywords = &keyword,
+		.keyword_count = 1 };
 	struct rangeset uids = test_set("2:3"), changed = RANGESET_NONE, modified = RANGESET_NONE,
 			gone = RANGESET_NONE;
 	struct snapshot *after = NULL;
@@ -93,8 +97,9 @@ test_stores_and_expunges(void)
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_ONLY, &f.b.w, &other)) == ERR_OK);
 	snapshot_unref(after);
-	CHECK(UNTIL_DONE(&f.b, messages_store(v, &uids, &add, &cursor, &f.b.w, &changed, &modified,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_store(v, &uids, &add, &cursor, &f.b.w, &changed, &modified, &after))
+	    == ERR_OK);
 	CHECK_U64(cursor, UINT32_MAX);
 	CHECK_U64(rangeset_count(&changed), 2);
 	CHECK(UNTIL_DONE(&f.b, view_refresh(v, after, TELL_ALL, &f.b.w, &f.a, &ch)) == ERR_OK);
@@ -108,8 +113,8 @@ test_stores_and_expunges(void)
 	CHECK(
 	    UNTIL_DONE(&f.b, messages_expunge(v, NULL, &cursor, &f.b.w, &gone, &after)) == ERR_OK);
 	CHECK_U64(rangeset_count(&gone), 2);
-	CHECK(UNTIL_DONE(&f.b, view_refresh(other, after, TELL_NO_EXPUNGE, &f.b.w, &f.a, &ch)) ==
-	      ERR_OK);
+	CHECK(UNTIL_DONE(&f.b, view_refresh(other, after, TELL_NO_EXPUNGE, &f.b.w, &f.a, &ch))
+	    == ERR_OK);
 	CHECK(ch.vanished == NULL);
 	CHECK_U64(view_exists(other), 4);
 	CHECK_U64(view_seq(other, (struct uid){ 4 }).v, 4);
@@ -152,15 +157,19 @@ test_copies_and_moves(void)
 	}
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	snapshot_unref(after);
-	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &uids, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_copy(v, &uids, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
+		      &after))
+	    == ERR_OK);
 	CHECK_U64(rangeset_count(copied.from), 2);
 	CHECK_U64(rangeset_max(copied.to), 2);
 	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 2);
 	snapshot_unref(after);
 	copied = (struct copied){ 0 };
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &uids, COPY_SKIPS_GONE, f.account, trash, &cursor, &f.b.w, &f.a,
-				   &copied, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_move(v, &uids, COPY_SKIPS_GONE, f.account, trash, &cursor, &f.b.w, &f.a,
+		      &copied, &after))
+	    == ERR_OK);
 	CHECK_U64(snapshot_mailbox_by_id(after, trash)->exists, 4);
 	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 1);
 	snapshot_unref(after);
@@ -184,8 +193,9 @@ test_copies_across_accounts(void)
 	struct entry e;
 
 	fixture_init(&f, true);
-	CHECK(UNTIL_DONE(&f.b,
-		  store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann))
+	    == ERR_OK);
 	inbox = test_box(&f, "INBOX");
 	s = account_snapshot(ann, NULL);
 	theirs = snapshot_mailbox(s, STR("INBOX"))->id;
@@ -197,7 +207,9 @@ test_copies_across_accounts(void)
 	CHECK(UNTIL_DONE(&f.b, view_open(after, inbox, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	snapshot_unref(after);
 	CHECK(UNTIL_DONE(&f.b,
-		  messages_copy(v, &first, COPY_SKIPS_GONE, ann, theirs, &f.b.w, &f.a, &copied, &after)) == ERR_OK);
+		  messages_copy(v, &first, COPY_SKIPS_GONE, ann, theirs, &f.b.w, &f.a, &copied,
+		      &after))
+	    == ERR_OK);
 	CHECK(snapshot_account(after) == ann);
 	CHECK_U64(snapshot_mailbox_by_id(after, theirs)->exists, 2);
 	CHECK_U64(rangeset_count(copied.to), 2);
@@ -206,12 +218,14 @@ test_copies_across_accounts(void)
 
 	/* Both or none: the engine refuses the set, and nothing has happened. */
 	fixture_settle(&f);
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a,
+		      &copied, &after))
+	    == ERR_OK);
 	CHECK_U64(snapshot_mailbox_by_id(after, inbox)->exists, 0);
 	kv_memory_fail_at(f.kv, 1, ERR_FULL);
-	CHECK(UNTIL_DONE(&f.b, account_wait_durable(f.account, snapshot_version(after), &f.b.w)) ==
-	      ERR_IO);
+	CHECK(UNTIL_DONE(&f.b, account_wait_durable(f.account, snapshot_version(after), &f.b.w))
+	    == ERR_IO);
 	snapshot_unref(after);
 	s = account_snapshot(f.account, NULL);
 	CHECK_U64(snapshot_mailbox_by_id(s, inbox)->exists, 90);
@@ -222,8 +236,10 @@ test_copies_across_accounts(void)
 
 	cursor = 0;
 	copied = (struct copied){ 0 };
-	CHECK(UNTIL_DONE(&f.b, messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a, &copied,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_move(v, &all, COPY_SKIPS_GONE, ann, theirs, &cursor, &f.b.w, &f.a,
+		      &copied, &after))
+	    == ERR_OK);
 	CHECK_U64(cursor, UINT32_MAX);
 	CHECK(snapshot_account(after) == f.account);
 	test_wait_durable(&f, after);
@@ -281,11 +297,14 @@ test_retention(void)
 	    UNTIL_DONE(&f.b, message_get(f.account, e.msgno, MESSAGE_WHOLE, &f.b.w, &m)) == ERR_OK);
 	blob = m->blob;
 	message_unref(m);
-	CHECK(UNTIL_DONE(&f.b, messages_copy(v, &one, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_copy(v, &one, COPY_SKIPS_GONE, f.account, trash, &f.b.w, &f.a, &copied,
+		      &after))
+	    == ERR_OK);
 	snapshot_unref(after);
-	CHECK(UNTIL_DONE(&f.b, messages_store(v, &one, &del, &cursor, &f.b.w, &changed, &changed,
-				   &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  messages_store(v, &one, &del, &cursor, &f.b.w, &changed, &changed, &after))
+	    == ERR_OK);
 	snapshot_unref(after);
 	cursor = 0;
 	CHECK(
@@ -294,7 +313,7 @@ test_retention(void)
 	snapshot_unref(after);
 	view_close(v);
 	store_tick(f.store);
-	CHECK_U64(links_of(&f, &blob), 1);	/* the copy */
+	CHECK_U64(links_of(&f, &blob), 1); /* the copy */
 	CHECK(mailbox_delete(f.account, STR("Trash"), &f.b.w, &after) == ERR_OK);
 	test_wait_durable(&f, after);
 	snapshot_unref(after);
@@ -327,8 +346,9 @@ test_deletes_account(void)
 	int users = 0;
 
 	fixture_init(&f, false);
-	CHECK(UNTIL_DONE(&f.b,
-		  store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_CREATE, &f.b.w, &ann))
+	    == ERR_OK);
 	CHECK(store_accounts_each(f.store, count_user, &users) == ERR_OK);
 	CHECK_U64(users, 2);
 	s = account_snapshot(ann, NULL);
@@ -343,8 +363,9 @@ test_deletes_account(void)
 	s = account_snapshot(ann, NULL);
 	CHECK(snapshot_mailbox_at(s, 0) == NULL);
 	snapshot_unref(s);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w,
-				   &ann)) == ERR_NOTFOUND);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("ann"), ACCOUNT_EXISTING, &f.b.w, &ann))
+	    == ERR_NOTFOUND);
 	users = 0;
 	CHECK(store_accounts_each(f.store, count_user, &users) == ERR_OK);
 	CHECK_U64(users, 1);
@@ -355,8 +376,9 @@ test_deletes_account(void)
 	CHECK(kv_load_now(f.kv, (struct account_id){ 2 }, &all, 1, &rows) == ERR_OK);
 	CHECK_U64(rows->ranges[0].count, 0);
 	kv_rows_free(rows);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w,
-				   &f.account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &f.account))
+	    == ERR_OK);
 	fixture_done(&f);
 }
 
@@ -405,8 +427,9 @@ test_mailboxes(void)
 	account_unref(f.account);
 	store_close(f.store);
 	fixture_open_store(&f);
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w,
-				   &f.account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("joe"), ACCOUNT_EXISTING, &f.b.w, &f.account))
+	    == ERR_OK);
 	s = account_snapshot(f.account, NULL);
 	CHECK(snapshot_mailbox(s, STR("x/y/b/c")) != NULL);
 	CHECK(snapshot_mailbox(s, STR("x/y"))->has_children);
@@ -429,8 +452,8 @@ test_renames_inbox(void)
 		test_append(&f, inbox, 0, &s);
 	}
 	snapshot_unref(s);
-	CHECK(UNTIL_DONE(&f.b, mailbox_rename(f.account, STR("INBOX"), STR("old"), &f.b.w, &s)) ==
-	      ERR_OK);
+	CHECK(UNTIL_DONE(&f.b, mailbox_rename(f.account, STR("INBOX"), STR("old"), &f.b.w, &s))
+	    == ERR_OK);
 	CHECK_U64(snapshot_mailbox(s, STR("old"))->exists, 3);
 	CHECK_U64(snapshot_mailbox(s, STR("INBOX"))->exists, 0);
 	CHECK_U64(snapshot_mailbox(s, STR("INBOX"))->id.v, inbox.v);
@@ -458,13 +481,17 @@ open_many(struct fixture *f, struct account **accounts, struct waiter *waiters)
 		if (accounts[i] != NULL)
 			continue;
 		snprintf(user, sizeof(user), "user%u", i);
-		e = store_account_open(f->store, str_c(user), ACCOUNT_CREATE, &waiters[i], &accounts[i]);
+		e = store_account_open(f->store, str_c(user), ACCOUNT_CREATE, &waiters[i],
+		    &accounts[i]);
 		failed += e != ERR_OK && e != ERR_WAIT;
 	}
 	return failed;
 }
 
-/* Accounts that are made at the same time don't wait for each other; when one can't be made, the others are all the same. */
+/*
+ * Accounts that are made at the same time don't wait for each other; when one can't be made, the
+ * others are all the same.
+ */
 static void
 test_creates_many_accounts(void)
 {
@@ -490,7 +517,8 @@ test_creates_many_accounts(void)
 				is_open = is_open && accounts[i] != NULL;
 			for (unsigned i = 0; i < MANY; i++)
 				for (unsigned j = 0; is_open && j < i; j++)
-					CHECK(account_id(accounts[i]).v != account_id(accounts[j]).v);
+					CHECK(
+					    account_id(accounts[i]).v != account_id(accounts[j]).v);
 		}
 		CHECK(rounds < (fails_at[n] == 0 ? 8 : 20) || kv_is_failed(f.kv));
 		for (unsigned i = 0; i < MANY; i++) {
@@ -502,7 +530,7 @@ test_creates_many_accounts(void)
 	}
 }
 
-TEST_MAIN(TEST(test_creates_account), TEST(test_creates_many_accounts), TEST(test_appends_and_views), TEST(test_stores_and_expunges),
-    TEST(test_copies_and_moves), TEST(test_copies_across_accounts),
-    TEST(test_retention), TEST(test_deletes_account), TEST(test_mailboxes),
-    TEST(test_renames_inbox))
+TEST_MAIN(TEST(test_creates_account), TEST(test_creates_many_accounts),
+    TEST(test_appends_and_views), TEST(test_stores_and_expunges), TEST(test_copies_and_moves),
+    TEST(test_copies_across_accounts), TEST(test_retention), TEST(test_deletes_account),
+    TEST(test_mailboxes), TEST(test_renames_inbox))

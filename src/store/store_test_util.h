@@ -1,4 +1,7 @@
-/* store_test_util.h - what the tests of store/ share: a store on the engine in memory, waiting, messages. */
+/*
+ * store_test_util.h - what the tests of store/ share: a store on the engine in memory, waiting,
+ * messages.
+ */
 #ifndef STORE_TEST_UTIL_H
 #define STORE_TEST_UTIL_H
 
@@ -16,7 +19,7 @@ struct blocker {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool is_woken;
-	struct kv *steps;		/* not NULL: manual mode */
+	struct kv *steps; /* not NULL: manual mode */
 };
 
 static void
@@ -55,12 +58,12 @@ blocker_wait(struct blocker *b)
 }
 
 /* Calls until it does not wait any more. */
-#define UNTIL_DONE(b, call) \
-	({ \
-		enum err e_; \
-		while ((e_ = (call)) == ERR_WAIT && blocker_wait(b)) \
-			continue; \
-		e_; \
+#define UNTIL_DONE(b, call)                                                                        \
+	({                                                                                         \
+		enum err e_;                                                                       \
+		while ((e_ = (call)) == ERR_WAIT && blocker_wait(b))                               \
+			continue;                                                                  \
+		e_;                                                                                \
 	})
 
 struct fixture {
@@ -80,7 +83,10 @@ test_random(void *p, size_t n)
 static inline void
 fixture_open_store(struct fixture *f)
 {
-	struct store_options o = { .kv = f->kv, .clock = clock_system(), .random = test_random, .retention_s = 0 };
+	struct store_options o = { .kv = f->kv,
+		.clock = clock_system(),
+		.random = test_random,
+		.retention_s = 0 };
 
 	CHECK(store_open(&o, &f->store) == ERR_OK);
 }
@@ -95,7 +101,9 @@ fixture_init_seed(struct fixture *f, bool is_manual, uint64_t seed)
 	CHECK(kv_memory_open(&o, &f->kv) == ERR_OK);
 	blocker_init(&f->b, is_manual ? f->kv : NULL);
 	fixture_open_store(f);
-	CHECK(UNTIL_DONE(&f->b, store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account))
+	    == ERR_OK);
 }
 
 static inline void
@@ -127,7 +135,8 @@ static inline struct arrival *
 test_message(struct fixture *f, const char *subject)
 {
 	struct arrival *m = arrival_new(f->store);
-	struct str text = arena_printf(&f->a, "From: a@example.org\r\nSubject: %s\r\n\r\nHello.\r\n", subject);
+	struct str text =
+	    arena_printf(&f->a, "From: a@example.org\r\nSubject: %s\r\n\r\nHello.\r\n", subject);
 	size_t taken;
 
 	while (text.n != 0 && UNTIL_DONE(&f->b, arrival_write(m, text, &taken, &f->b.w)) == ERR_OK)
@@ -146,7 +155,9 @@ test_append(struct fixture *f, struct mailbox_id box, uint16_t flags, struct sna
 	struct uid uid = { 0 };
 	uint32_t validity;
 
-	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, box, &add, 1, &f->b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_append(f->account, box, &add, 1, &f->b.w, &uid, &validity, &after))
+	    == ERR_OK);
 	arrival_unref(m);
 	if (after_out != NULL)
 		*after_out = after;
@@ -158,7 +169,8 @@ test_append(struct fixture *f, struct mailbox_id box, uint16_t flags, struct sna
 static inline void
 test_wait_durable(struct fixture *f, struct snapshot *s)
 {
-	CHECK(UNTIL_DONE(&f->b, account_wait_durable(f->account, snapshot_version(s), &f->b.w)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, account_wait_durable(f->account, snapshot_version(s), &f->b.w))
+	    == ERR_OK);
 }
 
 static inline struct mailbox_id

@@ -1,9 +1,10 @@
 /*
  * thread_index.c - see thread_index.h.
  *
- * An entry is LOADING, known to have no row (NONE), or a thread. Entries are dropped when there are many and neither a load,
- * a transaction that is not durable, nor a recent thread_index_load() needs them. A load may have been answered before a
- * transaction whose entry was dropped meanwhile: then its version is below `dropped_version`, and it is done again.
+ * An entry is LOADING, known to have no row (NONE), or a thread. Entries are dropped when there are
+ * many and neither a load, a transaction that is not durable, nor a recent thread_index_load()
+ * needs them. A load may have been answered before a transaction whose entry was dropped meanwhile:
+ * then its version is below `dropped_version`, and it is done again.
  */
 #include "store/thread_index.h"
 
@@ -13,8 +14,9 @@
 
 enum {
 	ENTRIES_KEPT = 512,
-	TURNS_KEPT = 64,		/* loads of other messages between a message's load and its assignment */
-	LOAD_MAX = 1024,		/* rows of one load */
+	/* loads of other messages between a message's load and its assignment */
+	TURNS_KEPT = 64,
+	LOAD_MAX = 1024, /* rows of one load */
 };
 
 enum entry_state { ENTRY_LOADING, ENTRY_FAILED, ENTRY_NONE, ENTRY_THREAD };
@@ -22,10 +24,10 @@ enum entry_state { ENTRY_LOADING, ENTRY_FAILED, ENTRY_NONE, ENTRY_THREAD };
 struct entry {
 	uint64_t hash;
 	enum entry_state state;
-	enum err error;			/* FAILED */
+	enum err error; /* FAILED */
 	struct object_id thread;
-	uint64_t version;		/* of the transaction that wrote it; 0: as in the engine */
-	uint64_t turn;			/* last asked for */
+	uint64_t version; /* of the transaction that wrote it; 0: as in the engine */
+	uint64_t turn;    /* last asked for */
 };
 
 struct thread_index {
@@ -33,11 +35,11 @@ struct thread_index {
 	struct account_id account;
 	pthread_mutex_t lock;
 	struct hash entries;
-	size_t prune_at;		/* entries that make a look for what can go worth it */
+	size_t prune_at; /* entries that make a look for what can go worth it */
 	uint64_t turn, dropped_version;
 	struct waitlist loaded;
 	unsigned loads;
-	bool is_closed;			/* the last load frees it */
+	bool is_closed; /* the last load frees it */
 };
 
 struct load {
@@ -119,7 +121,7 @@ entry_drop(struct thread_index *t, struct entry *e)
 	free(e);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* With the lock: enters what a load brought. rows is NULL after an error. */
 static void
@@ -131,7 +133,7 @@ load_enter(struct load *l, enum err result, const struct kv_rows *rows)
 		struct entry *e = entry_find(t, l->hashes[i]);
 
 		if (e == NULL || e->state != ENTRY_LOADING)
-			continue;	/* assigned meanwhile, which is newer */
+			continue; /* assigned meanwhile, which is newer */
 		if (rows == NULL) {
 			e->state = ENTRY_FAILED;
 			e->error = result;
@@ -159,7 +161,7 @@ load_done(void *ctx, enum err result, struct kv_rows *rows)
 	load_enter(l, result, rows);
 	is_last = --t->loads == 0 && t->is_closed;
 	if (!is_last)
-		waitlist_wake_all(&t->loaded);	/* with the lock, so that t is still there */
+		waitlist_wake_all(&t->loaded); /* with the lock, so that t is still there */
 	pthread_mutex_unlock(&t->lock);
 	if (is_last)
 		thread_index_destroy(t);
@@ -180,8 +182,11 @@ load_begin(struct load *l)
 
 	for (size_t i = 0; i < l->count; i++) {
 		keys[i] = message_thread_key(l->hashes[i]);
-		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&keys[i]), .is_exact = true,
-			.may_have_gaps = true };	/* what can't be read is not there: mail comes in all the same */
+		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE,
+			.from = message_key_str(&keys[i]),
+			.is_exact = true,
+			/* what can't be read is not there: mail comes in all the same */
+			.may_have_gaps = true };
 	}
 	t->loads++;
 	e = kv_load(t->kv, t->account, ranges, l->count, &rows, load_done, l);
@@ -197,7 +202,10 @@ load_begin(struct load *l)
 	return ERR_OK;
 }
 
-/* With the lock. One step: ERR_OK all is there, ERR_WAIT something is on its way, ERR_BUSY look again. */
+/*
+ * With the lock. One step: ERR_OK all is there, ERR_WAIT something is on its way, ERR_BUSY look
+ * again.
+ */
 static enum err
 load_step(struct thread_index *t, const uint64_t *hashes, size_t count)
 {
@@ -224,7 +232,11 @@ load_step(struct thread_index *t, const uint64_t *hashes, size_t count)
 			entry_drop(t, e);
 			if (l == NULL)
 				return error;
-			break;	/* what was marked is loaded first; the next call meets another of the failed ones */
+			/*
+			 * what was marked is loaded first; the next call meets another of the
+			 * failed ones
+			 */
+			break;
 		}
 		is_waiting = is_waiting || e->state == ENTRY_LOADING;
 	}
@@ -249,7 +261,7 @@ thread_index_load(struct thread_index *t, const uint64_t *hashes, size_t count, 
 	return e;
 }
 
-/* ---- assigning ---------------------------------------------------------------------------------------------------- */
+/* ---- assigning ------------------------------------------------------------------------------- */
 
 /* With the lock: drops what nobody needs any more, when there is much. */
 static void
@@ -260,7 +272,8 @@ entries_prune(struct thread_index *t, uint64_t durable)
 	if (t->entries.count < t->prune_at)
 		return;
 	for (size_t pos = 0; (e = hash_next(&t->entries, &pos)) != NULL;) {
-		if (e->state == ENTRY_LOADING || e->version > durable || e->turn + TURNS_KEPT > t->turn)
+		if (e->state == ENTRY_LOADING || e->version > durable
+		    || e->turn + TURNS_KEPT > t->turn)
 			continue;
 		if (e->version > t->dropped_version)
 			t->dropped_version = e->version;
@@ -276,8 +289,8 @@ is_older(struct object_id a, struct object_id b)
 }
 
 struct object_id
-thread_assign(struct thread_index *t, struct kv_txn *txn, uint64_t version, uint64_t durable, const uint64_t *hashes,
-    size_t count, struct object_id fresh)
+thread_assign(struct thread_index *t, struct kv_txn *txn, uint64_t version, uint64_t durable,
+    const uint64_t *hashes, size_t count, struct object_id fresh)
 {
 	struct object_id thread = fresh;
 	bool has_thread = false;
@@ -287,7 +300,8 @@ thread_assign(struct thread_index *t, struct kv_txn *txn, uint64_t version, uint
 	for (size_t i = 0; i < count; i++) {
 		const struct entry *e = entry_find(t, hashes[i]);
 
-		if (e != NULL && e->state == ENTRY_THREAD && (!has_thread || is_older(e->thread, thread))) {
+		if (e != NULL && e->state == ENTRY_THREAD
+		    && (!has_thread || is_older(e->thread, thread))) {
 			thread = e->thread;
 			has_thread = true;
 		}

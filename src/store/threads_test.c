@@ -21,7 +21,7 @@ struct worker {
 	struct arena a;
 	struct view *view;
 	struct snapshot *own;
-	struct rangeset told;		/* UIDs */
+	struct rangeset told; /* UIDs */
 	uint64_t random;
 	unsigned commands;
 	uint64_t appended, expunged;
@@ -60,8 +60,9 @@ append(struct worker *w, struct mailbox_id box)
 	while (text.n != 0 && UNTIL_DONE(&w->b, arrival_write(m, text, &taken, &w->b.w)) == ERR_OK)
 		text = str_sub(text, taken, text.n);
 	CHECK(arrival_finish(m) == ERR_OK);
-	CHECK(UNTIL_DONE(&w->b, messages_append(w->f->account, box, &add, 1, &w->b.w, &uid,
-				    &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->b,
+		  messages_append(w->f->account, box, &add, 1, &w->b.w, &uid, &validity, &after))
+	    == ERR_OK);
 	arrival_unref(m);
 	w->appended++;
 	keep(w, after);
@@ -75,15 +76,16 @@ refresh(struct worker *w)
 	struct entry e;
 	uint32_t uid = 0;
 
-	CHECK(
-	    UNTIL_DONE(&w->b, view_refresh(w->view, s, rnd(w, 3) == 0 ? TELL_NO_EXPUNGE : TELL_ALL,
-				  &w->b.w, &w->a, &ch)) == ERR_OK);
+	CHECK(UNTIL_DONE(&w->b,
+		  view_refresh(w->view, s, rnd(w, 3) == 0 ? TELL_NO_EXPUNGE : TELL_ALL, &w->b.w,
+		      &w->a, &ch))
+	    == ERR_OK);
 	if (ch.vanished != NULL) {
 		for (size_t i = 0; i < ch.vanished->n; i++)
 			rangeset_remove(&w->told, ch.vanished->r[i].first, ch.vanished->r[i].last);
 	}
-	while (rangeset_count(&w->told) < ch.exists &&
-	       view_next(w->view, rangeset_max(&w->told) + 1, &e, NULL))
+	while (rangeset_count(&w->told) < ch.exists
+	    && view_next(w->view, rangeset_max(&w->told) + 1, &e, NULL))
 		rangeset_add_one(&w->told, e.uid.v);
 	CHECK_U64(rangeset_count(&w->told), view_exists(w->view));
 	for (size_t i = 0; i < w->told.n; i++) {
@@ -106,8 +108,10 @@ change(struct worker *w)
 
 	rangeset_add(&uids, first, first + (uint32_t)rnd(w, 80));
 	while (cursor != UINT32_MAX) {
-		CHECK(UNTIL_DONE(&w->b, messages_store(w->view, &uids, &flags, &cursor, &w->b.w,
-					    &changed, &changed, &after)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->b,
+			  messages_store(w->view, &uids, &flags, &cursor, &w->b.w, &changed,
+			      &changed, &after))
+		    == ERR_OK);
 		keep(w, after);
 	}
 }
@@ -120,8 +124,9 @@ expunge(struct worker *w)
 	uint32_t cursor = 0;
 
 	while (cursor != UINT32_MAX) {
-		CHECK(UNTIL_DONE(&w->b, messages_expunge(w->view, NULL, &cursor, &w->b.w, &gone,
-					    &after)) == ERR_OK);
+		CHECK(UNTIL_DONE(&w->b,
+			  messages_expunge(w->view, NULL, &cursor, &w->b.w, &gone, &after))
+		    == ERR_OK);
 		keep(w, after);
 	}
 	w->expunged += rangeset_count(&gone);
@@ -138,7 +143,8 @@ copy(struct worker *w, struct mailbox_id from)
 	rangeset_add(&uids, 1 + (uint32_t)rnd(w, view_mailbox(w->view)->uidnext),
 	    view_mailbox(w->view)->uidnext);
 	e = UNTIL_DONE(&w->b,
-	    messages_copy(w->view, &uids, COPY_SKIPS_GONE, w->f->account, from, &w->b.w, &w->a, &copied, &after));
+	    messages_copy(w->view, &uids, COPY_SKIPS_GONE, w->f->account, from, &w->b.w, &w->a,
+		&copied, &after));
 	CHECK(e == ERR_OK || e == ERR_EXPUNGED);
 	if (e == ERR_OK && rangeset_count(copied.to) != rangeset_count(copied.from))
 		CHECK(false);
@@ -173,8 +179,10 @@ work(void *arg)
 		else if (what < 90)
 			account_evict(w->f->account);
 		else if (w->own != NULL)
-			CHECK(UNTIL_DONE(&w->b, account_wait_durable(w->f->account,
-						    snapshot_version(w->own), &w->b.w)) == ERR_OK);
+			CHECK(UNTIL_DONE(&w->b,
+				  account_wait_durable(w->f->account, snapshot_version(w->own),
+				      &w->b.w))
+			    == ERR_OK);
 	}
 	waiter_cancel(&w->b.w);
 	return NULL;
@@ -203,9 +211,10 @@ test_threads(void)
 
 	blocker_init(&f.b, NULL);
 	fixture_open_store(&f);
-	f.store->o.cache_bytes = 1;	/* evict whatever can go */
-	CHECK(UNTIL_DONE(&f.b, store_account_open(f.store, STR("joe"), ACCOUNT_CREATE, &f.b.w,
-				   &f.account)) == ERR_OK);
+	f.store->o.cache_bytes = 1; /* evict whatever can go */
+	CHECK(UNTIL_DONE(&f.b,
+		  store_account_open(f.store, STR("joe"), ACCOUNT_CREATE, &f.b.w, &f.account))
+	    == ERR_OK);
 	for (int i = 0; i < THREADS; i++) {
 		workers[i] =
 		    (struct worker){ .f = &f, .random = (uint64_t)i * 99 + 5, .commands = rounds };

@@ -21,15 +21,15 @@ struct tree {
 
 struct leaf {
 	struct tree t;
-	struct page_notes *notes;	/* NULL: none; shared, counted by reference */
+	struct page_notes *notes; /* NULL: none; shared, counted by reference */
 	uint32_t n;
 	char bytes[];
 };
 
 struct node {
 	struct tree t;
-	uint64_t mask;			/* children that are there */
-	uint32_t counts[FANOUT];	/* their counts: seq ↔ UID reads only this */
+	uint64_t mask;           /* children that are there */
+	uint32_t counts[FANOUT]; /* their counts: seq ↔ UID reads only this */
 	struct tree *child[FANOUT];
 };
 
@@ -42,31 +42,49 @@ struct note_list {
 
 struct page_notes {
 	_Atomic(uint32_t) refs;
-	uint64_t mask;			/* UIDs that have some */
+	uint64_t mask; /* UIDs that have some */
 	uint64_t bytes;
 	struct note_list *lists[];
 };
 
 static const struct page_sums no_sums;
 
-static struct leaf *leaf_of(const struct tree *t) { return container_of(t, struct leaf, t); }
-static struct node *node_of(const struct tree *t) { return container_of(t, struct node, t); }
+static struct leaf *
+leaf_of(const struct tree *t)
+{
+	return container_of(t, struct leaf, t);
+}
+
+static struct node *
+node_of(const struct tree *t)
+{
+	return container_of(t, struct node, t);
+}
+
 static struct str
 leaf_str(const struct tree *t)
 {
 	return str_make(leaf_of(t)->bytes, leaf_of(t)->n);
 }
+
 static unsigned
 place(uint32_t page, unsigned height)
 {
 	return page >> FANOUT_BITS * (height - 1) & (FANOUT - 1);
 }
+
 static bool
 covers(unsigned height, uint32_t page)
 {
 	return FANOUT_BITS * height >= 32 || page >> FANOUT_BITS * height == 0;
 }
-static uint64_t from_bit(unsigned bit) { return bit >= 64 ? 0 : ~(uint64_t)0 << bit; }
+
+static uint64_t
+from_bit(unsigned bit)
+{
+	return bit >= 64 ? 0 : ~(uint64_t)0 << bit;
+}
+
 /* First page of the child in that place of a node whose first page is `base`. */
 static uint32_t
 child_base(uint32_t base, unsigned i, unsigned height)
@@ -107,14 +125,18 @@ page_notes_at(const struct page_notes *p, unsigned bit)
 	return p != NULL && (p->mask >> bit & 1) != 0 ? p->lists[page_index(p->mask, bit)] : NULL;
 }
 
-/* Those of p that are of mask, with `list` (taken over, NULL: none) in place of the one at `bit`. NULL when none is left. */
+/*
+ * Those of p that are of mask, with `list` (taken over, NULL: none) in place of the one at `bit`.
+ * NULL when none is left.
+ */
 static struct page_notes *
 page_notes_with(const struct page_notes *p, uint64_t mask, unsigned bit, struct note_list *list)
 {
 	struct page_notes *out;
 	unsigned n = 0;
 
-	mask = ((p != NULL ? p->mask & mask : 0) & ~((uint64_t)1 << bit)) | (uint64_t)(list != NULL) << bit;
+	mask = ((p != NULL ? p->mask & mask : 0) & ~((uint64_t)1 << bit))
+	    | (uint64_t)(list != NULL) << bit;
 	if (mask == 0)
 		return NULL;
 	out = xmalloc(sizeof(*out) + (size_t)__builtin_popcountll(mask) * sizeof(out->lists[0]));
@@ -188,8 +210,8 @@ tree_bytes(const struct tree *t)
 {
 	/* Pages hold an entry each; a node stands over at most 4096 of them. */
 	return t == NULL ? 0
-			 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + t->sums.notes_bytes + sizeof(struct leaf) +
-			       t->height * sizeof(struct node);
+			 : (size_t)t->sums.count * (PAGE_ENTRY_BYTES + 2) + t->sums.notes_bytes
+		+ sizeof(struct leaf) + t->height * sizeof(struct node);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -220,8 +242,10 @@ tree_page(const struct tree *t, uint32_t page)
 struct str
 tree_notes(const struct tree *t, uint32_t uid)
 {
-	const struct tree *leaf = t == NULL || t->sums.notes_bytes == 0 ? NULL : find_leaf(t, uid / PAGE_UIDS);
-	const struct note_list *l = leaf == NULL ? NULL : page_notes_at(leaf_of(leaf)->notes, uid % PAGE_UIDS);
+	const struct tree *leaf =
+	    t == NULL || t->sums.notes_bytes == 0 ? NULL : find_leaf(t, uid / PAGE_UIDS);
+	const struct note_list *l =
+	    leaf == NULL ? NULL : page_notes_at(leaf_of(leaf)->notes, uid % PAGE_UIDS);
 
 	return l == NULL ? STR_NONE : str_make(l->bytes, l->n);
 }
@@ -235,7 +259,10 @@ next_noted(const struct tree *t, uint32_t base, uint32_t from)
 	if (t->sums.notes_bytes == 0)
 		return 0;
 	if (t->height == 0) {
-		uint64_t mask = leaf_of(t)->notes->mask & from_bit(base < from_page ? 64 : base == from_page ? from % PAGE_UIDS : 0);
+		uint64_t mask = leaf_of(t)->notes->mask
+		    & from_bit(base < from_page ? 64
+			    : base == from_page ? from % PAGE_UIDS
+						: 0);
 
 		return mask == 0 ? 0 : base * PAGE_UIDS + (uint32_t)__builtin_ctzll(mask);
 	}
@@ -278,11 +305,11 @@ may_have(const struct tree *t, const struct tree_want *want)
 
 	if (s->modseq <= want->modseq_above)
 		return false;
-	if (((want->set & FLAG_SEEN) != 0 && s->unseen == s->count) ||
-	    ((want->unset & FLAG_SEEN) != 0 && s->unseen == 0))
+	if (((want->set & FLAG_SEEN) != 0 && s->unseen == s->count)
+	    || ((want->unset & FLAG_SEEN) != 0 && s->unseen == 0))
 		return false;
-	return ((want->set & FLAG_DELETED) == 0 || s->deleted != 0) &&
-	    ((want->unset & FLAG_DELETED) == 0 || s->deleted != s->count);
+	return ((want->set & FLAG_DELETED) == 0 || s->deleted != 0)
+	    && ((want->unset & FLAG_DELETED) == 0 || s->deleted != s->count);
 }
 
 static void
@@ -312,8 +339,8 @@ leaf_next(const struct tree *t, uint32_t base_uid, unsigned from, const struct t
 		uint64_t modseq;
 
 		entry_look(page, bit, i, &flags, &modseq);
-		if (modseq <= want->modseq_above ||
-		    (flags & want->set) != want->set || (flags & want->unset) != 0)
+		if (modseq <= want->modseq_above || (flags & want->set) != want->set
+		    || (flags & want->unset) != 0)
 			continue;
 		out->uid = base_uid + bit;
 		out->before += i;
@@ -339,9 +366,9 @@ next_below(const struct tree *t, uint32_t base, uint32_t from, const struct tree
 		return false;
 	if (t->height == 0)
 		return leaf_next(t, base * PAGE_UIDS,
-		    base < from_page    ? 64
-		    : base == from_page ? from % PAGE_UIDS
-					: 0,
+		    base < from_page        ? 64
+			: base == from_page ? from % PAGE_UIDS
+					    : 0,
 		    want, out);
 	for (uint64_t m = n->mask; m != 0; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
@@ -623,7 +650,8 @@ tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
 	if (tree_sums(e->root)->notes_bytes != 0) {
 		const struct tree *old = find_leaf(e->root, page);
 
-		notes = old == NULL ? NULL : page_notes_within(leaf_of(old)->notes, page_mask(bytes));
+		notes =
+		    old == NULL ? NULL : page_notes_within(leaf_of(old)->notes, page_mask(bytes));
 	}
 	put_leaf(e, page, page_mask(bytes) != 0 ? leaf_new(bytes, notes) : NULL);
 }

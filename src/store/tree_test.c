@@ -22,10 +22,10 @@ rnd(uint32_t below)
 static bool
 entry_eq(const struct page_entry *a, const struct page_entry *b)
 {
-	return a->modseq == b->modseq && a->size_bytes == b->size_bytes &&
-	       a->internal_s == b->internal_s && a->saved_s == b->saved_s && a->msgno == b->msgno &&
-	       a->flags == b->flags && a->internal_zone_min == b->internal_zone_min &&
-	       keywords_eq(a->keywords, b->keywords);
+	return a->modseq == b->modseq && a->size_bytes == b->size_bytes
+	    && a->internal_s == b->internal_s && a->saved_s == b->saved_s && a->msgno == b->msgno
+	    && a->flags == b->flags && a->internal_zone_min == b->internal_zone_min
+	    && keywords_eq(a->keywords, b->keywords);
 }
 
 static void
@@ -77,9 +77,9 @@ compare_next(const struct tree *t)
 	bool has;
 
 	want.unset = (uint16_t)(rnd(3) == 0 ? (1 << rnd(5)) & ~want.set : 0);
-	while (u < UIDS &&
-	       (model[u].msgno == 0 || model[u].modseq <= want.modseq_above ||
-		   (model[u].flags & want.set) != want.set || (model[u].flags & want.unset) != 0))
+	while (u < UIDS
+	    && (model[u].msgno == 0 || model[u].modseq <= want.modseq_above
+		|| (model[u].flags & want.set) != want.set || (model[u].flags & want.unset) != 0))
 		u++;
 	has = tree_next(t, from, want, &at);
 	CHECK(has == (u < UIDS));
@@ -146,8 +146,8 @@ change(struct tree_edit *edit, uint64_t modseq)
 		break;
 	}
 	case 2:
-		mask = there &
-		       (rnd(4) == 0 ? ~(uint64_t)0 : ((uint64_t)rnd(1 << 30) << 32 | rnd(1 << 30)));
+		mask = there
+		    & (rnd(4) == 0 ? ~(uint64_t)0 : ((uint64_t)rnd(1 << 30) << 32 | rnd(1 << 30)));
 		for (unsigned i = 0; i < PAGE_UIDS; i++) {
 			if ((mask >> i & 1) != 0)
 				model[base + i].msgno = 0;
@@ -302,5 +302,5 @@ test_private_pages(void)
 	buf_done(&page);
 }
 
-TEST_MAIN(
-    TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage), TEST(test_private_pages))
+TEST_MAIN(TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage),
+    TEST(test_private_pages))

@@ -69,8 +69,8 @@ undo_made(struct commit *c, struct mailbox_id id)
 }
 
 static void
-desc_section(
-    struct commit *c, char kind, const struct mailbox_desc *d, const struct status_row *status)
+desc_section(struct commit *c, char kind, const struct mailbox_desc *d,
+    const struct status_row *status)
 {
 	BUF_CLEAN struct buf body = BUF_MAX(STATUS_ROW_BYTES + MAILBOX_ROW_MAX_BYTES);
 	struct mailbox_row row = d->row;
@@ -107,9 +107,9 @@ note_retained(struct commit *c)
 {
 	uint64_t now = atomic_load(&c->account->retained_bytes);
 
-	while (now != RETAINED_UNKNOWN &&
-	       !atomic_compare_exchange_weak(
-		   &c->account->retained_bytes, &now, now + c->retained_bytes))
+	while (now != RETAINED_UNKNOWN
+	    && !atomic_compare_exchange_weak(&c->account->retained_bytes, &now,
+		now + c->retained_bytes))
 		continue;
 }
 
@@ -153,8 +153,8 @@ undo_retained(struct str row)
 			bytes += sums.size_bytes;
 		} else if (s.kind == 'A') {
 			bytes += s.notes.n;
-		} else if (s.kind == 'D' &&
-			   status_row_decode(str_sub(s.body, 0, STATUS_ROW_BYTES), &status) == ERR_OK) {
+		} else if (s.kind == 'D'
+		    && status_row_decode(str_sub(s.body, 0, STATUS_ROW_BYTES), &status) == ERR_OK) {
 			bytes += status.size_bytes;
 		}
 	}

@@ -1,7 +1,8 @@
 /*
- * undo_int.h - undo records: the inverse of each commit, kept for the retention, so that the past is today with them applied
- * backwards. A record that says what was expunged also holds it: entries' messages, and the pages of deleted mailboxes,
- * go when the record goes (docs/file-format.md, "Undo records").
+ * undo_int.h - undo records: the inverse of each commit, kept for the retention, so that the past
+ * is today with them applied backwards. A record that says what was expunged also holds it:
+ * entries' messages, and the pages of deleted mailboxes, go when the record goes
+ * (docs/file-format.md, "Undo records").
  */
 #ifndef STORE_UNDO_INT_H
 #define STORE_UNDO_INT_H
@@ -10,8 +11,12 @@
 
 enum { UNDO_MAX_BYTES = 1 << 30 };
 
-/** Entries of a page go. why: 'R' expunged (the record holds their messages), 'M' moved inside the account. */
-void undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before, uint64_t mask, char why);
+/**
+ * Entries of a page go. why: 'R' expunged (the record holds their messages), 'M' moved inside the
+ * account.
+ */
+void undo_removed(struct commit *c, struct mailbox_id id, uint32_t page, struct str before,
+    uint64_t mask, char why);
 /** The notes that an expunged message had: behind what undo_removed() wrote of it. */
 void undo_noted(struct commit *c, struct mailbox_id id, uint32_t uid, struct str notes);
 /** A mailbox is made. */
@@ -20,14 +25,15 @@ void undo_made(struct commit *c, struct mailbox_id id);
 void undo_dropped(struct commit *c, const struct mailbox_state *s);
 /** What a mailbox was before its row changed. */
 void undo_renamed(struct commit *c, const struct mailbox_desc *before);
+
 /* One section of a record. */
 struct undo_section {
 	char kind;
 	struct mailbox_id id;
 	struct str body;
-	uint32_t page;			/* 'R', 'M' */
+	uint32_t page; /* 'R', 'M' */
 	struct str page_bytes;
-	uint32_t uid;			/* 'A' */
+	uint32_t uid; /* 'A' */
 	struct str notes;
 };
 /** ERR_CORRUPT. rest is what undo_next() goes through. */
@@ -39,7 +45,10 @@ bool undo_next(struct str *rest, struct undo_section *out);
 
 /** Ends retention of an account, cuts its change log. Waits. */
 void retention_tick(struct account *a);
-/** The same for some accounts of the directory, open or not, and for the next ones at the next call. Waits. */
+/**
+ * The same for some accounts of the directory, open or not, and for the next ones at the next call.
+ * Waits.
+ */
 void directory_sweep(struct store *s);
 /** Removes what is left of deleted accounts. Waits. */
 void directory_purge(struct store *s);

@@ -1,6 +1,7 @@
 /*
- * verify.c - the run: files and rows of the engine, the directory, each account, links of messages' bytes. What can be made
- * anew is, when that is allowed, account by account, in transactions that follow no version: nobody else looks.
+ * verify.c - the run: files and rows of the engine, the directory, each account, links of messages'
+ * bytes. What can be made anew is, when that is allowed, account by account, in transactions that
+ * follow no version: nobody else looks.
  */
 #include "store/verify_int.h"
 
@@ -40,7 +41,9 @@ static void
 engine_fault(struct kv_checker *k, const char *file, const char *what)
 {
 	struct verify *v = container_of(k, struct engine_check, k)->v;
-	struct verify_finding f = { .kind = *file != '\0' ? VERIFY_FILE : VERIFY_ENGINE, .file = str_c(file), .detail = str_c(what) };
+	struct verify_finding f = { .kind = *file != '\0' ? VERIFY_FILE : VERIFY_ENGINE,
+		.file = str_c(file),
+		.detail = str_c(what) };
 
 	verify_tell(v, &f);
 }
@@ -78,7 +81,9 @@ blob_find(const struct verify *v, const struct blob_id *id)
 {
 	struct verify_blob key = { .name = get_be64(id->sha256) };
 
-	return v->blob_count == 0 ? NULL : bsearch(&key, v->blobs, v->blob_count, sizeof(*v->blobs), blob_cmp);
+	return v->blob_count == 0
+	    ? NULL
+	    : bsearch(&key, v->blobs, v->blob_count, sizeof(*v->blobs), blob_cmp);
 }
 
 void
@@ -136,7 +141,8 @@ check_links(void *ctx, const struct kv_blob *b)
 	buf_lit(&detail, "bytes ");
 	for (size_t i = 0; i < 8; i++)
 		buf_printf(&detail, "%02x", b->id.sha256[i]);
-	buf_printf(&detail, ": %llu links, %llu messages", (unsigned long long)b->links, (unsigned long long)known->found);
+	buf_printf(&detail, ": %llu links, %llu messages", (unsigned long long)b->links,
+	    (unsigned long long)known->found);
 	f.detail = buf_str(&detail);
 	verify_tell(c->v, &f);
 }
@@ -150,7 +156,8 @@ links_prove(struct verify *v)
 		v->are_links_known = false;
 	if (verify_lost_end(v) > 0 || !v->are_links_known)
 		return;
-	ignore_err(kv_blobs_each(v->kv, check_links, &c), "it could be read a moment ago, else that is told");
+	ignore_err(kv_blobs_each(v->kv, check_links, &c),
+	    "it could be read a moment ago, else that is told");
 	if (c.txn != NULL && kv_commit_now(v->kv, &c.txn, 1) != ERR_OK)
 		v->is_unwritten = true;
 }
@@ -160,15 +167,17 @@ links_prove(struct verify *v)
 /* What the directory says. */
 struct directory {
 	struct verify *v;
+
 	struct known_account {
 		uint64_t id;
-		struct str user;	/* own memory; empty: it is being removed */
+		struct str user; /* own memory; empty: it is being removed */
 		bool is_dying;
-	} *known;
+	} * known;
+
 	size_t n, cap;
-	uint64_t next;			/* id of the next account */
+	uint64_t next; /* id of the next account */
 	bool has_next;
-	unsigned unresolved;		/* accounts whose users nobody knows any more */
+	unsigned unresolved; /* accounts whose users nobody knows any more */
 };
 
 static void
@@ -178,7 +187,9 @@ known_add(struct directory *d, uint64_t id, struct str user, bool is_dying)
 		d->cap = d->cap == 0 ? 64 : size_mul(d->cap, 2);
 		d->known = xrealloc(d->known, size_mul(d->cap, sizeof(*d->known)));
 	}
-	d->known[d->n++] = (struct known_account){ .id = id, .user = str_make(xstrdup(user), user.n), .is_dying = is_dying };
+	d->known[d->n++] = (struct known_account){ .id = id,
+		.user = str_make(xstrdup(user), user.n),
+		.is_dying = is_dying };
 }
 
 bool
@@ -200,7 +211,10 @@ verify_version_set(struct verify *v, struct account_id id)
 static void
 tell_directory(struct verify *v, uint64_t id, struct str user, bool is_repaired, const char *detail)
 {
-	struct verify_finding f = { .kind = VERIFY_DIRECTORY, .is_repaired = is_repaired, .account = { id }, .user = user,
+	struct verify_finding f = { .kind = VERIFY_DIRECTORY,
+		.is_repaired = is_repaired,
+		.account = { id },
+		.user = user,
 		.detail = str_c(detail) };
 
 	verify_tell(v, &f);
@@ -217,7 +231,8 @@ take_directory(void *ctx, struct str key, struct str value)
 		if (u64_row_decode(value, &id) == ERR_OK)
 			known_add(d, id, str_sub(key, 1, key.n), false);
 		else
-			tell_directory(d->v, 0, str_sub(key, 1, key.n), false, "a user's row makes no sense");
+			tell_directory(d->v, 0, str_sub(key, 1, key.n), false,
+			    "a user's row makes no sense");
 		break;
 	case 'D':
 		if (row_key_parse_dying(key, &id))
@@ -256,8 +271,8 @@ directory_has(struct verify *v, struct arena *a, struct str key, uint64_t id)
 	struct str value = STR_NONE;
 	uint64_t found;
 
-	return verify_row(v, a, ACCOUNT_SYSTEM, KV_ROW, key, &value) == ERR_OK && value.p != NULL &&
-	       u64_row_decode(value, &found) == ERR_OK && found == id;
+	return verify_row(v, a, ACCOUNT_SYSTEM, KV_ROW, key, &value) == ERR_OK && value.p != NULL
+	    && u64_row_decode(value, &found) == ERR_OK && found == id;
 }
 
 /* An account that the directory does not have: its own row knows its name. */
@@ -271,15 +286,17 @@ account_unknown(struct directory *d, uint64_t id)
 	BUF_CLEAN struct buf user = BUF_MAX(USER_NAME_MAX + 1);
 	struct account_row row;
 	uint64_t version = 0;
-	bool is_there = kv_versions(v->kv, &(struct account_id){ id }, 1, &version) != ERR_OK || version != 0;
+	bool is_there =
+	    kv_versions(v->kv, &(struct account_id){ id }, 1, &version) != ERR_OK || version != 0;
 
 	if (!is_there)
 		return;
-	if (verify_row(v, &a, (struct account_id){ id }, KV_ROW, row_key_str(&key), &value) != ERR_OK) {
+	if (verify_row(v, &a, (struct account_id){ id }, KV_ROW, row_key_str(&key), &value)
+	    != ERR_OK) {
 		v->are_links_known = false;
 		d->unresolved++;
 	} else if (value.p == NULL) {
-		;	/* it was deleted: its version stays */
+		; /* it was deleted: its version stays */
 	} else if (account_row_decode(value, &row) != ERR_OK) {
 		v->are_links_known = false;
 		d->unresolved++;
@@ -288,7 +305,8 @@ account_unknown(struct directory *d, uint64_t id)
 		if (!directory_has(v, &a, buf_str(&user), id)) {
 			if (v->o->may_repair)
 				directory_put(v, buf_str(&user), id);
-			tell_directory(v, id, row.user, v->o->may_repair, "the account is not in the directory");
+			tell_directory(v, id, row.user, v->o->may_repair,
+			    "the account is not in the directory");
 		}
 		verify_account(v, (struct account_id){ id }, row.user);
 	}
@@ -314,7 +332,8 @@ account_known(struct verify *v, const struct known_account *k)
 		verify_account(v, (struct account_id){ k->id }, k->user);
 		return;
 	}
-	verify_rows(v, (struct account_id){ k->id }, KV_MESSAGE, STR("S"), STR("T"), take_dying, v, &gaps);
+	verify_rows(v, (struct account_id){ k->id }, KV_MESSAGE, STR("S"), STR("T"), take_dying, v,
+	    &gaps);
 	if (gaps.n > 0)
 		v->are_links_known = false;
 	verify_gaps_done(&gaps);
@@ -339,7 +358,8 @@ accounts_prove(struct verify *v, struct directory *d, bool has_gaps)
 			at++;
 		for (; at < d->n && d->known[at].id == id; at++) {
 			if (is_known)
-				tell_directory(v, id, d->known[at].user, false, "two users have the same account");
+				tell_directory(v, id, d->known[at].user, false,
+				    "two users have the same account");
 			else
 				account_known(v, &d->known[at]);
 			is_known = true;
@@ -359,14 +379,18 @@ directory_prove(struct verify *v)
 	struct row_key key = row_key_next_account();
 	struct arena a = ARENA_NONE;
 	struct str value = STR_NONE;
-	struct verify_finding refused = { .kind = VERIFY_REFUSED, .is_lost = true,
-		.detail = STR("rows of the directory can't be read: some users, or all, can't log in") };
+	struct verify_finding refused = { .kind = VERIFY_REFUSED,
+		.is_lost = true,
+		.detail =
+		    STR("rows of the directory can't be read: some users, or all, can't log in") };
 	uint64_t highest, version;
 
 	if (kv_versions(v->kv, &ACCOUNT_SYSTEM, 1, &version) != ERR_OK)
 		refused.is_repaired = verify_version_set(v, ACCOUNT_SYSTEM);
 	verify_rows(v, ACCOUNT_SYSTEM, KV_ROW, STR("D"), STR("V"), take_directory, &d, &gaps);
-	if (gaps.n > 0 && !d.has_next && verify_row(v, &a, ACCOUNT_SYSTEM, KV_ROW, row_key_str(&key), &value) == ERR_OK && value.p != NULL)
+	if (gaps.n > 0 && !d.has_next
+	    && verify_row(v, &a, ACCOUNT_SYSTEM, KV_ROW, row_key_str(&key), &value) == ERR_OK
+	    && value.p != NULL)
 		take_directory(&d, row_key_str(&key), value);
 	arena_done(&a);
 	if (d.n > 1)
@@ -378,7 +402,8 @@ directory_prove(struct verify *v)
 	if (!v->is_stopped && (d.n > 0 || gaps.n > 0) && (!d.has_next || d.next <= highest)) {
 		if (v->o->may_repair)
 			directory_put(v, row_key_str(&key), highest + ACCOUNTS_APART);
-		tell_directory(v, 0, STR_NONE, v->o->may_repair, "the number of the next account is lost or in use");
+		tell_directory(v, 0, STR_NONE, v->o->may_repair,
+		    "the number of the next account is lost or in use");
 	}
 	for (size_t i = 0; i < d.n; i++)
 		free((char *)d.known[i].user.p);

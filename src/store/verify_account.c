@@ -1,6 +1,7 @@
 /*
- * verify_account.c - an account's own rows: itself, mailboxes, pages (docs/file-format.md, A1 to A5). What can be counted again
- * or follows from the rest is made anew: the account's row, a mailbox's status, the shape of the hierarchy.
+ * verify_account.c - an account's own rows: itself, mailboxes, pages (docs/file-format.md, A1 to
+ * A5). What can be counted again or follows from the rest is made anew: the account's row, a
+ * mailbox's status, the shape of the hierarchy.
  */
 #include "store/verify_int.h"
 
@@ -12,9 +13,10 @@
 #include <stdlib.h>
 
 enum {
-	PROBES_MAX = 1 << 20,		/* ids of mailboxes that are asked for one by one */
+	PROBES_MAX = 1 << 20, /* ids of mailboxes that are asked for one by one */
 	NAME_SPACE = MAILBOX_NAME_MAX + 1,
-	UIDS_APART = 1 << 16,		/* a uidnext that was lost is guessed that far above what is known */
+	/* a uidnext that was lost is guessed that far above what is known */
+	UIDS_APART = 1 << 16,
 };
 
 /* ---- telling and repairing ---- */
@@ -33,7 +35,8 @@ verify_finding_of(struct verify_account *a, enum verify_kind kind, const struct 
 }
 
 static void
-tell(struct verify_account *a, enum verify_kind kind, const struct verify_box *b, bool is_lost, bool is_repaired, const char *detail)
+tell(struct verify_account *a, enum verify_kind kind, const struct verify_box *b, bool is_lost,
+    bool is_repaired, const char *detail)
 {
 	struct verify_finding f = verify_finding_of(a, kind, b);
 
@@ -151,7 +154,7 @@ probe(struct verify_account *a, struct row_key key, const struct verify_gaps *ga
 		return;
 	if (verify_row(a->v, &a->arena, a->id, KV_ROW, row_key_str(&key), &value) != ERR_OK) {
 		if (row_key_parse_mailbox(row_key_str(&key), &id))
-			verify_box_add(a, id);		/* without this row: it is told later */
+			verify_box_add(a, id); /* without this row: it is told later */
 	} else if (value.p != NULL) {
 		take_row(a, row_key_str(&key), value);
 	}
@@ -166,7 +169,9 @@ rows_take(struct verify_account *a)
 	verify_rows(a->v, a->id, KV_ROW, STR("A"), STR("T"), take_row, a, &gaps);
 	if (gaps.n > 0) {
 		probe(a, row_key_account(), &gaps);
-		ids = a->has_row ? a->row.next_mailbox : a->box_count > 0 ? a->boxes[a->box_count - 1].id.v + 64 : 64;
+		ids = a->has_row       ? a->row.next_mailbox
+		    : a->box_count > 0 ? a->boxes[a->box_count - 1].id.v + 64
+				       : 64;
 	}
 	for (uint64_t id = 1; id < MIN(ids, PROBES_MAX) && !a->v->is_stopped; id++) {
 		probe(a, row_key_mailbox((struct mailbox_id){ id }), &gaps);
@@ -239,14 +244,16 @@ names_check(struct verify_account *a)
 			continue;
 		if (b->has_row && box_name(a, b, &b->name)) {
 			for (size_t j = 0; j < i; j++)
-				if (a->boxes[j].row.parent == b->row.parent && a->boxes[j].has_row &&
-				    str_eq(a->boxes[j].row.name, b->row.name))
-					tell(a, VERIFY_TREE, b, false, false, "another has the same name");
+				if (a->boxes[j].row.parent == b->row.parent && a->boxes[j].has_row
+				    && str_eq(a->boxes[j].row.name, b->row.name))
+					tell(a, VERIFY_TREE, b, false, false,
+					    "another has the same name");
 			continue;
 		}
 		snprintf(space, sizeof(space), "Recovered-%llu", (unsigned long long)b->id.v);
 		b->name = arena_str(&a->arena, str_c(space));
-		tell(a, had_row ? VERIFY_TREE : VERIFY_MAILBOX, b, !had_row, box_recover(a, b), "this is the name that it gets");
+		tell(a, had_row ? VERIFY_TREE : VERIFY_MAILBOX, b, !had_row, box_recover(a, b),
+		    "this is the name that it gets");
 	}
 }
 
@@ -263,7 +270,8 @@ verify_ref_add(struct verify_account *a, const struct verify_ref *ref)
 }
 
 void
-verify_page_refs(struct verify_account *a, struct mailbox_id id, struct verify_box *b, uint32_t page, struct str bytes, bool is_expunged)
+verify_page_refs(struct verify_account *a, struct mailbox_id id, struct verify_box *b,
+    uint32_t page, struct str bytes, bool is_expunged)
 {
 	unsigned i = 0;
 
@@ -272,7 +280,11 @@ verify_page_refs(struct verify_account *a, struct mailbox_id id, struct verify_b
 		struct page_entry e;
 
 		page_entry(bytes, i, &e);
-		verify_ref_add(a, &(struct verify_ref){ .n = { e.msgno }, .uid = uid, .box = id, .is_expunged = is_expunged,
+		verify_ref_add(a,
+		    &(struct verify_ref){ .n = { e.msgno },
+			.uid = uid,
+			.box = id,
+			.is_expunged = is_expunged,
 			.size_bytes = e.size_bytes });
 		if (b != NULL)
 			rangeset_add_one(&b->uids, uid);
@@ -296,7 +308,8 @@ page_lost(struct verify_account *a, struct verify_box *b, uint32_t page, const c
 }
 
 static void
-notes_lost(struct verify_account *a, struct verify_box *b, uint32_t uid_first, uint32_t uid_last, bool is_repaired, const char *detail)
+notes_lost(struct verify_account *a, struct verify_box *b, uint32_t uid_first, uint32_t uid_last,
+    bool is_repaired, const char *detail)
 {
 	struct verify_finding f = verify_finding_of(a, VERIFY_NOTES, b);
 
@@ -329,15 +342,17 @@ take_notes(struct verify_account *a, struct str value, struct mailbox_id id, uin
 	struct str list;
 
 	if (b == NULL || (!b->has_row && !b->has_status && !b->is_dropped))
-		return;		/* its pages are told of */
+		return; /* its pages are told of */
 	if (notes_row_decode(value, &list) != ERR_OK) {
 		notes_wrong(a, b, uid, "the row does not make sense");
 	} else if (rangeset_contains(&b->uids, uid)) {
 		b->notes_bytes += list.n;
 	} else {
 		if ((a->note_count & (a->note_count - 1)) == 0)
-			a->notes = xrealloc(a->notes, size_mul(MAX(a->note_count * 2, (size_t)1), sizeof(*a->notes)));
-		a->notes[a->note_count++] = (struct verify_ref){ .uid = uid, .box = id, .size_bytes = list.n };
+			a->notes = xrealloc(a->notes,
+			    size_mul(MAX(a->note_count * 2, (size_t)1), sizeof(*a->notes)));
+		a->notes[a->note_count++] =
+		    (struct verify_ref){ .uid = uid, .box = id, .size_bytes = list.n };
 	}
 }
 
@@ -380,7 +395,8 @@ take_page(void *ctx, struct str key, struct str value)
 
 		f.mailbox = id;
 		if (a->are_refs_whole)
-			verify_tell(a->v, &f);	/* else it may be of a deleted mailbox whose record is lost */
+			/* else it may be of a deleted mailbox whose record is lost */
+			verify_tell(a->v, &f);
 		a->are_refs_whole = false;
 		return;
 	}
@@ -468,7 +484,8 @@ status_lost(struct verify_account *a, struct verify_box *b)
 
 	b->status = (struct status_row){
 		.highestmodseq = a->version,
-		.uidnext = above < UINT32_MAX - 2 * UIDS_APART ? above + UIDS_APART : UINT32_MAX - UIDS_APART,
+		.uidnext = above < UINT32_MAX - 2 * UIDS_APART ? above + UIDS_APART
+							       : UINT32_MAX - UIDS_APART,
 		.recent_from = above + 1,
 		.exists = b->sums.count,
 		.unseen = b->sums.unseen,
@@ -478,9 +495,10 @@ status_lost(struct verify_account *a, struct verify_box *b)
 		.notes_bytes = (uint32_t)b->notes_bytes,
 	};
 	status_put(a, b);
-	tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair, "it is counted again; UIDNEXT leaves room for what is not known");
+	tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair,
+	    "it is counted again; UIDNEXT leaves room for what is not known");
 	b->has_status = true;
-	a->has_lost_log = true;		/* UIDs are left out */
+	a->has_lost_log = true; /* UIDs are left out */
 }
 
 /* Notes that are not there any more: which of them, nobody knows. */
@@ -495,27 +513,32 @@ notes_check(struct verify_account *a, struct verify_box *b)
 	b->status.notes_bytes = (uint32_t)b->notes_bytes;
 	status_put(a, b);
 	if (!b->has_lost_notes)
-		tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair, "the size of its annotations is wrong");
+		tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair,
+		    "the size of its annotations is wrong");
 }
 
 static bool
 sums_agree(const struct verify_box *b)
 {
-	return b->status.exists == b->sums.count && b->status.unseen == b->sums.unseen && b->status.deleted == b->sums.deleted &&
-	       b->status.size_bytes == b->sums.size_bytes && b->status.deleted_bytes == b->sums.deleted_bytes;
+	return b->status.exists == b->sums.count && b->status.unseen == b->sums.unseen
+	    && b->status.deleted == b->sums.deleted && b->status.size_bytes == b->sums.size_bytes
+	    && b->status.deleted_bytes == b->sums.deleted_bytes;
 }
 
 static void
 status_check(struct verify_account *a, struct verify_box *b)
 {
-	uint64_t unknown = b->status.uidnext - 1 - rangeset_count(&b->uids) - rangeset_count(&b->vanished);
-	bool is_low = b->uid_highest >= b->status.uidnext || b->sums.modseq > b->status.highestmodseq ||
-	    b->status.highestmodseq > a->version || b->status.recent_from > b->status.uidnext;
+	uint64_t unknown =
+	    b->status.uidnext - 1 - rangeset_count(&b->uids) - rangeset_count(&b->vanished);
+	bool is_low = b->uid_highest >= b->status.uidnext
+	    || b->sums.modseq > b->status.highestmodseq || b->status.highestmodseq > a->version
+	    || b->status.recent_from > b->status.uidnext;
 
 	if (b->has_lost_pages && (a->has_lost_log || b->sums.count + unknown != b->status.exists))
 		tell(a, VERIFY_REFUSED, b, true, false, "which UIDs are lost can't be told");
 	if (!is_low && (sums_agree(b) || b->has_lost_pages))
-		return;		/* what lost pages had is still counted: that is all that is known of it */
+		/* what lost pages had is still counted: that is all that is known of it */
+		return;
 	if (!b->has_lost_pages) {
 		b->status.exists = b->sums.count;
 		b->status.unseen = b->sums.unseen;
@@ -528,7 +551,8 @@ status_check(struct verify_account *a, struct verify_box *b)
 	b->status.highestmodseq = MIN(MAX(b->status.highestmodseq, b->sums.modseq), a->version);
 	status_put(a, b);
 	tell(a, VERIFY_STATUS, b, false, a->v->o->may_repair,
-	    is_low ? "UIDNEXT or HIGHESTMODSEQ is below what is in use" : "counts are not those of the messages");
+	    is_low ? "UIDNEXT or HIGHESTMODSEQ is below what is in use"
+		   : "counts are not those of the messages");
 }
 
 /* ---- the account's own row: A1, A3 ---- */
@@ -562,13 +586,15 @@ row_check(struct verify_account *a)
 	want.next_uidvalidity = MAX(want.next_uidvalidity, validity + 1);
 	want.next_msgno = MAX(want.next_msgno, highest);
 	if (!a->has_row) {
-		want.next_msgno = highest < UINT32_MAX - UIDS_APART ? highest + UIDS_APART : highest;
-		want.log_floor = a->version;	/* clients resynchronise */
+		want.next_msgno =
+		    highest < UINT32_MAX - UIDS_APART ? highest + UIDS_APART : highest;
+		want.log_floor = a->version; /* clients resynchronise */
 		want.user = a->user;
 	}
-	is_wrong = !a->has_row || a->is_row_changed || want.size_bytes != a->row.size_bytes || want.messages != a->row.messages ||
-	    want.next_mailbox != a->row.next_mailbox || want.next_uidvalidity != a->row.next_uidvalidity ||
-	    want.next_msgno != a->row.next_msgno || a->row.log_floor > a->version;
+	is_wrong = !a->has_row || a->is_row_changed || want.size_bytes != a->row.size_bytes
+	    || want.messages != a->row.messages || want.next_mailbox != a->row.next_mailbox
+	    || want.next_uidvalidity != a->row.next_uidvalidity
+	    || want.next_msgno != a->row.next_msgno || a->row.log_floor > a->version;
 	if (a->has_lost_log && want.log_floor < a->version) {
 		want.log_floor = a->version;
 		is_wrong = is_wrong || a->v->o->may_repair;
@@ -582,8 +608,9 @@ row_check(struct verify_account *a)
 		kv_put(t, KV_ROW, row_key_str(&key), buf_str(&row));
 	}
 	if ((a->has_lost_log || a->is_row_changed) && a->has_row)
-		return;		/* told with the log, or with a mailbox */
-	tell(a, VERIFY_ACCOUNT, NULL, false, t != NULL, a->has_row ? "its sums or counters are wrong" : "it is made anew");
+		return; /* told with the log, or with a mailbox */
+	tell(a, VERIFY_ACCOUNT, NULL, false, t != NULL,
+	    a->has_row ? "its sums or counters are wrong" : "it is made anew");
 }
 
 /* Without one of these rows nobody can say what the account has: it is not opened. */
@@ -618,8 +645,10 @@ boxes_check(struct verify_account *a)
 			status_check(a, b);
 		notes_check(a, b);
 		for (size_t j = 0; j < i; j++)
-			if (a->boxes[j].has_row && b->has_row && a->boxes[j].row.uidvalidity == b->row.uidvalidity)
-				tell(a, VERIFY_TREE, b, false, false, "another mailbox has the same UIDVALIDITY");
+			if (a->boxes[j].has_row && b->has_row
+			    && a->boxes[j].row.uidvalidity == b->row.uidvalidity)
+				tell(a, VERIFY_TREE, b, false, false,
+				    "another mailbox has the same UIDVALIDITY");
 	}
 }
 
@@ -639,7 +668,11 @@ account_done(struct verify_account *a)
 void
 verify_account(struct verify *v, struct account_id id, struct str user)
 {
-	struct verify_account a = { .v = v, .id = id, .user = user, .arena = ARENA_NONE, .are_refs_whole = true };
+	struct verify_account a = { .v = v,
+		.id = id,
+		.user = user,
+		.arena = ARENA_NONE,
+		.are_refs_whole = true };
 
 	v->result.accounts++;
 	if (kv_versions(v->kv, &id, 1, &a.version) != ERR_OK) {
@@ -653,7 +686,8 @@ verify_account(struct verify *v, struct account_id id, struct str user)
 	}
 	rows_take(&a);
 	if (a.has_row && user.n > 0 && !str_eq(a.row.user, user))
-		tell(&a, VERIFY_DIRECTORY, NULL, false, false, "the account's row has another name");
+		tell(&a, VERIFY_DIRECTORY, NULL, false, false,
+		    "the account's row has another name");
 	verify_undo(&a);
 	refused_tell(&a);
 	names_check(&a);

@@ -1,7 +1,8 @@
 /*
- * verify_digest.c - stored digests (docs/file-format.md, M6): what a row says of a message is what its records say now. A row,
- * and the records that it is of, are read as of one moment, for the server may be at work. Rows that are wrong, or can't be
- * read, are removed: they are made anew when they are wanted.
+ * verify_digest.c - stored digests (docs/file-format.md, M6): what a row says of a message is what
+ * its records say now. A row, and the records that it is of, are read as of one moment, for the
+ * server may be at work. Rows that are wrong, or can't be read, are removed: they are made anew
+ * when they are wanted.
  */
 #include "store/verify_int.h"
 
@@ -28,7 +29,8 @@ static bool
 is_same(const struct block *row, const struct block *made)
 {
 	for (unsigned i = 0; i < BLOCK_MESSAGES; i++)
-		if ((row->mask & made->mask & (uint64_t)1 << i) != 0 && !str_eq(block_value(row, i), block_value(made, i)))
+		if ((row->mask & made->mask & (uint64_t)1 << i) != 0
+		    && !str_eq(block_value(row, i), block_value(made, i)))
 			return false;
 	return true;
 }
@@ -43,7 +45,8 @@ range_rows(const struct kv_row_list *list, uint32_t number, struct str out[BLOCK
 }
 
 static void
-block_check(struct verify_account *a, uint32_t number, const struct kv_rows *rows, const struct message_key keys[DIGEST_COLUMNS])
+block_check(struct verify_account *a, uint32_t number, const struct kv_rows *rows,
+    const struct message_key keys[DIGEST_COLUMNS])
 {
 	struct str summaries[BLOCK_MESSAGES], headers[BLOCK_MESSAGES];
 	struct block *none[DIGEST_COLUMNS] = { NULL };
@@ -65,7 +68,7 @@ block_check(struct verify_account *a, uint32_t number, const struct kv_rows *row
 			continue;
 		}
 		want = packing_end(&made[column], 0);
-		if (is_sound && !is_same(row, want))	/* of damaged records others tell */
+		if (is_sound && !is_same(row, want)) /* of damaged records others tell */
 			tell(a, &keys[column], number, "a row is wrong");
 		block_unref(want);
 		block_unref(row);
@@ -74,12 +77,16 @@ block_check(struct verify_account *a, uint32_t number, const struct kv_rows *row
 }
 
 static void
-range_of(struct kv_range *r, struct message_key (*key)(struct msgno n), uint32_t number, struct message_key k[2])
+range_of(struct kv_range *r, struct message_key (*key)(struct msgno n), uint32_t number,
+    struct message_key k[2])
 {
 	k[0] = key((struct msgno){ number << BLOCK_BITS });
 	k[1] = key((struct msgno){ number << BLOCK_BITS | (BLOCK_MESSAGES - 1) });
-	k[1].bytes[k[1].n++] = 0;	/* just behind the last */
-	*r = (struct kv_range){ .kind = KV_MESSAGE, .from = message_key_str(&k[0]), .to = message_key_str(&k[1]), .may_have_gaps = true };
+	k[1].bytes[k[1].n++] = 0; /* just behind the last */
+	*r = (struct kv_range){ .kind = KV_MESSAGE,
+		.from = message_key_str(&k[0]),
+		.to = message_key_str(&k[1]),
+		.may_have_gaps = true };
 }
 
 static void
@@ -92,7 +99,9 @@ block_verify(struct verify_account *a, uint32_t number)
 
 	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
 		keys[column] = digest_key((enum digest_column)column, number);
-		ranges[column] = (struct kv_range){ .kind = KV_POSTING, .from = message_key_str(&keys[column]), .is_exact = true,
+		ranges[column] = (struct kv_range){ .kind = KV_POSTING,
+			.from = message_key_str(&keys[column]),
+			.is_exact = true,
 			.may_have_gaps = true };
 	}
 	range_of(&ranges[AT_SUMMARIES], message_summary_key, number, bounds);
@@ -112,6 +121,8 @@ verify_digests(struct verify_account *a)
 {
 	uint32_t highest = a->has_row ? a->row.next_msgno : 0;
 
-	for (uint32_t number = 0; highest >= STORED_FROM && number <= highest >> BLOCK_BITS && !a->v->is_stopped; number++)
+	for (uint32_t number = 0;
+	     highest >= STORED_FROM && number <= highest >> BLOCK_BITS && !a->v->is_stopped;
+	     number++)
 		block_verify(a, number);
 }

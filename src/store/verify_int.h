@@ -35,8 +35,8 @@ struct verify {
 	struct kv *kv;
 	struct verify_result result;
 	bool is_stopped, is_unwritten;
-	bool are_links_known;		/* whatever names a blob could be read */
-	struct verify_blob *blobs;	/* sorted */
+	bool are_links_known;      /* whatever names a blob could be read */
+	struct verify_blob *blobs; /* sorted */
 	size_t blob_count, blob_cap;
 	struct verify_lost *lost;
 };
@@ -45,11 +45,11 @@ struct verify {
 struct verify_box {
 	struct mailbox_id id;
 	bool has_row, has_status, is_dropped;
-	struct mailbox_row row;		/* texts in the arena */
+	struct mailbox_row row; /* texts in the arena */
 	struct status_row status;
-	struct str name;		/* all levels; in the arena */
-	struct page_sums sums;		/* of its pages, as they are */
-	uint64_t notes_bytes;		/* the same of notes */
+	struct str name;       /* all levels; in the arena */
+	struct page_sums sums; /* of its pages, as they are */
+	uint64_t notes_bytes;  /* the same of notes */
 	uint32_t uid_highest;
 	bool has_lost_pages, has_lost_notes;
 	struct rangeset uids, vanished;
@@ -75,18 +75,19 @@ struct verify_account {
 	struct arena arena;
 	bool has_row, is_row_changed;
 	struct account_row row;
-	struct verify_box *boxes;	/* sorted by id */
+	struct verify_box *boxes; /* sorted by id */
 	size_t box_count, box_cap;
-	struct verify_ref *refs;	/* sorted by number from verify_messages() on */
+	struct verify_ref *refs; /* sorted by number from verify_messages() on */
 	size_t ref_count, ref_cap;
-	bool are_refs_whole;		/* all that show a message are known */
+	bool are_refs_whole; /* all that show a message are known */
 	bool has_lost_log;
-	bool has_hidden_notes;		/* there are gaps between pages, where some may be */
-	struct verify_ref *notes;	/* whose message was not seen before them: it may be in a gap */
+	bool has_hidden_notes; /* there are gaps between pages, where some may be */
+	/* whose message was not seen before them: it may be in a gap */
+	struct verify_ref *notes;
 	size_t note_count;
-	struct verify_seen *seen;	/* verify_seen.c; sorted by mailbox and user */
+	struct verify_seen *seen; /* verify_seen.c; sorted by mailbox and user */
 	size_t seen_count, seen_cap;
-	struct kv_txn *txn;		/* repairs */
+	struct kv_txn *txn; /* repairs */
 };
 
 /* ---- verify.c */
@@ -103,19 +104,21 @@ void verify_blob_named(struct verify *v, const struct blob_id *id);
 /* ---- verify_rows.c */
 
 typedef void verify_row_fn(void *ctx, struct str key, struct str value);
+
 /* Keys with from <= key < to can't be read together; maybe alone. */
 struct verify_gaps {
 	struct kv_gap *g;
 	size_t n, cap;
 };
+
 void verify_gaps_done(struct verify_gaps *g);
 bool verify_gaps_have(const struct verify_gaps *g, struct str key);
 /** Gives the rows of a range, ascending, and says where there are gaps. */
-void verify_rows(struct verify *v, struct account_id account, enum kv_kind kind, struct str from, struct str to,
-    verify_row_fn *fn, void *ctx, struct verify_gaps *gaps_out);
+void verify_rows(struct verify *v, struct account_id account, enum kv_kind kind, struct str from,
+    struct str to, verify_row_fn *fn, void *ctx, struct verify_gaps *gaps_out);
 /** One row, copied into the arena; value_out->p is NULL when there is none. */
-must_use enum err verify_row(struct verify *v, struct arena *a, struct account_id account, enum kv_kind kind, struct str key,
-    struct str *value_out);
+must_use enum err verify_row(struct verify *v, struct arena *a, struct account_id account,
+    enum kv_kind kind, struct str key, struct str *value_out);
 
 /* ---- verify_sharing.c */
 
@@ -141,15 +144,18 @@ struct verify_box *verify_box_find(struct verify_account *a, struct mailbox_id i
 /** Makes one when there is none. */
 struct verify_box *verify_box_add(struct verify_account *a, struct mailbox_id id);
 /** Tells of the account, or of a mailbox in it. */
-struct verify_finding verify_finding_of(struct verify_account *a, enum verify_kind kind, const struct verify_box *b);
+struct verify_finding verify_finding_of(struct verify_account *a, enum verify_kind kind,
+    const struct verify_box *b);
 /** The transaction that repairs go into; NULL when nothing may be repaired. */
 struct kv_txn *verify_repair(struct verify_account *a);
 /** Writes what was repaired. */
 void verify_repair_end(struct verify_account *a);
 void verify_ref_add(struct verify_account *a, const struct verify_ref *ref);
-/** The entries of a page of a mailbox are added to the refs, and to the UIDs of b (NULL: to none). */
-void verify_page_refs(struct verify_account *a, struct mailbox_id id, struct verify_box *b, uint32_t page, struct str bytes,
-    bool is_expunged);
+/**
+ * The entries of a page of a mailbox are added to the refs, and to the UIDs of b (NULL: to none).
+ */
+void verify_page_refs(struct verify_account *a, struct mailbox_id id, struct verify_box *b,
+    uint32_t page, struct str bytes, bool is_expunged);
 
 /* ---- verify_log.c */
 
@@ -168,8 +174,12 @@ void verify_digests(struct verify_account *a);
 
 /* ---- verify_lost.c */
 
-/** A message's summary is lost; header_row.p is NULL when that is lost too. refs are those that show the message. */
-void verify_lost_add(struct verify_account *a, struct msgno n, const struct verify_ref *refs, size_t count, struct str header_row);
+/**
+ * A message's summary is lost; header_row.p is NULL when that is lost too. refs are those that show
+ * the message.
+ */
+void verify_lost_add(struct verify_account *a, struct msgno n, const struct verify_ref *refs,
+    size_t count, struct str header_row);
 /** A blob has more links than messages were found: is it that of one that is lost? */
 void verify_lost_try(struct verify *v, const struct kv_blob *b);
 /** Tells what has come of them, and repairs. How many stay lost. */

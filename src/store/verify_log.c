@@ -1,16 +1,18 @@
 /*
- * verify_log.c - the past of an account: undo records, which hold expunged messages and deleted mailboxes, and the change log
- * of expunged UIDs (docs/file-format.md, A5, A6). A change log that is lost is made up for by its floor: who asks for what
- * vanished before it gets the complement of what is there.
+ * verify_log.c - the past of an account: undo records, which hold expunged messages and deleted
+ * mailboxes, and the change log of expunged UIDs (docs/file-format.md, A5, A6). A change log that
+ * is lost is made up for by its floor: who asks for what vanished before it gets the complement of
+ * what is there.
  */
 #include "store/verify_int.h"
 
 #include "store/undo_int.h"
 
-enum { UNDO_STATUS_BYTES = 52 };	/* in front of the mailbox row, in a section `D` */
+enum { UNDO_STATUS_BYTES = 52 }; /* in front of the mailbox row, in a section `D` */
 
 static void
-tell_log(struct verify_account *a, enum verify_kind kind, const struct verify_box *b, bool is_lost, bool is_repaired, const char *detail)
+tell_log(struct verify_account *a, enum verify_kind kind, const struct verify_box *b, bool is_lost,
+    bool is_repaired, const char *detail)
 {
 	struct verify_finding f = verify_finding_of(a, kind, b);
 
@@ -30,8 +32,12 @@ dropped_add(struct verify_account *a, const struct undo_section *s)
 	struct mailbox_row row;
 
 	b->is_dropped = true;
-	if (s->body.n > UNDO_STATUS_BYTES && status_row_decode(str_sub(s->body, 0, UNDO_STATUS_BYTES), &b->status) == ERR_OK &&
-	    mailbox_row_decode(arena_str(&a->arena, str_sub(s->body, UNDO_STATUS_BYTES, s->body.n)), &row, keywords) == ERR_OK)
+	if (s->body.n > UNDO_STATUS_BYTES
+	    && status_row_decode(str_sub(s->body, 0, UNDO_STATUS_BYTES), &b->status) == ERR_OK
+	    && mailbox_row_decode(arena_str(&a->arena,
+				      str_sub(s->body, UNDO_STATUS_BYTES, s->body.n)),
+		   &row, keywords)
+		== ERR_OK)
 		b->name = row.name;
 }
 
@@ -87,7 +93,8 @@ static void
 take_vanished(void *ctx, struct str key, struct str value)
 {
 	struct verify_account *a = ctx;
-	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, both = RANGESET_NONE, sum = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE, both = RANGESET_NONE,
+				       sum = RANGESET_NONE;
 	struct mailbox_id id;
 	struct verify_box *b;
 	uint64_t version;
@@ -96,7 +103,8 @@ take_vanished(void *ctx, struct str key, struct str value)
 		return;
 	b = verify_box_find(a, id);
 	if (b == NULL)
-		return;		/* of a mailbox that is gone: its log goes with what is left of it */
+		/* of a mailbox that is gone: its log goes with what is left of it */
+		return;
 	if (vanished_row_decode(value, &uids) != ERR_OK) {
 		log_wrong(a, b, "a row makes no sense");
 		return;
@@ -122,7 +130,8 @@ whole_check(struct verify_account *a, struct verify_box *b)
 {
 	uint64_t known = rangeset_count(&b->uids) + rangeset_count(&b->vanished);
 
-	if (!b->has_row || !b->has_status || b->has_lost_pages || !a->has_row || a->row.log_floor > 0 || a->has_lost_log)
+	if (!b->has_row || !b->has_status || b->has_lost_pages || !a->has_row
+	    || a->row.log_floor > 0 || a->has_lost_log)
 		return;
 	if (known + 1 < b->status.uidnext)
 		log_wrong(a, b, "UIDs are gone that it does not name");

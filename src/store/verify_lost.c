@@ -1,7 +1,8 @@
 /*
- * verify_lost.c - messages whose summary is lost look for their bytes. The summary alone names them; but the page knows the
- * message's size, and the header row begins with the prefix and goes on with the first bytes of the blob. So a blob that has
- * a link for which no message was found, the right length and the same first bytes is the message's, if there is only one.
+ * verify_lost.c - messages whose summary is lost look for their bytes. The summary alone names
+ * them; but the page knows the message's size, and the header row begins with the prefix and goes
+ * on with the first bytes of the blob. So a blob that has a link for which no message was found,
+ * the right length and the same first bytes is the message's, if there is only one.
  */
 #include "store/verify_int.h"
 
@@ -14,14 +15,16 @@
 
 struct verify_lost {
 	struct verify_lost *next;
-	struct arena arena;		/* has this too */
+	struct arena arena; /* has this too */
 	struct account_id account;
 	struct str user;
 	struct msgno n;
+
 	struct lost_ref {
 		struct verify_ref ref;
 		struct str mailbox_name;
-	} *refs;
+	} * refs;
+
 	size_t ref_count;
 	struct str header_row;
 	unsigned candidates;
@@ -30,7 +33,8 @@ struct verify_lost {
 };
 
 void
-verify_lost_add(struct verify_account *a, struct msgno n, const struct verify_ref *refs, size_t count, struct str header_row)
+verify_lost_add(struct verify_account *a, struct msgno n, const struct verify_ref *refs,
+    size_t count, struct str header_row)
 {
 	struct arena arena = ARENA_NONE;
 	struct verify_lost *l = arena_array(&arena, struct verify_lost, 1);
@@ -122,13 +126,16 @@ thread_of(struct verify *v, const struct verify_lost *l, struct str sortkeys)
 	if (mime_sortkeys_decode(&a, sortkeys, &keys) != ERR_OK)
 		return id;
 	for (uint32_t i = 0; i <= keys.reference_count; i++) {
-		struct str text = i == 0 ? keys.message_id : keys.references[keys.reference_count - i];
+		struct str text =
+		    i == 0 ? keys.message_id : keys.references[keys.reference_count - i];
 		struct message_key key = message_thread_key(message_id_hash(text));
 		struct object_id found;
 		struct str row = STR_NONE;
 
-		if (text.n > 0 && verify_row(v, &a, l->account, KV_MESSAGE, message_key_str(&key), &row) == ERR_OK && row.p != NULL &&
-		    object_id_decode(row, &found) == ERR_OK) {
+		if (text.n > 0
+		    && verify_row(v, &a, l->account, KV_MESSAGE, message_key_str(&key), &row)
+			== ERR_OK
+		    && row.p != NULL && object_id_decode(row, &found) == ERR_OK) {
 			id = found;
 			break;
 		}
@@ -193,8 +200,9 @@ tell(struct verify *v, const struct verify_lost *l, bool is_found, bool is_repai
 			.uid_first = l->refs[i].ref.uid,
 			.uid_last = l->refs[i].ref.uid,
 			.msgno = l->n,
-			.detail = is_found ? STR("its bytes are there, and it is made anew from them") :
-			    STR("which bytes are the message's can't be told"),
+			.detail = is_found
+			    ? STR("its bytes are there, and it is made anew from them")
+			    : STR("which bytes are the message's can't be told"),
 		};
 
 		verify_tell(v, &f);

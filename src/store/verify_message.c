@@ -1,7 +1,8 @@
 /*
- * verify_message.c - the messages of an account (docs/file-format.md, M1 to M5): each number that an entry or an undo record
- * shows has its rows, its bytes are those that were stored, and what was computed of them at arrival is what is computed
- * now. Numbers are gone through in windows, in the order of arrival, in which records and bytes lie on the disk too.
+ * verify_message.c - the messages of an account (docs/file-format.md, M1 to M5): each number that
+ * an entry or an undo record shows has its rows, its bytes are those that were stored, and what was
+ * computed of them at arrival is what is computed now. Numbers are gone through in windows, in the
+ * order of arrival, in which records and bytes lie on the disk too.
  */
 #include "store/verify_int.h"
 
@@ -19,12 +20,13 @@ struct one {
 	struct msgno n;
 	const struct verify_ref *refs;
 	size_t ref_count;
+
 	struct found_row {
-		struct str value;	/* p is NULL: there is none */
-		bool is_bad;		/* it can't be read */
+		struct str value; /* p is NULL: there is none */
+		bool is_bad;      /* it can't be read */
 	} summary, header, copies;
 	struct message_record r;
-	struct str header_block;	/* with the prefix; p is NULL: lost */
+	struct str header_block; /* with the prefix; p is NULL: lost */
 };
 
 /* Tells of the message wherever it is shown. */
@@ -69,7 +71,8 @@ take_piece(void *ctx, struct str piece)
 
 /* The record that this program would make of the message. prefix stays what it was. */
 static void
-record_put(const struct one *o, const struct message_record *r, struct str prefix, struct str header)
+record_put(const struct one *o, const struct message_record *r, struct str prefix,
+    struct str header)
 {
 	struct kv_txn *t = verify_repair(o->a);
 	BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);
@@ -100,18 +103,22 @@ derived_check(const struct one *o, const struct mime_summary *s)
 	want.preview = s->preview;
 	want.header_bytes = (uint32_t)(o->r.prefix_bytes + s->header.n);
 	want.is_header_cut = s->is_header_cut;
-	is_same = str_eq(want.envelope, o->r.envelope) && str_eq(want.bodystructure, o->r.bodystructure) &&
-	    str_eq(want.structure, o->r.structure) && str_eq(want.sortkeys, o->r.sortkeys) && str_eq(want.preview, o->r.preview);
-	is_header_same = o->header_block.p != NULL && want.is_header_cut == o->r.is_header_cut &&
-	    str_eq(str_sub(o->header_block, o->r.prefix_bytes, o->header_block.n), s->header);
+	is_same = str_eq(want.envelope, o->r.envelope)
+	    && str_eq(want.bodystructure, o->r.bodystructure)
+	    && str_eq(want.structure, o->r.structure) && str_eq(want.sortkeys, o->r.sortkeys)
+	    && str_eq(want.preview, o->r.preview);
+	is_header_same = o->header_block.p != NULL && want.is_header_cut == o->r.is_header_cut
+	    && str_eq(str_sub(o->header_block, o->r.prefix_bytes, o->header_block.n), s->header);
 	if (is_same && is_header_same)
 		return;
 	if (o->header_block.p == NULL && o->r.prefix_bytes > 0) {
-		tell(o, VERIFY_HEADER, true, false, "the fields that were added at its delivery are nowhere else");
+		tell(o, VERIFY_HEADER, true, false,
+		    "the fields that were added at its delivery are nowhere else");
 		return;
 	}
 	record_put(o, &want, prefix, s->header);
-	tell(o, is_header_same ? VERIFY_DERIVED : VERIFY_HEADER, false, may_repair, "it is made anew from the message's bytes");
+	tell(o, is_header_same ? VERIFY_DERIVED : VERIFY_HEADER, false, may_repair,
+	    "it is made anew from the message's bytes");
 }
 
 static void
@@ -175,7 +182,8 @@ copies_check(const struct one *o)
 static void
 orphan_check(const struct one *o)
 {
-	struct message_key keys[3] = { message_summary_key(o->n), message_header_key(o->n), message_copies_key(o->n) };
+	struct message_key keys[3] = { message_summary_key(o->n), message_header_key(o->n),
+		message_copies_key(o->n) };
 	struct kv_txn *t;
 
 	if (o->summary.value.p == NULL && o->header.value.p == NULL && o->copies.value.p == NULL)
@@ -183,8 +191,9 @@ orphan_check(const struct one *o)
 	if (!o->a->are_refs_whole) {
 		struct message_record r;
 
-		if (o->summary.value.p != NULL && message_summary_decode(o->summary.value, &r) == ERR_OK)
-			verify_blob_named(o->a->v, &r.blob);	/* what shows it may be lost */
+		if (o->summary.value.p != NULL
+		    && message_summary_decode(o->summary.value, &r) == ERR_OK)
+			verify_blob_named(o->a->v, &r.blob); /* what shows it may be lost */
 		return;
 	}
 	t = verify_repair(o->a);
@@ -206,15 +215,17 @@ one_check(struct one *o)
 	}
 	o->a->v->result.messages++;
 	copies_check(o);
-	if (o->summary.is_bad || o->summary.value.p == NULL || message_summary_decode(o->summary.value, &o->r) != ERR_OK) {
-		verify_lost_add(o->a, o->n, o->refs, o->ref_count, o->header.is_bad ? STR_NONE : o->header.value);
+	if (o->summary.is_bad || o->summary.value.p == NULL
+	    || message_summary_decode(o->summary.value, &o->r) != ERR_OK) {
+		verify_lost_add(o->a, o->n, o->refs, o->ref_count,
+		    o->header.is_bad ? STR_NONE : o->header.value);
 		return;
 	}
 	verify_blob_named(o->a->v, &o->r.blob);
 	sizes_check(o);
 	o->header_block = STR_NONE;
-	if (!o->header.is_bad && o->header.value.p != NULL &&
-	    message_header_decode(o->header.value, &o->r, &o->header_block) != ERR_OK)
+	if (!o->header.is_bad && o->header.value.p != NULL
+	    && message_header_decode(o->header.value, &o->r, &o->header_block) != ERR_OK)
 		o->header_block = STR_NONE;
 	if (!o->a->v->o->skip_bytes)
 		bytes_check(o);
@@ -227,21 +238,27 @@ one_check(struct one *o)
 struct window {
 	struct verify_account *a;
 	uint32_t first;
-	struct kv_rows *rows;		/* NULL: none of it can be read together */
+	struct kv_rows *rows; /* NULL: none of it can be read together */
 };
 
 static void
-range_of(struct kv_range *r, enum kv_kind kind, const struct message_key *from, const struct message_key *to)
+range_of(struct kv_range *r, enum kv_kind kind, const struct message_key *from,
+    const struct message_key *to)
 {
-	*r = (struct kv_range){ .kind = kind, .from = message_key_str(from), .to = message_key_str(to), .may_have_gaps = true };
+	*r = (struct kv_range){ .kind = kind,
+		.from = message_key_str(from),
+		.to = message_key_str(to),
+		.may_have_gaps = true };
 }
 
 static void
 window_load(struct window *w)
 {
-	struct msgno first = { w->first }, end = { w->first <= UINT32_MAX - WINDOW ? w->first + WINDOW : UINT32_MAX };
-	struct message_key k[6] = { message_summary_key(first), message_summary_key(end), message_header_key(first),
-		message_header_key(end), message_copies_key(first), message_copies_key(end) };
+	struct msgno first = { w->first },
+		     end = { w->first <= UINT32_MAX - WINDOW ? w->first + WINDOW : UINT32_MAX };
+	struct message_key k[6] = { message_summary_key(first), message_summary_key(end),
+		message_header_key(first), message_header_key(end), message_copies_key(first),
+		message_copies_key(end) };
 	struct kv_range ranges[3];
 	uint64_t bytes = 0;
 
@@ -259,16 +276,21 @@ window_load(struct window *w)
 
 /* The row with this key: among those of the window, or alone. */
 static struct found_row
-window_row(struct window *w, struct arena *memory, size_t range, enum kv_kind kind, struct message_key key)
+window_row(struct window *w, struct arena *memory, size_t range, enum kv_kind kind,
+    struct message_key key)
 {
 	const struct kv_row_list *l = w->rows != NULL ? &w->rows->ranges[range] : NULL;
 	struct found_row found = { .value = STR_NONE };
 
 	for (size_t i = 0; l != NULL && i < l->count; i++)
 		if (str_eq(l->rows[i].key, message_key_str(&key)))
-			return (struct found_row){ .value = l->rows[i].value.p != NULL ? l->rows[i].value : STR("") };
+			return (struct found_row){
+				.value = l->rows[i].value.p != NULL ? l->rows[i].value : STR("")
+			};
 	if (l == NULL || kv_rows_hidden(l, message_key_str(&key)))
-		found.is_bad = verify_row(w->a->v, memory, w->a->id, kind, message_key_str(&key), &found.value) != ERR_OK;
+		found.is_bad =
+		    verify_row(w->a->v, memory, w->a->id, kind, message_key_str(&key), &found.value)
+		    != ERR_OK;
 	return found;
 }
 
@@ -276,8 +298,12 @@ window_row(struct window *w, struct arena *memory, size_t range, enum kv_kind ki
 static uint32_t
 next_row(struct verify_account *a, struct message_key (*key)(struct msgno), uint32_t from)
 {
-	struct message_key first = key((struct msgno){ from }), last = key((struct msgno){ UINT32_MAX });
-	struct kv_range range = { .kind = KV_MESSAGE, .from = message_key_str(&first), .to = message_key_str(&last), .limit = 1 };
+	struct message_key first = key((struct msgno){ from }),
+			   last = key((struct msgno){ UINT32_MAX });
+	struct kv_range range = { .kind = KV_MESSAGE,
+		.from = message_key_str(&first),
+		.to = message_key_str(&last),
+		.limit = 1 };
 	struct kv_rows *rows = NULL;
 	uint32_t n = 0;
 
@@ -351,8 +377,8 @@ threads_check(struct verify_account *a)
 		char from[2] = { 'T', (char)(i * 16) }, to[2] = { 'T', (char)(i * 16 + 16) };
 		struct verify_gaps gaps = { 0 };
 
-		verify_rows(a->v, a->id, KV_MESSAGE, str_make(from, 2), i + 1 == THREAD_WINDOWS ? STR("U") : str_make(to, 2),
-		    take_thread, a, &gaps);
+		verify_rows(a->v, a->id, KV_MESSAGE, str_make(from, 2),
+		    i + 1 == THREAD_WINDOWS ? STR("U") : str_make(to, 2), take_thread, a, &gaps);
 		if (gaps.n > 0) {
 			struct verify_finding f = verify_finding_of(a, VERIFY_THREAD, NULL);
 
@@ -372,11 +398,13 @@ verify_messages(struct verify_account *a)
 	if (a->ref_count > 1)
 		qsort(a->refs, a->ref_count, sizeof(*a->refs), ref_cmp);
 	while (at < a->ref_count && a->refs[at].n.v == 0)
-		at++;		/* of pages that are lost */
+		at++; /* of pages that are lost */
 	while (!a->v->is_stopped && w.first != 0) {
 		uint32_t next = at < a->ref_count ? a->refs[at].n.v : 0;
 
-		next = least(next, least(next_row(a, message_summary_key, w.first), next_row(a, message_header_key, w.first)));
+		next = least(next,
+		    least(next_row(a, message_summary_key, w.first),
+			next_row(a, message_header_key, w.first)));
 		if (next == 0)
 			break;
 		w.first = next;

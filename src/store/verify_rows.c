@@ -1,6 +1,6 @@
 /*
- * verify_rows.c - rows as far as they can be read. What damage hides from a range may be found alone, by its key: whoever knows
- * which rows there could be in a gap asks for them one by one.
+ * verify_rows.c - rows as far as they can be read. What damage hides from a range may be found
+ * alone, by its key: whoever knows which rows there could be in a gap asks for them one by one.
  */
 #include "store/verify_int.h"
 
@@ -35,12 +35,13 @@ gap_add(struct verify_gaps *g, struct str from, struct str to)
 		g->cap = g->cap == 0 ? 4 : size_mul(g->cap, 2);
 		g->g = xrealloc(g->g, size_mul(g->cap, sizeof(*g->g)));
 	}
-	g->g[g->n++] = (struct kv_gap){ str_make(xstrdup(from), from.n), str_make(xstrdup(to), to.n) };
+	g->g[g->n++] =
+	    (struct kv_gap){ str_make(xstrdup(from), from.n), str_make(xstrdup(to), to.n) };
 }
 
 void
-verify_rows(struct verify *v, struct account_id account, enum kv_kind kind, struct str from, struct str to, verify_row_fn *fn,
-    void *ctx, struct verify_gaps *gaps_out)
+verify_rows(struct verify *v, struct account_id account, enum kv_kind kind, struct str from,
+    struct str to, verify_row_fn *fn, void *ctx, struct verify_gaps *gaps_out)
 {
 	struct kv_range range = { .kind = kind, .from = from, .to = to, .may_have_gaps = true };
 	struct kv_rows *rows = NULL;
@@ -65,7 +66,8 @@ verify_rows(struct verify *v, struct account_id account, enum kv_kind kind, stru
 }
 
 enum err
-verify_row(struct verify *v, struct arena *a, struct account_id account, enum kv_kind kind, struct str key, struct str *value_out)
+verify_row(struct verify *v, struct arena *a, struct account_id account, enum kv_kind kind,
+    struct str key, struct str *value_out)
 {
 	struct kv_range range = { .kind = kind, .from = key, .is_exact = true };
 	struct kv_rows *rows = NULL;
@@ -73,7 +75,8 @@ verify_row(struct verify *v, struct arena *a, struct account_id account, enum kv
 
 	if (e != ERR_OK)
 		return e;
-	*value_out = rows->ranges[0].count == 0 ? STR_NONE : arena_str(a, rows->ranges[0].rows[0].value);
+	*value_out =
+	    rows->ranges[0].count == 0 ? STR_NONE : arena_str(a, rows->ranges[0].rows[0].value);
 	if (value_out->p == NULL && rows->ranges[0].count > 0)
 		*value_out = STR("");
 	kv_rows_free(rows);

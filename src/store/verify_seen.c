@@ -1,6 +1,7 @@
 /*
- * verify_seen.c - private \Seen (docs/file-format.md, A10): the pages of users, and the rows that count them. A count is made anew;
- * what is said of messages that are not there, or makes no sense, goes.
+ * verify_seen.c - private \Seen (docs/file-format.md, A10): the pages of users, and the rows that
+ * count them. A count is made anew; what is said of messages that are not there, or makes no sense,
+ * goes.
  */
 #include "store/verify_int.h"
 
@@ -65,7 +66,8 @@ verify_seen_row(struct verify_account *a, struct str key, struct str value)
 }
 
 static void
-tell_page(struct verify_account *a, const struct verify_box *b, uint32_t page, bool is_lost, bool is_repaired, const char *detail)
+tell_page(struct verify_account *a, const struct verify_box *b, uint32_t page, bool is_lost,
+    bool is_repaired, const char *detail)
 {
 	struct verify_finding f = verify_finding_of(a, VERIFY_PRIVATE, b);
 
@@ -136,7 +138,8 @@ verify_seen_page(struct verify_account *a, struct str key, struct str value)
 	mask = page_mask(value);
 	there = there_of(b, page, mask);
 	if (there != mask || mask == 0)
-		tell_page(a, b, page, false, cut(a, key, mask, mask & ~there), "of messages that are not there");
+		tell_page(a, b, page, false, cut(a, key, mask, mask & ~there),
+		    "of messages that are not there");
 	page_private_sum(value, &sums);
 	s->has_pages = s->has_pages || there != 0;
 	s->sums.seen += (uint32_t)__builtin_popcountll(page_private_seen(value) & there);
@@ -148,7 +151,8 @@ is_right(const struct verify_account *a, const struct verify_seen *s)
 {
 	if (!s->has_row)
 		return !s->has_pages;
-	return s->row.seen == s->sums.seen && s->row.modseq >= s->sums.modseq && s->row.modseq <= a->version;
+	return s->row.seen == s->sums.seen && s->row.modseq >= s->sums.modseq
+	    && s->row.modseq <= a->version;
 }
 
 void
@@ -167,7 +171,10 @@ verify_seen_check(struct verify_account *a)
 			continue;
 		t = verify_repair(a);
 		/* Without a row that can be trusted nobody knows which modseqs were told. */
-		seen_row_encode(&(struct seen_row){ .seen = s->sums.seen, .modseq = s->has_row ? MIN(MAX(s->row.modseq, s->sums.modseq), a->version) : a->version },
+		seen_row_encode(&(struct seen_row){ .seen = s->sums.seen,
+				    .modseq = s->has_row
+					? MIN(MAX(s->row.modseq, s->sums.modseq), a->version)
+					: a->version },
 		    &row);
 		if (t != NULL && is_orphan)
 			kv_del(t, KV_ROW, row_key_str(&key));
@@ -176,7 +183,8 @@ verify_seen_check(struct verify_account *a)
 		f = verify_finding_of(a, is_orphan ? VERIFY_ORPHAN : VERIFY_STATUS, b);
 		f.is_repaired = t != NULL;
 		f.mailbox = s->box;
-		f.detail = is_orphan ? STR("what a user has seen of a mailbox that is not there") : STR("how much a user has seen is counted wrong");
+		f.detail = is_orphan ? STR("what a user has seen of a mailbox that is not there")
+				     : STR("how much a user has seen is counted wrong");
 		verify_tell(a->v, &f);
 	}
 	free(a->seen);

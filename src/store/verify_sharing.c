@@ -1,4 +1,7 @@
-/* verify_sharing.c - what others find of an account: the index of its access control lists (A8), and its limits. */
+/*
+ * verify_sharing.c - what others find of an account: the index of its access control lists (A8),
+ * and its limits.
+ */
 #include "store/verify_int.h"
 
 static void
@@ -23,8 +26,8 @@ check_share(struct verify_account *a, const struct verify_box *b, struct str ide
 	uint64_t id;
 
 	row_key_share(&key, identifier, a->row.user);
-	if (verify_row(a->v, &a->arena, ACCOUNT_SYSTEM, KV_ROW, buf_str(&key), &value) == ERR_OK && value.p != NULL &&
-	    u64_row_decode(value, &id) == ERR_OK && id == a->id.v)
+	if (verify_row(a->v, &a->arena, ACCOUNT_SYSTEM, KV_ROW, buf_str(&key), &value) == ERR_OK
+	    && value.p != NULL && u64_row_decode(value, &id) == ERR_OK && id == a->id.v)
 		return;
 	f.is_repaired = a->v->o->may_repair;
 	f.detail = identifier;
@@ -44,7 +47,8 @@ verify_sharing(struct verify_account *a)
 		if (!b->has_row || b->is_dropped || b->row.is_noselect)
 			continue;
 		while (acl_next(&list, &identifier, &rights)) {
-			if (rights != 0 && identifier.p[0] != '-' && !str_eq(identifier, a->row.user))
+			if (rights != 0 && identifier.p[0] != '-'
+			    && !str_eq(identifier, a->row.user))
 				check_share(a, b, identifier);
 		}
 	}

@@ -1,20 +1,21 @@
 /*
- * verify_test.c - whatever is done to one file of a store, verify names what is affected, and what it does not name is served
- * as it was.
+ * verify_test.c - whatever is done to one file of a store, verify names what is affected, and what
+ * it does not name is served as it was.
  *
  *     verify_test                    a short run
  *     verify_test ROUNDS [SEED [N]]  so many damages of each sort, from a seed; only the N-th test
  *
- * A store is filled, and everything that clients can see of it is written down. Then a byte is flipped, a stretch zeroed, a
- * file cut short or replaced by another one; a process of its own verifies the store and reads everything again, as the server
- * would: each message must be what it was, or be refused and named.
+ * A store is filled, and everything that clients can see of it is written down. Then a byte is
+ * flipped, a stretch zeroed, a file cut short or replaced by another one; a process of its own
+ * verifies the store and reads everything again, as the server would: each message must be what it
+ * was, or be refused and named.
  */
-#include "store/notes.h"
-#include "store/store_test_util.h"
 #include "store/message.h"
+#include "store/notes.h"
 #include "store/quota.h"
 #include "store/row.h"
 #include "store/sharing.h"
+#include "store/store_test_util.h"
 #include "store/verify.h"
 
 #include "base/bytes.h"
@@ -38,8 +39,12 @@ static struct kv_options
 disk_options(bool read_only)
 {
 	/* Small buffers, so that there are many tables. */
-	struct kv_options o = { .dir = dir, .read_only = read_only, .write_buffer_bytes = 512 << 10, .cache_bytes = 4 << 20,
-		.soft_floor_bytes = 1, .hard_floor_bytes = 1 };
+	struct kv_options o = { .dir = dir,
+		.read_only = read_only,
+		.write_buffer_bytes = 512 << 10,
+		.cache_bytes = 4 << 20,
+		.soft_floor_bytes = 1,
+		.hard_floor_bytes = 1 };
 
 	store_merge_functions(&o);
 	return o;
@@ -49,7 +54,9 @@ static enum err
 disk_open(struct fixture *f, struct buf *detail)
 {
 	struct kv_options o = disk_options(false);
-	struct store_options so = { .clock = clock_system(), .random = test_random, .retention_s = 86400 };
+	struct store_options so = { .clock = clock_system(),
+		.random = test_random,
+		.retention_s = 86400 };
 	enum err e;
 
 	*f = (struct fixture){ 0 };
@@ -74,7 +81,9 @@ user_open(struct fixture *f, const char *user)
 {
 	account_unref(f->account);
 	f->account = NULL;
-	CHECK(UNTIL_DONE(&f->b, store_account_open(f->store, str_c(user), ACCOUNT_CREATE, &f->b.w, &f->account)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  store_account_open(f->store, str_c(user), ACCOUNT_CREATE, &f->b.w, &f->account))
+	    == ERR_OK);
 }
 
 /* ---- filling it ---- */
@@ -87,10 +96,13 @@ message_make(struct fixture *f, unsigned number, size_t bytes)
 	struct str left;
 	size_t taken;
 
-	buf_printf(&text, "From: Ann %u <ann%u@example.org>\r\nTo: joe@example.org\r\nSubject: number %u\r\n"
-	    "Message-ID: <%u@example.org>\r\nDate: Mon, 5 Jan 2026 12:00:%02u +0100\r\n\r\n", number, number, number, number, number % 60);
+	buf_printf(&text,
+	    "From: Ann %u <ann%u@example.org>\r\nTo: joe@example.org\r\nSubject: number %u\r\n"
+	    "Message-ID: <%u@example.org>\r\nDate: Mon, 5 Jan 2026 12:00:%02u +0100\r\n\r\n",
+	    number, number, number, number, number % 60);
 	for (unsigned i = 0; text.n < bytes; i++)
-		buf_printf(&text, "Line %u of %u: %016llx\r\n", i, number, (unsigned long long)hash_u64(number * 100000u + i));
+		buf_printf(&text, "Line %u of %u: %016llx\r\n", i, number,
+		    (unsigned long long)hash_u64(number * 100000u + i));
 	left = buf_str(&text);
 	while (left.n != 0 && UNTIL_DONE(&f->b, arrival_write(m, left, &taken, &f->b.w)) == ERR_OK)
 		left = str_sub(left, taken, left.n);
@@ -101,17 +113,25 @@ message_make(struct fixture *f, unsigned number, size_t bytes)
 static void
 message_add(struct fixture *f, const char *box, unsigned number, size_t bytes)
 {
-	static const struct str keywords[] = { STR_INIT("$Work"), STR_INIT("a-keyword-of-some-length"), STR_INIT("$Later") };
+	static const struct str keywords[] = { STR_INIT("$Work"),
+		STR_INIT("a-keyword-of-some-length"), STR_INIT("$Later") };
 	struct arrival *m = message_make(f, number, bytes);
-	struct append add = { .arrival = m, .flags = number % 3 == 0 ? FLAG_SEEN : 0, .keywords = keywords, .keyword_count = number % 4,
-		.has_internal_date = true, .internal_s = 1700000000 + number };
+	struct append add = { .arrival = m,
+		.flags = number % 3 == 0 ? FLAG_SEEN : 0,
+		.keywords = keywords,
+		.keyword_count = number % 4,
+		.has_internal_date = true,
+		.internal_s = 1700000000 + number };
 	struct snapshot *after = NULL;
 	struct uid uid;
 	uint32_t validity;
 
 	if (number % 2 == 0)
 		add.prefix = STR("Return-Path: <x@example.org>\r\nDelivered-To: joe\r\n");
-	CHECK(UNTIL_DONE(&f->b, messages_append(f->account, test_box(f, box), &add, 1, &f->b.w, &uid, &validity, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_append(f->account, test_box(f, box), &add, 1, &f->b.w, &uid, &validity,
+		      &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	arrival_unref(m);
@@ -133,12 +153,15 @@ static void
 flags_add(struct fixture *f, const char *box, const char *uids, uint16_t flags)
 {
 	struct view *v = box_open(f, box);
-	RANGESET_CLEAN struct rangeset set = test_set(uids), changed = RANGESET_NONE, modified = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset set = test_set(uids), changed = RANGESET_NONE,
+				       modified = RANGESET_NONE;
 	struct flags_change change = { .op = FLAGS_ADD, .flags = flags };
 	struct snapshot *after = NULL;
 	uint32_t cursor = 0;
 
-	CHECK(UNTIL_DONE(&f->b, messages_store(v, &set, &change, &cursor, &f->b.w, &changed, &modified, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_store(v, &set, &change, &cursor, &f->b.w, &changed, &modified, &after))
+	    == ERR_OK);
 	if (after != NULL)
 		test_wait_durable(f, after);
 	snapshot_unref(after);
@@ -155,7 +178,8 @@ expunge(struct fixture *f, const char *box, const char *uids)
 
 	flags_add(f, box, uids, FLAG_DELETED);
 	v = box_open(f, box);
-	CHECK(UNTIL_DONE(&f->b, messages_expunge(v, NULL, &cursor, &f->b.w, &gone, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, messages_expunge(v, NULL, &cursor, &f->b.w, &gone, &after))
+	    == ERR_OK);
 	if (after != NULL)
 		test_wait_durable(f, after);
 	snapshot_unref(after);
@@ -171,7 +195,10 @@ copy(struct fixture *f, const char *box, const char *uids, const char *to)
 	struct copied copied;
 	struct arena a = ARENA_NONE;
 
-	CHECK(UNTIL_DONE(&f->b, messages_copy(v, &set, COPY_SKIPS_GONE, f->account, test_box(f, to), &f->b.w, &a, &copied, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b,
+		  messages_copy(v, &set, COPY_SKIPS_GONE, f->account, test_box(f, to), &f->b.w, &a,
+		      &copied, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	view_close(v);
@@ -183,7 +210,8 @@ box_make(struct fixture *f, const char *name)
 {
 	struct snapshot *after = NULL;
 
-	CHECK(UNTIL_DONE(&f->b, mailbox_create(f->account, str_c(name), 0, &f->b.w, &after)) == ERR_OK);
+	CHECK(UNTIL_DONE(&f->b, mailbox_create(f->account, str_c(name), 0, &f->b.w, &after))
+	    == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 }
@@ -193,7 +221,8 @@ box_drop(struct fixture *f, const char *name)
 {
 	struct snapshot *after = NULL;
 
-	CHECK(UNTIL_DONE(&f->b, mailbox_delete(f->account, str_c(name), &f->b.w, &after)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f->b, mailbox_delete(f->account, str_c(name), &f->b.w, &after)) == ERR_OK);
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 }
@@ -216,8 +245,11 @@ store_fill(void)
 				box_make(&f, "Gone");
 			}
 			for (unsigned i = 0; i < 40; i++)
-				message_add(&f, i % 4 == 3 ? "Work/2026" : "INBOX", first + i + (i % 5 == 0 ? 0 : u * 1000),
-				    i == 7 ? BIG_BYTES : i % 6 == 0 ? 20000 : 600 + i * 40);
+				message_add(&f, i % 4 == 3 ? "Work/2026" : "INBOX",
+				    first + i + (i % 5 == 0 ? 0 : u * 1000),
+				    i == 7           ? BIG_BYTES
+					: i % 6 == 0 ? 20000
+						     : 600 + i * 40);
 			message_add(&f, round == 0 ? "Gone" : "Archive", 5000 + first + u, 900);
 			flags_add(&f, "INBOX", round == 0 ? "3:9" : "3,40:50", FLAG_FLAGGED);
 			copy(&f, "INBOX", round == 0 ? "2:6" : "35:39", "Archive");
@@ -234,7 +266,7 @@ store_fill(void)
 struct seen {
 	char user[32], box[40];
 	uint64_t box_id;
-	uint32_t uid;			/* 0: the mailbox itself */
+	uint32_t uid; /* 0: the mailbox itself */
 	uint64_t hash;
 	bool is_refused;
 };
@@ -245,13 +277,17 @@ struct sight {
 };
 
 static void
-sight_add(struct sight *l, struct str user, const struct mailbox_info *box, uint32_t uid, uint64_t hash, bool is_refused)
+sight_add(struct sight *l, struct str user, const struct mailbox_info *box, uint32_t uid,
+    uint64_t hash, bool is_refused)
 {
 	if (l->n == l->cap) {
 		l->cap = l->cap == 0 ? 256 : l->cap * 2;
 		l->s = xrealloc(l->s, l->cap * sizeof(*l->s));
 	}
-	l->s[l->n] = (struct seen){ .box_id = box != NULL ? box->id.v : 0, .uid = uid, .hash = hash, .is_refused = is_refused };
+	l->s[l->n] = (struct seen){ .box_id = box != NULL ? box->id.v : 0,
+		.uid = uid,
+		.hash = hash,
+		.is_refused = is_refused };
 	snprintf(l->s[l->n].user, sizeof(l->s[l->n].user), "%.*s", STR_F(user));
 	if (box != NULL)
 		snprintf(l->s[l->n].box, sizeof(l->s[l->n].box), "%.*s", STR_F(box->name));
@@ -270,18 +306,21 @@ message_look(struct fixture *f, const struct entry *e, uint64_t *hash)
 	struct message *m = NULL;
 	struct message_reader *r;
 	uint64_t at = 0, h = *hash;
-	enum err err = UNTIL_DONE(&f->b, message_get(f->account, e->msgno, MESSAGE_WHOLE, &f->b.w, &m));
+	enum err err =
+	    UNTIL_DONE(&f->b, message_get(f->account, e->msgno, MESSAGE_WHOLE, &f->b.w, &m));
 
 	if (err != ERR_OK)
 		return false;
-	h = mix(mix(mix(mix(mix(h, m->header), m->envelope), m->bodystructure), m->preview), m->sortkeys);
+	h = mix(mix(mix(mix(mix(h, m->header), m->envelope), m->bodystructure), m->preview),
+	    m->sortkeys);
 	h = mix(mix(mix(h, m->structure), m->emailid), m->threadid);
 	r = message_reader_new(f->account, m);
 	while (at < m->size_bytes && err == ERR_OK) {
 		struct kv_bytes *bytes = NULL;
 		struct str data = STR_NONE;
 
-		err = UNTIL_DONE(&f->b, message_reader_get(r, at, SIZE_MAX, &f->b.w, &bytes, &data));
+		err =
+		    UNTIL_DONE(&f->b, message_reader_get(r, at, SIZE_MAX, &f->b.w, &bytes, &data));
 		if (err == ERR_OK) {
 			h = mix(h, data);
 			at += data.n;
@@ -299,7 +338,8 @@ static void
 box_look(struct fixture *f, struct sight *l, struct snapshot *s, const struct mailbox_info *box)
 {
 	struct str user = account_user(f->account);
-	uint64_t h = hash_u64(box->uidvalidity) ^ hash_u64(box->uidnext * 3ull) ^ hash_u64(box->exists * 7ull);
+	uint64_t h = hash_u64(box->uidvalidity) ^ hash_u64(box->uidnext * 3ull)
+	    ^ hash_u64(box->exists * 7ull);
 	struct view *v = NULL;
 	struct entry e;
 
@@ -313,8 +353,8 @@ box_look(struct fixture *f, struct sight *l, struct snapshot *s, const struct ma
 	for (uint32_t uid = 1; view_next(v, uid, &e, NULL); uid = e.uid.v + 1) {
 		bool is_good;
 
-		h = hash_u64(e.flags ^ e.modseq << 16) ^ hash_u64(e.keywords.w[0] * 5) ^ hash_u64((uint64_t)e.internal_s) ^
-		    hash_u64(e.size_bytes * 11);
+		h = hash_u64(e.flags ^ e.modseq << 16) ^ hash_u64(e.keywords.w[0] * 5)
+		    ^ hash_u64((uint64_t)e.internal_s) ^ hash_u64(e.size_bytes * 11);
 		is_good = message_look(f, &e, &h);
 		sight_add(l, user, box, e.uid.v, h, !is_good);
 	}
@@ -332,7 +372,10 @@ store_look(struct fixture *f, struct sight *l)
 
 		account_unref(f->account);
 		f->account = NULL;
-		if (UNTIL_DONE(&f->b, store_account_open(f->store, str_c(users[u]), ACCOUNT_EXISTING, &f->b.w, &f->account)) != ERR_OK) {
+		if (UNTIL_DONE(&f->b,
+			store_account_open(f->store, str_c(users[u]), ACCOUNT_EXISTING, &f->b.w,
+			    &f->account))
+		    != ERR_OK) {
 			sight_add(l, str_c(users[u]), NULL, 0, 0, true);
 			continue;
 		}
@@ -348,7 +391,8 @@ static struct seen *
 sight_find(const struct sight *l, const struct seen *key)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->s[i].user, key->user) == 0 && l->s[i].box_id == key->box_id && l->s[i].uid == key->uid)
+		if (strcmp(l->s[i].user, key->user) == 0 && l->s[i].box_id == key->box_id
+		    && l->s[i].uid == key->uid)
 			return &l->s[i];
 	return NULL;
 }
@@ -362,9 +406,10 @@ struct findings {
 		char user[32];
 		uint64_t account, box;
 		uint32_t uid_first, uid_last;
-	} *f;
+	} * f;
+
 	size_t n;
-	bool is_told;			/* on stdout */
+	bool is_told; /* on stdout */
 };
 
 static void
@@ -376,8 +421,14 @@ note(void *ctx, const struct verify_finding *f)
 
 	l->f = xrealloc(l->f, (l->n + 1) * sizeof(*l->f));
 	n = &l->f[l->n++];
-	*n = (struct noted){ .kind = f->kind, .is_lost = f->is_lost, .is_repaired = f->is_repaired, .is_expunged = f->is_expunged,
-		.account = f->account.v, .box = f->mailbox.v, .uid_first = f->uid_first, .uid_last = f->uid_last };
+	*n = (struct noted){ .kind = f->kind,
+		.is_lost = f->is_lost,
+		.is_repaired = f->is_repaired,
+		.is_expunged = f->is_expunged,
+		.account = f->account.v,
+		.box = f->mailbox.v,
+		.uid_first = f->uid_first,
+		.uid_last = f->uid_last };
 	snprintf(n->user, sizeof(n->user), "%.*s", STR_F(f->user));
 	if (!l->is_told)
 		return;
@@ -398,7 +449,8 @@ is_named(const struct findings *l, const struct seen *s)
 			continue;
 		if (f->box != 0 && f->box != s->box_id)
 			continue;
-		if (f->uid_first != 0 && s->uid != 0 && (s->uid < f->uid_first || s->uid > f->uid_last))
+		if (f->uid_first != 0 && s->uid != 0
+		    && (s->uid < f->uid_first || s->uid > f->uid_last))
 			continue;
 		return true;
 	}
@@ -492,7 +544,8 @@ sight_write(const char *path)
 {
 	FILE *f = fopen(path, "w");
 
-	must(f != NULL && fwrite(before.s, sizeof(*before.s), before.n, f) == before.n && fclose(f) == 0);
+	must(f != NULL && fwrite(before.s, sizeof(*before.s), before.n, f) == before.n
+	    && fclose(f) == 0);
 }
 
 static void
@@ -520,8 +573,11 @@ judge(const struct findings *l, const struct sight *now)
 
 		if (is_same || is_named(l, was))
 			continue;
-		printf("# %s \"%s\" UID %u is %s, and nothing says so\n", was->user, was->box, was->uid,
-		    is == NULL ? "not there" : is->is_refused ? "refused" : "changed");
+		printf("# %s \"%s\" UID %u is %s, and nothing says so\n", was->user, was->box,
+		    was->uid,
+		    is == NULL           ? "not there"
+			: is->is_refused ? "refused"
+					 : "changed");
 		CHECK(false);
 	}
 	for (size_t i = 0; i < now->n; i++) {
@@ -529,20 +585,26 @@ judge(const struct findings *l, const struct sight *now)
 
 		if (is->is_refused || (was != NULL && was->hash == is->hash))
 			continue;
-		/* A mailbox's own numbers may differ when it is named; a message that is served is what it was. */
+		/*
+		 * A mailbox's own numbers may differ when it is named; a message that is served is
+		 * what it was.
+		 */
 		if (is->uid == 0 && is_named(l, is))
 			continue;
-		printf("# %s \"%s\" UID %u is served, but not as it was\n", is->user, is->box, is->uid);
+		printf("# %s \"%s\" UID %u is served, but not as it was\n", is->user, is->box,
+		    is->uid);
 		CHECK(false);
 	}
 	/* What is said to be lost is not served after all: else the report is wrong. */
 	for (size_t i = 0; i < l->n; i++) {
 		const struct noted *f = &l->f[i];
 
-		if (!f->is_lost || f->uid_first == 0 || f->is_expunged || (f->kind != VERIFY_BYTES && f->kind != VERIFY_SUMMARY))
+		if (!f->is_lost || f->uid_first == 0 || f->is_expunged
+		    || (f->kind != VERIFY_BYTES && f->kind != VERIFY_SUMMARY))
 			continue;
 		for (size_t j = 0; j < now->n; j++)
-			if (now->s[j].box_id == f->box && strcmp(now->s[j].user, f->user) == 0 && now->s[j].uid == f->uid_first)
+			if (now->s[j].box_id == f->box && strcmp(now->s[j].user, f->user) == 0
+			    && now->s[j].uid == f->uid_first)
 				CHECK(now->s[j].is_refused);
 	}
 }
@@ -571,16 +633,23 @@ look_child(const char *sight_path, bool is_told)
 	}
 	e = disk_open(&f, &detail);
 	if (e != ERR_OK) {
-		printf("# verify opens it, and the store does not: %.*s\n", STR_F(buf_str(&detail)));
+		printf("# verify opens it, and the store does not: %.*s\n",
+		    STR_F(buf_str(&detail)));
 		return LOOK_WRONG;
 	}
 	store_look(&f, &now);
 	judge(&l, &now);
 	fflush(stdout);
-	_exit(test_failures > 0 ? LOOK_WRONG : result.lost > 0 ? LOOK_NAMED : l.n > 0 ? LOOK_HARMLESS : LOOK_SAME);
+	_exit(test_failures > 0   ? LOOK_WRONG
+		: result.lost > 0 ? LOOK_NAMED
+		: l.n > 0         ? LOOK_HARMLESS
+				  : LOOK_SAME);
 }
 
-/* Mail comes in, buffers are written out, tables are merged where they can be: damage stops none of that. */
+/*
+ * Mail comes in, buffers are written out, tables are merged where they can be: damage stops none of
+ * that.
+ */
 static void
 go_on(struct fixture *f)
 {
@@ -590,7 +659,9 @@ go_on(struct fixture *f)
 	account_unref(f->account);
 	f->account = NULL;
 	/* It may be lost for good: judged above. */
-	if (UNTIL_DONE(&f->b, store_account_open(f->store, STR("bob"), ACCOUNT_EXISTING, &f->b.w, &f->account)) != ERR_OK)
+	if (UNTIL_DONE(&f->b,
+		store_account_open(f->store, STR("bob"), ACCOUNT_EXISTING, &f->b.w, &f->account))
+	    != ERR_OK)
 		return;
 	s = account_snapshot(f->account, NULL);
 	has_inbox = snapshot_mailbox(s, STR("INBOX")) != NULL;
@@ -601,8 +672,8 @@ go_on(struct fixture *f)
 }
 
 /*
- * Repairs, in a process of its own, then verifies again: nothing that can be made anew is left, and what is served is what it
- * was, flags, UIDs and modseqs too, but for what is named as lost.
+ * Repairs, in a process of its own, then verifies again: nothing that can be made anew is left, and
+ * what is served is what it was, flags, UIDs and modseqs too, but for what is named as lost.
  */
 static int
 repair_child(const char *sight_path, bool is_told)
@@ -624,10 +695,12 @@ repair_child(const char *sight_path, bool is_told)
 		const struct noted *n = &second.f[i];
 
 		/* The damaged file itself stays, with what it hides from the engine's own lists. */
-		if (n->is_lost || n->kind == VERIFY_FILE || n->kind == VERIFY_ENGINE || n->kind == VERIFY_THREAD || n->kind == VERIFY_CHANGE_LOG ||
-		    n->kind == VERIFY_SIZE || n->kind == VERIFY_TREE)
+		if (n->is_lost || n->kind == VERIFY_FILE || n->kind == VERIFY_ENGINE
+		    || n->kind == VERIFY_THREAD || n->kind == VERIFY_CHANGE_LOG
+		    || n->kind == VERIFY_SIZE || n->kind == VERIFY_TREE)
 			continue;
-		printf("# %s of account %llu is still wrong\n", verify_kind_name(n->kind), (unsigned long long)n->account);
+		printf("# %s of account %llu is still wrong\n", verify_kind_name(n->kind),
+		    (unsigned long long)n->account);
 		CHECK(false);
 	}
 	CHECK(disk_open(&f, NULL) == ERR_OK);
@@ -642,12 +715,17 @@ repair_child(const char *sight_path, bool is_told)
 		if (is_named(&first, was))
 			continue;
 		printf("# after the repair %s \"%s\" UID %u is %s\n", was->user, was->box, was->uid,
-		    is == NULL ? "not there" : is->is_refused ? "refused" : "changed");
+		    is == NULL           ? "not there"
+			: is->is_refused ? "refused"
+					 : "changed");
 		CHECK(false);
 	}
 	go_on(&f);
 	fflush(stdout);
-	_exit(test_failures > 0 ? LOOK_WRONG : result.lost > 0 ? LOOK_NAMED : first.n > 0 ? LOOK_HARMLESS : LOOK_SAME);
+	_exit(test_failures > 0   ? LOOK_WRONG
+		: result.lost > 0 ? LOOK_NAMED
+		: first.n > 0     ? LOOK_HARMLESS
+				  : LOOK_SAME);
 }
 
 static int
@@ -661,7 +739,8 @@ run_child(const char *how, bool is_told)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "verify_test", how, dir, path, is_told ? "1" : "0", (char *)NULL);
+		execl("/proc/self/exe", "verify_test", how, dir, path, is_told ? "1" : "0",
+		    (char *)NULL);
 		_exit(1);
 	}
 	waitpid(pid, &status, 0);
@@ -699,8 +778,9 @@ test_whole(void)
 	CHECK_U64(l.n, 0);
 	CHECK_U64(result.accounts, 3);
 	CHECK(result.messages > 300 && result.bytes > 3 * BIG_BYTES);
-	printf("# %llu accounts, %llu mailboxes, %llu messages, %llu bytes read\n", (unsigned long long)result.accounts,
-	    (unsigned long long)result.mailboxes, (unsigned long long)result.messages, (unsigned long long)result.bytes);
+	printf("# %llu accounts, %llu mailboxes, %llu messages, %llu bytes read\n",
+	    (unsigned long long)result.accounts, (unsigned long long)result.mailboxes,
+	    (unsigned long long)result.messages, (unsigned long long)result.bytes);
 	dir_keep();
 	CHECK_U64(look(true), LOOK_SAME);
 	free(l.f);
@@ -749,11 +829,16 @@ row_spoil(struct account_id account, struct str key, struct str value)
 	spoil(account, KV_ROW, key, value);
 }
 
-/* Notes that make no sense, are gone or are nobody's are told of, and then what is left adds up again. */
+/*
+ * Notes that make no sense, are gone or are nobody's are told of, and then what is left adds up
+ * again.
+ */
 static void
 test_notes(void)
 {
-	const struct annotation note = { .scope = ANNOTATION_SHARED, .name = STR("/comment"), .value = STR("a note") };
+	const struct annotation note = { .scope = ANNOTATION_SHARED,
+		.name = STR("/comment"),
+		.value = STR("a note") };
 	const struct notes_change change = { .changes = &note, .count = 1 };
 	struct rangeset uids = test_set("1:3"), changed = RANGESET_NONE, modified = RANGESET_NONE;
 	struct row_key key;
@@ -774,7 +859,10 @@ test_notes(void)
 	after = account_snapshot(f.account, NULL);
 	CHECK(UNTIL_DONE(&f.b, view_open(after, box, VIEW_READ_WRITE, &f.b.w, &v)) == ERR_OK);
 	snapshot_unref(after);
-	CHECK(UNTIL_DONE(&f.b, messages_annotate(v, &uids, &change, &cursor, &f.b.w, &changed, &modified, &after)) == ERR_OK);
+	CHECK(
+	    UNTIL_DONE(&f.b,
+		messages_annotate(v, &uids, &change, &cursor, &f.b.w, &changed, &modified, &after))
+	    == ERR_OK);
 	snapshot_unref(after);
 	view_close(v);
 	disk_close(&f);
@@ -813,7 +901,9 @@ test_sharing(void)
 	CHECK(disk_open(&f, NULL) == ERR_OK);
 	user_open(&f, "joe");
 	id = account_id(f.account);
-	CHECK(mailbox_set_acl(f.account, test_box(&f, "INBOX"), STR("ann"), ACL_REPLACE, RIGHT_L, &after) == ERR_OK);
+	CHECK(mailbox_set_acl(f.account, test_box(&f, "INBOX"), STR("ann"), ACL_REPLACE, RIGHT_L,
+		  &after)
+	    == ERR_OK);
 	snapshot_unref(after);
 	CHECK(account_set_quota(f.account, &(struct quota_limits){ 1, 2, 3, 4 }, &after) == ERR_OK);
 	snapshot_unref(after);
@@ -831,7 +921,9 @@ test_sharing(void)
 }
 
 enum damage { FLIP, ZERO, CUT, OTHER, GONE, DAMAGES };
-static const char *const damage_names[] = { "a flipped bit", "zeroed bytes", "cut short", "another file's bytes", "gone" };
+
+static const char *const damage_names[] = { "a flipped bit", "zeroed bytes", "cut short",
+	"another file's bytes", "gone" };
 
 static const char *
 file_kind(const char *name)
@@ -868,7 +960,8 @@ file_damage(const struct kept *k, enum damage d, uint64_t random)
 		for (size_t i = 0; i < kept_count; i++) {
 			const struct kept *o = &kept[(i + (size_t)random) % kept_count];
 
-			if (o != k && file_kind(o->name) != NULL && strcmp(file_kind(o->name), file_kind(k->name)) == 0) {
+			if (o != k && file_kind(o->name) != NULL
+			    && strcmp(file_kind(o->name), file_kind(k->name)) == 0) {
 				free(p);
 				data = str_make(xstrdup(o->data), o->data.n);
 				p = (char *)data.p;
@@ -904,12 +997,14 @@ damages(enum damage d)
 		file_damage(k, d, hash_u64(random));
 		status = look(false);
 		/* Without its list of files there is nothing that could be looked at. */
-		if (status == LOOK_REFUSED && strcmp(file_kind(k->name), "sst") != 0 && strcmp(file_kind(k->name), "blob") != 0) {
+		if (status == LOOK_REFUSED && strcmp(file_kind(k->name), "sst") != 0
+		    && strcmp(file_kind(k->name), "blob") != 0) {
 			counts[status]++;
 			continue;
 		}
 		if (status != LOOK_SAME && status != LOOK_NAMED && status != LOOK_HARMLESS) {
-			printf("# seed %llu, round %llu: %s, %s: %d\n", (unsigned long long)first_seed, (unsigned long long)i, k->name,
+			printf("# seed %llu, round %llu: %s, %s: %d\n",
+			    (unsigned long long)first_seed, (unsigned long long)i, k->name,
 			    damage_names[d], status);
 			dir_restore();
 			file_damage(k, d, hash_u64(random));
@@ -919,9 +1014,11 @@ damages(enum damage d)
 		}
 		counts[status]++;
 	}
-	printf("# %s, %llu times: %llu changed nothing, %llu were found and cost nothing, %llu were named, %llu refused whole\n", damage_names[d],
-	    (unsigned long long)rounds, (unsigned long long)counts[LOOK_SAME], (unsigned long long)counts[LOOK_HARMLESS],
-	    (unsigned long long)counts[LOOK_NAMED], (unsigned long long)counts[LOOK_REFUSED]);
+	printf(
+	    "# %s, %llu times: %llu changed nothing, %llu were found and cost nothing, %llu were named, %llu refused whole\n",
+	    damage_names[d], (unsigned long long)rounds, (unsigned long long)counts[LOOK_SAME],
+	    (unsigned long long)counts[LOOK_HARMLESS], (unsigned long long)counts[LOOK_NAMED],
+	    (unsigned long long)counts[LOOK_REFUSED]);
 }
 
 static void
@@ -936,30 +1033,65 @@ test_repaired(void)
 		do {
 			random = hash_u64(random + 1);
 			k = &kept[random % kept_count];
-		} while (file_kind(k->name) == NULL || strcmp(file_kind(k->name), "sst") != 0 || k->data.n == 0);
+		} while (file_kind(k->name) == NULL || strcmp(file_kind(k->name), "sst") != 0
+		    || k->data.n == 0);
 		dir_restore();
 		file_damage(k, FLIP, hash_u64(random));
 		status = run_child("--repair", false);
 		tried++;
-		if (!CHECK(status == LOOK_SAME || status == LOOK_NAMED || status == LOOK_HARMLESS)) {
-			printf("# seed %llu, round %llu: %s: %d\n", (unsigned long long)first_seed, (unsigned long long)i, k->name, status);
+		if (!CHECK(
+			status == LOOK_SAME || status == LOOK_NAMED || status == LOOK_HARMLESS)) {
+			printf("# seed %llu, round %llu: %s: %d\n", (unsigned long long)first_seed,
+			    (unsigned long long)i, k->name, status);
 			dir_restore();
 			file_damage(k, FLIP, hash_u64(random));
-			{ char cmd[600]; snprintf(cmd, sizeof(cmd), "rm -rf /tmp/vdir; cp -r %s /tmp/vdir", dir); if (system(cmd)) {} }
+			{
+				char cmd[600];
+				snprintf(cmd, sizeof(cmd), "rm -rf /tmp/vdir; cp -r %s /tmp/vdir",
+				    dir);
+				if (system(cmd)) {
+				}
+			}
 			run_child("--repair", true);
 			continue;
 		}
 		counts[status]++;
 	}
-	printf("# %llu damaged tables repaired: %llu needed nothing, %llu were made whole, of %llu something stays lost\n", (unsigned long long)tried,
-	    (unsigned long long)counts[LOOK_SAME], (unsigned long long)counts[LOOK_HARMLESS], (unsigned long long)counts[LOOK_NAMED]);
+	printf(
+	    "# %llu damaged tables repaired: %llu needed nothing, %llu were made whole, of %llu something stays lost\n",
+	    (unsigned long long)tried, (unsigned long long)counts[LOOK_SAME],
+	    (unsigned long long)counts[LOOK_HARMLESS], (unsigned long long)counts[LOOK_NAMED]);
 }
 
-static void test_flipped(void) { damages(FLIP); }
-static void test_zeroed(void) { damages(ZERO); }
-static void test_cut(void) { damages(CUT); }
-static void test_other(void) { damages(OTHER); }
-static void test_gone(void) { damages(GONE); }
+static void
+test_flipped(void)
+{
+	damages(FLIP);
+}
+
+static void
+test_zeroed(void)
+{
+	damages(ZERO);
+}
+
+static void
+test_cut(void)
+{
+	damages(CUT);
+}
+
+static void
+test_other(void)
+{
+	damages(OTHER);
+}
+
+static void
+test_gone(void)
+{
+	damages(GONE);
+}
 
 int
 main(int argc, char **argv)
@@ -972,7 +1104,8 @@ main(int argc, char **argv)
 		TEST(test_other),
 		TEST(test_gone),
 		TEST(test_repaired),
-		TEST(test_sharing), TEST(test_notes),
+		TEST(test_sharing),
+		TEST(test_notes),
 	};
 	char path[80];
 	int status;
@@ -990,9 +1123,10 @@ main(int argc, char **argv)
 	if (argc > 2)
 		first_seed = strtoull(argv[2], NULL, 10);
 	/* In memory when there is such a place: nothing here depends on the disk. */
-	snprintf(dir, sizeof(dir), "%s/verify-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(dir, sizeof(dir), "%s/verify-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(dir) != NULL);
-	if (argc > 3) {		/* only this one, on the whole store */
+	if (argc > 3) { /* only this one, on the whole store */
 		static struct test_case one[2];
 
 		one[0] = cases[0];

@@ -4,6 +4,7 @@
 static const struct {
 	const char *name, *text;
 } kinds[VERIFY_KINDS] = {
+
 #define VERIFY(code, name, is_lost, text) { name, text },
 #include "store/verify.def"
 #undef VERIFY
@@ -15,7 +16,10 @@ verify_kind_name(enum verify_kind kind)
 	return kinds[kind].name;
 }
 
-/* Names are UTF-8 without control characters, but what is found may be anything: that is written as \xNN. */
+/*
+ * Names are UTF-8 without control characters, but what is found may be anything: that is written as
+ * \xNN.
+ */
 static void
 plain(struct buf *out, struct str s)
 {
@@ -41,7 +45,11 @@ uids_text(const struct verify_finding *f, struct buf *out)
 void
 verify_finding_text(const struct verify_finding *f, struct buf *out)
 {
-	buf_printf(out, "%s: %s:", f->is_repaired ? "repaired" : f->is_lost ? "lost" : "wrong", kinds[f->kind].name);
+	buf_printf(out, "%s: %s:",
+	    f->is_repaired   ? "repaired"
+		: f->is_lost ? "lost"
+			     : "wrong",
+	    kinds[f->kind].name);
 	if (f->file.n > 0) {
 		buf_lit(out, " file ");
 		plain(out, f->file);
@@ -93,8 +101,8 @@ json_text(struct buf *out, const char *key, struct str s)
 void
 verify_finding_json(const struct verify_finding *f, struct buf *out)
 {
-	buf_printf(out, "{\"finding\":\"%s\",\"lost\":%s,\"repaired\":%s", kinds[f->kind].name, f->is_lost ? "true" : "false",
-	    f->is_repaired ? "true" : "false");
+	buf_printf(out, "{\"finding\":\"%s\",\"lost\":%s,\"repaired\":%s", kinds[f->kind].name,
+	    f->is_lost ? "true" : "false", f->is_repaired ? "true" : "false");
 	if (f->file.n > 0)
 		json_text(out, "file", f->file);
 	if (f->account.v != 0) {

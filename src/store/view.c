@@ -43,8 +43,8 @@ view_set_info(struct view *v, const struct mailbox_state *state, struct tree *se
 }
 
 enum err
-view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who, enum view_access access,
-    struct waiter *w, struct view **out)
+view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who,
+    enum view_access access, struct waiter *w, struct view **out)
 {
 	const uint64_t reader = seen_user_in(s->account, who);
 	struct snapshot *use = NULL;
@@ -77,7 +77,11 @@ view_open_as(struct snapshot *s, struct mailbox_id id, struct account_id who, en
 	return ERR_OK;
 }
 
-void view_tell_notes(struct view *v) { v->tells_notes = true; }
+void
+view_tell_notes(struct view *v)
+{
+	v->tells_notes = true;
+}
 
 struct view *
 view_ref(struct view *v)
@@ -103,16 +107,66 @@ view_close(struct view *v)
 	free(v);
 }
 
-const struct mailbox_info *view_mailbox(const struct view *v) { return &v->info; }
-struct account *view_account(const struct view *v) { return v->account; }
-struct account_id view_user(const struct view *v) { return (struct account_id){ v->user }; }
-uint64_t view_version(const struct view *v) { return v->version; }
-bool view_is_read_only(const struct view *v) { return v->access == VIEW_READ_ONLY; }
-bool view_is_shown_read_only(const struct view *v) { return v->access != VIEW_READ_WRITE; }
-void view_revoke(struct view *v) { v->is_revoked = true; }
-bool view_is_gone(const struct view *v) { return v->is_gone; }
-bool view_is_resting(const struct view *v) { return v->is_resting; }
-uint32_t view_ghosts(const struct view *v) { return v->ghosts; }
+const struct mailbox_info *
+view_mailbox(const struct view *v)
+{
+	return &v->info;
+}
+
+struct account *
+view_account(const struct view *v)
+{
+	return v->account;
+}
+
+struct account_id
+view_user(const struct view *v)
+{
+	return (struct account_id){ v->user };
+}
+
+uint64_t
+view_version(const struct view *v)
+{
+	return v->version;
+}
+
+bool
+view_is_read_only(const struct view *v)
+{
+	return v->access == VIEW_READ_ONLY;
+}
+
+bool
+view_is_shown_read_only(const struct view *v)
+{
+	return v->access != VIEW_READ_WRITE;
+}
+
+void
+view_revoke(struct view *v)
+{
+	v->is_revoked = true;
+}
+
+bool
+view_is_gone(const struct view *v)
+{
+	return v->is_gone;
+}
+
+bool
+view_is_resting(const struct view *v)
+{
+	return v->is_resting;
+}
+
+uint32_t
+view_ghosts(const struct view *v)
+{
+	return v->ghosts;
+}
+
 uint32_t
 view_exists(const struct view *v)
 {
@@ -127,8 +181,8 @@ view_recent(const struct view *v)
 	if (v->is_resting)
 		return v->resting_recent;
 	for (size_t i = 0; i < v->recent.n; i++)
-		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1) -
-		     tree_rank(v->tree, v->recent.r[i].first);
+		n += tree_rank(v->tree, (uint64_t)v->recent.r[i].last + 1)
+		    - tree_rank(v->tree, v->recent.r[i].first);
 	return n;
 }
 
@@ -212,8 +266,8 @@ next_in_page(struct tree_at *at, uint32_t from)
 }
 
 /*
- * The first entry from `from` on that may be wanted, by flags and modseqs as the mailbox's own pages have them and, where the user
- * has pages, those: nothing that is wanted is passed over.
+ * The first entry from `from` on that may be wanted, by flags and modseqs as the mailbox's own
+ * pages have them and, where the user has pages, those: nothing that is wanted is passed over.
  */
 static bool
 next_candidate(const struct view *v, uint32_t from, struct tree_want want, struct tree_at *at)
@@ -230,8 +284,8 @@ next_candidate(const struct view *v, uint32_t from, struct tree_want want, struc
 	if (v->as.since > want.modseq_above)
 		in_tree.modseq_above = 0;
 	has = tree_next(v->tree, from, in_tree, at);
-	if (in_tree.modseq_above == 0 || mine <= in_tree.modseq_above || !tree_next(v->seen, from, in_seen, &own) ||
-	    (has && at->uid <= own.uid))
+	if (in_tree.modseq_above == 0 || mine <= in_tree.modseq_above
+	    || !tree_next(v->seen, from, in_seen, &own) || (has && at->uid <= own.uid))
 		return has;
 	/* Of what comes before, only the user's own pages tell that it has changed. */
 	return tree_next(v->tree, own.uid, TREE_ANY, at);
@@ -246,11 +300,13 @@ seen_mask(const struct view *v, uint32_t page, struct tree_want want)
 	if (!v->as.is_own || ((want.set | want.unset) & FLAG_SEEN) == 0)
 		return ~(uint64_t)0;
 	seen = page_private_seen(tree_page(v->seen, page));
-	return ((want.set & FLAG_SEEN) != 0 ? seen : ~(uint64_t)0) & ((want.unset & FLAG_SEEN) != 0 ? ~seen : ~(uint64_t)0);
+	return ((want.set & FLAG_SEEN) != 0 ? seen : ~(uint64_t)0)
+	    & ((want.unset & FLAG_SEEN) != 0 ? ~seen : ~(uint64_t)0);
 }
 
 /*
- * The tree's sums say where to look; where \Seen is the user's own, the masks of his pages do for it.
+ * The tree's sums say where to look; where \Seen is the user's own, the masks of his pages do for
+ * it.
  */
 static bool
 next(const struct view *v, uint32_t from, struct tree_want want, struct entry *out,
@@ -263,15 +319,16 @@ next(const struct view *v, uint32_t from, struct tree_want want, struct entry *o
 
 		if ((mask & 1) != 0) {
 			entry_from(v, at.uid, at.page, at.index, out);
-			if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set &&
-			    (out->flags & want.unset) == 0) {
+			if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set
+			    && (out->flags & want.unset) == 0) {
 				if (seq_out != NULL)
 					seq_out->v = at.before + 1;
 				return true;
 			}
 			mask &= ~(uint64_t)1;
 		}
-		from = mask != 0 ? at.uid + (uint32_t)__builtin_ctzll(mask) : (at.uid | (PAGE_UIDS - 1)) + 1;
+		from = mask != 0 ? at.uid + (uint32_t)__builtin_ctzll(mask)
+				 : (at.uid | (PAGE_UIDS - 1)) + 1;
 		if (from == 0)
 			break;
 	}
@@ -292,8 +349,8 @@ view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum 
 }
 
 bool
-view_next_changed(
-    const struct view *v, uint32_t from, uint64_t since, struct entry *out, struct seqnum *seq_out)
+view_next_changed(const struct view *v, uint32_t from, uint64_t since, struct entry *out,
+    struct seqnum *seq_out)
 {
 	return next(v, from, (struct tree_want){ .modseq_above = since }, out, seq_out);
 }
@@ -305,9 +362,23 @@ view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unse
 	return next(v, from, (struct tree_want){ .set = set, .unset = unset }, out, seq_out);
 }
 
-struct str view_notes(const struct view *v, struct uid uid) { return tree_notes(v->tree, uid.v); }
-uint32_t view_next_noted(const struct view *v, uint32_t from) { return tree_next_noted(v->tree, from); }
-bool view_has_lost_notes(const struct view *v) { return !v->is_gone && tree_sums(v->tree)->notes_bytes != v->info.notes_bytes; }
+struct str
+view_notes(const struct view *v, struct uid uid)
+{
+	return tree_notes(v->tree, uid.v);
+}
+
+uint32_t
+view_next_noted(const struct view *v, uint32_t from)
+{
+	return tree_next_noted(v->tree, from);
+}
+
+bool
+view_has_lost_notes(const struct view *v)
+{
+	return !v->is_gone && tree_sums(v->tree)->notes_bytes != v->info.notes_bytes;
+}
 
 struct uid
 view_last_uid(const struct view *v)

@@ -12,10 +12,10 @@
 /* A load of the change log. Counted by the view and by the engine's callback. */
 struct log_load {
 	_Atomic(uint32_t) refs;
-	struct account *account;	/* referenced */
+	struct account *account; /* referenced */
 	uint64_t modseq;
 	struct rangeset queued; /* what commits that were not durable when it began took out */
-	bool is_done;			/* under account->lock; what follows */
+	bool is_done;           /* under account->lock; what follows */
 	enum err error;
 	struct kv_rows *rows;
 };
@@ -52,7 +52,8 @@ static void
 add_queued(const struct view *v, uint64_t modseq, struct rangeset *out)
 {
 	pthread_mutex_lock(&v->account->lock);
-	list_each(&v->account->commits, c, struct commit, node) {
+	list_each(&v->account->commits, c, struct commit, node)
+	{
 		for (uint32_t i = 0; i < c->change_count; i++) {
 			const struct mailbox_change *m = &c->changes[i];
 
@@ -71,9 +72,9 @@ load_log(struct view *v, uint64_t modseq, struct waiter *w)
 {
 	struct row_key from = row_key_vanished(v->id, modseq + 1),
 		       to = row_key_vanished((struct mailbox_id){ v->id.v + 1 }, 0);
-	struct kv_range range = {
-		.kind = KV_LOG, .from = row_key_str(&from), .to = row_key_str(&to)
-	};
+	struct kv_range range = { .kind = KV_LOG,
+		.from = row_key_str(&from),
+		.to = row_key_str(&to) };
 	struct account *a = v->account;
 	struct kv_rows *rows = NULL;
 	struct log_load *l = v->log;

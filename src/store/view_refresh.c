@@ -9,14 +9,14 @@
 
 /* The comparison of the view's tree with that of the mailbox now. */
 struct differ {
-	struct rangeset vanished;	/* of the view: ghosts too */
+	struct rangeset vanished; /* of the view: ghosts too */
 	uint32_t *changed;
 	size_t changed_count, changed_cap;
-	const struct tree *before, *after;	/* the mailbox's */
-	uint64_t known;			/* modseqs up to it are */
+	const struct tree *before, *after; /* the mailbox's */
+	uint64_t known;                    /* modseqs up to it are */
 	bool has_new;
 	bool keeps_ghosts;
-	struct tree_edit ghosts;	/* the tree now, and the ghosts */
+	struct tree_edit ghosts; /* the tree now, and the ghosts */
 };
 
 static void
@@ -39,8 +39,8 @@ compare_pages(void *ctx, uint32_t page, struct str before, struct str after)
 	for (uint64_t m = was & is; m != 0; m &= m - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(m);
 
-		if (page_modseq(before, page_index(was, bit)) !=
-		    page_modseq(after, page_index(is, bit)))
+		if (page_modseq(before, page_index(was, bit))
+		    != page_modseq(after, page_index(is, bit)))
 			add_changed(d, base + bit);
 	}
 	if ((is & ~was) != 0)
@@ -62,7 +62,9 @@ static bool
 compare_seen(void *ctx, uint32_t page, struct str before, struct str after)
 {
 	struct differ *d = ctx;
-	uint64_t mask = page_mask(after), both = page_mask(tree_page(d->before, page)) & page_mask(tree_page(d->after, page));
+	uint64_t mask = page_mask(after),
+		 both =
+		     page_mask(tree_page(d->before, page)) & page_mask(tree_page(d->after, page));
 	unsigned i = 0;
 
 	(void)before;
@@ -82,7 +84,8 @@ change_all(void *ctx, uint32_t page, struct str before, struct str after)
 	struct differ *d = ctx;
 
 	(void)before;
-	for (uint64_t m = page_mask(after) & page_mask(tree_page(d->before, page)); m != 0; m &= m - 1)
+	for (uint64_t m = page_mask(after) & page_mask(tree_page(d->before, page)); m != 0;
+	     m &= m - 1)
 		add_changed(d, page * PAGE_UIDS + (uint32_t)__builtin_ctzll(m));
 	return true;
 }
@@ -112,7 +115,8 @@ sort_changed(struct differ *d)
 
 /* What differs besides the mailbox's own pages, because of what the user has seen. */
 static void
-compare_own(const struct view *v, struct differ *d, const struct mailbox_state *state, const struct tree *seen)
+compare_own(const struct view *v, struct differ *d, const struct mailbox_state *state,
+    const struct tree *seen)
 {
 	size_t shared = d->changed_count;
 
@@ -155,8 +159,8 @@ rangeset_in(struct arena *a, const struct rangeset *s)
 }
 
 static void
-report(
-    struct view *v, const struct differ *d, bool is_gone, struct arena *a, struct view_changes *out)
+report(struct view *v, const struct differ *d, bool is_gone, struct arena *a,
+    struct view_changes *out)
 {
 	if (!d->keeps_ghosts && !rangeset_is_empty(&d->vanished)) {
 		RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
@@ -180,14 +184,17 @@ report(
 
 /* Which notes have changed of the messages that are told. */
 static void
-report_notes(const struct view *v, const struct tree *before, const struct tree *after, struct arena *a, struct view_changes *out)
+report_notes(const struct view *v, const struct tree *before, const struct tree *after,
+    struct arena *a, struct view_changes *out)
 {
 	BUF_CLEAN struct buf names = BUF_MAX(2 * NOTES_MAX_BYTES);
 
-	if (!v->tells_notes || (tree_sums(before)->notes_bytes == 0 && tree_sums(after)->notes_bytes == 0))
+	if (!v->tells_notes
+	    || (tree_sums(before)->notes_bytes == 0 && tree_sums(after)->notes_bytes == 0))
 		return;
 	for (uint32_t i = 0; i < out->changed_count; i++) {
-		struct str was = tree_notes(before, out->changed[i].v), is = tree_notes(after, out->changed[i].v);
+		struct str was = tree_notes(before, out->changed[i].v),
+			   is = tree_notes(after, out->changed[i].v);
 
 		if (str_eq(was, is))
 			continue;
@@ -196,18 +203,19 @@ report_notes(const struct view *v, const struct tree *before, const struct tree 
 		if (names.n == 0)
 			continue;
 		if (out->notes == NULL)
-			out->notes = memset(arena_array(a, struct str, out->changed_count), 0, out->changed_count * sizeof(struct str));
+			out->notes = memset(arena_array(a, struct str, out->changed_count), 0,
+			    out->changed_count * sizeof(struct str));
 		out->notes[i] = arena_str(a, buf_str(&names));
 	}
 }
 
 /*
- * The view becomes that of `state`, whose pages are `tree` and, of the user, `seen` (both taken over); state is NULL when the
- * mailbox is gone.
+ * The view becomes that of `state`, whose pages are `tree` and, of the user, `seen` (both taken
+ * over); state is NULL when the mailbox is gone.
  */
 static void
-move(struct view *v, struct mailbox_state *state, struct tree *tree, struct tree *seen, uint64_t version,
-    enum view_tell tell, struct arena *a, struct view_changes *out)
+move(struct view *v, struct mailbox_state *state, struct tree *tree, struct tree *seen,
+    uint64_t version, enum view_tell tell, struct arena *a, struct view_changes *out)
 {
 	struct differ d = { .keeps_ghosts = tell == TELL_NO_EXPUNGE };
 	uint32_t recent = view_recent(v), uidnext = v->info.uidnext;
@@ -265,10 +273,10 @@ has_news(const struct view *v, const struct snapshot *s)
 	if (s->version <= v->version)
 		return false;
 	m = snapshot_mailbox_by_id(s, v->id);
-	return m == NULL || m->is_noselect || mailbox_highestmodseq(m, reader) != v->info.highestmodseq ||
-	    m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl) ||
-	       m->annotations.p != v->info.annotations.p ||
-	       m->special_use != v->info.special_use;
+	return m == NULL || m->is_noselect
+	    || mailbox_highestmodseq(m, reader) != v->info.highestmodseq
+	    || m->keyword_count != v->info.keyword_count || !str_eq(m->acl, v->info.acl)
+	    || m->annotations.p != v->info.annotations.p || m->special_use != v->info.special_use;
 }
 
 bool
@@ -300,15 +308,16 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 	enum err e;
 
 	*out = (struct view_changes){ .exists = view_exists(v), .recent = view_recent(v) };
-	if (!v->is_resting && !has_news(v, s) &&
-	    (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
+	if (!v->is_resting && !has_news(v, s)
+	    && (tell == TELL_NO_EXPUNGE || (v->ghosts == 0 && v->is_gone == v->is_gone_told))) {
 		v->version = MAX(v->version, s->version);
 		return ERR_OK;
 	}
 	if (v->is_revoked) {
 		version = MAX(version, v->version);
 	} else if (v->is_resting || has_news(v, s)) {
-		e = account_state_at(v->account, s, v->id, v->reader, w, &state, &tree, &seen, &use);
+		e = account_state_at(v->account, s, v->id, v->reader, w, &state, &tree, &seen,
+		    &use);
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_NOSELECT)
 			return e;
 		version = use->version;
@@ -317,8 +326,8 @@ view_refresh(struct view *v, struct snapshot *s, enum view_tell tell, struct wai
 			mailbox_state_unref(state);
 			tree_unref(tree);
 			tree_unref(seen);
-			return ERR_IO; /* what it knew was taken back: the session is about to end
-					*/
+			/* what it knew was taken back: the session is about to end */
+			return ERR_IO;
 		}
 	} else if (!v->is_gone) {
 		/* Only ghosts to tell. */
@@ -363,4 +372,3 @@ view_live_tree(const struct view *v)
 		tree_diff(NULL, v->tree, drop_ghosts, &edit);
 	return tree_edit_end(&edit);
 }
-

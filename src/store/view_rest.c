@@ -17,7 +17,7 @@ add_uids(void *ctx, uint32_t page, struct str before, struct str after)
 	(void)before;
 	for (uint64_t m = page_mask(after); m != 0;) {
 		unsigned first = (unsigned)__builtin_ctzll(m);
-		uint64_t behind = ~(m >> first);	/* 0 only when all 64 are there */
+		uint64_t behind = ~(m >> first); /* 0 only when all 64 are there */
 		unsigned run = behind == 0 ? 64 : (unsigned)__builtin_ctzll(behind);
 
 		rangeset_add(uids, base + first, base + first + run - 1);
@@ -64,9 +64,8 @@ change_page(struct tree_edit *edit, const struct tree *tree, struct tree_want wa
 
 	do
 		mask |= (uint64_t)1 << next.uid % PAGE_UIDS;
-	while (next.uid % PAGE_UIDS != PAGE_UIDS - 1 &&
-	       tree_next(tree, next.uid + 1, want, &next) && next.uid / PAGE_UIDS == page &&
-	       next.uid < below);
+	while (next.uid % PAGE_UIDS != PAGE_UIDS - 1 && tree_next(tree, next.uid + 1, want, &next)
+	    && next.uid / PAGE_UIDS == page && next.uid < below);
 	if (is_new)
 		page_op_remove(&op, mask);
 	else
@@ -84,13 +83,13 @@ add_vanished(struct tree_edit *edit, const struct rangeset *uids)
 
 	for (uint32_t uid = rangeset_min(uids); uid != 0;) {
 		uint32_t page = uid / PAGE_UIDS;
-		uint64_t gone = rangeset_page_mask(uids, &i, page) &
-				~page_mask(tree_page(tree_edit_now(edit), page));
+		uint64_t gone = rangeset_page_mask(uids, &i, page)
+		    & ~page_mask(tree_page(tree_edit_now(edit), page));
 
 		page_op_append(&op);
 		for (uint64_t m = gone; m != 0; m &= m - 1)
-			page_op_append_entry(
-			    &op, (unsigned)__builtin_ctzll(m), &(struct page_entry){ 0 });
+			page_op_append_entry(&op, (unsigned)__builtin_ctzll(m),
+			    &(struct page_entry){ 0 });
 		if (gone != 0)
 			tree_edit_merge(edit, page, buf_str(&op));
 		if (page == UINT32_MAX / PAGE_UIDS)

@@ -1,10 +1,13 @@
-/* view_sets.c - from the sets that clients write to UIDs of a view (RFC 9051 9: sequence-set; RFC 5182: "$"). */
+/*
+ * view_sets.c - from the sets that clients write to UIDs of a view (RFC 9051 9: sequence-set; RFC
+ * 5182: "$").
+ */
 #include "imap/seqset.h"
 #include "store/view.h"
 
 /*
- * Between two neighbours of the view there is no third message, so a range of sequence numbers is the range between the UIDs
- * of its ends.
+ * Between two neighbours of the view there is no third message, so a range of sequence numbers is
+ * the range between the UIDs of its ends.
  */
 static enum err
 seqs_to_uids(const struct view *v, const struct rangeset *seqs, struct rangeset *uids_out)
@@ -12,8 +15,8 @@ seqs_to_uids(const struct view *v, const struct rangeset *seqs, struct rangeset 
 	for (size_t i = 0; i < seqs->n; i++) {
 		struct uid first, last;
 
-		if (!view_uid(v, (struct seqnum){ seqs->r[i].first }, &first) ||
-		    !view_uid(v, (struct seqnum){ seqs->r[i].last }, &last))
+		if (!view_uid(v, (struct seqnum){ seqs->r[i].first }, &first)
+		    || !view_uid(v, (struct seqnum){ seqs->r[i].last }, &last))
 			return ERR_SYNTAX;
 		rangeset_add(uids_out, first.v, last.v);
 	}
@@ -21,8 +24,8 @@ seqs_to_uids(const struct view *v, const struct rangeset *seqs, struct rangeset 
 }
 
 enum err
-view_resolve(const struct view *v, const struct seqset *set, bool is_uid, const struct rangeset *saved,
-    struct rangeset *uids_out)
+view_resolve(const struct view *v, const struct seqset *set, bool is_uid,
+    const struct rangeset *saved, struct rangeset *uids_out)
 {
 	RANGESET_CLEAN struct rangeset numbers = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
@@ -36,7 +39,10 @@ view_resolve(const struct view *v, const struct seqset *set, bool is_uid, const 
 		seqset_resolve(set, view_last_uid(v).v, saved, uids_out);
 		return ERR_OK;
 	}
-	/* Clients ask for 1:* of empty mailboxes. By the letter it is BAD (RFC 9051 9 seq-number); it names nothing. */
+	/*
+	 * Clients ask for 1:* of empty mailboxes. By the letter it is BAD (RFC 9051 9 seq-number);
+	 * it names nothing.
+	 */
 	if (!set->has_star || exists > 0)
 		seqset_resolve(set, exists, &none, &numbers);
 	e = seqs_to_uids(v, &numbers, &uids);

@@ -8,14 +8,17 @@
 #include <string.h>
 #include <time.h>
 
-/* A change of names that is not known to be on the disk: `to` gets `name` for `node`, `from` loses `old`. */
+/*
+ * A change of names that is not known to be on the disk: `to` gets `name` for `node`, `from` loses
+ * `old`.
+ */
 struct change {
 	struct node *from, *to, *node;
 	char *old, *name;
 };
 
 struct disk {
-	struct node **nodes;	/* by number; freed ones are NULL, and numbers are not used again */
+	struct node **nodes; /* by number; freed ones are NULL, and numbers are not used again */
 	size_t n, cap;
 	struct change *changes;
 	size_t change_count, change_cap;
@@ -110,7 +113,11 @@ node_new(struct disk *d, mode_t mode, uid_t uid, gid_t gid)
 		d->cap = d->cap * 2 + 64;
 		d->nodes = xrealloc(d->nodes, d->cap * sizeof(struct node *));
 	}
-	*node = (struct node){ .ino = d->n, .mode = mode, .uid = uid, .gid = gid, .dirty_from = SIZE_MAX };
+	*node = (struct node){ .ino = d->n,
+		.mode = mode,
+		.uid = uid,
+		.gid = gid,
+		.dirty_from = SIZE_MAX };
 	clock_gettime(CLOCK_REALTIME, &node->changed);
 	d->nodes[d->n++] = node;
 	return node;
@@ -192,7 +199,8 @@ names_apply(const struct change *c, bool is_disk)
 }
 
 static void
-change(struct disk *d, struct node *from, const char *old, struct node *to, const char *name, struct node *node)
+change(struct disk *d, struct node *from, const char *old, struct node *to, const char *name,
+    struct node *node)
 {
 	struct change c = { .from = from, .to = to, .node = node };
 
@@ -211,7 +219,8 @@ change(struct disk *d, struct node *from, const char *old, struct node *to, cons
 }
 
 int
-disk_make(struct disk *d, struct node *folder, const char *name, mode_t mode, uid_t uid, gid_t gid, struct node **node_out)
+disk_make(struct disk *d, struct node *folder, const char *name, mode_t mode, uid_t uid, gid_t gid,
+    struct node **node_out)
 {
 	if (names_find(&folder->names, name) != NULL)
 		return EEXIST;
@@ -312,7 +321,8 @@ disk_sync(struct disk *d, struct node *node)
 	if (node->dirty_from < node->data.n) {
 		size_t to = MIN(node->dirty_to, node->data.n);
 
-		memcpy(node->disk_data.p + node->dirty_from, node->data.p + node->dirty_from, to - node->dirty_from);
+		memcpy(node->disk_data.p + node->dirty_from, node->data.p + node->dirty_from,
+		    to - node->dirty_from);
 	}
 	node->dirty_from = SIZE_MAX;
 	node->dirty_to = 0;
@@ -320,14 +330,19 @@ disk_sync(struct disk *d, struct node *node)
 
 /* ---- the cut */
 
-/* Keeps some pieces of what was written; each piece is wholly there or wholly not. Returns the bytes that were lost. */
+/*
+ * Keeps some pieces of what was written; each piece is wholly there or wholly not. Returns the
+ * bytes that were lost.
+ */
 static size_t
 cut_pieces(struct disk *d, struct node *file, size_t piece)
 {
 	size_t end = MAX(file->data.n, file->disk_data.n), lost = 0, n = file->disk_data.n;
-	unsigned odds = (unsigned)(draw(d) % 5);	/* of 4: some files lose all, some nothing */
+	/* of 4: some files lose all, some nothing */
+	unsigned odds = (unsigned)(draw(d) % 5);
 
-	for (size_t at = file->dirty_from / piece * piece; at < MIN(file->dirty_to, end); at += piece) {
+	for (size_t at = file->dirty_from / piece * piece; at < MIN(file->dirty_to, end);
+	     at += piece) {
 		size_t to = MIN(at + piece, end);
 		bool is_kept = draw(d) % 4 < odds;
 
@@ -344,7 +359,8 @@ cut_pieces(struct disk *d, struct node *file, size_t piece)
 	}
 	/* The new length may be there without the bytes, which then are zeros, or not. */
 	if (file->data.n > n && draw(d) % 2 == 0)
-		content_resize(&file->disk_data, MAX(file->disk_data.n, n + (size_t)(draw(d) % (file->data.n - n + 1))));
+		content_resize(&file->disk_data,
+		    MAX(file->disk_data.n, n + (size_t)(draw(d) % (file->data.n - n + 1))));
 	if (file->data.n < n && draw(d) % 2 == 0)
 		content_resize(&file->disk_data, file->data.n);
 	return lost;
@@ -361,7 +377,8 @@ cut_tail(struct disk *d, struct node *file)
 	kept = file->dirty_from + (size_t)(draw(d) % (to - file->dirty_from + 1));
 	if (kept > file->disk_data.n)
 		content_resize(&file->disk_data, kept);
-	memcpy(file->disk_data.p + file->dirty_from, file->data.p + file->dirty_from, kept - file->dirty_from);
+	memcpy(file->disk_data.p + file->dirty_from, file->data.p + file->dirty_from,
+	    kept - file->dirty_from);
 	return to - kept;
 }
 
@@ -386,7 +403,9 @@ cut_file(struct disk *d, struct node *file, enum cut how)
 static size_t
 cut_names(struct disk *d, enum cut how)
 {
-	size_t kept = how == CUT_ALL ? 0 : how == CUT_DATA ? d->change_count : (size_t)(draw(d) % (d->change_count + 1));
+	size_t kept = how == CUT_ALL ? 0
+	    : how == CUT_DATA        ? d->change_count
+				     : (size_t)(draw(d) % (d->change_count + 1));
 	size_t lost = d->change_count - kept;
 
 	for (size_t i = 0; i < d->change_count; i++) {

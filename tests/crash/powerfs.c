@@ -1,6 +1,6 @@
 /*
- * powerfs.c - a file system in memory whose power can be cut (disk.h), for tests with the real daemon. It speaks the kernel's
- * FUSE protocol itself, so that it needs no library; root mounts it.
+ * powerfs.c - a file system in memory whose power can be cut (disk.h), for tests with the real
+ * daemon. It speaks the kernel's FUSE protocol itself, so that it needs no library; root mounts it.
  *
  *     powerfs FOLDER
  *
@@ -15,7 +15,8 @@
  *     lie on|off      whether a sync only says that it was done: for the test of the test
  *     quit
  *
- * Files are not kept in the kernel's cache, so that every write and sync of the daemon comes here in its order.
+ * Files are not kept in the kernel's cache, so that every write and sync of the daemon comes here
+ * in its order.
  */
 #include "disk.h"
 
@@ -37,8 +38,8 @@
 enum {
 	WRITE_MAX = 128 * 1024,
 	REQUEST_MAX = WRITE_MAX + 4096,
-	CACHE_S = 60,		/* nobody else changes anything */
-	FREE_BLOCKS = 1 << 24,	/* of 4 KiB: never full */
+	CACHE_S = 60,          /* nobody else changes anything */
+	FREE_BLOCKS = 1 << 24, /* of 4 KiB: never full */
 };
 
 /* A folder being read: its names when it was opened, as the kernel wants them. */
@@ -54,7 +55,7 @@ struct powerfs {
 	int fd;
 	struct list listings;
 	bool is_frozen, is_lying, is_full, has_run_full;
-	unsigned long left;	/* changes until it freezes; 0: it does not */
+	unsigned long left; /* changes until it freezes; 0: it does not */
 	char request[REQUEST_MAX];
 	char command[256];
 	size_t command_n;
@@ -71,17 +72,25 @@ answer(struct powerfs *fs, const struct fuse_in_header *in, int error, const voi
 
 	out.len = (uint32_t)(sizeof(out) + v[1].iov_len);
 	r = writev(fs->fd, v, 2);
-	(void)r;	/* who asked may have been killed */
+	(void)r; /* who asked may have been killed */
 }
 
 static void
 attr_of(const struct node *node, struct fuse_attr *a)
 {
 	*a = (struct fuse_attr){
-		.ino = node->ino, .size = node->data.n, .blocks = (node->data.n + 511) / 512, .mode = node->mode, .uid = node->uid,
-		.gid = node->gid, .nlink = S_ISDIR(node->mode) ? 2 : node->links, .blksize = 4096,
-		.mtime = (uint64_t)node->changed.tv_sec, .mtimensec = (uint32_t)node->changed.tv_nsec,
-		.ctime = (uint64_t)node->changed.tv_sec, .ctimensec = (uint32_t)node->changed.tv_nsec,
+		.ino = node->ino,
+		.size = node->data.n,
+		.blocks = (node->data.n + 511) / 512,
+		.mode = node->mode,
+		.uid = node->uid,
+		.gid = node->gid,
+		.nlink = S_ISDIR(node->mode) ? 2 : node->links,
+		.blksize = 4096,
+		.mtime = (uint64_t)node->changed.tv_sec,
+		.mtimensec = (uint32_t)node->changed.tv_nsec,
+		.ctime = (uint64_t)node->changed.tv_sec,
+		.ctimensec = (uint32_t)node->changed.tv_nsec,
 		.atime = (uint64_t)node->changed.tv_sec,
 	};
 }
@@ -89,12 +98,15 @@ attr_of(const struct node *node, struct fuse_attr *a)
 static void
 entry_of(const struct node *node, struct fuse_entry_out *e)
 {
-	*e = (struct fuse_entry_out){ .nodeid = node->ino, .entry_valid = CACHE_S, .attr_valid = CACHE_S };
+	*e = (struct fuse_entry_out){ .nodeid = node->ino,
+		.entry_valid = CACHE_S,
+		.attr_valid = CACHE_S };
 	attr_of(node, &e->attr);
 }
 
 static void
-answer_entry(struct powerfs *fs, const struct fuse_in_header *in, int error, const struct node *node)
+answer_entry(struct powerfs *fs, const struct fuse_in_header *in, int error,
+    const struct node *node)
 {
 	struct fuse_entry_out e = { 0 };
 
@@ -117,22 +129,30 @@ answer_attr(struct powerfs *fs, const struct fuse_in_header *in, const struct no
 static void
 do_init(struct powerfs *fs, const struct fuse_in_header *in, const struct fuse_init_in *arg)
 {
-	struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION, .minor = MIN(arg->minor, 31), .max_readahead = 0,
-		.flags = arg->flags & (FUSE_BIG_WRITES | FUSE_MAX_PAGES), .max_write = WRITE_MAX, .max_background = 64,
-		.congestion_threshold = 48, .time_gran = 1, .max_pages = WRITE_MAX / 4096 };
+	struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION,
+		.minor = MIN(arg->minor, 31),
+		.max_readahead = 0,
+		.flags = arg->flags & (FUSE_BIG_WRITES | FUSE_MAX_PAGES),
+		.max_write = WRITE_MAX,
+		.max_background = 64,
+		.congestion_threshold = 48,
+		.time_gran = 1,
+		.max_pages = WRITE_MAX / 4096 };
 
 	answer(fs, in, 0, &out, sizeof(out));
 }
 
 static void
-do_create(struct powerfs *fs, const struct fuse_in_header *in, struct node *folder, const struct fuse_create_in *arg)
+do_create(struct powerfs *fs, const struct fuse_in_header *in, struct node *folder,
+    const struct fuse_create_in *arg)
 {
 	struct {
 		struct fuse_entry_out e;
 		struct fuse_open_out o;
 	} out = { .o = { .open_flags = FOPEN_DIRECT_IO } };
 	struct node *node;
-	int error = disk_make(fs->disk, folder, (const char *)(arg + 1), S_IFREG | (arg->mode & 07777), in->uid, in->gid, &node);
+	int error = disk_make(fs->disk, folder, (const char *)(arg + 1),
+	    S_IFREG | (arg->mode & 07777), in->uid, in->gid, &node);
 
 	if (error == 0)
 		entry_of(node, &out.e);
@@ -140,7 +160,8 @@ do_create(struct powerfs *fs, const struct fuse_in_header *in, struct node *fold
 }
 
 static void
-do_make(struct powerfs *fs, const struct fuse_in_header *in, struct node *folder, const char *name, mode_t mode)
+do_make(struct powerfs *fs, const struct fuse_in_header *in, struct node *folder, const char *name,
+    mode_t mode)
 {
 	struct node *node = NULL;
 	int error = disk_make(fs->disk, folder, name, mode, in->uid, in->gid, &node);
@@ -149,7 +170,8 @@ do_make(struct powerfs *fs, const struct fuse_in_header *in, struct node *folder
 }
 
 static void
-do_setattr(struct powerfs *fs, const struct fuse_in_header *in, struct node *node, const struct fuse_setattr_in *arg)
+do_setattr(struct powerfs *fs, const struct fuse_in_header *in, struct node *node,
+    const struct fuse_setattr_in *arg)
 {
 	if (arg->valid & FATTR_MODE)
 		node->mode = (node->mode & S_IFMT) | (arg->mode & 07777);
@@ -173,7 +195,9 @@ do_open(struct powerfs *fs, const struct fuse_in_header *in, const struct node *
 		list_add_tail(&fs->listings, &l->node);
 		for (size_t i = 0; i < node->names.n; i++) {
 			const struct entry *e = &node->names.v[i];
-			struct fuse_dirent d = { .ino = e->node->ino, .namelen = (uint32_t)strlen(e->name), .type = (e->node->mode & S_IFMT) >> 12 };
+			struct fuse_dirent d = { .ino = e->node->ino,
+				.namelen = (uint32_t)strlen(e->name),
+				.type = (e->node->mode & S_IFMT) >> 12 };
 			size_t n = FUSE_DIRENT_ALIGN(sizeof(d) + d.namelen);
 
 			d.off = l->n + n;
@@ -208,7 +232,8 @@ do_readdir(struct powerfs *fs, const struct fuse_in_header *in, const struct fus
 }
 
 static void
-do_read(struct powerfs *fs, const struct fuse_in_header *in, const struct node *node, const struct fuse_read_in *arg)
+do_read(struct powerfs *fs, const struct fuse_in_header *in, const struct node *node,
+    const struct fuse_read_in *arg)
 {
 	size_t from = MIN(arg->offset, node->data.n);
 
@@ -216,7 +241,8 @@ do_read(struct powerfs *fs, const struct fuse_in_header *in, const struct node *
 }
 
 static void
-do_write(struct powerfs *fs, const struct fuse_in_header *in, struct node *node, const struct fuse_write_in *arg)
+do_write(struct powerfs *fs, const struct fuse_in_header *in, struct node *node,
+    const struct fuse_write_in *arg)
 {
 	struct fuse_write_out out = { .size = arg->size };
 
@@ -230,14 +256,16 @@ do_write(struct powerfs *fs, const struct fuse_in_header *in, struct node *node,
 }
 
 static void
-do_fallocate(struct powerfs *fs, const struct fuse_in_header *in, struct node *node, const struct fuse_fallocate_in *arg)
+do_fallocate(struct powerfs *fs, const struct fuse_in_header *in, struct node *node,
+    const struct fuse_fallocate_in *arg)
 {
 	static const char zeros[4096];
 	uint64_t end = arg->offset + arg->length;
 
 	if (arg->mode & FALLOC_FL_PUNCH_HOLE)
 		for (uint64_t at = arg->offset; at < MIN(end, node->data.n); at += sizeof(zeros))
-			disk_write(node, at, zeros, MIN(sizeof(zeros), MIN(end, node->data.n) - at));
+			disk_write(node, at, zeros,
+			    MIN(sizeof(zeros), MIN(end, node->data.n) - at));
 	else if (!(arg->mode & FALLOC_FL_KEEP_SIZE) && end > node->data.n)
 		disk_truncate(node, end);
 	answer(fs, in, 0, NULL, 0);
@@ -247,8 +275,14 @@ static void
 do_statfs(struct powerfs *fs, const struct fuse_in_header *in)
 {
 	uint64_t left = fs->has_run_full ? 0 : FREE_BLOCKS;
-	struct fuse_statfs_out out = { .st = { .blocks = FREE_BLOCKS, .bfree = left, .bavail = left, .files = 1 << 20,
-		.ffree = 1 << 20, .bsize = 4096, .frsize = 4096, .namelen = 255 } };
+	struct fuse_statfs_out out = { .st = { .blocks = FREE_BLOCKS,
+					   .bfree = left,
+					   .bavail = left,
+					   .files = 1 << 20,
+					   .ffree = 1 << 20,
+					   .bsize = 4096,
+					   .frsize = 4096,
+					   .namelen = 255 } };
 
 	answer(fs, in, 0, &out, sizeof(out));
 }
@@ -265,8 +299,19 @@ static bool
 is_change(uint32_t opcode)
 {
 	switch (opcode) {
-	case FUSE_CREATE: case FUSE_MKNOD: case FUSE_MKDIR: case FUSE_UNLINK: case FUSE_RMDIR: case FUSE_RENAME: case FUSE_RENAME2:
-	case FUSE_LINK: case FUSE_WRITE: case FUSE_FSYNC: case FUSE_FSYNCDIR: case FUSE_SETATTR: case FUSE_FALLOCATE:
+	case FUSE_CREATE:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_LINK:
+	case FUSE_WRITE:
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+	case FUSE_SETATTR:
+	case FUSE_FALLOCATE:
 		return true;
 	default:
 		return false;
@@ -302,7 +347,8 @@ dispatch(struct powerfs *fs, const struct fuse_in_header *in, void *arg)
 		do_create(fs, in, node, arg);
 		break;
 	case FUSE_MKNOD:
-		do_make(fs, in, node, (char *)arg + sizeof(struct fuse_mknod_in), ((struct fuse_mknod_in *)arg)->mode);
+		do_make(fs, in, node, (char *)arg + sizeof(struct fuse_mknod_in),
+		    ((struct fuse_mknod_in *)arg)->mode);
 		break;
 	case FUSE_MKDIR:
 		do_make(fs, in, node, (char *)arg + sizeof(struct fuse_mkdir_in),
@@ -310,17 +356,22 @@ dispatch(struct powerfs *fs, const struct fuse_in_header *in, void *arg)
 		break;
 	case FUSE_LINK:
 		other = disk_node(fs->disk, ((struct fuse_link_in *)arg)->oldnodeid);
-		answer_entry(fs, in, disk_link(fs->disk, other, node, (char *)arg + sizeof(struct fuse_link_in)), other);
+		answer_entry(fs, in,
+		    disk_link(fs->disk, other, node, (char *)arg + sizeof(struct fuse_link_in)),
+		    other);
 		break;
 	case FUSE_UNLINK:
 	case FUSE_RMDIR:
-		answer(fs, in, disk_remove(fs->disk, node, name, in->opcode == FUSE_RMDIR), NULL, 0);
+		answer(fs, in, disk_remove(fs->disk, node, name, in->opcode == FUSE_RMDIR), NULL,
+		    0);
 		break;
 	case FUSE_RENAME:
 	case FUSE_RENAME2:
 		other = disk_node(fs->disk, ((struct fuse_rename_in *)arg)->newdir);
-		name += in->opcode == FUSE_RENAME ? sizeof(struct fuse_rename_in) : sizeof(struct fuse_rename2_in);
-		answer(fs, in, disk_rename(fs->disk, node, name, other, name + strlen(name) + 1), NULL, 0);
+		name += in->opcode == FUSE_RENAME ? sizeof(struct fuse_rename_in)
+						  : sizeof(struct fuse_rename2_in);
+		answer(fs, in, disk_rename(fs->disk, node, name, other, name + strlen(name) + 1),
+		    NULL, 0);
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
@@ -358,9 +409,12 @@ dispatch(struct powerfs *fs, const struct fuse_in_header *in, void *arg)
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:
 	case FUSE_DESTROY:
-		break;	/* not answered */
+		break; /* not answered */
 	default:
-		/* FUSE_FLUSH too: the kernel then asks no more, else a process that was killed would wait for the answer. */
+		/*
+		 * FUSE_FLUSH too: the kernel then asks no more, else a process that was killed
+		 * would wait for the answer.
+		 */
 		answer(fs, in, ENOSYS, NULL, 0);
 		break;
 	}
@@ -401,7 +455,8 @@ mount_it(struct powerfs *fs)
 	fs->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (fs->fd < 0)
 		return false;
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,default_permissions", fs->fd);
+	snprintf(options, sizeof(options),
+	    "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,default_permissions", fs->fd);
 	return mount("powerfs", fs->folder, "fuse.powerfs", MS_NOSUID | MS_NODEV, options) == 0;
 }
 
@@ -409,7 +464,7 @@ static void
 unmount_it(struct powerfs *fs)
 {
 	umount2(fs->folder, MNT_DETACH);
-	close(fs->fd);	/* whoever still waits gets an error */
+	close(fs->fd); /* whoever still waits gets an error */
 	while (!list_is_empty(&fs->listings))
 		listing_free(container_of(fs->listings.next, struct listing, node));
 }
@@ -461,7 +516,8 @@ command(struct powerfs *fs, const char *text)
 static bool
 commands(struct powerfs *fs)
 {
-	ssize_t n = read(STDIN_FILENO, fs->command + fs->command_n, sizeof(fs->command) - 1 - fs->command_n);
+	ssize_t n = read(STDIN_FILENO, fs->command + fs->command_n,
+	    sizeof(fs->command) - 1 - fs->command_n);
 	char *end;
 
 	if (n <= 0)
@@ -499,7 +555,8 @@ main(int argc, char **argv)
 	}
 	say("mounted");
 	for (;;) {
-		struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = fs->is_frozen ? -1 : fs->fd, .events = POLLIN } };
+		struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+			{ .fd = fs->is_frozen ? -1 : fs->fd, .events = POLLIN } };
 
 		if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
 			status = 1;

@@ -1,7 +1,8 @@
 /*
- * shifted_clock.c - a wall clock that a test sets: preloaded into the daemon, it adds to the time the seconds that stand in
- * the file which POSTHORN_TEST_CLOCK names (8 bytes, in the machine's order). Intervals are not touched: nothing but an
- * operator or a broken battery sets the wall clock, and neither touches CLOCK_MONOTONIC.
+ * shifted_clock.c - a wall clock that a test sets: preloaded into the daemon, it adds to the time
+ * the seconds that stand in the file which POSTHORN_TEST_CLOCK names (8 bytes, in the machine's
+ * order). Intervals are not touched: nothing but an operator or a broken battery sets the wall
+ * clock, and neither touches CLOCK_MONOTONIC.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@ open_shift(void)
 	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	void *p;
 
-	real_timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+	real_timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *,
+	    const struct timespec *))dlsym(RTLD_NEXT, "pthread_cond_timedwait");
 	if (fd < 0)
 		return;
 	p = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
@@ -75,11 +77,13 @@ time(time_t *out)
 }
 
 /*
- * The kernel waits by its own clock: until a time of the shifted one, RocksDB's background threads would never or forever wait.
- * What is no time of a wall clock (these began in 1970) is of another clock.
+ * The kernel waits by its own clock: until a time of the shifted one, RocksDB's background threads
+ * would never or forever wait. What is no time of a wall clock (these began in 1970) is of another
+ * clock.
  */
 int
-pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+    const struct timespec *restrict until)
 {
 	struct timespec t = *until;
 

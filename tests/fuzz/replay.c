@@ -1,4 +1,7 @@
-/* replay.c - runs a fuzz target over the files of a folder, so that its corpus is an ordinary test. TAP on stdout. */
+/*
+ * replay.c - runs a fuzz target over the files of a folder, so that its corpus is an ordinary test.
+ * TAP on stdout.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /*
- * scale.c - doubling an input never more than 2.5-folds the time of any parser: each of the parsers below reads each of the shapes
- * that are meant for it (shapes.c) in growing sizes.
+ * scale.c - doubling an input never more than 2.5-folds the time of any parser: each of the parsers
+ * below reads each of the shapes that are meant for it (shapes.c) in growing sizes.
  *
  *     scale [BYTES]     the smallest size; the largest is eight times that
  *
- * Time is the processor time of this thread, the least of some runs, over three doublings: 2.5 to the third is 15.6, what is linear
- * has 8, what is quadratic 64. So neither a busy machine nor a cache that is too small looks like growth; what seems to grow is
- * measured again.
+ * Time is the processor time of this thread, the least of some runs, over three doublings: 2.5 to
+ * the third is 15.6, what is linear has 8, what is quadratic 64. So neither a busy machine nor a
+ * cache that is too small looks like growth; what seems to grow is measured again.
  */
 #include "base/arena.h"
 #include "imap/fetch.h"
@@ -41,7 +41,7 @@
 enum { OUT_MAX = 1 << 28, TRIES = 6, DOUBLINGS = 3, COMMAND_PART = 16 };
 
 static const double FOLD_MAX = 2.5 * 2.5 * 2.5;
-static const int64_t NOISE_NS = 40000;	/* what is below says nothing */
+static const int64_t NOISE_NS = 40000; /* what is below says nothing */
 
 typedef void parse_fn(struct arena *a, struct str in, struct buf *out);
 
@@ -98,7 +98,8 @@ text_piece(void *ctx, struct str utf8, unused_arg bool is_first, unused_arg bool
 static void
 text(struct arena *a, struct str in, struct buf *out)
 {
-	struct mime_text *t = mime_text_new(mime_parse(a, in), MIME_TEXT_HEADER | MIME_TEXT_BODY | MIME_TEXT_SOURCE, text_piece, out);
+	struct mime_text *t = mime_text_new(mime_parse(a, in),
+	    MIME_TEXT_HEADER | MIME_TEXT_BODY | MIME_TEXT_SOURCE, text_piece, out);
 	struct mime_range r;
 
 	while (mime_text_want(t, &r))
@@ -109,7 +110,8 @@ text(struct arena *a, struct str in, struct buf *out)
 static void
 fields(struct arena *a, struct str in, struct buf *out)
 {
-	static const struct str names[] = { STR_INIT("From"), STR_INIT("To"), STR_INIT("Subject"), STR_INIT("X") };
+	static const struct str names[] = { STR_INIT("From"), STR_INIT("To"), STR_INIT("Subject"),
+		STR_INIT("X") };
 	struct mime_field f;
 	struct mime_envelope e;
 	struct mime_sortkeys keys;
@@ -173,7 +175,9 @@ date(unused_arg struct arena *a, struct str in, unused_arg struct buf *out)
 static void
 frame(unused_arg struct arena *a, struct str in, unused_arg struct buf *out)
 {
-	static const struct imap_framer_limits limits = { .line_max = SIZE_MAX / 2, .literal_max = 1 << 20, .command_max = SIZE_MAX / 2 };
+	static const struct imap_framer_limits limits = { .line_max = SIZE_MAX / 2,
+		.literal_max = 1 << 20,
+		.command_max = SIZE_MAX / 2 };
 	struct imap_framer f;
 
 	imap_framer_init(&f, &limits);
@@ -216,7 +220,10 @@ store(struct arena *a, struct str in, unused_arg struct buf *out)
 static void
 list(struct arena *a, struct str in, unused_arg struct buf *out)
 {
-	static const struct str names[] = { STR_INIT("a/b/aaaaaaaaaaaaaaaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"), STR_INIT("INBOX") };
+	static const struct str names[] = {
+		STR_INIT("a/b/aaaaaaaaaaaaaaaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"),
+		STR_INIT("INBOX")
+	};
 	struct imap_scan s;
 	struct imap_list l;
 
@@ -243,7 +250,8 @@ select_parse(struct arena *a, struct str in, unused_arg struct buf *out)
 static void
 seqset(struct arena *a, struct str in, struct buf *out)
 {
-	RANGESET_CLEAN struct rangeset r = RANGESET_NONE, other = RANGESET_NONE, result = RANGESET_NONE;
+	RANGESET_CLEAN struct rangeset r = RANGESET_NONE, other = RANGESET_NONE,
+				       result = RANGESET_NONE;
 	struct seqset set;
 
 	if (seqset_parse(a, in, &set) != ERR_OK)
@@ -279,7 +287,8 @@ static const struct parser {
 	const char *name;
 	enum shape_kind kind;
 	parse_fn *parse;
-	bool is_command;	/* commands have limits: they are shorter by COMMAND_PART, and read as many times */
+	/* commands have limits: they are shorter by COMMAND_PART, and read as many times */
+	bool is_command;
 } parsers[] = {
 	{ "summary", SHAPE_MESSAGE, summary },
 	{ "summary, fed in pieces", SHAPE_MESSAGE, summary_in_pieces },
@@ -381,11 +390,13 @@ parser_test(const struct parser *p, size_t bytes)
 		}
 		if (fold > FOLD_MAX) {
 			is_good = false;
-			printf("# %s: %s: %.1f times the time for 8 times the input (%.2f ms)\n", p->name, s->name, fold, (double)ns / 1e6);
+			printf("# %s: %s: %.1f times the time for 8 times the input (%.2f ms)\n",
+			    p->name, s->name, fold, (double)ns / 1e6);
 		}
 	}
-	printf("# %s: %u shapes, at worst %.1f times the time for 8 times the input (%s); slowest %.2f ms (%s)\n", p->name, count, worst_fold,
-	    worst->name, (double)slowest_ns / 1e6, slowest->name);
+	printf(
+	    "# %s: %u shapes, at worst %.1f times the time for 8 times the input (%s); slowest %.2f ms (%s)\n",
+	    p->name, count, worst_fold, worst->name, (double)slowest_ns / 1e6, slowest->name);
 	return is_good;
 }
 

@@ -27,7 +27,8 @@ const struct shape shapes[] = {
 	{ "only NULs", SHAPE_MESSAGE, "", "%0" },
 	/* Addresses. */
 	{ "addresses", SHAPE_MESSAGE, "To: ", "a@b, ", .end = "\r\n\r\n" },
-	{ "addresses with names", SHAPE_MESSAGE, "To: ", "\"A \\\"B\" <a.%u@b.example>,\r\n ", .end = "\r\n\r\n" },
+	{ "addresses with names", SHAPE_MESSAGE, "To: ", "\"A \\\"B\" <a.%u@b.example>,\r\n ",
+	    .end = "\r\n\r\n" },
 	{ "words without an address", SHAPE_MESSAGE, "To: ", "word ", .end = "\r\n\r\n" },
 	{ "commas", SHAPE_MESSAGE, "To: ", ",", .end = "\r\n\r\n" },
 	{ "groups", SHAPE_MESSAGE, "To: ", "g:a@b;,", .end = "\r\n\r\n" },
@@ -47,13 +48,19 @@ const struct shape shapes[] = {
 	{ "quoted backslashes", SHAPE_MESSAGE, "To: \"", "\\", .end = "\r\n\r\n" },
 	/* Encoded words. */
 	{ "encoded words", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?a=C3=A4?= ", .end = "\r\n\r\n" },
-	{ "encoded words in many charsets", SHAPE_MESSAGE, "Subject: ", "=?iso-8859-2?q?a?= =?koi8-r?b?wcE=?=\r\n ", .end = "\r\n\r\n" },
-	{ "encoded words without end", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?", .end = "\r\n\r\n" },
+	{ "encoded words in many charsets", SHAPE_MESSAGE,
+	    "Subject: ", "=?iso-8859-2?q?a?= =?koi8-r?b?wcE=?=\r\n ", .end = "\r\n\r\n" },
+	{ "encoded words without end", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?",
+	    .end = "\r\n\r\n" },
 	{ "encoded words without a charset", SHAPE_MESSAGE, "Subject: ", "=?", .end = "\r\n\r\n" },
-	{ "encoded words with a charset", SHAPE_MESSAGE, "Subject: ", "=?utf-8?b?////", .end = "?=\r\n\r\n" },
-	{ "one long encoded word", SHAPE_MESSAGE, "Subject: =?utf-8?b?", "YWJj", .end = "?=\r\n\r\n" },
-	{ "split characters", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?=C3?= =?utf-8?q?=A4?= ", .end = "\r\n\r\n" },
-	{ "encoded words of unknown charsets", SHAPE_MESSAGE, "Subject: ", "=?x-%u?q?a?= ", .end = "\r\n\r\n" },
+	{ "encoded words with a charset", SHAPE_MESSAGE, "Subject: ", "=?utf-8?b?////",
+	    .end = "?=\r\n\r\n" },
+	{ "one long encoded word", SHAPE_MESSAGE, "Subject: =?utf-8?b?", "YWJj",
+	    .end = "?=\r\n\r\n" },
+	{ "split characters", SHAPE_MESSAGE,
+	    "Subject: ", "=?utf-8?q?=C3?= =?utf-8?q?=A4?= ", .end = "\r\n\r\n" },
+	{ "encoded words of unknown charsets", SHAPE_MESSAGE,
+	    "Subject: ", "=?x-%u?q?a?= ", .end = "\r\n\r\n" },
 	/* Subjects. */
 	{ "Re:", SHAPE_MESSAGE, "Subject: ", "Re: ", .end = "x\r\n\r\n" },
 	{ "Re[n]:", SHAPE_MESSAGE, "Subject: ", "Re[%u]: ", .end = "x\r\n\r\n" },
@@ -67,39 +74,53 @@ const struct shape shapes[] = {
 	{ "References without ends", SHAPE_MESSAGE, "References: ", "<a ", .end = "\r\n\r\n" },
 	{ "References, quoted", SHAPE_MESSAGE, "References: ", "<\"a", .end = "\r\n\r\n" },
 	{ "References, commented", SHAPE_MESSAGE, "References: ", "<(", .end = "\r\n\r\n" },
-	{ "a date in comments", SHAPE_MESSAGE, "Date: ", "(", "x", ")", " 22 Nov 2026 10:11:12 +0100\r\n\r\n" },
+	{ "a date in comments", SHAPE_MESSAGE, "Date: ", "(", "x", ")",
+	    " 22 Nov 2026 10:11:12 +0100\r\n\r\n" },
 	{ "a date of digits", SHAPE_MESSAGE, "Date: ", "1", .end = "\r\n\r\n" },
 	/* Parameters. */
 	{ "parameters", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n a%u=b", .end = "\r\n\r\n" },
 	{ "RFC 2231 pieces", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n f*%U=a", .end = "\r\n\r\n" },
-	{ "RFC 2231 pieces backwards", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n f*%d*=a%%41", .end = "\r\n\r\n" },
-	{ "RFC 2231 pieces at random", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n f*%r*=utf-8''a", .end = "\r\n\r\n" },
+	{ "RFC 2231 pieces backwards", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n f*%d*=a%%41",
+	    .end = "\r\n\r\n" },
+	{ "RFC 2231 pieces at random", SHAPE_MESSAGE, TYPE "text/plain", ";\r\n f*%r*=utf-8''a",
+	    .end = "\r\n\r\n" },
 	{ "semicolons", SHAPE_MESSAGE, TYPE "text/plain", ";", .end = "\r\n\r\n" },
 	{ "equals signs", SHAPE_MESSAGE, TYPE "text/plain; a", "=", .end = "\r\n\r\n" },
 	{ "names without a value", SHAPE_MESSAGE, TYPE "text/plain", "; a", .end = "\r\n\r\n" },
-	{ "a value of many words", SHAPE_MESSAGE, TYPE "text/plain; name=a", " b", .end = "\r\n\r\n" },
-	{ "a value of quotes", SHAPE_MESSAGE, TYPE "text/plain; name=", "\"a\" ", .end = "\r\n\r\n" },
+	{ "a value of many words", SHAPE_MESSAGE, TYPE "text/plain; name=a", " b",
+	    .end = "\r\n\r\n" },
+	{ "a value of quotes", SHAPE_MESSAGE, TYPE "text/plain; name=", "\"a\" ",
+	    .end = "\r\n\r\n" },
 	{ "quotes that do not end", SHAPE_MESSAGE, TYPE "text/plain", "; a=\"", .end = "\r\n\r\n" },
 	{ "slashes", SHAPE_MESSAGE, TYPE, "a/", .end = "\r\n\r\n" },
-	{ "languages", SHAPE_MESSAGE, "MIME-Version: 1.0\r\nContent-Language: ", "en, ", .end = "\r\n\r\n" },
-	{ "a disposition", SHAPE_MESSAGE, "MIME-Version: 1.0\r\nContent-Disposition: attachment", "; filename*%U*=a", .end = "\r\n\r\n" },
+	{ "languages", SHAPE_MESSAGE, "MIME-Version: 1.0\r\nContent-Language: ", "en, ",
+	    .end = "\r\n\r\n" },
+	{ "a disposition", SHAPE_MESSAGE, "MIME-Version: 1.0\r\nContent-Disposition: attachment",
+	    "; filename*%U*=a", .end = "\r\n\r\n" },
 	/* Structure. */
 	{ "parts", SHAPE_MESSAGE, MIXED, "--b\r\n\r\nx\r\n", .end = "--b--\r\n" },
 	{ "empty parts", SHAPE_MESSAGE, MIXED, "--b\r\n", .end = "--b--\r\n" },
-	{ "parts with headers", SHAPE_MESSAGE, MIXED, "--b\r\nContent-Type: text/plain; name=a%u\r\n\r\nx\r\n", .end = "--b--\r\n" },
-	{ "lines that nearly are boundaries", SHAPE_MESSAGE, MIXED "--b\r\n\r\n", "--c\r\n", .end = "--b--\r\n" },
+	{ "parts with headers", SHAPE_MESSAGE, MIXED,
+	    "--b\r\nContent-Type: text/plain; name=a%u\r\n\r\nx\r\n", .end = "--b--\r\n" },
+	{ "lines that nearly are boundaries", SHAPE_MESSAGE, MIXED "--b\r\n\r\n", "--c\r\n",
+	    .end = "--b--\r\n" },
 	{ "dashes", SHAPE_MESSAGE, MIXED "--b\r\n\r\n", "-", .end = "\r\n--b--\r\n" },
 	{ "parts behind the end", SHAPE_MESSAGE, MIXED "--b\r\n\r\n\r\n--b--\r\n", "--b\r\n\r\n" },
 	{ "levels", SHAPE_MESSAGE, TYPE "multipart/mixed; boundary=b0\r\n\r\n--b0\r\n",
 	    "Content-Type: multipart/mixed; boundary=b%u\r\n\r\n--b%u\r\n" },
-	{ "levels of one boundary", SHAPE_MESSAGE, TYPE "multipart/mixed; boundary=b\r\n\r\n--b\r\n",
+	{ "levels of one boundary", SHAPE_MESSAGE,
+	    TYPE "multipart/mixed; boundary=b\r\n\r\n--b\r\n",
 	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" },
-	{ "levels with boundaries that begin alike", SHAPE_MESSAGE, TYPE "multipart/mixed; boundary=b\r\n\r\n--b\r\n",
+	{ "levels with boundaries that begin alike", SHAPE_MESSAGE,
+	    TYPE "multipart/mixed; boundary=b\r\n\r\n--b\r\n",
 	    "Content-Type: multipart/mixed; boundary=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb%u\r\n\r\n"
 	    "--bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb%u\r\n" },
-	{ "messages in messages", SHAPE_MESSAGE, "", "Content-Type: message/rfc822\r\n\r\n", .end = "Subject: x\r\n\r\nx\r\n" },
-	{ "forwarded messages", SHAPE_MESSAGE, MIXED, "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: a\r\nTo: b@c\r\n\r\nx\r\n" },
-	{ "a digest", SHAPE_MESSAGE, TYPE "multipart/digest; boundary=b\r\n\r\n", "--b\r\n\r\nSubject: a\r\n\r\nx\r\n", .end = "--b--\r\n" },
+	{ "messages in messages", SHAPE_MESSAGE, "", "Content-Type: message/rfc822\r\n\r\n",
+	    .end = "Subject: x\r\n\r\nx\r\n" },
+	{ "forwarded messages", SHAPE_MESSAGE, MIXED,
+	    "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: a\r\nTo: b@c\r\n\r\nx\r\n" },
+	{ "a digest", SHAPE_MESSAGE, TYPE "multipart/digest; boundary=b\r\n\r\n",
+	    "--b\r\n\r\nSubject: a\r\n\r\nx\r\n", .end = "--b--\r\n" },
 	{ "a text of short lines", SHAPE_MESSAGE, PLAIN, "a\r\n" },
 	{ "a text in one line", SHAPE_MESSAGE, PLAIN, "a" },
 	{ "a text of line feeds", SHAPE_MESSAGE, PLAIN, "\n" },
@@ -110,10 +131,14 @@ const struct shape shapes[] = {
 	{ "white space", SHAPE_MESSAGE, PLAIN, " \r\n" },
 	{ "base64", SHAPE_MESSAGE, "Content-Transfer-Encoding: base64\r\n" PLAIN, "YWJjZGVm\r\n" },
 	{ "base64 of rubbish", SHAPE_MESSAGE, "Content-Transfer-Encoding: base64\r\n" PLAIN, "!=" },
-	{ "quoted-printable", SHAPE_MESSAGE, "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, "=41=\r\n" },
-	{ "quoted-printable spaces", SHAPE_MESSAGE, "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, " " },
-	{ "quoted-printable equals signs", SHAPE_MESSAGE, "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, "=" },
-	{ "escapes of ISO-2022-JP", SHAPE_MESSAGE, TYPE "text/plain; charset=iso-2022-jp\r\n\r\n", "\x1b$B!!\x1b(B" },
+	{ "quoted-printable", SHAPE_MESSAGE,
+	    "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, "=41=\r\n" },
+	{ "quoted-printable spaces", SHAPE_MESSAGE,
+	    "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, " " },
+	{ "quoted-printable equals signs", SHAPE_MESSAGE,
+	    "Content-Transfer-Encoding: quoted-printable\r\n" PLAIN, "=" },
+	{ "escapes of ISO-2022-JP", SHAPE_MESSAGE, TYPE "text/plain; charset=iso-2022-jp\r\n\r\n",
+	    "\x1b$B!!\x1b(B" },
 	{ "UTF-7", SHAPE_MESSAGE, TYPE "text/plain; charset=utf-7\r\n\r\n", "+AOQ-" },
 	{ "combining characters", SHAPE_MESSAGE, PLAIN "a", "\xcc\x81" },
 	{ "8-bit rubbish", SHAPE_MESSAGE, PLAIN, "\xff\xfe" },
@@ -187,14 +212,30 @@ unit_add(const char *unit, uint32_t i, uint32_t n, uint32_t *state, struct buf *
 			continue;
 		}
 		switch (*++p) {
-		case 'u': buf_printf(out, "%05u", i + 1); break;
-		case 'U': buf_printf(out, "%u", i); break;
-		case 'd': buf_printf(out, "%u", n - i); break;
-		case 'E': buf_printf(out, "%u", 3 * i + 5); break;
-		case 'D': buf_printf(out, "%u", 3 * (n - i) + 5); break;
-		case 'r': buf_printf(out, "%u", 1 + random_u32(state) % 1000000); break;
-		case '0': buf_chr(out, '\0'); break;
-		default: buf_chr(out, *p); break;
+		case 'u':
+			buf_printf(out, "%05u", i + 1);
+			break;
+		case 'U':
+			buf_printf(out, "%u", i);
+			break;
+		case 'd':
+			buf_printf(out, "%u", n - i);
+			break;
+		case 'E':
+			buf_printf(out, "%u", 3 * i + 5);
+			break;
+		case 'D':
+			buf_printf(out, "%u", 3 * (n - i) + 5);
+			break;
+		case 'r':
+			buf_printf(out, "%u", 1 + random_u32(state) % 1000000);
+			break;
+		case '0':
+			buf_chr(out, '\0');
+			break;
+		default:
+			buf_chr(out, *p);
+			break;
 		}
 	}
 }

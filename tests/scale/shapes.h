@@ -10,13 +10,24 @@
 
 #include "base/buf.h"
 
-enum shape_kind { SHAPE_MESSAGE, SHAPE_TEXT, SHAPE_FETCH, SHAPE_SEARCH, SHAPE_STORE, SHAPE_SEQSET, SHAPE_LIST, SHAPE_SELECT, SHAPE_WORDS,
-	SHAPE_LMTP, SHAPE_NAME };
+enum shape_kind {
+	SHAPE_MESSAGE,
+	SHAPE_TEXT,
+	SHAPE_FETCH,
+	SHAPE_SEARCH,
+	SHAPE_STORE,
+	SHAPE_SEQSET,
+	SHAPE_LIST,
+	SHAPE_SELECT,
+	SHAPE_WORDS,
+	SHAPE_LMTP,
+	SHAPE_NAME
+};
 
 struct shape {
 	const char *name;
 	enum shape_kind kind;
-	const char *begin, *unit, *middle, *close, *end;	/* NULL: nothing */
+	const char *begin, *unit, *middle, *close, *end; /* NULL: nothing */
 };
 
 extern const struct shape shapes[];

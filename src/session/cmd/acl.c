@@ -1,4 +1,7 @@
-/* acl.c - SETACL, DELETEACL, GETACL, LISTRIGHTS and MYRIGHTS: who may do what with a mailbox (RFC 4314). */
+/*
+ * acl.c - SETACL, DELETEACL, GETACL, LISTRIGHTS and MYRIGHTS: who may do what with a mailbox (RFC
+ * 4314).
+ */
 #include "session/cmd/commands.h"
 
 #include "auth/name.h"
@@ -7,15 +10,15 @@
 
 struct acl_ctx {
 	struct str mailbox;
-	struct str spelt;		/* the identifier as the client wrote it */
-	struct str identifier;		/* prepared */
+	struct str spelt;      /* the identifier as the client wrote it */
+	struct str identifier; /* prepared */
 	enum acl_change change;
 	unsigned rights;
 };
 
 /*
- * A name, a group or "anyone", with "-" before it or without, in its one spelling (RFC 4314 3). A user whose name begins with "-"
- * can't be named.
+ * A name, a group or "anyone", with "-" before it or without, in its one spelling (RFC 4314 3). A
+ * user whose name begins with "-" can't be named.
  */
 static bool
 take_identifier(struct imap_scan *in, struct acl_ctx *x)
@@ -32,8 +35,10 @@ take_identifier(struct imap_scan *in, struct acl_ctx *x)
 	rest = str_sub(x->spelt, marks, x->spelt.n);
 	if (name_normalise(in->arena, rest, &name) != ERR_OK || name.p[0] == '-')
 		return imap_scan_fail(in, ERR_SYNTAX, "an identifier");
-	x->identifier = arena_printf(in->arena, "%.*s%.*s", STR_F(str_sub(x->spelt, 0, marks)), STR_F(name));
-	return x->identifier.n <= ACL_IDENTIFIER_MAX || imap_scan_fail(in, ERR_SYNTAX, "an identifier");
+	x->identifier =
+	    arena_printf(in->arena, "%.*s%.*s", STR_F(str_sub(x->spelt, 0, marks)), STR_F(name));
+	return x->identifier.n <= ACL_IDENTIFIER_MAX
+	    || imap_scan_fail(in, ERR_SYNTAX, "an identifier");
 }
 
 static bool
@@ -70,8 +75,9 @@ setacl_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 {
 	struct acl_ctx *x = c->ctx;
 
-	return ended(in, take_mailbox(in, x) && imap_scan_sp(in) && take_identifier(in, x) && imap_scan_sp(in) &&
-	    take_change(in, x));
+	return ended(in,
+	    take_mailbox(in, x) && imap_scan_sp(in) && take_identifier(in, x) && imap_scan_sp(in)
+		&& take_change(in, x));
 }
 
 static enum err
@@ -101,8 +107,9 @@ mailbox_parse(unused_arg struct session *s, struct command *c, struct imap_scan 
 static bool
 is_refused(const struct session *s, const struct acl_ctx *x)
 {
-	return str_eq(x->identifier, STR("anyone")) && (x->change == ACL_REPLACE || x->change == ACL_ADD) && x->rights != 0 &&
-	    server_options(s->server)->refuses_anyone && !s->is_operator;
+	return str_eq(x->identifier, STR("anyone"))
+	    && (x->change == ACL_REPLACE || x->change == ACL_ADD) && x->rights != 0
+	    && server_options(s->server)->refuses_anyone && !s->is_operator;
 }
 
 static enum err
@@ -121,7 +128,8 @@ setacl_run(struct session *s, struct command *c)
 		e = ERR_CANNOT;
 	}
 	if (e == ERR_OK)
-		e = mailbox_set_acl(t.account, t.mailbox->id, x->identifier, x->change, x->rights, &after);
+		e = mailbox_set_acl(t.account, t.mailbox->id, x->identifier, x->change, x->rights,
+		    &after);
 	if (e == ERR_OK)
 		session_committed_if(s, after, snapshot_mailbox_by_id(after, t.mailbox->id));
 	target_close(&t);

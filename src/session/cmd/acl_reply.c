@@ -55,10 +55,12 @@ acl_reply_list(struct session *s, struct arena *a, const struct target *t)
 }
 
 void
-acl_reply_possible(struct session *s, struct arena *a, const struct target *t, struct str spelt, struct str identifier)
+acl_reply_possible(struct session *s, struct arena *a, const struct target *t, struct str spelt,
+    struct str identifier)
 {
 	bool is_owner = str_eq(identifier, account_user(t->account));
-	bool is_impossible = str_eq(identifier, STR("anyone")) && server_options(s->server)->refuses_anyone && !s->is_operator;
+	bool is_impossible = str_eq(identifier, STR("anyone"))
+	    && server_options(s->server)->refuses_anyone && !s->is_operator;
 	unsigned required = is_owner ? RIGHTS_OWNER : 0;
 	BUF_CLEAN struct buf letters = BUF_MAX(32);
 

@@ -8,6 +8,7 @@ void acl_reply_myrights(struct session *s, struct str name, unsigned rights);
 /** The mailbox's whole list; an owner who is not in it is told with all rights. */
 void acl_reply_list(struct session *s, struct arena *a, const struct target *t);
 /** What could be granted to an identifier, which is told as the client wrote it. */
-void acl_reply_possible(struct session *s, struct arena *a, const struct target *t, struct str spelt, struct str identifier);
+void acl_reply_possible(struct session *s, struct arena *a, const struct target *t,
+    struct str spelt, struct str identifier);
 
 #endif

@@ -8,7 +8,7 @@
 struct annotate_asked {
 	struct annotate_asked *next;
 	const struct imap_annotate_fetch *item;
-	struct imap_listmatch *match;	/* of the patterns; NULL: none */
+	struct imap_listmatch *match; /* of the patterns; NULL: none */
 };
 
 struct annotate_asked *
@@ -20,7 +20,8 @@ annotate_asked_new(struct arena *a, const struct imap_annotate_fetch *items)
 		*last = arena_new(a, struct annotate_asked);
 		(*last)->item = items;
 		if (items->pattern_count > 0)
-			(*last)->match = imap_listmatch_new_strict(a, items->patterns, items->pattern_count, '/');
+			(*last)->match = imap_listmatch_new_strict(a, items->patterns,
+			    items->pattern_count, '/');
 		last = &(*last)->next;
 	}
 	return first;
@@ -64,7 +65,7 @@ struct answer {
 	struct session *s;
 	unsigned atts;
 	struct str list;
-	bool is_first, has_any;		/* of all items of the FETCH; of this one */
+	bool is_first, has_any; /* of all items of the FETCH; of this one */
 };
 
 static void
@@ -87,8 +88,10 @@ write_entry(struct answer *x, struct str name)
 		const char *name;
 		bool is_shared, is_size;
 	} all[] = {
-		{ ANNOTATE_VALUE_PRIV, "value.priv ", false, false }, { ANNOTATE_VALUE_SHARED, "value.shared ", true, false },
-		{ ANNOTATE_SIZE_PRIV, "size.priv ", false, true }, { ANNOTATE_SIZE_SHARED, "size.shared ", true, true },
+		{ ANNOTATE_VALUE_PRIV, "value.priv ", false, false },
+		{ ANNOTATE_VALUE_SHARED, "value.shared ", true, false },
+		{ ANNOTATE_SIZE_PRIV, "size.priv ", false, true },
+		{ ANNOTATE_SIZE_SHARED, "size.shared ", true, true },
 	};
 	struct buf *b = session_out(x->s);
 	bool is_first;
@@ -144,8 +147,9 @@ is_next(const struct answer *x, const struct annotation *here, struct str before
 {
 	struct annotation other;
 
-	if (here->scope == ANNOTATION_SHARED ? (x->atts & ANNOTATE_SHARED) == 0 :
-	    (x->atts & ANNOTATE_PRIV) == 0 || here->user != view_user(x->s->view).v)
+	if (here->scope == ANNOTATION_SHARED
+		? (x->atts & ANNOTATE_SHARED) == 0
+		: (x->atts & ANNOTATE_PRIV) == 0 || here->user != view_user(x->s->view).v)
 		return false;
 	while (annotation_next(&before, &other)) {
 		if (str_eq(other.name, here->name) && is_next(x, &other, STR_NONE))
@@ -169,8 +173,8 @@ answer_item(struct answer *x, const struct annotate_asked *asked)
 
 		if (!annotation_next(&left, &here))
 			break;
-		if ((imap_listmatch_run(asked->match, here.name) & LISTMATCH_YES) != 0 && !is_named(asked->item, here.name) &&
-		    is_next(x, &here, before))
+		if ((imap_listmatch_run(asked->match, here.name) & LISTMATCH_YES) != 0
+		    && !is_named(asked->item, here.name) && is_next(x, &here, before))
 			write_entry(x, here.name);
 	}
 	if (x->has_any)
@@ -178,7 +182,8 @@ answer_item(struct answer *x, const struct annotate_asked *asked)
 }
 
 enum err
-annotate_reply(struct session *s, const struct annotate_asked *asked, struct uid uid, const struct message *message, bool *is_first)
+annotate_reply(struct session *s, const struct annotate_asked *asked, struct uid uid,
+    const struct message *message, bool *is_first)
 {
 	struct answer x = { .s = s, .is_first = *is_first };
 	enum err e = ERR_OK;
@@ -187,7 +192,8 @@ annotate_reply(struct session *s, const struct annotate_asked *asked, struct uid
 		return ERR_OK;
 	if (view_has_lost_notes(s->view))
 		return ERR_CORRUPT;
-	for (const struct annotate_asked *a = asked; e == ERR_OK && message != NULL && a != NULL; a = a->next) {
+	for (const struct annotate_asked *a = asked; e == ERR_OK && message != NULL && a != NULL;
+	     a = a->next) {
 		for (size_t i = 0; e == ERR_OK && i < a->item->name_count; i++)
 			e = check_part(a->item->names[i], message->bodystructure);
 	}
@@ -243,7 +249,8 @@ as_annotations(struct session *s, struct arena *a, const struct imap_annotate_st
 }
 
 void
-annotate_changes(struct session *s, struct arena *a, const struct imap_store *args, struct notes_change *out)
+annotate_changes(struct session *s, struct arena *a, const struct imap_store *args,
+    struct notes_change *out)
 {
 	*out = (struct notes_change){
 		.changes = as_annotations(s, a, &args->annotation),
@@ -254,7 +261,8 @@ annotate_changes(struct session *s, struct arena *a, const struct imap_store *ar
 }
 
 enum err
-annotate_list(struct session *s, struct arena *a, const struct imap_annotate_store *store, struct str *list_out)
+annotate_list(struct session *s, struct arena *a, const struct imap_annotate_store *store,
+    struct str *list_out)
 {
 	BUF_CLEAN struct buf list = BUF_MAX(2 * NOTES_MAX_BYTES);
 	enum err e = notes_change(STR_NONE, as_annotations(s, a, store), store->count, &list);
@@ -298,7 +306,8 @@ check_structure(const struct imap_annotate_store *store, struct str bodystructur
 }
 
 enum err
-annotate_check_parts(struct session *s, const struct imap_annotate_store *store, const struct rangeset *uids, uint32_t *at)
+annotate_check_parts(struct session *s, const struct imap_annotate_store *store,
+    const struct rangeset *uids, uint32_t *at)
 {
 	bool needs_parts = false;
 	struct entry entry;
@@ -310,7 +319,8 @@ annotate_check_parts(struct session *s, const struct imap_annotate_store *store,
 		enum err e;
 
 		if (!entry.is_ghost && entry.msgno.v != 0) {
-			e = message_get(view_account(s->view), entry.msgno, MESSAGE_SUMMARY, session_waiter(s), &m);
+			e = message_get(view_account(s->view), entry.msgno, MESSAGE_SUMMARY,
+			    session_waiter(s), &m);
 			if (e != ERR_OK)
 				return e;
 			e = check_structure(store, m->bodystructure);

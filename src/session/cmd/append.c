@@ -14,8 +14,8 @@ append_run(struct session *s, struct command *c)
 
 	if (e != ERR_OK)
 		return e;
-	e = messages_append(x->dest.account, x->dest.mailbox->id, x->messages, x->count, session_waiter(s), &first,
-	    &x->uidvalidity, &after);
+	e = messages_append(x->dest.account, x->dest.mailbox->id, x->messages, x->count,
+	    session_waiter(s), &first, &x->uidvalidity, &after);
 	session_committed(s, after);
 	if (e != ERR_OK)
 		return upload_result(e);
@@ -30,8 +30,10 @@ const struct imap_command cmd_append = {
 	.states = IN_LOGGED_IN,
 	.flags = STREAMS | CHANGES,
 	.capability = CAP_IMAP4REV1,
-	.args = "mailbox 1*(SP [(flags) SP] [date-time SP] (literal | literal8 | UTF8 (literal8) | CATENATE (parts)))",
-	.spec = "RFC 9051 6.3.12, RFC 4314 4, RFC 9208 4.3.1, RFC 3502, RFC 3516, RFC 4315 3, RFC 4469, RFC 6855 4",
+	.args =
+	    "mailbox 1*(SP [(flags) SP] [date-time SP] (literal | literal8 | UTF8 (literal8) | CATENATE (parts)))",
+	.spec =
+	    "RFC 9051 6.3.12, RFC 4314 4, RFC 9208 4.3.1, RFC 3502, RFC 3516, RFC 4315 3, RFC 4469, RFC 6855 4",
 	.summary = "Put messages into a mailbox, all or none.",
 	.ctx_size = sizeof(struct upload),
 	.parse = upload_parse,

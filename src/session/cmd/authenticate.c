@@ -1,5 +1,6 @@
 /*
- * authenticate.c - AUTHENTICATE (RFC 9051 6.2.2, RFC 4959): a SASL exchange, each side's messages in base64.
+ * authenticate.c - AUTHENTICATE (RFC 9051 6.2.2, RFC 4959): a SASL exchange, each side's messages
+ * in base64.
  *
  *     mechanism [initial response] -> asked -> challenge: "+ ..." -> the client's line -> asked ...
  *                                          \-> yes: account opened -> OK
@@ -16,10 +17,10 @@
 
 struct authenticate_ctx {
 	struct login login;
-	struct str mech, initial;	/* as it came, in base64 */
+	struct str mech, initial; /* as it came, in base64 */
 	bool has_initial;
-	bool is_line_due;		/* "+ ..." was sent */
-	bool said_nothing;		/* the client's last message was empty */
+	bool is_line_due;  /* "+ ..." was sent */
+	bool said_nothing; /* the client's last message was empty */
 };
 
 /* Strict: groups of four, padding only at the end. */
@@ -33,7 +34,9 @@ decode_base64(struct arena *a, struct str in, struct str *out)
 	for (size_t i = 0; i < in.n; i++) {
 		if (in.p[i] == '=')
 			pad++;
-		else if (pad > 0 || !(chr_is_alpha(in.p[i]) || chr_is_digit(in.p[i]) || in.p[i] == '+' || in.p[i] == '/'))
+		else if (pad > 0
+		    || !(chr_is_alpha(in.p[i]) || chr_is_digit(in.p[i]) || in.p[i] == '+'
+			|| in.p[i] == '/'))
 			return false;
 	}
 	if (in.n % 4 != 0 || pad > 2)
@@ -50,7 +53,8 @@ static void
 send_challenge(struct session *s, struct authenticate_ctx *x, struct arena *a)
 {
 	char *p = arena_alloc(a, (x->login.data.n + 2) / 3 * 4 + 1);
-	int n = EVP_EncodeBlock((unsigned char *)p, (const unsigned char *)x->login.data.p, (int)x->login.data.n);
+	int n = EVP_EncodeBlock((unsigned char *)p, (const unsigned char *)x->login.data.p,
+	    (int)x->login.data.n);
 	struct buf *b = session_out(s);
 
 	buf_lit(b, "+ ");
@@ -80,7 +84,8 @@ begin(struct session *s, struct command *c, struct authenticate_ctx *x)
 	struct auth_start start = { .mech = x->mech, .has_initial = x->has_initial };
 
 	/* "=" is the empty response (RFC 4959 3). */
-	if (x->has_initial && !str_eq(x->initial, STR("=")) && !decode_base64(c->arena, x->initial, &start.initial)) {
+	if (x->has_initial && !str_eq(x->initial, STR("="))
+	    && !decode_base64(c->arena, x->initial, &start.initial)) {
 		c->text = STR("The initial response is no base64.");
 		return ERR_SYNTAX;
 	}

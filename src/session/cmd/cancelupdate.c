@@ -1,4 +1,7 @@
-/* cancelupdate.c - CANCELUPDATE: the results of searches are not kept up to date any more (RFC 5267 4.3.5). */
+/*
+ * cancelupdate.c - CANCELUPDATE: the results of searches are not kept up to date any more (RFC 5267
+ * 4.3.5).
+ */
 #include "session/cmd/commands.h"
 
 #include "session/context.h"

@@ -12,13 +12,17 @@
 
 /* ---- which message ---- */
 
-/* An absolute URL is right when it is what a relative one stands for: this server, this user (RFC 4469 3). */
+/*
+ * An absolute URL is right when it is what a relative one stands for: this server, this user (RFC
+ * 4469 3).
+ */
 static bool
 is_ours(struct session *s, struct arena *a, const struct imap_url *url)
 {
 	struct str user;
 
-	return urlauth_is_here(s, url) && url->user.n > 0 && name_normalise(a, url->user, &user) == ERR_OK && str_eq(user, s->user);
+	return urlauth_is_here(s, url) && url->user.n > 0
+	    && name_normalise(a, url->user, &user) == ERR_OK && str_eq(user, s->user);
 }
 
 static void
@@ -43,7 +47,8 @@ open_named(struct session *s, struct arena *a, struct catenate *x, struct str na
 		return e;
 	e = target_check(&t, RIGHT_R);
 	if (e == ERR_OK)
-		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY, session_waiter(s), &x->view);
+		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY,
+		    session_waiter(s), &x->view);
 	else
 		e = ERR_BADURL;
 	target_close(&t);
@@ -55,7 +60,8 @@ open_named(struct session *s, struct arena *a, struct catenate *x, struct str na
 static enum err
 open_mailbox(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url)
 {
-	if ((url->base == IMAP_URL_ABSOLUTE && !is_ours(s, a, url)) || url->auth.application.p != NULL)
+	if ((url->base == IMAP_URL_ABSOLUTE && !is_ours(s, a, url))
+	    || url->auth.application.p != NULL)
 		return ERR_BADURL;
 	if (url->base != IMAP_URL_MAILBOX)
 		return open_named(s, a, x, url->mailbox);
@@ -135,7 +141,8 @@ gather(struct session *s, struct catenate *x, const struct imap_section *sec)
 		if (bytes != NULL)
 			kv_bytes_unref(bytes);
 	}
-	mime_header_pick(buf_str(&x->buf), sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
+	mime_header_pick(buf_str(&x->buf), sec->fields, sec->n_fields,
+	    sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
 	buf_done(&x->buf);
 	x->buf = picked;
 	x->is_picked = true;
@@ -194,7 +201,8 @@ end_message(struct catenate *x)
 }
 
 static enum err
-take_step(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url, struct arrival *into, uint64_t room)
+take_step(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url,
+    struct arrival *into, uint64_t room)
 {
 	enum err e;
 
@@ -204,7 +212,8 @@ take_step(struct session *s, struct arena *a, struct catenate *x, const struct i
 			return session_yield(s);
 		return find(s, a, x, url);
 	case CATENATE_LOAD:
-		e = message_get(x->src.account, x->msgno, MESSAGE_SUMMARY, session_waiter(s), &x->src.message);
+		e = message_get(x->src.account, x->msgno, MESSAGE_SUMMARY, session_waiter(s),
+		    &x->src.message);
 		if (e == ERR_OK)
 			x->step = CATENATE_LOCATE;
 		return e;
@@ -219,8 +228,8 @@ take_step(struct session *s, struct arena *a, struct catenate *x, const struct i
 }
 
 enum err
-catenate_copy(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url, struct arrival *into,
-    uint64_t room, uint64_t *bytes_out)
+catenate_copy(struct session *s, struct arena *a, struct catenate *x, const struct imap_url *url,
+    struct arrival *into, uint64_t room, uint64_t *bytes_out)
 {
 	enum err e;
 

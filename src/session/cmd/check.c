@@ -1,4 +1,7 @@
-/* check.c - CHECK: everything acknowledged is durable already, so there is nothing left to do (RFC 3501 6.4.1). */
+/*
+ * check.c - CHECK: everything acknowledged is durable already, so there is nothing left to do (RFC
+ * 3501 6.4.1).
+ */
 #include "session/cmd/commands.h"
 
 static enum err

@@ -1,6 +1,7 @@
 /*
- * commands_test.c - sessions on a real store over the engine in memory, in one process: commands go in, what comes out is
- * compared. The RFCs' finer points are tested over sockets in tests/protocol; here, that every command works and waits well.
+ * commands_test.c - sessions on a real store over the engine in memory, in one process: commands go
+ * in, what comes out is compared. The RFCs' finer points are tested over sockets in tests/protocol;
+ * here, that every command works and waits well.
  */
 #include "imap/seqset.h"
 #include "session/server.h"
@@ -90,10 +91,14 @@ world_init(struct world *w)
 	store_merge_functions(&kvo.base);
 	kvo.base.clock = clock_system();
 	must(kv_memory_open(&kvo, &w->kv) == ERR_OK);
-	so = (struct store_options){ .kv = w->kv, .clock = clock_system(), .random = test_random, .retention_s = 3600 };
+	so = (struct store_options){ .kv = w->kv,
+		.clock = clock_system(),
+		.random = test_random,
+		.retention_s = 3600 };
 	must(store_open(&so, &w->store) == ERR_OK);
 	w->loop = loop_new(clock_system());
-	w->server = server_new(&(struct server_options){ .store = w->store, .loops = &w->loop, .loop_count = 1 });
+	w->server = server_new(
+	    &(struct server_options){ .store = w->store, .loops = &w->loop, .loop_count = 1 });
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		w->clients[i] = (struct client){ .fd = -1, .in = BUF_MAX(SIZE_MAX / 2) };
 }
@@ -123,7 +128,10 @@ client_read(struct client *c)
 		buf_add(&c->in, data, (size_t)n);
 }
 
-/* Turns the loop until the client has got a line that begins with prefix. Returns all up to and with that line. */
+/*
+ * Turns the loop until the client has got a line that begins with prefix. Returns all up to and
+ * with that line.
+ */
 static struct str
 client_wait(struct world *w, struct client *c, struct str prefix)
 {
@@ -199,26 +207,28 @@ matches(struct str want, struct str got)
 
 /* Sends text; what comes up to the line that begins with tag must be want. */
 static void
-expect(struct world *w, struct client *c, const char *text, const char *tag, const char *want, int line)
+expect(struct world *w, struct client *c, const char *text, const char *tag, const char *want,
+    int line)
 {
 	struct str got;
 
 	client_send(w, c, str_c(text));
 	got = client_wait(w, c, str_c(tag));
 	if (!CHECK(matches(str_c(want), got)))
-		printf("# line %d: for %s\n#  got  %.*s\n#  want %s\n", line, text, STR_F(got), want);
+		printf("# line %d: for %s\n#  got  %.*s\n#  want %s\n", line, text, STR_F(got),
+		    want);
 	buf_consume(&c->in, got.n);
 }
 
 #define RUN(c, text, want) expect(&w, (c), "t " text "\r\n", "t ", want "\r\n", __LINE__)
 #define SEND(c, text, until, want) expect(&w, (c), text "\r\n", until, want "\r\n", __LINE__)
 
-#define MESSAGE_1 \
+#define MESSAGE_1                                                                                                        \
 	"From: Joe <joe@example.org>\r\nTo: sue@example.org\r\nSubject: one\r\nDate: Mon, 2 Jan 2023 03:04:05 +0100\r\n" \
 	"Message-ID: <1@x>\r\n\r\nHello.\r\n"
-#define MESSAGE_2 \
+#define MESSAGE_2                                                                                                         \
 	"From: sue@example.org\r\nSubject: two\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" \
-	"--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: image/gif\r\n" \
+	"--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: image/gif\r\n"                               \
 	"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b--\r\n"
 
 /* Appends both messages to INBOX. */
@@ -227,13 +237,16 @@ append_two(struct world *w, struct client *c)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(10000);
 
-	buf_printf(&b, "t APPEND INBOX (\\Flagged $Junk) \"17-Jul-1996 02:44:25 -0700\" {%zu+}\r\n%s {%zu+}\r\n%s\r\n",
+	buf_printf(&b,
+	    "t APPEND INBOX (\\Flagged $Junk) \"17-Jul-1996 02:44:25 -0700\" {%zu+}\r\n%s {%zu+}\r\n%s\r\n",
 	    sizeof(MESSAGE_1) - 1, MESSAGE_1, sizeof(MESSAGE_2) - 1, MESSAGE_2);
 	buf_chr(&b, '\0');
 	expect(w, c, b.p, "t ", "t OK [APPENDUID ~ 1:2] APPEND completed.\r\n", __LINE__);
-	expect(w, c, "t SELECT INBOX\r\n", "t ", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
+	expect(w, c, "t SELECT INBOX\r\n", "t ",
+	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
 	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
-	    "t OK [READ-WRITE] SELECT completed.\r\n", __LINE__);
+	    "t OK [READ-WRITE] SELECT completed.\r\n",
+	    __LINE__);
 }
 
 static void
@@ -248,22 +261,28 @@ test_fetch(void)
 	RUN(c, "FETCH 1:2 (UID FLAGS RFC822.SIZE INTERNALDATE)",
 	    "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent $Junk) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 131)\r\n"
 	    "* 2 FETCH (UID 2 FLAGS (\\Recent) INTERNALDATE \"~\" RFC822.SIZE 220)\r\nt OK FETCH completed.");
-	RUN(c, "FETCH 1 ENVELOPE", "* 1 FETCH (ENVELOPE (\"Mon, 2 Jan 2023 03:04:05 +0100\" \"one\" "
+	RUN(c, "FETCH 1 ENVELOPE",
+	    "* 1 FETCH (ENVELOPE (\"Mon, 2 Jan 2023 03:04:05 +0100\" \"one\" "
 	    "((\"Joe\" NIL \"joe\" \"example.org\")) ((\"Joe\" NIL \"joe\" \"example.org\")) ((\"Joe\" NIL \"joe\" \"example.org\")) "
 	    "((NIL NIL \"sue\" \"example.org\")) NIL NIL NIL \"<1@x>\"))\r\nt OK FETCH completed.");
-	RUN(c, "FETCH 2 BODY", "* 2 FETCH (BODY ((\"text\" \"plain\" ~NIL NIL \"7bit\" 4 ~)(\"image\" \"gif\" NIL NIL NIL "
+	RUN(c, "FETCH 2 BODY",
+	    "* 2 FETCH (BODY ((\"text\" \"plain\" ~NIL NIL \"7bit\" 4 ~)(\"image\" \"gif\" NIL NIL NIL "
 	    "\"base64\" 4) \"mixed\"))\r\nt OK FETCH completed.");
 	RUN(c, "FETCH 1 (BODY.PEEK[HEADER.FIELDS (subject)] BODY.PEEK[TEXT]<1.3> BODY.PEEK[5])",
 	    "* 1 FETCH (BODY[HEADER.FIELDS (subject)] {16}\r\nSubject: one\r\n\r\n BODY[TEXT]<1> {3}\r\nell BODY[5] NIL)\r\n"
 	    "t OK FETCH completed.");
 	RUN(c, "FETCH 2 (BINARY.SIZE[2] BINARY.PEEK[1])",
 	    "* 2 FETCH (BINARY.SIZE[2] 3 BINARY[1] ~{4}\r\ntext)\r\nt OK FETCH completed.");
-	RUN(c, "UID FETCH 1 BODY[]", "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen \\Recent $Junk) BODY[] {131}\r\n" MESSAGE_1 ")\r\n"
+	RUN(c, "UID FETCH 1 BODY[]",
+	    "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen \\Recent $Junk) BODY[] {131}\r\n" MESSAGE_1
+	    ")\r\n"
 	    "t OK UID FETCH completed.");
-	RUN(c, "UID FETCH 1 BODY[]<100.100>", "* 1 FETCH (UID 1 BODY[]<100> {31}\r\n~\r\n~\r\n~\r\n~\r\n)\r\nt OK UID FETCH completed.");
+	RUN(c, "UID FETCH 1 BODY[]<100.100>",
+	    "* 1 FETCH (UID 1 BODY[]<100> {31}\r\n~\r\n~\r\n~\r\n~\r\n)\r\nt OK UID FETCH completed.");
 	RUN(c, "UID FETCH 7 FLAGS", "t OK UID FETCH completed.");
 	RUN(c, "FETCH 3 FLAGS", "t BAD There is no message with this number.");
-	RUN(c, "FETCH 1 (EMAILID SAVEDATE PREVIEW)", "* 1 FETCH (SAVEDATE \"~\" EMAILID (M~) PREVIEW \"Hello.\")\r\n"
+	RUN(c, "FETCH 1 (EMAILID SAVEDATE PREVIEW)",
+	    "* 1 FETCH (SAVEDATE \"~\" EMAILID (M~) PREVIEW \"Hello.\")\r\n"
 	    "t OK FETCH completed.");
 	world_done(&w);
 }
@@ -278,27 +297,34 @@ test_store_expunge(void)
 	a = connect_client(&w, 0);
 	append_two(&w, a);
 	b = connect_client(&w, 1);
-	RUN(b, "EXAMINE INBOX", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
+	RUN(b, "EXAMINE INBOX",
+	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
 	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-ONLY] EXAMINE completed.");
 	RUN(a, "STORE 1 +FLAGS (\\Deleted foo)",
 	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Junk foo))\r\n"
 	    "t OK STORE completed.");
-	RUN(a, "STORE 1 +FLAGS \\Deleted", "* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Junk foo))\r\nt OK STORE completed.");
+	RUN(a, "STORE 1 +FLAGS \\Deleted",
+	    "* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Junk foo))\r\nt OK STORE completed.");
 	RUN(a, "STORE 2 +FLAGS.SILENT (\\Answered)", "t OK STORE completed.");
 	RUN(a, "STORE 2 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\\Draft)",
 	    "* OK [HIGHESTMODSEQ ~\r\nt OK [MODIFIED 2] STORE completed.");
-	RUN(b, "NOOP", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 1 FETCH (FLAGS (\\Flagged \\Deleted $Junk foo))\r\n"
+	RUN(b, "NOOP",
+	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 1 FETCH (FLAGS (\\Flagged \\Deleted $Junk foo))\r\n"
 	    "* 2 FETCH (FLAGS (\\Answered))\r\nt OK NOOP completed.");
 	RUN(b, "STORE 1 FLAGS ()", "t NO [NOPERM] ~");
-	RUN(a, "UID STORE 2 +FLAGS foo", "* 2 FETCH (FLAGS (\\Answered \\Recent foo) UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
-	RUN(a, "UID STORE 2 -FLAGS.SILENT foo", "* 2 FETCH (UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
+	RUN(a, "UID STORE 2 +FLAGS foo",
+	    "* 2 FETCH (FLAGS (\\Answered \\Recent foo) UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
+	RUN(a, "UID STORE 2 -FLAGS.SILENT foo",
+	    "* 2 FETCH (UID 2 MODSEQ (~))\r\nt OK UID STORE completed.");
 	RUN(a, "EXPUNGE", "* 1 EXPUNGE\r\nt OK [HIGHESTMODSEQ ~] EXPUNGE completed.");
 	/* The ghost: b may not be told in FETCH, but its numbers still hold. */
-	RUN(b, "FETCH 1:2 UID", "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 2 FETCH (FLAGS (\\Answered))\r\n"
+	RUN(b, "FETCH 1:2 UID",
+	    "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 2 FETCH (FLAGS (\\Answered))\r\n"
 	    "t OK FETCH completed.");
 	RUN(b, "NOOP", "* 1 EXPUNGE\r\nt OK NOOP completed.");
-	RUN(a, "STORE 1 +FLAGS (\\Deleted)", "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Recent) UID 2 MODSEQ (~))\r\nt OK STORE completed.");
+	RUN(a, "STORE 1 +FLAGS (\\Deleted)",
+	    "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Recent) UID 2 MODSEQ (~))\r\nt OK STORE completed.");
 	RUN(a, "CLOSE", "t OK CLOSE completed.");
 	RUN(a, "FETCH 1 FLAGS", "t BAD Select a mailbox first.");
 	RUN(b, "UNSELECT", "t OK UNSELECT completed.");
@@ -318,10 +344,14 @@ test_copy_move(void)
 	RUN(c, "COPY 1:2 Nowhere", "t NO [TRYCREATE] ~");
 	RUN(c, "COPY 1:2 Archive", "t OK [COPYUID ~ 1:2 1:2] COPY completed.");
 	RUN(c, "UID COPY 9 Archive", "t OK UID COPY completed.");
-	RUN(c, "MOVE 1 Archive", "* OK [COPYUID ~ 1 3] Moved.\r\n* 1 EXPUNGE\r\nt OK MOVE completed.");
-	RUN(c, "STATUS Archive (MESSAGES UIDNEXT)", "* STATUS Archive (MESSAGES 3 UIDNEXT 4)\r\nt OK STATUS completed.");
-	RUN(c, "UID MOVE 1:* Archive", "* OK [COPYUID ~ 2 4] Moved.\r\n* 1 EXPUNGE\r\nt OK UID MOVE completed.");
-	RUN(c, "SELECT Archive", "* OK [CLOSED] ~\r\n* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 4 EXISTS\r\n* ~ RECENT\r\n"
+	RUN(c, "MOVE 1 Archive",
+	    "* OK [COPYUID ~ 1 3] Moved.\r\n* 1 EXPUNGE\r\nt OK MOVE completed.");
+	RUN(c, "STATUS Archive (MESSAGES UIDNEXT)",
+	    "* STATUS Archive (MESSAGES 3 UIDNEXT 4)\r\nt OK STATUS completed.");
+	RUN(c, "UID MOVE 1:* Archive",
+	    "* OK [COPYUID ~ 2 4] Moved.\r\n* 1 EXPUNGE\r\nt OK UID MOVE completed.");
+	RUN(c, "SELECT Archive",
+	    "* OK [CLOSED] ~\r\n* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 4 EXISTS\r\n* ~ RECENT\r\n"
 	    "* OK [UNSEEN 1] ~\r\n* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 5] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-WRITE] SELECT completed.");
 	RUN(c, "FETCH 4 BODY.PEEK[1]", "* 4 FETCH (BODY[1] {4}\r\ntext)\r\nt OK FETCH completed.");
@@ -346,13 +376,17 @@ test_search(void)
 	RUN(c, "SEARCH CHARSET X-NONE ALL", "t NO [BADCHARSET (~");
 	RUN(c, "UID SEARCH RETURN (MIN MAX COUNT ALL) ALL",
 	    "* ESEARCH (TAG \"t\") UID MIN 1 MAX 2 COUNT 2 ALL 1:2\r\nt OK UID SEARCH completed.");
-	RUN(c, "SEARCH RETURN (COUNT) SUBJECT nothing", "* ESEARCH (TAG \"t\") COUNT 0\r\nt OK SEARCH completed.");
+	RUN(c, "SEARCH RETURN (COUNT) SUBJECT nothing",
+	    "* ESEARCH (TAG \"t\") COUNT 0\r\nt OK SEARCH completed.");
 	RUN(c, "SEARCH RETURN (SAVE) SUBJECT two", "t OK SEARCH completed.");
 	RUN(c, "FETCH $ UID", "* 2 FETCH (UID 2)\r\nt OK FETCH completed.");
 	RUN(c, "UID STORE $ +FLAGS.SILENT \\Seen", "t OK UID STORE completed.");
-	RUN(c, "SEARCH RETURN (SAVE MAX) 1:*", "* ESEARCH (TAG \"t\") MAX 2\r\nt OK SEARCH completed.");
-	RUN(c, "SEARCH RETURN (COUNT) $", "* ESEARCH (TAG \"t\") COUNT 1\r\nt OK SEARCH completed.");
-	RUN(c, "SEARCH MODSEQ 1", "* OK [HIGHESTMODSEQ ~\r\n* SEARCH 1 2 (MODSEQ ~)\r\nt OK SEARCH completed.");
+	RUN(c, "SEARCH RETURN (SAVE MAX) 1:*",
+	    "* ESEARCH (TAG \"t\") MAX 2\r\nt OK SEARCH completed.");
+	RUN(c, "SEARCH RETURN (COUNT) $",
+	    "* ESEARCH (TAG \"t\") COUNT 1\r\nt OK SEARCH completed.");
+	RUN(c, "SEARCH MODSEQ 1",
+	    "* OK [HIGHESTMODSEQ ~\r\n* SEARCH 1 2 (MODSEQ ~)\r\nt OK SEARCH completed.");
 	RUN(c, "SEARCH 3", "t BAD There is no message with this number.");
 	world_done(&w);
 }
@@ -367,16 +401,19 @@ test_idle(void)
 	a = connect_client(&w, 0);
 	append_two(&w, a);
 	b = connect_client(&w, 1);
-	RUN(b, "SELECT INBOX", "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
+	RUN(b, "SELECT INBOX",
+	    "* FLAGS ~\r\n* OK [PERMANENTFLAGS ~\r\n* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] ~\r\n"
 	    "* OK [UIDVALIDITY ~\r\n* OK [UIDNEXT 3] ~\r\n* OK [HIGHESTMODSEQ ~\r\n* OK [ANNOTATIONS ~\r\n* OK [MAILBOXID ~\r\n* OK [URLMECH INTERNAL] ~\r\n"
 	    "t OK [READ-WRITE] SELECT completed.");
 	SEND(b, "t IDLE", "+ ", "+ idling");
-	RUN(a, "STORE 2 +FLAGS \\Deleted", "* 2 FETCH (FLAGS (\\Deleted \\Recent))\r\nt OK STORE completed.");
+	RUN(a, "STORE 2 +FLAGS \\Deleted",
+	    "* 2 FETCH (FLAGS (\\Deleted \\Recent))\r\nt OK STORE completed.");
 	expect(&w, b, "", "* 2 FETCH", "* 2 FETCH (FLAGS (\\Deleted))\r\n", __LINE__);
 	RUN(a, "UID EXPUNGE 2", "* 2 EXPUNGE\r\nt OK UID EXPUNGE completed.");
 	expect(&w, b, "", "* 2 EXPUNGE", "* 2 EXPUNGE\r\n", __LINE__);
 	SEND(a, "t APPEND INBOX {3}", "+ ", "+ Go ahead.");
-	SEND(a, "a\r\n", "t ", "* 2 EXISTS\r\n* ~ RECENT\r\nt OK [APPENDUID ~ 3] APPEND completed.");
+	SEND(a, "a\r\n", "t ",
+	    "* 2 EXISTS\r\n* ~ RECENT\r\nt OK [APPENDUID ~ 3] APPEND completed.");
 	expect(&w, b, "", "* 2 EXISTS", "* 2 EXISTS\r\n", __LINE__);
 	/* What follows DONE in the same packet is a command. */
 	SEND(b, "DONE\r\nu CHECK", "u ", "~t OK IDLE completed.\r\nu OK CHECK completed.");
@@ -429,6 +466,7 @@ test_large(void)
 	struct world w;
 	struct client *c;
 	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2), want = BUF_MAX(SIZE_MAX / 2);
+
 	enum { BODY = 1000000, COUNT = 300 };
 
 	world_init(&w);
@@ -462,9 +500,10 @@ test_large(void)
 	CHECK(str_starts(client_wait(&w, c, STR("f OK")), STR("* OK [COPYUID ")));
 	buf_clear(&c->in);
 	client_send(&w, c, STR("f STATUS INBOX (MESSAGES)\r\n"));
-	CHECK_STR(client_wait(&w, c, STR("f OK")), STR("* STATUS INBOX (MESSAGES 0)\r\nf OK STATUS completed.\r\n"));
+	CHECK_STR(client_wait(&w, c, STR("f OK")),
+	    STR("* STATUS INBOX (MESSAGES 0)\r\nf OK STATUS completed.\r\n"));
 	world_done(&w);
 }
 
-TEST_MAIN(TEST(test_append_errors), TEST(test_fetch), TEST(test_store_expunge), TEST(test_copy_move), TEST(test_search),
-    TEST(test_idle), TEST(test_idle_end), TEST(test_large))
+TEST_MAIN(TEST(test_append_errors), TEST(test_fetch), TEST(test_store_expunge),
+    TEST(test_copy_move), TEST(test_search), TEST(test_idle), TEST(test_idle_end), TEST(test_large))

@@ -1,4 +1,7 @@
-/* comparator.c - COMPARATOR: by which collation texts are searched and sorted in this session (RFC 5255 4.7, RFC 4790). */
+/*
+ * comparator.c - COMPARATOR: by which collation texts are searched and sorted in this session (RFC
+ * 5255 4.7, RFC 4790).
+ */
 #include "session/cmd/commands.h"
 
 #include "session/session.h"
@@ -38,7 +41,10 @@ matches(enum mime_collation by, struct str order)
 {
 	if (str_eq_nocase(order, STR("default")))
 		return by == COLLATION_UNICODE_CASEMAP;
-	/* The direction that may stand before it: "-" would turn everything round, which SORT has REVERSE for. */
+	/*
+	 * The direction that may stand before it: "-" would turn everything round, which SORT has
+	 * REVERSE for.
+	 */
 	if (str_starts(order, STR("+")))
 		order = str_sub(order, 1, order.n);
 	return mime_collation_matches(by, order);

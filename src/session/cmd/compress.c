@@ -29,7 +29,10 @@ compress_run(struct session *s, struct command *c)
 		c->text = STR("DEFLATE is on already.");
 		return ERR_CANNOT;
 	}
-	/* A client may send nothing before it has seen the answer, so what is here already is not compressed. */
+	/*
+	 * A client may send nothing before it has seen the answer, so what is here already is not
+	 * compressed.
+	 */
 	if (stream_input(s->stream).n > 0) {
 		c->text = STR("Nothing may follow COMPRESS before its answer.");
 		return ERR_CLIENTBUG;

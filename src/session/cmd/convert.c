@@ -3,7 +3,8 @@
  *
  *     each message: record -> each item: part made (or kept from the item before) -> "* n CONVERTED (TAG ...) (" item ... ")"
  *
- * A part that can't be converted is answered with an ERROR in its place; when none can, the command is NO.
+ * A part that can't be converted is answered with an ERROR in its place; when none can, the command
+ * is NO.
  */
 #include "session/cmd/commands.h"
 
@@ -12,8 +13,8 @@
 #include "session/cmd/message_set.h"
 
 enum {
-	MESSAGES_MAX = 1000,		/* of a command */
-	PARTS_MAX = 100,		/* different ones of a message */
+	MESSAGES_MAX = 1000, /* of a command */
+	PARTS_MAX = 100,     /* different ones of a message */
 	WRITE_BYTES = 65536,
 };
 
@@ -21,18 +22,18 @@ struct convert_ctx {
 	struct imap_convert args;
 	struct convert_target target;
 	struct rangeset uids;
-	uint32_t next_uid;		/* to look at */
-	uint32_t count;			/* messages that were answered */
-	bool is_open;			/* a message is */
+	uint32_t next_uid; /* to look at */
+	uint32_t count;    /* messages that were answered */
+	bool is_open;      /* a message is */
 	struct entry entry;
 	struct seqnum seq;
 	struct fetch_source src;
 	bool is_head_written, is_first;
 	size_t at_item;
-	const struct imap_section *section;	/* that `part` is of; NULL: there is none */
+	const struct imap_section *section; /* that `part` is of; NULL: there is none */
 	struct convert_part part;
-	bool is_writing;		/* the result goes out */
-	size_t at, end;			/* of it */
+	bool is_writing; /* the result goes out */
+	size_t at, end;  /* of it */
 	bool has_success, has_failure;
 	enum err result;
 };
@@ -42,7 +43,8 @@ struct convert_ctx {
 static bool
 is_same_section(const struct imap_section *a, const struct imap_section *b)
 {
-	return a->kind == b->kind && a->n_path == b->n_path && (a->n_path == 0 || memcmp(a->path, b->path, a->n_path * sizeof(a->path[0])) == 0);
+	return a->kind == b->kind && a->n_path == b->n_path
+	    && (a->n_path == 0 || memcmp(a->path, b->path, a->n_path * sizeof(a->path[0])) == 0);
 }
 
 static size_t
@@ -89,14 +91,16 @@ convert_parse(struct session *s, struct command *c, struct imap_scan *in)
 	if (count_parts(&x->args) > PARTS_MAX)
 		return refuse(c, "MAXCONVERTPARTS", PARTS_MAX, "These are too many parts.");
 	if (rangeset_count(&x->uids) > MESSAGES_MAX)
-		return refuse(c, "MAXCONVERTMESSAGES", MESSAGES_MAX, "These are too many messages.");
+		return refuse(c, "MAXCONVERTMESSAGES", MESSAGES_MAX,
+		    "These are too many messages.");
 	return ERR_OK;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void
-begin_item(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item)
+begin_item(struct session *s, struct command *c, struct convert_ctx *x,
+    const struct convert_item *item)
 {
 	struct buf *b = session_out(s);
 
@@ -123,8 +127,8 @@ begin_item(struct session *s, struct command *c, struct convert_ctx *x, const st
 }
 
 static void
-write_error(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item,
-    const struct convert_error *error)
+write_error(struct session *s, struct command *c, struct convert_ctx *x,
+    const struct convert_item *item, const struct convert_error *error)
 {
 	x->has_failure = true;
 	begin_item(s, c, x, item);
@@ -136,7 +140,9 @@ static void
 begin_writing(struct session *s, struct convert_ctx *x, const struct imap_section *sec)
 {
 	x->at = sec->has_partial ? (size_t)MIN(sec->offset, (uint64_t)x->part.result.n) : 0;
-	x->end = x->at + (sec->has_partial ? (size_t)MIN(sec->length, (uint64_t)(x->part.result.n - x->at)) : x->part.result.n - x->at);
+	x->end = x->at
+	    + (sec->has_partial ? (size_t)MIN(sec->length, (uint64_t)(x->part.result.n - x->at))
+				: x->part.result.n - x->at);
 	if (x->part.has_nul)
 		reply_literal8_open(session_out(s), x->end - x->at);
 	else
@@ -165,19 +171,26 @@ write_structure(const struct convert_ctx *x, const struct imap_section *sec, str
 	const struct str to = x->part.conversion->to;
 	const size_t slash = str_chr(to, '/');
 	const struct mime_body_form form = {
-		.type = str_sub(to, 0, slash), .subtype = str_sub(to, slash + 1, to.n), .charset = x->part.charset,
-		.encoding = x->part.has_nul ? STR("binary") : x->part.has_8bit ? STR("8bit") : STR("7bit"),
-		.octets = x->part.result.n, .lines = x->part.lines,
+		.type = str_sub(to, 0, slash),
+		.subtype = str_sub(to, slash + 1, to.n),
+		.charset = x->part.charset,
+		.encoding = x->part.has_nul ? STR("binary")
+		    : x->part.has_8bit      ? STR("8bit")
+					    : STR("7bit"),
+		.octets = x->part.result.n,
+		.lines = x->part.lines,
 	};
 	struct str part;
-	enum err e = mime_bodystructure_part(x->src.message->bodystructure, sec->path, sec->n_path, &part);
+	enum err e =
+	    mime_bodystructure_part(x->src.message->bodystructure, sec->path, sec->n_path, &part);
 
 	return e == ERR_OK ? mime_bodystructure_reform(part, &form, out) : e;
 }
 
 /* Types that a part can become, though not whether it will go well (RFC 5259 8.4). */
 static void
-write_available(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item)
+write_available(struct session *s, struct command *c, struct convert_ctx *x,
+    const struct convert_item *item)
 {
 	struct convert_part part = { 0 };
 	bool is_first = true;
@@ -191,8 +204,9 @@ write_available(struct session *s, struct command *c, struct convert_ctx *x, con
 	begin_item(s, c, x, item);
 	buf_lit(session_out(s), "((");
 	for (size_t i = 0; i < conversion_count; i++) {
-		if (!str_eq_nocase(conversions[i].from, part.conversion->from) ||
-		    (x->target.type.p != NULL && !str_eq_nocase(conversions[i].to, x->target.type)))
+		if (!str_eq_nocase(conversions[i].from, part.conversion->from)
+		    || (x->target.type.p != NULL
+			&& !str_eq_nocase(conversions[i].to, x->target.type)))
 			continue;
 		reply_item(session_out(s), &is_first);
 		reply_string(session_out(s), conversions[i].to, REPLY_ASCII);
@@ -219,7 +233,8 @@ make(struct session *s, struct command *c, struct convert_ctx *x, const struct c
 }
 
 static enum err
-answer_item(struct session *s, struct command *c, struct convert_ctx *x, const struct convert_item *item)
+answer_item(struct session *s, struct command *c, struct convert_ctx *x,
+    const struct convert_item *item)
 {
 	BUF_CLEAN struct buf structure = BUF_MAX(SIZE_MAX / 2);
 	enum err e;
@@ -274,7 +289,8 @@ answer(struct session *s, struct command *c, struct convert_ctx *x)
 
 	if (e == ERR_OK && x->src.message == NULL && x->args.item_count > 0) {
 		x->src.account = view_account(s->view);
-		e = message_get(x->src.account, x->entry.msgno, MESSAGE_SUMMARY, session_waiter(s), &x->src.message);
+		e = message_get(x->src.account, x->entry.msgno, MESSAGE_SUMMARY, session_waiter(s),
+		    &x->src.message);
 	}
 	while (e == ERR_OK && x->at_item < x->args.item_count) {
 		/* Errors are long when the client's parameters are. */
@@ -310,7 +326,9 @@ convert_run(struct session *s, struct command *c)
 				return session_wait_output(s);
 			if (session_should_yield(s))
 				return session_yield(s);
-			if (x->next_uid == 0 || !message_set_next(s->view, &x->uids, x->next_uid, &x->entry, &x->seq))
+			if (x->next_uid == 0
+			    || !message_set_next(s->view, &x->uids, x->next_uid, &x->entry,
+				&x->seq))
 				break;
 			x->is_open = true;
 		}
@@ -329,7 +347,8 @@ convert_run(struct session *s, struct command *c)
 }
 
 static bool
-convert_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+convert_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct convert_ctx *x = c->ctx;
 
@@ -378,7 +397,8 @@ conversions_run(struct session *s, struct command *c)
 	struct buf *b = session_out(s);
 
 	for (size_t i = 0; i < conversion_count; i++) {
-		if (!imap_conversion_matches(x->from, conversions[i].from) || !imap_conversion_matches(x->to, conversions[i].to))
+		if (!imap_conversion_matches(x->from, conversions[i].from)
+		    || !imap_conversion_matches(x->to, conversions[i].to))
 			continue;
 		buf_lit(b, "* CONVERSION ");
 		reply_string(b, conversions[i].from, REPLY_ASCII);

@@ -1,4 +1,7 @@
-/* convert_part.c - see convert_part.h. The text of a part is converted in steps of some KiB, and kept as long as its command runs. */
+/*
+ * convert_part.c - see convert_part.h. The text of a part is converted in steps of some KiB, and
+ * kept as long as its command runs.
+ */
 #include "session/cmd/convert_part.h"
 
 #include "mime/header_recode.h"
@@ -16,12 +19,14 @@ const struct conversion conversions[] = {
 };
 const size_t conversion_count = ARRAY_LEN(conversions);
 
-static const struct str parameter_charset = STR_INIT("charset"), parameter_replacement = STR_INIT("unknown-character-replacement");
+static const struct str parameter_charset = STR_INIT("charset"),
+			parameter_replacement = STR_INIT("unknown-character-replacement");
 
 void
 convert_target_make(struct arena *a, const struct imap_convert *args, struct convert_target *out)
 {
-	struct convert_target t = { .type = args->type, .bad = arena_array(a, const struct convert_param *, args->param_count + 1) };
+	struct convert_target t = { .type = args->type,
+		.bad = arena_array(a, const struct convert_param *, args->param_count + 1) };
 
 	for (size_t i = 0; i < args->param_count; i++) {
 		const struct convert_param *p = &args->params[i];
@@ -31,7 +36,7 @@ convert_target_make(struct arena *a, const struct imap_convert *args, struct con
 		else if (t.replacement.p == NULL && str_eq_nocase(p->name, parameter_replacement))
 			t.replacement = p->value;
 		else
-			t.bad[t.bad_count++] = p;	/* a second charset too */
+			t.bad[t.bad_count++] = p; /* a second charset too */
 	}
 	*out = t;
 }
@@ -50,7 +55,8 @@ write_param(const struct convert_param *p, bool has_value, bool *is_first, struc
 }
 
 void
-convert_error_write(const struct convert_error *e, const struct convert_target *target, struct buf *out)
+convert_error_write(const struct convert_error *e, const struct convert_target *target,
+    struct buf *out)
 {
 	bool is_first;
 
@@ -99,7 +105,8 @@ set_charset_error(struct convert_part *x, enum err e, const struct convert_targe
 	else if (e == ERR_UNKNOWN)
 		set_error(x, "The charset of the part is not known.");
 	else
-		set_param_error(x, "The charset does not have the replacement.", parameter_replacement, target->replacement);
+		set_param_error(x, "The charset does not have the replacement.",
+		    parameter_replacement, target->replacement);
 }
 
 /* A fault, or what the message is like. */
@@ -127,8 +134,8 @@ find_part(struct fetch_source *src, const struct imap_section *sec, enum err *e_
 }
 
 void
-convert_part_find(struct arena *a, struct fetch_source *src, const struct imap_section *sec, const struct convert_target *target,
-    struct convert_part *x)
+convert_part_find(struct arena *a, struct fetch_source *src, const struct imap_section *sec,
+    const struct convert_target *target, struct convert_part *x)
 {
 	enum err e;
 	const struct mime_part *part = find_part(src, sec, &e);
@@ -140,13 +147,16 @@ convert_part_find(struct arena *a, struct fetch_source *src, const struct imap_s
 		return;
 	}
 	/* The message as a whole is no text, whatever is in it. */
-	from = sec->n_path == 0 ? STR("message/rfc822") :
-	    part->is_opaque ? STR("application/octet-stream") : arena_printf(a, "%.*s/%.*s", STR_F(part->type), STR_F(part->subtype));
+	from = sec->n_path == 0 ? STR("message/rfc822")
+	    : part->is_opaque
+	    ? STR("application/octet-stream")
+	    : arena_printf(a, "%.*s/%.*s", STR_F(part->type), STR_F(part->subtype));
 	x->error.from = from;
 	for (size_t i = 0; i < conversion_count && x->conversion == NULL; i++) {
 		const struct conversion *c = &conversions[i];
 
-		if (str_eq_nocase(c->from, from) && (target->type.p == NULL || str_eq_nocase(c->to, target->type)))
+		if (str_eq_nocase(c->from, from)
+		    && (target->type.p == NULL || str_eq_nocase(c->to, target->type)))
 			x->conversion = c;
 	}
 	if (x->conversion != NULL)
@@ -160,8 +170,8 @@ convert_part_find(struct arena *a, struct fetch_source *src, const struct imap_s
 /* ---- making it ------------------------------------------------------------------------------- */
 
 static enum err
-begin(struct arena *a, struct fetch_source *src, const struct imap_section *sec, const struct convert_target *target,
-    struct convert_part *x)
+begin(struct arena *a, struct fetch_source *src, const struct imap_section *sec,
+    const struct convert_target *target, struct convert_part *x)
 {
 	const struct mime_part *part;
 	enum mime_encoding encoding;
@@ -173,7 +183,8 @@ begin(struct arena *a, struct fetch_source *src, const struct imap_section *sec,
 		return ERR_OK;
 	if (target->charset.p == NULL && target->type.p != NULL) {
 		x->error.is_missing = true;
-		set_param_error(x, "Conversions of text need a charset.", parameter_charset, STR(""));
+		set_param_error(x, "Conversions of text need a charset.", parameter_charset,
+		    STR(""));
 		return ERR_OK;
 	}
 	x->charset = target->charset.p != NULL ? target->charset : STR("utf-8");
@@ -189,7 +200,8 @@ begin(struct arena *a, struct fetch_source *src, const struct imap_section *sec,
 		set_error(x, "The part is too large.");
 		return ERR_OK;
 	}
-	e = mime_transcode_open(x->conversion->how, part->charset, x->charset, target->replacement, &x->transcode);
+	e = mime_transcode_open(x->conversion->how, part->charset, x->charset, target->replacement,
+	    &x->transcode);
 	if (e != ERR_OK) {
 		set_charset_error(x, e, target);
 		return ERR_OK;
@@ -215,7 +227,8 @@ read_piece(struct session *s, struct fetch_source *src, struct convert_part *x)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
-	enum err e = fetch_source_read(s, src, x->at, MIN(x->end, x->at + PIECE_BYTES), &bytes, &data);
+	enum err e =
+	    fetch_source_read(s, src, x->at, MIN(x->end, x->at + PIECE_BYTES), &bytes, &data);
 
 	if (e != ERR_OK)
 		return e;
@@ -234,14 +247,15 @@ finish(struct convert_part *x)
 
 	buf_clear(&x->decoded);
 	/* What breaks the encoding's rules is read as well as it can be: it is to be looked at. */
-	ignore_err(mime_decoder_finish(&x->decoder, &x->decoded), "readers prefer something to nothing");
+	ignore_err(mime_decoder_finish(&x->decoder, &x->decoded),
+	    "readers prefer something to nothing");
 	e = mime_transcode_feed(x->transcode, buf_str(&x->decoded), &x->result);
 	return e == ERR_OK ? mime_transcode_finish(x->transcode, &x->result) : e;
 }
 
 enum err
-convert_part_make(struct session *s, struct arena *a, struct fetch_source *src, const struct imap_section *sec,
-    const struct convert_target *target, struct convert_part *x)
+convert_part_make(struct session *s, struct arena *a, struct fetch_source *src,
+    const struct imap_section *sec, const struct convert_target *target, struct convert_part *x)
 {
 	enum err e = x->is_begun ? ERR_OK : begin(a, src, sec, target, x);
 
@@ -257,7 +271,8 @@ convert_part_make(struct session *s, struct arena *a, struct fetch_source *src, 
 	if (e == ERR_WAIT)
 		return e;
 	if (e == ERR_CANNOT)
-		set_param_error(x, "The charset does not have all characters of the text.", parameter_charset, x->charset);
+		set_param_error(x, "The charset does not have all characters of the text.",
+		    parameter_charset, x->charset);
 	else if (e != ERR_OK)
 		set_fault(x, e);
 	else if (x->result.is_over)
@@ -278,7 +293,9 @@ recode_header(const struct convert_target *target, struct convert_part *x)
 	x->result = BUF_MAX(CONVERT_RESULT_MAX);
 	e = mime_header_recode(buf_str(&x->decoded), x->charset, target->replacement, &x->result);
 	if (e == ERR_CANNOT)
-		set_param_error(x, "The charset does not have all characters of the header, or not the replacement.", parameter_charset, x->charset);
+		set_param_error(x,
+		    "The charset does not have all characters of the header, or not the replacement.",
+		    parameter_charset, x->charset);
 	else if (e != ERR_OK)
 		set_charset_error(x, e, target);
 	else if (x->result.is_over)
@@ -289,8 +306,8 @@ recode_header(const struct convert_target *target, struct convert_part *x)
 }
 
 enum err
-convert_header_make(struct session *s, struct fetch_source *src, const struct imap_section *sec, const struct convert_target *target,
-    struct convert_part *x)
+convert_header_make(struct session *s, struct fetch_source *src, const struct imap_section *sec,
+    const struct convert_target *target, struct convert_part *x)
 {
 	enum mime_encoding encoding;
 	enum err e = ERR_OK;

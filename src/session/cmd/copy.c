@@ -8,9 +8,9 @@ struct copy_ctx {
 	struct str mailbox;
 	struct target dest;
 	bool is_begun;
-	uint32_t cursor;		/* of MOVE */
+	uint32_t cursor; /* of MOVE */
 	struct copied copied;
-	bool is_done;			/* all commits are made and COPYUID is told */
+	bool is_done; /* all commits are made and COPYUID is told */
 	enum err result;
 };
 
@@ -27,7 +27,10 @@ copy_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return ERR_OK;
 }
 
-/* SAVELIMIT (RFC 9738 3.1): none is copied when they are too many; the code tells how far a smaller set may reach down. */
+/*
+ * SAVELIMIT (RFC 9738 3.1): none is copied when they are too many; the code tells how far a smaller
+ * set may reach down.
+ */
 static enum err
 check_limit(struct session *s, struct command *c, const struct rangeset *uids)
 {
@@ -42,19 +45,22 @@ check_limit(struct session *s, struct command *c, const struct rangeset *uids)
 	for (size_t i = 0; i < seqs.n && lowest.v == 0; i++) {
 		uint64_t count = (uint64_t)seqs.r[i].last - seqs.r[i].first + 1;
 
-		if (over < count && !view_uid(s->view, (struct seqnum){ seqs.r[i].first + (uint32_t)over }, &lowest))
+		if (over < count
+		    && !view_uid(s->view, (struct seqnum){ seqs.r[i].first + (uint32_t)over },
+			&lowest))
 			return ERR_BUG;
 		over -= MIN(over, count);
 	}
-	c->code = arena_printf(c->arena, "MESSAGELIMIT %llu %u", (unsigned long long)limit, lowest.v);
+	c->code =
+	    arena_printf(c->arena, "MESSAGELIMIT %llu %u", (unsigned long long)limit, lowest.v);
 	c->text = STR("These are too many messages to copy at once.");
 	return ERR_LIMIT;
 }
 
 /*
- * Looks up the mailbox to copy to, once. A set of numbers that holds messages which are gone is refused as a whole, since a copy may
- * not be partial (RFC 9051 6.4.7, RFC 2180 4.4.2); the store does the same with what went a moment ago. UIDs that are gone just name
- * nothing.
+ * Looks up the mailbox to copy to, once. A set of numbers that holds messages which are gone is
+ * refused as a whole, since a copy may not be partial (RFC 9051 6.4.7, RFC 2180 4.4.2); the store
+ * does the same with what went a moment ago. UIDs that are gone just name nothing.
  */
 static enum err
 begin(struct session *s, struct command *c, struct copy_ctx *x)
@@ -86,7 +92,10 @@ copyuid_code(struct arena *a, const struct copied *copied)
 	return arena_str(a, buf_str(&b));
 }
 
-/* What a UID command finds nothing of is no error (RFC 9051 6.4.9). A mailbox that vanished meanwhile can be made again. */
+/*
+ * What a UID command finds nothing of is no error (RFC 9051 6.4.9). A mailbox that vanished
+ * meanwhile can be made again.
+ */
 static enum err
 result_of(const struct command *c, enum err e)
 {
@@ -106,8 +115,9 @@ copy_run(struct session *s, struct command *c)
 		e = check_limit(s, c, &x->uids);
 	if (e != ERR_OK)
 		return e;
-	e = messages_copy_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, x->dest.account, x->dest.mailbox->id,
-	    x->dest.rights, session_waiter(s), c->arena, &x->copied, &after);
+	e = messages_copy_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE,
+	    x->dest.account, x->dest.mailbox->id, x->dest.rights, session_waiter(s), c->arena,
+	    &x->copied, &after);
 	session_committed(s, after);
 	if (e == ERR_WAIT)
 		return e;
@@ -126,8 +136,9 @@ move(struct session *s, struct command *c, struct copy_ctx *x)
 	while (e == ERR_OK && x->cursor != UINT32_MAX) {
 		struct snapshot *after = NULL, *into = NULL;
 
-		e = messages_move_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE, x->dest.account,
-		    x->dest.mailbox->id, x->dest.rights, &x->cursor, session_waiter(s), c->arena, &x->copied, &after, &into);
+		e = messages_move_as(s->view, &x->uids, c->is_uid ? COPY_SKIPS_GONE : COPY_WHOLE,
+		    x->dest.account, x->dest.mailbox->id, x->dest.rights, &x->cursor,
+		    session_waiter(s), c->arena, &x->copied, &after, &into);
 		session_committed(s, into);
 		session_committed(s, after);
 		if (e == ERR_OK && x->cursor != UINT32_MAX && session_should_yield(s))
@@ -163,7 +174,8 @@ move_run(struct session *s, struct command *c)
 }
 
 static bool
-copy_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+copy_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct copy_ctx *x = c->ctx;
 

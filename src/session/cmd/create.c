@@ -62,8 +62,12 @@ create(struct session *s, struct command *c, struct create_ctx *x, const struct 
 
 	if (e != ERR_OK)
 		return e;
-	/* \All and \Flagged are views of other mailboxes, which a mailbox made by CREATE is not (RFC 6154 3). */
-	if (x->has_unknown_use || (x->uses & (USE_ALL | USE_FLAGGED)) != 0 || (x->uses != 0 && t->account != s->account))
+	/*
+	 * \All and \Flagged are views of other mailboxes, which a mailbox made by CREATE is not
+	 * (RFC 6154 3).
+	 */
+	if (x->has_unknown_use || (x->uses & (USE_ALL | USE_FLAGGED)) != 0
+	    || (x->uses != 0 && t->account != s->account))
 		return ERR_USEATTR;
 	e = mailbox_create(t->account, t->name.local, x->uses, session_waiter(s), &after);
 	if (e == ERR_OVERQUOTA)

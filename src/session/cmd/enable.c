@@ -1,4 +1,7 @@
-/* enable.c - ENABLE (RFC 5161, RFC 9051 6.3.1): what can't be enabled is ignored, what was enabled is told. */
+/*
+ * enable.c - ENABLE (RFC 5161, RFC 9051 6.3.1): what can't be enabled is ignored, what was enabled
+ * is told.
+ */
 #include "session/cmd/commands.h"
 #include "session/context.h"
 #include "session/metadata.h"
@@ -31,7 +34,8 @@ enable_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 		if (!imap_scan_atom(in, &name))
 			return imap_scan_err(in);
 		for (size_t i = 0; i < ARRAY_LEN(can_enable); i++)
-			x->is_wanted[i] = x->is_wanted[i] || str_eq_nocase(name, can_enable[i].name);
+			x->is_wanted[i] =
+			    x->is_wanted[i] || str_eq_nocase(name, can_enable[i].name);
 	} while (!imap_scan_is_end(in) && imap_scan_sp(in));
 	return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
 }

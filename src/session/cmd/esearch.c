@@ -1,5 +1,6 @@
 /*
- * esearch.c - ESEARCH (RFC 7377): the same search in several mailboxes, one ESEARCH response for each that has something.
+ * esearch.c - ESEARCH (RFC 7377): the same search in several mailboxes, one ESEARCH response for
+ * each that has something.
  *
  *     names of the sources -> for each: [open -> search -> answer -> close]
  *
@@ -14,13 +15,14 @@
 
 enum esearch_step { STEP_COLLECT, STEP_OPEN, STEP_SEARCH, STEP_SAVE, STEP_ANSWER };
 
-enum { PLACES_MAX = 20000 };	/* mailboxes of one search */
+enum { PLACES_MAX = 20000 }; /* mailboxes of one search */
 
 /* A mailbox to search. */
 struct place {
 	struct place *next;
-	struct str name;		/* full */
-	bool is_named;			/* by the client: else the right to know of it is needed too (2.2) */
+	struct str name; /* full */
+	/* by the client: else the right to know of it is needed too (2.2) */
+	bool is_named;
 };
 
 /* One that was searched: under whatever name, it is searched once. */
@@ -33,17 +35,18 @@ struct searched {
 struct esearch_ctx {
 	struct imap_esearch args;
 	enum esearch_step step;
-	bool is_selected_next;		/* the selected mailbox comes first */
-	struct place *places, **tail;	/* still to be searched */
+	bool is_selected_next;        /* the selected mailbox comes first */
+	struct place *places, **tail; /* still to be searched */
 	size_t place_count;
-	struct imap_source_name *name;	/* being collected */
+	struct imap_source_name *name; /* being collected */
 	struct searched *searched;
-	bool is_updated;		/* the selected mailbox is among them, and is kept up to date */
+	/* the selected mailbox is among them, and is kept up to date */
+	bool is_updated;
 
 	/* The mailbox at hand. */
 	struct arena arena;
 	struct str full_name;
-	struct view *view;		/* NULL: the session's */
+	struct view *view; /* NULL: the session's */
 	struct finding finding;
 	const struct scan_found *found;
 	struct esearch_reply reply;
@@ -108,21 +111,24 @@ is_below(struct str name, struct str top, enum imap_source_depth depth)
 
 /* What is below a name in the snapshot that has it. */
 static enum err
-add_tree(struct command *c, struct esearch_ctx *x, const struct snapshot *snapshot, struct str prefix, struct str top,
-    enum imap_source_depth depth)
+add_tree(struct command *c, struct esearch_ctx *x, const struct snapshot *snapshot,
+    struct str prefix, struct str top, enum imap_source_depth depth)
 {
 	const struct mailbox_info *m;
 	enum err e = ERR_OK;
 
 	for (uint32_t i = 0; e == ERR_OK && (m = snapshot_mailbox_at(snapshot, i)) != NULL; i++) {
 		if (!m->is_noselect && is_below(m->name, top, depth))
-			e = add_place(c, x, arena_printf(c->arena, "%.*s%.*s", STR_F(prefix), STR_F(m->name)), false);
+			e = add_place(c, x,
+			    arena_printf(c->arena, "%.*s%.*s", STR_F(prefix), STR_F(m->name)),
+			    false);
 	}
 	return e;
 }
 
 static enum err
-add_named(struct session *s, struct command *c, struct esearch_ctx *x, const struct imap_source_name *n)
+add_named(struct session *s, struct command *c, struct esearch_ctx *x,
+    const struct imap_source_name *n)
 {
 	struct target t;
 	enum err e;
@@ -134,7 +140,8 @@ add_named(struct session *s, struct command *c, struct esearch_ctx *x, const str
 		return e;
 	e = add_place(c, x, n->name, true);
 	if (e == ERR_OK && t.snapshot != NULL)
-		e = add_tree(c, x, t.snapshot, t.name.prefix, t.mailbox != NULL ? t.mailbox->name : t.name.local, n->depth);
+		e = add_tree(c, x, t.snapshot, t.name.prefix,
+		    t.mailbox != NULL ? t.mailbox->name : t.name.local, n->depth);
 	target_close(&t);
 	return e;
 }
@@ -196,20 +203,24 @@ is_searched(struct command *c, struct esearch_ctx *x, const struct view *v)
 static bool
 is_selected(const struct session *s, const struct view *v)
 {
-	return view_account(v) == view_account(s->view) && view_mailbox(v)->id.v == view_mailbox(s->view)->id.v;
+	return view_account(v) == view_account(s->view)
+	    && view_mailbox(v)->id.v == view_mailbox(s->view)->id.v;
 }
 
 /* The selected mailbox as this client names it. */
 static struct str
 selected_name(struct session *s, struct arena *a)
 {
-	const struct str local = view_mailbox(s->view)->name, user = account_user(view_account(s->view));
+	const struct str local = view_mailbox(s->view)->name,
+			 user = account_user(view_account(s->view));
 
 	if (view_account(s->view) == s->account)
 		return local;
 	if (str_eq(user, SHARED_USER))
-		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)), STR_F(local));
-	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)), STR_F(user), STR_F(local));
+		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)),
+		    STR_F(local));
+	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
+	    STR_F(user), STR_F(local));
 }
 
 /* Opens the next place; ERR_END: it is passed over. */
@@ -223,12 +234,14 @@ open_place(struct session *s, struct command *c, struct esearch_ctx *x, const st
 		return e;
 	e = target_check(&t, p->is_named ? RIGHT_R : RIGHT_R | RIGHT_L);
 	if (e == ERR_OK)
-		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY, session_waiter(s), &x->view);
+		e = view_open_as(t.snapshot, t.mailbox->id, account_id(s->account), VIEW_READ_ONLY,
+		    session_waiter(s), &x->view);
 	if (e == ERR_OK)
 		x->full_name = arena_str(&x->arena, target_full_name(&x->arena, &t));
 	target_close(&t);
 	/* Only what this session has selected can be kept up to date (2.1), and as it knows it. */
-	if (e == ERR_OK && (x->args.search.returns & RETURN_UPDATE) != 0 && is_selected(s, x->view) && !is_searched(c, x, x->view)) {
+	if (e == ERR_OK && (x->args.search.returns & RETURN_UPDATE) != 0 && is_selected(s, x->view)
+	    && !is_searched(c, x, x->view)) {
 		view_close(x->view);
 		x->view = NULL;
 		return ERR_OK;
@@ -267,7 +280,10 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 	}
 	if (e != ERR_OK)
 		return e;
-	x->finding = (struct finding){ .args = &x->args.search, .view = view_of(s, x), .arena = &x->arena, .is_elsewhere = is_elsewhere,
+	x->finding = (struct finding){ .args = &x->args.search,
+		.view = view_of(s, x),
+		.arena = &x->arena,
+		.is_elsewhere = is_elsewhere,
 		.is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_SEARCH;
 	return ERR_OK;
@@ -294,8 +310,13 @@ begin_answer(struct session *s, struct esearch_ctx *x)
 	const struct numbers uids = numbers_of_set(&x->found->uids);
 
 	esearch_save(s, &x->args.search, &uids);
-	x->reply = (struct esearch_reply){ .args = &x->args.search, .is_uid = true, .all = uids, .modseq = modseq_told(x), .relevancy = x->found->relevancy,
-		.mailbox = x->full_name, .uidvalidity = view_mailbox(view_of(s, x))->uidvalidity };
+	x->reply = (struct esearch_reply){ .args = &x->args.search,
+		.is_uid = true,
+		.all = uids,
+		.modseq = modseq_told(x),
+		.relevancy = x->found->relevancy,
+		.mailbox = x->full_name,
+		.uidvalidity = view_mailbox(view_of(s, x))->uidvalidity };
 	x->step = STEP_ANSWER;
 }
 
@@ -324,8 +345,13 @@ close_place(struct session *s, struct esearch_ctx *x)
 static void
 keep_updated(struct session *s, struct command *c, struct esearch_ctx *x)
 {
-	context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = true, .search = scan_search(x->finding.scan), .uids = &x->found->uids,
-	    .mailbox = x->full_name, .uidvalidity = view_mailbox(s->view)->uidvalidity });
+	context_begin(s,
+	    &(struct context_options){ .tag = c->tag,
+		.is_uid = true,
+		.search = scan_search(x->finding.scan),
+		.uids = &x->found->uids,
+		.mailbox = x->full_name,
+		.uidvalidity = view_mailbox(s->view)->uidvalidity });
 	x->is_updated = true;
 }
 
@@ -361,11 +387,15 @@ esearch_run(struct session *s, struct command *c)
 }
 
 static bool
-esearch_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+esearch_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct esearch_ctx *x = c->ctx;
 
-	/* Of the mailbox at hand: how many messages the others hold is not known before they are open. */
+	/*
+	 * Of the mailbox at hand: how many messages the others hold is not known before they are
+	 * open.
+	 */
 	if (x->step == STEP_SEARCH)
 		finding_progress(&x->finding, done_out, goal_out);
 	return x->step <= STEP_SEARCH;
@@ -389,7 +419,8 @@ const struct imap_command cmd_esearch = {
 	.uid = true,
 	.states = IN_LOGGED_IN,
 	.capability = CAP_MULTISEARCH,
-	.args = "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
+	.args =
+	    "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
 	.spec = "RFC 7377, RFC 5267, RFC 6203, RFC 9394",
 	.summary = "Find messages in several mailboxes.",
 	.ctx_size = sizeof(struct esearch_ctx),

@@ -1,4 +1,7 @@
-/* esearch_reply.c - see esearch_reply.h. The lists come last in the response, so that they can be written in steps. */
+/*
+ * esearch_reply.c - see esearch_reply.h. The lists come last in the response, so that they can be
+ * written in steps.
+ */
 #include "session/cmd/esearch_reply.h"
 
 enum { STEP_HEAD, STEP_LIST, STEP_SCORES };
@@ -94,7 +97,8 @@ set_part(const struct rangeset *all, uint64_t first, uint64_t last, struct range
 	for (size_t i = 0; i < all->n && before <= last; i++) {
 		struct range r = all->r[i];
 		uint64_t n = (uint64_t)r.last - r.first + 1;
-		uint64_t from = MAX(first, before) - before, to = MIN(last, before + n - 1) - before;
+		uint64_t from = MAX(first, before) - before,
+			 to = MIN(last, before + n - 1) - before;
 
 		if (first < before + n)
 			rangeset_add(out, r.first + (uint32_t)from, r.first + (uint32_t)to);
@@ -245,7 +249,9 @@ write_scores(struct session *s, struct esearch_reply *r)
 	const uint64_t count = numbers_count(&r->all);
 	uint64_t first = 0, last = count - 1;
 
-	if (count == 0 || ((r->args->returns & RETURN_PARTIAL) != 0 && !part_bounds(count, &r->args->partial, &first, &last)))
+	if (count == 0
+	    || ((r->args->returns & RETURN_PARTIAL) != 0
+		&& !part_bounds(count, &r->args->partial, &first, &last)))
 		return ERR_OK;
 	for (; first + r->at <= last; r->at++) {
 		if ((r->at & 1023) == 1023 && session_is_full(s))

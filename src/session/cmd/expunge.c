@@ -3,10 +3,10 @@
 #include "session/cmd/message_set.h"
 
 struct expunge_ctx {
-	struct rangeset uids;		/* of UID EXPUNGE */
+	struct rangeset uids; /* of UID EXPUNGE */
 	struct rangeset expunged;
 	uint32_t cursor;
-	bool is_expunged;		/* all commits are made */
+	bool is_expunged; /* all commits are made */
 };
 
 static enum err
@@ -34,7 +34,8 @@ expunge(struct session *s, struct expunge_ctx *x, const struct rangeset *uids)
 {
 	while (!x->is_expunged) {
 		struct snapshot *after = NULL;
-		enum err e = messages_expunge(s->view, uids, &x->cursor, session_waiter(s), &x->expunged, &after);
+		enum err e = messages_expunge(s->view, uids, &x->cursor, session_waiter(s),
+		    &x->expunged, &after);
 
 		session_committed(s, after);
 		if (e != ERR_OK)
@@ -62,8 +63,8 @@ expunge_run(struct session *s, struct command *c)
 }
 
 /*
- * A mailbox that is open read-only is closed without expunging (RFC 9051 6.4.1). No HIGHESTMODSEQ: the client was not told what
- * vanished (RFC 7162 3.2.8).
+ * A mailbox that is open read-only is closed without expunging (RFC 9051 6.4.1). No HIGHESTMODSEQ:
+ * the client was not told what vanished (RFC 7162 3.2.8).
  */
 static enum err
 close_run(struct session *s, struct command *c)
@@ -74,7 +75,10 @@ close_run(struct session *s, struct command *c)
 	/* Nor without the right to expunge (RFC 4314 4). */
 	if (!view_is_read_only(s->view) && !view_is_gone(s->view) && (s->rights & RIGHT_E) != 0)
 		e = expunge(s, x, NULL);
-	/* Deleted a moment ago: there is nothing left to expunge, and CLOSE knows no NO (RFC 9051 6.4.1). */
+	/*
+	 * Deleted a moment ago: there is nothing left to expunge, and CLOSE knows no NO (RFC 9051
+	 * 6.4.1).
+	 */
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
 	session_select(s, NULL, 0);
@@ -82,7 +86,8 @@ close_run(struct session *s, struct command *c)
 }
 
 static bool
-expunge_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, unused_arg uint64_t *goal_out)
+expunge_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    unused_arg uint64_t *goal_out)
 {
 	const struct expunge_ctx *x = c->ctx;
 

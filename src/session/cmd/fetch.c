@@ -4,9 +4,9 @@
  *     VANISHED (EARLIER) -> for each window of 64 messages: set \Seen if some section asks for it, one commit
  *                             -> for each message: its record is loaded -> "* n FETCH (" items, sections ")"
  *
- * What can't be read is left out, the other messages are answered, and the tagged reply says why. Of a message that somebody
- * else expunged, which the client has not been told of, what is still there is answered, else NO [EXPUNGEISSUED] at the
- * end (RFC 2180 4.1).
+ * What can't be read is left out, the other messages are answered, and the tagged reply says why.
+ * Of a message that somebody else expunged, which the client has not been told of, what is still
+ * there is answered, else NO [EXPUNGEISSUED] at the end (RFC 2180 4.1).
  */
 #include "mime/bodystructure.h"
 
@@ -23,9 +23,11 @@
 
 enum {
 	WINDOW_MESSAGES = 64,
-	PREFETCH_MESSAGES = 256,	/* whose records are asked for together, when half of the last ones are answered */
-	MANY_MESSAGES = 128,		/* more are read past the cache */
-	MANY_TEXTS = 4,			/* the same, when their texts are wanted: then for the sake of reading these together */
+	/* whose records are asked for together, when half of the last ones are answered */
+	PREFETCH_MESSAGES = 256,
+	MANY_MESSAGES = 128, /* more are read past the cache */
+	/* the same, when their texts are wanted: then for the sake of reading these together */
+	MANY_TEXTS = 4,
 };
 
 enum fetch_step { STEP_VANISHED, STEP_WINDOW, STEP_SET_SEEN, STEP_TELL_SEEN, STEP_MESSAGES };
@@ -37,27 +39,27 @@ struct fetch_message {
 	struct seqnum seq;
 	struct fetch_source src;
 	bool is_head_written;
-	bool is_first;			/* no item is written yet */
+	bool is_first; /* no item is written yet */
 	size_t at_section;
 	struct fetch_section section;
 };
 
 struct fetch_ctx {
 	struct imap_fetch args;
-	struct seqset set;		/* for VANISHED, whose "*" is another */
+	struct seqset set; /* for VANISHED, whose "*" is another */
 	struct rangeset uids;
-	struct message_ahead *ahead;	/* when many are asked for */
-	uint32_t ahead_at;		/* UID from which on nothing is begun yet; 0: all is */
+	struct message_ahead *ahead; /* when many are asked for */
+	uint32_t ahead_at;           /* UID from which on nothing is begun yet; 0: all is */
 	bool is_ahead_decided;
-	uint32_t prefetch_again;	/* prefetch() when this UID's turn has come */
+	uint32_t prefetch_again; /* prefetch() when this UID's turn has come */
 	struct annotate_asked *annotations;
 	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
-	uint32_t at;			/* next UID to look at; 0: none is left */
-	uint32_t window_end;		/* last UID of the window */
-	struct rangeset seen;		/* messages of the window that became \Seen */
-	struct rangeset unseen;		/* messages of the window that must become so */
+	uint32_t at;            /* next UID to look at; 0: none is left */
+	uint32_t window_end;    /* last UID of the window */
+	struct rangeset seen;   /* messages of the window that became \Seen */
+	struct rangeset unseen; /* messages of the window that must become so */
 	uint32_t cursor;
 	struct fetch_message m;
 	enum err result;
@@ -66,13 +68,15 @@ struct fetch_ctx {
 /* ---- arguments ---- */
 
 enum {
-	SUMMARY_ATTS = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_EMAILID | FETCH_THREADID | FETCH_PREVIEW,
+	SUMMARY_ATTS = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_EMAILID
+	    | FETCH_THREADID | FETCH_PREVIEW,
 };
 
 static void
 find_needs(struct fetch_ctx *x)
 {
-	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0 || annotate_needs_parts(x->annotations);
+	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0
+	    || annotate_needs_parts(x->annotations);
 	x->need = MESSAGE_SUMMARY;
 	for (size_t i = 0; i < x->args.n_sections; i++) {
 		const struct imap_section *sec = &x->args.sections[i];
@@ -95,8 +99,8 @@ take_part(struct session *s, struct fetch_ctx *x)
 	for (size_t i = 0; i < part.set->n; i++) {
 		struct uid first, last;
 
-		if (view_uid(s->view, (struct seqnum){ part.set->r[i].first }, &first) &&
-		    view_uid(s->view, (struct seqnum){ part.set->r[i].last }, &last))
+		if (view_uid(s->view, (struct seqnum){ part.set->r[i].first }, &first)
+		    && view_uid(s->view, (struct seqnum){ part.set->r[i].last }, &last))
 			rangeset_add(&x->uids, first.v, last.v);
 	}
 }
@@ -147,9 +151,12 @@ tell_vanished(struct session *s, struct command *c, struct fetch_ctx *x)
 
 	if (!x->args.has_vanished)
 		return ERR_OK;
-	/* "*" reaches to the highest UID that ever was, else the last messages could vanish untold. */
+	/*
+	 * "*" reaches to the highest UID that ever was, else the last messages could vanish untold.
+	 */
 	seqset_resolve(&x->set, MAX(uidnext - 1, view_last_uid(s->view).v), &s->saved, &known);
-	e = view_vanished_since(s->view, x->args.changedsince, &known, session_waiter(s), c->arena, &vanished);
+	e = view_vanished_since(s->view, x->args.changedsince, &known, session_waiter(s), c->arena,
+	    &vanished);
 	if (e != ERR_OK)
 		return e;
 	if (vanished != NULL && !rangeset_is_empty(vanished)) {
@@ -163,18 +170,21 @@ tell_vanished(struct session *s, struct command *c, struct fetch_ctx *x)
 
 /* The next message to be answered with a UID of at least from. */
 static bool
-next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct entry *out, struct seqnum *seq_out)
+next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct entry *out,
+    struct seqnum *seq_out)
 {
 	if (from == 0)
 		return false;
 	if (x->args.has_changedsince)
-		return message_set_next_changed(s->view, &x->uids, from, x->args.changedsince, out, seq_out);
+		return message_set_next_changed(s->view, &x->uids, from, x->args.changedsince, out,
+		    seq_out);
 	return message_set_next(s->view, &x->uids, from, out, seq_out);
 }
 
 /* Of the next messages, with UIDs from *at on. */
 static size_t
-next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct msgno *numbers, size_t most)
+next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct msgno *numbers,
+    size_t most)
 {
 	struct entry e;
 	size_t n = 0;
@@ -250,7 +260,8 @@ prefetch(struct session *s, struct fetch_ctx *x)
 static void
 open_window(struct session *s, struct fetch_ctx *x)
 {
-	bool may_set = x->args.sets_seen && (s->rights & RIGHT_S) != 0 && !view_is_read_only(s->view) && !view_is_gone(s->view);
+	bool may_set = x->args.sets_seen && (s->rights & RIGHT_S) != 0
+	    && !view_is_read_only(s->view) && !view_is_gone(s->view);
 	uint32_t at = x->at;
 	struct entry e;
 	size_t n = 0;
@@ -272,7 +283,9 @@ open_window(struct session *s, struct fetch_ctx *x)
 	x->step = STEP_SET_SEEN;
 }
 
-/* \Seen of the window's messages in one commit, before they are answered: what is answered is true. */
+/*
+ * \Seen of the window's messages in one commit, before they are answered: what is answered is true.
+ */
 static enum err
 set_seen(struct session *s, struct fetch_ctx *x)
 {
@@ -281,14 +294,17 @@ set_seen(struct session *s, struct fetch_ctx *x)
 
 	while (x->cursor != UINT32_MAX) {
 		struct snapshot *after = NULL;
-		enum err e = messages_store(s->view, &x->unseen, &f, &x->cursor, session_waiter(s), &x->seen, &modified, &after);
+		enum err e = messages_store(s->view, &x->unseen, &f, &x->cursor, session_waiter(s),
+		    &x->seen, &modified, &after);
 
 		session_committed(s, after);
 		if (e == ERR_WAIT)
 			return e;
 		if (after == NULL)
 			session_saw_latest(s);
-		/* A mailbox that can't be written to (no room, no right) can be read all the same. */
+		/*
+		 * A mailbox that can't be written to (no room, no right) can be read all the same.
+		 */
 		if (e != ERR_OK)
 			break;
 	}
@@ -297,8 +313,8 @@ set_seen(struct session *s, struct fetch_ctx *x)
 }
 
 /*
- * The view moves on to what was just stored. The messages' own answers tell the new flags (RFC 9051 6.4.5), so it is not
- * told twice.
+ * The view moves on to what was just stored. The messages' own answers tell the new flags (RFC 9051
+ * 6.4.5), so it is not told twice.
  */
 static enum err
 tell_seen(struct session *s, struct fetch_ctx *x)
@@ -335,9 +351,11 @@ load_message(struct session *s, struct fetch_ctx *x)
 	m->src.account = view_account(s->view);
 	if (x->ahead != NULL) {
 		read_ahead(s, x);
-		return message_ahead_get(x->ahead, m->entry.msgno, session_waiter(s), &m->src.message, &m->src.blob);
+		return message_ahead_get(x->ahead, m->entry.msgno, session_waiter(s),
+		    &m->src.message, &m->src.blob);
 	}
-	return message_get(m->src.account, m->entry.msgno, x->need, session_waiter(s), &m->src.message);
+	return message_get(m->src.account, m->entry.msgno, x->need, session_waiter(s),
+	    &m->src.message);
 }
 
 static void
@@ -394,7 +412,8 @@ write_entry_items(struct session *s, struct fetch_message *m, unsigned atts)
 	}
 	if ((atts & FETCH_INTERNALDATE) != 0) {
 		item(s, m, "INTERNALDATE");
-		reply_datetime(b, (struct imap_datetime){ m->entry.internal_s, m->entry.internal_zone_min });
+		reply_datetime(b,
+		    (struct imap_datetime){ m->entry.internal_s, m->entry.internal_zone_min });
 	}
 	if ((atts & FETCH_SAVEDATE) != 0) {
 		item(s, m, "SAVEDATE");
@@ -446,8 +465,10 @@ static void
 note_result(struct session *s, struct fetch_ctx *x, enum err e)
 {
 	if (e == ERR_CORRUPT || e == ERR_IO)
-		log_event(LOG_ERROR, "message-damaged", F_STR("user", account_user(view_account(s->view))),
-		    F_STR("mailbox", view_mailbox(s->view)->name), F_U64("mailbox_id", view_mailbox(s->view)->id.v),
+		log_event(LOG_ERROR, "message-damaged",
+		    F_STR("user", account_user(view_account(s->view))),
+		    F_STR("mailbox", view_mailbox(s->view)->name),
+		    F_U64("mailbox_id", view_mailbox(s->view)->id.v),
 		    F_U64("uid", x->m.entry.uid.v), F_U64("message", x->m.entry.msgno.v), F_ERR(e));
 	if (x->result == ERR_OK)
 		x->result = x->m.entry.is_ghost && e != ERR_UNKNOWN_CTE ? ERR_EXPUNGED : e;
@@ -462,7 +483,10 @@ write_head(struct session *s, struct fetch_ctx *x)
 
 	if (rangeset_contains(&x->seen, m->entry.uid.v)) {
 		atts |= FETCH_FLAGS;
-		/* RFC 7162 3.2.4, RFC 9051 7.5.2: what a client did not ask for names its message by UID. */
+		/*
+		 * RFC 7162 3.2.4, RFC 9051 7.5.2: what a client did not ask for names its message
+		 * by UID.
+		 */
 		if ((s->enabled & ENABLED_CONDSTORE) != 0)
 			atts |= FETCH_UID | FETCH_MODSEQ;
 		else if ((s->enabled & ENABLED_IMAP4REV2) != 0)
@@ -489,7 +513,8 @@ answer(struct session *s, struct fetch_ctx *x)
 
 	if (e == ERR_WAIT)
 		return e;
-	if (m->entry.msgno.v == 0) {	/* its page is lost: nothing of it is known but that it is there */
+	/* its page is lost: nothing of it is known but that it is there */
+	if (m->entry.msgno.v == 0) {
 		note_result(s, x, e);
 		return ERR_OK;
 	}
@@ -502,7 +527,8 @@ answer(struct session *s, struct fetch_ctx *x)
 	if (!m->is_head_written)
 		write_head(s, x);
 	while (m->at_section < x->args.n_sections) {
-		e = fetch_section_send(s, &m->section, &m->src, &x->args.sections[m->at_section], &m->is_first);
+		e = fetch_section_send(s, &m->section, &m->src, &x->args.sections[m->at_section],
+		    &m->is_first);
 		if (e == ERR_WAIT || e == ERR_CLOSED)
 			return e;
 		if (e != ERR_OK)
@@ -532,7 +558,8 @@ answer_window(struct session *s, struct fetch_ctx *x)
 				return session_wait_output(s);
 			if (session_should_yield(s))
 				return session_yield(s);
-			if (x->at == 0 || x->at > x->window_end || !next_message(s, x, x->at, &m->entry, &m->seq)) {
+			if (x->at == 0 || x->at > x->window_end
+			    || !next_message(s, x, x->at, &m->entry, &m->seq)) {
 				x->step = STEP_WINDOW;
 				return ERR_OK;
 			}
@@ -661,8 +688,10 @@ const struct imap_command cmd_fetch = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
-	.args = "sequence-set SP (macro | item | (items)) [SP ([CHANGEDSINCE modseq] [VANISHED] [PARTIAL range])]",
-	.spec = "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 5257 4.3 and 4.4, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
+	.args =
+	    "sequence-set SP (macro | item | (items)) [SP ([CHANGEDSINCE modseq] [VANISHED] [PARTIAL range])]",
+	.spec =
+	    "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 5257 4.3 and 4.4, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
 	.summary = "Read messages and what is known of them.",
 	.ctx_size = sizeof(struct fetch_ctx),
 	.parse = fetch_parse,

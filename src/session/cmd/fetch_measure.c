@@ -49,7 +49,8 @@ look_at(struct fetch_measure *x, struct str data)
 }
 
 static enum err
-read_piece(struct session *s, struct fetch_measure *x, struct fetch_source *src, const struct imap_section *sec)
+read_piece(struct session *s, struct fetch_measure *x, struct fetch_source *src,
+    const struct imap_section *sec)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
@@ -81,7 +82,8 @@ finish(struct fetch_measure *x, const struct imap_section *sec)
 
 	x->is_finished = true;
 	if (is_picking(sec)) {
-		mime_header_pick(buf_str(&x->buf), sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
+		mime_header_pick(buf_str(&x->buf), sec->fields, sec->n_fields,
+		    sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
 		look_at(x, buf_str(&picked));
 		return ERR_OK;
 	}
@@ -94,8 +96,8 @@ finish(struct fetch_measure *x, const struct imap_section *sec)
 }
 
 enum err
-fetch_measure(struct session *s, struct fetch_measure *x, struct fetch_source *src, const struct imap_section *sec,
-    struct fetch_facts *out)
+fetch_measure(struct session *s, struct fetch_measure *x, struct fetch_source *src,
+    const struct imap_section *sec, struct fetch_facts *out)
 {
 	enum err e = x->is_begun ? ERR_OK : begin(x, src, sec);
 

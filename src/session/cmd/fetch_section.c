@@ -21,8 +21,9 @@ fetch_section_done(struct fetch_section *x)
 static bool
 is_header_at_hand(const struct fetch_source *src, const struct imap_section *sec)
 {
-	return sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut && (sec->kind == SECTION_HEADER ||
-	    sec->kind == SECTION_HEADER_FIELDS || sec->kind == SECTION_HEADER_FIELDS_NOT);
+	return sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut
+	    && (sec->kind == SECTION_HEADER || sec->kind == SECTION_HEADER_FIELDS
+		|| sec->kind == SECTION_HEADER_FIELDS_NOT);
 }
 
 /* ---- writing ---- */
@@ -35,7 +36,9 @@ write_label(struct session *s, const struct imap_section *sec, bool *is_first)
 	buf_chr(session_out(s), ' ');
 }
 
-/* A literal may not hold NUL (RFC 9051 4.3): it goes out as 0x80, which is what other servers do. */
+/*
+ * A literal may not hold NUL (RFC 9051 4.3): it goes out as 0x80, which is what other servers do.
+ */
 static void
 write_without_nul(struct buf *b, struct str data)
 {
@@ -49,7 +52,8 @@ write_without_nul(struct buf *b, struct str data)
 }
 
 static void
-write_raw(struct session *s, const struct imap_section *sec, struct kv_bytes *bytes, struct str data)
+write_raw(struct session *s, const struct imap_section *sec, struct kv_bytes *bytes,
+    struct str data)
 {
 	if (sec->form == SECTION_RAW && str_chr(data, '\0') != SIZE_MAX)
 		write_without_nul(session_out(s), data);
@@ -121,13 +125,14 @@ write_fields(struct session *s, const struct imap_section *sec, struct str heade
 {
 	BUF_CLEAN struct buf picked = BUF_MAX(SIZE_MAX / 2);
 
-	mime_header_pick(header, sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT, &picked);
+	mime_header_pick(header, sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT,
+	    &picked);
 	write_text(s, sec, buf_str(&picked), is_first);
 }
 
 static enum err
-send_fields(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec,
-    bool *is_first)
+send_fields(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec, bool *is_first)
 {
 	x->end = MIN(x->end, x->from + FETCH_HEADER_MAX);
 	while (x->at < x->end) {
@@ -180,7 +185,8 @@ send_decoded(struct session *s, struct fetch_section *x)
 }
 
 static enum err
-send_next(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec)
+send_next(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
@@ -198,7 +204,8 @@ send_next(struct session *s, struct fetch_section *x, struct fetch_source *src, 
 	if (e != ERR_OK)
 		return e;
 	if (x->at == x->end)
-		ignore_err(mime_decoder_finish(&x->decoder, &x->buf), "it went well the first time");
+		ignore_err(mime_decoder_finish(&x->decoder, &x->buf),
+		    "it went well the first time");
 	send_decoded(s, x);
 	return ERR_OK;
 }
@@ -210,11 +217,12 @@ is_sent(const struct fetch_section *x)
 }
 
 /*
- * Writes the head of the literal once the first piece has been read, so that what can't be read is left out of the answer
- * instead of breaking it.
+ * Writes the head of the literal once the first piece has been read, so that what can't be read is
+ * left out of the answer instead of breaking it.
  */
 static enum err
-begin(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+begin(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec, bool *is_first)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data = STR_NONE;
@@ -224,7 +232,8 @@ begin(struct session *s, struct fetch_section *x, struct fetch_source *src, cons
 		uint64_t offset = sec->has_partial ? MIN(sec->offset, x->decoded_bytes) : 0;
 
 		x->skip = offset;
-		x->left = sec->has_partial ? MIN(sec->length, x->decoded_bytes - offset) : x->decoded_bytes;
+		x->left = sec->has_partial ? MIN(sec->length, x->decoded_bytes - offset)
+					   : x->decoded_bytes;
 		write_literal_head(s, sec, x->left, is_first);
 		x->at = x->from;
 		if (x->is_kept)
@@ -247,7 +256,8 @@ begin(struct session *s, struct fetch_section *x, struct fetch_source *src, cons
 
 /* Finds the bytes and decides what is to be done with them. */
 static enum err
-start(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+start(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec, bool *is_first)
 {
 	enum mime_encoding encoding;
 	enum err e = fetch_source_locate(src, sec, &x->from, &x->end, &encoding);
@@ -265,8 +275,8 @@ start(struct session *s, struct fetch_section *x, struct fetch_source *src, cons
 		x->step = SECTION_GATHER;
 		return ERR_OK;
 	}
-	x->is_decoded = sec->form != SECTION_RAW && encoding != MIME_ENC_7BIT && encoding != MIME_ENC_8BIT &&
-	    encoding != MIME_ENC_BINARY;
+	x->is_decoded = sec->form != SECTION_RAW && encoding != MIME_ENC_7BIT
+	    && encoding != MIME_ENC_8BIT && encoding != MIME_ENC_BINARY;
 	if (x->is_decoded) {
 		if (encoding == MIME_ENC_UNKNOWN)
 			return ERR_UNKNOWN_CTE;
@@ -285,7 +295,8 @@ start(struct session *s, struct fetch_section *x, struct fetch_source *src, cons
 }
 
 static enum err
-send(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec, bool *is_first)
+send(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec, bool *is_first)
 {
 	enum err e;
 
@@ -327,7 +338,8 @@ send(struct session *s, struct fetch_section *x, struct fetch_source *src, const
 		if (e == ERR_WAIT)
 			return e;
 		if (e != ERR_OK) {
-			session_bye(s, STR("UNAVAILABLE"), STR("The rest of a message could not be read."));
+			session_bye(s, STR("UNAVAILABLE"),
+			    STR("The rest of a message could not be read."));
 			return ERR_CLOSED;
 		}
 	}
@@ -335,8 +347,8 @@ send(struct session *s, struct fetch_section *x, struct fetch_source *src, const
 }
 
 enum err
-fetch_section_send(struct session *s, struct fetch_section *x, struct fetch_source *src, const struct imap_section *sec,
-    bool *is_first)
+fetch_section_send(struct session *s, struct fetch_section *x, struct fetch_source *src,
+    const struct imap_section *sec, bool *is_first)
 {
 	enum err e = send(s, x, src, sec, is_first);
 

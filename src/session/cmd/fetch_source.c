@@ -31,12 +31,13 @@ mime_section_of(enum imap_section_kind kind)
 }
 
 /*
- * The part tree counts from the blob; the message begins with its prefix (the lines added at delivery), which belongs to the
- * header of the root, also where that is asked for as the MIME header of part 1.
+ * The part tree counts from the blob; the message begins with its prefix (the lines added at
+ * delivery), which belongs to the header of the root, also where that is asked for as the MIME
+ * header of part 1.
  */
 enum err
-fetch_source_locate(struct fetch_source *src, const struct imap_section *sec, uint64_t *from_out, uint64_t *end_out,
-    enum mime_encoding *encoding_out)
+fetch_source_locate(struct fetch_source *src, const struct imap_section *sec, uint64_t *from_out,
+    uint64_t *end_out, enum mime_encoding *encoding_out)
 {
 	uint64_t prefix = src->message->prefix_bytes;
 	const struct mime_part *part;
@@ -53,21 +54,26 @@ fetch_source_locate(struct fetch_source *src, const struct imap_section *sec, ui
 	if (src->mime == NULL)
 		e = mime_structure_decode(&src->arena, src->message->structure, &src->mime);
 	if (e == ERR_OK)
-		e = mime_section_find(src->mime, sec->path, sec->n_path, mime_section_of(sec->kind), &r, &part);
+		e = mime_section_find(src->mime, sec->path, sec->n_path, mime_section_of(sec->kind),
+		    &r, &part);
 	if (e != ERR_OK)
 		return e;
-	has_prefix = part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
+	has_prefix =
+	    part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
 	*from_out = has_prefix ? 0 : prefix + r.offset;
 	*end_out = prefix + r.offset + r.length;
-	/* Multiparts and messages have no encoding of their own (RFC 2045 6.4), nor has the message as a whole. */
+	/*
+	 * Multiparts and messages have no encoding of their own (RFC 2045 6.4), nor has the message
+	 * as a whole.
+	 */
 	if (sec->n_path > 0 && (part->kind == MIME_KIND_BASIC || part->kind == MIME_KIND_TEXT))
 		*encoding_out = part->encoding;
 	return ERR_OK;
 }
 
 enum err
-fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at, uint64_t end, struct kv_bytes **bytes_out,
-    struct str *data_out)
+fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at, uint64_t end,
+    struct kv_bytes **bytes_out, struct str *data_out)
 {
 	const struct message *m = src->message;
 	enum err e;
@@ -76,13 +82,17 @@ fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at, uint
 		const bool is_prefix = at < m->prefix_bytes;
 
 		*bytes_out = NULL;
-		*data_out = is_prefix ? str_sub(m->prefix, (size_t)at, (size_t)MIN(end, (uint64_t)m->prefix_bytes)) :
-		    str_sub(src->blob, (size_t)(at - m->prefix_bytes), (size_t)(end - m->prefix_bytes));
-		return data_out->n > 0 ? ERR_OK : ERR_CORRUPT;	/* the record says that it has them */
+		*data_out = is_prefix
+		    ? str_sub(m->prefix, (size_t)at, (size_t)MIN(end, (uint64_t)m->prefix_bytes))
+		    : str_sub(src->blob, (size_t)(at - m->prefix_bytes),
+			(size_t)(end - m->prefix_bytes));
+		/* the record says that it has them */
+		return data_out->n > 0 ? ERR_OK : ERR_CORRUPT;
 	}
 	if (src->reader == NULL)
 		src->reader = message_reader_new(src->account, src->message);
-	e = message_reader_get(src->reader, at, (size_t)MIN(end - at, (uint64_t)SIZE_MAX), session_waiter(s), bytes_out, data_out);
+	e = message_reader_get(src->reader, at, (size_t)MIN(end - at, (uint64_t)SIZE_MAX),
+	    session_waiter(s), bytes_out, data_out);
 
 	/* The record says that the bytes are there. */
 	return e == ERR_END ? ERR_CORRUPT : e;

@@ -8,7 +8,7 @@
 #include "session/server.h"
 
 /* Those that clients use, of all that the converter knows (mime/charset.h). */
-#define BADCHARSET_LIST \
+#define BADCHARSET_LIST                                                                                                           \
 	"UTF-8 US-ASCII ISO-8859-1 ISO-8859-2 ISO-8859-5 ISO-8859-7 ISO-8859-8 ISO-8859-9 ISO-8859-15 windows-1250 windows-1251 " \
 	"windows-1252 windows-1255 windows-1256 KOI8-R KOI8-U ISO-2022-JP EUC-JP Shift_JIS GB18030 GB2312 Big5 EUC-KR UTF-16 UTF-7"
 
@@ -23,8 +23,10 @@ find_filter(void *ctx, struct str name, struct str *value_out)
 {
 	const struct filter_search *f = ctx;
 
-	return metadata_server_value(f->s, f->arena, arena_printf(f->arena, "/private/filters/values/%.*s", STR_F(name)), value_out) ||
-	    metadata_server_value(f->s, f->arena, arena_printf(f->arena, "/shared/filters/values/%.*s", STR_F(name)), value_out);
+	return metadata_server_value(f->s, f->arena,
+		   arena_printf(f->arena, "/private/filters/values/%.*s", STR_F(name)), value_out)
+	    || metadata_server_value(f->s, f->arena,
+		arena_printf(f->arena, "/shared/filters/values/%.*s", STR_F(name)), value_out);
 }
 
 void
@@ -46,7 +48,8 @@ finding_forget_saved(struct session *s, const struct imap_search *args, enum err
 }
 
 enum err
-finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args, enum err e)
+finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args,
+    enum err e)
 {
 	args->collation = s->collation;
 	if (e == ERR_BADCHARSET)
@@ -89,14 +92,19 @@ begin(struct session *s, struct command *c, struct finding *f)
 {
 	const struct rangeset none = RANGESET_NONE;
 	struct clock *clock = loop_clock(s->core->loop);
-	struct scan_options o = { .pool = server_options(s->server)->pool, .clock = clock, .view = f->view, .wants_seqs = f->wants_seqs,
-		.wants_relevancy = f->args->has_fuzzy, .is_first_enough = f->is_first_enough };
+	struct scan_options o = { .pool = server_options(s->server)->pool,
+		.clock = clock,
+		.view = f->view,
+		.wants_seqs = f->wants_seqs,
+		.wants_relevancy = f->args->has_fuzzy,
+		.is_first_enough = f->is_first_enough };
 	enum err e;
 
 	/* Asking for a modseq switches CONDSTORE on (RFC 7162 3.1). */
 	if (f->args->has_modseq)
 		session_enable_condstore(s);
-	e = search_new(f->arena, f->args, f->view, f->is_elsewhere ? &none : &s->saved, clock->wall_ms(clock) / 1000, &o.search);
+	e = search_new(f->arena, f->args, f->view, f->is_elsewhere ? &none : &s->saved,
+	    clock->wall_ms(clock) / 1000, &o.search);
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
 	if (e != ERR_OK) {
@@ -130,8 +138,10 @@ take(struct session *s, struct finding *f)
 	struct entry e;
 	struct seqnum seq;
 
-	for (unsigned n = 1; f->at != 0 && message_set_next(f->view, &found->uids, f->at, &e, &seq); n++) {
-		f->take(f->take_ctx, &e, seq, found->relevancy != NULL ? found->relevancy[f->at_index] : 0);
+	for (unsigned n = 1; f->at != 0 && message_set_next(f->view, &found->uids, f->at, &e, &seq);
+	     n++) {
+		f->take(f->take_ctx, &e, seq,
+		    found->relevancy != NULL ? found->relevancy[f->at_index] : 0);
 		f->at_index++;
 		f->at = e.uid.v + 1;
 		if (n % 256 == 0 && session_should_yield(s))
@@ -142,7 +152,8 @@ take(struct session *s, struct finding *f)
 }
 
 enum err
-finding_run(struct session *s, struct command *c, struct finding *f, const struct scan_found **found_out)
+finding_run(struct session *s, struct command *c, struct finding *f,
+    const struct scan_found **found_out)
 {
 	enum err e = ERR_OK;
 

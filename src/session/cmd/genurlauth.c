@@ -1,4 +1,7 @@
-/* genurlauth.c - GENURLAUTH: URLs of messages become such that others can fetch them by (RFC 4467 7). All of them, or none. */
+/*
+ * genurlauth.c - GENURLAUTH: URLs of messages become such that others can fetch them by (RFC 4467
+ * 7). All of them, or none.
+ */
 #include "session/cmd/commands.h"
 
 #include "imap/urlauth.h"
@@ -6,9 +9,9 @@
 
 struct genurlauth_ctx {
 	struct imap_genurlauth args;
-	struct imap_url *urls;		/* as parsed */
+	struct imap_url *urls; /* as parsed */
 	struct str *made;
-	size_t checked, count;		/* of the URLs: found good, made */
+	size_t checked, count; /* of the URLs: found good, made */
 };
 
 static enum err
@@ -32,13 +35,17 @@ refuse(struct command *c, const char *why)
 	return ERR_SYNTAX;
 }
 
-/* Users that are named are not looked up: who has no account can't fetch it, and nobody learns who has one. */
+/*
+ * Users that are named are not looked up: who has no account can't fetch it, and nobody learns who
+ * has one.
+ */
 static enum err
 check(struct session *s, struct command *c, struct str text, struct imap_url *url)
 {
 	struct str user;
 
-	if (imap_url_parse(c->arena, text, url) != ERR_OK || url->base != IMAP_URL_ABSOLUTE || !url->has_scheme)
+	if (imap_url_parse(c->arena, text, url) != ERR_OK || url->base != IMAP_URL_ABSOLUTE
+	    || !url->has_scheme)
 		return refuse(c, "Not an absolute URL of a message.");
 	if (!urlauth_is_here(s, url))
 		return refuse(c, "The URL is of another server.");
@@ -68,9 +75,11 @@ sign(struct session *s, struct command *c, struct genurlauth_ctx *x)
 
 	if (e != ERR_OK)
 		return e;
-	e = target_check(&t, RIGHT_R) == ERR_OK ? urlauth_random(&fresh) : refuse(c, "There is no such mailbox to read.");
+	e = target_check(&t, RIGHT_R) == ERR_OK ? urlauth_random(&fresh)
+						: refuse(c, "There is no such mailbox to read.");
 	if (e == ERR_OK)
-		e = access_key_make(s->account, account_id(t.account), t.mailbox, ACCESS_KEY_KEEP, &fresh, &key, &after);
+		e = access_key_make(s->account, account_id(t.account), t.mailbox, ACCESS_KEY_KEEP,
+		    &fresh, &key, &after);
 	target_close(&t);
 	if (e != ERR_OK)
 		return e;
@@ -92,7 +101,8 @@ genurlauth_run(struct session *s, struct command *c)
 
 	for (; x->checked < x->args.count && e == ERR_OK; x->checked++) {
 		e = check(s, c, x->args.urls[x->checked].url, &x->urls[x->checked]);
-		if (e == ERR_OK && !str_eq_nocase(x->args.urls[x->checked].mechanism, STR(URLAUTH_MECHANISM))) {
+		if (e == ERR_OK
+		    && !str_eq_nocase(x->args.urls[x->checked].mechanism, STR(URLAUTH_MECHANISM))) {
 			c->text = STR("INTERNAL is the only mechanism.");
 			e = ERR_CANNOT;
 		}

@@ -1,6 +1,6 @@
 /*
- * id.c - ID (RFC 2971): who the client is, for the log; who we are. Nothing may depend on the answer. No version is told to
- * those who have not logged in.
+ * id.c - ID (RFC 2971): who the client is, for the log; who we are. Nothing may depend on the
+ * answer. No version is told to those who have not logged in.
  */
 #include "base/arena.h"
 #include "session/cmd/commands.h"
@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { FIELDS_MAX = 30, FIELD_NAME_MAX = 30, FIELD_VALUE_MAX = 1024 };	/* RFC 2971 3.3 */
+enum { FIELDS_MAX = 30, FIELD_NAME_MAX = 30, FIELD_VALUE_MAX = 1024 }; /* RFC 2971 3.3 */
 
 struct id_ctx {
 	struct str name, version;
@@ -40,9 +40,11 @@ id_parse(unused_arg struct session *s, struct command *c, struct imap_scan *in)
 		return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
 	if (!imap_scan_list_open(in))
 		return imap_scan_err(in);
-	for (bool is_first = true; imap_scan_list_more(in, &is_first); ) {
+	for (bool is_first = true; imap_scan_list_more(in, &is_first);) {
 		if (++count > FIELDS_MAX)
-			ignore_err(imap_scan_fail(in, ERR_SYNTAX, "at most 30 fields") ? ERR_OK : ERR_SYNTAX, "noted in the scanner");
+			ignore_err(imap_scan_fail(in, ERR_SYNTAX, "at most 30 fields") ? ERR_OK
+										       : ERR_SYNTAX,
+			    "noted in the scanner");
 		else if (!scan_field(in, c->ctx))
 			break;
 	}
@@ -56,7 +58,8 @@ id_run(struct session *s, struct command *c)
 	struct buf *b = session_out(s);
 
 	if (x->name.n > 0) {
-		struct str id = arena_printf(c->arena, "%.*s%s%.*s", STR_F(x->name), x->version.n > 0 ? " " : "", STR_F(x->version));
+		struct str id = arena_printf(c->arena, "%.*s%s%.*s", STR_F(x->name),
+		    x->version.n > 0 ? " " : "", STR_F(x->version));
 
 		session_forget_client_id(s);
 		s->core->client_id = str_make(xstrdup(id), id.n);

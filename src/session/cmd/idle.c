@@ -1,5 +1,6 @@
 /*
- * idle.c - IDLE: tells changes as they become durable, until the client says DONE (RFC 9051 6.3.13, RFC 2177).
+ * idle.c - IDLE: tells changes as they become durable, until the client says DONE (RFC 9051 6.3.13,
+ * RFC 2177).
  *
  *     "+ idling" -> tell -> line? -- DONE ------> tagged OK
  *                    ^       | no line            other: BAD
@@ -13,8 +14,9 @@
 #include "session/urlauth.h"
 
 struct idle_ctx {
-	bool is_idling;			/* the continuation was sent */
-	enum { IDLE_ON, IDLE_DONE, IDLE_BAD } line;	/* what the client has said since */
+	bool is_idling; /* the continuation was sent */
+
+	enum { IDLE_ON, IDLE_DONE, IDLE_BAD } line; /* what the client has said since */
 };
 
 static enum err
@@ -31,7 +33,8 @@ tell(struct session *s)
 	if (s->is_closing)
 		return ERR_OK;
 	if (s->view != NULL)
-		e = session_tell(s, TELL_ALL);	/* at the end too: the view comes back from its rest */
+		/* at the end too: the view comes back from its rest */
+		e = session_tell(s, TELL_ALL);
 	if (e != ERR_OK)
 		return e;
 	metadata_tell(s);
@@ -63,11 +66,15 @@ idle_run(struct session *s, struct command *c)
 			c->text = STR("Expected DONE.");
 		if (x->line != IDLE_ON)
 			return x->line == IDLE_DONE ? ERR_OK : ERR_SYNTAX;
-		/* An idle client holds no pages; but one that is not told of messages must find its view as it was. */
+		/*
+		 * An idle client holds no pages; but one that is not told of messages must find its
+		 * view as it was.
+		 */
 		if (s->view != NULL && notify_selected_events(s) != 0)
 			view_rest(s->view);
 		if (s->notify == NULL)
-			e = account_wait_change(view_account(s->view), view_version(s->view), session_waiter(s));
+			e = account_wait_change(view_account(s->view), view_version(s->view),
+			    session_waiter(s));
 		else
 			e = notify_has_news(s) ? ERR_OK : ERR_WAIT;
 		if (e != ERR_OK)

@@ -1,4 +1,7 @@
-/* list.c - LIST with all its options, LSUB and XLIST for old clients: they choose among the same rows. */
+/*
+ * list.c - LIST with all its options, LSUB and XLIST for old clients: they choose among the same
+ * rows.
+ */
 #include "session/cmd/commands.h"
 
 #include "imap/list.h"
@@ -16,15 +19,16 @@ struct list_ctx {
 	enum list_kind kind;
 	struct imap_list args;
 	struct imap_listmatch *match;
-	struct snapshot *snapshot;	/* of the user's own account */
-	struct snapshot **others;	/* of those who share something with him; their accounts are referenced */
-	size_t other_count, owners_at;	/* owners_at: whose account is looked at next */
+	struct snapshot *snapshot; /* of the user's own account */
+	/* of those who share something with him; their accounts are referenced */
+	struct snapshot **others;
+	size_t other_count, owners_at; /* owners_at: whose account is looked at next */
 	bool is_chosen;
 	struct list_rows rows;
-	uint32_t at;			/* next row to look at */
+	uint32_t at; /* next row to look at */
 };
 
-enum { LIST_OTHERS_MAX = 1000 };	/* accounts that one LIST looks into */
+enum { LIST_OTHERS_MAX = 1000 }; /* accounts that one LIST looks into */
 
 static enum err
 parse(struct command *c, struct imap_scan *in, enum list_kind kind)
@@ -33,10 +37,12 @@ parse(struct command *c, struct imap_scan *in, enum list_kind kind)
 	enum err e;
 
 	x->kind = kind;
-	e = kind == LIST_KIND_LIST ? imap_list_parse(in, &x->args) : imap_list_parse_plain(in, &x->args);
+	e = kind == LIST_KIND_LIST ? imap_list_parse(in, &x->args)
+				   : imap_list_parse_plain(in, &x->args);
 	if (e != ERR_OK)
 		return e;
-	x->match = imap_listmatch_new(c->arena, x->args.patterns, x->args.n_patterns, MAILBOX_SEPARATOR);
+	x->match =
+	    imap_listmatch_new(c->arena, x->args.patterns, x->args.n_patterns, MAILBOX_SEPARATOR);
 	return ERR_OK;
 }
 
@@ -72,7 +78,8 @@ meets_criteria(const struct list_ctx *x, const struct list_row *row)
 	if ((criteria & LIST_SELECT_SUBSCRIBED) != 0 && !row->is_subscribed)
 		return false;
 	/* Others' special uses are not one's own. */
-	return (criteria & LIST_SELECT_SPECIAL_USE) == 0 || (m != NULL && m->special_use != 0 && !row->is_foreign);
+	return (criteria & LIST_SELECT_SPECIAL_USE) == 0
+	    || (m != NULL && m->special_use != 0 && !row->is_foreign);
 }
 
 /* Whether names in a namespace could be asked for. */
@@ -107,7 +114,8 @@ open_others(struct session *s, struct command *c, struct list_ctx *x)
 		if (e == ERR_OK)
 			x->others[x->other_count++] = session_snapshot_of(s, a);
 		else if (e != ERR_WAIT)
-			e = ERR_OK;	/* one that is gone, or that can't be read, hides no other */
+			/* one that is gone, or that can't be read, hides no other */
+			e = ERR_OK;
 		if (e == ERR_WAIT)
 			break;
 	}
@@ -117,7 +125,8 @@ open_others(struct session *s, struct command *c, struct list_ctx *x)
 static enum err
 choose(struct session *s, struct command *c, struct list_ctx *x)
 {
-	bool wants_other = wants_space(s, x, SPACE_OTHER), wants_shared = wants_space(s, x, SPACE_SHARED);
+	bool wants_other = wants_space(s, x, SPACE_OTHER),
+	     wants_shared = wants_space(s, x, SPACE_SHARED);
 	enum err e = ERR_OK;
 
 	if (wants_other || wants_shared)
@@ -126,14 +135,17 @@ choose(struct session *s, struct command *c, struct list_ctx *x)
 		return e;
 	list_rows_add_own(s, c->arena, x->snapshot, &x->rows);
 	if (wants_other)
-		list_rows_add_space(s, c->arena, SPACE_OTHER, x->snapshot, x->others, x->other_count, &x->rows);
+		list_rows_add_space(s, c->arena, SPACE_OTHER, x->snapshot, x->others,
+		    x->other_count, &x->rows);
 	if (wants_shared)
-		list_rows_add_space(s, c->arena, SPACE_SHARED, x->snapshot, x->others, x->other_count, &x->rows);
+		list_rows_add_space(s, c->arena, SPACE_SHARED, x->snapshot, x->others,
+		    x->other_count, &x->rows);
 	for (uint32_t i = 0; i < x->rows.count; i++) {
 		if (!meets_criteria(x, &x->rows.rows[i]))
 			continue;
 		list_rows_select(&x->rows, i);
-		if (x->kind == LIST_KIND_LSUB && (imap_listmatch_run(x->match, x->rows.rows[i].name) & LISTMATCH_YES) == 0)
+		if (x->kind == LIST_KIND_LSUB
+		    && (imap_listmatch_run(x->match, x->rows.rows[i].name) & LISTMATCH_YES) == 0)
 			list_rows_hide(&x->rows, i);
 	}
 	x->is_chosen = true;
@@ -147,19 +159,20 @@ line_flags(const struct session *s, const struct list_ctx *x, const struct list_
 
 	if (x->kind != LIST_KIND_LIST)
 		return 0;
-	if ((x->args.select & LIST_SELECT_SUBSCRIBED) != 0 || (x->args.returns & LIST_RETURN_SUBSCRIBED) != 0)
+	if ((x->args.select & LIST_SELECT_SUBSCRIBED) != 0
+	    || (x->args.returns & LIST_RETURN_SUBSCRIBED) != 0)
 		flags |= LINE_SUBSCRIBED;
 	if (x->args.is_extended || (s->enabled & ENABLED_IMAP4REV2) != 0)
 		flags |= LINE_NONEXISTENT;
-	if ((x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0 && (x->args.select & LIST_SELECT_SUBSCRIBED) != 0 &&
-	    row->has_selected_below)
+	if ((x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0
+	    && (x->args.select & LIST_SELECT_SUBSCRIBED) != 0 && row->has_selected_below)
 		flags |= LINE_CHILDINFO;
 	return flags;
 }
 
 /*
- * A row that is not selected is told for those below it: with RECURSIVEMATCH (RFC 9051 6.3.9.1), and by LSUB when a "%"
- * matched only a level above what is subscribed (RFC 3501 6.3.9).
+ * A row that is not selected is told for those below it: with RECURSIVEMATCH (RFC 9051 6.3.9.1),
+ * and by LSUB when a "%" matched only a level above what is subscribed (RFC 3501 6.3.9).
  */
 static void
 tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
@@ -174,8 +187,10 @@ tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 		.is_subscribed = row->is_subscribed,
 		.has_children = row->has_children,
 	};
-	bool is_for_children = !row->is_selected && (x->kind == LIST_KIND_LSUB ? row->has_hidden_below :
-	    row->has_selected_below && (x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0);
+	bool is_for_children = !row->is_selected
+	    && (x->kind == LIST_KIND_LSUB ? row->has_hidden_below
+					  : row->has_selected_below
+			&& (x->args.select & LIST_SELECT_RECURSIVEMATCH) != 0);
 
 	if (!row->is_selected && !is_for_children)
 		return;
@@ -184,7 +199,10 @@ tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 	line.flags = line_flags(s, x, row);
 	line.is_noselect = is_for_children && x->kind == LIST_KIND_LSUB;
 	list_reply_line(s, &line);
-	/* Nothing of what does not meet the criteria itself (RFC 5819 2, RFC 8440 4) or is no mailbox. */
+	/*
+	 * Nothing of what does not meet the criteria itself (RFC 5819 2, RFC 8440 4) or is no
+	 * mailbox.
+	 */
 	if (!row->is_selected || line.is_missing)
 		return;
 	if ((x->args.returns & LIST_RETURN_MYRIGHTS) != 0)

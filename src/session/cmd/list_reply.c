@@ -5,7 +5,7 @@
 
 static const struct {
 	unsigned bit;
-	struct str name, xlist;		/* xlist: what old clients know it as */
+	struct str name, xlist; /* xlist: what old clients know it as */
 } uses[] = {
 	{ USE_ALL, STR_INIT("\\All"), STR_INIT("\\AllMail") },
 	{ USE_ARCHIVE, STR_INIT("\\Archive"), STR_INIT("\\Archive") },
@@ -61,12 +61,14 @@ add_attributes(struct buf *b, const struct list_line *line)
 	if ((line->flags & LINE_SUBSCRIBED) != 0 && line->is_subscribed)
 		add_attribute(b, &is_first, STR("\\Subscribed"));
 	if (!line->is_children_unknown)
-		add_attribute(b, &is_first, line->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
+		add_attribute(b, &is_first,
+		    line->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
 	if (line->kind == LIST_KIND_XLIST && str_eq(line->name, STR("INBOX")))
 		add_attribute(b, &is_first, STR("\\Inbox"));
 	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
 		if ((line->special_use & uses[i].bit) != 0)
-			add_attribute(b, &is_first, line->kind == LIST_KIND_XLIST ? uses[i].xlist : uses[i].name);
+			add_attribute(b, &is_first,
+			    line->kind == LIST_KIND_XLIST ? uses[i].xlist : uses[i].name);
 	}
 	reply_list_close(b);
 }

@@ -1,4 +1,7 @@
-/* list_rows.c - see list_rows.h. A snapshot is sorted level by level, so that all below a name stands behind it. */
+/*
+ * list_rows.c - see list_rows.h. A snapshot is sorted level by level, so that all below a name
+ * stands behind it.
+ */
 #include "session/cmd/list_rows.h"
 
 #include "imap/utf7.h"
@@ -14,7 +17,8 @@ static uint32_t
 add_row(struct arena *a, struct list_rows *l, const struct list_row *row)
 {
 	if (l->count == l->cap) {
-		struct list_row *more = arena_array(a, struct list_row, l->cap == 0 ? 64 : l->cap * 2);
+		struct list_row *more =
+		    arena_array(a, struct list_row, l->cap == 0 ? 64 : l->cap * 2);
 
 		if (l->count > 0)
 			memcpy(more, l->rows, l->count * sizeof(*more));
@@ -22,7 +26,7 @@ add_row(struct arena *a, struct list_rows *l, const struct list_row *row)
 		l->rows = more;
 	}
 	l->rows[l->count++] = *row;
-	return l->count;	/* index + 1 */
+	return l->count; /* index + 1 */
 }
 
 /* Adds a row behind all that sort before it, and rows for the levels above it that have none. */
@@ -32,13 +36,19 @@ add(struct arena *a, struct list_rows *l, struct chain *chain, struct list_row r
 	uint32_t level = 0, index;
 
 	for (size_t at = 0; at < row.name.n && level < MAILBOX_LEVELS_MAX; at++) {
-		struct list_row above = { .name = str_sub(row.name, 0, at), .parent = chain->at[level], .is_foreign = row.is_foreign };
+		struct list_row above = { .name = str_sub(row.name, 0, at),
+			.parent = chain->at[level],
+			.is_foreign = row.is_foreign };
 
 		if (row.name.p[at] != MAILBOX_SEPARATOR)
 			continue;
 		level++;
-		/* What stands below a level that is not the last name's has chain entries of its own. */
-		if (l->count == 0 || chain->at[level] == 0 || !str_eq(l->rows[chain->at[level] - 1].name, above.name))
+		/*
+		 * What stands below a level that is not the last name's has chain entries of its
+		 * own.
+		 */
+		if (l->count == 0 || chain->at[level] == 0
+		    || !str_eq(l->rows[chain->at[level] - 1].name, above.name))
 			chain->at[level] = add_row(a, l, &above);
 	}
 	row.parent = chain->at[level];
@@ -48,28 +58,35 @@ add(struct arena *a, struct list_rows *l, struct chain *chain, struct list_row r
 		chain->at[j] = 0;
 	if (row.mailbox == NULL || row.mailbox->is_noselect)
 		return;
-	for (uint32_t p = row.parent; p != 0 && !l->rows[p - 1].has_children; p = l->rows[p - 1].parent)
+	for (uint32_t p = row.parent; p != 0 && !l->rows[p - 1].has_children;
+	     p = l->rows[p - 1].parent)
 		l->rows[p - 1].has_children = true;
 }
 
 static bool
 is_in_space(struct str name, struct str space)
 {
-	return space.n != 0 && str_starts(name, space) && (name.n == space.n || name.p[space.n] == MAILBOX_SEPARATOR);
+	return space.n != 0 && str_starts(name, space)
+	    && (name.n == space.n || name.p[space.n] == MAILBOX_SEPARATOR);
 }
 
 void
-list_rows_add_own(struct session *s, struct arena *a, const struct snapshot *own, struct list_rows *l)
+list_rows_add_own(struct session *s, struct arena *a, const struct snapshot *own,
+    struct list_rows *l)
 {
-	struct str other = target_space_name(s, SPACE_OTHER), shared = target_space_name(s, SPACE_SHARED);
+	struct str other = target_space_name(s, SPACE_OTHER),
+		   shared = target_space_name(s, SPACE_SHARED);
 	struct chain chain = { { 0 } };
 	const struct mailbox_info *m;
 
 	for (uint32_t i = 0; (m = snapshot_mailbox_at(own, i)) != NULL; i++) {
 		if (is_in_space(m->name, other) || is_in_space(m->name, shared))
 			continue;
-		add(a, l, &chain, (struct list_row){
-		    .name = m->name, .mailbox = m, .rights = target_rights(s, own, m), .is_subscribed = m->is_subscribed });
+		add(a, l, &chain,
+		    (struct list_row){ .name = m->name,
+			.mailbox = m,
+			.rights = target_rights(s, own, m),
+			.is_subscribed = m->is_subscribed });
 	}
 }
 
@@ -90,32 +107,44 @@ row_cmp(const void *x, const void *y)
 }
 
 static void
-add_others(struct session *s, struct arena *a, enum target_space space, struct snapshot *other, struct list_rows *found)
+add_others(struct session *s, struct arena *a, enum target_space space, struct snapshot *other,
+    struct list_rows *found)
 {
 	struct str top = target_space_name(s, space), user = account_user(snapshot_account(other));
-	struct str prefix = space == SPACE_OTHER ? arena_printf(a, "%.*s/%.*s/", STR_F(top), STR_F(user))
-						 : arena_printf(a, "%.*s/", STR_F(top));
+	struct str prefix = space == SPACE_OTHER
+	    ? arena_printf(a, "%.*s/%.*s/", STR_F(top), STR_F(user))
+	    : arena_printf(a, "%.*s/", STR_F(top));
 	const struct mailbox_info *m;
 
 	for (uint32_t i = 0; (m = snapshot_mailbox_at(other, i)) != NULL; i++) {
 		unsigned rights = target_rights(s, other, m);
 
 		if ((rights & RIGHT_L) != 0)
-			add_row(a, found, &(struct list_row){
-			    .name = arena_printf(a, "%.*s%.*s", STR_F(prefix), STR_F(m->name)),
-			    .mailbox = m, .rights = rights, .is_foreign = true });
+			add_row(a, found,
+			    &(struct list_row){
+				.name = arena_printf(a, "%.*s%.*s", STR_F(prefix), STR_F(m->name)),
+				.mailbox = m,
+				.rights = rights,
+				.is_foreign = true });
 	}
 }
 
-/* Those of them that the user has subscribed to; a subscription to what is not there makes a row of its own. */
+/*
+ * Those of them that the user has subscribed to; a subscription to what is not there makes a row of
+ * its own.
+ */
 static void
-add_subscriptions(struct arena *a, struct str space, const struct snapshot *own, struct list_rows *found)
+add_subscriptions(struct arena *a, struct str space, const struct snapshot *own,
+    struct list_rows *found)
 {
 	uint32_t there = found->count;
 	const struct mailbox_info *m;
 
 	for (uint32_t i = 0; (m = snapshot_mailbox_at(own, i)) != NULL; i++) {
-		struct list_row key = { .name = m->name, .is_subscribed = true, .is_foreign = true }, *row;
+		struct list_row key = { .name = m->name,
+			.is_subscribed = true,
+			.is_foreign = true },
+				*row;
 
 		if (!m->is_subscribed || !is_in_space(m->name, space))
 			continue;
@@ -130,8 +159,8 @@ add_subscriptions(struct arena *a, struct str space, const struct snapshot *own,
 }
 
 void
-list_rows_add_space(struct session *s, struct arena *a, enum target_space space, const struct snapshot *own,
-    struct snapshot *const *others, size_t count, struct list_rows *l)
+list_rows_add_space(struct session *s, struct arena *a, enum target_space space,
+    const struct snapshot *own, struct snapshot *const *others, size_t count, struct list_rows *l)
 {
 	struct list_rows found = { 0 };
 	struct chain chain = { { 0 } };
@@ -153,13 +182,15 @@ void
 list_rows_select(struct list_rows *l, uint32_t i)
 {
 	l->rows[i].is_selected = true;
-	for (uint32_t p = l->rows[i].parent; p != 0 && !l->rows[p - 1].has_selected_below; p = l->rows[p - 1].parent)
+	for (uint32_t p = l->rows[i].parent; p != 0 && !l->rows[p - 1].has_selected_below;
+	     p = l->rows[p - 1].parent)
 		l->rows[p - 1].has_selected_below = true;
 }
 
 void
 list_rows_hide(struct list_rows *l, uint32_t i)
 {
-	for (uint32_t up = l->rows[i].parent; up != 0 && !l->rows[up - 1].has_hidden_below; up = l->rows[up - 1].parent)
+	for (uint32_t up = l->rows[i].parent; up != 0 && !l->rows[up - 1].has_hidden_below;
+	     up = l->rows[up - 1].parent)
 		l->rows[up - 1].has_hidden_below = true;
 }

@@ -13,8 +13,10 @@ login_parse(unused_arg struct session *s, struct command *c, struct imap_scan *i
 {
 	struct login_ctx *x = c->ctx;
 
-	return imap_scan_astring(in, &x->user) && imap_scan_sp(in) && imap_scan_astring(in, &x->password) && imap_scan_end(in)
-		? ERR_OK : imap_scan_err(in);
+	return imap_scan_astring(in, &x->user) && imap_scan_sp(in)
+		&& imap_scan_astring(in, &x->password) && imap_scan_end(in)
+	    ? ERR_OK
+	    : imap_scan_err(in);
 }
 
 static enum err
@@ -33,7 +35,7 @@ login_run(struct session *s, struct command *c)
 		return ERR_WAIT;
 	case LOGIN_ASKED:
 		return ERR_WAIT;
-	case LOGIN_CHALLENGED:	/* there is nothing to ask a client of LOGIN */
+	case LOGIN_CHALLENGED: /* there is nothing to ask a client of LOGIN */
 		return ERR_BUG;
 	case LOGIN_SUCCEEDED:
 	case LOGIN_OPENING:

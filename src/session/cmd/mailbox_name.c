@@ -25,13 +25,14 @@ mailbox_arg_is_canonical(const struct mailbox_arg *arg, const struct target *t)
 }
 
 void
-mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *arg, const struct target *t,
-    const struct snapshot *after)
+mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *arg,
+    const struct target *t, const struct snapshot *after)
 {
 	struct target now = *t;
 
 	now.mailbox = snapshot_mailbox(after, t->name.local);
-	if ((s->enabled & ENABLED_IMAP4REV2) != 0 && now.mailbox != NULL && !mailbox_arg_is_canonical(arg, t))
+	if ((s->enabled & ENABLED_IMAP4REV2) != 0 && now.mailbox != NULL
+	    && !mailbox_arg_is_canonical(arg, t))
 		list_reply_oldname(s, a, &now, arg->spelt);
 }
 

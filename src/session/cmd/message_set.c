@@ -2,7 +2,8 @@
 #include "session/cmd/message_set.h"
 
 enum err
-message_set_scan(struct session *s, struct command *c, struct imap_scan *in, struct rangeset *uids_out)
+message_set_scan(struct session *s, struct command *c, struct imap_scan *in,
+    struct rangeset *uids_out)
 {
 	struct seqset set;
 	enum err e;
@@ -16,19 +17,21 @@ message_set_scan(struct session *s, struct command *c, struct imap_scan *in, str
 }
 
 /*
- * Goes on to the next member of the set that the view has. Both sides skip what the other does not have, so a set of few
- * messages in a large mailbox costs as little as a set of everything in a small one.
+ * Goes on to the next member of the set that the view has. Both sides skip what the other does not
+ * have, so a set of few messages in a large mailbox costs as little as a set of everything in a
+ * small one.
  */
 static bool
-next(const struct view *v, const struct rangeset *uids, uint32_t from, bool has_since, uint64_t since, struct entry *out,
-    struct seqnum *seq_out)
+next(const struct view *v, const struct rangeset *uids, uint32_t from, bool has_since,
+    uint64_t since, struct entry *out, struct seqnum *seq_out)
 {
 	for (;;) {
 		uint32_t at = rangeset_next(uids, from);
 
 		if (at == 0)
 			return false;
-		if (has_since ? !view_next_changed(v, at, since, out, seq_out) : !view_next(v, at, out, seq_out))
+		if (has_since ? !view_next_changed(v, at, since, out, seq_out)
+			      : !view_next(v, at, out, seq_out))
 			return false;
 		if (rangeset_contains(uids, out->uid.v))
 			return true;
@@ -37,14 +40,15 @@ next(const struct view *v, const struct rangeset *uids, uint32_t from, bool has_
 }
 
 bool
-message_set_next(const struct view *v, const struct rangeset *uids, uint32_t from, struct entry *out, struct seqnum *seq_out)
+message_set_next(const struct view *v, const struct rangeset *uids, uint32_t from,
+    struct entry *out, struct seqnum *seq_out)
 {
 	return next(v, uids, from, false, 0, out, seq_out);
 }
 
 bool
-message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from, uint64_t since, struct entry *out,
-    struct seqnum *seq_out)
+message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from,
+    uint64_t since, struct entry *out, struct seqnum *seq_out)
 {
 	return next(v, uids, from, true, since, out, seq_out);
 }
@@ -56,7 +60,8 @@ message_set_has_ghosts(const struct view *v, const struct rangeset *uids)
 
 	if (view_ghosts(v) == 0)
 		return false;
-	for (uint32_t at = 1; at != 0 && message_set_next(v, uids, at, &e, NULL); at = e.uid.v + 1) {
+	for (uint32_t at = 1; at != 0 && message_set_next(v, uids, at, &e, NULL);
+	     at = e.uid.v + 1) {
 		if (e.is_ghost)
 			return true;
 	}
@@ -94,5 +99,6 @@ message_set_modseq_code(const struct session *s, struct arena *a)
 {
 	if ((s->enabled & ENABLED_CONDSTORE) == 0 || s->view == NULL)
 		return STR_NONE;
-	return arena_printf(a, "HIGHESTMODSEQ %llu", (unsigned long long)view_highestmodseq(s->view));
+	return arena_printf(a, "HIGHESTMODSEQ %llu",
+	    (unsigned long long)view_highestmodseq(s->view));
 }

@@ -1,4 +1,6 @@
-/* metadata.c - GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464). */
+/*
+ * metadata.c - GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464).
+ */
 #include "session/cmd/commands.h"
 
 #include "imap/search.h"
@@ -25,7 +27,10 @@ open_place(struct session *s, struct arena *a, const struct imap_metadata *m, st
 	return target_open(s, a, m->is_server ? STR("INBOX") : m->mailbox, out);
 }
 
-/* Levels without a mailbox have annotations too (RFC 5464 4.1). The server's may be read and set whatever INBOX's list says. */
+/*
+ * Levels without a mailbox have annotations too (RFC 5464 4.1). The server's may be read and set
+ * whatever INBOX's list says.
+ */
 static enum err
 check(const struct imap_metadata *m, const struct target *t)
 {
@@ -49,7 +54,8 @@ getmetadata_run(struct session *s, struct command *c)
 		return e;
 	e = check(m, &t);
 	if (e == ERR_OK)
-		metadata_reply(s, m, target_full_name(c->arena, &t), t.mailbox, t.account == s->account, &longest);
+		metadata_reply(s, m, target_full_name(c->arena, &t), t.mailbox,
+		    t.account == s->account, &longest);
 	if (longest != 0) {
 		reply_code_number(&code, "METADATA LONGENTRIES", longest);
 		c->code = arena_str(c->arena, buf_str(&code));
@@ -109,11 +115,14 @@ too_long(struct command *c)
 	return ERR_LIMIT;
 }
 
-/* Named searches (RFC 5466 3.2): one that can't be a program is refused here, not when it is used. */
+/*
+ * Named searches (RFC 5466 3.2): one that can't be a program is refused here, not when it is used.
+ */
 static bool
 check_filter(struct command *c, const struct metadata_entry *entry)
 {
-	const struct str values = STR("/private/filters/values/"), descriptions = STR("/private/filters/descriptions/");
+	const struct str values = STR("/private/filters/values/"),
+			 descriptions = STR("/private/filters/descriptions/");
 	const bool is_value = str_starts_nocase(entry->name, values);
 	struct str name;
 
@@ -131,7 +140,8 @@ check_filter(struct command *c, const struct metadata_entry *entry)
 
 /* One entry of the command; the last one counts when it is named twice. */
 static enum err
-add_change(struct session *s, struct command *c, const struct target *t, const struct metadata_entry *entry, struct setting *x)
+add_change(struct session *s, struct command *c, const struct target *t,
+    const struct metadata_entry *entry, struct setting *x)
 {
 	const struct imap_metadata *m = c->ctx;
 	struct annotation change = metadata_key(s, m->is_server, entry->name);
@@ -147,7 +157,9 @@ add_change(struct session *s, struct command *c, const struct target *t, const s
 		return ERR_NOPERM;
 	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SPECIALUSE)) {
 		x->settings.sets_use = true;
-		return t->account == s->account && read_uses(entry->value, &x->settings.special_use) ? ERR_OK : ERR_USEATTR;
+		return t->account == s->account && read_uses(entry->value, &x->settings.special_use)
+		    ? ERR_OK
+		    : ERR_USEATTR;
 	}
 	if (!m->is_server && str_eq_nocase(entry->name, METADATA_SEEN))
 		return read_seen(c, t, entry->value, &x->settings);
@@ -166,7 +178,8 @@ set(struct session *s, struct command *c, const struct target *t)
 {
 	const struct imap_metadata *m = c->ctx;
 	struct setting x = { .changes = arena_array(c->arena, struct annotation, m->count) };
-	bool is_selected = s->view != NULL && view_account(s->view) == t->account && view_mailbox(s->view)->id.v == t->mailbox->id.v;
+	bool is_selected = s->view != NULL && view_account(s->view) == t->account
+	    && view_mailbox(s->view)->id.v == t->mailbox->id.v;
 	struct snapshot *after;
 	enum err e = ERR_OK;
 

@@ -16,7 +16,8 @@ struct writing {
 bool
 metadata_is_allowed(unsigned rights)
 {
-	return (rights & RIGHT_L) != 0 && (rights & (RIGHT_R | RIGHT_S | RIGHT_W | RIGHT_I | RIGHT_P)) != 0;
+	return (rights & RIGHT_L) != 0
+	    && (rights & (RIGHT_R | RIGHT_S | RIGHT_W | RIGHT_I | RIGHT_P)) != 0;
 }
 
 static void
@@ -59,7 +60,10 @@ put(struct writing *w, struct str entry, struct str value)
 	put_value(w, value);
 }
 
-/* How the client wrote the name, if it asked for this one; whether anything that it asked for covers it. */
+/*
+ * How the client wrote the name, if it asked for this one; whether anything that it asked for
+ * covers it.
+ */
 static bool
 is_asked_for(const struct imap_metadata *asked, struct str entry, struct str *spelt_out)
 {
@@ -89,7 +93,8 @@ put_if_asked(struct writing *w, struct str entry, struct str value)
 
 /* Entries whose values the server makes: false when this is none of them, or has no value. */
 static bool
-made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool is_own, struct str entry, struct buf *out)
+made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool is_own,
+    struct str entry, struct buf *out)
 {
 	struct str value;
 
@@ -97,7 +102,8 @@ made_value(struct session *s, bool is_server, const struct mailbox_info *m, bool
 		buf_str_add(out, value);
 	else if (!is_server && is_own && str_eq_nocase(entry, METADATA_SPECIALUSE))
 		list_uses_format(m->special_use, out);
-	else if (!is_server && (m->is_seen_private || m->is_seen_fixed) && str_eq_nocase(entry, METADATA_SEEN))
+	else if (!is_server && (m->is_seen_private || m->is_seen_fixed)
+	    && str_eq_nocase(entry, METADATA_SEEN))
 		buf_str_add(out, m->is_seen_private ? STR("private") : STR("shared"));
 	return out->n != 0;
 }
@@ -111,7 +117,8 @@ put_server_made(void *ctx, struct str entry, struct str value)
 static void
 put_made(struct writing *w, const struct mailbox_info *m, bool is_own)
 {
-	static const struct str names[] = { STR_INIT("/private/specialuse"), STR_INIT("/shared/vendor/posthorn/seen") };
+	static const struct str names[] = { STR_INIT("/private/specialuse"),
+		STR_INIT("/shared/vendor/posthorn/seen") };
 
 	if (w->asked->is_server) {
 		metadata_server_made(w->s, put_server_made, w);
@@ -127,18 +134,20 @@ put_made(struct writing *w, const struct mailbox_info *m, bool is_own)
 
 /* Whether there is a value of an entry that was asked for by its own name. */
 static bool
-has_value(struct session *s, bool is_server, const struct mailbox_info *m, bool is_own, struct str entry)
+has_value(struct session *s, bool is_server, const struct mailbox_info *m, bool is_own,
+    struct str entry)
 {
 	const struct annotation key = metadata_key(s, is_server, entry);
 	BUF_CLEAN struct buf value = BUF_MAX(65536);
 	struct str stored;
 
-	return made_value(s, is_server, m, is_own, entry, &value) || annotation_find(m->annotations, &key, &stored);
+	return made_value(s, is_server, m, is_own, entry, &value)
+	    || annotation_find(m->annotations, &key, &stored);
 }
 
 void
-metadata_reply(struct session *s, const struct imap_metadata *asked, struct str name, const struct mailbox_info *m, bool is_own,
-    uint64_t *longest_out)
+metadata_reply(struct session *s, const struct imap_metadata *asked, struct str name,
+    const struct mailbox_info *m, bool is_own, uint64_t *longest_out)
 {
 	struct writing w = { .s = s, .asked = asked, .name = name };
 	struct str list = m->annotations;
@@ -153,7 +162,8 @@ metadata_reply(struct session *s, const struct imap_metadata *asked, struct str 
 	put_made(&w, m, is_own);
 	/* What has no value is told as NIL, but for levels above what was found. */
 	for (size_t i = 0; i < asked->count; i++) {
-		if ((asked->depth == 0 || (!w.is_begun && w.longest == 0)) && !has_value(s, asked->is_server, m, is_own, asked->entries[i].name))
+		if ((asked->depth == 0 || (!w.is_begun && w.longest == 0))
+		    && !has_value(s, asked->is_server, m, is_own, asked->entries[i].name))
 			put(&w, asked->entries[i].name, STR_NONE);
 	}
 	if (w.is_begun) {

@@ -6,11 +6,12 @@
 #include "session/metadata.h"
 
 /**
- * Writes what was asked for, if that is anything. name: of the mailbox as the client knows it, unless asked->is_server; m: the mailbox,
- * or for the server the user's INBOX. longest_out: bytes of the longest value that was left out for MAXSIZE; 0: none.
+ * Writes what was asked for, if that is anything. name: of the mailbox as the client knows it,
+ * unless asked->is_server; m: the mailbox, or for the server the user's INBOX. longest_out: bytes
+ * of the longest value that was left out for MAXSIZE; 0: none.
  */
-void metadata_reply(struct session *s, const struct imap_metadata *asked, struct str name, const struct mailbox_info *m, bool is_own,
-    uint64_t *longest_out);
+void metadata_reply(struct session *s, const struct imap_metadata *asked, struct str name,
+    const struct mailbox_info *m, bool is_own, uint64_t *longest_out);
 /** Whether a user with these rights may read and set annotations (RFC 5464 3.3). */
 bool metadata_is_allowed(unsigned rights);
 

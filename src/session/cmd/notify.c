@@ -1,5 +1,6 @@
 /*
- * notify.c - NOTIFY (RFC 5465): what a client wants to be told of. What comes of it is in session/notify.c.
+ * notify.c - NOTIFY (RFC 5465): what a client wants to be told of. What comes of it is in
+ * session/notify.c.
  *
  *     open the accounts that it is about -> LIST of what can't be watched, STATUS of the rest -> from now on it holds
  *     -> what has gathered in the selected mailbox, as for NOOP -> tagged OK
@@ -11,7 +12,7 @@
 struct notify_ctx {
 	struct str args;
 	bool asks_modseq;
-	struct notify *notify;		/* until it is the session's */
+	struct notify *notify; /* until it is the session's */
 };
 
 static enum err

@@ -1,7 +1,8 @@
 /*
- * quota.c - GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208). Each account is a quota root, "#user/joe", and so are the mailboxes that
- * are nobody's, "#shared". What another account holds is told to who may read the mailbox that is asked for, and to those who set
- * quotas: the operator's tool and the users of option quota_admins.
+ * quota.c - GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208). Each account is a quota root,
+ * "#user/joe", and so are the mailboxes that are nobody's, "#shared". What another account holds is
+ * told to who may read the mailbox that is asked for, and to those who set quotas: the operator's
+ * tool and the users of option quota_admins.
  */
 #include "session/cmd/commands.h"
 
@@ -14,18 +15,23 @@
 struct quota_ctx {
 	struct str root, mailbox;
 	struct quota_limits limits;
-	bool has_unknown;		/* a resource that has no limits here */
-	bool is_default;		/* those of the configuration: what the operator's tool writes as X-DEFAULT 0 */
+	bool has_unknown; /* a resource that has no limits here */
+	/* those of the configuration: what the operator's tool writes as X-DEFAULT 0 */
+	bool is_default;
 };
 
 static const struct {
 	struct str name;
 	size_t limit, used;
 } resources[] = {
-	{ STR_INIT("STORAGE"), offsetof(struct quota_limits, storage_kib), offsetof(struct quota, storage_kib) },
-	{ STR_INIT("MESSAGE"), offsetof(struct quota_limits, messages), offsetof(struct quota, messages) },
-	{ STR_INIT("MAILBOX"), offsetof(struct quota_limits, mailboxes), offsetof(struct quota, mailboxes) },
-	{ STR_INIT("ANNOTATION-STORAGE"), offsetof(struct quota_limits, annotations_kib), offsetof(struct quota, annotations_kib) },
+	{ STR_INIT("STORAGE"), offsetof(struct quota_limits, storage_kib),
+	    offsetof(struct quota, storage_kib) },
+	{ STR_INIT("MESSAGE"), offsetof(struct quota_limits, messages),
+	    offsetof(struct quota, messages) },
+	{ STR_INIT("MAILBOX"), offsetof(struct quota_limits, mailboxes),
+	    offsetof(struct quota, mailboxes) },
+	{ STR_INIT("ANNOTATION-STORAGE"), offsetof(struct quota_limits, annotations_kib),
+	    offsetof(struct quota, annotations_kib) },
 };
 
 static uint64_t *
@@ -57,7 +63,8 @@ quota_may_set(const struct session *s)
 static struct str
 root_of(struct arena *a, struct str user)
 {
-	return str_eq(user, SHARED_USER) ? STR("#shared") : arena_printf(a, "#user/%.*s", STR_F(user));
+	return str_eq(user, SHARED_USER) ? STR("#shared")
+					 : arena_printf(a, "#user/%.*s", STR_F(user));
 }
 
 /* Whose account a root is; false when it can't be one. */
@@ -68,7 +75,8 @@ root_user(struct arena *a, struct str root, struct str *user_out)
 		*user_out = SHARED_USER;
 		return true;
 	}
-	return str_starts(root, STR("#user/")) && name_normalise(a, str_sub(root, 6, root.n), user_out) == ERR_OK;
+	return str_starts(root, STR("#user/"))
+	    && name_normalise(a, str_sub(root, 6, root.n), user_out) == ERR_OK;
 }
 
 static void
@@ -169,7 +177,8 @@ open_root(struct session *s, struct command *c, struct str root, struct account 
 		return ERR_OK;
 	}
 	if (user.n != 0 && quota_may_set(s))
-		e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING, session_waiter(s), out);
+		e = store_account_open(server_options(s->server)->store, user, ACCOUNT_EXISTING,
+		    session_waiter(s), out);
 	if (e == ERR_NOTFOUND)
 		c->text = STR("No such quota root.");
 	return e;
@@ -192,7 +201,10 @@ getquota_run(struct session *s, struct command *c)
 	return ERR_OK;
 }
 
-/* In one's own account the mailbox need not be there (RFC 9208 4.1.2); in another's one must be able to read it (6). */
+/*
+ * In one's own account the mailbox need not be there (RFC 9208 4.1.2); in another's one must be
+ * able to read it (6).
+ */
 static enum err
 getquotaroot_run(struct session *s, struct command *c)
 {
@@ -231,7 +243,8 @@ setquota_run(struct session *s, struct command *c)
 	if (!quota_may_set(s))
 		return ERR_NOPERM;
 	if (x->has_unknown || (x->is_default && !s->is_operator)) {
-		c->text = STR("There are limits of STORAGE, MESSAGE, MAILBOX and ANNOTATION-STORAGE.");
+		c->text =
+		    STR("There are limits of STORAGE, MESSAGE, MAILBOX and ANNOTATION-STORAGE.");
 		return ERR_CANNOT;
 	}
 	e = open_root(s, c, x->root, &a);

@@ -1,4 +1,7 @@
-/* rename.c - RENAME: one row changes, whatever stands below; INBOX gives its messages away (RFC 9051 6.3.6). */
+/*
+ * rename.c - RENAME: one row changes, whatever stands below; INBOX gives its messages away (RFC
+ * 9051 6.3.6).
+ */
 #include "session/cmd/commands.h"
 
 #include "session/cmd/mailbox_name.h"
@@ -13,13 +16,15 @@ rename_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 {
 	struct rename_ctx *x = c->ctx;
 
-	if (!mailbox_arg_scan(in, &x->from) || !imap_scan_sp(in) || !mailbox_arg_scan(in, &x->to) || !imap_scan_end(in))
+	if (!mailbox_arg_scan(in, &x->from) || !imap_scan_sp(in) || !mailbox_arg_scan(in, &x->to)
+	    || !imap_scan_end(in))
 		return imap_scan_err(in);
 	return ERR_OK;
 }
 
 static enum err
-rename_target(struct session *s, struct command *c, struct rename_ctx *x, const struct target *from, const struct target *to)
+rename_target(struct session *s, struct command *c, struct rename_ctx *x, const struct target *from,
+    const struct target *to)
 {
 	struct snapshot *after;
 	enum err e = target_check(from, RIGHT_X);
@@ -29,10 +34,12 @@ rename_target(struct session *s, struct command *c, struct rename_ctx *x, const 
 	if (e != ERR_OK)
 		return e;
 	if (from->account != to->account) {
-		c->text = STR("A mailbox stays in its account; make one there and move the messages.");
+		c->text =
+		    STR("A mailbox stays in its account; make one there and move the messages.");
 		return ERR_CANNOT;
 	}
-	e = mailbox_rename(from->account, from->name.local, to->name.local, session_waiter(s), &after);
+	e = mailbox_rename(from->account, from->name.local, to->name.local, session_waiter(s),
+	    &after);
 	if (e == ERR_CANNOT)
 		c->text = STR("A mailbox can't be moved below itself.");
 	if (e == ERR_OK) {

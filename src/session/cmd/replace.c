@@ -1,15 +1,19 @@
-/* replace.c - REPLACE and UID REPLACE (RFC 8508): a new message comes, possibly into another mailbox, and the old one goes. */
+/*
+ * replace.c - REPLACE and UID REPLACE (RFC 8508): a new message comes, possibly into another
+ * mailbox, and the old one goes.
+ */
 #include "session/cmd/commands.h"
 #include "session/cmd/message_set.h"
 #include "session/cmd/upload.h"
 
 struct replace_ctx {
-	struct upload upload;		/* first: upload.h */
-	bool is_done;			/* committed and APPENDUID is told */
+	struct upload upload; /* first: upload.h */
+	bool is_done;         /* committed and APPENDUID is told */
 };
 
 static enum err
-replace_literal(struct session *s, struct command *c, struct imap_scan *sofar, struct imap_literal lit)
+replace_literal(struct session *s, struct command *c, struct imap_scan *sofar,
+    struct imap_literal lit)
 {
 	struct replace_ctx *x = c->ctx;
 
@@ -26,7 +30,10 @@ replace_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return upload_parse(s, c, in);
 }
 
-/* APPENDUID stands before EXPUNGE, so that the client knows the new message when the old one goes (RFC 8508 4.3). */
+/*
+ * APPENDUID stands before EXPUNGE, so that the client knows the new message when the old one goes
+ * (RFC 8508 4.3).
+ */
 static enum err
 replace(struct session *s, struct replace_ctx *x)
 {
@@ -37,8 +44,8 @@ replace(struct session *s, struct replace_ctx *x)
 	struct uid new;
 	enum err e;
 
-	e = messages_replace(s->view, u->replaced, u->dest.account, u->dest.mailbox->id, u->messages, session_waiter(s), &new,
-	    &u->uidvalidity, &after, &into);
+	e = messages_replace(s->view, u->replaced, u->dest.account, u->dest.mailbox->id,
+	    u->messages, session_waiter(s), &new, &u->uidvalidity, &after, &into);
 	session_committed(s, into);
 	session_committed(s, after);
 	if (e != ERR_OK)
@@ -73,7 +80,8 @@ const struct imap_command cmd_replace = {
 	.flags = STREAMS | USES_SEQS | BREAKS_SEQS | WRITES | CHANGES,
 	.rights = RIGHT_T | RIGHT_E,
 	.capability = CAP_REPLACE,
-	.args = "seq-number SP mailbox [SP (flags)] [SP date-time] SP (literal | literal8 | UTF8 (literal8) | CATENATE (parts))",
+	.args =
+	    "seq-number SP mailbox [SP (flags)] [SP date-time] SP (literal | literal8 | UTF8 (literal8) | CATENATE (parts))",
 	.spec = "RFC 8508, RFC 4469",
 	.summary = "Put a message in the place of another.",
 	.ctx_size = sizeof(struct replace_ctx),

@@ -12,7 +12,8 @@ resetkey_parse(unused_arg struct session *s, struct command *c, struct imap_scan
 
 /* The mailbox's URLs. */
 static enum err
-reset(struct session *s, struct command *c, const struct imap_resetkey *r, struct snapshot **after_out)
+reset(struct session *s, struct command *c, const struct imap_resetkey *r,
+    struct snapshot **after_out)
 {
 	struct access_key fresh, key;
 	struct target t;
@@ -31,7 +32,8 @@ reset(struct session *s, struct command *c, const struct imap_resetkey *r, struc
 	if (e == ERR_OK)
 		e = urlauth_random(&fresh);
 	if (e == ERR_OK)
-		e = access_key_make(s->account, account_id(t.account), t.mailbox, ACCESS_KEY_REPLACE, &fresh, &key, after_out);
+		e = access_key_make(s->account, account_id(t.account), t.mailbox,
+		    ACCESS_KEY_REPLACE, &fresh, &key, after_out);
 	target_close(&t);
 	explicit_bzero(&key, sizeof(key));
 	explicit_bzero(&fresh, sizeof(fresh));
@@ -43,7 +45,8 @@ resetkey_run(struct session *s, struct command *c)
 {
 	const struct imap_resetkey *r = c->ctx;
 	struct snapshot *after;
-	enum err e = r->has_mailbox ? reset(s, c, r, &after) : access_keys_remove(s->account, &after);
+	enum err e =
+	    r->has_mailbox ? reset(s, c, r, &after) : access_keys_remove(s->account, &after);
 
 	if (e != ERR_OK)
 		return e;

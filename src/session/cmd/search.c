@@ -1,5 +1,6 @@
 /*
- * search.c - SEARCH and UID SEARCH: as "* SEARCH", or as "* ESEARCH" with RETURN or for IMAP4rev2 clients.
+ * search.c - SEARCH and UID SEARCH: as "* SEARCH", or as "* ESEARCH" with RETURN or for IMAP4rev2
+ * clients.
  *
  *     what was found -> saved as "$" -> answer, as the output takes it
  */
@@ -12,12 +13,13 @@ enum search_step { STEP_BEGIN, STEP_FIND, STEP_ANSWER };
 
 struct search_ctx {
 	struct imap_search args;
-	bool is_extended;		/* the answer is ESEARCH */
+	bool is_extended; /* the answer is ESEARCH */
 	enum search_step step;
 	struct finding finding;
-	const struct scan_found *found;	/* from STEP_ANSWER on */
+	const struct scan_found *found; /* from STEP_ANSWER on */
 	struct esearch_reply reply;
-	size_t at_range;		/* of "* SEARCH": the next range, and the next number in it */
+	/* of "* SEARCH": the next range, and the next number in it */
+	size_t at_range;
 	uint32_t at_number;
 	bool has_head;
 };
@@ -42,7 +44,10 @@ static void
 begin(struct session *s, struct command *c, struct search_ctx *x)
 {
 	/* The first is enough when nothing else is asked for. */
-	x->finding = (struct finding){ .args = &x->args, .view = s->view, .arena = c->arena, .wants_seqs = !c->is_uid,
+	x->finding = (struct finding){ .args = &x->args,
+		.view = s->view,
+		.arena = c->arena,
+		.wants_seqs = !c->is_uid,
 		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_FIND;
 }
@@ -134,12 +139,17 @@ search_run(struct session *s, struct command *c)
 	if (e == ERR_OK)
 		e = answer(s, c, x);
 	if (e == ERR_OK && (x->args.returns & RETURN_UPDATE) != 0)
-		context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = c->is_uid, .search = scan_search(x->finding.scan), .uids = &x->found->uids });
+		context_begin(s,
+		    &(struct context_options){ .tag = c->tag,
+			.is_uid = c->is_uid,
+			.search = scan_search(x->finding.scan),
+			.uids = &x->found->uids });
 	return e;
 }
 
 static bool
-search_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+search_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct search_ctx *x = c->ctx;
 
@@ -162,8 +172,10 @@ const struct imap_command cmd_search = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_IMAP4REV1,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
+	.args =
+	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
+	.spec =
+	    "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
 	.summary = "Find messages.",
 	.ctx_size = sizeof(struct search_ctx),
 	.parse = search_parse,

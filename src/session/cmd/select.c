@@ -4,13 +4,14 @@
  *     begin: leave the old mailbox -> open the view (waits for pages) -> what vanished (waits for the change log)
  *         -> select, write the mailbox's data -> VANISHED (EARLIER), FETCH of what changed (stops while output is full)
  *
- * The client's pairs of sequence numbers and UIDs are not needed: what vanished is known from the change log, and where that
- * does not reach back, the UIDs that are not there are told, which is always right.
+ * The client's pairs of sequence numbers and UIDs are not needed: what vanished is known from the
+ * change log, and where that does not reach back, the UIDs that are not there are told, which is
+ * always right.
  */
 #include "imap/select.h"
 
-#include "session/cmd/commands.h"
 #include "session/cmd/annotate.h"
+#include "session/cmd/commands.h"
 #include "session/cmd/list_reply.h"
 #include "session/cmd/mailbox_name.h"
 #include "session/core.h"
@@ -24,13 +25,14 @@ struct select_ctx {
 	enum view_access access;
 	struct imap_select args;
 	struct mailbox_arg mailbox;
-	enum err refused;		/* no mailbox can have that name: it fails as one that is not there */
+	/* no mailbox can have that name: it fails as one that is not there */
+	enum err refused;
 	enum select_step step;
 	struct target target;
-	struct view *view;		/* until it is the session's */
-	bool is_resync;			/* QRESYNC with the right UIDVALIDITY */
+	struct view *view; /* until it is the session's */
+	bool is_resync;    /* QRESYNC with the right UIDVALIDITY */
 	struct rangeset *vanished;
-	uint32_t at;			/* next UID to look at for changes */
+	uint32_t at; /* next UID to look at for changes */
 };
 
 static enum err
@@ -42,7 +44,7 @@ parse(struct session *s, struct command *c, struct imap_scan *in, enum view_acce
 
 	x->access = access;
 	if (!mailbox_arg_scan(&name, &x->mailbox))
-		x->mailbox = (struct mailbox_arg){ 0 };	/* the parser below says what is wrong */
+		x->mailbox = (struct mailbox_arg){ 0 }; /* the parser below says what is wrong */
 	e = imap_select_parse(in, &x->args);
 	if (e != ERR_OK && err_reply(e) == ERR_REPLY_NO) {
 		x->refused = e;
@@ -55,7 +57,8 @@ parse(struct session *s, struct command *c, struct imap_scan *in, enum view_acce
 		return ERR_SYNTAX;
 	}
 	/* RFC 9586 3.7 */
-	return x->args.has_seq_match && (s->enabled & ENABLED_UIDONLY) != 0 ? ERR_UIDREQUIRED : ERR_OK;
+	return x->args.has_seq_match && (s->enabled & ENABLED_UIDONLY) != 0 ? ERR_UIDREQUIRED
+									    : ERR_OK;
 }
 
 static enum err
@@ -86,12 +89,14 @@ begin(struct session *s, struct select_ctx *x)
 }
 
 /*
- * Who may neither insert, expunge nor change a flag that others see reads only (RFC 4314 5.2), but for what he has seen himself.
+ * Who may neither insert, expunge nor change a flag that others see reads only (RFC 4314 5.2), but
+ * for what he has seen himself.
  */
 static enum view_access
 access_of(const struct select_ctx *x)
 {
-	unsigned writing = RIGHT_I | RIGHT_E | RIGHT_W | RIGHT_T | RIGHT_N | (x->target.mailbox->is_seen_private ? 0 : RIGHT_S);
+	unsigned writing = RIGHT_I | RIGHT_E | RIGHT_W | RIGHT_T | RIGHT_N
+	    | (x->target.mailbox->is_seen_private ? 0 : RIGHT_S);
 
 	if (x->access == VIEW_READ_ONLY || (x->target.rights & writing) != 0)
 		return x->access;
@@ -108,13 +113,14 @@ open_view(struct session *s, struct command *c, struct select_ctx *x)
 	if (e == ERR_OK)
 		e = target_check(&x->target, RIGHT_R);
 	if (e == ERR_OK)
-		e = view_open_as(x->target.snapshot, x->target.mailbox->id, account_id(s->account), access_of(x),
-		    session_waiter(s), &x->view);
+		e = view_open_as(x->target.snapshot, x->target.mailbox->id, account_id(s->account),
+		    access_of(x), session_waiter(s), &x->view);
 	if (e != ERR_OK)
 		return e;
 	if (x->args.is_annotate)
 		view_tell_notes(x->view);
-	x->is_resync = x->args.is_qresync && x->args.uidvalidity == view_mailbox(x->view)->uidvalidity;
+	x->is_resync =
+	    x->args.is_qresync && x->args.uidvalidity == view_mailbox(x->view)->uidvalidity;
 	x->step = STEP_VANISHED;
 	return ERR_OK;
 }
@@ -148,7 +154,8 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	reply_code(s, "UIDNEXT", m->uidnext, "The next UID.");
 	reply_code(s, "HIGHESTMODSEQ", view_highestmodseq(s->view), "The highest modseq.");
 	annotate_reply_support(s);
-	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name), STR("The mailbox's id."));
+	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name),
+	    STR("The mailbox's id."));
 	if (session_is_secure(s))
 		session_untagged(s, "OK", urlauth_code(s), STR("URLs of it can be authorized."));
 	if (is_rev2) {
@@ -165,8 +172,9 @@ find_vanished(struct session *s, struct command *c, struct select_ctx *x)
 	enum err e;
 
 	if (x->is_resync) {
-		e = view_vanished_since(x->view, x->args.modseq, x->args.has_known_uids ? &x->args.known_uids : NULL,
-		    session_waiter(s), c->arena, &x->vanished);
+		e = view_vanished_since(x->view, x->args.modseq,
+		    x->args.has_known_uids ? &x->args.known_uids : NULL, session_waiter(s),
+		    c->arena, &x->vanished);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -221,7 +229,8 @@ select_run(struct session *s, struct command *c)
 	if (e == ERR_OK)
 		e = tell_changed(s, x);
 	/* A mailbox that is open is more than full (RFC 9208 4.3.1): after limits were lowered. */
-	if (e == ERR_OK && !view_is_read_only(s->view) && snapshot_exceeds_quota(x->target.snapshot))
+	if (e == ERR_OK && !view_is_read_only(s->view)
+	    && snapshot_exceeds_quota(x->target.snapshot))
 		session_untagged(s, "NO", STR("OVERQUOTA"), STR("The mailbox is over its quota."));
 	if (e == ERR_OK)
 		c->code = view_is_shown_read_only(s->view) ? STR("READ-ONLY") : STR("READ-WRITE");
@@ -244,7 +253,8 @@ const struct imap_command cmd_select = {
 	.flags = NO_TELL,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox [SP (ANNOTATE | CONDSTORE | QRESYNC (uidvalidity modseq [known UIDs]))]",
-	.spec = "RFC 9051 6.3.2, RFC 4314 4 and 5.2, RFC 5257 4.1 and 4.2, RFC 7162 3.1.8 and 3.2.5",
+	.spec =
+	    "RFC 9051 6.3.2, RFC 4314 4 and 5.2, RFC 5257 4.1 and 4.2, RFC 7162 3.1.8 and 3.2.5",
 	.summary = "Open a mailbox.",
 	.ctx_size = sizeof(struct select_ctx),
 	.parse = select_parse,

@@ -1,5 +1,6 @@
 /*
- * sort.c - SORT and UID SORT (RFC 5256, 5957): as "* SORT", or as "* ESEARCH" with RETURN (RFC 5267).
+ * sort.c - SORT and UID SORT (RFC 5256, 5957): as "* SORT", or as "* ESEARCH" with RETURN (RFC
+ * 5267).
  *
  *     found -> put into order -> saved as "$" -> answer, as the output takes it
  */
@@ -20,11 +21,11 @@ struct sort_ctx {
 	enum sort_step step;
 	struct finding finding;
 	struct sort *sort;
-	uint8_t *relevancy;		/* in their order */
-	uint32_t *told;			/* UIDs or sequence numbers in their order */
-	const struct scan_found *found;	/* from STEP_SORT on */
+	uint8_t *relevancy;             /* in their order */
+	uint32_t *told;                 /* UIDs or sequence numbers in their order */
+	const struct scan_found *found; /* from STEP_SORT on */
 	struct esearch_reply reply;
-	size_t at;			/* of "* SORT" */
+	size_t at; /* of "* SORT" */
 	uint32_t at_number;
 	bool has_head;
 };
@@ -48,7 +49,11 @@ static void
 begin(struct session *s, struct command *c, struct sort_ctx *x)
 {
 	x->sort = sort_new(s->view, &x->args);
-	x->finding = (struct finding){ .args = &x->args.search, .view = s->view, .arena = c->arena, .take = take, .take_ctx = x->sort };
+	x->finding = (struct finding){ .args = &x->args.search,
+		.view = s->view,
+		.arena = c->arena,
+		.take = take,
+		.take_ctx = x->sort };
 	x->step = STEP_FIND;
 }
 
@@ -80,7 +85,10 @@ save(struct session *s, struct command *c, struct sort_ctx *x)
 		free(uids);
 }
 
-/* The highest modseq of the messages that the answer tells of (RFC 7162 3.1.9, 3.1.10); 0: none is told. */
+/*
+ * The highest modseq of the messages that the answer tells of (RFC 7162 3.1.9, 3.1.10); 0: none is
+ * told.
+ */
 static uint64_t
 modseq_told(struct session *s, const struct sort_ctx *x)
 {
@@ -91,11 +99,13 @@ modseq_told(struct session *s, const struct sort_ctx *x)
 
 	if (!x->args.search.has_modseq || count == 0)
 		return 0;
-	if (!x->args.search.has_return || (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0)
+	if (!x->args.search.has_return
+	    || (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0)
 		return x->found->all_modseq;
 	if ((returns & RETURN_MIN) != 0 && view_entry(s->view, sort_message(x->sort, 0)->uid, &e))
 		modseq = e.modseq;
-	if ((returns & RETURN_MAX) != 0 && view_entry(s->view, sort_message(x->sort, count - 1)->uid, &e))
+	if ((returns & RETURN_MAX) != 0
+	    && view_entry(s->view, sort_message(x->sort, count - 1)->uid, &e))
 		modseq = MAX(modseq, e.modseq);
 	return modseq;
 }
@@ -169,13 +179,19 @@ sort_command_run(struct session *s, struct command *c)
 	if (e == ERR_OK)
 		e = answer(s, c, x);
 	if (e == ERR_OK && (x->args.search.returns & RETURN_UPDATE) != 0)
-		context_begin(s, &(struct context_options){ .tag = c->tag, .is_uid = c->is_uid, .search = scan_search(x->finding.scan), .uids = &x->found->uids,
-		    .criteria = &x->args, .sort = x->sort });
+		context_begin(s,
+		    &(struct context_options){ .tag = c->tag,
+			.is_uid = c->is_uid,
+			.search = scan_search(x->finding.scan),
+			.uids = &x->found->uids,
+			.criteria = &x->args,
+			.sort = x->sort });
 	return e;
 }
 
 static bool
-sort_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+sort_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct sort_ctx *x = c->ctx;
 
@@ -202,7 +218,8 @@ const struct imap_command cmd_sort = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS,
 	.capability = CAP_SORT,
-	.args = "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] (criteria) SP charset SP keys",
+	.args =
+	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] (criteria) SP charset SP keys",
 	.spec = "RFC 5256, RFC 5957, RFC 5267, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
 	.summary = "Find messages and put them into an order.",
 	.ctx_size = sizeof(struct sort_ctx),

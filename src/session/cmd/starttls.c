@@ -1,6 +1,7 @@
 /*
- * starttls.c - STARTTLS (RFC 9051 6.2.1). Nothing that was said in the clear survives it: a byte buffered behind the
- * command could come from somebody in between who wants it to count as said under TLS, so it ends the connection.
+ * starttls.c - STARTTLS (RFC 9051 6.2.1). Nothing that was said in the clear survives it: a byte
+ * buffered behind the command could come from somebody in between who wants it to count as said
+ * under TLS, so it ends the connection.
  */
 #include "io/stream.h"
 #include "session/cmd/commands.h"
@@ -17,12 +18,14 @@ static enum err
 starttls_run(struct session *s, struct command *c)
 {
 	if (server_options(s->server)->tls == NULL || stream_ssl(s->stream) != NULL) {
-		c->text = stream_ssl(s->stream) != NULL ? STR("TLS is on already.") : STR("TLS is not available.");
+		c->text = stream_ssl(s->stream) != NULL ? STR("TLS is on already.")
+							: STR("TLS is not available.");
 		return ERR_BADSTATE;
 	}
 	if (stream_input(s->stream).n > 0) {
 		s->core->end_reason = "data behind STARTTLS";
-		session_bye(s, STR("CLIENTBUG"), STR("Nothing may follow STARTTLS before TLS is on."));
+		session_bye(s, STR("CLIENTBUG"),
+		    STR("Nothing may follow STARTTLS before TLS is on."));
 		return ERR_CLIENTBUG;
 	}
 	c->text = STR("Begin TLS now.");

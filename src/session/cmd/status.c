@@ -1,4 +1,7 @@
-/* status.c - STATUS: the numbers of a mailbox without selecting it. Works on the selected one too, as clients do it. */
+/*
+ * status.c - STATUS: the numbers of a mailbox without selecting it. Works on the selected one too,
+ * as clients do it.
+ */
 #include "session/cmd/commands.h"
 
 #include "session/cmd/status_reply.h"
@@ -14,8 +17,8 @@ status_parse(unused_arg struct session *s, struct command *c, struct imap_scan *
 {
 	struct status_ctx *x = c->ctx;
 
-	if (!imap_scan_mailbox(in, &x->name) || !imap_scan_sp(in) || !imap_status_items(in, &x->items) ||
-	    !imap_scan_end(in))
+	if (!imap_scan_mailbox(in, &x->name) || !imap_scan_sp(in)
+	    || !imap_status_items(in, &x->items) || !imap_scan_end(in))
 		return imap_scan_err(in);
 	return ERR_OK;
 }
@@ -34,7 +37,8 @@ status_run(struct session *s, struct command *c)
 		/* It is a CONDSTORE enabling command (RFC 7162 3.1). */
 		if ((x->items & STATUS_HIGHESTMODSEQ) != 0)
 			session_enable_condstore(s);
-		status_reply(s, target_full_name(c->arena, &t), t.mailbox, t.account == s->account, x->items);
+		status_reply(s, target_full_name(c->arena, &t), t.mailbox, t.account == s->account,
+		    x->items);
 	}
 	target_close(&t);
 	return e;
@@ -45,7 +49,8 @@ const struct imap_command cmd_status = {
 	.states = IN_LOGGED_IN,
 	.capability = CAP_IMAP4REV1,
 	.args = "mailbox SP (items)",
-	.spec = "RFC 9051 6.3.11, RFC 4314 4, RFC 7162, RFC 7889, RFC 8438, RFC 8474, RFC 9208 4.1.4",
+	.spec =
+	    "RFC 9051 6.3.11, RFC 4314 4, RFC 7162, RFC 7889, RFC 8438, RFC 8474, RFC 9208 4.1.4",
 	.summary = "Tell the numbers of a mailbox.",
 	.ctx_size = sizeof(struct status_ctx),
 	.parse = status_parse,

@@ -8,21 +8,26 @@ recent_count(const struct mailbox_info *m)
 	return MIN(m->uidnext - MIN(m->recent_from, m->uidnext), m->exists);
 }
 
-/* Of the selected mailbox nothing may be told that is at or above a change which was held back (DESIGN: ghosts). */
+/*
+ * Of the selected mailbox nothing may be told that is at or above a change which was held back
+ * (DESIGN: ghosts).
+ */
 static uint64_t
 highestmodseq(const struct session *s, const struct mailbox_info *m, struct account_id reader)
 {
 	uint64_t modseq = mailbox_highestmodseq(m, reader);
 
 	/* Ids are an account's own; uidvalidity, nearly always, tells the rest. */
-	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v &&
-	    view_mailbox(s->view)->uidvalidity == m->uidvalidity && view_mailbox(s->view)->name.n == m->name.n)
+	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v
+	    && view_mailbox(s->view)->uidvalidity == m->uidvalidity
+	    && view_mailbox(s->view)->name.n == m->name.n)
 		return MIN(modseq, view_highestmodseq(s->view));
 	return modseq;
 }
 
 static void
-add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct account_id reader, unsigned item)
+add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct account_id reader,
+    unsigned item)
 {
 	struct arena scratch = ARENA_NONE;
 
@@ -67,7 +72,8 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct
 }
 
 void
-status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own, unsigned items)
+status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own,
+    unsigned items)
 {
 	const struct account_id reader = is_own ? (struct account_id){ 0 } : account_id(s->account);
 	struct buf *b = session_out(s);

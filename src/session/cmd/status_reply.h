@@ -6,6 +6,7 @@
 #include "session/session.h"
 
 /** items: enum imap_status_att bits. is_own: the mailbox is in the session's own account. */
-void status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own, unsigned items);
+void status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own,
+    unsigned items);
 
 #endif

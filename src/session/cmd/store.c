@@ -3,7 +3,8 @@
  *
  *     [.SILENT: tell what others changed] -> [annotations: are the parts there?] -> commits, 64 pages each -> FETCH of those that had the flags already
  *
- * Messages that were changed are told by the session after the command, as everybody else is told of them.
+ * Messages that were changed are told by the session after the command, as everybody else is told
+ * of them.
  */
 #include "imap/store.h"
 
@@ -20,10 +21,12 @@ struct store_ctx {
 	enum store_step step;
 	uint32_t cursor;
 	struct rangeset changed, modified;
-	struct notes_change notes;	/* with args.is_annotation */
-	uint32_t at;			/* next UID to look at: whose parts, and for those that were not changed */
-	uint64_t version;		/* of the account, that our next commit should follow if nobody comes between */
-	bool is_raced;			/* somebody did */
+	struct notes_change notes; /* with args.is_annotation */
+	/* next UID to look at: whose parts, and for those that were not changed */
+	uint32_t at;
+	/* of the account, that our next commit should follow if nobody comes between */
+	uint64_t version;
+	bool is_raced; /* somebody did */
 };
 
 static enum err
@@ -43,8 +46,9 @@ store_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 /*
- * What others changed is told before a silent change, so that it is not mistaken for our own (RFC 9051 6.4.6). No EXPUNGE: the
- * client may have used sequence numbers. What comes between this and our commits shows in the account's version.
+ * What others changed is told before a silent change, so that it is not mistaken for our own (RFC
+ * 9051 6.4.6). No EXPUNGE: the client may have used sequence numbers. What comes between this and
+ * our commits shows in the account's version.
  */
 static enum err
 catch_up(struct session *s, struct store_ctx *x)
@@ -69,7 +73,9 @@ catch_up(struct session *s, struct store_ctx *x)
 static enum err
 check_parts(struct session *s, struct store_ctx *x)
 {
-	enum err e = x->args.is_annotation ? annotate_check_parts(s, &x->args.annotation, &x->uids, &x->at) : ERR_OK;
+	enum err e = x->args.is_annotation
+	    ? annotate_check_parts(s, &x->args.annotation, &x->uids, &x->at)
+	    : ERR_OK;
 
 	if (e == ERR_OK)
 		x->step = STEP_CHANGE;
@@ -78,11 +84,14 @@ check_parts(struct session *s, struct store_ctx *x)
 
 /* The next commit. */
 static enum err
-change_some(struct session *s, struct store_ctx *x, const struct flags_change *f, struct snapshot **after)
+change_some(struct session *s, struct store_ctx *x, const struct flags_change *f,
+    struct snapshot **after)
 {
 	if (x->args.is_annotation)
-		return messages_annotate(s->view, &x->uids, &x->notes, &x->cursor, session_waiter(s), &x->changed, &x->modified, after);
-	return messages_store(s->view, &x->uids, f, &x->cursor, session_waiter(s), &x->changed, &x->modified, after);
+		return messages_annotate(s->view, &x->uids, &x->notes, &x->cursor,
+		    session_waiter(s), &x->changed, &x->modified, after);
+	return messages_store(s->view, &x->uids, f, &x->cursor, session_waiter(s), &x->changed,
+	    &x->modified, after);
 }
 
 /* A commit of ours was made. */
@@ -100,7 +109,9 @@ static enum err
 change(struct session *s, struct store_ctx *x)
 {
 	static const enum flags_op ops[] = {
-		[STORE_REPLACE] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_REMOVE] = FLAGS_REMOVE,
+		[STORE_REPLACE] = FLAGS_SET,
+		[STORE_ADD] = FLAGS_ADD,
+		[STORE_REMOVE] = FLAGS_REMOVE,
 	};
 	const struct flags_change f = {
 		.op = ops[x->args.mode],
@@ -143,13 +154,15 @@ tell_same(struct session *s, struct command *c, struct store_ctx *x)
 	struct entry e;
 	struct seqnum seq;
 
-	while (!x->args.is_silent && x->at != 0 && message_set_next(s->view, &x->uids, x->at, &e, &seq)) {
+	while (!x->args.is_silent && x->at != 0
+	    && message_set_next(s->view, &x->uids, x->at, &e, &seq)) {
 		if (session_is_full(s))
 			return session_wait_output(s);
 		if (session_should_yield(s))
 			return session_yield(s);
 		x->at = e.uid.v + 1;
-		if (!e.is_ghost && !rangeset_contains(&x->changed, e.uid.v) && !rangeset_contains(&x->modified, e.uid.v))
+		if (!e.is_ghost && !rangeset_contains(&x->changed, e.uid.v)
+		    && !rangeset_contains(&x->modified, e.uid.v))
 			session_tell_flags(s, &e, seq, c->is_uid);
 	}
 	return ERR_OK;
@@ -169,8 +182,8 @@ modified_code(struct session *s, struct command *c, const struct rangeset *uids)
 }
 
 /*
- * Whether the rights allow anything of what is asked for: if they do, the rest is passed over in silence (RFC 4314 4). To take all
- * flags away names every flag.
+ * Whether the rights allow anything of what is asked for: if they do, the rest is passed over in
+ * silence (RFC 4314 4). To take all flags away names every flag.
  */
 static bool
 may_change_some(const struct session *s, const struct imap_store *args)
@@ -183,7 +196,8 @@ may_change_some(const struct session *s, const struct imap_store *args)
 		return may != 0;
 	if (args->flags.system == 0 && args->flags.n_keywords == 0)
 		return true;
-	return (args->flags.system & may) != 0 || (args->flags.n_keywords != 0 && (s->rights & RIGHT_W) != 0);
+	return (args->flags.system & may) != 0
+	    || (args->flags.n_keywords != 0 && (s->rights & RIGHT_W) != 0);
 }
 
 static enum err
@@ -218,7 +232,8 @@ store_run(struct session *s, struct command *c)
 }
 
 static bool
-store_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+store_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct store_ctx *x = c->ctx;
 
@@ -243,7 +258,8 @@ const struct imap_command cmd_store = {
 	.states = IN_SELECTED,
 	.flags = USES_SEQS | WRITES | JUDGES | CHANGES,
 	.capability = CAP_IMAP4REV1,
-	.args = "sequence-set SP [(UNCHANGEDSINCE modseq) SP] ([+|-]FLAGS[.SILENT] SP flags | ANNOTATION (entries))",
+	.args =
+	    "sequence-set SP [(UNCHANGEDSINCE modseq) SP] ([+|-]FLAGS[.SILENT] SP flags | ANNOTATION (entries))",
 	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 5257 4.5, RFC 7162 3.1.3",
 	.summary = "Change flags or annotations of messages.",
 	.ctx_size = sizeof(struct store_ctx),

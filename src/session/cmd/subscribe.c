@@ -26,7 +26,9 @@ set_subscription(struct session *s, struct command *c, bool is_subscribed)
 	struct str full = x->mailbox.name;
 	enum err e;
 
-	/* Others' mailboxes are subscribed to by their full name, in the spelling that LIST tells. */
+	/*
+	 * Others' mailboxes are subscribed to by their full name, in the spelling that LIST tells.
+	 */
 	if (name.space == SPACE_OTHER || name.space == SPACE_SHARED)
 		full = arena_printf(c->arena, "%.*s%.*s", STR_F(name.prefix), STR_F(name.local));
 	e = mailbox_subscribe(s->account, full, is_subscribed, session_waiter(s), &after);

@@ -1,4 +1,6 @@
-/* thread.c - THREAD and UID THREAD (RFC 5256): found -> arranged -> answer, as the output takes it. */
+/*
+ * thread.c - THREAD and UID THREAD (RFC 5256): found -> arranged -> answer, as the output takes it.
+ */
 #include "search/thread.h"
 
 #include "session/cmd/commands.h"
@@ -33,7 +35,11 @@ static void
 begin(struct session *s, struct command *c, struct thread_ctx *x)
 {
 	x->thread = thread_new(view_account(s->view), x->args.algorithm, x->args.search.collation);
-	x->finding = (struct finding){ .args = &x->args.search, .view = s->view, .arena = c->arena, .take = take, .take_ctx = x->thread };
+	x->finding = (struct finding){ .args = &x->args.search,
+		.view = s->view,
+		.arena = c->arena,
+		.take = take,
+		.take_ctx = x->thread };
 	x->step = STEP_FIND;
 }
 
@@ -76,7 +82,8 @@ thread_command_run(struct session *s, struct command *c)
 }
 
 static bool
-thread_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+thread_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct thread_ctx *x = c->ctx;
 

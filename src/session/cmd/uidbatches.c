@@ -1,9 +1,11 @@
 /*
- * uidbatches.c - UIDBATCHES: ranges of UIDs that part a mailbox into batches of equal size, the newest first (RFC 10022).
+ * uidbatches.c - UIDBATCHES: ranges of UIDs that part a mailbox into batches of equal size, the
+ * newest first (RFC 10022).
  *
- * Batch n of size N has the messages from number M - (n - 1) N down to M - n N + 1, of M; a batch reaches down to right above the next
- * one, and the last to UID 1, so that together they cover all. A place in the view is found in logarithmic time, so what a
- * client could wear out is the output: it is refused the same batches until half a batch has changed.
+ * Batch n of size N has the messages from number M - (n - 1) N down to M - n N + 1, of M; a batch
+ * reaches down to right above the next one, and the last to UID 1, so that together they cover all.
+ * A place in the view is found in logarithmic time, so what a client could wear out is the output:
+ * it is refused the same batches until half a batch has changed.
  */
 #include "session/cmd/commands.h"
 
@@ -16,15 +18,15 @@ enum { BATCH_MIN = 500, RANGE_MAX = 100000 };
 /* Which batches the client has of the selected mailbox. */
 struct batches {
 	uint32_t size;
-	uint32_t exists, last_uid;	/* when it asked first */
+	uint32_t exists, last_uid; /* when it asked first */
 	struct rangeset had;
 };
 
 struct uidbatches_ctx {
 	uint32_t size, first, last;
 	bool has_range;
-	uint32_t at;			/* the next batch that is written; 0: nothing yet */
-	uint32_t exists;		/* when the first was */
+	uint32_t at;     /* the next batch that is written; 0: nothing yet */
+	uint32_t exists; /* when the first was */
 };
 
 static enum err
@@ -37,8 +39,9 @@ uidbatches_parse(unused_arg struct session *s, struct command *c, struct imap_sc
 	if (!imap_scan_nz_number(in, &x->size))
 		return imap_scan_err(in);
 	x->has_range = !imap_scan_is_end(in);
-	if (x->has_range && (!imap_scan_sp(in) || !imap_scan_nz_number(in, &x->first) || !imap_scan_chr(in, ':') ||
-	    !imap_scan_nz_number(in, &x->last)))
+	if (x->has_range
+	    && (!imap_scan_sp(in) || !imap_scan_nz_number(in, &x->first) || !imap_scan_chr(in, ':')
+		|| !imap_scan_nz_number(in, &x->last)))
 		return imap_scan_err(in);
 	if (!imap_scan_end(in))
 		return imap_scan_err(in);
@@ -70,10 +73,14 @@ is_outdated(const struct batches *b, const struct view *v)
 
 	if (b->last_uid != UINT32_MAX && view_next(v, b->last_uid + 1, &e, &next))
 		left = next.v - 1;
-	return view_exists(v) - left > b->size / 2 || b->exists - MIN(left, b->exists) > b->size / 2;
+	return view_exists(v) - left > b->size / 2
+	    || b->exists - MIN(left, b->exists) > b->size / 2;
 }
 
-/* Takes note of what is asked for; false when the client has it, and it is still good (RFC 10022 3.1.1). */
+/*
+ * Takes note of what is asked for; false when the client has it, and it is still good (RFC 10022
+ * 3.1.1).
+ */
 static bool
 take_note(struct session *s, const struct uidbatches_ctx *x, uint32_t last)
 {
@@ -84,7 +91,9 @@ take_note(struct session *s, const struct uidbatches_ctx *x, uint32_t last)
 		b = s->batches = xcalloc(1, sizeof(*b));
 	if (b->size != x->size || is_outdated(b, s->view)) {
 		rangeset_done(&b->had);
-		*b = (struct batches){ .size = x->size, .exists = view_exists(s->view), .last_uid = view_last_uid(s->view).v };
+		*b = (struct batches){ .size = x->size,
+			.exists = view_exists(s->view),
+			.last_uid = view_last_uid(s->view).v };
 	}
 	if (x->first > last)
 		return true;
@@ -110,7 +119,8 @@ batch_top(const struct session *s, const struct uidbatches_ctx *x, uint32_t batc
 {
 	struct uid uid;
 
-	if (batch > batch_count(x) || !view_uid(s->view, (struct seqnum){ x->exists - (batch - 1) * x->size }, &uid))
+	if (batch > batch_count(x)
+	    || !view_uid(s->view, (struct seqnum){ x->exists - (batch - 1) * x->size }, &uid))
 		return 0;
 	return uid.v;
 }

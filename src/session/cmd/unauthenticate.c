@@ -1,13 +1,15 @@
 /*
- * unauthenticate.c - UNAUTHENTICATE (RFC 8437): the connection is as before login, so that one client can work for several users. It
- * never answers NO; a change that turns out not to be durable ends the connection, through its gate, as ever.
+ * unauthenticate.c - UNAUTHENTICATE (RFC 8437): the connection is as before login, so that one
+ * client can work for several users. It never answers NO; a change that turns out not to be durable
+ * ends the connection, through its gate, as ever.
  */
 #include "base/log.h"
 #include "session/cmd/commands.h"
 #include "session/core.h"
 
 static enum err
-unauthenticate_parse(unused_arg struct session *s, unused_arg struct command *c, struct imap_scan *in)
+unauthenticate_parse(unused_arg struct session *s, unused_arg struct command *c,
+    struct imap_scan *in)
 {
 	return imap_scan_end(in) ? ERR_OK : imap_scan_err(in);
 }

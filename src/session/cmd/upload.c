@@ -8,8 +8,8 @@
 #include "store/quota.h"
 
 enum {
-	APPEND_MESSAGES_MAX = 1000,	/* of one MULTIAPPEND */
-	CATENATE_PARTS_MAX = 1000,	/* of one command */
+	APPEND_MESSAGES_MAX = 1000, /* of one MULTIAPPEND */
+	CATENATE_PARTS_MAX = 1000,  /* of one command */
 };
 
 /* The name is a literal that is announced here but not there yet. */
@@ -58,7 +58,8 @@ static struct append *
 add_message(struct command *c, struct upload *x)
 {
 	if (x->count == x->cap) {
-		struct append *grown = arena_array(c->arena, struct append, x->cap == 0 ? 1 : x->cap * 4);
+		struct append *grown =
+		    arena_array(c->arena, struct append, x->cap == 0 ? 1 : x->cap * 4);
 
 		if (x->count > 0)
 			memcpy(grown, x->messages, x->count * sizeof(*grown));
@@ -111,7 +112,8 @@ take_mailbox(struct session *s, struct command *c, struct upload *x, struct imap
 }
 
 static enum err
-take_literal(struct session *s, struct command *c, struct upload *x, const struct imap_literal *lit, bool is_utf8)
+take_literal(struct session *s, struct command *c, struct upload *x, const struct imap_literal *lit,
+    bool is_utf8)
 {
 	uint64_t max = session_append_limit(s);
 
@@ -145,7 +147,8 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 	enum err e = imap_append_message(in, &m);
 
 	if (e == ERR_OK && !m.is_catenate)
-		e = m.literal.size == 0 ? refuse_empty(c) : take_literal(s, c, x, &m.literal, m.is_utf8);
+		e = m.literal.size == 0 ? refuse_empty(c)
+					: take_literal(s, c, x, &m.literal, m.is_utf8);
 	if (e == ERR_OK && m.has_annotation)
 		e = annotate_list(s, c->arena, &m.annotation, &notes);
 	if (e != ERR_OK)
@@ -224,7 +227,8 @@ static enum err
 take_next(struct upload *x, struct imap_scan *in)
 {
 	bool has_more, is_part = x->word == UPLOAD_NEXT_PART;
-	enum err e = is_part ? imap_append_next_part(in, x->was_utf8, &has_more) : imap_append_next(in, x->was_utf8, &has_more);
+	enum err e = is_part ? imap_append_next_part(in, x->was_utf8, &has_more)
+			     : imap_append_next(in, x->was_utf8, &has_more);
 
 	if (e != ERR_OK)
 		return e;
@@ -286,7 +290,8 @@ finish_until(struct command *c, struct upload *x, uint32_t count)
 
 /* The message that the next bytes belong to; those before it are complete. */
 static enum err
-open_message(struct session *s, struct command *c, struct upload *x, uint32_t message, struct arrival **out)
+open_message(struct session *s, struct command *c, struct upload *x, uint32_t message,
+    struct arrival **out)
 {
 	struct append *m = &x->messages[message];
 	enum err e = finish_until(c, x, message);
@@ -310,7 +315,8 @@ copy_urls(struct session *s, struct command *c, struct upload *x)
 		enum err e = open_message(s, c, x, u->message, &m);
 
 		if (e == ERR_OK)
-			e = catenate_copy(s, c->arena, &x->catenate, &u->url, m, session_append_limit(s) - x->bytes, &bytes);
+			e = catenate_copy(s, c->arena, &x->catenate, &u->url, m,
+			    session_append_limit(s) - x->bytes, &bytes);
 		if (e != ERR_OK)
 			return e == ERR_BADURL ? bad_url(c, u->text) : e;
 		x->bytes += bytes;
@@ -320,7 +326,8 @@ copy_urls(struct session *s, struct command *c, struct upload *x)
 }
 
 enum err
-upload_literal(struct session *s, struct command *c, struct imap_scan *sofar, unused_arg struct imap_literal lit)
+upload_literal(struct session *s, struct command *c, struct imap_scan *sofar,
+    unused_arg struct imap_literal lit)
 {
 	struct upload *x = c->ctx;
 	const struct upload before = *x;
@@ -335,11 +342,15 @@ upload_literal(struct session *s, struct command *c, struct imap_scan *sofar, un
 	if (e == ERR_OK)
 		e = check_rights(x);
 	/* What REPLACE takes away may make the room (RFC 8508 3.4): the commit will know. */
-	if (e == ERR_OK && !x->replaces && snapshot_is_over_quota(x->dest.snapshot, x->bytes, x->count))
+	if (e == ERR_OK && !x->replaces
+	    && snapshot_is_over_quota(x->dest.snapshot, x->bytes, x->count))
 		e = ERR_OVERQUOTA;
 	if (e == ERR_OK)
 		return e;
-	/* The words are read again when what was missing is there. A command that fails before its first literal is not ended by done(). */
+	/*
+	 * The words are read again when what was missing is there. A command that fails before its
+	 * first literal is not ended by done().
+	 */
 	if (!before.is_open)
 		target_close(&x->dest);
 	*x = before;
@@ -401,7 +412,8 @@ upload_gather(struct session *s, struct command *c)
 		e = check_rights(x);
 	for (uint32_t i = 0; i < x->count && e == ERR_OK; i++) {
 		drop_flags(x, &x->messages[i]);
-		e = annotate_check_list(x->messages[i].notes, arrival_bodystructure(x->messages[i].arrival));
+		e = annotate_check_list(x->messages[i].notes,
+		    arrival_bodystructure(x->messages[i].arrival));
 	}
 	return e;
 }

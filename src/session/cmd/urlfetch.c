@@ -5,7 +5,8 @@
  *                     |               +--> measure, structure -> "* URLFETCH url (BODYPARTSTRUCTURE (...)) (BINARY" literal ")"
  *                     +---------------+-----> "* URLFETCH url NIL"
  *
- * Whatever stands before the literal is written with its head, when the first bytes are at hand: what can't be read is NIL.
+ * Whatever stands before the literal is written with its head, when the first bytes are at hand:
+ * what can't be read is NIL.
  */
 #include "session/cmd/commands.h"
 
@@ -27,7 +28,7 @@ struct urlfetch_ctx {
 	struct urlauth auth;
 	struct fetch_source src;
 	struct fetch_measure measure;
-	bool is_undecodable;		/* BINARY is NIL */
+	bool is_undecodable; /* BINARY is NIL */
 	struct fetch_section section;
 	enum err result;
 };
@@ -81,8 +82,10 @@ open_message(struct session *s, struct command *c, struct urlfetch_ctx *x)
 	x->src.account = view_account(x->auth.view);
 	x->step = STEP_LOAD;
 	if (x->auth.owner != s->account)
-		log_event(LOG_INFO, "urlfetch", F_U64("session", s->id), F_STR("user", s->user), F_STR("owner", account_user(x->auth.owner)),
-		    F_STR("application", x->url.auth.application), F_U64("mailbox_id", view_mailbox(x->auth.view)->id.v),
+		log_event(LOG_INFO, "urlfetch", F_U64("session", s->id), F_STR("user", s->user),
+		    F_STR("owner", account_user(x->auth.owner)),
+		    F_STR("application", x->url.auth.application),
+		    F_U64("mailbox_id", view_mailbox(x->auth.view)->id.v),
 		    F_U64("uid", x->url.uid));
 	return ERR_OK;
 }
@@ -92,7 +95,8 @@ load(struct session *s, struct urlfetch_ctx *x)
 {
 	uint64_t from, end;
 	enum mime_encoding encoding;
-	enum err e = message_get(x->src.account, x->auth.entry.msgno, MESSAGE_SUMMARY, session_waiter(s), &x->src.message);
+	enum err e = message_get(x->src.account, x->auth.entry.msgno, MESSAGE_SUMMARY,
+	    session_waiter(s), &x->src.message);
 
 	if (e == ERR_OK)
 		e = fetch_source_locate(&x->src, &x->url.section, &from, &end, &encoding);
@@ -114,7 +118,8 @@ write_other(const struct urlfetch_ctx *x, const struct fetch_facts *facts, struc
 	const char *encoding = facts->has_nul ? "binary" : facts->has_8bit ? "8bit" : "7bit";
 	bool is_message = x->url.section.kind == SECTION_BODY;
 
-	buf_printf(out, "(\"%s\" NIL NIL NIL \"%s\" %llu", is_message ? "message\" \"rfc822" : "text\" \"rfc822-headers", encoding,
+	buf_printf(out, "(\"%s\" NIL NIL NIL \"%s\" %llu",
+	    is_message ? "message\" \"rfc822" : "text\" \"rfc822-headers", encoding,
 	    (unsigned long long)facts->octets);
 	if (is_message)
 		buf_printf(out, " %.*s %.*s", STR_F(m->envelope), STR_F(m->bodystructure));
@@ -145,14 +150,16 @@ write_structure(struct urlfetch_ctx *x, const struct fetch_facts *facts, struct 
 	}
 	if (e == ERR_OK)
 		e = fetch_source_locate(&x->src, sec, &from, &end, &encoding);
-	if (e == ERR_OK && sec->form == SECTION_BINARY && encoding != MIME_ENC_7BIT && encoding != MIME_ENC_8BIT)
+	if (e == ERR_OK && sec->form == SECTION_BINARY && encoding != MIME_ENC_7BIT
+	    && encoding != MIME_ENC_8BIT)
 		form.encoding = STR("binary");
 	return e == ERR_OK ? mime_bodystructure_reform(part, &form, out) : e;
 }
 
 /* What stands before the content, as the label of its section. */
 static enum err
-write_label(struct session *s, struct command *c, struct urlfetch_ctx *x, const struct fetch_facts *facts)
+write_label(struct session *s, struct command *c, struct urlfetch_ctx *x,
+    const struct fetch_facts *facts)
 {
 	BUF_CLEAN struct buf label = BUF_MAX(SIZE_MAX / 2);
 	enum err e = ERR_OK;
@@ -197,7 +204,8 @@ send(struct session *s, struct urlfetch_ctx *x)
 		buf_str_add(session_out(s), x->url.section.label);
 		buf_c(session_out(s), has_content ? " NIL" : "");
 	} else {
-		enum err e = fetch_section_send(s, &x->section, &x->src, &x->url.section, &is_first);
+		enum err e =
+		    fetch_section_send(s, &x->section, &x->src, &x->url.section, &is_first);
 
 		if (e != ERR_OK)
 			return e;
@@ -236,7 +244,8 @@ static void
 refuse(struct session *s, struct urlfetch_ctx *x, enum err e)
 {
 	if (e != ERR_BADURL) {
-		log_event(LOG_ERROR, "urlfetch-failed", F_U64("session", s->id), F_STR("user", s->user), F_ERR(e));
+		log_event(LOG_ERROR, "urlfetch-failed", F_U64("session", s->id),
+		    F_STR("user", s->user), F_ERR(e));
 		x->result = e;
 	}
 	head(s, x, session_out(s));
@@ -267,7 +276,8 @@ urlfetch_run(struct session *s, struct command *c)
 }
 
 static bool
-urlfetch_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
+urlfetch_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
+    uint64_t *goal_out)
 {
 	const struct urlfetch_ctx *x = c->ctx;
 
