@@ -367,6 +367,22 @@ test_not_stored_after_release(void)
 	fixture_done(&f);
 }
 
+/* What was to be stored can't be read: it is let be, and nobody had asked. */
+static void
+test_load_fails(void)
+{
+	struct fixture f;
+
+	fixture_init(&f, true);
+	fill_durably(&f);
+	CHECK(f.store->digests->is_storing);
+	kv_memory_power_cut(f.kv);
+	fixture_settle(&f);
+	CHECK(!f.store->digests->is_storing);
+	CHECK_U64(stored_count(&f, 1), 0);
+	fixture_done(&f);
+}
+
 /* Whatever stands where a row should: an error, or what was encoded. */
 static void
 test_row_decode(void)
@@ -454,4 +470,4 @@ test_missing(void)
 
 TEST_MAIN(TEST(test_lists), TEST(test_not_durable), TEST(test_missing),
     TEST(test_stored_when_complete), TEST(test_stored_wrong), TEST(test_stored_released),
-    TEST(test_not_stored_after_release), TEST(test_row_decode))
+    TEST(test_not_stored_after_release), TEST(test_load_fails), TEST(test_row_decode))
