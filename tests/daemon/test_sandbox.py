@@ -5,7 +5,9 @@ import errno
 import os
 import pwd
 import re
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -32,7 +34,15 @@ HARMLESS = {
 }
 
 
-def selftest(tmp_path, user=None, sandbox='auto'):
+@pytest.fixture
+def for_anybody():
+    """A folder that every user may enter, unlike that of a clone in /root."""
+    with tempfile.TemporaryDirectory(prefix='posthorn-test.') as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
+def selftest(tmp_path, user=None, sandbox='auto', program=None):
     """Name of the process and the act, and what came of it."""
     path = tmp_path / 'c.conf'
     path.write_text('sandbox = %s\n%s' % (sandbox, '' if has_users() else 'user = "root"\nauth_user = "root"\nkey_user = "root"\n'))
@@ -40,7 +50,7 @@ def selftest(tmp_path, user=None, sandbox='auto'):
     more = {}
     if user is not None:
         more = {'user': user, 'group': pwd.getpwnam(user).pw_gid, 'extra_groups': []}
-    p = subprocess.run([programs()[1], '-c', path.name, '--sandbox-selftest'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    p = subprocess.run([program or programs()[1], '-c', path.name, '--sandbox-selftest'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        timeout=300, cwd=tmp_path, **more)
     lines = re.findall(r'^(auth|key|mail|supervisor) +(\S.*?)  +(killed|refused \(\w+\)|NOT DENIED .*)$', p.stdout, re.M)
     return p, {(process, act): result for process, act, result in lines}
@@ -75,8 +85,8 @@ def test_selftest(tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason='is run as another user only by root')
 @pytest.mark.skipif(not needs_kernel(), reason='this kernel has no Landlock')
-def test_selftest_as_a_normal_user(tmp_path):
-    check_selftest(*selftest(tmp_path, user='nobody'))
+def test_selftest_as_a_normal_user(tmp_path, for_anybody):
+    check_selftest(*selftest(tmp_path, user='nobody', program=shutil.copy(programs()[1], for_anybody)))
 
 
 def test_the_acts_are_real(tmp_path):
