@@ -490,6 +490,7 @@ storm_done(struct storm *s)
 			plan_done(&s->plans[i][k]);
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&s->r.players[i].answers[k]);
+		rangeset_done(&s->r.players[i].saved);
 	}
 	buf_done(&s->message);
 }

@@ -39,10 +39,23 @@ fill(struct fixture *f, uint32_t count)
 	return after;
 }
 
+/* All commits so far have ended, with what follows from them. */
+static void
+await_commits(struct fixture *f)
+{
+	struct kv_txn *t;
+
+	fixture_settle(f);
+	if (f->b.steps != NULL)
+		return;
+	t = kv_txn_new(f->kv, f->account->id, KV_UNVERSIONED, KV_UNVERSIONED);
+	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
+}
+
 static void
 small_cache(struct fixture *f, size_t bytes)
 {
-	fixture_settle(f);
+	await_commits(f);
 	digest_cache_free(f->store->digests);
 	f->store->digests = digest_cache_new(f->kv, bytes, 1);
 }
@@ -131,10 +144,8 @@ test_lists(void)
 static void
 flush(struct fixture *f)
 {
-	struct kv_txn *t = kv_txn_new(f->kv, f->account->id, KV_UNVERSIONED, KV_UNVERSIONED);
-
 	small_cache(f, 1 << 20); /* the old one waits for its loads */
-	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
+	await_commits(f);
 }
 
 /* The row of a column, as a block, or NULL. */
