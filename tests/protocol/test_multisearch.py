@@ -234,3 +234,7 @@ def test_shared(two):  # noqa: F811
     assert ask('subscribed') == {theirs: two.uids}
     two.other.ok('SELECT "%s"' % theirs)
     assert found(two.other.ok('ESEARCH ALL')) == {theirs: two.uids}
+
+
+def test_announced(imap):
+    assert 'MULTISEARCH' in imap.capabilities()

@@ -375,3 +375,7 @@ def test_random_threads(box, seed):
         messages.append({'own': own, 'refs': refs, 'minute': r.randrange(30), 'subject': r.choice(['', 'Re: ', 'Re: Re: ']) + r.choice(subjects) or 'x'})
     fill(box, [message(**d) for d in messages])
     assert ask(box) == references([dict(d) for d in messages])
+
+
+def test_announced(imap):
+    assert {'THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES', 'THREAD=REFS'} <= imap.capabilities()
