@@ -8,12 +8,14 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import server as servers               # noqa: E402
-from harness import mail, timing, transcript        # noqa: E402
+from harness import examples, mail, timing, transcript      # noqa: E402
 
 
 def pytest_collect_file(parent, file_path):
     if file_path.suffix == '.t':
         return transcript.File.from_parent(parent, path=file_path)
+    if file_path.suffix == '.rfc':
+        return examples.File.from_parent(parent, path=file_path)
 
 
 def pytest_configure(config):
