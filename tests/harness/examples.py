@@ -83,20 +83,22 @@ class Replay(Run):
     def __init__(self, example, server):
         super().__init__(example, server, server.user())
         self.example = example
+        example.head.setdefault('state', 'auth')
+        self.vars['mailbox'] = 'INBOX'
         self.helper = None
         self.raw = False        # the server asked for a line ("+"), so the next one is no command
         self.expected = {}      # connection → patterns since the last tagged response
         for name in example.head.get('users', '').split():
             self.vars[name] = server.user()
 
-    def open(self, n):
-        self.script.head.setdefault('state', 'auth')
-        super().open(n)
-
     def prepare(self):
-        self.script.head.setdefault('state', 'auth')
-        self.vars['mailbox'] = 'INBOX'
-        super().prepare()
+        """Fills INBOX and does what stands before the example's first line; then the example's connection is opened."""
+        lines = self.example.lines
+        for n in range(1, int(self.example.head.get('messages', 0)) + 1):
+            self.as_helper('append %d INBOX' % n)
+        while lines and lines[0].who == '>':
+            self.line(lines.pop(0))
+        self.open(1)
 
     def as_helper(self, text):
         """What happens outside of the example: a command of another session of the account, or of `${user}: `, or of the tool."""

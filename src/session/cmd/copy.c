@@ -93,13 +93,13 @@ copyuid_code(struct arena *a, const struct copied *copied)
 }
 
 /*
- * What a UID command finds nothing of is no error (RFC 9051 6.4.9). A mailbox that vanished
- * meanwhile can be made again.
+ * What a UID command finds nothing of is no error (RFC 9051 6.4.9), nor is an empty `$` (RFC 5182
+ * 2.2). A mailbox that vanished meanwhile can be made again.
  */
 static enum err
-result_of(const struct command *c, enum err e)
+result_of(const struct command *c, const struct copy_ctx *x, enum err e)
 {
-	if (e == ERR_EXPUNGED && c->is_uid)
+	if (e == ERR_EXPUNGED && (c->is_uid || rangeset_is_empty(&x->uids)))
 		return ERR_OK;
 	return e == ERR_NOTFOUND || e == ERR_NOSELECT ? ERR_TRYCREATE : e;
 }
@@ -123,7 +123,7 @@ copy_run(struct session *s, struct command *c)
 		return e;
 	if (e == ERR_OK)
 		c->code = copyuid_code(c->arena, &x->copied);
-	return result_of(c, e);
+	return result_of(c, x, e);
 }
 
 /* All commits of a MOVE, then COPYUID, which stands before the EXPUNGEs (RFC 6851 4.3). */
@@ -150,7 +150,7 @@ move(struct session *s, struct command *c, struct copy_ctx *x)
 	if (code.n > 0)
 		session_untagged(s, "OK", code, STR("Moved."));
 	x->is_done = true;
-	x->result = result_of(c, e);
+	x->result = result_of(c, x, e);
 	return ERR_OK;
 }
 
