@@ -8,6 +8,7 @@
  */
 #include "auth/client_home.h"
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "daemon/admin.h"
 #include "daemon/control.h"
 #include "daemon/patrol.h"
@@ -16,6 +17,7 @@
 #include "io/jobs.h"
 #include "io/sign_client.h"
 #include "io/tls.h"
+#include "io/tls_memory.h"
 #include "kv/kv.h"
 #include "lmtp/server.h"
 #include "proc/child.h"
@@ -440,15 +442,19 @@ mail_main(void)
 	struct mail *m = xcalloc(1, sizeof(*m));
 	struct arena a = ARENA_NONE;
 	const char *folder;
+	bool has_tls_memory;
 	int status = 1;
 
 	mallopt(M_MMAP_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
 	mallopt(M_TRIM_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
+	has_tls_memory = tls_memory_init();
 	if (child_open(&m->child, ROLE_MAIL) != ERR_OK)
 		return 1;
 	folder = role_folder(&a, ROLE_MAIL, m->child.config);
 	if (child_confine(&m->child, folder) != ERR_OK)
 		return 1;
+	if (!has_tls_memory && !IS_SANITIZED)
+		log_event(LOG_WARNING, "memory", F_C("tls", "malloc"));
 	loops_make(m);
 	if (tls_start(m) == ERR_OK && store_start(m) == ERR_OK) {
 		if (loops_start(m) == ERR_OK) {

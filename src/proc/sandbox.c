@@ -5,6 +5,7 @@
  */
 #include "proc/sandbox.h"
 
+#include "base/sanitized.h"
 #include "proc/filter.h"
 #include "proc/landlock.h"
 
@@ -23,19 +24,6 @@
 #include <unistd.h>
 
 #include <openssl/ssl.h>
-
-/* Sanitizers trace their own process and read more than a server may. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)                            \
-    || __has_feature(memory_sanitizer)
-#define IS_SANITIZED true
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED false
-#endif
 
 #define CAP_BIT(cap) (1ull << (cap))
 #define SUPERVISOR_CAPS                                                                            \
