@@ -4,6 +4,7 @@
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
  *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1] [--rate N]
+ *         [--details 0|1]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A
  * connection is a small state machine: its mode writes commands (up to `depth` outstanding), the
@@ -12,7 +13,8 @@
  * --password. With --rate so many connections are begun a second, whether or not others are over
  * (mode connect: without logging in); --conns of them at most at the same time, and one that is
  * begun late counts its time from when it was due. With --think-ms a connection waits about so long
- * between an answer and its next command; --command is what mode `command` sends.
+ * between an answer and its next command; --command is what mode `command` sends. With --details 1 a
+ * table of latencies by command comes before the line of JSON.
  */
 #include "wire.h"
 
@@ -33,13 +35,55 @@
 
 enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
 
+/* Of mixed work, each command's latencies are told too. */
+enum kind {
+	KIND_SELECT,
+	KIND_LIST,
+	KIND_STATUS,
+	KIND_APPEND,
+	KIND_SEARCH_FLAGS,
+	KIND_SEARCH_HEADER,
+	KIND_SEARCH_BODY,
+	KIND_COPY,
+	KIND_MOVE,
+	KIND_STORE,
+	KIND_EXPUNGE,
+	KIND_NOOP,
+	KIND_FETCH_LIST,
+	KIND_FETCH_FLAGS,
+	KIND_FETCH_BODY,
+	KIND_IDLE,
+	KIND_LOGOUT,
+	KIND_COUNT,
+};
+
+static const char *const kind_names[KIND_COUNT] = {
+	[KIND_SELECT] = "SELECT",
+	[KIND_LIST] = "LIST",
+	[KIND_STATUS] = "STATUS",
+	[KIND_APPEND] = "APPEND",
+	[KIND_SEARCH_FLAGS] = "SEARCH flags",
+	[KIND_SEARCH_HEADER] = "SEARCH header",
+	[KIND_SEARCH_BODY] = "SEARCH body",
+	[KIND_COPY] = "COPY",
+	[KIND_MOVE] = "MOVE",
+	[KIND_STORE] = "STORE",
+	[KIND_EXPUNGE] = "EXPUNGE",
+	[KIND_NOOP] = "NOOP",
+	[KIND_FETCH_LIST] = "FETCH of 50",
+	[KIND_FETCH_FLAGS] = "FETCH of all flags",
+	[KIND_FETCH_BODY] = "FETCH of a body",
+	[KIND_IDLE] = "IDLE",
+	[KIND_LOGOUT] = "LOGOUT",
+};
+
 struct options {
 	const char *mode, *password, *user_format, *command;
 	int port, conns, accounts, first_user, depth, rcpts, messages, think_ms;
 	double seconds, rate;
 	size_t size;
 	enum wire_tls tls;
-	bool is_compressed;
+	bool is_compressed, is_detailed;
 };
 
 struct conn;
@@ -67,6 +111,7 @@ struct conn {
 	uint64_t skip; /* bytes of a literal still to come */
 	bool line_has_literal;
 	uint64_t asked_us[DEPTH_MAX]; /* ring of outstanding operations */
+	enum kind kinds[DEPTH_MAX];
 	unsigned asked, answered;
 	unsigned ops;
 	unsigned exists;      /* messages of the selected mailbox, as it was told */
@@ -95,6 +140,7 @@ static int epoll_fd;
 static uint64_t end_us, begin_us;
 static uint64_t operations, failures, bytes_in;
 static uint32_t *latencies;
+static uint8_t *latency_kinds;
 static size_t latency_count;
 static char first_failure[512];
 static char *message_text;
@@ -171,8 +217,9 @@ flush(struct conn *c)
 }
 
 static void
-ask(struct conn *c)
+ask(struct conn *c, enum kind kind)
 {
+	c->kinds[c->asked % DEPTH_MAX] = kind;
 	c->asked_us[c->asked++ % DEPTH_MAX] = now_us();
 	c->ops++;
 }
@@ -182,7 +229,7 @@ ask(struct conn *c)
 static void
 next_append(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_APPEND);
 	putf(c, "a APPEND INBOX {%zu+}\r\n", message_bytes);
 	put(c, message_text, message_bytes);
 	put(c, "\r\n", 2);
@@ -191,7 +238,7 @@ next_append(struct conn *c)
 static void
 next_multiappend(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_APPEND);
 	put(c, "a APPEND INBOX", 14);
 	for (int i = 0; i < 16; i++) {
 		putf(c, " {%zu+}\r\n", message_bytes);
@@ -211,42 +258,42 @@ next_login(struct conn *c)
 static void
 next_idle(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_IDLE);
 	put(c, "a IDLE\r\n", 8);
 }
 
 static void
 next_noop(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_NOOP);
 	put(c, "a NOOP\r\n", 8);
 }
 
 static void
 next_select(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_SELECT);
 	put(c, "a SELECT INBOX\r\n", 16);
 }
 
 static void
 next_status(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_STATUS);
 	putf(c, "a STATUS INBOX (MESSAGES UNSEEN UIDNEXT)\r\n");
 }
 
 static void
 next_list(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_LIST);
 	putf(c, "a LIST \"\" *\r\n");
 }
 
 static void
 next_store(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_STORE);
 	putf(c, "a STORE %u %cFLAGS.SILENT (\\Flagged)\r\n",
 	    1 + random_u32(c) % (unsigned)opt.messages, c->ops % 2 == 0 ? '+' : '-');
 }
@@ -254,49 +301,49 @@ next_store(struct conn *c)
 static void
 next_fetch(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_FETCH_BODY);
 	putf(c, "a FETCH %u (BODY.PEEK[])\r\n", 1 + random_u32(c) % (unsigned)opt.messages);
 }
 
 static void
 next_copy(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_COPY);
 	putf(c, "a COPY %u Archive\r\n", 1 + random_u32(c) % (unsigned)opt.messages);
 }
 
 static void
 next_search_flags(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_SEARCH_FLAGS);
 	putf(c, "a SEARCH UNSEEN UNFLAGGED\r\n");
 }
 
 static void
 next_search_header(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_SEARCH_HEADER);
 	putf(c, "a SEARCH FROM \"sender%u\"\r\n", random_u32(c) % 100);
 }
 
 static void
 next_search_body(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_SEARCH_BODY);
 	putf(c, "a SEARCH BODY \"needle%u\"\r\n", random_u32(c) % 100);
 }
 
 static void
 next_fetch_list(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_FETCH_LIST);
 	putf(c, "a FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\r\n");
 }
 
 static void
 next_command(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_NOOP);
 	putf(c, "a %s\r\n", opt.command);
 }
 
@@ -335,25 +382,25 @@ next_mixed(struct conn *c)
 		next_search_body(c);
 		return;
 	case 11:
-		ask(c);
+		ask(c, KIND_COPY);
 		putf(c, "a COPY %u Archive\r\n", m);
 		return;
 	case 12:
-		ask(c);
+		ask(c, KIND_MOVE);
 		putf(c, "a MOVE %u Trash\r\n", m);
 		return;
 	case 13:
-		ask(c);
+		ask(c, KIND_STORE);
 		putf(c, "a STORE %u +FLAGS.SILENT (\\Deleted)\r\n", m);
 		return;
 	case 14:
-		ask(c);
+		ask(c, KIND_EXPUNGE);
 		putf(c, "a EXPUNGE\r\n");
 		return;
 	case 15:
 	case 16:
 	case 17:
-		ask(c);
+		ask(c, KIND_STORE);
 		putf(c, "a STORE %u %cFLAGS (\\Flagged)\r\n", m, c->ops % 2 == 0 ? '+' : '-');
 		return;
 	case 18:
@@ -362,25 +409,25 @@ next_mixed(struct conn *c)
 		next_noop(c);
 		return;
 	case 21:
-		ask(c);
+		ask(c, KIND_FETCH_LIST);
 		putf(c, "a FETCH %u:%u (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)\r\n", m,
 		    last);
 		return;
 	case 22:
 	case 23:
-		ask(c);
+		ask(c, KIND_FETCH_LIST);
 		putf(c,
 		    "a FETCH %u:%u (UID FLAGS BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE)])\r\n",
 		    m, last);
 		return;
 	case 24:
 	case 25:
-		ask(c);
+		ask(c, KIND_FETCH_FLAGS);
 		putf(c, "a FETCH 1:* (UID FLAGS)\r\n");
 		return;
 	case 26:
 	case 27:
-		ask(c);
+		ask(c, KIND_FETCH_BODY);
 		putf(c, "a FETCH %u (BODY[1])\r\n", m);
 		return;
 	case 28:
@@ -389,12 +436,12 @@ next_mixed(struct conn *c)
 		next_idle(c);
 		return;
 	case 30:
-		ask(c);
+		ask(c, KIND_LOGOUT);
 		put(c, "a LOGOUT\r\n", 10);
 		c->state = CONN_BYE;
 		return;
 	default:
-		ask(c);
+		ask(c, KIND_FETCH_BODY);
 		putf(c, "a FETCH %u (BODY.PEEK[])\r\n", m);
 		return;
 	}
@@ -403,7 +450,7 @@ next_mixed(struct conn *c)
 static void
 next_lmtp(struct conn *c)
 {
-	ask(c);
+	ask(c, KIND_APPEND);
 	putf(c, "MAIL FROM:<sender@example.org>\r\n");
 	for (int i = 0; i < opt.rcpts; i++)
 		putf(c, "RCPT TO:<user%d>\r\n",
@@ -465,7 +512,7 @@ conn_open(struct conn *c)
 	c->is_writing = c->line_has_literal = false;
 	c->asked = c->answered = 0;
 	if (mode->reconnects)
-		ask(c);
+		ask(c, KIND_LOGOUT);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
 	c->wire = wire_new(c->fd, opt.tls, (unsigned)c->user);
 	flush(c); /* a handshake begins with the client */
@@ -486,12 +533,15 @@ work(struct conn *c)
 static void
 answered(struct conn *c)
 {
-	uint64_t now = now_us(), asked = c->asked_us[c->answered++ % DEPTH_MAX];
+	uint64_t now = now_us(), asked = c->asked_us[c->answered % DEPTH_MAX];
+	enum kind kind = c->kinds[c->answered++ % DEPTH_MAX];
 
 	if (now <= end_us) {
 		operations++;
-		if (latency_count < LATENCIES_MAX)
+		if (latency_count < LATENCIES_MAX) {
+			latency_kinds[latency_count] = (uint8_t)kind;
 			latencies[latency_count++] = (uint32_t)(now - asked);
+		}
 	}
 	if (opt.think_ms > 0)
 		c->due_us = now + random_u32(c) % (uint32_t)(2000 * opt.think_ms);
@@ -762,10 +812,36 @@ by_value(const void *a, const void *b)
 }
 
 static double
-percentile_ms(double p)
+percentile_ms(const uint32_t *sorted, size_t n, double p)
 {
-	return latency_count == 0 ? 0
-				  : latencies[(size_t)(p * (double)(latency_count - 1))] / 1000.0;
+	return n == 0 ? 0 : sorted[(size_t)(p * (double)(n - 1))] / 1000.0;
+}
+
+/* A line for each command of mixed work. */
+static void
+print_kinds(void)
+{
+	uint32_t *of_kind = malloc((latency_count + 1) * sizeof(*of_kind));
+
+	if (of_kind == NULL)
+		abort();
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		size_t n = 0;
+		double sum_ms = 0;
+
+		for (size_t i = 0; i < latency_count; i++) {
+			if (latency_kinds[i] == kind) {
+				of_kind[n++] = latencies[i];
+				sum_ms += latencies[i] / 1000.0;
+			}
+		}
+		qsort(of_kind, n, sizeof(*of_kind), by_value);
+		if (n > 0)
+			printf("%-20s %8zu  mean %8.2f  p50 %8.2f  p99 %8.2f  max %8.2f ms\n",
+			    kind_names[kind], n, sum_ms / (double)n, percentile_ms(of_kind, n, 0.5),
+			    percentile_ms(of_kind, n, 0.99), percentile_ms(of_kind, n, 1));
+	}
+	free(of_kind);
 }
 
 static void
@@ -805,6 +881,8 @@ parse_arguments(int argc, char **argv)
 			opt.password = v;
 		else if (strcmp(name, "--compress") == 0)
 			opt.is_compressed = atoi(v) != 0;
+		else if (strcmp(name, "--details") == 0)
+			opt.is_detailed = atoi(v) != 0;
 		else if (strcmp(name, "--tls") == 0 && strcmp(v, "no") == 0)
 			opt.tls = WIRE_CLEAR;
 		else if (strcmp(name, "--tls") == 0 && strcmp(v, "full") == 0)
@@ -824,7 +902,7 @@ parse_arguments(int argc, char **argv)
 usage:
 	fprintf(stderr,
 	    "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
-	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N]\nmodes:");
+	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N] [--details 0|1]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
 	fprintf(stderr, "\n");
@@ -841,8 +919,9 @@ main(int argc, char **argv)
 	parse_arguments(argc, argv);
 	make_message();
 	latencies = malloc(LATENCIES_MAX * sizeof(*latencies));
+	latency_kinds = malloc(LATENCIES_MAX);
 	conns = calloc((size_t)opt.conns, sizeof(*conns));
-	if (latencies == NULL || conns == NULL)
+	if (latencies == NULL || latency_kinds == NULL || conns == NULL)
 		abort();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	begin_us = now_us();
@@ -866,12 +945,16 @@ main(int argc, char **argv)
 			open_due(conns);
 	}
 	took = (double)(now_us() - begin_us) / 1e6;
+	if (opt.is_detailed)
+		print_kinds();
 	qsort(latencies, latency_count, sizeof(*latencies), by_value);
 	printf(
 	    "{\"mode\":\"%s\",\"ops\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
 	    "\"failures\":%llu,\"bytes_in\":%llu,\"handshakes\":%llu,\"resumed\":%llu}\n",
 	    mode->name, (unsigned long long)operations, took, (double)operations / took,
-	    percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)failures,
+	    percentile_ms(latencies, latency_count, 0.5),
+	    percentile_ms(latencies, latency_count, 0.99),
+	    percentile_ms(latencies, latency_count, 1), (unsigned long long)failures,
 	    (unsigned long long)bytes_in, wire_stats().full + wire_stats().resumed,
 	    wire_stats().resumed);
 	if (failures > 0)

@@ -50,7 +50,7 @@ struct mail {
 	struct kv *kv;
 	struct store *store;
 	struct patrol *patrol;
-	struct jobs *jobs, *searches;
+	struct jobs *jobs, *searches, *prompt_searches;
 	struct job tick;
 	bool is_ticking;
 	struct loop_timer tick_timer, health_timer;
@@ -216,6 +216,7 @@ servers_start(struct mail *m)
 		.loops = m->loops,
 		.loop_count = m->loop_count,
 		.pool = m->searches,
+		.prompt_pool = m->prompt_searches,
 		.limits = { .append_max_bytes = c->message_size_max,
 		    .save_max = (uint32_t)c->save_limit,
 		    .login_timeout_ms = (int64_t)c->login_timeout,
@@ -410,6 +411,7 @@ serve(struct mail *m)
 	static const struct child_events events = { on_configured, on_certified, on_peer, on_stop };
 
 	m->jobs = jobs_new(1, 4);
+	m->prompt_searches = jobs_new((unsigned)m->loop_count, m->child.config->connections_max);
 	m->searches = jobs_new_nice((unsigned)m->loop_count, m->child.config->connections_max);
 	m->tick = (struct job){ .run = tick_run, .done = tick_done };
 	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
@@ -467,6 +469,8 @@ mail_main(void)
 		lmtp_server_free(m->lmtp);
 		server_free(m->imap);
 		jobs_free(m->jobs);
+		/* first: what is not over goes on in the other */
+		jobs_free(m->prompt_searches);
 		jobs_free(m->searches);
 		auth_client_free(m->auth);
 	}

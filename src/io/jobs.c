@@ -129,6 +129,25 @@ jobs_submit(struct jobs *p, struct job *j, struct loop *loop)
 }
 
 void
+jobs_spend(struct jobs *p, uint64_t owner, int64_t now_us, int64_t spent_us)
+{
+	pthread_mutex_lock(&p->lock);
+	lanes_spend(&p->lanes, owner, now_us, spent_us);
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool
+jobs_has_overspent(struct jobs *p, uint64_t owner, int64_t now_us)
+{
+	bool has;
+
+	pthread_mutex_lock(&p->lock);
+	has = lanes_has_overspent(&p->lanes, owner, now_us);
+	pthread_mutex_unlock(&p->lock);
+	return has;
+}
+
+void
 jobs_free(struct jobs *p)
 {
 	if (p == NULL)

@@ -43,4 +43,11 @@ void jobs_free(struct jobs *p);
  */
 must_use enum err jobs_submit(struct jobs *p, struct job *j, struct loop *loop);
 
+/**
+ * Any thread: notes what an owner had of the pool; who has had much may be sent elsewhere: see
+ * lanes.h.
+ */
+void jobs_spend(struct jobs *p, uint64_t owner, int64_t now_us, int64_t spent_us);
+bool jobs_has_overspent(struct jobs *p, uint64_t owner, int64_t now_us);
+
 #endif

@@ -222,6 +222,10 @@ test_jobs_come_back(void)
 	while (left > 0)
 		loop_turn(l, true);
 	CHECK_U64(sum, want);
+	jobs_spend(p, 7, 1000000, 50000);
+	CHECK(jobs_has_overspent(p, 7, 1100000));
+	CHECK(!jobs_has_overspent(p, 8, 1100000));
+	CHECK(!jobs_has_overspent(p, 7, 1300000));
 	jobs_free(p);
 	loop_free(l);
 }

@@ -11,6 +11,10 @@ enum {
 	HOME_BYTES = 32 * 1024, /* of text at a time */
 	/* on the pool, where others of the same account wait for their turn */
 	STEP_US = 2000,
+	/* of a search are prompt; what lasts longer is patient */
+	PROMPT_US = 20000,
+	/* An account may have an eighth of the time in this way: half of lanes_spend()'s. */
+	PROMPT_WEIGHT = 2,
 };
 
 enum scan_state { SCAN_HOME, SCAN_QUEUED, SCAN_WAITING, SCAN_ENDED };
@@ -23,10 +27,12 @@ struct scan {
 	uint32_t from; /* next UID to look at; 0: none is left */
 	struct scan_found found;
 	size_t relevancy_count, relevancy_cap;
-	int64_t until_us; /* of the step */
-	int64_t home_us;  /* used on the loop so far */
-	bool is_at_home;  /* this step is done on the loop */
-	bool is_over;     /* search_match() was told to stop */
+	int64_t until_us;  /* of the step */
+	int64_t home_us;   /* used on the loop so far */
+	int64_t prompt_us; /* used of the prompt pool */
+	bool is_at_home;   /* this step is done on the loop */
+	bool is_prompt;    /* this step is done by the prompt pool */
+	bool is_over;      /* search_match() was told to stop */
 	struct job job;
 	struct arena arena;   /* the session's, when it has gone */
 	struct waiter waiter; /* on the pool: for the store */
@@ -169,14 +175,40 @@ step(struct scan *x, struct waiter *w)
 
 /* ---- on the pool ---- */
 
+static bool
+may_be_prompt(const struct scan *x)
+{
+	return x->o.prompt_pool != NULL && x->prompt_us < PROMPT_US
+	    && !jobs_has_overspent(x->o.prompt_pool, x->job.owner, x->o.clock->mono_us(x->o.clock));
+}
+
 /* With the lock, and only while the pool has not refused: a session has one scan at most. */
 static bool
 enqueue(struct scan *x)
 {
-	if (x->o.pool == NULL || jobs_submit(x->o.pool, &x->job, NULL) != ERR_OK)
+	x->is_prompt = may_be_prompt(x) && jobs_submit(x->o.prompt_pool, &x->job, NULL) == ERR_OK;
+	if (!x->is_prompt && (x->o.pool == NULL || jobs_submit(x->o.pool, &x->job, NULL) != ERR_OK))
 		return false;
 	x->state = SCAN_QUEUED;
 	return true;
+}
+
+/* A step on the pool. */
+static enum err
+pool_step(struct scan *x)
+{
+	int64_t began_us = x->o.clock->mono_us(x->o.clock), now_us;
+	enum err e;
+
+	x->until_us = began_us + STEP_US;
+	e = step(x, &x->waiter);
+	if (x->is_prompt) {
+		now_us = x->o.clock->mono_us(x->o.clock);
+		x->prompt_us += now_us - began_us;
+		jobs_spend(x->o.prompt_pool, x->job.owner, now_us,
+		    PROMPT_WEIGHT * (now_us - began_us));
+	}
+	return e;
 }
 
 static void
@@ -211,10 +243,8 @@ scan_job(struct job *j)
 	pthread_mutex_lock(&x->lock);
 	x->is_woken = false;
 	pthread_mutex_unlock(&x->lock);
-	if (!atomic_load(&x->is_abandoned)) {
-		x->until_us = x->o.clock->mono_us(x->o.clock) + STEP_US;
-		e = step(x, &x->waiter);
-	}
+	if (!atomic_load(&x->is_abandoned))
+		e = pool_step(x);
 	pthread_mutex_lock(&x->lock);
 	is_abandoned = atomic_load(&x->is_abandoned);
 	if (!is_abandoned && e == ERR_WAIT && !x->is_woken)

@@ -29,6 +29,11 @@ struct scan_found {
 
 struct scan_options {
 	struct jobs *pool; /* NULL: all of it is done on the loop */
+	/*
+	 * For the first moments of those accounts that have not had much of it lately; NULL: there
+	 * is none.
+	 */
+	struct jobs *prompt_pool;
 	struct clock *clock;
 	struct view *view;     /* referenced as long as the scan needs it */
 	struct search *search; /* made in `arena`; taken over */

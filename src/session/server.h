@@ -27,7 +27,8 @@ struct server_options {
 	struct tls *tls; /* NULL: neither STARTTLS nor implicit TLS */
 	struct loop *const *loops;
 	size_t loop_count;
-	struct jobs *pool; /* for long searches; NULL: they are done on the loops */
+	struct jobs *pool;        /* for long searches; NULL: they are done on the loops */
+	struct jobs *prompt_pool; /* for their first moments; NULL: none */
 	struct server_limits limits;
 	/* connections an address prefix that have not logged in; 32 */
 	uint32_t unknown_per_prefix_max;

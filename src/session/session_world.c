@@ -31,7 +31,7 @@ struct world {
 	struct auth_server *auth_server;
 	struct auth_client *auth;
 	struct tls *tls;
-	struct jobs *pool;
+	struct jobs *pool, *prompt_pool;
 	struct server *server;
 	int fd, tls_fd;
 	uint16_t port, tls_port;
@@ -151,6 +151,8 @@ world_new(const struct server_options *o)
 	so.loop_count = LOOPS;
 	w->pool = jobs_new_nice(2, 1000);
 	so.pool = w->pool;
+	w->prompt_pool = jobs_new(2, 1000);
+	so.prompt_pool = w->prompt_pool;
 	w->server = server_new(&so);
 	w->fd = listening_socket(&w->port);
 	w->tls_fd = listening_socket(&w->tls_port);
@@ -251,6 +253,7 @@ world_free(struct world *w)
 	for (size_t i = 0; i < LOOPS; i++)
 		pthread_join(w->threads[i], NULL);
 	server_free(w->server);
+	jobs_free(w->prompt_pool);
 	jobs_free(w->pool);
 	auth_client_free(w->auth);
 	auth_server_free(w->auth_server);

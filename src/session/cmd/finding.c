@@ -93,6 +93,7 @@ begin(struct session *s, struct command *c, struct finding *f)
 	const struct rangeset none = RANGESET_NONE;
 	struct clock *clock = loop_clock(s->core->loop);
 	struct scan_options o = { .pool = server_options(s->server)->pool,
+		.prompt_pool = server_options(s->server)->prompt_pool,
 		.clock = clock,
 		.view = f->view,
 		.wants_seqs = f->wants_seqs,
