@@ -5,9 +5,10 @@
  * Everything here is called on the loop's own thread, except loop_post(), loop_stop() and
  * loop_clock(). Nodes (tasks, timers, descriptors) are embedded by their users, so none of this
  * allocates for a connection. One turn: posted tasks, timers that are due, one share, then
- * descriptors. What a turn's tasks post runs in the next turn, so nothing starves the rest. A share
- * is a step of long work: one a turn, of all owners in rotation, so however many connections
- * somebody has and whatever they ask for, the others wait for one step.
+ * descriptors. What a turn's tasks post runs in the same turn, in up to four rounds, but no task
+ * runs twice, so nothing starves the rest. A share is a step of long work: one a turn, of all
+ * owners in rotation, so however many connections somebody has and whatever they ask for, the
+ * others wait for one step.
  */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
@@ -48,6 +49,7 @@ int64_t loop_now_ms(const struct loop *l);
 struct loop_task {
 	struct loop_task *next;
 	void (*run)(struct loop_task *t);
+	uint32_t turn; /* in which it ran last; the loop's own */
 	atomic_bool is_posted;
 };
 

@@ -120,6 +120,50 @@ test_tasks_in_order_and_cancelled(void)
 	loop_free(l);
 }
 
+struct chained {
+	struct loop_task task;
+	struct loop *loop;
+	struct chained *next;
+	int runs;
+};
+
+static void
+chain_run(struct loop_task *t)
+{
+	struct chained *c = container_of(t, struct chained, task);
+
+	c->runs++;
+	if (c->next != NULL)
+		loop_post(c->loop, &c->next->task);
+}
+
+/* What comes of a task's run is done in the same turn, but no task runs twice in one. */
+static void
+test_rounds_of_tasks(void)
+{
+	struct loop *l = loop_new(clock_system());
+	struct chained c[6];
+
+	for (int i = 0; i < 6; i++) {
+		c[i] = (struct chained){ .loop = l, .next = i < 5 ? &c[i + 1] : NULL };
+		loop_task_init(&c[i].task, chain_run);
+	}
+	c[2].next = &c[0];
+	loop_post(l, &c[0].task);
+	loop_post(l, &c[4].task);
+	loop_turn(l, false);
+	for (int i = 0; i < 6; i++)
+		CHECK(c[i].runs == (i != 3));
+	c[2].next = NULL;
+	loop_turn(l, false);
+	CHECK(c[2].runs == 2);
+	loop_post(l, &c[3].task);
+	loop_task_cancel(l, &c[3].task);
+	loop_turn(l, false);
+	CHECK(c[3].runs == 0);
+	loop_free(l);
+}
+
 struct counter {
 	struct loop_task task;
 	struct loop *loop;
@@ -384,6 +428,6 @@ test_shares_one_a_turn(void)
 }
 
 TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_count_what_was_spent),
-    TEST(test_shares_one_a_turn), TEST(test_timers_in_order),
+    TEST(test_rounds_of_tasks), TEST(test_shares_one_a_turn), TEST(test_timers_in_order),
     TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
     TEST(test_jobs_come_back), TEST(test_addresses), TEST(test_prefix_limit))

@@ -30,8 +30,10 @@
 enum {
 	/* for the peer to take some of the rest, and to end its side */
 	CLOSE_MS = 5000,
-	HURRY_MS = 10,            /* between two looks whether it has got all */
-	READ_CHUNK = 4096,        /* first read into an empty buffer */
+	HURRY_MS = 10, /* between two looks whether it has got all */
+	/* a read into an empty buffer: as much as came the last time, so that one read takes it */
+	READ_MIN = 4096,
+	READ_MAX = 64 * 1024,
 	READ_BUDGET = 128 * 1024, /* a turn */
 };
 
@@ -148,7 +150,7 @@ static char *
 input_room(struct stream *s, size_t *n_out)
 {
 	size_t held = s->in.n - s->in_at;
-	size_t n = held < s->in_max ? MIN(s->in_max - held, MAX(held, (size_t)READ_CHUNK)) : 0;
+	size_t n = held < s->in_max ? MIN(s->in_max - held, MAX(held, (size_t)s->read_room)) : 0;
 
 	if (n == 0)
 		return NULL;
@@ -173,7 +175,7 @@ release_empty_input(struct stream *s)
 static void
 read_input(struct stream *s)
 {
-	size_t budget = READ_BUDGET;
+	size_t budget = READ_BUDGET, room = READ_MIN;
 	enum err e = ERR_OK;
 
 	s->has_layered_input = false;
@@ -196,6 +198,9 @@ read_input(struct stream *s)
 		if (n < max && s->ssl == NULL && s->z == NULL)
 			break; /* the socket is empty */
 	}
+	while (room <= READ_BUDGET - budget && room < READ_MAX)
+		room *= 2;
+	s->read_room = (uint32_t)room;
 	release_empty_input(s);
 	if (e == ERR_END) {
 		s->is_eof = true;
@@ -420,6 +425,7 @@ stream_new(struct loop *loop, int fd, const struct stream_ops *ops, void *ctx)
 	loop_timer_init(&s->close_timer, close_fired);
 	s->in = BUF_MAX(SIZE_MAX);
 	s->in_max = STREAM_INPUT_MAX;
+	s->read_room = READ_MIN;
 	queue_init(s);
 	loop_fd_on(&s->rfd);
 	return s;

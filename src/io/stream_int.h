@@ -55,6 +55,7 @@ struct stream {
 	/* Input: in.p[in_at..in.n) is not consumed. */
 	struct buf in;
 	size_t in_at, in_max;
+	uint32_t read_room; /* for the next read: stream.c */
 
 	/* Output. */
 	struct segment *head, **tail, *last;

@@ -417,7 +417,7 @@ rocks_end(struct rocks *r, bool is_flushed)
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	pthread_mutex_destroy(&r->lock);
-	pthread_cond_destroy(&r->changed);
+	sem_destroy(&r->bell);
 	pthread_cond_destroy(&r->done);
 	pthread_mutex_destroy(&r->read_lock);
 	pthread_cond_destroy(&r->read_changed);
@@ -516,8 +516,6 @@ static const struct kv_ops rocks_ops = {
 static void
 rocks_init(struct rocks *r, const struct kv_options *o)
 {
-	pthread_condattr_t monotonic;
-
 	kv_init(&r->kv, &rocks_ops, o);
 	r->options = *o;
 	r->dir = xstrdup(str_c(o->dir));
@@ -525,10 +523,8 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	r->is_marked = true;
 	r->swept_us = clock_system()->mono_us(clock_system());
 	atomic_init(&r->space_us, -SPACE_US);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->changed, &monotonic);
+	sem_init(&r->bell, 0, 0);
 	pthread_cond_init(&r->done, NULL);
 	pthread_mutex_init(&r->read_lock, NULL);
 	pthread_cond_init(&r->read_changed, NULL);
@@ -536,7 +532,6 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	pthread_mutex_init(&r->bounds_lock, NULL);
 	pthread_mutex_init(&r->tidy_lock, NULL);
 	pthread_cond_init(&r->tidy_changed, NULL);
-	pthread_condattr_destroy(&monotonic);
 	list_init(&r->commits);
 	list_init(&r->chunks);
 	list_init(&r->drops);

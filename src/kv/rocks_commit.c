@@ -227,7 +227,7 @@ rocks_commit(struct kv *kv, struct kv_commit *c)
 	list_add_tail(&r->commits, &c->node);
 	pthread_mutex_unlock(&r->lock);
 	if (was_empty)
-		pthread_cond_signal(&r->changed);
+		sem_post(&r->bell);
 }
 
 enum err
@@ -242,7 +242,7 @@ rocks_chunk_write(struct kv *kv, struct kv_chunk *c)
 	} else if (r->chunk_count < CHUNKS_QUEUED) {
 		list_add_tail(&r->chunks, &c->node);
 		r->chunk_count++;
-		pthread_cond_signal(&r->changed);
+		sem_post(&r->bell);
 		e = ERR_OK;
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -265,7 +265,7 @@ rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count)
 	d->count = count;
 	pthread_mutex_lock(&r->lock);
 	list_add_tail(&r->drops, &d->node);
-	pthread_cond_signal(&r->changed);
+	sem_post(&r->bell);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -275,7 +275,7 @@ rocks_request(struct rocks *r, struct rocks_request *q)
 	pthread_mutex_lock(&r->lock);
 	q->is_done = false;
 	list_add_tail(&r->requests, &q->node);
-	pthread_cond_signal(&r->changed);
+	sem_post(&r->bell);
 	while (!q->is_done)
 		pthread_cond_wait(&r->done, &r->lock);
 	pthread_mutex_unlock(&r->lock);
@@ -450,7 +450,19 @@ sweep_when_due(struct rocks *r)
 	    "tried again in a minute");
 }
 
-/* Locked. Waits for something to do; true when there is. */
+/* Locked. */
+static bool
+queue_is_empty(const struct rocks *r)
+{
+	return list_is_empty(&r->commits) && list_is_empty(&r->chunks) && list_is_empty(&r->drops)
+	    && list_is_empty(&r->requests) && !r->is_closing;
+}
+
+/*
+ * Locked again when it returns. Waits for something to do; true when there is. (A semaphore and not
+ * a condition: glibc takes the mutex after a condition as if others waited for it, which costs
+ * every commit a system call.)
+ */
 static bool
 queue_wait(struct rocks *r, time_t seconds)
 {
@@ -458,10 +470,18 @@ queue_wait(struct rocks *r, time_t seconds)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
-	while (list_is_empty(&r->commits) && list_is_empty(&r->chunks) && list_is_empty(&r->drops)
-	    && list_is_empty(&r->requests) && !r->is_closing)
-		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
-			return false;
+	while (sem_trywait(&r->bell) == 0)
+		; /* for what came while we were busy */
+	while (queue_is_empty(r)) {
+		int rc;
+
+		pthread_mutex_unlock(&r->lock);
+		rc = sem_clockwait(&r->bell, CLOCK_MONOTONIC, &until);
+		rc = rc < 0 ? errno : 0;
+		pthread_mutex_lock(&r->lock);
+		if (rc == ETIMEDOUT)
+			return !queue_is_empty(r);
+	}
 	return true;
 }
 
@@ -524,7 +544,7 @@ rocks_committer_stop(struct rocks *r)
 	if (r->has_committer) {
 		pthread_mutex_lock(&r->lock);
 		r->is_closing = true;
-		pthread_cond_signal(&r->changed);
+		sem_post(&r->bell);
 		pthread_mutex_unlock(&r->lock);
 		pthread_join(r->committer, NULL);
 		r->has_committer = false;

@@ -28,6 +28,7 @@
 #include "kv/kv_int.h"
 
 #include <rocksdb/c.h>
+#include <semaphore.h>
 
 #define ROCKS_FORMAT 4u
 
@@ -114,8 +115,8 @@ struct rocks {
 
 	/* The committer's queue. */
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* for the committer */
-	pthread_cond_t done;    /* for those who wait for requests */
+	sem_t bell;          /* for the committer: something has come into an empty queue */
+	pthread_cond_t done; /* for those who wait for requests */
 	struct list commits, chunks, drops, requests;
 	unsigned chunk_count;
 	bool is_closing, has_committer;

@@ -45,20 +45,19 @@ gate_release(struct stream_gate *g)
 	free(gate);
 }
 
-/*
- * Registers for the first gate that is closed; those that have opened are looked at in the next
- * turn.
- */
-static void
+/* Registers for the first gate that is closed; true when some had opened, which it forgets. */
+static bool
 watch(struct session_core *k)
 {
 	struct gate *first;
+	bool has_opened = false;
 
 	while ((first = list_first(&k->gates, struct gate, node)) != NULL
 	    && account_wait_durable(first->account, first->version, &k->gate_waiter) != ERR_WAIT) {
 		list_remove(&first->node);
-		loop_post(k->loop, &k->gate_task);
+		has_opened = true;
 	}
+	return has_opened;
 }
 
 static void
@@ -74,8 +73,8 @@ gate_task(struct loop_task *t)
 {
 	struct session_core *k = container_of(t, struct session_core, gate_task);
 
-	stream_gate_changed(k->s.stream);
 	watch(k);
+	stream_gate_changed(k->s.stream);
 }
 
 void
@@ -90,7 +89,8 @@ core_gate(struct session_core *k, struct account *a, uint64_t version)
 	core_flush(k);
 	list_add_tail(&k->gates, &gate->node);
 	stream_gate(k->s.stream, &gate->g);
-	watch(k);
+	if (watch(k))
+		loop_post(k->loop, &k->gate_task);
 }
 
 void
