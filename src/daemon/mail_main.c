@@ -219,6 +219,10 @@ servers_start(struct mail *m)
 		.prompt_pool = m->prompt_searches,
 		.limits = { .append_max_bytes = c->message_size_max,
 		    .save_max = (uint32_t)c->save_limit,
+		    .message_told = (uint32_t)c->message_limit,
+		    .message_max = c->message_limit == 0
+			? 0
+			: (uint32_t)MAX(c->message_limit, c->message_limit_enforced),
 		    .login_timeout_ms = (int64_t)c->login_timeout,
 		    .idle_timeout_ms = (int64_t)c->idle_timeout,
 		    .progress_ms = (int64_t)c->progress_every },

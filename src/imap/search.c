@@ -26,6 +26,8 @@ enum arg {
 	ARG_MODSEQ,
 	ARG_OBJECTID,
 	ARG_UIDS,
+	ARG_UID_AFTER, /* nz-number; their sets are those of UID (RFC 9738 3.2) */
+	ARG_UID_BEFORE,
 };
 
 static const struct key_name {
@@ -71,6 +73,8 @@ static const struct key_name {
 	{ STR_INIT("THREADID"), SEARCH_THREADID, ARG_OBJECTID, 0, false, { 0 } },
 	{ STR_INIT("TO"), SEARCH_HEADER, ARG_STRING, 0, false, STR_INIT("To") },
 	{ STR_INIT("UID"), SEARCH_UID, ARG_UIDS, 0, false, { 0 } },
+	{ STR_INIT("UIDAFTER"), SEARCH_UID, ARG_UID_AFTER, 0, false, { 0 } },
+	{ STR_INIT("UIDBEFORE"), SEARCH_UID, ARG_UID_BEFORE, 0, false, { 0 } },
 	{ STR_INIT("UNANSWERED"), SEARCH_FLAG, ARG_NONE, FLAG_ANSWERED, true, { 0 } },
 	{ STR_INIT("UNDELETED"), SEARCH_FLAG, ARG_NONE, FLAG_DELETED, true, { 0 } },
 	{ STR_INIT("UNDRAFT"), SEARCH_FLAG, ARG_NONE, FLAG_DRAFT, true, { 0 } },
@@ -199,6 +203,20 @@ take_set(struct parser *p, struct imap_search_key *k)
 	return true;
 }
 
+/*
+ * The UIDs from first to last; when that are none, a set of none. No "*" in it: that always names a
+ * message, and these may name none.
+ */
+static void
+make_range(struct parser *p, struct imap_search_key *k, uint64_t first, uint32_t last)
+{
+	if (first > last)
+		return;
+	k->set.r = arena_new(p->s->arena, struct range);
+	k->set.r[0] = (struct range){ (uint32_t)first, last };
+	k->set.n = 1;
+}
+
 static bool
 take_arg(struct parser *p, const struct key_name *name, struct imap_search_key *k)
 {
@@ -237,6 +255,16 @@ take_arg(struct parser *p, const struct key_name *name, struct imap_search_key *
 		return take_modseq(p, k);
 	case ARG_UIDS:
 		return take_set(p, k);
+	case ARG_UID_AFTER:
+		if (!imap_scan_nz_number(s, &n))
+			return false;
+		make_range(p, k, (uint64_t)n + 1, UINT32_MAX);
+		return true;
+	case ARG_UID_BEFORE:
+		if (!imap_scan_nz_number(s, &n))
+			return false;
+		make_range(p, k, 1, n - 1);
+		return true;
 	}
 	return false;
 }

@@ -1,6 +1,6 @@
 /*
  * search.h - what a SEARCH asks for (RFC 9051 6.4.4; RFC 4731, 5032, 5182, 5257 4.8, 5466, 6203,
- * 7162 3.1.5, 8474, 8514, 9394).
+ * 7162 3.1.5, 8474, 8514, 9394, 9738 3.2).
  *
  * The program is a tree of keys; NOT is a mark on a key, keys that differ only in a value share a
  * kind, and strings are in UTF-8 whatever the charset was. Parsing keeps its own stack: depth is

@@ -258,6 +258,8 @@ static const char *const keys[] = {
 	"OR %k %k",
 	"(%k %k)",
 	"UID %s",
+	"UIDAFTER %n",
+	"UIDBEFORE %n",
 	"%s",
 	"SUBJECT %v",
 	"FROM %v",

@@ -205,6 +205,18 @@ search_new(struct arena *a, const struct imap_search *program, struct view *v,
 	return ERR_OK;
 }
 
+const struct rangeset *
+search_uids(const struct search *s)
+{
+	return s->has_uids ? &s->uids : NULL;
+}
+
+bool
+search_reads_messages(const struct search *s)
+{
+	return s->deepest >= LEVEL_HEADER;
+}
+
 void
 search_among(struct search *s, const struct rangeset *uids)
 {

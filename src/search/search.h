@@ -43,6 +43,10 @@ must_use enum err search_new(struct arena *a, const struct imap_search *program,
     const struct rangeset *saved, int64_t now_s, struct search **out);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void search_free(struct search *s);
+/** The UIDs that the sets of the program leave to it; NULL: all. */
+const struct rangeset *search_uids(const struct search *s);
+/** Some key looks into headers or texts, so that messages may have to be read for it. */
+bool search_reads_messages(const struct search *s);
 /** Only these can match. Before the first candidate. */
 void search_among(struct search *s, const struct rangeset *uids);
 void search_set_yield(struct search *s, search_should_yield_fn *fn, void *ctx);

@@ -16,6 +16,13 @@ add(struct buf *b, const char *name)
 }
 
 static void
+add_number(struct buf *b, enum capability c, uint64_t number)
+{
+	add(b, capabilities[c].name);
+	buf_u64(b, number);
+}
+
+static void
 add_mechs(const struct session *s, struct buf *b)
 {
 	const struct server_options *o = server_options(s->server);
@@ -62,16 +69,17 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 			add(b, capabilities[c].name);
 		break;
 	case CAP_APPENDLIMIT:
-		if (!is_before_login) {
-			add(b, capabilities[c].name);
-			buf_u64(b, session_append_limit(s));
-		}
+		if (!is_before_login)
+			add_number(b, c, session_append_limit(s));
 		break;
+	/* Who limits more than what is added tells the one instead of the other (RFC 9738 3). */
 	case CAP_SAVELIMIT:
-		if (!is_before_login && session_save_limit(s) > 0) {
-			add(b, capabilities[c].name);
-			buf_u64(b, session_save_limit(s));
-		}
+		if (!is_before_login && session_message_limit(s) == 0 && session_save_limit(s) > 0)
+			add_number(b, c, session_save_limit(s));
+		break;
+	case CAP_MESSAGELIMIT:
+		if (!is_before_login && session_message_limit(s) > 0)
+			add_number(b, c, server_limits(s->server)->message_told);
 		break;
 	default:
 		must(false);

@@ -60,6 +60,11 @@ struct command {
 	/* response code of the tagged reply, without brackets; overrides the error's */
 	struct str code;
 	struct str text; /* words of the tagged reply; overrides */
+	/*
+	 * MESSAGELIMIT (RFC 9738): the command was done of so many messages only, 0: of all; the
+	 * lowest UID among them, 0: not known
+	 */
+	uint32_t limited_to, limited_uid;
 };
 
 struct imap_command {

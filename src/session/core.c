@@ -94,11 +94,38 @@ core_command_clear(struct session_core *k)
 	k->phase = PHASE_IDLE;
 }
 
+/*
+ * What there was no room for was left (RFC 9738 3.1). Another response code has the tagged reply
+ * to itself, so this one stands before it, as that section says of EXPUNGEISSUED.
+ */
+static void
+tell_limit(struct session_core *k, struct command *c)
+{
+	const struct str text = STR("These were too many messages; only the last ones were done.");
+	struct str code;
+
+	if (c->limited_to == 0)
+		return;
+	code = c->limited_uid == 0
+	    ? arena_printf(c->arena, "MESSAGELIMIT %u", c->limited_to)
+	    : arena_printf(c->arena, "MESSAGELIMIT %u %u", c->limited_to, c->limited_uid);
+	if (c->code.n > 0 || str_c(err_rcode(k->result)).n > 0) {
+		session_untagged(&k->s, "NO", code, text);
+		return;
+	}
+	c->code = code;
+	if (c->text.p == NULL && k->result == ERR_OK)
+		c->text = text;
+}
+
 static void
 command_reply(struct session_core *k)
 {
-	struct str text = k->cmd.text;
+	struct str text;
 	enum err e = k->result;
+
+	tell_limit(k, &k->cmd);
+	text = k->cmd.text;
 
 	if (e == ERR_OK && text.p == NULL)
 		text = language_format(&k->arena, k->s.language, STR("%s completed."),
@@ -531,9 +558,17 @@ session_saw_latest(struct session *s)
 }
 
 uint32_t
+session_message_limit(const struct session *s)
+{
+	return server_limits(s->server)->message_max;
+}
+
+uint32_t
 session_save_limit(const struct session *s)
 {
-	return server_limits(s->server)->save_max;
+	const struct server_limits *l = server_limits(s->server);
+
+	return l->message_max != 0 ? l->message_max : l->save_max;
 }
 
 uint64_t

@@ -162,6 +162,11 @@ struct server_limits {
 	uint64_t append_max_bytes;
 	/* messages that one COPY or APPEND may add (RFC 9738); 0: none is told */
 	uint32_t save_max;
+	/*
+	 * messages that one command may be about, as it is told, and from which on it is refused
+	 * more (RFC 9738); 0: no limit
+	 */
+	uint32_t message_told, message_max;
 	int64_t login_timeout_ms, idle_timeout_ms, keepalive_ms;
 	int64_t progress_ms; /* between two INPROGRESS */
 	uint32_t bad_commands_max;

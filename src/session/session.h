@@ -153,9 +153,12 @@ enum err session_uids(struct session *s, const struct seqset *set, bool is_uid,
 /** The largest message that may be appended (RFC 7889). */
 uint64_t session_append_limit(const struct session *s);
 /**
- * How many messages a COPY or an APPEND may add (SAVELIMIT, RFC 9738); 0: no limit that is told.
+ * How many messages a COPY or an APPEND may add (SAVELIMIT or MESSAGELIMIT, RFC 9738); 0: no limit
+ * that is told.
  */
 uint32_t session_save_limit(const struct session *s);
+/** How many messages any other command may be about (MESSAGELIMIT, RFC 9738); 0: no limit. */
+uint32_t session_message_limit(const struct session *s);
 /** Writes an untagged status: "* OK [code] text". */
 void session_untagged(struct session *s, const char *condition, struct str code, struct str text);
 /** BYE, then the end of the connection when it is sent. */

@@ -238,6 +238,13 @@ tell_one(struct session *s, struct uid uid, struct str notes)
 	}
 }
 
+/* A command that did a part of what it was to do did the last messages first (RFC 9738 3.1). */
+static bool
+is_told_downward(const struct session *s)
+{
+	return s->core->has_cmd && s->core->cmd.limited_to != 0;
+}
+
 /* The i-th of the messages that have changed. */
 static void
 tell_nth(struct session *s, const struct session_tell *t, uint32_t i)
@@ -245,6 +252,8 @@ tell_nth(struct session *s, const struct session_tell *t, uint32_t i)
 	unsigned events = notify_selected_events(s);
 	struct str notes = STR_NONE;
 
+	if (is_told_downward(s))
+		i = t->changes.changed_count - 1 - i;
 	if (t->changes.notes != NULL && (events & NOTIFY_ANNOTATION_CHANGE) != 0)
 		notes = t->changes.notes[i];
 	if ((events & NOTIFY_FLAG_CHANGE) != 0 || notes.n > 0 || answers_with_messages(s))

@@ -32,7 +32,7 @@ def announced(c):
     """Names as in the table: what follows "AUTH=" and "APPENDLIMIT=" is a value."""
     names = [str(a) for a in c.ok('CAPABILITY').one('CAPABILITY').data]
     assert len(names) == len(set(n.upper() for n in names)), 'announced twice'
-    return set(re.sub(r'^(AUTH|APPENDLIMIT|SAVELIMIT)=.*', r'\1=', n) for n in names)
+    return set(re.sub(r'^(AUTH|APPENDLIMIT|SAVELIMIT|MESSAGELIMIT)=.*', r'\1=', n) for n in names)
 
 
 def names(table, *shown):

@@ -1,5 +1,6 @@
 /* copy.c - COPY and MOVE, with their UID forms. */
 #include "session/cmd/commands.h"
+#include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
 #include "session/target.h"
 
@@ -8,7 +9,8 @@ struct copy_ctx {
 	struct str mailbox;
 	struct target dest;
 	bool is_begun;
-	uint32_t cursor; /* of MOVE */
+	struct uid lowest; /* MOVE of more than may be at once: of those that are moved; 0: all */
+	uint32_t cursor;   /* of MOVE */
 	struct copied copied;
 	bool is_done; /* all commits are made and COPYUID is told */
 	enum err result;
@@ -28,33 +30,18 @@ copy_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 /*
- * SAVELIMIT (RFC 9738 3.1): none is copied when they are too many; the code tells how far a smaller
- * set may reach down.
+ * None is copied when they are too many (RFC 9738 3.1); the code tells how far a smaller set may
+ * reach down.
  */
 static enum err
 check_limit(struct session *s, struct command *c, const struct rangeset *uids)
 {
-	RANGESET_CLEAN struct rangeset seqs = RANGESET_NONE;
-	uint64_t over, limit = session_save_limit(s);
-	struct uid lowest = { 0 };
+	const uint32_t limit = session_save_limit(s);
+	struct uid lowest;
 
-	message_set_ranges(s->view, uids, &seqs);
-	if (limit == 0 || rangeset_count(&seqs) <= limit)
+	if (limit == 0 || !message_limit_is_over(s->view, uids, limit, &lowest))
 		return ERR_OK;
-	over = rangeset_count(&seqs) - limit;
-	for (size_t i = 0; i < seqs.n && lowest.v == 0; i++) {
-		uint64_t count = (uint64_t)seqs.r[i].last - seqs.r[i].first + 1;
-
-		if (over < count
-		    && !view_uid(s->view, (struct seqnum){ seqs.r[i].first + (uint32_t)over },
-			&lowest))
-			return ERR_BUG;
-		over -= MIN(over, count);
-	}
-	c->code =
-	    arena_printf(c->arena, "MESSAGELIMIT %llu %u", (unsigned long long)limit, lowest.v);
-	c->text = STR("These are too many messages to copy at once.");
-	return ERR_LIMIT;
+	return message_limit_refuse(c, limit, lowest);
 }
 
 /*
@@ -158,8 +145,11 @@ static enum err
 move_run(struct session *s, struct command *c)
 {
 	struct copy_ctx *x = c->ctx;
-	enum err e = begin(s, c, x);
+	enum err e;
 
+	if (x->lowest.v == 0)
+		x->lowest = message_limit_cut(s, &x->uids);
+	e = begin(s, c, x);
 	if (e == ERR_OK && !x->is_done)
 		e = move(s, c, x);
 	if (e != ERR_OK)
@@ -170,6 +160,8 @@ move_run(struct session *s, struct command *c)
 		return e;
 	if (x->result == ERR_OK && x->copied.from != NULL)
 		c->code = message_set_modseq_code(s, c->arena);
+	if (x->result == ERR_OK)
+		message_limit_tell(s, c, x->lowest);
 	return x->result != ERR_OK ? x->result : e;
 }
 
@@ -220,7 +212,7 @@ const struct imap_command cmd_move = {
 	.rights = RIGHT_T | RIGHT_E,
 	.capability = CAP_MOVE,
 	.args = "sequence-set SP mailbox",
-	.spec = "RFC 6851 3.1, 3.2 and 4.2, RFC 9051 6.4.8",
+	.spec = "RFC 6851 3.1, 3.2 and 4.2, RFC 9051 6.4.8, RFC 9738 3.1",
 	.summary = "Move messages to another mailbox.",
 	.ctx_size = sizeof(struct copy_ctx),
 	.parse = copy_parse,

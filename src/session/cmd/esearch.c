@@ -42,6 +42,14 @@ struct esearch_ctx {
 	struct searched *searched;
 	/* the selected mailbox is among them, and is kept up to date */
 	bool is_updated;
+	/*
+	 * how many messages may still be looked at, in all mailboxes together (RFC 9738), and in
+	 * how many mailboxes some were; there were more, the last in the one at hand
+	 */
+	uint32_t left;
+	size_t searched_count;
+	bool is_cut;
+	struct uid lowest;
 
 	/* The mailbox at hand. */
 	struct arena arena;
@@ -72,6 +80,7 @@ esearch_parse(struct session *s, struct command *c, struct imap_scan *in)
 		imap_scan_fail(in, ERR_SYNTAX, "a selected mailbox to search");
 		return ERR_SYNTAX;
 	}
+	x->left = session_message_limit(s);
 	x->is_selected_next = (x->args.sources & SOURCE_SELECTED) != 0;
 	x->tail = &x->places;
 	x->name = x->args.names;
@@ -284,6 +293,8 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 		.view = view_of(s, x),
 		.arena = &x->arena,
 		.is_elsewhere = is_elsewhere,
+		.when_limited = session_message_limit(s) > 0 ? FINDING_HIGHEST : FINDING_UNLIMITED,
+		.limit = x->left,
 		.is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_SEARCH;
 	return ERR_OK;
@@ -304,6 +315,20 @@ modseq_told(const struct esearch_ctx *x)
 	return (returns & RETURN_MAX) != 0 ? MAX(modseq, x->found->max_modseq) : modseq;
 }
 
+/* Of one mailbox too large it is known how far it was searched, as by SEARCH; of several it is not. */
+static void
+note_limit(struct esearch_ctx *x)
+{
+	x->searched_count++;
+	x->left -= (uint32_t)MIN(x->finding.named, (uint64_t)x->left);
+	if (!x->finding.is_cut)
+		return;
+	x->is_cut = true;
+	if (x->searched_count == 1 && x->places == NULL)
+		x->lowest = x->finding.lowest;
+	x->places = NULL;
+}
+
 static void
 begin_answer(struct session *s, struct esearch_ctx *x)
 {
@@ -317,6 +342,7 @@ begin_answer(struct session *s, struct esearch_ctx *x)
 		.relevancy = x->found->relevancy,
 		.mailbox = x->full_name,
 		.uidvalidity = view_mailbox(view_of(s, x))->uidvalidity };
+	note_limit(x);
 	x->step = STEP_ANSWER;
 }
 
@@ -375,13 +401,20 @@ esearch_run(struct session *s, struct command *c)
 			e = answer(s, c, x);
 			if (e != ERR_OK)
 				break;
-			if ((x->args.search.returns & RETURN_UPDATE) != 0 && x->view == NULL)
+			if ((x->args.search.returns & RETURN_UPDATE) != 0 && x->view == NULL
+			    && !x->finding.is_cut)
 				keep_updated(s, c, x);
 			close_place(s, x);
 		}
 	}
 	if (e == ERR_END && (x->args.search.returns & RETURN_UPDATE) != 0 && !x->is_updated)
-		context_refuse(s, c->tag, STR("The selected mailbox was not searched."));
+		context_refuse(s, c->tag,
+		    x->is_cut ? STR("Not all messages were searched.")
+			      : STR("The selected mailbox was not searched."));
+	if (e == ERR_END && x->is_cut) {
+		c->limited_to = session_message_limit(s);
+		c->limited_uid = x->lowest.v;
+	}
 	finding_forget_saved(s, &x->args.search, e == ERR_END ? ERR_OK : e);
 	return e == ERR_END ? ERR_OK : e;
 }
@@ -421,7 +454,7 @@ const struct imap_command cmd_esearch = {
 	.capability = CAP_MULTISEARCH,
 	.args =
 	    "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
-	.spec = "RFC 7377, RFC 5267, RFC 6203, RFC 9394",
+	.spec = "RFC 7377, RFC 5267, RFC 6203, RFC 9394, RFC 9738",
 	.summary = "Find messages in several mailboxes.",
 	.ctx_size = sizeof(struct esearch_ctx),
 	.parse = esearch_parse,

@@ -1,7 +1,7 @@
 /*
  * fetch.c - FETCH and UID FETCH.
  *
- *     VANISHED (EARLIER) -> for each window of 64 messages: set \Seen if some section asks for it, one commit
+ *     VANISHED (EARLIER) -> [too many: the last ones] -> for each window of 64 messages: set \Seen if some section asks for it, one commit
  *                             -> for each message: its record is loaded -> "* n FETCH (" items, sections ")"
  *
  * What can't be read is left out, the other messages are answered, and the tagged reply says why.
@@ -16,6 +16,7 @@
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/fetch_news.h"
 #include "session/cmd/fetch_section.h"
+#include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
 #include "store/message_ahead.h"
 
@@ -30,7 +31,14 @@ enum {
 	MANY_TEXTS = 4,
 };
 
-enum fetch_step { STEP_VANISHED, STEP_WINDOW, STEP_SET_SEEN, STEP_TELL_SEEN, STEP_MESSAGES };
+enum fetch_step {
+	STEP_VANISHED,
+	STEP_LIMIT,
+	STEP_WINDOW,
+	STEP_SET_SEEN,
+	STEP_TELL_SEEN,
+	STEP_MESSAGES
+};
 
 /* The message being answered. */
 struct fetch_message {
@@ -48,10 +56,17 @@ struct fetch_ctx {
 	struct imap_fetch args;
 	struct seqset set; /* for VANISHED, whose "*" is another */
 	struct rangeset uids;
+	/*
+	 * of more messages than may be asked for at once the last ones, from the highest UID down
+	 * (RFC 9738 3.1): the lowest of them; 0: of all, upward
+	 */
+	struct uid lowest;
+	struct rangeset counted;     /* those that have changed, when that must be known */
 	struct message_ahead *ahead; /* when many are asked for */
 	uint32_t ahead_at;           /* UID from which on nothing is begun yet; 0: all is */
 	bool is_ahead_decided;
-	uint32_t prefetch_again; /* prefetch() when this UID's turn has come */
+	bool is_prefetched;   /* all are asked for */
+	uint32_t prefetch_at; /* prefetch() again when it is the turn of the one before; 0: now */
 	struct annotate_asked *annotations;
 	bool needs_message;
 	enum message_need need;
@@ -105,6 +120,18 @@ take_part(struct session *s, struct fetch_ctx *x)
 	}
 }
 
+/* A part that is larger than the limit is refused as a whole (RFC 9738 3.1). */
+static enum err
+check_part(struct session *s, struct command *c, const struct fetch_ctx *x)
+{
+	const uint32_t limit = session_message_limit(s);
+	struct uid lowest;
+
+	if (limit == 0 || !message_limit_is_over(s->view, &x->uids, limit, &lowest))
+		return ERR_OK;
+	return message_limit_refuse(c, limit, (struct uid){ 0 });
+}
+
 static enum err
 fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
@@ -129,8 +156,12 @@ fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 		imap_scan_fail(in, ERR_SYNTAX, "UID FETCH with PARTIAL");
 		return ERR_SYNTAX;
 	}
-	if (x->args.has_partial)
+	if (x->args.has_partial) {
 		take_part(s, x);
+		e = check_part(s, c, x);
+		if (e != ERR_OK)
+			return e;
+	}
 	/* UIDFETCH begins with it (RFC 9586 3.3). */
 	if (c->is_uid && (s->enabled & ENABLED_UIDONLY) == 0)
 		x->args.atts |= FETCH_UID;
@@ -168,20 +199,67 @@ tell_vanished(struct session *s, struct command *c, struct fetch_ctx *x)
 	return ERR_OK;
 }
 
-/* The next message to be answered with a UID of at least from. */
+/* The UID to go on with behind one; 0: there is none. */
+static uint32_t
+behind(const struct fetch_ctx *x, uint32_t uid)
+{
+	return x->lowest.v == 0 ? uid + 1 : uid - 1;
+}
+
+/* Whether a comes behind b. */
+static bool
+is_behind(const struct fetch_ctx *x, uint32_t a, uint32_t b)
+{
+	return x->lowest.v == 0 ? a > b : a < b;
+}
+
+/*
+ * Which messages are answered when they are too many. With CHANGEDSINCE those count that have
+ * changed, for the others are not looked at.
+ */
+static enum err
+choose(struct session *s, struct fetch_ctx *x)
+{
+	const uint32_t limit = session_message_limit(s);
+	struct entry e;
+	struct uid lowest;
+
+	if (limit == 0 || !message_limit_is_over(s->view, &x->uids, limit, &lowest))
+		return ERR_OK;
+	if (!x->args.has_changedsince) {
+		x->lowest = message_limit_cut(s, &x->uids);
+		return ERR_OK;
+	}
+	for (unsigned n = 1; x->at != 0
+	     && message_set_next_changed(s->view, &x->uids, x->at, x->args.changedsince, &e, NULL);
+	     n++) {
+		rangeset_add_one(&x->counted, e.uid.v);
+		x->at = e.uid.v + 1;
+		if (n % 256 == 0 && session_should_yield(s))
+			return session_yield(s);
+	}
+	x->lowest = message_limit_cut_listed(s, &x->counted);
+	if (x->lowest.v != 0)
+		rangeset_copy(&x->uids, &x->counted);
+	return ERR_OK;
+}
+
+/* The next message to be answered, with the UID from or one that comes behind it. */
 static bool
 next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct entry *out,
     struct seqnum *seq_out)
 {
 	if (from == 0)
 		return false;
+	if (x->lowest.v != 0)
+		return message_set_previous(s->view, &x->uids, from, out, seq_out);
 	if (x->args.has_changedsince)
 		return message_set_next_changed(s->view, &x->uids, from, x->args.changedsince, out,
 		    seq_out);
 	return message_set_next(s->view, &x->uids, from, out, seq_out);
 }
 
-/* Of the next messages, with UIDs from *at on. */
+/* Of the next messages, from *at on. */
 static size_t
 next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct msgno *numbers,
     size_t most)
@@ -191,7 +269,7 @@ next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct 
 
 	while (n < most && next_message(s, x, *at, &e, NULL)) {
 		numbers[n++] = e.msgno;
-		*at = e.uid.v + 1;
+		*at = behind(x, e.uid.v);
 	}
 	if (n < most)
 		*at = 0;
@@ -247,9 +325,9 @@ prefetch(struct session *s, struct fetch_ctx *x)
 	uint32_t at = x->at;
 	size_t n = next_numbers(s, x, &at, numbers, PREFETCH_MESSAGES / 2);
 
-	x->prefetch_again = UINT32_MAX;
+	x->is_prefetched = at == 0;
 	if (at != 0) {
-		x->prefetch_again = at - 1;
+		x->prefetch_at = at;
 		n += next_numbers(s, x, &at, numbers + n, PREFETCH_MESSAGES / 2);
 	}
 	if (n > 1)
@@ -273,11 +351,12 @@ open_window(struct session *s, struct fetch_ctx *x)
 		if (may_set && !e.is_ghost && (e.flags & FLAG_SEEN) == 0)
 			rangeset_add_one(&x->unseen, e.uid.v);
 		x->window_end = e.uid.v;
-		at = e.uid.v + 1;
+		at = behind(x, e.uid.v);
 	}
 	if (x->needs_message && !x->is_ahead_decided)
 		decide_ahead(s, x);
-	if (x->needs_message && x->ahead == NULL && x->at >= x->prefetch_again)
+	if (x->needs_message && x->ahead == NULL && !x->is_prefetched
+	    && !is_behind(x, x->prefetch_at, behind(x, x->at)))
 		prefetch(s, x);
 	x->cursor = rangeset_is_empty(&x->unseen) ? UINT32_MAX : 0;
 	x->step = STEP_SET_SEEN;
@@ -558,7 +637,7 @@ answer_window(struct session *s, struct fetch_ctx *x)
 				return session_wait_output(s);
 			if (session_should_yield(s))
 				return session_yield(s);
-			if (x->at == 0 || x->at > x->window_end
+			if (x->at == 0 || is_behind(x, x->at, x->window_end)
 			    || !next_message(s, x, x->at, &m->entry, &m->seq)) {
 				x->step = STEP_WINDOW;
 				return ERR_OK;
@@ -568,7 +647,7 @@ answer_window(struct session *s, struct fetch_ctx *x)
 		e = answer(s, x);
 		if (e != ERR_OK)
 			return e;
-		x->at = m->entry.uid.v + 1;
+		x->at = behind(x, m->entry.uid.v);
 		close_message(m);
 	}
 }
@@ -587,6 +666,13 @@ fetch_step(struct session *s, struct command *c, struct fetch_ctx *x)
 		if (err != ERR_OK)
 			return err;
 		x->at = 1;
+		x->step = STEP_LIMIT;
+		return ERR_OK;
+	case STEP_LIMIT:
+		err = choose(s, x);
+		if (err != ERR_OK)
+			return err;
+		x->at = x->prefetch_at = x->lowest.v == 0 ? 1 : UINT32_MAX;
 		x->step = STEP_WINDOW;
 		return ERR_OK;
 	case STEP_WINDOW:
@@ -614,7 +700,10 @@ fetch_run(struct session *s, struct command *c)
 	do {
 		e = fetch_step(s, c, x);
 	} while (e == ERR_OK);
-	return e == ERR_END ? x->result : e;
+	if (e != ERR_END)
+		return e;
+	message_limit_tell(s, c, x->lowest);
+	return x->result;
 }
 
 static void
@@ -625,6 +714,7 @@ ctx_done(struct session *s, struct fetch_ctx *x)
 	close_message(&x->m);
 	message_ahead_free(x->ahead);
 	rangeset_done(&x->uids);
+	rangeset_done(&x->counted);
 	rangeset_done(&x->seen);
 	rangeset_done(&x->unseen);
 }
@@ -691,7 +781,7 @@ const struct imap_command cmd_fetch = {
 	.args =
 	    "sequence-set SP (macro | item | (items)) [SP ([CHANGEDSINCE modseq] [VANISHED] [PARTIAL range])]",
 	.spec =
-	    "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 5257 4.3 and 4.4, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3",
+	    "RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 5257 4.3 and 4.4, RFC 7162 3.1.4 and 3.2.6, RFC 8474, RFC 8514, RFC 8970, RFC 9394 3.3, RFC 9738 3.1",
 	.summary = "Read messages and what is known of them.",
 	.ctx_size = sizeof(struct fetch_ctx),
 	.parse = fetch_parse,

@@ -1,6 +1,7 @@
 /* finding.c - see finding.h. */
 #include "session/cmd/finding.h"
 
+#include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
 #include "session/context.h"
 #include "session/core.h"
@@ -87,6 +88,30 @@ finding_should_yield(void *ctx)
 	return true;
 }
 
+/* What counts are the messages that are searched, not those that are found (RFC 9738 3.1). */
+static enum err
+keep_limit(struct command *c, struct finding *f, struct search *search)
+{
+	const struct range every = { 1, UINT32_MAX };
+	const struct rangeset all = { .r = (struct range *)&every, .n = 1 };
+	const struct rangeset *uids = search_uids(search);
+	RANGESET_CLEAN struct rangeset highest = RANGESET_NONE;
+
+	if (f->when_limited == FINDING_UNLIMITED
+	    || (f->when_limited == FINDING_REFUSES_TO_READ && !search_reads_messages(search)))
+		return ERR_OK;
+	f->named = message_limit_count(f->view, uids != NULL ? uids : &all);
+	if (!message_limit_is_over(f->view, uids != NULL ? uids : &all, f->limit, &f->lowest))
+		return ERR_OK;
+	if (f->when_limited != FINDING_HIGHEST)
+		return message_limit_refuse(c, f->limit, (struct uid){ 0 });
+	f->is_cut = true;
+	if (f->lowest.v != 0)
+		rangeset_add(&highest, f->lowest.v, UINT32_MAX);
+	search_among(search, &highest);
+	return ERR_OK;
+}
+
 static enum err
 begin(struct session *s, struct command *c, struct finding *f)
 {
@@ -108,6 +133,8 @@ begin(struct session *s, struct command *c, struct finding *f)
 	    clock->wall_ms(clock) / 1000, &o.search);
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
+	if (e == ERR_OK)
+		e = keep_limit(c, f, o.search);
 	if (e != ERR_OK) {
 		search_free(o.search);
 		return e;

@@ -13,6 +13,15 @@ typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, uns
 
 enum finding_step { FINDING_BEGIN, FINDING_SEARCH, FINDING_TAKE, FINDING_OVER };
 
+/* What is done when more messages are to be looked at than one command may be about (RFC 9738). */
+enum finding_limit {
+	FINDING_UNLIMITED,
+	FINDING_HIGHEST, /* those with the highest UIDs are */
+	FINDING_REFUSES,
+	/* refused when messages must be read for it; else all are */
+	FINDING_REFUSES_TO_READ,
+};
+
 struct finding {
 	/* What is asked for: set before the first finding_run(). */
 	const struct imap_search *args;
@@ -22,12 +31,19 @@ struct finding {
 	bool is_first_enough;
 	bool is_elsewhere;            /* not the selected mailbox: nothing is saved of it */
 	const struct rangeset *among; /* UIDs: only these are looked at; NULL: all */
+	enum finding_limit when_limited;
+	uint32_t limit; /* how many; for all but FINDING_UNLIMITED */
 	/*
 	 * called with take_ctx for each message that was found, in mailbox order; NULL: the sets
 	 * are enough
 	 */
 	finding_fn *take;
 	void *take_ctx;
+
+	/* What FINDING_HIGHEST did, from the first finding_run() on. */
+	uint64_t named;    /* how many messages the program's sets leave to it */
+	bool is_cut;       /* more than the limit */
+	struct uid lowest; /* then: of those that are looked at; 0: there are none */
 
 	/* Its own. */
 	enum finding_step step;

@@ -16,22 +16,36 @@ message_set_scan(struct session *s, struct command *c, struct imap_scan *in,
 	return e;
 }
 
+/* What a message must have, besides being in the set. */
+struct want {
+	bool has_since, is_deleted;
+	uint64_t since;
+};
+
+static bool
+next_of_view(const struct view *v, uint32_t from, struct want want, struct entry *out,
+    struct seqnum *seq_out)
+{
+	if (want.has_since)
+		return view_next_changed(v, from, want.since, out, seq_out);
+	if (want.is_deleted)
+		return view_next_flags(v, from, FLAG_DELETED, 0, out, seq_out);
+	return view_next(v, from, out, seq_out);
+}
+
 /*
  * Goes on to the next member of the set that the view has. Both sides skip what the other does not
  * have, so a set of few messages in a large mailbox costs as little as a set of everything in a
  * small one.
  */
 static bool
-next(const struct view *v, const struct rangeset *uids, uint32_t from, bool has_since,
-    uint64_t since, struct entry *out, struct seqnum *seq_out)
+next(const struct view *v, const struct rangeset *uids, uint32_t from, struct want want,
+    struct entry *out, struct seqnum *seq_out)
 {
 	for (;;) {
 		uint32_t at = rangeset_next(uids, from);
 
-		if (at == 0)
-			return false;
-		if (has_since ? !view_next_changed(v, at, since, out, seq_out)
-			      : !view_next(v, at, out, seq_out))
+		if (at == 0 || !next_of_view(v, at, want, out, seq_out))
 			return false;
 		if (rangeset_contains(uids, out->uid.v))
 			return true;
@@ -43,14 +57,60 @@ bool
 message_set_next(const struct view *v, const struct rangeset *uids, uint32_t from,
     struct entry *out, struct seqnum *seq_out)
 {
-	return next(v, uids, from, false, 0, out, seq_out);
+	return next(v, uids, from, (struct want){ 0 }, out, seq_out);
 }
 
 bool
 message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from,
     uint64_t since, struct entry *out, struct seqnum *seq_out)
 {
-	return next(v, uids, from, true, since, out, seq_out);
+	return next(v, uids, from, (struct want){ .has_since = true, .since = since }, out,
+	    seq_out);
+}
+
+bool
+message_set_next_deleted(const struct view *v, const struct rangeset *uids, uint32_t from,
+    struct entry *out)
+{
+	return next(v, uids, from, (struct want){ .is_deleted = true }, out, NULL);
+}
+
+/* The last message with a UID of at most `from`. */
+static bool
+previous_of_view(const struct view *v, uint32_t from, struct entry *out, struct seqnum *seq_out)
+{
+	struct seqnum seq;
+	struct uid uid;
+
+	if (!view_next(v, from, out, &seq))
+		seq.v = view_exists(v);
+	else if (out->uid.v != from)
+		seq.v--;
+	if (seq.v == 0 || !view_uid(v, seq, &uid) || !view_entry(v, uid, out))
+		return false;
+	if (seq_out != NULL)
+		*seq_out = seq;
+	return true;
+}
+
+bool
+message_set_previous(const struct view *v, const struct rangeset *uids, uint32_t from,
+    struct entry *out, struct seqnum *seq_out)
+{
+	for (;;) {
+		size_t i = rangeset_find(uids, from);
+
+		if (i == uids->n || uids->r[i].first > from) {
+			if (i == 0)
+				return false;
+			from = uids->r[--i].last;
+		}
+		if (!previous_of_view(v, from, out, seq_out))
+			return false;
+		if (out->uid.v >= uids->r[i].first)
+			return true;
+		from = out->uid.v;
+	}
 }
 
 bool

@@ -24,6 +24,12 @@ bool message_set_next(const struct view *v, const struct rangeset *uids, uint32_
 /** The same for messages whose modseq is above since. */
 bool message_set_next_changed(const struct view *v, const struct rangeset *uids, uint32_t from,
     uint64_t since, struct entry *out, struct seqnum *seq_out);
+/** The same for messages that are \Deleted. */
+bool message_set_next_deleted(const struct view *v, const struct rangeset *uids, uint32_t from,
+    struct entry *out);
+/** The message of the set with the highest UID that is not above from. */
+bool message_set_previous(const struct view *v, const struct rangeset *uids, uint32_t from,
+    struct entry *out, struct seqnum *seq_out);
 /**
  * The sequence numbers of a set of UIDs, by ranges: what costs little for any number of messages.
  * Added to *seqs_out.

@@ -4,10 +4,14 @@
  *
  *     what was found -> saved as "$" -> answer, as the output takes it
  */
+#include "base/size.h"
 #include "session/cmd/commands.h"
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
+#include "session/cmd/message_limit.h"
 #include "session/context.h"
+
+#include <stdlib.h>
 
 enum search_step { STEP_BEGIN, STEP_FIND, STEP_ANSWER };
 
@@ -18,6 +22,9 @@ struct search_ctx {
 	struct finding finding;
 	const struct scan_found *found; /* from STEP_ANSWER on */
 	struct esearch_reply reply;
+	/* when only the last messages were searched: of "* SEARCH", from the highest down */
+	uint32_t *downward;
+	size_t count;
 	/* of "* SEARCH": the next range, and the next number in it */
 	size_t at_range;
 	uint32_t at_number;
@@ -43,11 +50,15 @@ search_parse(struct session *s, struct command *c, struct imap_scan *in)
 static void
 begin(struct session *s, struct command *c, struct search_ctx *x)
 {
+	const uint32_t limit = session_message_limit(s);
+
 	/* The first is enough when nothing else is asked for. */
 	x->finding = (struct finding){ .args = &x->args,
 		.view = s->view,
 		.arena = c->arena,
 		.wants_seqs = !c->is_uid,
+		.when_limited = limit > 0 ? FINDING_HIGHEST : FINDING_UNLIMITED,
+		.limit = limit,
 		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_FIND;
 }
@@ -77,16 +88,15 @@ modseq_told(const struct search_ctx *x)
 }
 
 static enum err
-answer_plain(struct session *s, struct command *c, struct search_ctx *x)
+answer_plain(struct session *s, struct search_ctx *x, const struct numbers *n)
 {
-	struct numbers n = numbers_found(c, x);
 	struct buf *b = session_out(s);
 	enum err e;
 
 	if (!x->has_head)
 		buf_lit(b, "* SEARCH");
 	x->has_head = true;
-	e = numbers_write(s, &n, &x->at_range, &x->at_number);
+	e = numbers_write(s, n, &x->at_range, &x->at_number);
 	if (e != ERR_OK)
 		return e;
 	if (modseq_told(x) != 0) {
@@ -101,25 +111,60 @@ answer_plain(struct session *s, struct command *c, struct search_ctx *x)
 static enum err
 answer(struct session *s, struct command *c, struct search_ctx *x)
 {
+	const struct numbers all = numbers_found(c, x);
+
+	if (!x->is_extended && x->downward != NULL)
+		return answer_plain(s, x, &(struct numbers){ .list = x->downward, .n = x->count });
 	if (!x->is_extended)
-		return answer_plain(s, c, x);
+		return answer_plain(s, x, &all);
 	if (!esearch_is_told(&x->args))
 		return ERR_OK;
 	x->reply.args = &x->args;
 	x->reply.is_uid = c->is_uid;
-	x->reply.all = numbers_found(c, x);
+	x->reply.all = all;
 	x->reply.modseq = modseq_told(x);
 	x->reply.relevancy = x->found->relevancy;
 	return esearch_reply_write(s, c, &x->reply);
 }
 
+/* As they were searched (RFC 9738 3.1). */
 static void
-found(struct session *s, struct search_ctx *x)
+turn_over(const struct command *c, struct search_ctx *x)
+{
+	const struct rangeset *all = c->is_uid ? &x->found->uids : &x->found->seqs;
+
+	x->count = rangeset_count(all);
+	x->downward = xmalloc(size_mul(x->count + 1, sizeof(*x->downward)));
+	for (size_t i = 0, at = x->count; i < all->n; i++)
+		for (uint64_t n = all->r[i].first; n <= all->r[i].last; n++)
+			x->downward[--at] = (uint32_t)n;
+}
+
+static void
+found(struct session *s, const struct command *c, struct search_ctx *x)
 {
 	const struct numbers uids = numbers_of_set(&x->found->uids);
 
 	esearch_save(s, &x->args, &uids);
+	if (x->finding.is_cut && !x->is_extended)
+		turn_over(c, x);
 	x->step = STEP_ANSWER;
+}
+
+static void
+keep_updated(struct session *s, struct command *c, struct search_ctx *x)
+{
+	if ((x->args.returns & RETURN_UPDATE) == 0)
+		return;
+	if (x->finding.is_cut) {
+		context_refuse(s, c->tag, STR("Not all messages were searched."));
+		return;
+	}
+	context_begin(s,
+	    &(struct context_options){ .tag = c->tag,
+		.is_uid = c->is_uid,
+		.search = scan_search(x->finding.scan),
+		.uids = &x->found->uids });
 }
 
 static enum err
@@ -133,17 +178,15 @@ search_run(struct session *s, struct command *c)
 	if (x->step == STEP_FIND) {
 		e = finding_run(s, c, &x->finding, &x->found);
 		if (e == ERR_OK)
-			found(s, x);
+			found(s, c, x);
 	}
 	finding_forget_saved(s, &x->args, e);
 	if (e == ERR_OK)
 		e = answer(s, c, x);
-	if (e == ERR_OK && (x->args.returns & RETURN_UPDATE) != 0)
-		context_begin(s,
-		    &(struct context_options){ .tag = c->tag,
-			.is_uid = c->is_uid,
-			.search = scan_search(x->finding.scan),
-			.uids = &x->found->uids });
+	if (e == ERR_OK)
+		keep_updated(s, c, x);
+	if (e == ERR_OK)
+		message_limit_tell(s, c, x->finding.lowest);
 	return e;
 }
 
@@ -163,6 +206,7 @@ search_done(struct session *s, struct command *c)
 	struct search_ctx *x = c->ctx;
 
 	esearch_reply_done(&x->reply);
+	free(x->downward);
 	finding_done(s, &x->finding);
 }
 
@@ -175,7 +219,7 @@ const struct imap_command cmd_search = {
 	.args =
 	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",
 	.spec =
-	    "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394",
+	    "RFC 9051 6.4.4 and 6.4.9, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 7162 3.1.5, RFC 8474, RFC 8514, RFC 9394, RFC 9738 3.1",
 	.summary = "Find messages.",
 	.ctx_size = sizeof(struct search_ctx),
 	.parse = search_parse,

@@ -48,10 +48,15 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 static void
 begin(struct session *s, struct command *c, struct sort_ctx *x)
 {
+	const uint32_t limit = session_message_limit(s);
+
 	x->sort = sort_new(s->view, &x->args);
 	x->finding = (struct finding){ .args = &x->args.search,
 		.view = s->view,
 		.arena = c->arena,
+		/* Any number can be put into order, by what is stored for it (RFC 9738 3.3). */
+		.when_limited = limit > 0 ? FINDING_REFUSES_TO_READ : FINDING_UNLIMITED,
+		.limit = limit,
 		.take = take,
 		.take_ctx = x->sort };
 	x->step = STEP_FIND;
@@ -220,7 +225,8 @@ const struct imap_command cmd_sort = {
 	.capability = CAP_SORT,
 	.args =
 	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] (criteria) SP charset SP keys",
-	.spec = "RFC 5256, RFC 5957, RFC 5267, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394",
+	.spec =
+	    "RFC 5256, RFC 5957, RFC 5267, RFC 6203, RFC 7162 3.1.9 and 3.1.10, RFC 9394, RFC 9738 3.3",
 	.summary = "Find messages and put them into an order.",
 	.ctx_size = sizeof(struct sort_ctx),
 	.parse = sort_parse,

@@ -10,6 +10,7 @@
 
 #include "session/cmd/annotate.h"
 #include "session/cmd/commands.h"
+#include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
 #include "session/flag_lists.h"
 
@@ -19,6 +20,8 @@ struct store_ctx {
 	struct imap_store args;
 	struct rangeset uids;
 	enum store_step step;
+	struct uid
+	    lowest; /* of more messages than one may change at once: of those that are; 0: all */
 	uint32_t cursor;
 	struct rangeset changed, modified;
 	struct notes_change notes; /* with args.is_annotation */
@@ -64,6 +67,7 @@ catch_up(struct session *s, struct store_ctx *x)
 		if (e != ERR_OK)
 			return e;
 	}
+	x->lowest = message_limit_cut(s, &x->uids);
 	x->at = 1;
 	x->step = STEP_PARTS;
 	return ERR_OK;
@@ -142,9 +146,19 @@ change(struct session *s, struct store_ctx *x)
 		rangeset_done(&s->silenced);
 		s->silenced = all;
 	}
-	x->at = 1;
+	x->at = x->lowest.v == 0 ? 1 : UINT32_MAX;
 	x->step = STEP_TELL_SAME;
 	return ERR_OK;
+}
+
+/* From the highest UID down when there is a limit (RFC 9738 3.1). */
+static bool
+next_to_tell(struct session *s, const struct store_ctx *x, struct entry *e, struct seqnum *seq)
+{
+	if (x->at == 0)
+		return false;
+	return x->lowest.v == 0 ? message_set_next(s->view, &x->uids, x->at, e, seq)
+				: message_set_previous(s->view, &x->uids, x->at, e, seq);
 }
 
 /* "The new value of the flags is returned" (RFC 9051 6.4.6): also when it is the old one. */
@@ -154,13 +168,12 @@ tell_same(struct session *s, struct command *c, struct store_ctx *x)
 	struct entry e;
 	struct seqnum seq;
 
-	while (!x->args.is_silent && x->at != 0
-	    && message_set_next(s->view, &x->uids, x->at, &e, &seq)) {
+	while (!x->args.is_silent && next_to_tell(s, x, &e, &seq)) {
 		if (session_is_full(s))
 			return session_wait_output(s);
 		if (session_should_yield(s))
 			return session_yield(s);
-		x->at = e.uid.v + 1;
+		x->at = x->lowest.v == 0 ? e.uid.v + 1 : e.uid.v - 1;
 		if (!e.is_ghost && !rangeset_contains(&x->changed, e.uid.v)
 		    && !rangeset_contains(&x->modified, e.uid.v))
 			session_tell_flags(s, &e, seq, c->is_uid);
@@ -223,6 +236,8 @@ store_run(struct session *s, struct command *c)
 		e = tell_same(s, c, x);
 	if (e == ERR_WAIT)
 		return e;
+	if (e == ERR_OK)
+		message_limit_tell(s, c, x->lowest);
 	if (!rangeset_is_empty(&x->modified))
 		c->code = modified_code(s, c, &x->modified);
 	/* RFC 2180 4.2.1; a UID that is gone is passed over in silence (RFC 9051 6.4.9). */
@@ -260,7 +275,7 @@ const struct imap_command cmd_store = {
 	.capability = CAP_IMAP4REV1,
 	.args =
 	    "sequence-set SP [(UNCHANGEDSINCE modseq) SP] ([+|-]FLAGS[.SILENT] SP flags | ANNOTATION (entries))",
-	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 5257 4.5, RFC 7162 3.1.3",
+	.spec = "RFC 9051 6.4.6 and 6.4.9, RFC 4314 4, RFC 5257 4.5, RFC 7162 3.1.3, RFC 9738 3.1",
 	.summary = "Change flags or annotations of messages.",
 	.ctx_size = sizeof(struct store_ctx),
 	.parse = store_parse,

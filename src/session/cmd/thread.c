@@ -34,10 +34,14 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unused_arg unsigned re
 static void
 begin(struct session *s, struct command *c, struct thread_ctx *x)
 {
+	const uint32_t limit = session_message_limit(s);
+
 	x->thread = thread_new(view_account(s->view), x->args.algorithm, x->args.search.collation);
 	x->finding = (struct finding){ .args = &x->args.search,
 		.view = s->view,
 		.arena = c->arena,
+		.when_limited = limit > 0 ? FINDING_REFUSES : FINDING_UNLIMITED,
+		.limit = limit,
 		.take = take,
 		.take_ctx = x->thread };
 	x->step = STEP_FIND;
@@ -108,7 +112,7 @@ const struct imap_command cmd_thread = {
 	.flags = USES_SEQS,
 	.capability = CAP_THREAD_REFERENCES,
 	.args = "ORDEREDSUBJECT | REFERENCES | REFS SP charset SP keys",
-	.spec = "RFC 5256, draft-ietf-morg-inthread",
+	.spec = "RFC 5256, RFC 9738 3.3, draft-ietf-morg-inthread",
 	.summary = "Find messages and arrange them into threads.",
 	.ctx_size = sizeof(struct thread_ctx),
 	.parse = thread_parse,

@@ -3,6 +3,7 @@
 
 #include "imap/append.h"
 #include "session/cmd/annotate.h"
+#include "session/cmd/message_limit.h"
 #include "session/flag_lists.h"
 #include "session/server.h"
 #include "store/quota.h"
@@ -141,7 +142,8 @@ refuse_empty(struct command *c)
 static enum err
 take_message(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
 {
-	const uint32_t limit = session_save_limit(s);
+	const uint32_t limit = session_save_limit(s),
+		       most = limit == 0 ? APPEND_MESSAGES_MAX : MIN(limit, APPEND_MESSAGES_MAX);
 	struct imap_append_message m;
 	struct str notes = STR_NONE;
 	enum err e = imap_append_message(in, &m);
@@ -153,13 +155,8 @@ take_message(struct session *s, struct command *c, struct upload *x, struct imap
 		e = annotate_list(s, c->arena, &m.annotation, &notes);
 	if (e != ERR_OK)
 		return e;
-	if (limit > 0 && x->count == limit) {
-		c->code = arena_printf(c->arena, "MESSAGELIMIT %u", limit);
-		c->text = STR("These are too many messages at once.");
-		return ERR_LIMIT;
-	}
-	if (x->count == APPEND_MESSAGES_MAX)
-		return ERR_LIMIT;
+	if (x->count == most)
+		return limit == 0 ? ERR_LIMIT : message_limit_refuse(c, most, (struct uid){ 0 });
 	*add_message(c, x) = (struct append){
 		.who = account_id(s->account),
 		.flags = (uint16_t)m.flags.system,
