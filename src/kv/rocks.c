@@ -88,7 +88,8 @@ rocks_fail(struct rocks *r, const char *message)
 }
 
 /*
- * Work in the background failed: a flush, the manifest. RocksDB writes no more, and neither do we.
+ * A write or a sync failed, or work in the background did: a flush, the manifest. RocksDB writes no
+ * more, and neither do we.
  */
 static void
 background_failed(void *ctx, const char *text)
@@ -164,13 +165,12 @@ open_err(char *message, struct buf *detail)
  * be read.
  */
 static enum err
-db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_damaged,
-    struct buf *detail)
+db_try(struct rocks *r, bool read_only, bool is_flushed, bool is_damaged, struct buf *detail)
 {
 	struct rocks_extra extra = { .on_error = background_failed,
 		.on_damage = compaction_damaged,
 		.ctx = r,
-		.env = env,
+		.env = r->env,
 		.avoid_flush_during_recovery = !is_flushed };
 	const char *names[CF_COUNT];
 	char *message = NULL;
@@ -200,15 +200,15 @@ db_try(struct rocks *r, bool read_only, void *env, bool is_flushed, bool is_dama
  * RocksDB then overlooks damage of the log and of the manifest too, so these must be whole.
  */
 static enum err
-db_open(struct rocks *r, bool read_only, void *env, bool is_flushed, struct buf *detail)
+db_open(struct rocks *r, bool read_only, bool is_flushed, struct buf *detail)
 {
 	BUF_CLEAN struct buf why = BUF_MAX(4096), again = BUF_MAX(4096);
-	enum err e = db_try(r, read_only, env, is_flushed, r->is_damaged, &why);
+	enum err e = db_try(r, read_only, is_flushed, r->is_damaged, &why);
 
 	if (e == ERR_CORRUPT && !r->is_damaged && !r->is_log_torn
 	    && rocks_manifest_is_whole(r->dir)) {
 		r->is_damaged = true;
-		e = db_try(r, read_only, env, is_flushed, true, &again);
+		e = db_try(r, read_only, is_flushed, true, &again);
 	}
 	if (detail != NULL)
 		buf_str_add(detail, buf_str(&why));
@@ -249,13 +249,13 @@ log_lost(struct buf *detail)
  * synced?
  */
 static enum err
-log_check(struct rocks *r, const struct wal_report *wal, void *env, struct buf *detail)
+log_check(struct rocks *r, const struct wal_report *wal, struct buf *detail)
 {
 	enum err e;
 
 	if (!wal->is_torn)
 		return ERR_OK;
-	e = db_open(r, true, env, true, detail);
+	e = db_open(r, true, true, detail);
 	if (e != ERR_OK)
 		return e;
 	if (rocksdb_get_latest_sequence_number(r->db) < wal->durable_seq)
@@ -328,20 +328,20 @@ meta_check(struct rocks *r, struct buf *detail)
 }
 
 static enum err
-logs_sync(struct rocks *r, void *env, struct buf *detail)
+logs_sync(struct rocks *r, struct buf *detail)
 {
 	char *message = NULL;
 
 	if (r->options.read_only)
 		return ERR_OK;
-	rocks_logs_sync(env, r->dir, &message);
+	rocks_logs_sync(r->env, r->dir, &message);
 	if (message != NULL)
 		detail_add(detail, message);
 	return rocks_err(message);
 }
 
 static enum err
-rocks_start(struct rocks *r, void *env, struct buf *detail)
+rocks_start(struct rocks *r, struct buf *detail)
 {
 	struct wal_report wal = { 0 };
 	enum err e = dir_lock(r, detail);
@@ -349,15 +349,15 @@ rocks_start(struct rocks *r, void *env, struct buf *detail)
 	if (e == ERR_OK)
 		e = rocks_format_look(r, detail);
 	if (e == ERR_OK && !is_new(r)) {
-		e = logs_sync(r, env, detail);
+		e = logs_sync(r, detail);
 		if (e == ERR_OK)
 			e = rocks_wal_look(r->dir, &wal);
 		r->is_log_torn = wal.is_torn;
 		if (e == ERR_OK)
-			e = log_check(r, &wal, env, detail);
+			e = log_check(r, &wal, detail);
 	}
 	if (e == ERR_OK)
-		e = db_open(r, r->options.read_only, env, wal.is_torn || wal.files > WAL_FILES_KEPT,
+		e = db_open(r, r->options.read_only, wal.is_torn || wal.files > WAL_FILES_KEPT,
 		    detail);
 	if (e != ERR_OK)
 		return e;
@@ -414,6 +414,7 @@ rocks_end(struct rocks *r, bool is_flushed)
 	rocksdb_cache_destroy(r->cache);
 	rocksdb_writeoptions_destroy(r->write_sync);
 	rocksdb_writeoptions_destroy(r->write_lazy);
+	rocks_env_free(r->env);
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	pthread_mutex_destroy(&r->lock);
@@ -556,7 +557,8 @@ rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats f
 
 	rocks_init(r, o);
 	r->formats = formats;
-	e = rocks_start(r, env, detail);
+	r->env = rocks_env_new(env, r->dir, background_failed, r);
+	e = rocks_start(r, detail);
 	if (e != ERR_OK) {
 		rocks_end(r, false);
 		return e;

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/test.h"
+#include "kv/rocks_cxx.h"
 #include "kv/rocks_fault.h"
 #include "kv/rocks_int.h"
 
@@ -626,6 +627,55 @@ test_failure_is_final(void)
 	rocks_fault_free(f);
 }
 
+static void
+count_error(void *ctx, const char *text)
+{
+	CHECK(strstr(text, "made to fail") != NULL);
+	++*(unsigned *)ctx;
+}
+
+/* False when it failed. */
+static bool
+logs_are_synced(void *env, const char *path)
+{
+	char *message = NULL;
+
+	rocks_logs_sync(env, path, &message);
+	return rocks_err(message) == ERR_OK;
+}
+
+/* Behind the first operation that fails nothing reaches the files, whoever asks for it. */
+static void
+test_first_failure_is_last(void)
+{
+	struct rocks_fault *f = rocks_fault_new();
+	char other[sizeof(dir) + 8], path[sizeof(other) + 16];
+	unsigned errors = 0;
+	uint64_t operations;
+	void *env;
+
+	dir_empty();
+	snprintf(other, sizeof(other), "%s/other", dir);
+	must(mkdir(other, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/000001.log", dir);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	env = rocks_env_new(rocks_fault_env(f), dir, count_error, &errors);
+	CHECK(logs_are_synced(env, dir));
+	rocks_fault_fail_at(f, 2, false);
+	CHECK(!logs_are_synced(env, dir));
+	CHECK_U64(errors, 1);
+	operations = rocks_fault_operations(f);
+	CHECK(!logs_are_synced(env, dir));
+	CHECK_U64(rocks_fault_operations(f), operations);
+	CHECK_U64(errors, 1);
+	/* A checkpoint's folder is not the store. */
+	CHECK(logs_are_synced(env, other));
+	CHECK(rocks_fault_operations(f) > operations);
+	rocks_env_free(env);
+	rocks_fault_free(f);
+	rmdir(other);
+}
+
 /* ---- kill -9 */
 
 static int
@@ -1123,6 +1173,7 @@ main(int argc, char **argv)
 		TEST(test_full_disk),
 		TEST(test_space_comes_back),
 		TEST(test_failure_is_final),
+		TEST(test_first_failure_is_last),
 		TEST(test_failing_open),
 		TEST(test_power_cut),
 		TEST(test_failing_once),

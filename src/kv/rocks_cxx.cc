@@ -123,15 +123,13 @@ rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra)
 	o->listeners.emplace_back(std::make_shared<ErrorListener>(*extra));
 	o->max_bgerror_resume_count = 0;
 	o->avoid_flush_during_recovery = extra->avoid_flush_during_recovery;
-	if (extra->env != nullptr)
-		o->env = static_cast<rocksdb::Env *>(extra->env);
+	o->env = static_cast<rocksdb::Env *>(extra->env);
 }
 
 void
 rocks_logs_sync(void *env, const char *dir, char **errptr)
 {
-	rocksdb::Env *e = env != nullptr ? static_cast<rocksdb::Env *>(env) : rocksdb::Env::Default();
-	const std::shared_ptr<rocksdb::FileSystem> &fs = e->GetFileSystem();
+	const std::shared_ptr<rocksdb::FileSystem> &fs = static_cast<rocksdb::Env *>(env)->GetFileSystem();
 	std::vector<std::string> names;
 	std::unique_ptr<rocksdb::FSDirectory> names_dir;
 	rocksdb::Status s = fs->GetChildren(dir, rocksdb::IOOptions(), &names, nullptr);

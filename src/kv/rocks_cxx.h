@@ -26,9 +26,20 @@ struct rocks_extra {
 	void *ctx;
 	/* Leave what the log held in memory instead of writing tables while opening. */
 	bool avoid_flush_during_recovery;
-	/* NULL, or a rocksdb::Env * of a test. */
-	void *env;
+	void *env; /* of rocks_env_new() */
 };
+
+/**
+ * A rocksdb::Env * that writes no more to the files of dir once a write or sync of one has failed:
+ * rocks_env.cc.
+ *
+ * @base      NULL, or the rocksdb::Env * of a test that lies below
+ * @on_error  called once, from any thread, before the error is returned to RocksDB
+ */
+void *rocks_env_new(void *base, const char *dir, void (*on_error)(void *ctx, const char *text),
+    void *ctx);
+/** When no database that uses it is open. */
+void rocks_env_free(void *env);
 
 void rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra);
 

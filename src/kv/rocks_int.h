@@ -100,6 +100,7 @@ struct rocks {
 	rocksdb_t *db;
 	rocksdb_column_family_handle_t *cf[CF_COUNT];
 	rocksdb_options_t *cf_options[CF_COUNT], *db_options;
+	void *env; /* rocks_env_new() */
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *write_sync, *write_lazy;
 	atomic_bool is_failed, is_out_of_room;

@@ -1,0 +1,248 @@
+// rocks_env.cc - the file system that RocksDB writes through: after the first write or sync that fails it writes no more.
+//
+// What the kernel did with the pages of a failed sync can't be known, so nothing may be built on it. But RocksDB has threads, and the
+// error that one got does not stop another at once: a flush could still enter a table into the manifest whose log was not synced, and
+// after a power cut the store, ahead of its own log, was refused. So the first failure is the last thing that happens to the files, as
+// if the power had gone there: and from a power cut at any operation a store comes back.
+//
+// Deletions are let through, and may fail: only what nobody needs any more is deleted, and what is left over RocksDB deletes later.
+#include "kv/rocks_cxx.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/system_clock.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+using rocksdb::FileOptions;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+namespace {
+
+// Shared by the file system and its files: have writes failed?
+class Brake
+{
+public:
+	Brake(const char *dir, void (*on_error)(void *ctx, const char *text), void *ctx) : dir_(dir), on_error_(on_error), ctx_(ctx) {}
+
+	// A file of the store itself. A checkpoint is in a folder of its own, and nothing is built on it.
+	bool
+	is_for(const std::string &name) const
+	{
+		return name.compare(0, dir_.size(), dir_) == 0 && name.find_last_of('/') == dir_.size();
+	}
+
+	bool is_for_dir(const std::string &name) const { return name == dir_ || name == dir_ + "/"; }
+
+	// Does it, unless something has failed before. What a file system does not offer is no failure.
+	template <class Operation>
+	IOStatus
+	operator()(Operation operation)
+	{
+		if (has_failed_.load(std::memory_order_acquire))
+			return IOStatus::IOError("an earlier write failed");
+		IOStatus s = operation();
+		if (!s.ok() && !s.IsNotSupported() && !has_failed_.exchange(true))
+			on_error_(ctx_, s.ToString().c_str());
+		return s;
+	}
+
+private:
+	std::atomic<bool> has_failed_{ false };
+	const std::string dir_;
+	void (*const on_error_)(void *ctx, const char *text);
+	void *const ctx_;
+};
+
+class EnvFile : public rocksdb::FSWritableFileOwnerWrapper
+{
+public:
+	EnvFile(std::unique_ptr<rocksdb::FSWritableFile> &&file, std::shared_ptr<Brake> brake)
+	    : FSWritableFileOwnerWrapper(std::move(file)), brake_(std::move(brake)) {}
+
+	IOStatus
+	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Append(data, o, d); });
+	}
+
+	IOStatus
+	Append(const Slice &data, const IOOptions &o, const rocksdb::DataVerificationInfo &v, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Append(data, o, v, d); });
+	}
+
+	IOStatus
+	PositionedAppend(const Slice &data, uint64_t at, const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->PositionedAppend(data, at, o, d); });
+	}
+
+	IOStatus
+	PositionedAppend(const Slice &data, uint64_t at, const IOOptions &o, const rocksdb::DataVerificationInfo &v,
+	    IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->PositionedAppend(data, at, o, v, d); });
+	}
+
+	IOStatus
+	Truncate(uint64_t size, const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Truncate(size, o, d); });
+	}
+
+	IOStatus
+	Flush(const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Flush(o, d); });
+	}
+
+	IOStatus
+	Sync(const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Sync(o, d); });
+	}
+
+	IOStatus
+	Fsync(const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->Fsync(o, d); });
+	}
+
+	IOStatus
+	RangeSync(uint64_t from, uint64_t bytes, const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return target()->RangeSync(from, bytes, o, d); });
+	}
+
+private:
+	const std::shared_ptr<Brake> brake_;
+};
+
+class EnvDirectory : public rocksdb::FSDirectoryWrapper
+{
+public:
+	EnvDirectory(std::unique_ptr<rocksdb::FSDirectory> &&dir, std::shared_ptr<Brake> brake)
+	    : FSDirectoryWrapper(dir.get()), dir_(std::move(dir)), brake_(std::move(brake)) {}
+
+	IOStatus
+	Fsync(const IOOptions &o, IODebugContext *d) override
+	{
+		return (*brake_)([&] { return dir_->Fsync(o, d); });
+	}
+
+	IOStatus
+	FsyncWithDirOptions(const IOOptions &o, IODebugContext *d, const rocksdb::DirFsyncOptions &why) override
+	{
+		return (*brake_)([&] { return dir_->FsyncWithDirOptions(o, d, why); });
+	}
+
+private:
+	const std::unique_ptr<rocksdb::FSDirectory> dir_;
+	const std::shared_ptr<Brake> brake_;
+};
+
+class EnvFs : public rocksdb::FileSystemWrapper
+{
+public:
+	EnvFs(const std::shared_ptr<rocksdb::FileSystem> &base, std::shared_ptr<Brake> brake)
+	    : FileSystemWrapper(base), brake_(std::move(brake)) {}
+	static const char *kClassName() { return "PosthornFs"; }
+	const char *Name() const override { return kClassName(); }
+
+	IOStatus
+	NewWritableFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSWritableFile> *out,
+	    IODebugContext *d) override
+	{
+		return file(name, out, [&](auto *made) { return target()->NewWritableFile(name, o, made, d); });
+	}
+
+	IOStatus
+	ReopenWritableFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSWritableFile> *out,
+	    IODebugContext *d) override
+	{
+		return file(name, out, [&](auto *made) { return target()->ReopenWritableFile(name, o, made, d); });
+	}
+
+	IOStatus
+	ReuseWritableFile(const std::string &name, const std::string &old, const FileOptions &o,
+	    std::unique_ptr<rocksdb::FSWritableFile> *out, IODebugContext *d) override
+	{
+		return file(name, out, [&](auto *made) { return target()->ReuseWritableFile(name, old, o, made, d); });
+	}
+
+	IOStatus
+	NewDirectory(const std::string &name, const IOOptions &o, std::unique_ptr<rocksdb::FSDirectory> *out, IODebugContext *d) override
+	{
+		std::unique_ptr<rocksdb::FSDirectory> dir;
+		IOStatus s = target()->NewDirectory(name, o, &dir, d);
+
+		if (!s.ok())
+			return s;
+		if (brake_->is_for_dir(name))
+			out->reset(new EnvDirectory(std::move(dir), brake_));
+		else
+			*out = std::move(dir);
+		return s;
+	}
+
+	IOStatus
+	RenameFile(const std::string &from, const std::string &to, const IOOptions &o, IODebugContext *d) override
+	{
+		// CURRENT, by which a new manifest counts. Options may fail to be noted, and a checkpoint is a folder that is renamed.
+		if (!brake_->is_for(to) || to.compare(to.find_last_of('/') + 1, std::string::npos, "CURRENT") != 0)
+			return target()->RenameFile(from, to, o, d);
+		return (*brake_)([&] { return target()->RenameFile(from, to, o, d); });
+	}
+
+private:
+	template <class Make>
+	IOStatus
+	file(const std::string &name, std::unique_ptr<rocksdb::FSWritableFile> *out, Make make)
+	{
+		std::unique_ptr<rocksdb::FSWritableFile> made;
+
+		if (!brake_->is_for(name))
+			return make(out);
+		IOStatus s = (*brake_)([&] { return make(&made); });
+
+		if (s.ok())
+			out->reset(new EnvFile(std::move(made), brake_));
+		return s;
+	}
+
+	const std::shared_ptr<Brake> brake_;
+};
+
+class BrakingEnv : public rocksdb::EnvWrapper
+{
+public:
+	BrakingEnv(rocksdb::Env *base, std::shared_ptr<Brake> brake) : EnvWrapper(base)
+	{
+		file_system_ = std::make_shared<EnvFs>(base->GetFileSystem(), std::move(brake));
+		system_clock_ = base->GetSystemClock();
+	}
+	static const char *kClassName() { return "PosthornEnv"; }
+	const char *Name() const override { return kClassName(); }
+};
+
+} // namespace
+
+void *
+rocks_env_new(void *base, const char *dir, void (*on_error)(void *ctx, const char *text), void *ctx)
+{
+	rocksdb::Env *env = base != nullptr ? static_cast<rocksdb::Env *>(base) : rocksdb::Env::Default();
+
+	return static_cast<rocksdb::Env *>(new BrakingEnv(env, std::make_shared<Brake>(dir, on_error, ctx)));
+}
+
+void
+rocks_env_free(void *env)
+{
+	delete static_cast<rocksdb::Env *>(env);
+}
