@@ -55,7 +55,7 @@ def parse(text):
             # What follows a literal is the rest of its line; of a helper's command nothing follows.
             last.text += '{{\n' + literal + '\0'
             literal = None
-            if m.group(1) == last.who:
+            if m.group(1) == last.who != '>':
                 last.text += m.group(3) or ''
             else:
                 example.lines.append(Line(m.group(1), int(m.group(2) or 1), m.group(3) or '', number))
