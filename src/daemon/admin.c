@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -64,6 +65,7 @@ work(void *arg)
 {
 	struct worker *w = arg;
 
+	thread_begin("admin", THREAD_PATIENT);
 	service_run(w->service, w->fd);
 	shutdown(w->fd, SHUT_RDWR);
 	atomic_store(&w->is_done, true);
@@ -91,7 +93,6 @@ admin_serve(struct admin *a, int fd)
 		free(w);
 		return ERR_NOMEM;
 	}
-	pthread_setname_np(w->thread, "admin");
 	list_add_tail(&a->workers, &w->node);
 	a->count++;
 	return ERR_OK;

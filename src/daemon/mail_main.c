@@ -9,6 +9,7 @@
 #include "auth/client_home.h"
 #include "base/log.h"
 #include "base/sanitized.h"
+#include "base/thread.h"
 #include "daemon/admin.h"
 #include "daemon/control.h"
 #include "daemon/patrol.h"
@@ -385,6 +386,7 @@ on_stop(struct child *ch)
 static void *
 run_loop(void *loop)
 {
+	thread_begin("loop", THREAD_PROMPT);
 	loop_run(loop);
 	return NULL;
 }
@@ -429,6 +431,7 @@ serve(struct mail *m)
 	loop_timer_init(&m->health_timer, on_health);
 	loop_timer_set(m->loops[0], &m->health_timer, HEALTH_MS);
 	child_ready(&m->child);
+	thread_begin(NULL, THREAD_PROMPT); /* the other threads are there: none has it from here */
 	loop_run(m->loops[0]);
 }
 

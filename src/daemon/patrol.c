@@ -2,6 +2,7 @@
 #include "daemon/patrol.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/store.h"
 #include "store/verify.h"
 
@@ -11,7 +12,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@
 	"patrol.state" /* when the next run is due (ms since 1970), and the account that it begins with */
 #define STATE_NEW STATE ".new"
 
-enum { LOOK_US = 60000000, SAVE_US = 60000000, CACHE_BYTES = 8 << 20, NICE = 10 };
+enum { LOOK_US = 60000000, SAVE_US = 60000000, CACHE_BYTES = 8 << 20 };
 
 struct patrol {
 	struct kv *kv;
@@ -208,9 +208,7 @@ patrol_run(void *arg)
 	struct clock *clock = clock_system();
 	struct patrol *p = arg;
 
-	/* Of this thread alone, as Linux has it. */
-	ignore_err(setpriority(PRIO_PROCESS, (id_t)gettid(), NICE) == 0 ? ERR_OK : ERR_NOPERM,
-	    "it is slow by its rate already");
+	thread_begin("patrol", THREAD_PATIENT);
 	state_load(p);
 	do {
 		if (clock->wall_ms(clock) >= p->due_ms)
@@ -236,10 +234,8 @@ patrol_new(struct kv *kv, int64_t every_ms, uint64_t rate)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&p->thread, NULL, patrol_run, p) == 0) {
-		pthread_setname_np(p->thread, "patrol");
+	if (pthread_create(&p->thread, NULL, patrol_run, p) == 0)
 		return p;
-	}
 	log_event(LOG_ERROR, "patrol", F_ERR(ERR_NOMEM));
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);

@@ -2,13 +2,11 @@
 #include "io/jobs.h"
 
 #include "base/arena.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-
-enum { NICE = 10 };
 
 struct jobs {
 	pthread_mutex_t lock;
@@ -57,8 +55,7 @@ worker(void *arg)
 	struct jobs *p = arg;
 	struct lane_item *i;
 
-	if (p->is_nice) /* of this thread: Linux has no other */
-		setpriority(PRIO_PROCESS, 0, NICE);
+	thread_begin("jobs", p->is_nice ? THREAD_PATIENT : THREAD_PROMPT);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct loop *loop;

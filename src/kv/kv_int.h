@@ -150,6 +150,7 @@ struct kv_txn {
 	uint64_t base, next;
 	bool is_deletes, is_lazy;
 	struct buf ops; /* packed: kv_txn_each() */
+	size_t op_count;
 	struct kv_link_op *links;
 	size_t link_count, link_cap;
 };
@@ -168,8 +169,9 @@ struct kv_commit {
 	struct list node;
 	struct kv_txn **txns;
 	size_t count;
-	size_t bytes;
+	size_t bytes, op_count;
 	bool is_lazy, is_deletes; /* all of its transactions are */
+	bool takes_links;         /* of bytes that it does not bring */
 	kv_commit_fn *fn;
 	void *ctx;
 	enum err e; /* the engine's verdict */

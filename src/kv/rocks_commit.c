@@ -13,6 +13,7 @@
  */
 #include "base/bytes.h"
 #include "base/size.h"
+#include "base/thread.h"
 #include "kv/rocks_int.h"
 
 #include <errno.h>
@@ -313,34 +314,12 @@ round_take(struct rocks *r, struct round *round)
 	list_move_all(&r->requests, &round->requests);
 }
 
-/* Puts back what did not fit, in front of what came meanwhile. */
-static void
-round_put_back(struct rocks *r, struct round *round, struct kv_commit *first)
-{
-	struct list *from = &first->node, *last = round->commits.prev;
-
-	round->commits.prev = from->prev;
-	from->prev->next = &round->commits;
-	pthread_mutex_lock(&r->lock);
-	last->next = r->commits.next;
-	r->commits.next->prev = last;
-	r->commits.next = from;
-	from->prev = &r->commits;
-	pthread_mutex_unlock(&r->lock);
-}
-
 static void
 round_fill(struct rocks *r, struct round *round)
 {
-	size_t bytes = 0;
-
+	rocks_queue_sort(r, &round->commits);
 	list_each(&round->commits, c, struct kv_commit, node)
 	{
-		if (bytes > 0 && bytes + c->bytes > BATCH_BYTES) {
-			round_put_back(r, round, c);
-			return;
-		}
-		bytes += c->bytes + 64;
 		c->e = commit_check(r, c);
 		if (c->e != ERR_OK)
 			continue;
@@ -507,6 +486,7 @@ committer_run(void *arg)
 	struct round round;
 	bool is_over = false;
 
+	thread_begin("kv-commit", THREAD_PROMPT);
 	while (!is_over) {
 		bool is_idle;
 
@@ -533,7 +513,6 @@ rocks_committer_start(struct rocks *r)
 {
 	if (pthread_create(&r->committer, NULL, committer_run, r) != 0)
 		return ERR_NOMEM;
-	pthread_setname_np(r->committer, "kv-commit");
 	r->has_committer = true;
 	return ERR_OK;
 }

@@ -43,6 +43,7 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 
 #define CHUNKS_QUEUED 2u /* waiting for the committer; what streams in waits when there are more */
 #define BATCH_BYTES (8u * 1024 * 1024) /* of transactions in one batch */
+#define ROCKS_LANES 512u               /* of accounts, by a hash */
 #define VERSIONS_CACHED 4096u          /* power of two */
 #define UNPACKED_KEPT 4u
 
@@ -127,6 +128,8 @@ struct rocks {
 	rocksdb_writebatch_t *batch;
 	size_t batch_bytes;
 	uint64_t batch_no;
+	uint64_t large_batch[ROCKS_LANES]; /* of accounts: which was the last with a large commit */
+	bool was_large;                    /* the last batch had one */
 
 	struct known_version {
 		uint64_t account, version; /* version 0: not known */
@@ -227,6 +230,12 @@ void rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count);
 void rocks_request(struct rocks *r, struct rocks_request *q);
 /* Writes r->batch and empties it; a failure is final. In the committer. */
 must_use enum err rocks_batch_write(struct rocks *r, bool is_synced);
+
+/* ---- rocks_queue.c */
+/*
+ * Takes out what has to wait for another batch, and puts it back into the queue. In the committer.
+ */
+void rocks_queue_sort(struct rocks *r, struct list *commits);
 
 /* ---- rocks_blob.c: all in the committer, but for the last three */
 /*

@@ -3,6 +3,7 @@
  * the limits of the options are for everything together, however many accounts there are.
  */
 #include "base/size.h"
+#include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
 #include <stdlib.h>
@@ -198,9 +199,13 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 		rocksdb_options_set_merge_operator(r, merge_operator(merge));
 		/*
 		 * Bounds what a load folds in for a page that many commands changed since it was
-		 * last written whole.
+		 * last written whole. It costs as much as the insertion again; counters, of which a
+		 * COPY adds to one a message, are folded cheaply.
 		 */
-		rocksdb_options_set_max_successive_merges(r, 16);
+		if (merge != kv_counter_merge)
+			rocksdb_options_set_max_successive_merges(r, 16);
+		else
+			rocks_options_ordered(r, KV_ACCOUNT_KEY);
 	}
 	if (families[cf].has_blobs) {
 		rocksdb_options_set_enable_blob_files(r, 1);

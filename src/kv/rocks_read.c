@@ -5,6 +5,7 @@
  */
 #include "base/bytes.h"
 #include "base/size.h"
+#include "base/thread.h"
 #include "kv/rocks_int.h"
 
 #include <stdlib.h>
@@ -637,6 +638,7 @@ reader_run(void *arg)
 {
 	struct rocks *r = arg;
 
+	thread_begin("kv-read", THREAD_PROMPT);
 	pthread_mutex_lock(&r->read_lock);
 	for (;;) {
 		struct rocks_job *j;
@@ -664,7 +666,6 @@ rocks_readers_start(struct rocks *r)
 	for (; r->reader_count < count; r->reader_count++) {
 		if (pthread_create(&r->readers[r->reader_count], NULL, reader_run, r) != 0)
 			return ERR_NOMEM;
-		pthread_setname_np(r->readers[r->reader_count], "kv-read");
 	}
 	return ERR_OK;
 }

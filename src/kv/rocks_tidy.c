@@ -5,6 +5,7 @@
  * file, so that little is rewritten and little more room is needed. The same thread ends
  * compactions of families that turn out to be damaged.
  */
+#include "base/thread.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
@@ -56,6 +57,7 @@ tidier_run(void *arg)
 	struct rocks *r = arg;
 	unsigned stopped = 0;
 
+	thread_begin("kv-tidy", THREAD_PATIENT);
 	pthread_mutex_lock(&r->tidy_lock);
 	while (!atomic_load(&r->tidy_ends)) {
 		unsigned stop = atomic_load(&r->compactions_end) & ~stopped;
@@ -107,7 +109,6 @@ rocks_tidier_start(struct rocks *r)
 {
 	if (pthread_create(&r->tidier, NULL, tidier_run, r) != 0)
 		return ERR_NOMEM;
-	pthread_setname_np(r->tidier, "kv-tidy");
 	r->has_tidier = true;
 	return ERR_OK;
 }

@@ -59,6 +59,7 @@ op_add(struct kv_txn *t, enum kv_op_type type, enum kv_kind kind, struct str key
 	if (p == NULL)
 		return NULL;
 	t->ops.n += total;
+	t->op_count++;
 	p[0] = (char)type;
 	p[1] = (char)kind;
 	p[2] = p[3] = 0;
@@ -189,6 +190,15 @@ kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count)
 
 /* ---- commit */
 
+static bool
+takes_links(const struct kv_txn *t)
+{
+	for (size_t i = 0; i < t->link_count; i++)
+		if (t->links[i].delta > 0 && t->links[i].stage == NULL)
+			return true;
+	return false;
+}
+
 void
 kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, void *ctx)
 {
@@ -204,6 +214,8 @@ kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, v
 	c->is_lazy = c->is_deletes = true;
 	for (size_t i = 0; i < count; i++) {
 		c->bytes += kv_txn_bytes(txns[i]);
+		c->op_count += txns[i]->op_count + txns[i]->link_count;
+		c->takes_links = c->takes_links || takes_links(txns[i]);
 		c->is_lazy = c->is_lazy && txns[i]->is_lazy;
 		c->is_deletes = c->is_deletes && txns[i]->is_deletes;
 	}

@@ -253,7 +253,7 @@ def test_hostile_commands(server):
 
 # ---- promise 11 ----
 
-ATTACKS = ['SEARCH TEXT "qqqq"', 'STORE 1:* FLAGS (\\Seen)'] + ['SEARCH SUBJECT "qqqq"', 'FETCH 1:* (ENVELOPE)'] * (CROWD > 1)
+ATTACKS = ['SEARCH TEXT "qqqq"', 'STORE 1:* FLAGS (\\Seen)', 'COPY 1:%d Copies' % (10000 if CROWD == 1 else 50000)] + ['SEARCH SUBJECT "qqqq"', 'FETCH 1:* (ENVELOPE)'] * (CROWD > 1)
 
 
 @pytest.mark.parametrize('command', ATTACKS)
@@ -263,6 +263,7 @@ def test_one_account_does_not_slow_the_others(server, command):
     prepare_honest(server)
     c = Plain(server, 'user1', timeout=600)
     c.fill(count, MESSAGE)
+    c.ok('CREATE Copies')
     before = honest(server, 10 if CROWD > 1 else 1.5)
     attack = load(server, 'command', '--command', command, '--conns', 50, '--accounts', 1, '--seconds', 600)
     try:
