@@ -55,7 +55,7 @@ worker(void *arg)
 	struct jobs *p = arg;
 	struct lane_item *i;
 
-	thread_begin("jobs", p->is_nice ? THREAD_PATIENT : THREAD_PROMPT);
+	thread_begin("jobs", p->is_nice ? THREAD_PATIENT : THREAD_STEADY);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct loop *loop;
