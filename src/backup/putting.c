@@ -3,9 +3,10 @@
 
 #include "backup/present.h"
 #include "store/change.h"
-#include "store/mailbox.h"
+#include "store/mailbox_again.h"
 #include "store/message.h"
 #include "store/put_back.h"
+#include "store/row.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ struct piece {
 
 struct putting {
 	struct account *account;
+	bool is_new;           /* the account was made for this */
 	struct mailbox_id box; /* 0: none is chosen, or it is only looked for */
 	struct present present;
 	struct arena arena; /* of the batch */
@@ -61,66 +63,147 @@ open_account(struct connection *c)
 	struct sleeper *sl = &c->sleeper;
 	struct account *account;
 	struct str rest = buf_str(&c->in), user;
+	bool is_new;
 	enum err e;
 
 	if (!wire_take_str(&rest, &user))
 		return ERR_SYNTAX;
 	e = UNTIL_DONE(sl,
-	    store_account_open(c->service->store, user, ACCOUNT_CREATE, &sl->w, &account));
+	    store_account_open(c->service->store, user, ACCOUNT_EXISTING, &sl->w, &account));
+	is_new = e == ERR_NOTFOUND;
+	if (is_new)
+		e = UNTIL_DONE(sl,
+		    store_account_open(c->service->store, user, ACCOUNT_CREATE, &sl->w, &account));
 	if (e != ERR_OK)
 		return e;
 	putting_free(c->putting);
 	c->putting = xcalloc(1, sizeof(*c->putting));
+	c->putting->is_new = is_new;
 	c->putting->account = account;
 	return answer_done(c, 0);
 }
 
+/* What the tool says of a mailbox. */
+struct box_wish {
+	struct str name;
+	struct mailbox_past past;
+	bool makes;
+	struct str users; /* an account's id in the backup and its user's name, over and over */
+};
+
+static bool
+take_wish(struct str rest, struct box_wish *out)
+{
+	uint64_t special_use, subscribed, makes, shared, is_private, is_fixed;
+
+	if (!wire_take_str(&rest, &out->name) || !wire_take_u64(&rest, &special_use)
+	    || !wire_take_u64(&rest, &subscribed) || !wire_take_u64(&rest, &makes)
+	    || !wire_take_u64(&rest, &shared) || !wire_take_u64(&rest, &is_private)
+	    || !wire_take_u64(&rest, &is_fixed) || !wire_take_str(&rest, &out->past.acl)
+	    || !wire_take_str(&rest, &out->past.annotations) || !wire_take_str(&rest, &out->users)
+	    || special_use > UINT32_MAX)
+		return false;
+	out->past.special_use = (uint32_t)special_use;
+	out->past.is_subscribed = subscribed != 0;
+	out->past.is_shared = shared != 0;
+	out->past.is_seen_private = is_private != 0;
+	out->past.is_seen_fixed = is_fixed != 0;
+	out->makes = makes != 0;
+	return true;
+}
+
+/* The account here of who had this number in the backup; 0: there is none. */
 static enum err
-make_box(struct connection *c, struct str name, uint32_t special_use, bool is_subscribed)
+account_here(struct connection *c, struct str users, uint64_t there, uint64_t *here_out)
 {
 	struct sleeper *sl = &c->sleeper;
-	struct putting *p = c->putting;
-	const struct mailbox_info *m;
-	struct snapshot *s;
+	struct account *account;
+	struct str user;
+	uint64_t id;
 	enum err e;
 
-	e = UNTIL_DONE(sl, mailbox_create(p->account, name, special_use, &sl->w, &s));
-	if (e == ERR_USEATTR)
-		e = UNTIL_DONE(sl, mailbox_create(p->account, name, 0, &sl->w, &s));
+	*here_out = 0;
+	while (wire_take_u64(&users, &id) && wire_take_str(&users, &user)) {
+		if (id != there)
+			continue;
+		e = UNTIL_DONE(sl,
+		    store_account_open(c->service->store, user, ACCOUNT_EXISTING, &sl->w,
+			&account));
+		if (e != ERR_OK)
+			return e == ERR_NOTFOUND ? ERR_OK : e;
+		*here_out = account_id(account).v;
+		account_unref(account);
+		return ERR_OK;
+	}
+	return ERR_OK;
+}
+
+/*
+ * Annotations as the users have numbers here: without those of users who are not here, and without
+ * access keys, which no restore brings back.
+ */
+static enum err
+translate(struct connection *c, const struct box_wish *wish, struct buf *out)
+{
+	struct str rest = wish->past.annotations;
+	struct annotation a;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && annotation_next(&rest, &a)) {
+		uint64_t user = a.user;
+
+		if (a.scope == ANNOTATION_KEY)
+			continue;
+		if (user != 0)
+			e = account_here(c, wish->users, user, &a.user);
+		if (e == ERR_OK && (user == 0 || a.user != 0))
+			annotation_add(out, &a);
+	}
+	return e;
+}
+
+static enum err
+make_box(struct connection *c, const struct box_wish *wish)
+{
+	BUF_CLEAN struct buf annotations = BUF_MAX(ANNOTATIONS_MAX_BYTES);
+	struct sleeper *sl = &c->sleeper;
+	struct putting *p = c->putting;
+	struct mailbox_past past = wish->past;
+	const struct mailbox_info *m;
+	struct snapshot *s;
+	enum err e = translate(c, wish, &annotations);
+
 	if (e != ERR_OK)
 		return e;
-	m = snapshot_mailbox(s, name);
+	past.annotations = buf_str(&annotations);
+	e = UNTIL_DONE(sl, mailbox_make_again(p->account, wish->name, &past, &s));
+	if (e != ERR_OK)
+		return e;
+	m = snapshot_mailbox(s, wish->name);
 	p->box.v = m != NULL ? m->id.v : 0;
 	snapshot_unref(s);
-	if (is_subscribed) {
-		e = UNTIL_DONE(sl, mailbox_subscribe(p->account, name, true, &sl->w, &s));
-		if (e == ERR_OK)
-			snapshot_unref(s);
-	}
-	return p->box.v == 0 ? ERR_CONFLICT : e;
+	return p->box.v == 0 ? ERR_CONFLICT : ERR_OK;
 }
 
 static enum err
 choose_box(struct connection *c)
 {
 	struct putting *p = c->putting;
-	struct str rest = buf_str(&c->in), name;
-	uint64_t special_use, is_subscribed, makes, outcome = 0;
+	struct box_wish wish = { 0 };
+	uint64_t outcome = 0;
 	const struct mailbox_info *m;
 	struct snapshot *s;
 	enum err e = ERR_OK;
 
-	if (p->is_open || p->count != 0 || !wire_take_str(&rest, &name)
-	    || !wire_take_u64(&rest, &special_use) || !wire_take_u64(&rest, &is_subscribed)
-	    || !wire_take_u64(&rest, &makes) || special_use > UINT32_MAX)
+	if (p->is_open || p->count != 0 || !take_wish(buf_str(&c->in), &wish))
 		return ERR_SYNTAX;
 	present_done(&p->present);
 	s = account_latest(p->account);
-	m = snapshot_mailbox(s, name);
+	m = snapshot_mailbox(s, wish.name);
 	p->box.v = m != NULL && !m->is_noselect ? m->id.v : 0;
 	snapshot_unref(s);
-	if (p->box.v == 0 && makes != 0) {
-		e = make_box(c, name, (uint32_t)special_use, is_subscribed != 0);
+	if (wish.makes && (p->box.v == 0 || (p->is_new && str_eq(wish.name, STR("INBOX"))))) {
+		e = make_box(c, &wish);
 		outcome = 1;
 	} else if (p->box.v == 0) {
 		outcome = 2;

@@ -3,7 +3,7 @@
 
 #include "backup/image.h"
 #include "backup/present.h"
-#include "store/mailbox.h"
+#include "store/mailbox_again.h"
 #include "store/put_back.h"
 
 #include <stdlib.h>
@@ -248,26 +248,28 @@ find_place(struct recovery *r, const struct image_box *b, struct mailbox_id *id_
 	struct snapshot *s = account_latest(r->account);
 	const struct mailbox_info *m = snapshot_mailbox(s, b->name);
 	bool is_there = m != NULL && !m->is_noselect;
-	enum err e = ERR_OK;
+	struct mailbox_past past = {
+		.special_use = use_of(r, b),
+		.is_subscribed = b->row.is_subscribed,
+		.is_shared = true,
+		.is_seen_private = b->row.is_seen_private,
+		.is_seen_fixed = b->row.is_seen_fixed,
+		.acl = b->row.acl,
+		.annotations = b->row.annotations,
+	};
+	enum err e;
 
 	id_out->v = is_there ? m->id.v : 0;
 	snapshot_unref(s);
 	if (is_there || r->is_dry)
 		return ERR_OK;
-	e = UNTIL_DONE(sl, mailbox_create(r->account, b->name, use_of(r, b), &sl->w, &s));
-	if (e == ERR_USEATTR) /* another one has that use now */
-		e = UNTIL_DONE(sl, mailbox_create(r->account, b->name, 0, &sl->w, &s));
+	e = UNTIL_DONE(sl, mailbox_make_again(r->account, b->name, &past, &s));
 	if (e != ERR_OK)
 		return e;
 	m = snapshot_mailbox(s, b->name);
 	id_out->v = m != NULL ? m->id.v : 0;
 	snapshot_unref(s);
-	if (m != NULL && b->row.is_subscribed) {
-		e = UNTIL_DONE(sl, mailbox_subscribe(r->account, b->name, true, &sl->w, &s));
-		if (e == ERR_OK)
-			snapshot_unref(s);
-	}
-	return id_out->v == 0 ? ERR_CONFLICT : e;
+	return id_out->v == 0 ? ERR_CONFLICT : ERR_OK;
 }
 
 static enum err

@@ -4,6 +4,7 @@
  */
 #include "ctl/admin_client.h"
 #include "ctl/restore.h"
+#include "store/annotation.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct into {
 	const struct restore *r;
 	int fd;
 	const struct manifest_account *account;
+	const char *to; /* the user who gets it */
 	struct image image;
 	struct buf out, in, blob;
 	uint64_t restored, there, lost;
@@ -226,6 +228,30 @@ has_wanted(struct into *t, const struct image_box *b)
 	return false;
 }
 
+/*
+ * Whose private annotations these are: numbers of accounts in the backup, with names. What others
+ * have of a mailbox goes to nobody else.
+ */
+static void
+add_users(struct into *t, struct str annotations)
+{
+	const struct manifest *m = &t->r->manifest;
+	struct annotation a;
+
+	while (annotation_next(&annotations, &a)) {
+		const bool is_owner = a.user == t->account->id.v;
+
+		if (a.user == 0 || (t->r->to != NULL && !is_owner))
+			continue;
+		for (size_t i = 0; i < m->account_count; i++) {
+			if (m->accounts[i].id.v != a.user)
+				continue;
+			wire_u64(&t->blob, a.user);
+			wire_str(&t->blob, is_owner ? str_c(t->to) : m->accounts[i].user);
+		}
+	}
+}
+
 static int
 put_box(struct into *t, const struct image_box *b)
 {
@@ -241,6 +267,15 @@ put_box(struct into *t, const struct image_box *b)
 	wire_u64(&t->out, b->row.special_use);
 	wire_u64(&t->out, b->row.is_subscribed);
 	wire_u64(&t->out, !t->r->is_dry);
+	/* A copy for another user is his alone. */
+	wire_u64(&t->out, t->r->to == NULL);
+	wire_u64(&t->out, b->row.is_seen_private);
+	wire_u64(&t->out, b->row.is_seen_fixed);
+	wire_str(&t->out, b->row.acl);
+	wire_str(&t->out, b->row.annotations);
+	buf_clear(&t->blob);
+	add_users(t, b->row.annotations);
+	wire_str(&t->out, buf_str(&t->blob));
 	status = ask(t, 'B', &n);
 	if (status == CTL_OK)
 		status = put_entries(t, b);
@@ -255,12 +290,12 @@ put_box(struct into *t, const struct image_box *b)
 static int
 put_account(struct into *t, const struct manifest_account *account)
 {
-	const char *to = t->r->to != NULL ? t->r->to : arena_cstr(&t->c->arena, account->user);
 	enum err e = backup_image(t->r->repo, account, IMAGE_WHOLE, &t->image);
 	uint64_t n;
 	int status;
 
 	t->account = account;
+	t->to = t->r->to != NULL ? t->r->to : arena_cstr(&t->c->arena, account->user);
 	if (e != ERR_OK) {
 		ctl_fail(
 		    "%.*s: a part of it is damaged in the backup (%s); what can be read is restored",
@@ -269,7 +304,7 @@ put_account(struct into *t, const struct manifest_account *account)
 	}
 	image_finish(&t->image, t->r->at_ms);
 	buf_clear(&t->out);
-	wire_str(&t->out, str_c(to));
+	wire_str(&t->out, str_c(t->to));
 	status = ask(t, 'A', &n);
 	for (size_t i = 0; status == CTL_OK && i < t->image.box_count; i++)
 		status = put_box(t, &t->image.boxes[i]);

@@ -134,10 +134,10 @@ annotations_of_mailbox(struct str list, struct buf *out)
 /* ---- changing a mailbox's -------------------------------------------------------------------- */
 
 /* Whether what the account holds may grow by that much. Room can always be made. */
-static bool
-has_room(const struct commit *c, size_t before, size_t after)
+bool
+commit_has_annotation_room(const struct commit *c, size_t before_bytes, size_t after_bytes)
 {
-	size_t sum = after - MIN(before, after);
+	size_t sum = after_bytes - MIN(before_bytes, after_bytes);
 
 	if (sum == 0)
 		return true;
@@ -192,7 +192,7 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 	commit_list_states(c);
 	d = c->states[at]->desc;
 	e = annotations_change(d->row.annotations, changes, n, &list);
-	if (e == ERR_OK && !has_room(c, d->row.annotations.n, list.n))
+	if (e == ERR_OK && !commit_has_annotation_room(c, d->row.annotations.n, list.n))
 		e = ERR_LIMIT;
 	row = d->row;
 	if (e == ERR_OK && settings != NULL)

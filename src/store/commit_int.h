@@ -181,6 +181,19 @@ must_use enum err commit_check_mailbox_quota(const struct commit *c);
 must_use enum err commit_check_notes(const struct commit *c, uint64_t more_bytes);
 /** Fills c->states. */
 void commit_list_states(struct commit *c);
+/** Index in the list of a mailbox or a level, or -1. */
+int64_t commit_find_state(const struct commit *c, struct str name);
+/** CREATE in the list (mailbox.c). */
+must_use enum err commit_create_mailbox(struct commit *c, struct str name, uint32_t special_use);
+/** Whether annotations may grow so, for all that the account holds (annotation.c). */
+bool commit_has_annotation_room(const struct commit *c, size_t before_bytes, size_t after_bytes);
+/**
+ * The change of the index of what is shared (sharing.h) when the list of the i-th becomes another;
+ * NULL: none. sharing_changed() is called when the set is durable, ctx the store.
+ */
+struct kv_txn *commit_share(const struct commit *c, uint32_t i, struct str before,
+    struct str after);
+void sharing_changed(void *ctx, enum err e);
 
 /**
  * Publishes and queues; all mutexes held, which it does not release. Takes the commits over; *set

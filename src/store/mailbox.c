@@ -53,9 +53,8 @@ is_good_name(struct str name)
 	return memchr(name.p, 0, name.n) == NULL;
 }
 
-/* Index in the commit's list, or -1. */
-static int64_t
-find(const struct commit *c, struct str name)
+int64_t
+commit_find_state(const struct commit *c, struct str name)
 {
 	uint32_t low = 0, high = c->state_count;
 
@@ -136,7 +135,7 @@ add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bo
 
 		if (n < name.n && name.p[n] != '/')
 			continue;
-		i = find(c, level);
+		i = commit_find_state(c, level);
 		if (i < 0) {
 			if (c->state_count >= c->account->store->o.mailboxes_max)
 				return ERR_LIMIT;
@@ -147,7 +146,7 @@ add_levels(struct commit *c, struct str name, const struct mailbox_row *like, bo
 			if (!row.is_noselect)
 				inherit(above, &row);
 			commit_add_state(c, new_state(c, level, &row));
-			i = find(c, level);
+			i = commit_find_state(c, level);
 		}
 		parent = c->states[i]->info.id.v;
 		if (!c->states[i]->info.is_noselect)
@@ -161,7 +160,7 @@ static void
 prune(struct commit *c, struct str name)
 {
 	for (; name.n != 0; name = parent_name(name)) {
-		int64_t i = find(c, name);
+		int64_t i = commit_find_state(c, name);
 
 		if (i < 0 || !c->states[i]->info.is_noselect || c->states[i]->info.is_subscribed
 		    || has_below(c, i))
@@ -209,7 +208,7 @@ static const struct mailbox_desc *
 mailbox_above(const struct commit *c, struct str name)
 {
 	for (name = parent_name(name); name.n != 0; name = parent_name(name)) {
-		int64_t i = find(c, name);
+		int64_t i = commit_find_state(c, name);
 
 		if (i >= 0 && !c->states[i]->info.is_noselect)
 			return c->states[i]->desc;
@@ -222,7 +221,7 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 {
 	struct mailbox_row row = { .special_use = special_use, .annotations = annotations };
 	struct str keywords[KEYWORDS_MAX];
-	int64_t i = find(c, name);
+	int64_t i = commit_find_state(c, name);
 
 	if (i >= 0 && !c->states[i]->info.is_noselect)
 		return ERR_EXISTS;
@@ -248,6 +247,12 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 	return ERR_OK;
 }
 
+enum err
+commit_create_mailbox(struct commit *c, struct str name, uint32_t special_use)
+{
+	return is_good_name(name) ? create(c, name, special_use, STR_NONE) : ERR_BADNAME;
+}
+
 static enum err
 make(struct account *a, struct str name, uint32_t special_use, struct str annotations,
     bool was_inbox, struct snapshot **after_out)
@@ -264,7 +269,7 @@ make(struct account *a, struct str name, uint32_t special_use, struct str annota
 		return e;
 	e = create(c, name, special_use, annotations);
 	if (e == ERR_OK)
-		c->states[find(c, name)]->info.was_inbox = was_inbox;
+		c->states[commit_find_state(c, name)]->info.was_inbox = was_inbox;
 	if (e == ERR_OK)
 		e = commit_check_mailbox_quota(c);
 	return end(c, e, true, after_out);
@@ -298,20 +303,33 @@ reparent(struct commit *c, uint32_t at, uint64_t parent)
 	}
 }
 
-static enum err delete (struct commit *c, struct str name) {
-	struct mailbox_row row = { .is_noselect = true }; int64_t i = find(c, name); bool is_kept;
+static enum err
+take_away(struct commit *c, struct str name)
+{
+	struct mailbox_row row = { .is_noselect = true };
+	int64_t i = commit_find_state(c, name);
+	bool is_kept;
 
-	if (i < 0) return ERR_NOTFOUND;
-	if (c->states[i]->info.is_noselect) return has_below(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
+	if (i < 0)
+		return ERR_NOTFOUND;
+	if (c->states[i]->info.is_noselect)
+		return has_below(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
-	is_kept = has_below(c, i) || row.is_subscribed; commit_remove_state(c, (uint32_t)i);
-	if (!is_kept){ prune(c, parent_name(name)); return ERR_OK; }
-/* The level stays, as another one: pages and ids of what was deleted may be held by the past. */
-commit_add_state(c, new_state(c, name, &row));
-i = find(c, name);
-reparent(c, (uint32_t)i, c->states[i]->info.id.v);
-return ERR_OK;
+	is_kept = has_below(c, i) || row.is_subscribed;
+	commit_remove_state(c, (uint32_t)i);
+	if (!is_kept) {
+		prune(c, parent_name(name));
+		return ERR_OK;
+	}
+	/*
+	 * The level stays, as another one: pages and ids of what was deleted may be held by the
+	 * past.
+	 */
+	commit_add_state(c, new_state(c, name, &row));
+	i = commit_find_state(c, name);
+	reparent(c, (uint32_t)i, c->states[i]->info.id.v);
+	return ERR_OK;
 }
 
 enum err
@@ -328,7 +346,7 @@ mailbox_delete(struct account *a, struct str name, struct waiter *w, struct snap
 	e = begin(a, true, &c);
 	if (e != ERR_OK)
 		return e;
-	return end(c, delete (c, name), true, after_out);
+	return end(c, take_away(c, name), true, after_out);
 }
 
 /* ---- renaming -------------------------------------------------------------------------------- */
@@ -370,7 +388,7 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 {
 	const struct mailbox_row level = { 0 };
 	struct str above = parent_name(to);
-	int64_t i = find(c, from), there = find(c, to);
+	int64_t i = commit_find_state(c, from), there = commit_find_state(c, to);
 	uint64_t parent = 0;
 	enum err e = ERR_OK;
 
@@ -387,9 +405,9 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 		e = add_levels(c, above, &level, false);
 		if (e != ERR_OK)
 			return e;
-		parent = c->states[find(c, above)]->info.id.v;
+		parent = c->states[commit_find_state(c, above)]->info.id.v;
 	}
-	e = rename_all(c, (uint32_t)find(c, from), from, to, parent);
+	e = rename_all(c, (uint32_t)commit_find_state(c, from), from, to, parent);
 	if (e == ERR_OK)
 		prune(c, parent_name(from));
 	return e;
@@ -464,7 +482,7 @@ static enum err
 subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_changed_out)
 {
 	struct mailbox_row row = { .is_noselect = true, .is_subscribed = true };
-	int64_t i = find(c, name);
+	int64_t i = commit_find_state(c, name);
 
 	*is_changed_out = i < 0 ? is_subscribed : c->states[i]->info.is_subscribed != is_subscribed;
 	if (!*is_changed_out)
@@ -514,7 +532,7 @@ mailbox_set_use(struct account *a, struct str name, uint32_t special_use, struct
 	e = begin(a, false, &c);
 	if (e != ERR_OK)
 		return e;
-	i = find(c, name);
+	i = commit_find_state(c, name);
 	if (i < 0 || c->states[i]->info.is_noselect)
 		return end(c, ERR_NOTFOUND, false, after_out);
 	if (is_use_taken(c, special_use, i))

@@ -39,16 +39,20 @@ change_list(const struct account *a, struct str list, struct str identifier, enu
 	return acl_set(list, identifier, rights, is_owner || change != ACL_DELETE, out);
 }
 
-/*
- * Whether the list of any mailbox but `except`, or `list` itself, gives the identifier something.
- */
 static bool
-is_shared_with(const struct commit *c, int64_t except, struct str list, struct str identifier)
+gives(struct str list, struct str identifier)
 {
 	unsigned rights;
 
-	if (acl_find(list, identifier, &rights) && rights != 0)
-		return true;
+	return acl_find(list, identifier, &rights) && rights != 0;
+}
+
+/* Whether the list of any mailbox but `except` gives the identifier something. */
+static bool
+is_shared_elsewhere(const struct commit *c, int64_t except, struct str identifier)
+{
+	unsigned rights;
+
 	for (uint32_t i = 0; i < c->state_count; i++) {
 		if (i != except && acl_find(c->states[i]->info.acl, identifier, &rights)
 		    && rights != 0)
@@ -57,29 +61,42 @@ is_shared_with(const struct commit *c, int64_t except, struct str list, struct s
 	return false;
 }
 
-/* The index's row comes or goes with the list's entry. NULL: it stays as it is. */
-static struct kv_txn *
+/* The index's row comes or goes with the list's entry. */
+static void
 change_index(const struct commit *c, uint32_t at, struct str before, struct str after,
-    struct str identifier)
+    struct str identifier, struct kv_txn **t)
 {
-	bool was, is;
+	const bool is = gives(after, identifier);
 	BUF_CLEAN struct buf key = BUF_MAX(2 + ACL_IDENTIFIER_MAX + USER_NAME_MAX);
 	BUF_CLEAN struct buf value = BUF_MAX(8);
-	struct kv_txn *t;
 
-	if (identifier.p[0] == '-' || str_eq(identifier, c->account->user))
-		return NULL;
-	was = is_shared_with(c, at, before, identifier);
-	is = is_shared_with(c, at, after, identifier);
-	if (was == is)
-		return NULL;
+	if (identifier.p[0] == '-' || str_eq(identifier, c->account->user)
+	    || is == gives(before, identifier) || is_shared_elsewhere(c, at, identifier))
+		return;
 	row_key_share(&key, identifier, c->account->user);
 	u64_row_encode(c->account->id.v, &value);
-	t = kv_txn_new(c->account->kv, ACCOUNT_SYSTEM, KV_UNVERSIONED, KV_UNVERSIONED);
+	if (*t == NULL)
+		*t = kv_txn_new(c->account->kv, ACCOUNT_SYSTEM, KV_UNVERSIONED, KV_UNVERSIONED);
 	if (is)
-		kv_put(t, KV_ROW, buf_str(&key), buf_str(&value));
+		kv_put(*t, KV_ROW, buf_str(&key), buf_str(&value));
 	else
-		kv_del(t, KV_ROW, buf_str(&key));
+		kv_del(*t, KV_ROW, buf_str(&key));
+}
+
+struct kv_txn *
+commit_share(const struct commit *c, uint32_t i, struct str before, struct str after)
+{
+	struct str rest = before, identifier;
+	struct kv_txn *t = NULL;
+	unsigned rights;
+
+	while (acl_next(&rest, &identifier, &rights)) {
+		if (!acl_find(after, identifier, &rights))
+			change_index(c, i, before, after, identifier, &t);
+	}
+	rest = after;
+	while (acl_next(&rest, &identifier, &rights))
+		change_index(c, i, before, after, identifier, &t);
 	return t;
 }
 
@@ -111,8 +128,8 @@ share_first(const struct commit *c, struct str before, struct mailbox_row *row)
 	row->seen_since = c->version;
 }
 
-static void
-index_changed(void *ctx, enum err e)
+void
+sharing_changed(void *ctx, enum err e)
 {
 	struct store *s = ctx;
 
@@ -146,7 +163,7 @@ set_acl(struct commit *c, struct mailbox_id id, struct str identifier, enum acl_
 	row = d->row;
 	row.acl = buf_str(&list);
 	share_first(c, d->row.acl, &row);
-	set->directory = change_index(c, (uint32_t)at, d->row.acl, row.acl, identifier);
+	set->directory = commit_share(c, (uint32_t)at, d->row.acl, row.acl);
 	commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
 	return ERR_OK;
 }
@@ -157,7 +174,7 @@ mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier,
 {
 	struct commit_set set = { .store = a->store,
 		.count = 1,
-		.fn = index_changed,
+		.fn = sharing_changed,
 		.ctx = a->store };
 	bool is_changed = false;
 	struct commit *c;

@@ -423,6 +423,94 @@ def test_restore_parts(server, tool, tmp_path):
     d.close()
 
 
+SEEN = '/shared/vendor/posthorn/seen'
+
+
+def said_of(c, name):
+    """What a client can know of a mailbox beside its messages; None: it is not there, or nobody may know."""
+    r = c.cmd('GETMETADATA (DEPTH infinity) %s (/private /shared)' % quote(name))
+    if r.status != 'OK':
+        return None
+    entries = strings(r.one('METADATA').data[1])
+    kept = {entries[i].lower(): entries[i + 1] for i in range(0, len(entries), 2)}
+    r = c.cmd('GETACL ' + quote(name))
+    acl = strings(r.one('ACL').data[1:]) if r.status == 'OK' else []
+    return {k: v for k, v in kept.items() if not k.startswith('/shared/vendor/posthorn/size')}, dict(zip(acl[::2], acl[1::2]))
+
+
+def test_made_again_as_it_was(server, tool, tmp_path):
+    """Undelete and a restore of a part: annotations, access control list, special use and whose \\Seen it is."""
+    joe, ann, copy = (server.user() for _ in range(3))
+    c, d = server.login(joe), server.login(ann)
+    theirs = 'Other Users/%s/Team' % joe
+    c.ok('DELETE Archive')
+    c.ok('CREATE Team (USE (\\Archive))')
+    c.append(text(1), 'Team')
+    c.ok('SETACL Team %s lrsw' % ann)
+    c.ok('SETACL Team -%s w' % ann)
+    c.ok('SETMETADATA Team (/shared/comment "for all" /private/comment "mine" %s "shared")' % SEEN)
+    d.ok('SETMETADATA %s (/private/comment "hers")' % quote(theirs))
+    c.ok('SETMETADATA "" (/private/comment "of the server")')
+    c.ok('CREATE Team/Own')     # whose list is not that of the one above it
+    c.ok('DELETEACL Team/Own %s' % ann)
+    before, hers, own = said_of(c, 'Team'), said_of(d, theirs), said_of(c, 'Team/Own')
+    assert before[0]['/shared/comment'] == b'for all' and ann in before[1] and ann not in own[1]
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+
+    def lose_it():
+        c.ok('DELETE Team/Own')
+        c.ok('DELETE Team')
+        assert said_of(d, theirs) is None
+
+    def check():
+        assert said_of(c, 'Team') == before and said_of(d, theirs) == hers and said_of(c, 'Team/Own') == own
+        assert said_of(d, theirs + '/Own') is None
+        row = next(row for row in c.ok('LIST "" Team RETURN (SPECIAL-USE)').all('LIST'))
+        assert '\\archive' in [str(a).lower() for a in row.data[0]]
+        assert len(d.ok('LIST "" "Other Users/*"').all('LIST')) >= 1
+        d.select(theirs)
+        d.ok('STORE 1 +FLAGS (\\Seen)')
+        assert c.status('Team', 'UNSEEN')['UNSEEN'] == 0    # there is one \Seen
+        d.ok('STORE 1 -FLAGS (\\Seen)')
+        d.ok('UNSELECT')
+
+    lose_it()
+    undelete(tool, joe)
+    check()
+    server.crash()
+    server.start()
+    c, d = server.login(joe), server.login(ann)
+    lose_it()
+    tool('restore', dest, '--account', joe)
+    check()
+    tool('verify')
+
+    # Somebody else's copy is his alone.
+    tool('restore', dest, '--account', joe, '--to', copy)
+    e = server.login(copy)
+    said = said_of(e, 'Team')
+    assert said[0]['/shared/comment'] == b'for all' and said[0]['/private/comment'] == b'mine' and ann not in said[1]
+    assert said_of(d, 'Other Users/%s/Team' % copy) is None
+    assert e.ok('GETMETADATA "" /private/comment').one('METADATA').data[1][1] == b'of the server'
+    e.close()
+
+    # What is there stays as it is, and a whole account that was deleted comes back with all of it.
+    c.ok('SETMETADATA Team (/shared/comment "newer")')
+    tool('restore', dest, '--account', joe)
+    assert said_of(c, 'Team')[0]['/shared/comment'] == b'newer'
+    c.close()
+    tool('user', 'delete', joe, '--mail')
+    tool('restore', dest, '--account', joe)
+    c = server.login(joe)
+    before[0].pop('/private/specialuse')    # a new account's own Archive has it
+    assert said_of(c, 'Team') == before and said_of(d, theirs) == hers and said_of(c, 'Team/Own') == own
+    assert said_of(d, theirs + '/Own') is None
+    assert c.ok('GETMETADATA "" /private/comment').one('METADATA').data[1][1] == b'of the server'
+    c.close()
+    d.close()
+
+
 def test_restore_at(server, tool, tmp_path):
     """A moment that lies between two changes, and between two backups: the later one leads back to it."""
     user = server.user()
