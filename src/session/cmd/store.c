@@ -1,10 +1,10 @@
 /*
  * store.c - STORE and UID STORE, of flags or annotations.
  *
- *     [.SILENT: tell what others changed] -> [annotations: are the parts there?] -> commits, 64 pages each -> FETCH of those that had the flags already
+ *     [.SILENT: tell what others changed] -> [annotations: are the parts there?] -> commits, 64 pages each -> FETCH of what changed -> FETCH of those that had the flags already
  *
- * Messages that were changed are told by the session after the command, as everybody else is told
- * of them.
+ * Messages that were changed are told by the session, as everybody else is told of them; with that
+ * the view learns which messages were gone already.
  */
 #include "imap/store.h"
 
@@ -14,7 +14,7 @@
 #include "session/cmd/message_set.h"
 #include "session/flag_lists.h"
 
-enum store_step { STEP_CATCH_UP, STEP_PARTS, STEP_CHANGE, STEP_TELL_SAME };
+enum store_step { STEP_CATCH_UP, STEP_PARTS, STEP_CHANGE, STEP_TELL_CHANGED, STEP_TELL_SAME };
 
 struct store_ctx {
 	struct imap_store args;
@@ -147,8 +147,18 @@ change(struct session *s, struct store_ctx *x)
 		s->silenced = all;
 	}
 	x->at = x->lowest.v == 0 ? 1 : UINT32_MAX;
-	x->step = STEP_TELL_SAME;
+	x->step = STEP_TELL_CHANGED;
 	return ERR_OK;
+}
+
+static enum err
+tell_changed(struct session *s, struct store_ctx *x)
+{
+	enum err e = session_tell(s, TELL_NO_EXPUNGE);
+
+	if (e == ERR_OK)
+		x->step = STEP_TELL_SAME;
+	return e;
 }
 
 /* From the highest UID down when there is a limit (RFC 9738 3.1). */
@@ -232,6 +242,8 @@ store_run(struct session *s, struct command *c)
 		e = check_parts(s, x);
 	if (e == ERR_OK && x->step == STEP_CHANGE)
 		e = change(s, x);
+	if (e == ERR_OK && x->step == STEP_TELL_CHANGED)
+		e = tell_changed(s, x);
 	if (e == ERR_OK)
 		e = tell_same(s, c, x);
 	if (e == ERR_WAIT)
