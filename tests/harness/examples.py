@@ -1,5 +1,6 @@
 """The examples of the RFCs, replayed: tests/rfc/*.rfc, a file a specification, a test an example. README.md describes the format."""
 
+import base64
 import re
 
 import pytest
@@ -88,8 +89,10 @@ class Replay(Run):
         self.helper = None
         self.raw = False        # the server asked for a line ("+"), so the next one is no command
         self.expected = {}      # connection → patterns since the last tagged response
+        self.layers = {}        # tag → what STARTTLS or COMPRESS puts below the connection when it is OK
         for name in example.head.get('users', '').split():
             self.vars[name] = server.user()
+        self.vars['plain'] = base64.b64encode(('\0%s\0%s' % (self.vars['user'], server.password)).encode()).decode()
 
     def prepare(self):
         """Fills INBOX and does what stands before the example's first line; then the example's connection is opened."""
@@ -148,6 +151,7 @@ class Replay(Run):
             tag, _, text = line.text.partition(' ')
             parts = [p if isinstance(p, Lit) else self.substitute(p) for p in pieces(text)]
             c.begin(*parts, tag=tag)
+            self.layers[tag] = {'STARTTLS': c.wrap_in_tls, 'COMPRESS DEFLATE': c.start_deflate}.get(text.upper())
         elif line.text.startswith('+'):
             while c.response().tag != '+':
                 pass
@@ -167,6 +171,8 @@ class Replay(Run):
             if not self.match_list(code, result.code or []):
                 raise AssertionError('expected the code %r, got\n%r' % (code, result))
         self.compare_shown(n, result.untagged)
+        if result.status == 'OK' and self.layers.get(tag):
+            self.layers[tag]()
 
     @staticmethod
     def match_flags(w, h):

@@ -437,18 +437,24 @@ class IMAP:
 
     def starttls(self, context):
         self.ok('STARTTLS')
+        self.wrap_in_tls(context)
+
+    def wrap_in_tls(self, context=None):
         if self.buf:
             raise ProtocolError('bytes behind the answer to STARTTLS: %r' % self.buf)
-        self.sock = tls.wrap(context, self.sock)
+        self.sock = tls.wrap(context or tls.context(), self.sock)
 
     def compress(self):
-        import zlib
         r = self.ok('COMPRESS DEFLATE')
+        self.start_deflate()
+        return r
+
+    def start_deflate(self):
+        import zlib
         self.inflate = zlib.decompressobj(-15)
         self.deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
         if self.buf:
             self.buf = bytearray(self.inflate.decompress(bytes(self.buf)))
-        return r
 
     def authenticate(self, mechanism, *answers, initial=None):
         """AUTHENTICATE with fixed answers; returns the Result and the challenges."""
