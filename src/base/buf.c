@@ -64,44 +64,10 @@ buf_reserve(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
-/* buf_reserve(), short where there is room: most additions are of a few bytes. */
-static inline char *
-room(struct buf *b, size_t n)
-{
-	if (n <= b->cap - b->n && !b->is_over && n <= b->max && b->n <= b->max - n)
-		return b->p + b->n;
-	return buf_reserve(b, n);
-}
-
-void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *to;
-
-	if (n == 0)
-		return;
-	to = room(b, n);
-	if (to == NULL)
-		return;
-	memcpy(to, p, n);
-	b->n += n;
-}
-
 void
 buf_c(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));
-}
-
-void
-buf_chr(struct buf *b, char c)
-{
-	char *to = room(b, 1);
-
-	if (to == NULL)
-		return;
-	*to = c;
-	b->n++;
 }
 
 void

@@ -48,7 +48,26 @@ buf_clear(struct buf *b)
  * maximum.
  */
 char *buf_reserve(struct buf *b, size_t n);
-void buf_add(struct buf *b, const void *p, size_t n);
+
+/* buf_reserve(), short where there is room: most additions are of a few bytes. */
+static inline char *
+buf_room(struct buf *b, size_t n)
+{
+	if (n <= b->cap - b->n && !b->is_over && n <= b->max && b->n <= b->max - n)
+		return b->p + b->n;
+	return buf_reserve(b, n);
+}
+
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = n > 0 ? buf_room(b, n) : NULL;
+
+	if (to == NULL)
+		return;
+	memcpy(to, p, n);
+	b->n += n;
+}
 
 static inline void
 buf_str_add(struct buf *b, struct str s)
@@ -58,7 +77,18 @@ buf_str_add(struct buf *b, struct str s)
 
 #define buf_lit(b, lit) buf_add((b), (lit), sizeof(lit) - 1)
 void buf_c(struct buf *b, const char *s);
-void buf_chr(struct buf *b, char c);
+
+static inline void
+buf_chr(struct buf *b, char c)
+{
+	char *to = buf_room(b, 1);
+
+	if (to == NULL)
+		return;
+	*to = c;
+	b->n++;
+}
+
 void buf_u64(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 /** Removes the first n bytes. */

@@ -1,12 +1,6 @@
 /* str.c - see str.h. */
 #include "base/str.h"
 
-bool
-str_eq_nocase(struct str a, struct str b)
-{
-	return a.n == b.n && str_cmp_nocase(a, b) == 0;
-}
-
 int
 str_cmp(struct str a, struct str b)
 {
@@ -33,12 +27,6 @@ str_cmp_nocase(struct str a, struct str b)
 }
 
 bool
-str_starts(struct str s, struct str prefix)
-{
-	return s.n >= prefix.n && str_eq(str_make(s.p, prefix.n), prefix);
-}
-
-bool
 str_starts_nocase(struct str s, struct str prefix)
 {
 	return s.n >= prefix.n && str_eq_nocase(str_make(s.p, prefix.n), prefix);
@@ -51,29 +39,11 @@ str_ends(struct str s, struct str suffix)
 }
 
 size_t
-str_chr(struct str s, char c)
-{
-	const char *p = s.n == 0 ? NULL : memchr(s.p, c, s.n);
-
-	return p == NULL ? SIZE_MAX : (size_t)(p - s.p);
-}
-
-size_t
 str_rchr(struct str s, char c)
 {
 	const char *p = s.n == 0 ? NULL : memrchr(s.p, c, s.n);
 
 	return p == NULL ? SIZE_MAX : (size_t)(p - s.p);
-}
-
-struct str
-str_sub(struct str s, size_t from, size_t to)
-{
-	if (to > s.n)
-		to = s.n;
-	if (from > to)
-		from = to;
-	return s.p == NULL ? STR_NONE : str_make(s.p + from, to - from);
 }
 
 static bool
@@ -147,6 +117,13 @@ str_ascii_length(struct str s)
 	size_t i = 0;
 	uint64_t w;
 
+	for (; i + 32 <= s.n; i += 32) {
+		uint64_t four[4];
+
+		memcpy(four, s.p + i, 32);
+		if (((four[0] | four[1] | four[2] | four[3]) & HIGH_BITS) != 0)
+			break;
+	}
 	for (; i + 8 <= s.n; i += 8) {
 		memcpy(&w, s.p + i, 8);
 		if ((w & HIGH_BITS) != 0)

@@ -41,21 +41,50 @@ str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-/** True when they are equal but for ASCII case. */
-bool str_eq_nocase(struct str a, struct str b);
 /** memcmp order; a prefix sorts first. */
 int str_cmp(struct str a, struct str b);
 /** The same with ASCII letters folded to lower case. */
 int str_cmp_nocase(struct str a, struct str b);
-bool str_starts(struct str s, struct str prefix);
+
+/** True when they are equal but for ASCII case. */
+static inline bool
+str_eq_nocase(struct str a, struct str b)
+{
+	return a.n == b.n && str_cmp_nocase(a, b) == 0;
+}
+
+static inline bool
+str_starts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_eq(str_make(s.p, prefix.n), prefix);
+}
+
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
+
 /** Index of the first c, or SIZE_MAX. */
-size_t str_chr(struct str s, char c);
+static inline size_t
+str_chr(struct str s, char c)
+{
+	const char *p = s.n == 0 ? NULL : memchr(s.p, c, s.n);
+
+	return p == NULL ? SIZE_MAX : (size_t)(p - s.p);
+}
+
 /** Index of the last c, or SIZE_MAX. */
 size_t str_rchr(struct str s, char c);
+
 /** Bytes from..to (exclusive); both are cut to what is there. */
-struct str str_sub(struct str s, size_t from, size_t to);
+static inline struct str
+str_sub(struct str s, size_t from, size_t to)
+{
+	if (to > s.n)
+		to = s.n;
+	if (from > to)
+		from = to;
+	return s.p == NULL ? STR_NONE : str_make(s.p + from, to - from);
+}
+
 /** Without leading and trailing space, tab, CR, LF. */
 struct str str_trim(struct str s);
 /** Cuts `*rest` at the first sep: returns what stood before it; false when nothing was left. */

@@ -74,7 +74,7 @@ skip(struct parser *p)
 static bool
 is_atom_chr(char c)
 {
-	return !chr_is_wsp(c) && memchr("()<>@,;:\"", c, 9) == NULL;
+	return chr_is(c, CHR_ATOM);
 }
 
 /* The text of an atom up to a special; a backslash quotes, and stands for itself before nothing. */
@@ -82,9 +82,14 @@ static void
 atom_read(struct parser *p, struct buf *out)
 {
 	while (p->l.p != p->l.end && is_atom_chr(*p->l.p)) {
-		if (*p->l.p == '\\' && p->l.p + 1 != p->l.end)
+		const char *run = p->l.p;
+
+		if (*run == '\\' && run + 1 != p->l.end)
+			run++;
+		p->l.p = run + 1;
+		while (p->l.p != p->l.end && is_atom_chr(*p->l.p) && *p->l.p != '\\')
 			p->l.p++;
-		buf_chr(out, *p->l.p++);
+		buf_add(out, run, (size_t)(p->l.p - run));
 	}
 }
 

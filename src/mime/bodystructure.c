@@ -106,14 +106,17 @@ one_part_begin(const struct mime_part *part, struct buf *out)
 	mime_nstring_format(part->description, out);
 	buf_chr(out, ' ');
 	mime_string_format(part->encoding_name.n > 0 ? part->encoding_name : STR("7bit"), out);
-	buf_printf(out, " %llu", (unsigned long long)part->body.length);
+	buf_chr(out, ' ');
+	buf_u64(out, part->body.length);
 }
 
 static void
 one_part_end(const struct mime_part *part, bool is_extended, struct buf *out)
 {
-	if (part->kind != MIME_KIND_BASIC)
-		buf_printf(out, " %lu", (unsigned long)part->body_lines);
+	if (part->kind != MIME_KIND_BASIC) {
+		buf_chr(out, ' ');
+		buf_u64(out, part->body_lines);
+	}
 	if (is_extended) {
 		buf_chr(out, ' ');
 		mime_nstring_format(part->md5, out);

@@ -12,12 +12,48 @@
  */
 #define QUOTED_MAX 2000
 
+#define ALL(c) (0x0101010101010101u * (c))
+/* The high bit of each byte of w that is 0, and perhaps of some above it. */
+#define ZEROS(w) (((w)-ALL(1)) & ~(w))
+
+/* Nothing in it is quoted or forbidden between quotes. Eight at a time; it may say no for nothing. */
+static bool
+is_plain(struct str s)
+{
+	size_t i = 0;
+	uint64_t w, odd = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		/* what is below 0x20, or 8-bit, is left to who looks closer */
+		odd |= w | (w - ALL(0x20)) | ZEROS(w ^ ALL('"')) | ZEROS(w ^ ALL('\\'));
+	}
+	for (; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		odd |= c < 0x20 || c >= 0x80 || c == '"' || c == '\\' ? 0x80 : 0;
+	}
+	return (odd & ALL(0x80)) == 0;
+}
+
 void
 mime_string_format(struct str s, struct buf *out)
 {
 	size_t nuls = 0, escapes = 0;
 	bool is_quotable = s.n <= QUOTED_MAX;
 
+	if (is_quotable && is_plain(s)) {
+		char *to = buf_room(out, s.n + 2);
+
+		if (to == NULL)
+			return;
+		to[0] = '"';
+		if (s.n > 0)
+			memcpy(to + 1, s.p, s.n);
+		to[s.n + 1] = '"';
+		out->n += s.n + 2;
+		return;
+	}
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 

@@ -95,6 +95,10 @@ void
 mime_value_unfold(struct str value, struct buf *out)
 {
 	value = str_trim(value);
+	if (str_chr(value, '\n') == SIZE_MAX && str_chr(value, '\r') == SIZE_MAX) {
+		buf_str_add(out, value);
+		return;
+	}
 	while (value.n > 0) {
 		size_t n = 0, end;
 		bool is_fold = false;

@@ -29,10 +29,25 @@ mime_lex_is(const struct mime_lex *l, char c)
 	return l->p != l->end && *l->p == c;
 }
 
+/* What a byte is; the table is in lex.c. */
+enum {
+	CHR_WSP = 1,   /* space, tab, line ends */
+	CHR_TOKEN = 2, /* may be in a token of RFC 2045 */
+	CHR_ATOM = 4,  /* may be in an atom, as addresses are read: no blank, none of ()<>@,;:" */
+};
+
+extern const unsigned char mime_chr_kinds[256];
+
+static inline bool
+chr_is(char c, unsigned kind)
+{
+	return (mime_chr_kinds[(unsigned char)c] & kind) != 0;
+}
+
 static inline bool
 chr_is_wsp(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return chr_is(c, CHR_WSP);
 }
 
 /**

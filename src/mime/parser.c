@@ -536,13 +536,8 @@ feed_boundary(struct mime_parser *p, const char *at, const char *end)
 static void
 note_bytes(struct mime_message *msg, struct str bytes)
 {
-	unsigned char all = 0;
-
-	if (!msg->is_8bit) {
-		for (size_t i = 0; i < bytes.n; i++)
-			all |= (unsigned char)bytes.p[i];
-		msg->is_8bit = (all & 0x80) != 0;
-	}
+	if (!msg->is_8bit)
+		msg->is_8bit = !str_is_ascii(bytes);
 	if (!msg->has_nul)
 		msg->has_nul = memchr(bytes.p, '\0', bytes.n) != NULL;
 }

@@ -212,6 +212,10 @@ text_feed(struct mime_preview *p, struct str utf8)
 		unsigned char b = (unsigned char)utf8.p[i];
 		uint32_t c;
 
+		if (b < 0x80 && p->part_count == 0) {
+			chr_add(p, b, &b, 1);
+			continue;
+		}
 		if (p->part_count == 0)
 			p->part_want = b < 0x80 ? 1 : b >= 0xF0 ? 4 : b >= 0xE0 ? 3 : 2;
 		p->part[p->part_count++] = b;

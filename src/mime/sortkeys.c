@@ -56,19 +56,18 @@ key_text(struct arena *a, enum mime_collation by, struct str raw)
 
 /* The mailbox and the display name (RFC 5957 2.1) of the first address. */
 static void
-address_keys(struct arena *a, enum mime_collation by, struct str header, struct str field,
-    struct str *mailbox_out, struct str *name_out)
+address_keys(struct arena *a, enum mime_collation by, struct str value, struct str *mailbox_out,
+    struct str *name_out)
 {
 	struct arena scratch = ARENA_NONE;
-	struct mime_field f;
 	struct mime_address *addr;
 
 	*mailbox_out = STR("");
 	if (name_out != NULL)
 		*name_out = STR("");
-	if (!mime_header_find(header, field, &f))
+	if (value.p == NULL)
 		return;
-	addr = mime_address_parse(&scratch, f.value);
+	addr = mime_address_parse(&scratch, value);
 	while (addr != NULL && addr->kind == MIME_ADDR_GROUP_END)
 		addr = addr->next;
 	if (addr != NULL) {
@@ -115,36 +114,68 @@ mime_sortkeys_parse(struct arena *a, struct str header, struct mime_sortkeys *ke
 	mime_sortkeys_parse_by(a, COLLATION_UNICODE_CASEMAP, header, keys);
 }
 
+/* The first value of each; none: p is NULL. */
+struct key_fields {
+	struct str date, subject, from, to, cc, message_id, references, in_reply_to;
+};
+
+static void
+key_fields_find(struct str header, struct key_fields *out)
+{
+	const struct {
+		struct str name;
+		struct str *value;
+	} wanted[] = {
+		{ STR("Date"), &out->date },
+		{ STR("Subject"), &out->subject },
+		{ STR("From"), &out->from },
+		{ STR("To"), &out->to },
+		{ STR("Cc"), &out->cc },
+		{ STR("Message-ID"), &out->message_id },
+		{ STR("References"), &out->references },
+		{ STR("In-Reply-To"), &out->in_reply_to },
+	};
+	struct mime_field f;
+
+	*out = (struct key_fields){ 0 };
+	while (mime_header_next(&header, &f))
+		for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+			if (wanted[i].value->p == NULL && str_eq_nocase(f.name, wanted[i].name)) {
+				*wanted[i].value = f.value;
+				break;
+			}
+}
+
 void
 mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header,
     struct mime_sortkeys *keys)
 {
-	struct mime_field f;
+	struct key_fields f;
 
 	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
-	keys->has_date = mime_header_find(header, STR("Date"), &f)
-	    && mime_date_parse(f.value, &keys->date) == ERR_OK;
-	if (mime_header_find(header, STR("Subject"), &f)) {
-		struct buf base = BUF_MAX(4 * f.value.n + 64);
+	key_fields_find(header, &f);
+	keys->has_date = f.date.p != NULL && mime_date_parse(f.date, &keys->date) == ERR_OK;
+	if (f.subject.p != NULL) {
+		struct buf base = BUF_MAX(4 * f.subject.n + 64);
 
-		keys->is_reply = mime_subject_base(f.value, &base);
+		keys->is_reply = mime_subject_base(f.subject, &base);
 		keys->subject = key(a, by, buf_str(&base));
 		buf_done(&base);
 	}
-	address_keys(a, by, header, STR("From"), &keys->from, &keys->from_name);
-	address_keys(a, by, header, STR("To"), &keys->to, &keys->to_name);
-	address_keys(a, by, header, STR("Cc"), &keys->cc, NULL);
-	if (mime_header_find(header, STR("Message-ID"), &f)) {
-		struct buf id = BUF_MAX(f.value.n + 1);
+	address_keys(a, by, f.from, &keys->from, &keys->from_name);
+	address_keys(a, by, f.to, &keys->to, &keys->to_name);
+	address_keys(a, by, f.cc, &keys->cc, NULL);
+	if (f.message_id.p != NULL) {
+		struct buf id = BUF_MAX(f.message_id.n + 1);
 
-		if (mime_msgid_next(&f.value, &id))
+		if (mime_msgid_next(&f.message_id, &id))
 			keys->message_id = arena_str(a, buf_str(&id));
 		buf_done(&id);
 	}
-	if (mime_header_find(header, STR("References"), &f))
-		references_parse(a, f.value, MIME_MAX_REFERENCES, keys);
-	if (keys->reference_count == 0 && mime_header_find(header, STR("In-Reply-To"), &f))
-		references_parse(a, f.value, 1, keys);
+	if (f.references.p != NULL)
+		references_parse(a, f.references, MIME_MAX_REFERENCES, keys);
+	if (keys->reference_count == 0 && f.in_reply_to.p != NULL)
+		references_parse(a, f.in_reply_to, 1, keys);
 }
 
 static void

@@ -32,7 +32,8 @@ struct mime_summarizer {
  */
 enum { TEXT_MAX = 64 * 1024 * 1024 };
 
-enum { STEP = 16 * 1024 };
+/* A preview has enough after a few hundred characters: what is decoded beyond them is for nothing. */
+enum { STEP = 1024, BUFFER_MAX = 32 * 1024 };
 
 static void
 part_begin(void *ctx, const struct mime_part *part)
@@ -106,8 +107,8 @@ mime_summarizer_new(struct arena *a)
 	s->a = a;
 	s->preview = mime_preview_new();
 	s->parser = mime_parser_new(a, &hooks);
-	s->raw.max = 2 * STEP;
-	s->utf8.max = 16 * STEP;
+	s->raw.max = BUFFER_MAX;
+	s->utf8.max = 8 * BUFFER_MAX;
 	return s;
 }
 
