@@ -328,7 +328,7 @@ class Run:
             return True
         want = tokens(body)
         have = ([r.number] if r.number is not None else []) + [Atom(r.name)] + r.data
-        if r.name in ('FETCH', 'STATUS') and want and isinstance(want[-1], list) and isinstance(have[-1], list):
+        if r.name in ('FETCH', 'UIDFETCH', 'STATUS') and want and isinstance(want[-1], list) and isinstance(have[-1], list):
             return self.match_list(want[:-1], have[:-1]) and self.match_pairs(want[-1], have[-1])
         if r.name == 'ESEARCH' and len(want) > 1 and isinstance(want[1], list):
             # The results of ESEARCH come in any order; others may come with them.
