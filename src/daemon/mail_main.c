@@ -36,11 +36,21 @@ enum {
 	TICK_MS = 60000,
 	HEALTH_MS = 1500, /* longer than the engine remembers how much room there was */
 	/*
-	 * Blocks of this size go back to the system when they are freed, as does the end of the
-	 * heap. glibc raises both limits by itself once a message's chunk (256 KiB) was freed, and
-	 * then holds some 15 MB for good.
+	 * Blocks of this size go back to the system when they are freed. glibc raises the limit by
+	 * itself once a message's chunk (256 KiB) was freed, and then holds some 15 MB for good.
 	 */
 	MALLOC_GIVE_BACK_BYTES = 128 * 1024,
+	/*
+	 * The end of a heap goes back when it is that large: with less, the batches of a long FETCH
+	 * were taken from the system and given back again and again, which was a third of the loop's
+	 * time.
+	 */
+	MALLOC_KEEP_BYTES = 1024 * 1024,
+	/* With less the engine would go to the disk for every block of an index. */
+	CACHE_LEAST = 4 << 20,
+	/* When nothing is configured. */
+	CACHE_DEFAULT_LEAST = 64 << 20,
+	CACHE_DEFAULT_MOST = 1 << 30,
 };
 
 struct mail {
@@ -84,13 +94,26 @@ random_bytes(void *p, size_t n)
 
 /* --- The store --- */
 
+/* What is configured, or a part of the machine's memory. */
+static size_t
+cache_bytes(const struct config *c)
+{
+	const uint64_t page = (uint64_t)MAX(sysconf(_SC_PAGESIZE), 1),
+		       pages = (uint64_t)MAX(sysconf(_SC_PHYS_PAGES), 0);
+
+	if (c->cache_size != 0)
+		return (size_t)MAX(c->cache_size, (uint64_t)CACHE_LEAST);
+	return (size_t)MIN(MAX(page * pages / 32, (uint64_t)CACHE_DEFAULT_LEAST),
+	    (uint64_t)CACHE_DEFAULT_MOST);
+}
+
 static enum err
 store_start(struct mail *m)
 {
 	const struct config *c = m->child.config;
 	BUF_CLEAN struct buf detail = BUF_MAX(1024);
 	struct kv_options ko = { .dir = ".",
-		.cache_bytes = c->cache_size,
+		.cache_bytes = cache_bytes(c),
 		.no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(),
 		.random = random_bytes,
@@ -455,7 +478,7 @@ mail_main(void)
 	int status = 1;
 
 	mallopt(M_MMAP_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
-	mallopt(M_TRIM_THRESHOLD, MALLOC_GIVE_BACK_BYTES);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
 	has_tls_memory = tls_memory_init();
 	if (child_open(&m->child, ROLE_MAIL) != ERR_OK)
 		return 1;

@@ -149,9 +149,13 @@ was_written(struct stream *s, size_t n)
 static struct segment *
 own_segment(struct stream *s)
 {
-	if (s->last != NULL && s->last->kind == SEG_BYTES && s->last->own.n < OWN_MAX)
+	const bool is_more = s->last != NULL && s->last->kind == SEG_BYTES;
+
+	if (is_more && s->last->own.n < OWN_MAX)
 		return s->last;
 	queue_add(s, SEG_BYTES)->own = BUF_MAX(SIZE_MAX);
+	if (is_more) /* much is written: it need not grow step by step */
+		buf_reserve(&s->last->own, 2 * OWN_MAX);
 	return s->last;
 }
 

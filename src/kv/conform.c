@@ -275,22 +275,32 @@ blobs_done(void *ctx, struct kv_blobs *blobs)
 	wait_note(&b->w, ERR_OK);
 }
 
-/* Reads them together; want[i].p NULL: it is to be left out. */
-static void
-check_blobs(struct kv *kv, const struct blob_id *ids, const struct str *want, size_t count)
+/* Reads them together, in the memory of old; want[i].p NULL: it is to be left out. */
+static struct kv_blobs *
+check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct blob_id *ids,
+    const struct str *want, size_t count)
 {
 	struct blobs_wait b = { .w = WAIT_INIT };
-	enum err e = kv_blobs_load(kv, ids, count, &b.blobs, blobs_done, &b);
+	enum err e = kv_blobs_load(kv, ids, count, old, &b.blobs, blobs_done, &b);
 
 	if (e == ERR_WAIT)
 		e = wait_for(&b.w, 1);
 	if (!CHECK_U64(e, ERR_OK) || !CHECK_U64(b.blobs->count, count))
-		return;
+		return b.blobs;
 	for (size_t i = 0; i < count; i++) {
 		CHECK((b.blobs->bytes[i].p == NULL) == (want[i].p == NULL));
 		CHECK(b.blobs->bytes[i].p == NULL || str_eq(b.blobs->bytes[i], want[i]));
 	}
-	kv_blobs_free(b.blobs);
+	return b.blobs;
+}
+
+static void
+check_blobs(struct kv *kv, const struct blob_id *ids, const struct str *want, size_t count)
+{
+	struct kv_blobs *small = check_blobs_in(kv, NULL, ids, want, count / 2);
+	struct kv_blobs *all = check_blobs_in(kv, small, ids, want, count);
+
+	kv_blobs_free(check_blobs_in(kv, all, ids, want, count));
 }
 
 static uint64_t

@@ -305,6 +305,7 @@ struct kv_blobs {
 	size_t count;
 	/* in the order in which they were asked for; p NULL: it has to be read alone */
 	struct str *bytes;
+	size_t room; /* what was allocated behind this */
 };
 
 void kv_blobs_free(struct kv_blobs *b);
@@ -313,10 +314,10 @@ typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
  * Reads linked blobs whole, on a thread of the engine: for who will send many. All of them are in
  * memory together, so ask for few and small ones. What has more than one chunk, or can't be read,
  * is left out: kv_blob_read() says why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by
- * callback.
+ * callback. old, if not NULL, is taken over: blobs read before, whose memory serves once more.
  */
 must_use enum err kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
-    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /**

@@ -97,7 +97,7 @@ struct kv_ops {
 	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t offset,
 	    size_t length, struct kv_bytes **bytes_out);
 	enum err (*blobs_load)(struct kv *kv, const struct blob_id *ids, size_t count,
-	    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+	    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count,
@@ -233,9 +233,9 @@ struct kv_bytes *kv_bytes_part(struct kv_bytes *whole, struct str s);
 
 /*
  * Room for `count` blobs, none of which is there yet, that have `bytes` bytes together behind it,
- * at *data_out.
+ * at *data_out. Takes over old, which may be NULL.
  */
-struct kv_blobs *kv_blobs_new(size_t count, size_t bytes, char **data_out);
+struct kv_blobs *kv_blobs_new(struct kv_blobs *old, size_t count, size_t bytes, char **data_out);
 
 /* ---- stages (stage.c) */
 

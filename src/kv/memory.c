@@ -42,6 +42,7 @@ struct blobs_job {
 	struct list node;
 	kv_blobs_fn *fn;
 	void *ctx;
+	struct kv_blobs *old;
 	size_t count;
 	struct blob_id ids[];
 };
@@ -495,7 +496,7 @@ memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, s
 
 /* Locked. */
 static struct kv_blobs *
-blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count)
+blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count, struct kv_blobs *old)
 {
 	bool can_read = operation(m) == ERR_OK;
 	struct kv_blobs *blobs;
@@ -506,7 +507,7 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count)
 	for (size_t i = 0; can_read && i < count; i++)
 		if (blob_row_find(m, &ids[i], &row) && row.bytes->s.n <= KV_CHUNK_BYTES)
 			total = size_add(total, row.bytes->s.n);
-	blobs = kv_blobs_new(count, total, &p);
+	blobs = kv_blobs_new(old, count, total, &p);
 	for (size_t i = 0; can_read && i < count; i++) {
 		if (!blob_row_find(m, &ids[i], &row) || row.bytes->s.n > KV_CHUNK_BYTES)
 			continue;
@@ -519,7 +520,7 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count)
 }
 
 static enum err
-memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs *old,
     struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
@@ -532,11 +533,12 @@ memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
 
 		j->fn = fn;
 		j->ctx = ctx;
+		j->old = old;
 		j->count = count;
 		memcpy(j->ids, ids, count * sizeof(*ids));
 		list_add_tail(&m->blobs_loads, &j->node);
 	} else {
-		*blobs_out = blobs_load_locked(m, ids, count);
+		*blobs_out = blobs_load_locked(m, ids, count, old);
 		e = ERR_OK;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -684,7 +686,7 @@ blobs_step(struct memory *m, struct blobs_job *j)
 	struct kv_blobs *blobs;
 
 	list_remove(&j->node);
-	blobs = blobs_load_locked(m, j->ids, j->count);
+	blobs = blobs_load_locked(m, j->ids, j->count, j->old);
 	pthread_mutex_unlock(&m->lock);
 	j->fn(j->ctx, blobs);
 	free(j);
@@ -752,7 +754,7 @@ kv_memory_power_cut(struct kv *kv)
 		char *none;
 
 		list_remove(&j->node);
-		j->fn(j->ctx, kv_blobs_new(j->count, 0, &none));
+		j->fn(j->ctx, kv_blobs_new(j->old, j->count, 0, &none));
 		free(j);
 	}
 	pthread_mutex_lock(&m->lock);

@@ -108,7 +108,7 @@ rows_read(struct rocks *r, struct arena *a, const struct blob_id *ids, size_t co
 }
 
 static struct kv_blobs *
-blobs_read(struct rocks *r, const struct blob_id *ids, size_t count)
+blobs_read(struct rocks *r, const struct blob_id *ids, size_t count, struct kv_blobs *old)
 {
 	struct arena a = ARENA_NONE;
 	struct wanted *wanted = arena_array(&a, struct wanted, count + 1);
@@ -123,7 +123,7 @@ blobs_read(struct rocks *r, const struct blob_id *ids, size_t count)
 	lookup_run(r, &chunks, CF_CHUNK, false);
 	for (size_t i = 0; i < n; i++)
 		total = size_add(total, (size_t)wanted[i].row.length);
-	blobs = kv_blobs_new(count, total, &p);
+	blobs = kv_blobs_new(old, count, total, &p);
 	for (size_t i = 0; i < n; i++) {
 		const size_t length = (size_t)wanted[i].row.length;
 		struct str stored = lookup_value(&chunks, i);
@@ -145,6 +145,7 @@ struct blobs_wait {
 	struct rocks *r;
 	kv_blobs_fn *fn;
 	void *ctx;
+	struct kv_blobs *old;
 	size_t count;
 	struct blob_id ids[];
 };
@@ -154,12 +155,12 @@ blobs_wait_run(struct rocks_job *job)
 {
 	struct blobs_wait *w = container_of(job, struct blobs_wait, job);
 
-	w->fn(w->ctx, blobs_read(w->r, w->ids, w->count));
+	w->fn(w->ctx, blobs_read(w->r, w->ids, w->count, w->old));
 	free(w);
 }
 
 enum err
-rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
+rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs *old,
     struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn, void *ctx)
 {
 	struct blobs_wait *w = xcalloc(1, size_add(sizeof(*w), size_mul(count, sizeof(*ids))));
@@ -168,6 +169,7 @@ rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
 	w->r = rocks_of(kv);
 	w->fn = fn;
 	w->ctx = ctx;
+	w->old = old;
 	w->count = count;
 	memcpy(w->ids, ids, count * sizeof(*ids));
 	rocks_job_add(w->r, &w->job);

@@ -286,7 +286,7 @@ enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t o
 
 /* ---- rocks_blobs.c */
 enum err rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
-    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 
 /* ---- rocks_bounds.c */
 

@@ -156,11 +156,17 @@ kv_bytes_copy(struct str s)
 }
 
 struct kv_blobs *
-kv_blobs_new(size_t count, size_t bytes, char **data_out)
+kv_blobs_new(struct kv_blobs *old, size_t count, size_t bytes, char **data_out)
 {
 	size_t head = size_add(sizeof(struct kv_blobs), size_mul(count, sizeof(struct str)));
-	struct kv_blobs *b = xmalloc(size_add(head, bytes));
+	size_t room = size_add(head, bytes);
+	struct kv_blobs *b = old;
 
+	if (old == NULL || old->room < room) {
+		free(old);
+		b = xmalloc(room);
+		b->room = room;
+	}
 	b->count = count;
 	b->bytes = (struct str *)(b + 1);
 	for (size_t i = 0; i < count; i++)

@@ -28,18 +28,19 @@ test_round_trip(void)
 {
 	static const char text[] =
 	    "# a comment\nhostname = \"m\\\"a\\\\il\\${x}\"\nimap_listen = {\"127.0.0.1:1143\", \"[::1]:1143\"}\n"
-	    "lmtp_listen = {}\nthreads = 3\ncache_size = 100K\nretention = 36h\nlog_level = debug\nsandbox = off\n";
+	    "lmtp_listen = {}\nthreads = 3\nmessage_size_max = 10K\nretention = 36h\nlog_level = debug\nsandbox = off\n";
 	BUF_CLEAN struct buf errors = BUF_MAX(4096), a = BUF_MAX(CONFIG_TEXT_MAX),
 			     b = BUF_MAX(CONFIG_TEXT_MAX);
 	struct config *c = NULL, *d = NULL;
 
-	/* cache_size is too small */
+	/* message_size_max is too small */
 	CHECK(config_parse("t", STR(text), &c, &errors) != ERR_OK);
 	CHECK_STR(buf_str(&errors),
-	    STR("t:6: cache_size: \"100K\" is not a size (64M) from 4M to 1024G\n"));
+	    STR("t:6: message_size_max: \"10K\" is not a size (64M) from 64K to 4294967295\n"));
 	buf_clear(&errors);
-	CHECK(config_parse("t", str_sub(STR(text), 0, (size_t)(strstr(text, "cache_size") - text)),
-		  &c, &errors)
+	CHECK(config_parse("t",
+		  str_sub(STR(text), 0, (size_t)(strstr(text, "message_size_max") - text)), &c,
+		  &errors)
 	    == ERR_OK);
 	CHECK_STR(c->hostname, STR("m\"a\\il${x}"));
 	CHECK(c->lmtp_listen.n == 0 && c->imap_listen.n == 2);

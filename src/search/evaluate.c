@@ -4,7 +4,7 @@
 #include "mime/sortkeys.h"
 #include "mime/structure.h"
 
-enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024, PREFETCH = 128, AHEAD_BYTES = 32 * 1024 };
+enum { DAY_S = 86400, PIECE_BYTES = 256 * 1024, PREFETCH = 128 };
 
 static enum truth
 truth(bool is_yes)
@@ -188,6 +188,7 @@ drop_message(struct search *s)
 	s->reader = NULL;
 	message_unref(s->message);
 	s->message = NULL;
+	s->blob = STR_NONE;
 	arena_reset(&s->scratch);
 	s->at = (struct uid){ 0 };
 }
@@ -198,8 +199,7 @@ search_free(struct search *s)
 	if (s == NULL)
 		return;
 	drop_message(s);
-	for (size_t i = 0; i < AHEAD; i++)
-		message_reader_free(s->ahead[i].reader);
+	message_ahead_free(s->ahead);
 	glance_free(s->glance);
 	buf_done(&s->window);
 	buf_done(&s->source_window);
@@ -247,76 +247,91 @@ read_summary(struct search *s)
 }
 
 /*
- * The reader that was begun ahead for this message, or NULL. Those of messages before it are given
- * up.
- */
-static struct message_reader *
-take_ahead(struct search *s, struct uid uid)
-{
-	struct message_reader *found = NULL;
-
-	for (size_t i = 0; i < AHEAD; i++) {
-		struct ahead *a = &s->ahead[i];
-
-		if (a->reader == NULL || a->uid.v > uid.v)
-			continue;
-		if (a->uid.v == uid.v)
-			found = a->reader;
-		else
-			message_reader_free(a->reader);
-		a->reader = NULL;
-	}
-	return found;
-}
-
-/*
- * Begins to read the text of the next messages that will be looked at, if they are small and their
- * records are there.
+ * Begins to read the next messages that their entries don't decide, and their texts; each call
+ * looks at a bounded number of them.
  */
 static void
 read_ahead(struct search *s, const struct entry *e)
 {
 	struct entry next = *e;
 	struct seqnum seq;
-	size_t slot = 0;
+	unsigned looked = 0;
 
-	if (!s->needs_text_only)
-		return;
-	next.uid.v = MAX(next.uid.v, s->ahead_to);
-	for (int looked = 0; looked < 4 * AHEAD && next.uid.v != UINT32_MAX; looked++) {
-		struct message *m;
+	s->asked_to = MAX(s->asked_to, e->uid.v - 1);
+	while (!message_ahead_is_full(s->ahead)) {
+		const uint32_t before = s->asked_to;
 
-		while (slot < AHEAD && s->ahead[slot].reader != NULL)
-			slot++;
-		if (slot == AHEAD || !search_candidate(s, next.uid.v + 1, &next, &seq))
+		while (looked++ < 16 * AHEAD_MESSAGES && s->asked_to != UINT32_MAX
+		    && search_candidate(s, s->asked_to + 1, &next, &seq)
+		    && (judge(s, s->root, &next) != IS_UNKNOWN
+			|| message_ahead_add(s->ahead, next.msgno, next.size_bytes)))
+			s->asked_to = next.uid.v;
+		if (s->asked_to == before)
 			return;
-		if (judge(s, s->root, &next) == IS_UNKNOWN) {
-			m = message_peek(view_account(s->view), next.msgno, MESSAGE_WHOLE);
-			if (m == NULL)
-				return;
-			if (m->blob_bytes <= AHEAD_BYTES) {
-				s->ahead[slot].uid = next.uid;
-				s->ahead[slot].reader =
-				    message_reader_new(view_account(s->view), m);
-				message_reader_begin(s->ahead[slot].reader, 0);
-			}
-			message_unref(m);
-		}
-		s->ahead_to = next.uid.v;
+		message_ahead_begin(s->ahead);
 	}
 }
 
+/* The message and, when they are few, its bytes, of those that are read ahead. */
 static enum err
-begin_text(struct search *s)
+get_ahead(struct search *s, const struct entry *e, struct waiter *w)
+{
+	if (s->ahead == NULL)
+		s->ahead = message_ahead_new(view_account(s->view), MESSAGE_SUMMARY, true);
+	read_ahead(s, e);
+	return message_ahead_get(s->ahead, e->msgno, w, &s->message, &s->blob);
+}
+
+/* The header block, for TEXT keys; it may have to be read. */
+static enum err
+get_header(struct search *s, const struct entry *e, struct waiter *w, struct str *out)
+{
+	const struct message *m = s->message;
+
+	if (!m->has_header && m->prefix_bytes == 0 && s->blob.n >= m->header_bytes) {
+		*out = str_sub(s->blob, 0, m->header_bytes);
+		return ERR_OK;
+	}
+	if (!m->has_header) {
+		struct message *whole;
+		enum err err =
+		    message_get(view_account(s->view), e->msgno, MESSAGE_WHOLE, w, &whole);
+
+		if (err != ERR_OK)
+			return err;
+		message_unref(s->message);
+		s->message = whole;
+	}
+	*out = s->message->header;
+	return ERR_OK;
+}
+
+static bool
+has_text_keys(const struct search *s)
+{
+	for (uint32_t i = 0; i < s->text_count; i++)
+		if (s->text_nodes[i]->key->kind == SEARCH_TEXT)
+			return true;
+	return false;
+}
+
+static enum err
+begin_text(struct search *s, const struct entry *entry, struct waiter *w)
 {
 	struct mime_message *m;
-	enum err e = mime_structure_decode(&s->scratch, s->message->structure, &m);
+	struct str header;
+	enum err e = ERR_OK;
 
+	if (has_text_keys(s)) {
+		e = get_header(s, entry, w, &header);
+		if (e != ERR_OK)
+			return e;
+		match_header_text(s, header);
+	}
+	e = mime_structure_decode(&s->scratch, s->message->structure, &m);
 	if (e != ERR_OK)
 		return e;
-	match_header_text(s, s->message->header);
-	s->reader = take_ahead(s, s->at);
-	if (s->reader == NULL)
+	if (s->blob.p == NULL)
 		s->reader = message_reader_new(view_account(s->view), s->message);
 	s->text = mime_text_new(m, MIME_TEXT_BODY | MIME_TEXT_SOURCE, match_text_piece, s);
 	return ERR_OK;
@@ -331,6 +346,24 @@ is_text_decided(const struct search *s)
 	return true;
 }
 
+/* What can be had at once of a range of the blob. *bytes_out, if not NULL, is to be unreferenced. */
+static enum err
+read_piece(struct search *s, const struct mime_range *range, struct waiter *w,
+    struct kv_bytes **bytes_out, struct str *data_out)
+{
+	const uint64_t from = range->offset;
+
+	*bytes_out = NULL;
+	if (s->blob.p == NULL) /* ranges of the part tree count from the blob */
+		return message_reader_get(s->reader, s->message->prefix_bytes + from,
+		    (size_t)MIN(range->length, (uint64_t)PIECE_BYTES), w, bytes_out, data_out);
+	if (from >= s->blob.n)
+		return ERR_CORRUPT;
+	*data_out = str_sub(s->blob, (size_t)from,
+	    (size_t)from + (size_t)MIN(range->length, s->blob.n - from));
+	return ERR_OK;
+}
+
 /* Reads the text until every key is decided or it ends. */
 static enum err
 read_text(struct search *s, const struct entry *entry, struct waiter *w)
@@ -338,10 +371,8 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 	struct mime_range range;
 	enum err e = ERR_OK;
 
-	if (s->text == NULL) {
-		e = begin_text(s);
-		read_ahead(s, entry);
-	}
+	if (s->text == NULL)
+		e = begin_text(s, entry, w);
 	while (e == ERR_OK && !is_text_decided(s) && mime_text_want(s->text, &range)) {
 		struct kv_bytes *bytes;
 		struct str data;
@@ -350,9 +381,7 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 		    && s->should_yield(s->yield_ctx,
 			(size_t)MIN(range.length, (uint64_t)PIECE_BYTES)))
 			return ERR_WAIT;
-		/* Ranges of the part tree count from the blob. */
-		e = message_reader_get(s->reader, s->message->prefix_bytes + range.offset,
-		    (size_t)MIN(range.length, (uint64_t)PIECE_BYTES), w, &bytes, &data);
+		e = read_piece(s, &range, w, &bytes, &data);
 		if (e != ERR_OK)
 			break;
 		mime_text_feed(s->text, data);
@@ -417,9 +446,12 @@ deepen(struct search *s, const struct entry *e, struct waiter *w)
 		s->have = next;
 		return ERR_OK;
 	}
-	if (s->have == LEVEL_ENTRY && e->uid.v > s->asked_to && s->columns == 0)
+	if (s->have == LEVEL_ENTRY && e->uid.v > s->asked_to && s->columns == 0
+	    && !s->needs_text_only)
 		prefetch(s, e);
-	if (next != LEVEL_TEXT) {
+	if (next != LEVEL_TEXT && s->needs_text_only) {
+		err = get_ahead(s, e, w);
+	} else if (next != LEVEL_TEXT) {
 		message_unref(s->message);
 		s->message = NULL;
 		err = message_get(view_account(s->view), e->msgno,

@@ -7,8 +7,8 @@
  * sizes), the summary (Date field, ids), the header block, the text. Before records are read,
  * digests decide what they can (glance.c). A key that needs more than the level has is *unknown*;
  * the three-valued result often decides before any more is read. All BODY and TEXT keys look at a
- * message's text in one pass; where nothing but text is missing, the texts of the next few small
- * messages are read ahead.
+ * message's text in one pass; where nothing but text is missing, the next messages are read ahead
+ * with their texts, past the cache of records (store/message_ahead.h).
  *
  *     s = search_new(...)
  *     for (uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1)

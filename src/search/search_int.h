@@ -6,19 +6,12 @@
 #include "mime/text.h"
 #include "search/search.h"
 #include "store/digest.h"
+#include "store/message_ahead.h"
 
 enum truth { IS_NO, IS_YES, IS_UNKNOWN };
 
 /* What a message must be read for. */
 enum level { LEVEL_ENTRY, LEVEL_SUMMARY, LEVEL_HEADER, LEVEL_TEXT };
-
-enum { AHEAD = 3 };
-
-/* A message whose text is being read before it is its turn. */
-struct ahead {
-	struct uid uid;
-	struct message_reader *reader; /* NULL: none */
-};
 
 enum { FUZZY_LETTERS_MAX = 32 }; /* of a word; what is longer are several */
 
@@ -91,13 +84,13 @@ struct search {
 	const struct digest *digest; /* of the message that is judged now, or NULL */
 
 	/* The message at hand. */
-	struct uid at; /* 0: none */
-	struct ahead ahead[AHEAD];
-	uint32_t ahead_to; /* UID up to which texts were asked for */
-	uint32_t asked_to; /* UID up to which records were asked for */
+	struct uid at;               /* 0: none */
+	struct message_ahead *ahead; /* messages with their texts, with needs_text_only */
+	uint32_t asked_to;           /* UID up to which messages were asked for */
 	enum level have;
 	bool is_unreadable;
 	struct message *message;
+	struct str blob;      /* its bytes behind the prefix, when they are at hand */
 	struct arena scratch; /* its part tree */
 	bool has_sent_day;
 	int64_t sent_day;

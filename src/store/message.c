@@ -48,12 +48,6 @@ message_get(struct account *a, struct msgno n, enum message_need need, struct wa
 	return e;
 }
 
-struct message *
-message_peek(struct account *a, struct msgno n, enum message_need need)
-{
-	return message_cache_peek(a->store->messages, a->id, n, need);
-}
-
 void
 message_prefetch(struct account *a, const struct msgno *numbers, size_t count,
     enum message_need need)

@@ -61,18 +61,10 @@ void message_unref(struct message *m);
 void message_prefetch(struct account *a, const struct msgno *numbers, size_t count,
     enum message_need need);
 
-/** The record if it is in memory, referenced; else NULL. */
-struct message *message_peek(struct account *a, struct msgno n, enum message_need need);
-
 /* Reads a message's bytes piece by piece. One thread at a time. */
 struct message_reader;
 /** Holds the message (a reference is taken) and the account. */
 struct message_reader *message_reader_new(struct account *a, struct message *m);
-/**
- * Begins to read the bytes of the blob from offset on, which will be asked for. Never waits. Before
- * the first message_reader_get().
- */
-void message_reader_begin(struct message_reader *r, uint64_t offset);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void message_reader_free(struct message_reader *r);
 /**

@@ -19,6 +19,7 @@ struct batch {
 	struct list node;
 	struct message_ahead *of;
 	size_t count, at;                     /* at: the next that will be asked for */
+	uint64_t text_bytes;                  /* that will be read */
 	struct msgno numbers[AHEAD_MESSAGES]; /* in the order of asking */
 	uint32_t place[AHEAD_MESSAGES];       /* of each in `block` */
 	bool has_message[AHEAD_MESSAGES];     /* by place, as what follows */
@@ -35,10 +36,13 @@ struct message_ahead {
 	struct account *account;
 	enum message_need need;
 	bool with_bytes;
-	struct list batches; /* oldest first */
+	struct list batches;  /* oldest first */
+	struct batch *making; /* not begun yet; NULL: none */
 	unsigned batch_count;
+	bool has_begun;       /* some batch */
 	pthread_mutex_t lock; /* what follows: the engine's callbacks share it */
 	unsigned loading;
+	struct kv_blobs *spare; /* of a batch that is over: the next one is read into it */
 	bool is_closed, has_prefixes;
 	struct waitlist loaded;
 };
@@ -63,7 +67,10 @@ batch_free(struct batch *b)
 	list_remove(&b->node);
 	b->of->batch_count--;
 	held_block_unref(b->block);
-	kv_blobs_free(b->blobs);
+	pthread_mutex_lock(&b->of->lock);
+	kv_blobs_free(b->of->spare);
+	b->of->spare = b->blobs;
+	pthread_mutex_unlock(&b->of->lock);
 	free(b);
 }
 
@@ -71,6 +78,8 @@ static void
 ahead_destroy(struct message_ahead *r)
 {
 	list_each(&r->batches, b, struct batch, node) batch_free(b);
+	free(r->making);
+	kv_blobs_free(r->spare);
 	account_unref(r->account);
 	waitlist_done(&r->loaded);
 	pthread_mutex_destroy(&r->lock);
@@ -128,6 +137,7 @@ static bool
 blobs_begin(struct batch *b)
 {
 	struct blob_id ids[AHEAD_MESSAGES];
+	struct kv_blobs *old;
 	uint64_t total = 0;
 	uint32_t count = 0;
 
@@ -142,8 +152,13 @@ blobs_begin(struct batch *b)
 		b->blob_at[i] = count;
 		ids[count++] = m->blob;
 	}
-	return count > 0
-	    && kv_blobs_load(b->of->account->kv, ids, count, &b->blobs, blobs_loaded, b)
+	if (count == 0)
+		return false;
+	pthread_mutex_lock(&b->of->lock);
+	old = b->of->spare;
+	b->of->spare = NULL;
+	pthread_mutex_unlock(&b->of->lock);
+	return kv_blobs_load(b->of->account->kv, ids, count, old, &b->blobs, blobs_loaded, b)
 	    == ERR_WAIT;
 }
 
@@ -224,23 +239,41 @@ message_ahead_is_full(const struct message_ahead *r)
 	return r->batch_count == AHEAD_BATCHES;
 }
 
+bool
+message_ahead_add(struct message_ahead *r, struct msgno n, uint64_t size_bytes)
+{
+	uint64_t text = r->with_bytes && size_bytes <= AHEAD_BLOB_BYTES ? size_bytes : 0;
+	struct batch *b = r->making;
+
+	must(!message_ahead_is_full(r));
+	if (b == NULL) {
+		b = r->making = xcalloc(1, sizeof(*b));
+		b->of = r;
+		list_init(&b->node);
+	}
+	if (b->count == (r->has_begun ? (size_t)AHEAD_MESSAGES : (size_t)AHEAD_FIRST)
+	    || b->text_bytes + text > AHEAD_BYTES)
+		return false;
+	b->text_bytes += text;
+	b->numbers[b->count++] = n;
+	return true;
+}
+
 void
-message_ahead_begin(struct message_ahead *r, const struct msgno *numbers, size_t count)
+message_ahead_begin(struct message_ahead *r)
 {
 	struct kv_range ranges[2 * AHEAD_MESSAGES];
 	struct message_key keys[4 * AHEAD_MESSAGES];
 	struct kv_rows *rows = NULL;
-	struct batch *b;
+	struct batch *b = r->making;
 	size_t n;
 	enum err e;
 
-	must(count > 0 && count <= AHEAD_MESSAGES && !message_ahead_is_full(r));
-	b = xcalloc(1, sizeof(*b));
-	b->of = r;
-	b->count = count;
-	memcpy(b->numbers, numbers, count * sizeof(*numbers));
+	if (b == NULL)
+		return;
+	r->making = NULL;
+	r->has_begun = true;
 	batch_sort(b);
-	list_init(&b->node);
 	list_add_tail(&r->batches, &b->node);
 	r->batch_count++;
 	pthread_mutex_lock(&r->lock);

@@ -10,9 +10,10 @@
 #include "store/message.h"
 
 enum {
-	AHEAD_MESSAGES = 64,      /* of one batch */
+	AHEAD_FIRST = 32,         /* messages of the first batch, so that the answer begins soon */
+	AHEAD_MESSAGES = 192,     /* of the others, at most */
 	AHEAD_BATCHES = 3,        /* at a time: one is used, the others are on their way */
-	AHEAD_BYTES = 256 * 1024, /* bytes of messages in one batch */
+	AHEAD_BYTES = 384 * 1024, /* of texts in one batch */
 	/* of a message; longer ones are read when their turn comes */
 	AHEAD_BLOB_BYTES = 32 * 1024,
 };
@@ -26,10 +27,12 @@ void message_ahead_free(struct message_ahead *r);
 /** Enough is under way. */
 bool message_ahead_is_full(const struct message_ahead *r);
 /**
- * Begins to read what will be asked for next, in this order; at most AHEAD_MESSAGES. Not when it is
- * full. Never waits.
+ * The message that will be asked for after those added before it, with its RFC822.SIZE. False: the
+ * batch has enough without it. Not when all is under way that may be.
  */
-void message_ahead_begin(struct message_ahead *r, const struct msgno *numbers, size_t count);
+bool message_ahead_add(struct message_ahead *r, struct msgno n, uint64_t size_bytes);
+/** Begins to read what was added. Never waits. */
+void message_ahead_begin(struct message_ahead *r);
 /**
  * The next message, referenced, with what message_get() says. What was begun before it and not
  * asked for is passed over; what was not begun is read now. *blob_out: all bytes behind its prefix,

@@ -429,22 +429,6 @@ message_cache_get(struct message_cache *c, struct account_id account, struct msg
 	}
 }
 
-struct message *
-message_cache_peek(struct message_cache *c, struct account_id account, struct msgno n,
-    enum message_need need)
-{
-	struct shard *sh = shard_of(c, account.v, n);
-	struct message *m = NULL;
-	struct slot *s;
-
-	pthread_mutex_lock(&sh->lock);
-	s = slot_find(sh, account.v, n);
-	if (s != NULL && slot_has(s, need))
-		m = message_ref(&s->held->m);
-	pthread_mutex_unlock(&sh->lock);
-	return m;
-}
-
 static int
 msgno_order(const void *a, const void *b)
 {

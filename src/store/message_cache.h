@@ -25,8 +25,6 @@ void message_cache_free(struct message_cache *c);
 must_use enum err message_cache_get(struct message_cache *c, struct account_id account,
     struct msgno n, enum message_need need, struct waiter *w, struct message **out,
     uint64_t *version_out);
-struct message *message_cache_peek(struct message_cache *c, struct account_id account,
-    struct msgno n, enum message_need need);
 void message_cache_prefetch(struct message_cache *c, struct account_id account,
     const struct msgno *numbers, size_t count, enum message_need need);
 /** Forgets an account's records: it was deleted. */

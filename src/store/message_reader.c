@@ -114,14 +114,6 @@ piece_load(struct message_reader *r, uint64_t offset)
 	r->next.bytes = bytes;
 }
 
-void
-message_reader_begin(struct message_reader *r, uint64_t offset)
-{
-	pthread_mutex_lock(&r->lock);
-	piece_load(r, offset);
-	pthread_mutex_unlock(&r->lock);
-}
-
 static bool
 piece_has(const struct piece *p, uint64_t offset)
 {

@@ -391,18 +391,21 @@ check_ahead_message(struct fixture *f, struct message_ahead *r, struct msgno n, 
 static void
 check_ahead(bool is_manual, enum message_need need)
 {
-	enum { COUNT = 150 };
+	enum { COUNT = 320 };
 	struct fixture f = fixture_open(is_manual);
 	struct buf BUF_CLEAN text = BUF_MAX(1 << 20);
 	struct msgno numbers[COUNT];
+	uint64_t sizes[COUNT];
 	struct message_ahead *r = message_ahead_new(f.account, need, true);
 	size_t begun = 0;
 
 	for (unsigned i = 0; i < COUNT; i++) {
 		numbered_text(&text, i);
-		numbers[i] = entry_of(&f, f.account,
-		    append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE))
-				 .msgno;
+		struct entry e = entry_of(&f, f.account,
+		    append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE));
+
+		numbers[i] = e.msgno;
+		sizes[e.msgno.v - 1] = e.size_bytes;
 	}
 	/* In another order than that of the numbers, with one of them twice. */
 	for (unsigned i = 0; i < COUNT / 2; i += 2) {
@@ -416,10 +419,13 @@ check_ahead(bool is_manual, enum message_need need)
 		unsigned is = numbers[i].v - 1;
 
 		while (begun < COUNT && !message_ahead_is_full(r)) {
-			size_t n = MIN((size_t)AHEAD_MESSAGES, COUNT - begun);
+			size_t from = begun;
 
-			message_ahead_begin(r, numbers + begun, n);
-			begun += n;
+			while (begun < COUNT
+			    && message_ahead_add(r, numbers[begun], sizes[numbers[begun].v - 1]))
+				begun++;
+			CHECK(begun > from && begun - from <= AHEAD_MESSAGES);
+			message_ahead_begin(r);
 		}
 		if (i % 11 == 10)
 			continue; /* nobody wants it any more */
@@ -455,7 +461,9 @@ test_ahead_freed_while_it_loads(void)
 	for (unsigned steps = 0; steps < 3; steps++) {
 		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
 
-		message_ahead_begin(r, n, 2);
+		CHECK(message_ahead_add(r, n[0], sizeof(SMALL)));
+		CHECK(message_ahead_add(r, n[1], 1));
+		message_ahead_begin(r);
 		for (unsigned i = 0; i < steps; i++)
 			CHECK(kv_memory_step(f.kv));
 		message_ahead_free(r);
@@ -468,8 +476,11 @@ test_ahead_freed_while_it_loads(void)
 		struct str blob;
 		enum err e;
 
-		if (round == 1)
-			message_ahead_begin(r, n, 2);
+		if (round == 1) {
+			CHECK(message_ahead_add(r, n[0], sizeof(SMALL)));
+			CHECK(message_ahead_add(r, n[1], 1));
+			message_ahead_begin(r);
+		}
 		WAITED(&f, e, message_ahead_get(r, n[1], &p.w, &m, &blob));
 		CHECK_U64(e, ERR_CORRUPT);
 		message_ahead_free(r);

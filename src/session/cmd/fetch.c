@@ -308,12 +308,17 @@ decide_ahead(struct session *s, struct fetch_ctx *x)
 static void
 read_ahead(struct session *s, struct fetch_ctx *x)
 {
-	while (x->ahead_at != 0 && !message_ahead_is_full(x->ahead)) {
-		struct msgno numbers[AHEAD_MESSAGES];
-		size_t n = next_numbers(s, x, &x->ahead_at, numbers, AHEAD_MESSAGES);
+	struct entry e;
 
-		if (n > 0)
-			message_ahead_begin(x->ahead, numbers, n);
+	while (x->ahead_at != 0 && !message_ahead_is_full(x->ahead)) {
+		bool has_next;
+
+		while ((has_next = next_message(s, x, x->ahead_at, &e, NULL))
+		    && message_ahead_add(x->ahead, e.msgno, e.size_bytes))
+			x->ahead_at = e.uid.v + 1;
+		if (!has_next)
+			x->ahead_at = 0;
+		message_ahead_begin(x->ahead);
 	}
 }
 
