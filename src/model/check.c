@@ -44,6 +44,12 @@ take_code(struct run *r, struct answer *a, struct str code)
 			run_fail(r, "no set in %.*s", STR_F(code));
 		if (!told_numbers(word(&rest), &a->uids))
 			run_fail(r, "no set in %.*s", STR_F(code));
+	} else if (str_eq(name, STR("MESSAGELIMIT"))) {
+		uint32_t limit;
+
+		if (!str_to_u32(word(&rest), &limit) || limit != r->limit
+		    || !str_to_u32(word(&rest), &a->limit_uid))
+			run_fail(r, "MESSAGELIMIT %.*s", STR_F(code));
 	} else if (str_eq(name, STR("MODIFIED"))) {
 		w = word(&rest);
 		if (!told_numbers(w, &a->uids))
@@ -259,6 +265,20 @@ is_set(const struct rangeset *set, const uint32_t *uids, uint32_t n)
 	return rangeset_eq(set, &want);
 }
 
+/* A command that was done tells how far, and one that was not tells nothing, unless that is why. */
+static bool
+limit_fits(const struct plan *plan, const struct answer *a, char *why, size_t size)
+{
+	enum act_op op = plan->act.op;
+	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "MESSAGELIMIT") == 0
+	    || ((op == ACT_STORE || op == ACT_FETCH)
+		&& (strcmp(a->code, "EXPUNGEISSUED") == 0 || strcmp(a->code, "MODIFIED") == 0));
+	uint32_t want = is_done ? plan->limit_uid : 0;
+
+	return a->limit_uid == want
+	    || misfit(why, size, "done down to UID %u, want %u", a->limit_uid, want);
+}
+
 bool
 answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o, char *why,
     size_t size)
@@ -270,6 +290,8 @@ answer_fits(const struct plan *plan, const struct answer *a, const struct outcom
 
 	if (!a->is_there)
 		return misfit(why, size, "no answer");
+	if (!limit_fits(plan, a, why, size))
+		return false;
 	if (o->may_be_refused && is_refused && !act->is_uid
 	    && (act->op == ACT_STORE || act->op == ACT_FETCH))
 		return true;
@@ -344,7 +366,8 @@ check_search(struct run *r, struct player *p, const struct plan *plan, const str
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t number = plan->act.is_uid ? before[i].uid : i + 1;
 		int at = b != NULL ? state_message(b, before[i].uid) : -1;
-		bool is_match = at >= 0, is_found = rangeset_contains(&left, number);
+		bool is_match = at >= 0 && before[i].uid >= plan->limit_uid,
+		     is_found = rangeset_contains(&left, number);
 
 		has_ghosts |= at < 0;
 		for (uint32_t k = 0; at >= 0 && k < plan->key_count; k++)
@@ -467,6 +490,10 @@ void
 check_answer(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
     const struct seen *before, uint32_t before_n)
 {
+	char why[100];
+
+	if (!limit_fits(plan, a, why, sizeof(why)))
+		run_fail(r, "%s", why);
 	switch (plan->act.op) {
 	case ACT_SEARCH:
 		if (strcmp(a->condition, "OK") != 0)

@@ -116,6 +116,27 @@ random_set(struct run *r, const struct player *p, struct plan *out)
 	}
 }
 
+/*
+ * MESSAGELIMIT: of more than a command may be about it is done of the last ones. What counts is
+ * what the session knows, and that is what its client was told.
+ */
+static void
+cut(const struct run *r, struct plan *out)
+{
+	uint32_t over = out->target_count - r->limit;
+
+	if (r->limit == 0 || out->target_count <= r->limit)
+		return;
+	out->limit_uid = out->targets[over];
+	if (out->act.op == ACT_COPY) {
+		out->act.is_over = true;
+		return;
+	}
+	memmove(out->targets, out->targets + over, r->limit * sizeof(*out->targets));
+	memcpy(out->act.uids, out->targets, r->limit * sizeof(*out->targets));
+	out->target_count = out->act.n = r->limit;
+}
+
 static bool
 is_target(const struct plan *p, uint32_t uid)
 {
@@ -190,6 +211,7 @@ plan_store(struct run *r, struct player *p, struct plan *out)
 	a->is_silent = rnd(r, 3) == 0;
 	buf_c(&out->text, a->is_uid ? "UID STORE " : "STORE ");
 	random_set(r, p, out);
+	cut(r, out);
 	if (p->pic.is_condstore && rnd(r, 4) == 0) {
 		a->has_unchangedsince = true;
 		a->unchangedsince =
@@ -228,6 +250,7 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 	out->may_expunge = a->is_uid;
 	buf_c(&out->text, a->is_uid ? "UID FETCH " : "FETCH ");
 	random_set(r, p, out);
+	cut(r, out);
 	if (only_changes && is_first)
 		some = 4;
 	buf_lit(&out->text, " (");
@@ -252,6 +275,48 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 	for (uint32_t i = 0; i < p->pic.n; i++) {
 		if ((p->pic.m[i].flags & FLAG_SEEN) == 0 && is_target(out, p->pic.m[i].uid))
 			a->uids[a->n++] = p->pic.m[i].uid;
+	}
+}
+
+/* The messages that the program's sets leave to it count, not those that it finds. */
+static void
+cut_search(const struct run *r, const struct player *p, struct plan *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = p->pic.n; r->limit != 0 && i-- > 0;) {
+		const uint32_t uid = p->pic.m[i].uid;
+		bool is_named = true;
+
+		for (uint32_t k = 0; k < out->key_count; k++) {
+			const struct plan_key *key = &out->keys[k];
+
+			if (key->kind == KEY_UIDS && !key->is_not)
+				is_named &= uid >= key->first && uid <= key->last;
+		}
+		n += is_named;
+		if (is_named && n == r->limit)
+			out->limit_uid = uid;
+	}
+	if (n <= r->limit)
+		out->limit_uid = 0;
+}
+
+static void
+plan_uids(struct run *r, struct plan_key *k, struct buf *text)
+{
+	uint64_t how = rnd(r, 4);
+
+	if (how == 0) {
+		buf_printf(text, "UIDAFTER %u", k->first);
+		k->first++;
+		k->last = UINT32_MAX;
+	} else if (how == 1) {
+		buf_printf(text, "UIDBEFORE %u", k->first);
+		k->last = k->first - 1;
+		k->first = 1;
+	} else {
+		buf_printf(text, "UID %u:%u", k->last, k->first);
 	}
 }
 
@@ -308,7 +373,7 @@ plan_search(struct run *r, struct player *p, struct plan *out)
 			k->kind = KEY_UIDS;
 			k->first = 1 + (uint32_t)rnd(r, 40);
 			k->last = k->first + (uint32_t)rnd(r, 40);
-			buf_printf(&out->text, "UID %u:%u", k->last, k->first);
+			plan_uids(r, k, &out->text);
 			break;
 		case 4:
 			if (pic->is_condstore) {
@@ -332,6 +397,7 @@ plan_search(struct run *r, struct player *p, struct plan *out)
 			break;
 		}
 	}
+	cut_search(r, p, out);
 }
 
 static void
@@ -342,8 +408,34 @@ plan_copy(struct run *r, struct player *p, bool moves, struct plan *out)
 	out->may_expunge = moves || out->act.is_uid;
 	buf_printf(&out->text, "%s%s ", out->act.is_uid ? "UID " : "", moves ? "MOVE" : "COPY");
 	random_set(r, p, out);
+	cut(r, out);
 	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
 	buf_printf(&out->text, " %s", out->act.name);
+}
+
+/* UID EXPUNGE: what is \Deleted counts, as the client knows it. Of what is gone nobody can say. */
+static void
+cut_expunge(const struct run *r, const struct player *p, struct plan *out)
+{
+	const struct state_box *b = state_box_by_id((struct state *)&r->state, p->box);
+	uint32_t n = 0;
+
+	if (r->limit == 0 || out->target_count <= r->limit)
+		return;
+	for (uint32_t i = 0; i < p->pic.n; i++) {
+		const struct seen *m = &p->pic.m[i];
+
+		if (!is_target(out, m->uid))
+			continue;
+		if (b == NULL || state_message(b, m->uid) < 0)
+			out->is_vague = true;
+		if ((m->flags & FLAG_DELETED) != 0)
+			out->targets[n++] = m->uid;
+	}
+	if (n <= r->limit)
+		return;
+	out->target_count = n;
+	cut(r, out);
 }
 
 static void
@@ -353,8 +445,10 @@ plan_expunge(struct run *r, struct player *p, struct plan *out)
 	out->act.is_uid = p->pic.n > 0 && rnd(r, 2) == 0;
 	out->may_expunge = true;
 	buf_c(&out->text, out->act.is_uid ? "UID EXPUNGE " : "EXPUNGE");
-	if (out->act.is_uid)
-		random_set(r, p, out);
+	if (!out->act.is_uid)
+		return;
+	random_set(r, p, out);
+	cut_expunge(r, p, out);
 }
 
 /* ---- mailboxes ---- */
@@ -528,14 +622,27 @@ may_follow(const struct plan *out, uint32_t at)
 	return true;
 }
 
+/*
+ * What comes behind a command that may be told changes is about what the client does not know yet,
+ * so it names no more than the limit.
+ */
+static bool
+is_clear(const struct run *r, const struct plan *out, uint32_t at)
+{
+	if (out->is_vague)
+		return false;
+	return at == 0 || r->limit == 0 || (out->limit_uid == 0 && out->target_count <= r->limit);
+}
+
 void
 plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out)
 {
 	make(r, p, only_changes, at == 0, out);
-	while (!fits(r, out, only_changes) || !may_follow(out, at)) {
+	while (!fits(r, out, only_changes) || !may_follow(out, at) || !is_clear(r, out, at)) {
 		plan_done(out);
 		make(r, p, only_changes, at == 0, out);
 	}
+	r->limited += out->limit_uid != 0;
 }
 
 void

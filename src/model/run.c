@@ -420,11 +420,19 @@ run_awaits(void *ctx)
 void
 run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed)
 {
+	run_open_limited(r, kv, is_manual, seed, 0);
+}
+
+void
+run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit)
+{
 	struct waiter w;
 
+	must(limit == 0 || limit >= STATE_ADDS);
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	sim_open(&r->sim, kv, is_manual, seed);
+	r->limit = limit;
+	sim_open_limited(&r->sim, kv, is_manual, seed, limit);
 	r->sim.awaits = run_awaits;
 	r->sim.awaits_ctx = r;
 	waiter_init(&w, no_wake);

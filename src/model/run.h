@@ -48,6 +48,13 @@ struct plan {
 	bool may_expunge;              /* EXPUNGE may be told while it runs */
 	uint32_t targets[PICTURE_MAX]; /* UIDs that its set names */
 	uint32_t target_count;
+	/*
+	 * MESSAGELIMIT: the lowest UID of those that are done, and `targets` and the act's UIDs are
+	 * no more than those; 0: all are
+	 */
+	uint32_t limit_uid;
+	/* what it is done of depends on what is not told: it is not sent */
+	bool is_vague;
 	struct plan_key keys[PLAN_KEYS];
 	uint32_t key_count;
 	bool is_extended; /* SEARCH RETURN */
@@ -71,6 +78,7 @@ struct answer {
 	struct rangeset uids;
 	struct rangeset from; /* COPYUID */
 	uint32_t validity;
+	uint32_t limit_uid; /* MESSAGELIMIT; 0: there was none */
 	bool has_search;
 	uint32_t fetched[PICTURE_MAX]; /* UIDs */
 	uint32_t fetched_count;
@@ -117,8 +125,9 @@ struct run {
 	struct recent recents[RECENTS]; /* by box and UID; one forgets another */
 	uint64_t selections;
 	uint64_t seed;
+	uint32_t limit; /* messages that a command may be about (RFC 9738); 0: no limit */
 	uint32_t step;
-	uint64_t commands, bursts, orders, resyncs;
+	uint64_t commands, bursts, orders, resyncs, limited;
 	char log[LOG_LINES][LOG_WIDTH]; /* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
@@ -166,6 +175,8 @@ void check_picture(struct run *r, struct player *p, bool with_ghosts);
 /* run.c */
 /** @kv  the engine in memory if is_manual; to be closed by run_close() */
 void run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed);
+/** The same with MESSAGELIMIT (RFC 9738), at least STATE_ADDS; 0: without. */
+void run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit);
 void run_close(struct run *r);
 /** For sim_settle(): somebody has not been answered; ctx is a struct run. */
 bool run_awaits(void *ctx);

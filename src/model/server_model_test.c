@@ -13,15 +13,18 @@
 
 #include <stdlib.h>
 
-enum { STEPS = 500, FIRST_SEED = 20261122 };
+enum { STEPS = 500, FIRST_SEED = 20261122, LIMITS = 12 };
 
 static struct run run;
 
 static void
 play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_t *bursts,
-    uint64_t *resyncs)
+    uint64_t *resyncs, uint64_t *limited)
 {
-	run_open(&run, sim_memory(seed), true, seed);
+	/* Every third history with MESSAGELIMIT. */
+	uint32_t limit = seed % 3 == 0 ? STATE_ADDS + (uint32_t)(seed / 3 % LIMITS) : 0;
+
+	run_open_limited(&run, sim_memory(seed), true, seed, limit);
 	run.is_verbose = is_verbose;
 	while (run.step < steps)
 		run_step(&run);
@@ -29,6 +32,7 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 	*commands += run.commands;
 	*bursts += run.bursts;
 	*resyncs += run.resyncs;
+	*limited += run.limited;
 	run_close(&run);
 }
 
@@ -36,16 +40,17 @@ int
 main(int argc, char **argv)
 {
 	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, commands = 0, bursts = 0,
-		 resyncs = 0;
+		 resyncs = 0, limited = 0;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : FIRST_SEED, histories = 0;
 	uint32_t steps = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : STEPS;
 
 	printf("1..1\n");
 	for (; commands < wanted; histories++)
-		play(seed++, steps, argc > 3, &commands, &bursts, &resyncs);
-	printf("# %llu commands in %llu histories, %llu bursts, %llu resynchronisations\n",
+		play(seed++, steps, argc > 3, &commands, &bursts, &resyncs, &limited);
+	printf(
+	    "# %llu commands in %llu histories, %llu bursts, %llu resynchronisations, %llu over the limit\n",
 	    (unsigned long long)commands, (unsigned long long)histories, (unsigned long long)bursts,
-	    (unsigned long long)resyncs);
+	    (unsigned long long)resyncs, (unsigned long long)limited);
 	printf("ok 1 - server model\n");
 	return 0;
 }

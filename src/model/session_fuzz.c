@@ -13,6 +13,7 @@
  *     mBYTES        the clients of joe (run.h) take a few steps; the bytes are their choices
  *     tN            N seconds pass
  *     pN            the engine lets wait in N of 60 cases
+ *     nN            at the beginning: no command is about more than N messages (RFC 9738)
  *
  * Whatever mallory, a stranger or the MTA say, joe's account is what the model says, and nobody of
  * them sees a byte of his mail. Each response can be read; what a client was told is what the
@@ -23,7 +24,14 @@
 
 #include <stdlib.h>
 
-enum { LINES_MAX = 60, MODEL_STEPS = 6, MODEL_STEPS_MAX = 60, SECONDS_MAX = 200, GUESTS = 5 };
+enum {
+	LINES_MAX = 60,
+	MODEL_STEPS = 6,
+	MODEL_STEPS_MAX = 60,
+	SECONDS_MAX = 200,
+	LIMITS = 32,
+	GUESTS = 5
+};
 
 struct world {
 	struct run run;
@@ -52,11 +60,11 @@ no_wake(unused_arg struct waiter *w)
 }
 
 static void
-world_open(struct world *w)
+world_open(struct world *w, uint32_t limit)
 {
 	struct waiter waiter;
 
-	run_open(&w->run, sim_memory(1), true, 1);
+	run_open_limited(&w->run, sim_memory(1), true, 1, limit);
 	w->run.is_fuzzed = true;
 	w->run.is_verbose = w->is_verbose;
 	w->run.sim.patience = 0;
@@ -159,6 +167,19 @@ step(struct world *w, struct str line)
 	look_at_guests(w);
 }
 
+/* What the first line says of it. */
+static uint32_t
+limit_of(struct str text)
+{
+	struct str line;
+	uint32_t n;
+
+	if (!str_split(&text, '\n', &line) || !str_starts(line, STR("n"))
+	    || !str_to_u32(str_sub(line, 1, line.n), &n))
+		return 0;
+	return STATE_ADDS + n % LIMITS;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -170,7 +191,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    && memmem(data, n, PLAN_SECRET, sizeof(PLAN_SECRET) - 1) != NULL)
 		return 0;
 	w.is_verbose = getenv("FUZZ_VERBOSE") != NULL;
-	world_open(&w);
+	world_open(&w, limit_of(rest));
 	for (int i = 0; i < LINES_MAX && str_split(&rest, '\n', &line); i++) {
 		if (line.n > 0)
 			step(&w, line);

@@ -38,6 +38,7 @@ static const char *const lines[] = {
 	"m%n%t%t",
 	"t%n",
 	"p%n",
+	"n%n",
 	"l %l",
 	"l!MAIL FROM:<a@b>|RCPT TO:<x@y>|RCPT TO:<x+%m@y>|DATA|",
 	"l!%M|.|",

@@ -146,8 +146,16 @@ sim_memory(uint64_t seed)
 void
 sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed)
 {
+	sim_open_limited(s, kv, is_manual, seed, 0);
+}
+
+void
+sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit)
+{
 	struct store_options so = { .kv = kv, .random = sim_random_bytes, .retention_s = 86400 };
-	struct server_options o = { .loops = &s->loop, .loop_count = 1 };
+	struct server_options o = { .loops = &s->loop,
+		.loop_count = 1,
+		.limits = { .message_told = limit, .message_max = limit } };
 	struct lmtp_options lo = { .loops = &s->loop,
 		.loop_count = 1,
 		.hostname = STR("mx.example"),

@@ -67,6 +67,8 @@ struct sim_conn {
 struct kv *sim_memory(uint64_t seed);
 /** @kv  stays the caller's; may hold what an earlier server left */
 void sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed);
+/** The same with MESSAGELIMIT (RFC 9738); 0: without. */
+void sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit);
 /** Ends all sessions, completes what waits in the engine, closes the store. */
 void sim_close(struct sim *s);
 /**

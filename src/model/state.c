@@ -197,6 +197,11 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 		out->n = 0;
 		return;
 	}
+	if (a->is_over) {
+		refuse(out, is_partial && !a->is_uid ? NULL : "MESSAGELIMIT");
+		out->n = 0;
+		return;
+	}
 	/*
 	 * Some of the messages that the numbers mean are gone: a copy is whole or refused (RFC 2180
 	 * 4.4).

@@ -77,6 +77,8 @@ struct act {
 	uint16_t flags;
 	bool has_unchangedsince;
 	uint64_t unchangedsince;
+	/* COPY of more messages than a command may be about (RFC 9738): none is copied */
+	bool is_over;
 	bool sees; /* FETCH: of the messages in uids some body is asked for */
 	char name[STATE_NAME], to[STATE_NAME];
 
