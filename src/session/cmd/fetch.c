@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "session/cmd/annotate.h"
 #include "session/cmd/commands.h"
-#include "session/cmd/esearch_reply.h"
+#include "session/cmd/fetch_messages.h"
 #include "session/cmd/fetch_news.h"
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_limit.h"
@@ -55,13 +55,7 @@ struct fetch_message {
 struct fetch_ctx {
 	struct imap_fetch args;
 	struct seqset set; /* for VANISHED, whose "*" is another */
-	struct rangeset uids;
-	/*
-	 * of more messages than may be asked for at once the last ones, from the highest UID down
-	 * (RFC 9738 3.1): the lowest of them; 0: of all, upward
-	 */
-	struct uid lowest;
-	struct rangeset counted;     /* those that have changed, when that must be known */
+	struct fetch_messages messages;
 	struct message_ahead *ahead; /* when many are asked for */
 	uint32_t ahead_at;           /* UID from which on nothing is begun yet; 0: all is */
 	bool is_ahead_decided;
@@ -101,43 +95,12 @@ find_needs(struct fetch_ctx *x)
 	}
 }
 
-/* PARTIAL (RFC 9394 3.3): of the messages that the set names, those of a range. */
-static void
-take_part(struct session *s, struct fetch_ctx *x)
-{
-	RANGESET_CLEAN struct rangeset seqs = RANGESET_NONE, set = RANGESET_NONE;
-	struct numbers all = numbers_of_set(&seqs), part;
-
-	message_set_ranges(s->view, &x->uids, &seqs);
-	part = numbers_part(&all, &x->args.partial, &set);
-	rangeset_clear(&x->uids);
-	for (size_t i = 0; i < part.set->n; i++) {
-		struct uid first, last;
-
-		if (view_uid(s->view, (struct seqnum){ part.set->r[i].first }, &first)
-		    && view_uid(s->view, (struct seqnum){ part.set->r[i].last }, &last))
-			rangeset_add(&x->uids, first.v, last.v);
-	}
-}
-
-/* A part that is larger than the limit is refused as a whole (RFC 9738 3.1). */
-static enum err
-check_part(struct session *s, struct command *c, const struct fetch_ctx *x)
-{
-	const uint32_t limit = session_message_limit(s);
-	struct uid lowest;
-
-	if (limit == 0 || !message_limit_is_over(s->view, &x->uids, limit, &lowest))
-		return ERR_OK;
-	return message_limit_refuse(c, limit, (struct uid){ 0 });
-}
-
 static enum err
 fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 {
 	struct fetch_ctx *x = c->ctx;
 	struct imap_scan set = *in;
-	enum err e = message_set_scan(s, c, in, &x->uids);
+	enum err e = message_set_scan(s, c, in, &x->messages.uids);
 
 	if (e != ERR_OK)
 		return e;
@@ -157,8 +120,7 @@ fetch_parse(struct session *s, struct command *c, struct imap_scan *in)
 		return ERR_SYNTAX;
 	}
 	if (x->args.has_partial) {
-		take_part(s, x);
-		e = check_part(s, c, x);
+		e = fetch_messages_take_part(s, c, &x->messages, &x->args.partial);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -199,66 +161,6 @@ tell_vanished(struct session *s, struct command *c, struct fetch_ctx *x)
 	return ERR_OK;
 }
 
-/* The UID to go on with behind one; 0: there is none. */
-static uint32_t
-behind(const struct fetch_ctx *x, uint32_t uid)
-{
-	return x->lowest.v == 0 ? uid + 1 : uid - 1;
-}
-
-/* Whether a comes behind b. */
-static bool
-is_behind(const struct fetch_ctx *x, uint32_t a, uint32_t b)
-{
-	return x->lowest.v == 0 ? a > b : a < b;
-}
-
-/*
- * Which messages are answered when they are too many. With CHANGEDSINCE those count that have
- * changed, for the others are not looked at.
- */
-static enum err
-choose(struct session *s, struct fetch_ctx *x)
-{
-	const uint32_t limit = session_message_limit(s);
-	struct entry e;
-	struct uid lowest;
-
-	if (limit == 0 || !message_limit_is_over(s->view, &x->uids, limit, &lowest))
-		return ERR_OK;
-	if (!x->args.has_changedsince) {
-		x->lowest = message_limit_cut(s, &x->uids);
-		return ERR_OK;
-	}
-	for (unsigned n = 1; x->at != 0
-	     && message_set_next_changed(s->view, &x->uids, x->at, x->args.changedsince, &e, NULL);
-	     n++) {
-		rangeset_add_one(&x->counted, e.uid.v);
-		x->at = e.uid.v + 1;
-		if (n % 256 == 0 && session_should_yield(s))
-			return session_yield(s);
-	}
-	x->lowest = message_limit_cut_listed(s, &x->counted);
-	if (x->lowest.v != 0)
-		rangeset_copy(&x->uids, &x->counted);
-	return ERR_OK;
-}
-
-/* The next message to be answered, with the UID from or one that comes behind it. */
-static bool
-next_message(struct session *s, const struct fetch_ctx *x, uint32_t from, struct entry *out,
-    struct seqnum *seq_out)
-{
-	if (from == 0)
-		return false;
-	if (x->lowest.v != 0)
-		return message_set_previous(s->view, &x->uids, from, out, seq_out);
-	if (x->args.has_changedsince)
-		return message_set_next_changed(s->view, &x->uids, from, x->args.changedsince, out,
-		    seq_out);
-	return message_set_next(s->view, &x->uids, from, out, seq_out);
-}
-
 /* Of the next messages, from *at on. */
 static size_t
 next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct msgno *numbers,
@@ -267,9 +169,9 @@ next_numbers(struct session *s, const struct fetch_ctx *x, uint32_t *at, struct 
 	struct entry e;
 	size_t n = 0;
 
-	while (n < most && next_message(s, x, *at, &e, NULL)) {
+	while (n < most && fetch_messages_next(s, &x->messages, *at, &e, NULL)) {
 		numbers[n++] = e.msgno;
-		*at = behind(x, e.uid.v);
+		*at = fetch_messages_behind(&x->messages, e.uid.v);
 	}
 	if (n < most)
 		*at = 0;
@@ -351,17 +253,18 @@ open_window(struct session *s, struct fetch_ctx *x)
 
 	rangeset_clear(&x->unseen);
 	rangeset_clear(&x->seen);
-	while (n < WINDOW_MESSAGES && next_message(s, x, at, &e, NULL)) {
+	while (n < WINDOW_MESSAGES && fetch_messages_next(s, &x->messages, at, &e, NULL)) {
 		n++;
 		if (may_set && !e.is_ghost && (e.flags & FLAG_SEEN) == 0)
 			rangeset_add_one(&x->unseen, e.uid.v);
 		x->window_end = e.uid.v;
-		at = behind(x, e.uid.v);
+		at = fetch_messages_behind(&x->messages, e.uid.v);
 	}
 	if (x->needs_message && !x->is_ahead_decided)
 		decide_ahead(s, x);
 	if (x->needs_message && x->ahead == NULL && !x->is_prefetched
-	    && !is_behind(x, x->prefetch_at, behind(x, x->at)))
+	    && !fetch_messages_is_behind(&x->messages, x->prefetch_at,
+		fetch_messages_behind(&x->messages, x->at)))
 		prefetch(s, x);
 	x->cursor = rangeset_is_empty(&x->unseen) ? UINT32_MAX : 0;
 	x->step = STEP_SET_SEEN;
@@ -642,8 +545,9 @@ answer_window(struct session *s, struct fetch_ctx *x)
 				return session_wait_output(s);
 			if (session_should_yield(s))
 				return session_yield(s);
-			if (x->at == 0 || is_behind(x, x->at, x->window_end)
-			    || !next_message(s, x, x->at, &m->entry, &m->seq)) {
+			if (x->at == 0
+			    || fetch_messages_is_behind(&x->messages, x->at, x->window_end)
+			    || !fetch_messages_next(s, &x->messages, x->at, &m->entry, &m->seq)) {
 				x->step = STEP_WINDOW;
 				return ERR_OK;
 			}
@@ -652,7 +556,7 @@ answer_window(struct session *s, struct fetch_ctx *x)
 		e = answer(s, x);
 		if (e != ERR_OK)
 			return e;
-		x->at = behind(x, m->entry.uid.v);
+		x->at = fetch_messages_behind(&x->messages, m->entry.uid.v);
 		close_message(m);
 	}
 }
@@ -670,18 +574,19 @@ fetch_step(struct session *s, struct command *c, struct fetch_ctx *x)
 		err = tell_vanished(s, c, x);
 		if (err != ERR_OK)
 			return err;
-		x->at = 1;
+		x->messages.has_since = x->args.has_changedsince;
+		x->messages.since = x->args.changedsince;
 		x->step = STEP_LIMIT;
 		return ERR_OK;
 	case STEP_LIMIT:
-		err = choose(s, x);
+		err = fetch_messages_limit(s, &x->messages);
 		if (err != ERR_OK)
 			return err;
-		x->at = x->prefetch_at = x->lowest.v == 0 ? 1 : UINT32_MAX;
+		x->at = x->prefetch_at = fetch_messages_first(&x->messages);
 		x->step = STEP_WINDOW;
 		return ERR_OK;
 	case STEP_WINDOW:
-		if (!next_message(s, x, x->at, &e, NULL))
+		if (!fetch_messages_next(s, &x->messages, x->at, &e, NULL))
 			return ERR_END;
 		x->at = e.uid.v;
 		open_window(s, x);
@@ -707,7 +612,7 @@ fetch_run(struct session *s, struct command *c)
 	} while (e == ERR_OK);
 	if (e != ERR_END)
 		return e;
-	message_limit_tell(s, c, x->lowest);
+	message_limit_tell(s, c, x->messages.lowest);
 	return x->result;
 }
 
@@ -718,8 +623,7 @@ ctx_done(struct session *s, struct fetch_ctx *x)
 	waiter_cancel(session_waiter(s));
 	close_message(&x->m);
 	message_ahead_free(x->ahead);
-	rangeset_done(&x->uids);
-	rangeset_done(&x->counted);
+	fetch_messages_done(&x->messages);
 	rangeset_done(&x->seen);
 	rangeset_done(&x->unseen);
 }
@@ -750,7 +654,7 @@ fetch_news_new(struct session *s, const struct imap_fetch *what, const struct ra
 		f->x.args.atts |= FETCH_UID;
 	if ((s->enabled & ENABLED_CONDSTORE) != 0)
 		f->x.args.atts |= FETCH_MODSEQ;
-	rangeset_copy(&f->x.uids, uids);
+	rangeset_copy(&f->x.messages.uids, uids);
 	f->x.annotations = annotate_asked_new(&f->arena, what->annotations);
 	find_needs(&f->x);
 	return f;
