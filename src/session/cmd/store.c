@@ -152,10 +152,13 @@ change(struct session *s, struct store_ctx *x)
 }
 
 static enum err
-tell_changed(struct session *s, struct store_ctx *x)
+tell_changed(struct session *s, struct command *c, struct store_ctx *x)
 {
-	enum err e = session_tell(s, TELL_NO_EXPUNGE);
+	enum err e;
 
+	/* Before, so that it is told in that order. */
+	message_limit_tell(s, c, x->lowest);
+	e = session_tell(s, TELL_NO_EXPUNGE);
 	if (e == ERR_OK)
 		x->step = STEP_TELL_SAME;
 	return e;
@@ -243,13 +246,11 @@ store_run(struct session *s, struct command *c)
 	if (e == ERR_OK && x->step == STEP_CHANGE)
 		e = change(s, x);
 	if (e == ERR_OK && x->step == STEP_TELL_CHANGED)
-		e = tell_changed(s, x);
+		e = tell_changed(s, c, x);
 	if (e == ERR_OK)
 		e = tell_same(s, c, x);
 	if (e == ERR_WAIT)
 		return e;
-	if (e == ERR_OK)
-		message_limit_tell(s, c, x->lowest);
 	if (!rangeset_is_empty(&x->modified))
 		c->code = modified_code(s, c, &x->modified);
 	/* RFC 2180 4.2.1; a UID that is gone is passed over in silence (RFC 9051 6.4.9). */
