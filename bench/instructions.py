@@ -4,7 +4,8 @@ and C library, so a slower change is seen at once.
 
     instructions.py [--build DIR] [--write]
 
-Compares with bench/instructions.txt and fails when a case takes more than a twentieth more; --write writes it.
+Compares with bench/instructions.txt and fails when a case takes more than a twentieth more (`make check-all` runs it); --write
+writes it, after a change that was meant to cost something, or to save.
 """
 import argparse
 import pathlib

@@ -7,6 +7,7 @@
  *
  * 	      stream_close()           queue is empty            peer's end, or CLOSE_MS
  * 	open ----------------> closing ----------------> shut ----------------------------> closed()
+ * 	  |                       \------ stream_part(), and the peer has sent no more ----/
  * 	  \------------- any error: stream_fail() ----------------------------------------/
  *
  * Nothing is told to the caller from inside its own calls: what happens there is noted in `news`,
@@ -245,6 +246,14 @@ set_close_timer(struct stream *s)
 	loop_timer_set(s->loop, &s->close_timer, s->is_hurried ? HURRY_MS : CLOSE_MS);
 }
 
+static bool
+has_unread(struct stream *s)
+{
+	int unread = 0;
+
+	return ioctl(s->rfd.fd, FIONREAD, &unread) < 0 || unread != 0;
+}
+
 /*
  * Nothing is under way in either direction: what the peer has not read yet stays readable when the
  * socket is closed.
@@ -252,10 +261,10 @@ set_close_timer(struct stream *s)
 static bool
 is_delivered(struct stream *s)
 {
-	int unsent = 0, unread = 0;
+	int unsent = 0;
 
 	return s->is_shut && ioctl(s->wfd.fd, SIOCOUTQ, &unsent) == 0 && unsent == 0
-	    && ioctl(s->rfd.fd, FIONREAD, &unread) == 0 && unread == 0;
+	    && !has_unread(s);
 }
 
 /* A slow peer may take its time, as long as it takes something. */
@@ -286,7 +295,8 @@ go_on_closing(struct stream *s)
 		SSL_shutdown(s->ssl); /* without waiting for theirs */
 		ERR_clear_error();
 	}
-	if (s->is_eof || is_shaking || shutdown(s->wfd.fd, SHUT_WR) < 0) {
+	if (s->is_eof || is_shaking || (s->is_parting && !has_unread(s))
+	    || shutdown(s->wfd.fd, SHUT_WR) < 0) {
 		stream_fail(s, ERR_CLOSED);
 		return;
 	}
@@ -302,6 +312,13 @@ stream_close(struct stream *s)
 	set_close_timer(s);
 	update_reading(s);
 	stream_post(s);
+}
+
+void
+stream_part(struct stream *s)
+{
+	s->is_parting = true;
+	stream_close(s);
 }
 
 void

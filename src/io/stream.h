@@ -173,6 +173,11 @@ void stream_end_deflate(struct stream *s);
  */
 void stream_close(struct stream *s);
 /**
+ * The same when the peer has asked for it: its end is not waited for, unless it has sent more, which
+ * would make the system drop what it has not read yet.
+ */
+void stream_part(struct stream *s);
+/**
  * Closing, or about to be: does not wait for the peer's end once the peer's system has all that was
  * sent.
  */

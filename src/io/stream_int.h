@@ -82,7 +82,8 @@ struct stream {
 	bool has_layered_input;
 	bool was_full, is_gate_failed;
 	struct stream_stats stats;
-	bool is_corked; /* what is sent waits for more; see stream_cork() */
+	bool is_corked;  /* what is sent waits for more; see stream_cork() */
+	bool is_parting; /* see stream_part() */
 	bool is_hurried;
 	int64_t hurried_until_ms;
 	uint64_t close_mark; /* bytes sent when close_timer was set */

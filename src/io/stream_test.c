@@ -813,10 +813,38 @@ test_hurried_close(void)
 	side_done(&x);
 }
 
-TEST_MAIN(TEST(test_hurried_close), TEST(test_echo_clear), TEST(test_echo_tls13),
-    TEST(test_echo_tls12), TEST(test_echo_deflate), TEST(test_echo_tls_deflate),
-    TEST(test_much_clear), TEST(test_much_tls), TEST(test_much_deflate), TEST(test_gates),
-    TEST(test_gate_fails), TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
+/* A peer that wanted the end is not waited for, unless it goes on sending. */
+static void
+test_parting(void)
+{
+	struct side x;
+	char bye[4];
+
+	for (int sends_more = 0; sends_more < 2; sends_more++) {
+		side_init(&x, 0);
+		x.on_readable = ignore_input;
+		stream_write(x.s, STR("BYE"));
+		stream_part(x.s);
+		if (sends_more != 0)
+			peer_write(&x.peer, STR("NOOP"));
+		turns(&x, 5);
+		CHECK(x.is_closed == (sends_more == 0));
+		if (!x.is_closed) {
+			shutdown(x.peer.fd, SHUT_WR);
+			while (!x.is_closed)
+				loop_turn(x.loop, true);
+		}
+		CHECK(x.why == ERR_OK);
+		CHECK_U64(recv(x.peer.fd, bye, sizeof(bye), MSG_DONTWAIT), 3);
+		side_done(&x);
+	}
+}
+
+TEST_MAIN(TEST(test_parting), TEST(test_hurried_close), TEST(test_echo_clear),
+    TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate),
+    TEST(test_echo_tls_deflate), TEST(test_much_clear), TEST(test_much_tls),
+    TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails),
+    TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
     TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
     TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded),
     TEST(test_broken_deflate), TEST(test_peer_vanishes), TEST(test_input_is_bounded))

@@ -56,14 +56,16 @@ login_begin(struct login *l, struct session *s, struct command *c, struct auth_s
 	    ? STR("")
 	    : io_addr_text(&s->core->peer, false, peer);
 	start->is_secure = session_may_send_password(s);
-	if (ssl != NULL) {
+	/* The others don't bind, and the exporter takes a while. */
+	if (ssl != NULL && str_starts_nocase(start->mech, STR("SCRAM-"))) {
 		if (tls_binding(ssl, TLS_BINDING_UNIQUE, &unique))
 			start->tls_unique = buf_str(&unique);
 		if (tls_binding(ssl, TLS_BINDING_EXPORTER, &exporter))
 			start->tls_exporter = buf_str(&exporter);
+	}
+	if (ssl != NULL)
 		start->cert_name_count =
 		    tls_peer_names(ssl, c->arena, start->cert_names, AUTH_CERT_NAMES_MAX);
-	}
 	l->phase = LOGIN_ASKED;
 	auth_begin(server_options(s->server)->auth, s->core->loop, start, answered, l, &l->x);
 }

@@ -19,6 +19,7 @@ static void
 logout_replied(struct session *s, unused_arg struct command *c)
 {
 	session_end(s, "logout");
+	stream_part(s->stream);
 }
 
 const struct imap_command cmd_logout = {
