@@ -557,10 +557,11 @@ session_saw_latest(struct session *s)
 		saw_latest_of(s, view_account(s->view));
 }
 
+/* The operator's tool exports whole mailboxes. */
 uint32_t
 session_message_limit(const struct session *s)
 {
-	return server_limits(s->server)->message_max;
+	return s->is_operator ? 0 : server_limits(s->server)->message_max;
 }
 
 uint32_t
@@ -568,6 +569,8 @@ session_save_limit(const struct session *s)
 {
 	const struct server_limits *l = server_limits(s->server);
 
+	if (s->is_operator)
+		return 0;
 	return l->message_max != 0 ? l->message_max : l->save_max;
 }
 

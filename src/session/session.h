@@ -154,7 +154,7 @@ enum err session_uids(struct session *s, const struct seqset *set, bool is_uid,
 uint64_t session_append_limit(const struct session *s);
 /**
  * How many messages a COPY or an APPEND may add (SAVELIMIT or MESSAGELIMIT, RFC 9738); 0: no limit
- * that is told.
+ * that is told, as for the operator.
  */
 uint32_t session_save_limit(const struct session *s);
 /** How many messages any other command may be about (MESSAGELIMIT, RFC 9738); 0: no limit. */

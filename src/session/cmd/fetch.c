@@ -215,9 +215,9 @@ read_ahead(struct session *s, struct fetch_ctx *x)
 	while (x->ahead_at != 0 && !message_ahead_is_full(x->ahead)) {
 		bool has_next;
 
-		while ((has_next = next_message(s, x, x->ahead_at, &e, NULL))
+		while ((has_next = fetch_messages_next(s, &x->messages, x->ahead_at, &e, NULL))
 		    && message_ahead_add(x->ahead, e.msgno, e.size_bytes))
-			x->ahead_at = e.uid.v + 1;
+			x->ahead_at = fetch_messages_behind(&x->messages, e.uid.v);
 		if (!has_next)
 			x->ahead_at = 0;
 		message_ahead_begin(x->ahead);
