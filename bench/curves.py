@@ -48,6 +48,7 @@ def flag_change_seen(server, user, count):
     watcher, changer = Imap(server.imap, user), Imap(server.imap, user)
     for c in (watcher, changer):
         c.do("SELECT INBOX")
+        c.do(f"STORE {count // 2} -FLAGS.SILENT (\\Flagged)")     # as an earlier run may have left it
     watcher.s.sendall(b"a IDLE\r\n")
     while not watcher.f.readline().startswith(b"+"):
         pass
@@ -73,8 +74,10 @@ def resync_after(server, user, count, changes=10):
         c.f.readline()
         return words[words.index("UIDVALIDITY") + 1], words[words.index("HIGHESTMODSEQ") + 1]
 
-    validity, modseq = status()
     c.do("SELECT INBOX")
+    for i in range(changes):
+        c.do(f"UID STORE {1 + i * (count // changes)} -FLAGS.SILENT (\\Answered)")
+    validity, modseq = status()
     for i in range(changes):
         c.do(f"UID STORE {1 + i * (count // changes)} +FLAGS.SILENT (\\Answered)")
     c.do("UNSELECT")
