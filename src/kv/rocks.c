@@ -244,6 +244,19 @@ log_lost(struct buf *detail)
 	return ERR_CORRUPT;
 }
 
+/* A later one may be there, which a program that makes no notes has begun. */
+static enum err
+log_gone(const struct wal_report *wal, struct buf *detail)
+{
+	if (wal->newest >= wal->noted)
+		return ERR_OK;
+	if (detail != NULL)
+		buf_printf(detail,
+		    "The newest log, %06llu.log, is gone, and with it the latest changes; to go on without them remove the file newest-log.",
+		    (unsigned long long)wal->noted);
+	return ERR_CORRUPT;
+}
+
 /*
  * A log that is not whole is read once without touching anything: does all come back that was
  * synced?
@@ -354,6 +367,8 @@ rocks_start(struct rocks *r, struct buf *detail)
 			e = rocks_wal_look(r->dir, &wal);
 		r->is_log_torn = wal.is_torn;
 		if (e == ERR_OK)
+			e = log_gone(&wal, detail);
+		if (e == ERR_OK)
 			e = log_check(r, &wal, detail);
 	}
 	if (e == ERR_OK)
@@ -380,19 +395,30 @@ rocks_start(struct rocks *r, struct buf *detail)
 
 /* ---- closing */
 
-static void
+/* False: some of it is in the log only. */
+static bool
 db_flush(struct rocks *r)
 {
 	rocksdb_flushoptions_t *o;
 	char *message = NULL;
 
 	if (r->db == NULL || r->options.read_only || atomic_load(&r->is_failed))
-		return;
+		return false;
 	o = rocksdb_flushoptions_create();
 	for (unsigned i = 0; i < CF_COUNT && message == NULL; i++)
 		rocksdb_flush_cf(r->db, o, r->cf[i], &message);
 	rocksdb_flushoptions_destroy(o);
-	ignore_err(rocks_err(message), "it is all in the log, only the next start is slower");
+	return rocks_err(message) == ERR_OK;
+}
+
+/* Whoever deletes the logs of a store that was closed takes nothing away. */
+static void
+note_flushed(struct rocks *r)
+{
+	char *message = NULL;
+
+	rocks_env_note_flushed(r->env, r->dir, &message);
+	ignore_err(rocks_err(message), "the note that is there is right too");
 }
 
 static void
@@ -402,9 +428,10 @@ rocks_end(struct rocks *r, bool is_flushed)
 	rocks_tidier_stop(r);
 	if (r->readers != NULL)
 		rocks_readers_stop(r);
-	if (is_flushed)
-		db_flush(r);
+	is_flushed = is_flushed && db_flush(r);
 	db_close(r);
+	if (is_flushed)
+		note_flushed(r);
 	if (r->blobs.eq != NULL)
 		hash_done(&r->blobs);
 	for (unsigned i = 0; i < CF_COUNT; i++)

@@ -883,6 +883,64 @@ test_log_damaged(void)
 	free((char *)log.p);
 }
 
+static void
+logs_delete(void)
+{
+	char path[400];
+
+	for (;;) {
+		log_newest(path, sizeof(path));
+		if (unlink(path) != 0)
+			return;
+	}
+}
+
+/*
+ * Without its newest log a store looks as if its latest changes had never been made: it is refused,
+ * unless they are in tables too.
+ */
+static void
+test_newest_log_gone(void)
+{
+	uint64_t versions[ACCOUNTS] = { 0 }, none[ACCOUNTS] = { 0 };
+	struct kv *kv;
+	struct run r;
+	char path[400];
+	int fd;
+
+	dir_empty();
+	kv = store_open(NULL, ERR_OK);
+	run_begin(&r, kv, versions);
+	run_commits(&r, 12, 1, 1);
+	rocks_abandon(kv);
+	kv = store_open(NULL, ERR_OK); /* the old log stays beside the new one */
+	memcpy(versions, r.acked, sizeof(versions));
+	run_begin(&r, kv, versions);
+	run_commits(&r, 3, 1, 2);
+	rocks_abandon(kv);
+	log_newest(path, sizeof(path));
+	must(unlink(path) == 0);
+	CHECK(store_open(NULL, ERR_CORRUPT) == NULL);
+	/* A damaged note says nothing. */
+	snprintf(path, sizeof(path), "%s/newest-log", dir);
+	fd = open(path, O_WRONLY);
+	must(fd >= 0 && pwrite(fd, "x", 1, 0) == 1);
+	close(fd);
+	kv = store_open(NULL, ERR_OK);
+	check_store(kv, none, r.sent, versions);
+	/* Closed, all of it is in tables. */
+	run_begin(&r, kv, versions);
+	run_commits(&r, 12, 1, 3);
+	kv_close(kv);
+	logs_delete();
+	kv = store_open(NULL, ERR_OK);
+	check_store(kv, r.acked, r.acked, versions);
+	/* But not when it was only killed. */
+	rocks_abandon(kv);
+	logs_delete();
+	CHECK(store_open(NULL, ERR_CORRUPT) == NULL);
+}
+
 /* ---- tables, blob files, manifest are damaged */
 
 /*
@@ -1179,6 +1237,7 @@ main(int argc, char **argv)
 		TEST(test_failing_once),
 		TEST(test_kill),
 		TEST(test_log_damaged),
+		TEST(test_newest_log_gone),
 		TEST(test_files_damaged),
 	};
 	size_t cases_from = 0, cases_count = ARRAY_LEN(cases);

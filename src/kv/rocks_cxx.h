@@ -38,6 +38,8 @@ struct rocks_extra {
  */
 void *rocks_env_new(void *base, const char *dir, void (*on_error)(void *ctx, const char *text),
     void *ctx);
+/** Notes that no log holds what is not in tables: to be called when all is flushed. */
+void rocks_env_note_flushed(void *env, const char *dir, char **errptr);
 /** When no database that uses it is open. */
 void rocks_env_free(void *env);
 

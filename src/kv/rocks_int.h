@@ -327,6 +327,8 @@ struct wal_report {
 	uint64_t durable_seq; /* the highest that some record says was synced before it */
 	uint64_t bytes;
 	unsigned files;
+	uint64_t newest; /* its number; 0: there is no log */
+	uint64_t noted;  /* the newest that has ever begun; 0: nothing says so */
 };
 
 /*

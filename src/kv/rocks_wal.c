@@ -14,6 +14,8 @@
  * and LAST ones: sequence number (8), count (4), then changes; ours is of type 3 (log data): length
  * (1), data.
  */
+#include "kv/rocks_wal.h"
+
 #include "base/bytes.h"
 #include "base/size.h"
 #include "kv/crc32c.h"
@@ -22,6 +24,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -142,12 +146,47 @@ file_look(int dir_fd, const char *name, struct wal_report *report)
 	return e;
 }
 
-static bool
-is_log_name(const char *name)
+uint64_t
+rocks_log_number(const char *name)
 {
 	size_t digits = strspn(name, "0123456789");
+	uint64_t number;
 
-	return digits > 0 && strcmp(name + digits, ".log") == 0;
+	return digits > 0 && strcmp(name + digits, ".log") == 0
+		&& str_to_u64(str_make(name, digits), &number)
+	    ? number
+	    : 0;
+}
+
+/* The number and its CRC-32C: a note that is torn says nothing. */
+size_t
+rocks_log_note_format(uint64_t number, char text[LOG_NOTE_BYTES])
+{
+	size_t n = (size_t)snprintf(text, LOG_NOTE_BYTES, "%" PRIu64, number);
+
+	return n
+	    + (size_t)snprintf(text + n, LOG_NOTE_BYTES - n, " %08" PRIx32 "\n",
+		crc32c(0, text, n));
+}
+
+/* 0: there is none. */
+static uint64_t
+note_read(int dir_fd)
+{
+	char text[LOG_NOTE_BYTES], right[LOG_NOTE_BYTES];
+	int fd = openat(dir_fd, LOG_NOTE_NAME, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+	char *space = n > 0 ? memchr(text, ' ', (size_t)n) : NULL;
+	uint64_t number;
+
+	if (fd >= 0)
+		close(fd);
+	if (space == NULL || !str_to_u64(str_make(text, (size_t)(space - text)), &number))
+		return 0;
+	return rocks_log_note_format(number, right) == (size_t)n
+		&& memcmp(right, text, (size_t)n) == 0
+	    ? number
+	    : 0;
 }
 
 bool
@@ -184,9 +223,15 @@ rocks_wal_look(const char *dir, struct wal_report *out)
 
 	if (d == NULL)
 		return ERR_IO;
-	while (e == ERR_OK && (entry = readdir(d)) != NULL)
-		if (is_log_name(entry->d_name))
-			e = file_look(dirfd(d), entry->d_name, &report);
+	report.noted = note_read(dirfd(d));
+	while (e == ERR_OK && (entry = readdir(d)) != NULL) {
+		uint64_t number = rocks_log_number(entry->d_name);
+
+		if (number == 0)
+			continue;
+		report.newest = MAX(report.newest, number);
+		e = file_look(dirfd(d), entry->d_name, &report);
+	}
 	closedir(d);
 	if (e == ERR_OK)
 		*out = report;
