@@ -52,34 +52,75 @@ forget_order(const struct burst *b, struct state *model)
 	}
 }
 
+static bool explain(struct burst *b, uint32_t depth, uint32_t *at);
+
+/* Goes on with the next command of an actor, which puts messages into a mailbox of that name. */
+static bool
+explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const char *name)
+{
+	struct actor *a = &b->actors[i];
+	struct state *next = &b->states[depth + 1];
+	struct act act;
+	struct outcome o;
+	char why[320];
+
+	act = a->plans[at[i]].act;
+	snprintf(act.name, sizeof(act.name), "%s", name);
+	*next = b->states[depth];
+	state_apply(next, &act, &o);
+	if (!answer_fits(&a->plans[at[i]], &a->answers[at[i]], &o, why, sizeof(why))) {
+		if (depth >= b->depth_max) {
+			snprintf(b->why, sizeof(b->why), "player %u: %s", i + 1, why);
+			b->depth_max = depth;
+		}
+		return false;
+	}
+	at[i]++;
+	if (explain(b, depth + 1, at))
+		return true;
+	at[i]--;
+	return false;
+}
+
+/*
+ * What the mailbox is called by now that had the name when the burst began: a command that found it
+ * before a RENAME was durable puts its messages there. NULL: it is called the same, or gone.
+ */
+static const char *
+renamed(struct burst *b, uint32_t depth, const struct act *a)
+{
+	const struct state_box *before = state_box(&b->states[0], a->name),
+			       *now = before != NULL
+	    ? state_box_by_id(&b->states[depth], before->id)
+	    : NULL;
+
+	if (a->op != ACT_APPEND && a->op != ACT_COPY && a->op != ACT_MOVE)
+		return NULL;
+	return now != NULL && strcmp(now->name, a->name) != 0 ? now->name : NULL;
+}
+
 /* Tries all orders of what is left from this state on. */
 static bool
 explain(struct burst *b, uint32_t depth, uint32_t *at)
 {
 	struct state *s = &b->states[depth], *next = &b->states[depth + 1];
+	const struct act *act;
+	const char *other;
 	bool is_over = true;
-	struct outcome o;
 	char why[320];
 
 	for (uint32_t i = 0; i < ACTORS; i++) {
-		struct actor *a = &b->actors[i];
+		const struct actor *a = &b->actors[i];
 
 		if (at[i] == a->count)
 			continue;
 		is_over = false;
-		*next = *s;
-		state_apply(next, &a->plans[at[i]].act, &o);
-		if (!answer_fits(&a->plans[at[i]], &a->answers[at[i]], &o, why, sizeof(why))) {
-			if (depth >= b->depth_max) {
-				snprintf(b->why, sizeof(b->why), "player %u: %s", i + 1, why);
-				b->depth_max = depth;
-			}
-			continue;
-		}
-		at[i]++;
-		if (explain(b, depth + 1, at))
+		act = &a->plans[at[i]].act;
+		if (explain_next(b, depth, at, i, act->name))
 			return true;
-		at[i]--;
+		other = renamed(b, depth, act);
+		if (other != NULL && explain_next(b, depth, at, i, other))
+			return true;
 	}
 	if (!is_over)
 		return false;
