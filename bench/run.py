@@ -53,6 +53,28 @@ class Posthorn:
         self.process.wait(30)
 
 
+class Floor:
+    """What the kernel alone costs: bench/floor.c answers the same commands with made-up bytes."""
+
+    name = "floor"
+    FIRST_WORDS = ("login --conns", "select", "status", "list", "fetch --conns")
+
+    def __init__(self, base, build):
+        self.imap, self.build = base + 143, build
+
+    def start(self):
+        self.process = subprocess.Popen([f"{self.build}/bench/floor", str(self.imap)], stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+        self.pid = self.process.pid
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def knows(self, mode):
+        return mode.startswith(self.FIRST_WORDS) and "--tls" not in mode and "--depth" not in mode
+
+
 def free_base():
     """A port base whose IMAP, IMAPS and LMTP ports nobody uses."""
     for base in range(20000, 60000, 1000):
@@ -258,6 +280,30 @@ def run_mode(load, server, mode, port, seconds):
     return r
 
 
+def is_wanted(opt, name, mode):
+    return not opt.modes or any(m in mode.split()[0] or m in name for m in opt.modes.split(","))
+
+
+def floor_table(say, load, opt, floor, server):
+    """How far the small commands are from what the kernel alone costs."""
+    say("")
+    say("| CPU of an operation | posthorn | a server that does nothing but answer | ratio |")
+    say("|---|---|---|---|")
+    floor.start()
+    try:
+        for name, mode, port, _ in MODES:
+            if not floor.knows(mode) or not is_wanted(opt, name, mode):
+                continue
+            ours, least = [], []
+            for _ in range(opt.rounds):
+                ours.append(run_mode(load, server, mode, server.imap, opt.seconds)["cpu_us"])
+                least.append(run_mode(load, floor, mode, floor.imap, opt.seconds)["cpu_us"])
+            ours, least = statistics.median(ours), statistics.median(least)
+            say(f"| {name} | {ours:.1f} µs | {least:.1f} µs | {ours / least:.1f} |")
+    finally:
+        floor.stop()
+
+
 def big_mailbox(server):
     took = {}
     began, cpu = time.perf_counter(), cpu_now(server.pid)
@@ -429,7 +475,7 @@ def main():
         say("| mode | " + " | ".join(f"{s.name}: rate/s, CPU/op, p99, flushes/op" for s in servers) + " | rate ratio | CPU ratio |")
         say("|---|" + "---|" * (len(servers) + 2))
         for name, mode, port, per in MODES:
-            if opt.modes and not any(m in mode.split()[0] or m in name for m in opt.modes.split(",")):
+            if not is_wanted(opt, name, mode):
                 continue
             results = {s.name: [] for s in servers}
             for _ in range(opt.rounds):
@@ -445,6 +491,8 @@ def main():
                 p, d = med["posthorn"], med["dovecot"]
                 ratio = f"| {p['rate'] / d['rate']:.1f}× | 1/{d['cpu_us'] / max(p['cpu_us'], 0.1):.1f} |"
             say(f"| {name} | " + " | ".join(cells) + " " + ratio)
+        if opt.only != "dovecot":
+            floor_table(say, load, opt, Floor(free_base(), build), servers[0])
         if not opt.skip_idle:
             say("")
             say("| idle clients | " + " | ".join(s.name for s in servers) + " |")
