@@ -87,3 +87,22 @@ def test_each_has_tests(table):
         number = re.match(r'RFC (\d+)', row['spec'])
         wanted = r'(RFC ?|, |and |/)%s\b' % number[1] if number else re.escape(row['spec'])
         assert re.search(wanted, text), '%s: no test names %s' % (row['name'], row['spec'])
+
+
+# Documents without a dialogue of client and server, and those whose dialogues need more than a few lines to come about.
+ELSEWHERE = {
+    '5550': 'test_catenate.py: no dialogue in 5.7.1',
+    '5957': 'test_sort.py: no dialogue',
+    '6855': 'test_utf8.py: no dialogue',
+    '8437': 'test_unauthenticate.py: no dialogue',
+    '9585': 'server/test_progress.py: commands that take long',
+    '10022': 'test_uidbatches.py: mailboxes of thousands of messages',
+}
+
+
+def test_the_examples_of_each_are_replayed(table):
+    """tests/rfc has a file for each document, or it is said where its examples are."""
+    files = {p.name.partition('-')[0] for p in (TESTS / 'rfc').glob('*.rfc')}
+    wanted = {m[1] for row in table.values() if row['announced'] for m in [re.match(r'RFC (\d+)', row['spec'])] if m}
+    assert wanted - files - set(ELSEWHERE) == set()
+    assert not files & set(ELSEWHERE)
