@@ -34,7 +34,7 @@ enum {
 	HURRY_MS = 10, /* between two looks whether it has got all */
 	/* a read into an empty buffer: as much as came the last time, so that one read takes it */
 	READ_MIN = 4096,
-	READ_MAX = 64 * 1024,
+	READ_MAX = 32 * 1024,
 	READ_BUDGET = 128 * 1024, /* a turn */
 };
 
