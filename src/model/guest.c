@@ -306,7 +306,8 @@ guest_command(struct guest *g, struct str text, bool settles)
 		return;
 	if (g->kind == GUEST_MTA) {
 		guest_raw(g, text);
-		sim_send(&g->pic.conn, STR("\r\n"));
+		if (g->is_on) /* it may have been QUIT| */
+			sim_send(&g->pic.conn, STR("\r\n"));
 		settle(g);
 		return;
 	}

@@ -73,8 +73,7 @@ notes_change(struct str list, const struct annotation *changes, size_t n, struct
 		if (changes[i].value.n > NOTE_VALUE_MAX)
 			return ERR_ANNOTATION_TOOBIG;
 		if (changes[i].name.n > NOTE_NAME_MAX
-		    || count_like(str_make(out->p + begin, out->n - begin), &changes[i])
-			>= NOTES_MAX)
+		    || count_like(str_sub(buf_str(out), begin, SIZE_MAX), &changes[i]) >= NOTES_MAX)
 			return ERR_ANNOTATIONS_TOOMANY;
 		annotation_add(out, &changes[i]);
 	}

@@ -10,7 +10,7 @@ import pytest
 
 from harness import mail
 from harness.crowd import Crowd
-from harness.imap import Closed
+from harness.imap import Closed, quote, text
 from harness.server import Server
 
 pytestmark = pytest.mark.own_server
@@ -144,5 +144,89 @@ def test_kill_while_everybody_reads():
             for r, user, box in zip(readers, users, boxes):
                 r.look(server, user, box)
         assert len(set(tuple(sorted(m.items())) for m in marks)) == 3
+    finally:
+        server.close()
+
+
+class Writer(threading.Thread):
+    """Annotates messages, or with `box` its mailbox, and knows which values the server has acknowledged; None: it has none."""
+
+    def __init__(self, server, user, values, chance, box=None):
+        super().__init__(daemon=True)
+        self.imap = server.login(user)
+        self.imap.select('box')
+        self.values, self.chance, self.box = values, random.Random(chance.random()), box
+        self.doubtful, self.acknowledged = {}, 0
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                n = self.chance.choice(list(self.values))
+                value = None if self.chance.random() < 0.2 else 'v%d %s' % (self.chance.randrange(10 ** 9), 'x' * self.chance.choice((0, 50, 900)))
+                told = 'NIL' if value is None else quote(value)
+                self.doubtful = {n: value}
+                if self.box is None:
+                    self.imap.ok('STORE %d ANNOTATION (/comment (value.priv %s))' % (n, told))
+                else:
+                    self.imap.ok('SETMETADATA %s (/private/vendor/test/n%d %s)' % (self.box, n, told))
+                self.values[n], self.doubtful = value, {}
+                self.acknowledged += 1
+        except (Closed, OSError):
+            pass
+
+    def read(self, c, n):
+        if self.box is None:
+            found = c.ok('FETCH %d (ANNOTATION (/comment value.priv))' % n).fetch(n).get('ANNOTATION')
+            return found and found[1][1] and text(found[1][1])
+        found = c.ok('GETMETADATA %s /private/vendor/test/n%d' % (self.box, n)).all('METADATA')
+        return found[0].data[1][1] and text(found[0].data[1][1]) if found else None
+
+    def look(self, server, user):
+        """What is there is what was acknowledged, or what was on its way."""
+        c = server.login(user)
+        c.select('box')
+        for n in self.values:
+            there = self.read(c, n)
+            assert there in (self.values[n], self.doubtful.get(n, self.values[n])), (user, self.box, n, there)
+            self.values[n] = there
+        c.close()
+
+
+def test_kill_while_notes_are_taken():
+    """Annotations of messages (RFC 5257) and of mailboxes (RFC 5464) are as durable as all else."""
+    seed = int(os.environ.get('POSTHORN_TEST_SEED', time.time()))
+    print('POSTHORN_TEST_SEED=%d' % seed)
+    chance = random.Random(seed)
+    server = Server(users=2)
+    server.start()
+    changes = 0
+    try:
+        users = ['user1', 'user2']
+        for user in users:
+            c = server.login(user)
+            c.ok('CREATE box')
+            for n in range(20):
+                c.append(mail.numbered(n), 'box')
+            c.close()
+        values = [(user, box, dict.fromkeys(range(1, 21))) for user in users for box in (None, 'box')]
+        for n in range(max(4, ROUNDS // 4)):
+            writers = [Writer(server, user, known, chance, box) for user, box, known in values]
+            enough = chance.choice((1, 10, 60))
+            while any(w.acknowledged < enough and w.is_alive() for w in writers):
+                time.sleep(0.002)
+            if n % 3 == 2:
+                base = server.base
+                server.crash()
+                server.start(base)
+            else:
+                server.kill_role('mail')
+            for w in writers:
+                w.join()
+            for w, (user, _, _) in zip(writers, values):
+                w.look(server, user)
+                changes += w.acknowledged
+        print('%d changes of annotations acknowledged, none lost' % changes)
+        assert changes > ROUNDS and any(v is not None for _, _, known in values for v in known.values())
     finally:
         server.close()
