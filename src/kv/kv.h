@@ -138,6 +138,7 @@ struct kv_range {
 	uint32_t limit;  /* most rows wanted; 0: all */
 	bool is_reverse; /* from the end of the range backwards */
 	bool is_exact;   /* only the row with key == from; `to` is not looked at */
+	bool is_bulk;    /* many rows that will not be asked for again soon: others' stay cached */
 	/*
 	 * damage is no error: what it hides is told as gaps. Not with is_reverse, nor with a limit
 	 */

@@ -332,6 +332,7 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 		free(from);
 		return ERR_OK;
 	}
+	rocksdb_readoptions_set_fill_cache(o, !range->is_bulk);
 	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
 	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
 	/*

@@ -152,7 +152,10 @@ sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed)
 void
 sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit)
 {
-	struct store_options so = { .kv = kv, .random = sim_random_bytes, .retention_s = 86400 };
+	struct store_options so = { .kv = kv,
+		.random = sim_random_bytes,
+		.retention_s = 86400,
+		.load_pages = 1 };
 	struct server_options o = { .loops = &s->loop,
 		.loop_count = 1,
 		.limits = { .message_told = limit, .message_max = limit } };

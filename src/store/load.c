@@ -121,6 +121,7 @@ pages_of_load(const struct tree_load *l, const struct kv_rows *rows, struct page
 	return pages_from_rows(a->store, rows, l->has_seen, known == NULL ? NULL : &info, out);
 }
 
+static parts_fn parts_end;
 static void load_end(void *ctx, enum err e, struct kv_rows *rows);
 
 /* The ranges that every load has; keys are the caller's. */
@@ -198,6 +199,10 @@ load_begin(struct account *a, struct tree_load *l)
 	size_t n = ranges_of(l, keys, ranges);
 	enum err e;
 
+	if (l->parts > 1 && !l->has_seen) {
+		parts_load(a, l->id, l->parts, parts_end, l);
+		return;
+	}
 	e = kv_load(a->kv, a->id, ranges, n, &rows, load_end, l);
 	if (e != ERR_WAIT)
 		load_end(l, e, rows);
@@ -205,7 +210,7 @@ load_begin(struct account *a, struct tree_load *l)
 
 /* The first user got private pages after the load had begun, and it is of a version with them. */
 static bool
-lacks_seen(const struct tree_load *l, const struct kv_rows *rows)
+lacks_seen(const struct tree_load *l, uint64_t version)
 {
 	const struct mailbox_state *s;
 	bool lacks;
@@ -213,16 +218,59 @@ lacks_seen(const struct tree_load *l, const struct kv_rows *rows)
 	if (l->has_seen)
 		return false;
 	pthread_mutex_lock(&l->account->lock);
-	s = state_at(l->account, l->id, rows->version);
+	s = state_at(l->account, l->id, version);
 	lacks = s != NULL && s->seen != NULL;
 	pthread_mutex_unlock(&l->account->lock);
 	return lacks;
 }
 
-/*
- * A load ends: in the engine's reader, or at once. Frees rows; the load's reference to the account
- * goes.
- */
+/* Its pages have come, or never will. The load's reference to the account goes. */
+static void
+load_is_over(struct tree_load *l, enum err e, struct pages *pages, uint64_t version)
+{
+	struct account *a = l->account;
+	struct list gone;
+
+	if (e == ERR_OK) {
+		atomic_fetch_add(&a->store->tree_bytes, pages_bytes(pages));
+		atomic_store(&a->loaded_us, a->store->o.clock->mono_us(a->store->o.clock));
+	}
+	list_init(&gone);
+	pthread_mutex_lock(&a->lock);
+	if (e == ERR_OK) {
+		attach_all(a, l->id, pages, version);
+		list_remove(&l->node);
+		free(l);
+	} else {
+		l->durable_at_start = UINT64_MAX; /* needs no commits any more */
+		l->error = e;
+	}
+	account_trim_commits(a, &gone);
+	pthread_mutex_unlock(&a->lock);
+	pages_done(pages);
+	commits_free(&gone);
+	waitlist_wake_all(&a->loaded);
+	account_unref(a);
+}
+
+/* A parts_fn. */
+static void
+parts_end(void *ctx, enum err e, struct tree *tree, uint64_t version)
+{
+	struct tree_load *l = ctx;
+	struct pages pages = { .tree = tree };
+
+	if (e == ERR_BUSY || (e == ERR_OK && lacks_seen(l, version))) {
+		tree_unref(tree);
+		l->parts = 1;
+		l->has_seen = l->has_seen || e == ERR_OK;
+		load_begin(l->account, l);
+		return;
+	}
+	load_is_over(l, e, &pages, version);
+}
+
+/* A load ends: in the engine's reader, or at once. Frees rows. */
 static void
 load_end(void *ctx, enum err e, struct kv_rows *rows)
 {
@@ -230,9 +278,8 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 	struct account *a = l->account;
 	struct pages pages = { 0 };
 	uint64_t version = 0;
-	struct list gone;
 
-	if (e == ERR_OK && lacks_seen(l, rows)) {
+	if (e == ERR_OK && lacks_seen(l, rows->version)) {
 		kv_rows_free(rows);
 		l->has_seen = true;
 		load_begin(a, l);
@@ -251,26 +298,7 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 		e = pages_of_load(l, rows, &pages);
 		kv_rows_free(rows);
 	}
-	if (e == ERR_OK) {
-		atomic_fetch_add(&a->store->tree_bytes, pages_bytes(&pages));
-		atomic_store(&a->loaded_us, a->store->o.clock->mono_us(a->store->o.clock));
-	}
-	list_init(&gone);
-	pthread_mutex_lock(&a->lock);
-	if (e == ERR_OK) {
-		attach_all(a, l->id, &pages, version);
-		list_remove(&l->node);
-		free(l);
-	} else {
-		l->durable_at_start = UINT64_MAX; /* needs no commits any more */
-		l->error = e;
-	}
-	account_trim_commits(a, &gone);
-	pthread_mutex_unlock(&a->lock);
-	pages_done(&pages);
-	commits_free(&gone);
-	waitlist_wake_all(&a->loaded);
-	account_unref(a);
+	load_is_over(l, e, &pages, version);
 }
 
 static struct tree_load *
@@ -320,6 +348,7 @@ account_load_tree(struct account *a, struct mailbox_id id, struct waiter *w)
 			*l = (struct tree_load){ .account = account_ref(a),
 				.id = id,
 				.has_seen = s->seen != NULL,
+				.parts = parts_count(a->store, &s->info),
 				.durable_at_start = a->durable->version };
 			list_init(&l->node);
 			list_add_tail(&a->loads, &l->node);

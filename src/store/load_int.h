@@ -27,5 +27,23 @@ void pages_fold(struct pages *p, const struct commit *c, struct mailbox_id id);
  */
 must_use enum err pages_from_rows(struct store *store, const struct kv_rows *rows, bool has_seen,
     const struct mailbox_info *info, struct pages *out);
+/** Pages and annotations of rows into a tree; what makes no sense is counted as damaged. */
+void pages_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *rows);
+
+/* ---- a large mailbox, a part at a time (load_parts.c) */
+
+/*
+ * ERR_OK: its own pages, at that version; the tree is the callee's. ERR_BUSY: it must be loaded
+ * whole.
+ */
+typedef void parts_fn(void *ctx, enum err e, struct tree *tree, uint64_t version);
+
+/** In how many parts a mailbox is to be loaded; 1: whole. */
+uint32_t parts_count(const struct store *s, const struct mailbox_info *info);
+/**
+ * Calls fn exactly once, in any thread, perhaps at once. The account must be there until then; its
+ * mutex is not held.
+ */
+void parts_load(struct account *a, struct mailbox_id id, uint32_t count, parts_fn *fn, void *ctx);
 
 #endif

@@ -82,8 +82,8 @@ pages_fold(struct pages *p, const struct commit *c, struct mailbox_id id)
 
 /* ---- from rows ------------------------------------------------------------------------------- */
 
-static void
-rows_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *rows)
+void
+pages_put(struct store *store, struct tree_edit *edit, const struct kv_row_list *rows)
 {
 	for (size_t i = 0; i < rows->count; i++) {
 		struct mailbox_id id;
@@ -202,9 +202,9 @@ pages_from_rows(struct store *store, const struct kv_rows *rows, bool has_seen,
 	struct tree_edit edit = { .root = NULL };
 	enum err e = ERR_OK;
 
-	rows_put(store, &edit, &rows->ranges[0]);
+	pages_put(store, &edit, &rows->ranges[0]);
 	for (size_t i = alone; i + 1 < rows->range_count; i++)
-		rows_put(store, &edit, &rows->ranges[i]);
+		pages_put(store, &edit, &rows->ranges[i]);
 	if (rows->range_count > alone && info != NULL)
 		e = lost_pages_put(store, &edit, rows, alone, info);
 	out->tree = tree_edit_end(&edit);

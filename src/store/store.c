@@ -22,6 +22,7 @@
 
 enum {
 	CACHE_BYTES = 32 << 20,
+	LOAD_PAGES = 192, /* 600 KB of rows */
 	MESSAGE_MAX_BYTES = 64 << 20,
 	MAILBOXES_MAX = 10000,
 	IDLE_ACCOUNT_US = 60000000
@@ -52,6 +53,8 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.message_max_bytes = MESSAGE_MAX_BYTES;
 	if (s->o.cache_bytes == 0)
 		s->o.cache_bytes = CACHE_BYTES;
+	if (s->o.load_pages == 0)
+		s->o.load_pages = LOAD_PAGES;
 	if (s->o.retained_max_bytes == 0)
 		s->o.retained_max_bytes = RETAINED_MAX_BYTES;
 	if (s->o.mailboxes_max == 0)

@@ -50,6 +50,7 @@ struct store_options {
 	uint64_t retained_max_bytes;
 	/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	size_t cache_bytes;
+	uint32_t load_pages;    /* a mailbox with more is loaded in parts of so many; 0: 192 */
 	uint32_t mailboxes_max; /* an account; 0: 10,000 */
 	/* of accounts that have none of their own; a 0 is no limit here */
 	struct quota_limits quota;

@@ -86,7 +86,8 @@ fixture_open_store(struct fixture *f)
 	struct store_options o = { .kv = f->kv,
 		.clock = clock_system(),
 		.random = test_random,
-		.retention_s = 0 };
+		.retention_s = 0,
+		.load_pages = 1 };
 
 	CHECK(store_open(&o, &f->store) == ERR_OK);
 }

@@ -1,0 +1,197 @@
+/*
+ * load_test.c - the pages of a large mailbox, loaded in parts: alone, while the mailbox changes,
+ * and when damage or another version means that it is loaded whole.
+ */
+#include "store/load_int.h"
+#include "store/store_test_util.h"
+
+enum { MESSAGES = 420, PARTS = MESSAGES / PAGE_UIDS + 1 };
+
+/* By its flags each message is known again. */
+static uint16_t
+flags_of(uint32_t uid)
+{
+	return (uint16_t)((uid % 3 == 0 ? FLAG_SEEN : 0) | (uid % 7 == 0 ? FLAG_FLAGGED : 0));
+}
+
+static void
+evict(struct fixture *f)
+{
+	f->store->o.cache_bytes = 0;
+	f->account->loaded_us = 0;
+	account_evict(f->account);
+}
+
+static uint64_t
+loads(struct fixture *f)
+{
+	struct kv_stats s;
+
+	kv_stats(f->kv, &s);
+	return s.loads_now + s.loads_waited;
+}
+
+static struct view *
+open_box(struct fixture *f, struct mailbox_id box)
+{
+	struct snapshot *s = account_snapshot(f->account, NULL);
+	struct view *v = NULL;
+
+	CHECK(UNTIL_DONE(&f->b, view_open(s, box, VIEW_READ_ONLY, &f->b.w, &v)) == ERR_OK);
+	snapshot_unref(s);
+	return v;
+}
+
+/* All messages from `first` to `last` are there, and nothing else. */
+static void
+check_view(const struct view *v, uint32_t first, uint32_t last)
+{
+	struct entry e;
+	uint32_t at = first;
+
+	CHECK_U64(view_exists(v), last - first + 1);
+	for (uint32_t from = 1; view_next(v, from, &e, NULL); from = e.uid.v + 1, at++) {
+		if (!CHECK_U64(e.uid.v, at))
+			return;
+		CHECK_U64(e.flags, flags_of(at));
+	}
+	CHECK_U64(at, last + 1);
+}
+
+/* Appends the message and waits until it is durable. */
+static void
+add(struct fixture *f, struct mailbox_id box, uint32_t uid)
+{
+	struct snapshot *after;
+
+	CHECK_U64(test_append(f, box, flags_of(uid), &after), uid);
+	test_wait_durable(f, after);
+	snapshot_unref(after);
+}
+
+static void
+fill(struct fixture *f, struct mailbox_id box)
+{
+	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
+		add(f, box, uid);
+}
+
+static void
+check_parts(bool is_manual)
+{
+	struct fixture f;
+	struct mailbox_id box;
+	struct view *v;
+	uint64_t before;
+
+	fixture_init(&f, is_manual);
+	box = test_box(&f, "INBOX");
+	fill(&f, box);
+	evict(&f);
+	before = loads(&f);
+	v = open_box(&f, box);
+	check_view(v, 1, MESSAGES);
+	CHECK_U64(loads(&f) - before, PARTS);
+	view_close(v);
+	/* In one, when it is not larger than a part. */
+	f.store->o.load_pages = PARTS;
+	evict(&f);
+	before = loads(&f);
+	v = open_box(&f, box);
+	check_view(v, 1, MESSAGES);
+	CHECK_U64(loads(&f) - before, 1);
+	view_close(v);
+	CHECK_U64(atomic_load(&f.store->damaged), 0);
+	fixture_done(&f);
+}
+
+static void
+test_parts(void)
+{
+	check_parts(false);
+	check_parts(true);
+}
+
+/* Messages come while the parts do, which then are of several versions. */
+static void
+test_changes_meanwhile(void)
+{
+	struct fixture f;
+	struct mailbox_id box;
+	uint32_t last = MESSAGES;
+	unsigned whole = 0;
+
+	fixture_init_seed(&f, true, 17);
+	box = test_box(&f, "INBOX");
+	fill(&f, box);
+	for (unsigned round = 0; round < 40; round++) {
+		struct snapshot *s;
+		struct view *v = NULL;
+		uint64_t before;
+		enum err e;
+
+		evict(&f);
+		before = loads(&f);
+		s = account_snapshot(f.account, NULL);
+		e = view_open(s, box, VIEW_READ_ONLY, &f.b.w, &v);
+		snapshot_unref(s);
+		CHECK(e == ERR_WAIT && v == NULL);
+		for (unsigned i = 0; i < round % 5; i++)
+			CHECK(kv_memory_step(f.kv));
+		add(&f, box, ++last);
+		v = open_box(&f, box);
+		check_view(v, 1, last);
+		whole += loads(&f) - before != PARTS;
+		view_close(v);
+		fixture_settle(&f);
+	}
+	CHECK(whole > 0);
+	CHECK_U64(atomic_load(&f.store->damaged), 0);
+	fixture_done(&f);
+}
+
+/* A part can't be read: who asked is told, and who asks again gets it. */
+static void
+test_fails(void)
+{
+	struct fixture f;
+	struct mailbox_id box;
+
+	fixture_init(&f, true);
+	box = test_box(&f, "INBOX");
+	fill(&f, box);
+	for (unsigned n = 1; n <= PARTS; n++) {
+		struct snapshot *s;
+		struct view *v = NULL;
+
+		evict(&f);
+		kv_memory_fail_at(f.kv, n, ERR_IO);
+		s = account_snapshot(f.account, NULL);
+		CHECK(UNTIL_DONE(&f.b, view_open(s, box, VIEW_READ_ONLY, &f.b.w, &v)) == ERR_IO);
+		CHECK(kv_memory_has_failed(f.kv));
+		snapshot_unref(s);
+		fixture_settle(&f);
+		v = open_box(&f, box);
+		check_view(v, 1, MESSAGES);
+		view_close(v);
+	}
+	fixture_done(&f);
+}
+
+/* UIDs that went don't make parts: a mailbox with few messages among many UIDs is loaded whole. */
+static void
+test_sparse(void)
+{
+	struct fixture f;
+	struct mailbox_info info = { .exists = 1000, .uidnext = 4000000 };
+
+	fixture_init(&f, false);
+	CHECK_U64(parts_count(f.store, &info), 1);
+	info.uidnext = 1001;
+	CHECK_U64(parts_count(f.store, &info), 1001 / PAGE_UIDS + 1);
+	info.exists = PAGE_UIDS;
+	CHECK_U64(parts_count(f.store, &info), 1);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_parts), TEST(test_changes_meanwhile), TEST(test_fails), TEST(test_sparse))
