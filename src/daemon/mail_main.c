@@ -55,9 +55,9 @@ enum {
 
 struct mail {
 	struct child child;
-	struct loop *loops[CONFIG_LOOPS_MAX];
-	pthread_t threads[CONFIG_LOOPS_MAX]; /* of all loops but the first */
-	size_t loop_count, thread_count;
+	struct loop *loops[CONFIG_LOOPS_MAX]; /* loop_count of them, then the doors */
+	pthread_t threads[CONFIG_LOOPS_MAX];  /* of all loops but the first */
+	size_t loop_count, door_count, thread_count;
 	struct kv *kv;
 	struct store *store;
 	struct patrol *patrol;
@@ -239,6 +239,8 @@ servers_start(struct mail *m)
 		.tls = m->tls,
 		.loops = m->loops,
 		.loop_count = m->loop_count,
+		.doors = m->loops + m->loop_count,
+		.door_count = m->door_count,
 		.pool = m->searches,
 		.prompt_pool = m->prompt_searches,
 		.limits = { .append_max_bytes = c->message_size_max,
@@ -317,7 +319,7 @@ on_server_ended(void *ctx)
 	struct mail *m = ctx;
 
 	if (--m->ending == 0)
-		for (size_t i = 0; i < m->loop_count; i++)
+		for (size_t i = 0; i < m->loop_count + m->door_count; i++)
 			loop_stop(m->loops[i]);
 }
 
@@ -414,20 +416,34 @@ run_loop(void *loop)
 	return NULL;
 }
 
+static void *
+run_door(void *loop)
+{
+	thread_begin("door", THREAD_STEADY);
+	loop_run(loop);
+	return NULL;
+}
+
 static void
 loops_make(struct mail *m)
 {
+	size_t count;
+
 	m->loop_count = config_loops(m->child.config);
-	for (size_t i = 0; i < m->loop_count; i++)
+	m->door_count = m->child.tls.count > 0 ? config_doors(m->child.config) : 0;
+	count = m->loop_count + m->door_count;
+	for (size_t i = 0; i < count; i++)
 		m->loops[i] = loop_new(clock_system());
-	m->signer = sign_client_new(m->loops, m->loop_count);
+	m->signer = sign_client_new(m->loops, count);
 }
 
 static enum err
 loops_start(struct mail *m)
 {
-	for (size_t i = 1; i < m->loop_count; i++) {
-		if (pthread_create(&m->threads[i], NULL, run_loop, m->loops[i]) != 0)
+	for (size_t i = 1; i < m->loop_count + m->door_count; i++) {
+		void *(*run)(void *loop) = i < m->loop_count ? run_loop : run_door;
+
+		if (pthread_create(&m->threads[i], NULL, run, m->loops[i]) != 0)
 			return ERR_NOMEM;
 		m->thread_count++;
 	}
@@ -513,7 +529,7 @@ mail_main(void)
 		tls_unref(m->tls);
 	sign_client_free(m->signer);
 	child_close(&m->child);
-	for (size_t i = 0; i < m->loop_count; i++)
+	for (size_t i = 0; i < m->loop_count + m->door_count; i++)
 		loop_free(m->loops[i]);
 	arena_done(&a);
 	free(m);

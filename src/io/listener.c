@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-	ACCEPT_BUDGET = 32,    /* connections a turn */
+	ACCEPT_BUDGET = 8,     /* connections a turn */
 	ACCEPT_PAUSE_MS = 100, /* when descriptors or memory are out */
 	TOLD_MS = 10000,       /* that they are out is told once in that time */
 	/* descriptors that connections leave for the store's files, or a quarter */
@@ -22,6 +22,7 @@ enum {
 };
 
 struct listener {
+	struct loop *acceptor;
 	struct loop *const *loops;
 	size_t loop_count, next;
 	struct loop_fd fd;
@@ -107,10 +108,10 @@ accept_failed(struct listener *ln, int errno_code)
 	case ENOBUFS:
 	case ENOMEM:
 		loop_fd_off(&ln->fd);
-		loop_timer_set(ln->loops[0], &ln->pause, ACCEPT_PAUSE_MS);
-		if (ln->told_ms != 0 && loop_now_ms(ln->loops[0]) - ln->told_ms < TOLD_MS)
+		loop_timer_set(ln->acceptor, &ln->pause, ACCEPT_PAUSE_MS);
+		if (ln->told_ms != 0 && loop_now_ms(ln->acceptor) - ln->told_ms < TOLD_MS)
 			break;
-		ln->told_ms = loop_now_ms(ln->loops[0]);
+		ln->told_ms = loop_now_ms(ln->acceptor);
 		refuse(ln, &nobody, errno_code);
 		break;
 	default: /* EAGAIN, or the one connection died before we came */
@@ -172,14 +173,15 @@ set_options(int fd)
 }
 
 struct listener *
-listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefix_limit *limit,
-    const struct listener_ops *ops, void *ctx)
+listener_open(struct loop *acceptor, struct loop *const *loops, size_t loop_count, int fd,
+    struct prefix_limit *limit, const struct listener_ops *ops, void *ctx)
 {
 	struct listener *ln = xcalloc(1, sizeof(*ln));
 
 	must(loop_count > 0);
 	set_options(fd);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	ln->acceptor = acceptor;
 	ln->loops = loops;
 	ln->loop_count = loop_count;
 	ln->limit = limit;
@@ -189,7 +191,7 @@ listener_open(struct loop *const *loops, size_t loop_count, int fd, struct prefi
 	atomic_init(&ln->refs, 1);
 	atomic_init(&ln->is_closed, false);
 	loop_timer_init(&ln->pause, pause_over);
-	loop_fd_init(loops[0], &ln->fd, fd, false, accept_ready);
+	loop_fd_init(acceptor, &ln->fd, fd, false, accept_ready);
 	loop_fd_on(&ln->fd);
 	return ln;
 }
@@ -201,6 +203,6 @@ listener_close(struct listener *ln)
 		return;
 	atomic_store(&ln->is_closed, true);
 	loop_fd_off(&ln->fd);
-	loop_timer_cancel(ln->loops[0], &ln->pause);
+	loop_timer_cancel(ln->acceptor, &ln->pause);
 	listener_unref(ln);
 }

@@ -1,8 +1,8 @@
 /*
- * listener.h - accepts connections from a listening socket and deals them out to the loops in turn.
+ * listener.h - accepts connections from a listening socket and deals them out to loops in turn.
  *
- * One loop accepts, a few at a time so that its own connections are served too; each connection
- * then belongs to one loop for life. Out of descriptors: accepting pauses for a moment instead of
+ * One loop accepts, a few at a time so that its own connections are served too; what becomes of a
+ * connection is its loop's business. Out of descriptors: accepting pauses for a moment instead of
  * spinning; the last ones are left for others, so that those who are connected go on.
  */
 #ifndef IO_LISTENER_H
@@ -30,14 +30,15 @@ struct listener_ops {
 };
 
 /**
- * @loops   the first one accepts; borrowed, as is everything else
+ * @acceptor  the loop that accepts, whose thread calls
+ * @loops   those that get the connections; borrowed, as is everything else
  * @fd      a listening socket, made non-blocking here; the caller's, who closes it after
  *          listener_close()
  * @limit   connections a prefix that may be open at once and not logged in; NULL: no limit
  * @ctx     handed to the callbacks
  */
-struct listener *listener_open(struct loop *const *loops, size_t loop_count, int fd,
-    struct prefix_limit *limit, const struct listener_ops *ops, void *ctx);
+struct listener *listener_open(struct loop *acceptor, struct loop *const *loops, size_t loop_count,
+    int fd, struct prefix_limit *limit, const struct listener_ops *ops, void *ctx);
 /** On the accepting loop. Connections on their way to their loops are closed when those turn. */
 void listener_close(struct listener *ln);
 

@@ -81,7 +81,7 @@ test_dealt_out_in_turn(void)
 	struct seen s = { .loops = { loop_new(clock_system()), loop_new(clock_system()) } };
 	struct sockaddr_in a;
 	int fd = listening(&a), clients[MANY];
-	struct listener *ln = listener_open(s.loops, 2, fd, NULL, &ops, &s);
+	struct listener *ln = listener_open(s.loops[0], s.loops, 2, fd, NULL, &ops, &s);
 
 	for (int i = 0; i < MANY; i++)
 		clients[i] = connect_to(&a);
@@ -117,7 +117,7 @@ test_out_of_descriptors(void)
 	struct sockaddr_in a;
 	struct rlimit before, tight;
 	int fd = listening(&a), probe = dup(fd);
-	struct listener *ln = listener_open(s.loops, 1, fd, NULL, &ops, &s);
+	struct listener *ln = listener_open(s.loops[0], s.loops, 1, fd, NULL, &ops, &s);
 	int client = connect_to(&a);
 
 	close(probe);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -213,6 +214,8 @@ line_run(void *arg)
 {
 	struct line *l = arg;
 	BUF_CLEAN struct buf in = BUF_MAX(2 * FRAME_MAX), out = BUF_MAX(FRAME_MAX);
+
+	thread_begin("sign", THREAD_STEADY);
 
 	for (;;) {
 		char *p = buf_reserve(&in, READ_BYTES);

@@ -449,6 +449,32 @@ stream_new(struct loop *loop, int fd, const struct stream_ops *ops, void *ctx)
 }
 
 void
+stream_leave(struct stream *s)
+{
+	must(queue_is_empty(s) && s->z == NULL && !s->is_closing && s->question == NULL);
+	if (s->freed != NULL) /* as if it were: nobody looks at it any more */
+		*s->freed = true;
+	s->freed = NULL;
+	loop_fd_off(&s->rfd);
+	loop_fd_off(&s->wfd);
+	loop_timer_cancel(s->loop, &s->close_timer);
+	loop_task_cancel(s->loop, &s->work);
+	if (s->ssl != NULL)
+		loop_share_cancel(s->loop, &s->handshake_turn);
+}
+
+void
+stream_enter(struct stream *s, struct loop *loop)
+{
+	s->loop = loop;
+	loop_fd_init(loop, &s->rfd, s->rfd.fd, false, read_ready);
+	loop_fd_init(loop, &s->wfd, s->wfd.fd, true, write_ready);
+	s->has_layered_input = s->ssl != NULL; /* OpenSSL may have read ahead */
+	update_reading(s);
+	stream_post(s); /* for what was noted before */
+}
+
+void
 stream_free(struct stream *s)
 {
 	if (s == NULL)

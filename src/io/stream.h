@@ -64,6 +64,12 @@ struct stream *stream_new(struct loop *loop, int fd, const struct stream_ops *op
 /** Closes at once, dropping what is not sent. NULL is fine. */
 void stream_free(struct stream *s);
 struct loop *stream_loop(const struct stream *s);
+/**
+ * Takes it off its loop, whose thread calls; nothing may be queued for output, and TLS is all that
+ * it may have on. Until stream_enter(), on the thread of another loop, it is not to be used.
+ */
+void stream_leave(struct stream *s);
+void stream_enter(struct stream *s, struct loop *loop);
 void *stream_ctx(const struct stream *s);
 /** Other callbacks from now on: the next protocol on the same connection. */
 void stream_set_ops(struct stream *s, const struct stream_ops *ops, void *ctx);

@@ -126,7 +126,8 @@ lmtp_server_listen(struct lmtp_server *srv, int fd)
 	static const struct listener_ops ops = { .accepted = accepted };
 	struct listening *l = xcalloc(1, sizeof(*l));
 
-	l->listener = listener_open(srv->o.loops, srv->o.loop_count, fd, NULL, &ops, srv);
+	l->listener =
+	    listener_open(srv->o.loops[0], srv->o.loops, srv->o.loop_count, fd, NULL, &ops, srv);
 	l->next = srv->listening;
 	srv->listening = l;
 }

@@ -352,6 +352,14 @@ config_loops(const struct config *c)
 	return c->threads != 0 ? c->threads : (size_t)MIN(MAX(cores, 1), CONFIG_LOOPS_MAX);
 }
 
+size_t
+config_doors(const struct config *c)
+{
+	size_t loops = config_loops(c);
+
+	return MIN((loops + 1) / 2, CONFIG_LOOPS_MAX - loops);
+}
+
 void
 config_free(struct config *c)
 {

@@ -75,6 +75,8 @@ extern const size_t config_option_count;
 
 /** How many loops the mail process has: `threads`, or one a core. */
 size_t config_loops(const struct config *c);
+/** And those that only shake hands: one for two of the others, as far as there are numbers. */
+size_t config_doors(const struct config *c);
 
 /**
  * Reads a file. A file that does not exist is an error.

@@ -172,8 +172,9 @@ static void
 connect_peers(struct supervisor *sup, enum role started)
 {
 	bool with_auth = started != ROLE_KEY && sup->kids[ROLE_AUTH].pid != 0;
-	size_t lines =
-	    started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0 ? config_loops(sup->config) : 0;
+	size_t lines = started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0
+	    ? config_loops(sup->config) + config_doors(sup->config)
+	    : 0;
 
 	if (sup->kids[ROLE_MAIL].pid == 0)
 		return;

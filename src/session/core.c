@@ -746,8 +746,36 @@ secured(unused_arg struct stream *stream, void *ctx)
 {
 	struct session_core *k = ctx;
 
-	if (k->is_tls_implicit && k->command_count == 0)
+	if (k->is_tls_implicit && k->command_count == 0
+	    && !server_takes_in(k->s.server, k)) /* else it is not ours any more */
 		greet(k);
+}
+
+/* Its first task on the loop that it stays on. */
+static void
+arrived(struct loop_task *t)
+{
+	struct session_core *k = container_of(t, struct session_core, wake_task);
+
+	loop_task_init(&k->wake_task, wake_task);
+	loop_timer_set(k->loop, &k->timer, k->timer.due_ms - loop_now_ms(k->loop));
+	stream_enter(k->s.stream, k->loop);
+	greet(k);
+	server_session_arrived(k->s.server, k);
+}
+
+void
+session_move(struct session *s, struct loop *loop)
+{
+	struct session_core *k = core_of(s);
+
+	must(k->phase == PHASE_IDLE && !k->has_cmd && k->out.n == 0);
+	stream_leave(s->stream);
+	loop_timer_cancel(k->loop, &k->timer);
+	loop_task_cancel(k->loop, &k->wake_task);
+	loop_task_init(&k->wake_task, arrived);
+	k->loop = loop;
+	loop_post(loop, &k->wake_task);
 }
 
 static void

@@ -103,6 +103,11 @@ struct session *session_new(struct server *server, struct loop *loop, int fd,
  */
 struct session *session_new_preauth(struct server *server, struct loop *loop, int fd,
     struct str user, struct account *account);
+/**
+ * A session whose handshake is over goes on elsewhere: it leaves its loop, whose thread calls, and
+ * arrives on the other, where server_session_arrived() is told before it greets.
+ */
+void session_move(struct session *s, struct loop *loop);
 /** Ends it without further ado. */
 void session_free(struct session *s);
 

@@ -51,15 +51,19 @@ struct port {
 
 struct server {
 	struct server_options options;
-	struct home *homes;
+	struct home *homes; /* first those of the loops, then the doors' */
+	size_t home_count;
 	struct prefix_limit *unknown;
 	struct list ports;
 	pthread_mutex_t lock; /* over all */
 	struct list all;      /* of struct who */
 	size_t count;
 	atomic_uint_fast64_t next_id;
+	atomic_size_t next_home; /* who comes in at a door goes there */
 	/* Ending. */
 	atomic_bool is_ending;
+	/* loops that have not told their sessions; connections come before that */
+	atomic_size_t byes_left;
 	struct loop_timer grace;
 	struct loop_task ended;
 	void (*done)(void *ctx);
@@ -112,7 +116,7 @@ fill_defaults(struct server_options *o)
 static struct home *
 home_of(struct server *srv, struct loop *loop)
 {
-	for (size_t i = 0; i < srv->options.loop_count; i++) {
+	for (size_t i = 0; i < srv->home_count; i++) {
 		if (srv->homes[i].loop == loop)
 			return &srv->homes[i];
 	}
@@ -323,13 +327,15 @@ static const struct listener_ops listener_ops = { .accepted = accepted, .refused
 void
 server_listen(struct server *srv, int fd, bool is_tls_implicit)
 {
+	const struct server_options *o = &srv->options;
 	struct port *port = xcalloc(1, sizeof(*port));
+	bool is_at_door = is_tls_implicit && o->door_count > 0;
 
 	port->srv = srv;
 	port->is_tls_implicit = is_tls_implicit;
 	list_add_tail(&srv->ports, &port->in_server);
-	port->listener = listener_open(srv->options.loops, srv->options.loop_count, fd,
-	    srv->unknown, &listener_ops, port);
+	port->listener = listener_open(o->loops[0], is_at_door ? o->doors : o->loops,
+	    is_at_door ? o->door_count : o->loop_count, fd, srv->unknown, &listener_ops, port);
 }
 
 void
@@ -349,6 +355,19 @@ server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str u
 	server_session_changed(srv, s->core);
 }
 
+bool
+server_takes_in(struct server *srv, struct session_core *k)
+{
+	size_t i = (size_t)(home_of(srv, k->loop) - srv->homes);
+
+	if (i < srv->options.loop_count)
+		return false;
+	list_remove(&k->in_server);
+	i = atomic_fetch_add(&srv->next_home, 1) % srv->options.loop_count;
+	session_move(&k->s, srv->homes[i].loop);
+	return true;
+}
+
 /* --- Ending --- */
 
 /* A port stays in memory until the server goes: connections may be on their way through it. */
@@ -363,19 +382,33 @@ server_stop_listening(struct server *srv)
 }
 
 static void
+say_bye(struct session_core *k)
+{
+	stream_hurry(k->s.stream);
+	if (k->s.is_closing)
+		return;
+	k->end_reason = "shutdown";
+	session_bye(&k->s, STR("UNAVAILABLE"),
+	    STR("The server is going down; come back in a moment."));
+}
+
+static void
 bye_run(struct loop_task *t)
 {
 	struct home *h = container_of(t, struct home, bye);
 
-	list_each(&h->sessions, k, struct session_core, in_server)
-	{
-		stream_hurry(k->s.stream);
-		if (k->s.is_closing)
-			continue;
-		k->end_reason = "shutdown";
-		session_bye(&k->s, STR("UNAVAILABLE"),
-		    STR("The server is going down; come back in a moment."));
-	}
+	list_each(&h->sessions, k, struct session_core, in_server) say_bye(k);
+	if (atomic_fetch_sub(&h->srv->byes_left, 1) == 1)
+		loop_post(h->srv->options.loops[0], &h->srv->ended);
+}
+
+/* Those who were on their way have not heard that the server ends. */
+void
+server_session_arrived(struct server *srv, struct session_core *k)
+{
+	list_add_tail(&home_of(srv, k->loop)->sessions, &k->in_server);
+	if (atomic_load(&srv->is_ending))
+		say_bye(k);
 }
 
 static void
@@ -391,7 +424,7 @@ grace_fired(struct loop_timer *t)
 {
 	struct server *srv = container_of(t, struct server, grace);
 
-	for (size_t i = 0; i < srv->options.loop_count; i++)
+	for (size_t i = 0; i < srv->home_count; i++)
 		loop_post(srv->homes[i].loop, &srv->homes[i].end);
 }
 
@@ -401,7 +434,7 @@ ended_run(struct loop_task *t)
 	struct server *srv = container_of(t, struct server, ended);
 	void (*done)(void *ctx) = srv->done;
 
-	if (done == NULL || server_session_count(srv) > 0)
+	if (done == NULL || server_session_count(srv) > 0 || atomic_load(&srv->byes_left) > 0)
 		return;
 	srv->done = NULL;
 	loop_timer_cancel(srv->options.loops[0], &srv->grace);
@@ -416,10 +449,10 @@ server_shutdown(struct server *srv, int64_t grace_ms, void (*done)(void *ctx), v
 	srv->done_ctx = ctx;
 	server_stop_listening(srv);
 	atomic_store(&srv->is_ending, true);
+	atomic_store(&srv->byes_left, srv->home_count);
 	loop_timer_set(srv->options.loops[0], &srv->grace, grace_ms);
-	for (size_t i = 0; i < srv->options.loop_count; i++)
+	for (size_t i = 0; i < srv->home_count; i++)
 		loop_post(srv->homes[i].loop, &srv->homes[i].bye);
-	loop_post(srv->options.loops[0], &srv->ended);
 }
 
 /* --- Life --- */
@@ -432,12 +465,13 @@ server_new(const struct server_options *o)
 	must(o->loop_count > 0);
 	srv->options = *o;
 	fill_defaults(&srv->options);
-	srv->homes = xcalloc(o->loop_count, sizeof(srv->homes[0]));
-	for (size_t i = 0; i < o->loop_count; i++) {
+	srv->home_count = o->loop_count + o->door_count;
+	srv->homes = xcalloc(srv->home_count, sizeof(srv->homes[0]));
+	for (size_t i = 0; i < srv->home_count; i++) {
 		struct home *h = &srv->homes[i];
 
 		h->srv = srv;
-		h->loop = o->loops[i];
+		h->loop = i < o->loop_count ? o->loops[i] : o->doors[i - o->loop_count];
 		list_init(&h->sessions);
 		loop_task_init(&h->bye, bye_run);
 		loop_task_init(&h->end, end_run);
@@ -447,7 +481,9 @@ server_new(const struct server_options *o)
 	list_init(&srv->all);
 	pthread_mutex_init(&srv->lock, NULL);
 	atomic_init(&srv->next_id, 0);
+	atomic_init(&srv->next_home, 0);
 	atomic_init(&srv->is_ending, false);
+	atomic_init(&srv->byes_left, 0);
 	loop_timer_init(&srv->grace, grace_fired);
 	loop_task_init(&srv->ended, ended_run);
 	return srv;
@@ -459,7 +495,7 @@ server_free(struct server *srv)
 	if (srv == NULL)
 		return;
 	server_stop_listening(srv);
-	for (size_t i = 0; i < srv->options.loop_count; i++) {
+	for (size_t i = 0; i < srv->home_count; i++) {
 		struct home *h = &srv->homes[i];
 
 		end_run(&h->end);

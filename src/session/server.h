@@ -27,6 +27,12 @@ struct server_options {
 	struct tls *tls; /* NULL: neither STARTTLS nor implicit TLS */
 	struct loop *const *loops;
 	size_t loop_count;
+	/*
+	 * On which connections that begin with TLS shake hands, and which they leave then for one
+	 * of the loops; 0: they do so there. No others are served by them.
+	 */
+	struct loop *const *doors;
+	size_t door_count;
 	struct jobs *pool;        /* for long searches; NULL: they are done on the loops */
 	struct jobs *prompt_pool; /* for their first moments; NULL: none */
 	struct server_limits limits;
@@ -89,6 +95,12 @@ void server_who(struct server *srv, struct buf *out);
 
 /* --- For the files of session/ --- */
 const struct server_options *server_options(const struct server *srv);
+/**
+ * Its handshake is over: true when that was at a door, and it is on its way to another loop
+ * (session_move()).
+ */
+bool server_takes_in(struct server *srv, struct session_core *k);
+void server_session_arrived(struct server *srv, struct session_core *k);
 /** What `who` tells of this session has changed: it has logged in, or told its ID. */
 void server_session_changed(struct server *srv, struct session_core *k);
 

@@ -8,6 +8,9 @@
 #include "kv/kv.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -499,6 +502,76 @@ test_long_searches_on_the_pool(void)
 	client_close(&c);
 }
 
+/* Everybody who shakes hands comes in at the door, and is served by the loops then. */
+static void
+test_through_the_door(void)
+{
+	struct world *w = world_new(NULL);
+	struct client c[20];
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		client_open(&c[i], w, true);
+		client_send(&c[i], STR("1 NOOP\r\n2 LOGIN joe secret\r\n3 SELECT INBOX\r\n"));
+	}
+	CHECK_U64(server_session_count(world_server(w)), ARRAY_LEN(c));
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		CHECK_HAS(client_line(&c[i]), "1 OK ");
+		CHECK_HAS(client_line(&c[i]), "2 OK ");
+		CHECK_HAS(client_do(&c[i], "STATUS INBOX (MESSAGES)"), "(MESSAGES 0)");
+		client_close(&c[i]);
+	}
+	world_free(w);
+}
+
+struct comers {
+	uint16_t port;
+	atomic_uint count;
+};
+
+/* Comes again and again until nobody listens any more. */
+static void *
+come(void *arg)
+{
+	struct comers *k = arg;
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(k->port) };
+
+	for (;;) {
+		struct peer p = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+		struct timeval limit = { .tv_sec = 20 };
+		char greeting[16];
+
+		setsockopt(p.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		if (connect(p.fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+			close(p.fd);
+			return NULL;
+		}
+		if (peer_start_tls(&p, 0, "imap", NULL)
+		    && peer_read(&p, greeting, sizeof(greeting)) > 0)
+			atomic_fetch_add(&k->count, 1);
+		peer_done(&p);
+	}
+}
+
+/* It ends while some shake hands and others are on their way to their loops. */
+static void
+test_ends_with_a_crowd_at_the_door(void)
+{
+	struct world *w = world_new(NULL);
+	struct comers k = { .port = world_tls_port(w) };
+	pthread_t threads[4];
+
+	atomic_init(&k.count, 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_create(&threads[i], NULL, come, &k);
+	while (atomic_load(&k.count) < 50)
+		sched_yield();
+	world_free(w);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
 TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), TEST(test_login),
     TEST(test_authenticate), TEST(test_starttls_and_compress), TEST(test_pipelining_in_order),
     TEST(test_others_changes_are_told), TEST(test_bad_commands_end_it),
@@ -506,4 +579,5 @@ TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), 
     TEST(test_no_passwords_in_the_clear), TEST(test_cleartext_when_allowed),
     TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),
     TEST(test_what_is_not_stored_is_not_acknowledged), TEST(test_login_takes_too_long),
-    TEST(test_who_and_shutdown), TEST(test_client_goes_away_at_any_point))
+    TEST(test_who_and_shutdown), TEST(test_through_the_door),
+    TEST(test_ends_with_a_crowd_at_the_door), TEST(test_client_goes_away_at_any_point))

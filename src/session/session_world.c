@@ -21,11 +21,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOPS = 2 };
+enum { LOOPS = 2, DOORS = 1, ALL_LOOPS = LOOPS + DOORS };
 
 struct world {
-	struct loop *loops[LOOPS];
-	pthread_t threads[LOOPS];
+	struct loop *loops[ALL_LOOPS]; /* the doors are last */
+	pthread_t threads[ALL_LOOPS];
 	struct kv *kv;
 	struct store *store;
 	struct auth_server *auth_server;
@@ -139,7 +139,7 @@ world_new(const struct server_options *o)
 	 */
 	signal(SIGPIPE, SIG_IGN);
 	log_setup(LOG_ERROR, "test");
-	for (size_t i = 0; i < LOOPS; i++)
+	for (size_t i = 0; i < ALL_LOOPS; i++)
 		w->loops[i] = loop_new(clock_system());
 	open_store(w);
 	open_auth(w);
@@ -149,6 +149,8 @@ world_new(const struct server_options *o)
 	so.tls = w->tls;
 	so.loops = w->loops;
 	so.loop_count = LOOPS;
+	so.doors = w->loops + LOOPS;
+	so.door_count = DOORS;
 	w->pool = jobs_new_nice(2, 1000);
 	so.pool = w->pool;
 	w->prompt_pool = jobs_new(2, 1000);
@@ -158,7 +160,7 @@ world_new(const struct server_options *o)
 	w->tls_fd = listening_socket(&w->tls_port);
 	server_listen(w->server, w->fd, false);
 	server_listen(w->server, w->tls_fd, true);
-	for (size_t i = 0; i < LOOPS; i++)
+	for (size_t i = 0; i < ALL_LOOPS; i++)
 		pthread_create(&w->threads[i], NULL, run_loop, w->loops[i]);
 	return w;
 }
@@ -226,6 +228,12 @@ world_kv(struct world *w)
 	return w->kv;
 }
 
+uint16_t
+world_tls_port(const struct world *w)
+{
+	return w->tls_port;
+}
+
 struct shutdown_call {
 	struct world *w;
 	struct call call;
@@ -248,9 +256,9 @@ world_free(struct world *w)
 
 	world_run(w, begin_shutdown, &s);
 	call_wait(&s.call);
-	for (size_t i = 0; i < LOOPS; i++)
+	for (size_t i = 0; i < ALL_LOOPS; i++)
 		loop_stop(w->loops[i]);
-	for (size_t i = 0; i < LOOPS; i++)
+	for (size_t i = 0; i < ALL_LOOPS; i++)
 		pthread_join(w->threads[i], NULL);
 	server_free(w->server);
 	jobs_free(w->prompt_pool);
@@ -262,7 +270,7 @@ world_free(struct world *w)
 	tls_unref(w->tls);
 	close(w->fd);
 	close(w->tls_fd);
-	for (size_t i = 0; i < LOOPS; i++)
+	for (size_t i = 0; i < ALL_LOOPS; i++)
 		loop_free(w->loops[i]);
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		char path[128];

@@ -1,6 +1,6 @@
 /*
  * session_world.h - for tests: a whole server in this process, on the engine in memory, with users
- * joe and ann (password "secret"), two loops in threads, a clear-text and a TLS port; and clients
+ * joe and ann (password "secret"), two loops and a door in threads, a clear-text and a TLS port; and clients
  * that speak to it line by line.
  */
 #ifndef SESSION_WORLD_H
@@ -17,6 +17,7 @@ struct world *world_new(const struct server_options *o);
 void world_free(struct world *w);
 struct server *world_server(struct world *w);
 struct kv *world_kv(struct world *w);
+uint16_t world_tls_port(const struct world *w);
 /** Runs fn(arg) on the thread of the first loop, and waits for it. */
 void world_run(struct world *w, void (*fn)(void *arg), void *arg);
 
