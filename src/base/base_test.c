@@ -1,5 +1,6 @@
 /* base_test.c - unit tests of base/. */
 #include "base/arena.h"
+#include "base/bell.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -142,5 +143,40 @@ test_waiter(void)
 	waitlist_done(&l);
 }
 
+static unsigned rings[70];
+static struct bell bells[70];
+
+static void
+count_ring(struct bell *b)
+{
+	rings[b - bells]++;
+}
+
+/* Held bells ring once, at the end; more than there is room for ring at once. */
+static void
+test_bells(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(bells); i++)
+		bells[i].ring = count_ring;
+	bell_ring(&bells[0]);
+	CHECK(rings[0] == 1);
+	bells_hold();
+	bell_ring(&bells[0]);
+	bell_ring(&bells[1]);
+	bell_ring(&bells[0]);
+	CHECK(rings[0] == 1 && rings[1] == 0);
+	bells_release();
+	CHECK(rings[0] == 2 && rings[1] == 1);
+	bell_ring(&bells[1]);
+	CHECK(rings[1] == 2);
+	bells_hold();
+	for (size_t i = 2; i < ARRAY_LEN(bells); i++)
+		bell_ring(&bells[i]);
+	CHECK(rings[2] == 0 && rings[69] == 1);
+	bells_release();
+	for (size_t i = 2; i < ARRAY_LEN(bells); i++)
+		CHECK(rings[i] == 1);
+}
+
 TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit), TEST(test_arena),
-    TEST(test_hash), TEST(test_waiter))
+    TEST(test_hash), TEST(test_waiter), TEST(test_bells))

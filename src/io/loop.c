@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/bell.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -30,6 +31,7 @@ struct loop {
 	struct loop_timer **heap; /* earliest first; a timer knows its place */
 	uint32_t heap_count, heap_cap;
 	struct event wake_ev, timer_ev;
+	struct bell bell;
 	int wake_fd;
 	int64_t armed_ms; /* when timer_ev goes off; INT64_MAX: not set */
 	_Atomic(pthread_t) owner;
@@ -51,6 +53,16 @@ timer_ready(int fd unused_arg, short what unused_arg, void *arg)
 	l->armed_ms = INT64_MAX;
 }
 
+static void
+wake(struct bell *b)
+{
+	struct loop *l = container_of(b, struct loop, bell);
+	const uint64_t one = 1;
+
+	while (write(l->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 struct loop *
 loop_new(struct clock *clock)
 {
@@ -65,6 +77,7 @@ loop_new(struct clock *clock)
 	l->clock = clock;
 	l->ready_tail = &l->ready;
 	l->armed_ms = INT64_MAX;
+	l->bell.ring = wake;
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	must(l->wake_fd >= 0);
 	event_assign(&l->wake_ev, l->base, l->wake_fd, EV_READ | EV_PERSIST | EV_ET, wake_ready, l);
@@ -105,15 +118,6 @@ is_own_thread(struct loop *l)
 	    && pthread_equal(atomic_load_explicit(&l->owner, memory_order_relaxed), pthread_self());
 }
 
-static void
-wake(struct loop *l)
-{
-	const uint64_t one = 1;
-
-	while (write(l->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
 /* --- Tasks --- */
 
 void
@@ -137,7 +141,7 @@ loop_post(struct loop *l, struct loop_task *t)
 		t->next = head;
 	while (!atomic_compare_exchange_weak(&l->posted, &head, t));
 	if (head == NULL && !is_own_thread(l))
-		wake(l);
+		bell_ring(&l->bell);
 }
 
 /* Moves what was posted to the end of the ready list, in the order of posting. */
@@ -437,7 +441,7 @@ void
 loop_stop(struct loop *l)
 {
 	atomic_store(&l->is_stopped, true);
-	wake(l);
+	wake(&l->bell);
 }
 
 /* --- Descriptors and signals --- */

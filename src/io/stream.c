@@ -32,7 +32,7 @@ enum {
 	/* for the peer to take some of the rest, and to end its side */
 	CLOSE_MS = 5000,
 	HURRY_MS = 10, /* between two looks whether it has got all */
-	/* a read into an empty buffer: as much as came the last time, so that one read takes it */
+	/* a read into an empty buffer: as much as came lately, so that one read takes it */
 	READ_MIN = 4096,
 	READ_MAX = 32 * 1024,
 	READ_BUDGET = 128 * 1024, /* a turn */
@@ -201,7 +201,8 @@ read_input(struct stream *s)
 	}
 	while (room <= READ_BUDGET - budget && room < READ_MAX)
 		room *= 2;
-	s->read_room = (uint32_t)room;
+	/* Slowly less: commands come between messages. */
+	s->read_room = (uint32_t)MAX(room, s->read_room - s->read_room / 4);
 	release_empty_input(s);
 	if (e == ERR_END) {
 		s->is_eof = true;

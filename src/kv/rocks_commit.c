@@ -11,6 +11,7 @@
  * one account can queue one behind the other. Each synced batch begins with a record saying up to
  * where the log was durable before it.
  */
+#include "base/bell.h"
 #include "base/bytes.h"
 #include "base/size.h"
 #include "base/thread.h"
@@ -346,6 +347,8 @@ round_end(struct rocks *r, struct round *round, enum err e)
 {
 	unsigned chunks = 0;
 
+	/* One wake-up a loop, when all commits have been told. */
+	bells_hold();
 	list_each(&round->commits, c, struct kv_commit, node)
 	{
 		list_remove(&c->node);
@@ -353,6 +356,7 @@ round_end(struct rocks *r, struct round *round, enum err e)
 			c->e = e;
 		kv_commit_end(c);
 	}
+	bells_release();
 	list_each(&round->chunks, c, struct kv_chunk, node)
 	{
 		list_remove(&c->node);

@@ -1,0 +1,47 @@
+/* bell.c - see bell.h. */
+#include "base/bell.h"
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A process has a loop a core; what is beyond that many is rung at once. */
+enum { HELD_MAX = 64 };
+
+static _Thread_local struct {
+	struct bell *bells[HELD_MAX];
+	size_t count;
+	bool is_on;
+} held;
+
+void
+bell_ring(struct bell *b)
+{
+	for (size_t i = 0; i < held.count; i++)
+		if (held.bells[i] == b)
+			return;
+	if (held.is_on && held.count < HELD_MAX)
+		held.bells[held.count++] = b;
+	else
+		b->ring(b);
+}
+
+void
+bells_hold(void)
+{
+	must(!held.is_on);
+	held.is_on = true;
+}
+
+void
+bells_release(void)
+{
+	size_t count = held.count;
+
+	must(held.is_on);
+	held.is_on = false;
+	held.count = 0;
+	for (size_t i = 0; i < count; i++)
+		held.bells[i]->ring(held.bells[i]);
+}
