@@ -30,3 +30,12 @@ clock_system(void)
 
 	return &c;
 }
+
+int64_t
+clock_thread_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}

@@ -13,5 +13,7 @@ struct clock {
 
 /** The machine's clocks. */
 struct clock *clock_system(void);
+/** Microseconds of a processor that the calling thread has used. */
+int64_t clock_thread_us(void);
 
 #endif

@@ -193,20 +193,23 @@ enqueue(struct scan *x)
 	return true;
 }
 
-/* A step on the pool. */
+/*
+ * A step on the pool. What counts is the processor's time: on a busy machine a thread waits for it
+ * longer than it has it.
+ */
 static enum err
 pool_step(struct scan *x)
 {
-	int64_t began_us = x->o.clock->mono_us(x->o.clock), now_us;
+	int64_t began_us = clock_thread_us(), spent_us;
 	enum err e;
 
-	x->until_us = began_us + STEP_US;
+	x->until_us = x->o.clock->mono_us(x->o.clock) + STEP_US;
 	e = step(x, &x->waiter);
 	if (x->is_prompt) {
-		now_us = x->o.clock->mono_us(x->o.clock);
-		x->prompt_us += now_us - began_us;
-		jobs_spend(x->o.prompt_pool, x->job.owner, now_us,
-		    PROMPT_WEIGHT * (now_us - began_us));
+		spent_us = clock_thread_us() - began_us;
+		x->prompt_us += spent_us;
+		jobs_spend(x->o.prompt_pool, x->job.owner, x->o.clock->mono_us(x->o.clock),
+		    PROMPT_WEIGHT * spent_us);
 	}
 	return e;
 }
