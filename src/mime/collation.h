@@ -11,7 +11,7 @@ enum mime_collation {
 	COLLATION_UNICODE_CASEMAP, /* i;unicode-casemap, the default */
 	COLLATION_ASCII_CASEMAP,   /* i;ascii-casemap */
 	COLLATION_OCTET,           /* i;octet */
-	/* i;ascii-numeric: for order and equality; texts are searched by i;octet (RFC 5255 4.6) */
+	/* i;ascii-numeric: for order and equality; it finds no parts of texts (RFC 5255 4.4) */
 	COLLATION_ASCII_NUMERIC,
 	COLLATIONS
 };

@@ -65,14 +65,25 @@ def test_states(anon, box):
     ('i;unicode-casemap', 'ALPHA', [2, 4]), ('i;unicode-casemap', 'été', [3, 5]),
     ('i;ascii-casemap', 'ALPHA', [2, 4]), ('i;ascii-casemap', 'été', [5]),
     ('i;octet', 'ALPHA', []), ('i;octet', 'alpha', [4]), ('i;octet', 'été', [5]),
-    # It has no substrings: i;octet is used (4.6).
-    ('i;ascii-numeric', 'alpha', [4]), ('i;ascii-numeric', '20', [7, 8]),
 ])
 def test_search(nine, by, word, found):
     """4.2: SUBJECT, BODY, TEXT, HEADER."""
     assert use(nine, by) == by
     for key in ('SUBJECT', 'BODY', 'TEXT', 'HEADER Subject'):
         assert nine.ok('SEARCH CHARSET UTF-8 %s ' % key, Lit(word)).search() == found, key
+
+
+def test_no_substrings(nine):
+    """4.4: what the comparator cannot do is BAD; what needs no substrings works. RFC 4790 9.1.1."""
+    use(nine, 'i;ascii-numeric')
+    for keys in ('SUBJECT 20', 'NOT BODY 20', 'OR SEEN TEXT 20', '(ALL (HEADER Subject 20))', 'ANNOTATION /comment value 20'):
+        nine.bad('SEARCH ' + keys)
+        nine.bad('SORT (SUBJECT) UTF-8 ' + keys)
+        nine.bad('THREAD REFERENCES UTF-8 ' + keys)
+    assert len(nine.ok('SEARCH HEADER Subject "" UNSEEN').search()) == 9
+    nine.ok('SEARCH FUZZY SUBJECT 20')
+    use(nine, 'i;octet')
+    assert nine.ok('SEARCH SUBJECT 20').search() == [7, 8]
 
 
 def number(s):

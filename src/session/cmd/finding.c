@@ -48,6 +48,21 @@ finding_forget_saved(struct session *s, const struct imap_search *args, enum err
 		rangeset_clear(&s->saved);
 }
 
+/* Whether some key looks for a part of a text. What is FUZZY does so in its own way (RFC 6203). */
+static bool
+needs_substrings(const struct imap_search_key *key)
+{
+	for (; key != NULL; key = key->next) {
+		bool has_text = key->kind == SEARCH_HEADER || key->kind == SEARCH_BODY
+		    || key->kind == SEARCH_TEXT || key->kind == SEARCH_ANNOTATION;
+
+		if ((has_text && key->text.n > 0 && !key->is_fuzzy)
+		    || needs_substrings(key->children))
+			return true;
+	}
+	return false;
+}
+
 enum err
 finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struct imap_search *args,
     enum err e)
@@ -67,6 +82,11 @@ finding_parsed(struct session *s, struct command *c, struct imap_scan *in, struc
 	}
 	if ((args->returns & RETURN_UPDATE) != 0 && contexts_have(s, c->tag)) {
 		c->text = STR("This tag is in use: its search is being updated.");
+		return ERR_SYNTAX;
+	}
+	/* i;ascii-numeric compares whole values only (RFC 4790 9.1.1, RFC 5255 4.4). */
+	if (s->collation == COLLATION_ASCII_NUMERIC && needs_substrings(args->root)) {
+		c->text = STR("The comparator in use does not find parts of texts.");
 		return ERR_SYNTAX;
 	}
 	/* All strings are UTF-8 then (RFC 6855 3). SORT and THREAD can't do without a charset. */
