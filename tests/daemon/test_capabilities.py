@@ -93,7 +93,6 @@ def test_each_has_tests(table):
 ELSEWHERE = {
     '5550': 'test_catenate.py: no dialogue in 5.7.1',
     '5957': 'test_sort.py: no dialogue',
-    '6855': 'test_utf8.py: no dialogue',
     '9585': 'server/test_progress.py: commands that take long',
     '10022': 'test_uidbatches.py: mailboxes of thousands of messages',
 }
