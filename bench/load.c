@@ -4,7 +4,7 @@
  *
  *     load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] [--messages N]
  *         [--think-ms N] [--command TEXT] [--tls no|full|resumed] [--compress 0|1] [--rate N]
- *         [--details 0|1]
+ *         [--details 0|1] [--apart 0|1]
  *
  * It prints one line of JSON: operations, seconds, rate, latency percentiles, failures. A
  * connection is a small state machine: its mode writes commands (up to `depth` outstanding), the
@@ -14,9 +14,12 @@
  * (mode connect: without logging in); --conns of them at most at the same time, and one that is
  * begun late counts its time from when it was due. With --think-ms a connection waits about so long
  * between an answer and its next command; --command is what mode `command` sends. With --details 1 a
- * table of latencies by command comes before the line of JSON.
+ * table of latencies by command comes before the line of JSON. With --apart 1 it stands for clients
+ * on another machine: on this one it gets the processor at once (Linux 6.12 and later).
  */
 #include "wire.h"
+
+#include "base/thread.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -83,7 +86,7 @@ struct options {
 	double seconds, rate;
 	size_t size;
 	enum wire_tls tls;
-	bool is_compressed, is_detailed;
+	bool is_compressed, is_detailed, is_apart;
 };
 
 struct conn;
@@ -883,6 +886,8 @@ parse_arguments(int argc, char **argv)
 			opt.is_compressed = atoi(v) != 0;
 		else if (strcmp(name, "--details") == 0)
 			opt.is_detailed = atoi(v) != 0;
+		else if (strcmp(name, "--apart") == 0)
+			opt.is_apart = atoi(v) != 0;
 		else if (strcmp(name, "--tls") == 0 && strcmp(v, "no") == 0)
 			opt.tls = WIRE_CLEAR;
 		else if (strcmp(name, "--tls") == 0 && strcmp(v, "full") == 0)
@@ -902,7 +907,7 @@ parse_arguments(int argc, char **argv)
 usage:
 	fprintf(stderr,
 	    "usage: load MODE --port N [--conns N] [--accounts N] [--first-user N] [--seconds S] [--depth N] [--size BYTES] [--rcpts N] "
-	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N] [--details 0|1]\nmodes:");
+	    "[--messages N] [--think-ms N] [--command TEXT] [--password P] [--tls no|full|resumed] [--compress 0|1] [--rate N] [--details 0|1] [--apart 0|1]\nmodes:");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, " %s", modes[i].name);
 	fprintf(stderr, "\n");
@@ -917,6 +922,8 @@ main(int argc, char **argv)
 	double took;
 
 	parse_arguments(argc, argv);
+	if (opt.is_apart)
+		thread_begin(NULL, THREAD_PROMPT);
 	make_message();
 	latencies = malloc(LATENCIES_MAX * sizeof(*latencies));
 	latency_kinds = malloc(LATENCIES_MAX);

@@ -36,6 +36,7 @@ enum {
 	READ_MIN = 4096,
 	READ_MAX = 32 * 1024,
 	READ_BUDGET = 128 * 1024, /* a turn */
+	COSTLY_BYTES = 16 * 1024, /* output that takes longer than asking for the time */
 };
 
 static bool
@@ -383,12 +384,35 @@ tell_news(struct stream *s)
 	update_reading(s);
 }
 
+static int64_t
+now_us(const struct stream *s)
+{
+	struct clock *c = loop_clock(s->loop);
+
+	return c->mono_us(c);
+}
+
+/* Sends, and notes whose time that was when it is much. */
+static void
+flush(struct stream *s)
+{
+	int64_t began_us;
+
+	if (s->owner == 0 || s->out_bytes < COSTLY_BYTES) {
+		queue_flush(s);
+		return;
+	}
+	began_us = now_us(s);
+	queue_flush(s);
+	loop_share_spend(s->loop, s->owner, began_us, now_us(s) - began_us);
+}
+
 static void
 stream_work(struct loop_task *t)
 {
 	struct stream *s = container_of(t, struct stream, work);
 
-	queue_flush(s);
+	flush(s);
 	if (!s->is_closing)
 		stream_cork(s, false);
 	if (s->has_layered_input)
@@ -414,17 +438,37 @@ read_ready(struct loop_fd *f)
 }
 
 static void
+go_on_writing(struct stream *s)
+{
+	if (s->ssl != NULL)
+		take_input(s); /* a handshake or a read may have waited for this write */
+	flush(s);
+	if (s->is_closing)
+		go_on_closing(s);
+	tell_news(s);
+}
+
+static void
 write_ready(struct loop_fd *f)
 {
 	struct stream *s = container_of(f, struct stream, wfd);
 
 	loop_fd_off(f);
-	if (s->ssl != NULL)
-		take_input(s); /* a handshake or a read may have waited for this write */
-	queue_flush(s);
-	if (s->is_closing)
-		go_on_closing(s);
-	tell_news(s);
+	if (s->owner != 0 && loop_share_is_due(s->loop, s->owner, now_us(s)))
+		loop_share_post(s->loop, &s->turn, s->owner);
+	else
+		go_on_writing(s);
+}
+
+static void
+take_turn(struct loop_share *share)
+{
+	struct stream *s = container_of(share, struct stream, turn);
+
+	if (s->ssl != NULL && !s->is_secured)
+		handshake_take_turn(s);
+	else
+		go_on_writing(s);
 }
 
 /* --- Life --- */
@@ -441,12 +485,19 @@ stream_new(struct loop *loop, int fd, const struct stream_ops *ops, void *ctx)
 	loop_fd_init(loop, &s->wfd, fd, true, write_ready);
 	loop_task_init(&s->work, stream_work);
 	loop_timer_init(&s->close_timer, close_fired);
+	loop_share_init(&s->turn, take_turn);
 	s->in = BUF_MAX(SIZE_MAX);
 	s->in_max = STREAM_INPUT_MAX;
 	s->read_room = READ_MIN;
 	queue_init(s);
 	loop_fd_on(&s->rfd);
 	return s;
+}
+
+void
+stream_set_owner(struct stream *s, uint64_t owner)
+{
+	s->owner = owner;
 }
 
 void
@@ -460,8 +511,7 @@ stream_leave(struct stream *s)
 	loop_fd_off(&s->wfd);
 	loop_timer_cancel(s->loop, &s->close_timer);
 	loop_task_cancel(s->loop, &s->work);
-	if (s->ssl != NULL)
-		loop_share_cancel(s->loop, &s->handshake_turn);
+	loop_share_cancel(s->loop, &s->turn);
 }
 
 void
@@ -487,6 +537,7 @@ stream_free(struct stream *s)
 	loop_fd_off(&s->wfd);
 	loop_timer_cancel(s->loop, &s->close_timer);
 	loop_task_cancel(s->loop, &s->work);
+	loop_share_cancel(s->loop, &s->turn);
 	deflate_free(s->z);
 	handshake_abandon(s);
 	SSL_free(s->ssl);

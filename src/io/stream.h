@@ -127,6 +127,11 @@ stream_is_full(const struct stream *s)
 	return stream_output_bytes(s) >= STREAM_OUTPUT_HIGH;
 }
 
+/**
+ * Whose time it costs to send (io/loop.h: shares); 0: nobody's. While the owner has had much, what
+ * the socket did not take at once goes on as shares.
+ */
+void stream_set_owner(struct stream *s, uint64_t owner);
 /** Sends what it can now instead of at the end of the turn. */
 void stream_flush(struct stream *s);
 

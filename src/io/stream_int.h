@@ -69,9 +69,14 @@ struct stream {
 	const char *alpn;
 	/* the handshake waits for its signature, in a job of OpenSSL, where this is */
 	struct sign_question *question;
-	bool is_job_paused;               /* there is such a job: it must end before the SSL goes */
-	struct sign_waiter job_waiter;    /* or for such a job */
-	struct loop_share handshake_turn; /* or for its turn, while many shake hands */
+	bool is_job_paused;            /* there is such a job: it must end before the SSL goes */
+	struct sign_waiter job_waiter; /* or for such a job */
+	/*
+	 * Or for its turn, while many shake hands. Afterwards: its output does, while its owner has
+	 * had much time.
+	 */
+	struct loop_share turn;
+	uint64_t owner; /* 0: none */
 	bool is_handshakes_turn;
 	struct stream_deflate *z;
 
@@ -121,6 +126,8 @@ void handshake_go_on(struct stream *s);
 bool handshake_is_waiting(const struct stream *s);
 /** Before the SSL goes: nobody is asked any more, and the job is back where it came from. */
 void handshake_abandon(struct stream *s);
+/** Its turn has come. */
+void handshake_take_turn(struct stream *s);
 
 /* --- stream_queue.c --- */
 void queue_init(struct stream *s);

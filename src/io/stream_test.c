@@ -316,17 +316,22 @@ slow_peer(void *arg)
 	return NULL;
 }
 
+/* owner: has had much of the loop, so the rest of what it writes goes in shares; 0: nobody. */
 static void
-run_much(unsigned layers)
+run_much(unsigned layers, uint64_t owner)
 {
+	struct clock *clock = clock_system();
 	struct side x;
 	char *bytes = xmalloc(MUCH_BYTES);
 	size_t at = 0, most = 0;
 
 	fill(bytes, MUCH_BYTES, 1);
 	side_init(&x, layers);
+	stream_set_owner(x.s, owner);
 	pthread_create(&x.thread, NULL, slow_peer, &x);
 	while (at < MUCH_BYTES) {
+		if (owner != 0)
+			loop_share_spend(x.loop, owner, clock->mono_us(clock), 100000);
 		while (at < MUCH_BYTES && !stream_is_full(x.s)) {
 			size_t n = MIN((size_t)50000, MUCH_BYTES - at);
 
@@ -353,19 +358,27 @@ run_much(unsigned layers)
 static void
 test_much_clear(void)
 {
-	run_much(0);
+	run_much(0, 0);
 }
 
 static void
 test_much_tls(void)
 {
-	run_much(LAYER_TLS);
+	run_much(LAYER_TLS, 0);
 }
 
 static void
 test_much_deflate(void)
 {
-	run_much(LAYER_DEFLATE);
+	run_much(LAYER_DEFLATE, 0);
+}
+
+static void
+test_much_in_shares(void)
+{
+	run_much(0, 7);
+	run_much(LAYER_TLS, 7);
+	run_much(LAYER_TLS | LAYER_DEFLATE, 7);
 }
 
 /* --- Gates --- */
@@ -843,7 +856,7 @@ test_parting(void)
 TEST_MAIN(TEST(test_parting), TEST(test_hurried_close), TEST(test_echo_clear),
     TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate),
     TEST(test_echo_tls_deflate), TEST(test_much_clear), TEST(test_much_tls),
-    TEST(test_much_deflate), TEST(test_gates), TEST(test_gate_fails),
+    TEST(test_much_deflate), TEST(test_much_in_shares), TEST(test_gates), TEST(test_gate_fails),
     TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
     TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
     TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded),

@@ -49,11 +49,9 @@ on_question(SSL *ssl unused_arg, void *ctx)
 	return 1;
 }
 
-static void
-take_turn(struct loop_share *share)
+void
+handshake_take_turn(struct stream *s)
 {
-	struct stream *s = container_of(share, struct stream, handshake_turn);
-
 	s->is_handshakes_turn = true;
 	try_again(s);
 }
@@ -61,7 +59,6 @@ take_turn(struct loop_share *share)
 void
 handshake_begin(struct stream *s)
 {
-	loop_share_init(&s->handshake_turn, take_turn);
 	s->ssl = tls_accept(s->tls, s->alpn);
 	stream_set_secret(s, s->in.is_secret);
 	SSL_set_fd(s->ssl, s->rfd.fd);
@@ -76,7 +73,8 @@ handshake_begin(struct stream *s)
 bool
 handshake_is_waiting(const struct stream *s)
 {
-	return s->question != NULL || s->job_waiter.is_waiting || s->handshake_turn.item.is_queued;
+	return s->question != NULL || s->job_waiter.is_waiting
+	    || (s->ssl != NULL && !s->is_secured && s->turn.item.is_queued);
 }
 
 static void
@@ -95,8 +93,7 @@ waits_for_turn(struct stream *s, int64_t now_us)
 		s->is_handshakes_turn = false;
 		return false;
 	}
-	loop_share_post(s->loop, &s->handshake_turn,
-	    (uint64_t)HANDSHAKES - 1 - (uint64_t)s->rfd.fd % LINES);
+	loop_share_post(s->loop, &s->turn, (uint64_t)HANDSHAKES - 1 - (uint64_t)s->rfd.fd % LINES);
 	return true;
 }
 
@@ -165,8 +162,6 @@ handshake_abandon(struct stream *s)
 {
 	struct sign_client *c = s->ssl != NULL ? tls_signer(s->tls) : NULL;
 
-	if (s->ssl != NULL)
-		loop_share_cancel(s->loop, &s->handshake_turn);
 	if (c == NULL)
 		return;
 	sign_waiter_cancel(c, s->loop, &s->job_waiter);

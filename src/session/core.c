@@ -22,7 +22,7 @@ static const struct imap_framer_limits limits_after = { .line_max = 65536,
 	.literal_max = 65536,
 	.command_max = 262144 };
 
-enum { TURN_MAX_US = 1000, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
+enum { TURN_MAX_US = 1000, SHARE_MAX_US = 300, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
 
 static struct session_core *
 core_of(struct session *s)
@@ -340,7 +340,7 @@ core_continue(struct session_core *k)
 		k->wants_output = goes_on = true;
 	core_flush(k);
 	turn_end(k);
-	k->is_inside = false;
+	k->is_inside = k->is_share = false;
 	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing
 	    && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL || k->phase == PHASE_SKIP
 		|| k->phase == PHASE_DISCARD || k->wants_line)) {
@@ -390,7 +390,10 @@ core_news(struct session_core *k)
 static void
 share(struct loop_share *s)
 {
-	core_continue(container_of(s, struct session_core, share));
+	struct session_core *k = container_of(s, struct session_core, share);
+
+	k->is_share = true;
+	core_continue(k);
 }
 
 static void
@@ -470,7 +473,7 @@ session_should_yield(struct session *s)
 	struct session_core *k = core_of(s);
 	struct clock *c = loop_clock(k->loop);
 
-	return c->mono_us(c) - k->turn_began_us > TURN_MAX_US;
+	return c->mono_us(c) - k->turn_began_us > (k->is_share ? SHARE_MAX_US : TURN_MAX_US);
 }
 
 struct waiter *
@@ -645,6 +648,7 @@ session_logged_in(struct session *s, struct str user, struct account *account)
 	s->user = str_make(xstrdup(user), user.n);
 	s->account = account;
 	imap_framer_init(&k->framer, &limits_after);
+	stream_set_owner(s->stream, account_id(account).v);
 	stream_set_secret(s->stream, false);
 	stream_set_input_max(s->stream, limits_after.command_max + limits_after.line_max);
 	k->last_input_ms = loop_now_ms(k->loop);
@@ -681,6 +685,7 @@ session_logged_out(struct session *s)
 	s->enabled = 0;
 	s->collation = COLLATION_UNICODE_CASEMAP;
 	s->language = LANGUAGE_DEFAULT;
+	stream_set_owner(s->stream, 0);
 	stream_end_deflate(s->stream);
 	imap_framer_init(&k->framer, &limits_before);
 	stream_set_secret(s->stream, true); /* passwords may come again */

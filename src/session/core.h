@@ -63,6 +63,7 @@ struct session_core {
 	/* posted instead by who has had much time: see core_go_on() */
 	struct loop_share share;
 	bool is_inside; /* core_continue() is on the stack */
+	bool is_share;  /* and this turn is a share */
 
 	/*
 	 * The output gate: woken whenever the durable version moves that the first of the queued

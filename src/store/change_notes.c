@@ -78,14 +78,15 @@ note_page(struct noting *n, uint32_t page, struct str bytes, uint64_t wanted)
 	return ERR_OK;
 }
 
-/* Goes through the pages from *cursor on, until enough changed. */
+/* Goes through the pages from *cursor on, until it has seen or changed enough. */
 static enum err
 note_pages(struct noting *n, const struct rangeset *uids, uint32_t *cursor)
 {
 	size_t i = 0;
 
-	while (
-	    *cursor != UINT32_MAX && n->pages < COMMIT_PAGES_MAX && n->bytes < COMMIT_NOTES_BYTES) {
+	for (unsigned looks = 0; *cursor != UINT32_MAX && n->pages < COMMIT_PAGES_MAX
+	     && looks < COMMIT_LOOKS_MAX && n->bytes < COMMIT_NOTES_BYTES;
+	     looks++) {
 		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
 		struct tree_at at;
 		enum err e;

@@ -166,13 +166,15 @@ store_page(struct storing *s, uint32_t page, struct str bytes, uint64_t wanted)
 	s->pages++;
 }
 
-/* Goes through the pages from *cursor on, until enough changed. */
+/* Goes through the pages from *cursor on, until it has seen or changed enough. */
 static void
 store_pages(struct storing *s, const struct rangeset *uids, uint32_t *cursor)
 {
 	size_t i = 0;
 
-	while (*cursor != UINT32_MAX && s->pages < COMMIT_PAGES_MAX) {
+	for (unsigned looks = 0;
+	     *cursor != UINT32_MAX && s->pages < COMMIT_PAGES_MAX && looks < COMMIT_LOOKS_MAX;
+	     looks++) {
 		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
 		struct tree_at at;
 

@@ -50,7 +50,8 @@ def result(process):
 
 def honest(server, seconds):
     """Twenty people at work for a while: the percentiles of what they waited."""
-    r = result(load(server, 'mixed', '--conns', 20, '--accounts', 20, '--first-user', 2, '--messages', 50, '--think-ms', 10, '--seconds', seconds))
+    # They stand for people on other machines, whose processors are not the server's.
+    r = result(load(server, 'mixed', '--apart', 1, '--conns', 20, '--accounts', 20, '--first-user', 2, '--messages', 50, '--think-ms', 10, '--seconds', seconds))
     assert r['failures'] == 0
     return r
 
@@ -266,6 +267,7 @@ def test_one_account_does_not_slow_the_others(server, command):
     c.ok('CREATE Copies')
     before = honest(server, 10 if CROWD > 1 else 1.5)
     attack = load(server, 'command', '--command', command, '--conns', 50, '--accounts', 1, '--seconds', 600)
+    os.setpriority(os.PRIO_PROCESS, attack.pid, 10)     # its processor would be another's, too
     try:
         time.sleep(1)       # they have logged in
         during = honest(server, 10 if CROWD > 1 else 1.5)
