@@ -5,6 +5,7 @@ import pytest
 from harness import mail
 from harness.imap import Lit, esearch, numbers
 from harness.server import Server
+from harness.tool import Tool
 
 pytestmark = pytest.mark.own_server
 
@@ -511,6 +512,18 @@ def test_refusals_come_first(c):
     c.bad('FETCH 1:%d (UID)' % (M + 1))
     c.bad('UID FETCH 1:* (FLAGS) (PARTIAL 1:-5)')
     assert c.exists == M
+
+
+def test_the_operator_has_no_limit(limited, tmp_path):
+    """What is exported is all of a mailbox, and what is imported comes in batches of its own."""
+    tool, user = Tool(limited), limited.user()
+    c = limited.login(user)
+    fill(c, M)
+    tool('export', user, '--mailbox', 'INBOX', '--format', 'eml', tmp_path / 'out')
+    assert len(list((tmp_path / 'out').rglob('*.eml'))) == M
+    tool('import', user, '--mailbox', 'Archive', tmp_path / 'out' / 'INBOX')
+    assert status(c, 'Archive') == M
+    c.close()
 
 
 # ---- 4.2
