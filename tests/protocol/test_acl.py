@@ -285,6 +285,19 @@ def test_append_needs_i(two):
     assert 'APPENDUID' in two.other.ok(line, message).codes()
 
 
+def test_right_is_lost_during_an_upload(two):
+    """What counts is the right when the message is put in, not when its first byte came."""
+    data = mail.numbered(9)
+    two.grant('lri')
+    tag = two.other.begin('APPEND %s {%d}' % (quote(two.theirs), len(data)))
+    assert two.other.response().tag == '+'
+    two.grant('lr')
+    two.other.send(data + b'\r\n')
+    r = two.other.end(tag)
+    assert r.status == 'NO' and r.code[0] == 'NOPERM'
+    assert two.owner.ok('STATUS box (MESSAGES)').one('STATUS').data[1] == ['MESSAGES', 3]
+
+
 def test_create_needs_k(two):
     """RFC 4314 4: on the nearest parent that is there. Nothing is said of parents that may not be known."""
     child, deep = quote(two.theirs + '/child'), quote(two.theirs + '/no/deep')

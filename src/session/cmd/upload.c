@@ -395,12 +395,31 @@ upload_parse(struct session *s, struct command *c, struct imap_scan *in)
 	return e == ERR_OK && x->has_literal ? ERR_BUG : e;
 }
 
+/*
+ * An upload may last, and the right to it be taken away meanwhile. A mailbox that was renamed is
+ * the same; of one that is gone the commit will know.
+ */
+static enum err
+look_again(struct session *s, struct upload *x)
+{
+	struct snapshot *now = session_snapshot_of(s, x->dest.account);
+	const struct mailbox_info *m =
+	    now == x->dest.snapshot ? NULL : snapshot_mailbox_by_id(now, x->dest.mailbox->id);
+
+	if (m != NULL)
+		x->dest.rights = target_rights(s, now, m);
+	snapshot_unref(now);
+	return target_check_into(&x->dest);
+}
+
 enum err
 upload_gather(struct session *s, struct command *c)
 {
 	struct upload *x = c->ctx;
 	enum err e = find_mailbox(s, c, x);
 
+	if (e == ERR_OK)
+		e = look_again(s, x);
 	if (e == ERR_OK)
 		e = copy_urls(s, c, x);
 	if (e == ERR_OK)
