@@ -639,7 +639,7 @@ reader_run(void *arg)
 {
 	struct rocks *r = arg;
 
-	thread_begin("kv-read", THREAD_PROMPT);
+	thread_begin("kv-read", THREAD_STEADY);
 	pthread_mutex_lock(&r->read_lock);
 	for (;;) {
 		struct rocks_job *j;
