@@ -446,6 +446,46 @@ tree_last(const struct tree *t)
 	return t == NULL ? 0 : tree_select(t, t->sums.count - 1);
 }
 
+void
+tree_page_runs(uint32_t page, struct str bytes, tree_run_fn *fn, void *ctx)
+{
+	uint32_t base = page * PAGE_UIDS;
+
+	for (uint64_t m = page_mask(bytes); m != 0;) {
+		unsigned first = (unsigned)__builtin_ctzll(m);
+		uint64_t behind = ~(m >> first); /* 0 only when all 64 are there */
+		unsigned run = behind == 0 ? 64 : (unsigned)__builtin_ctzll(behind);
+
+		fn(ctx, base + first, base + first + run - 1);
+		m = first + run >= 64 ? 0 : m & ~(uint64_t)0 << (first + run);
+	}
+}
+
+static void
+runs_below(const struct tree *t, uint32_t base, tree_run_fn *fn, void *ctx)
+{
+	uint64_t room = (uint64_t)PAGE_UIDS << FANOUT_BITS * t->height;
+
+	if (t->sums.count == room) {
+		fn(ctx, base * PAGE_UIDS, (uint32_t)((uint64_t)base * PAGE_UIDS + room - 1));
+	} else if (t->height == 0) {
+		tree_page_runs(base, leaf_str(t), fn, ctx);
+	} else {
+		for (uint64_t m = node_of(t)->mask; m != 0; m &= m - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(m);
+
+			runs_below(node_of(t)->child[i], child_base(base, i, t->height), fn, ctx);
+		}
+	}
+}
+
+void
+tree_runs(const struct tree *t, tree_run_fn *fn, void *ctx)
+{
+	if (t != NULL)
+		runs_below(t, 0, fn, ctx);
+}
+
 /* ---- differences ----------------------------------------------------------------------------- */
 
 struct diff {

@@ -72,6 +72,15 @@ uint32_t tree_select(const struct tree *t, uint32_t n);
 /** The highest UID, 0 when empty. */
 uint32_t tree_last(const struct tree *t);
 
+typedef void tree_run_fn(void *ctx, uint32_t first, uint32_t last);
+/** The UIDs of the page with that number, in runs, lowest first. */
+void tree_page_runs(uint32_t page, struct str bytes, tree_run_fn *fn, void *ctx);
+/**
+ * All UIDs: what is full is told without a look at its pages, so it costs what the gaps are, not
+ * the messages. One run may go on in the next.
+ */
+void tree_runs(const struct tree *t, tree_run_fn *fn, void *ctx);
+
 /**
  * Calls fn for each page that may differ, ascending; a page that is not there is STR_NONE. fn
  * returns false to stop. False when it was stopped.

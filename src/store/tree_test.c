@@ -177,6 +177,58 @@ count_pages(void *ctx, uint32_t page, struct str before, struct str after)
 	return true;
 }
 
+struct run_walk {
+	const struct tree *tree;
+	uint32_t count, runs;
+	uint64_t behind; /* the last run */
+};
+
+static void
+walk_run(void *ctx, uint32_t first, uint32_t last)
+{
+	struct run_walk *w = ctx;
+
+	CHECK(first >= w->behind && first <= last);
+	CHECK_U64(tree_rank(w->tree, (uint64_t)last + 1) - tree_rank(w->tree, first),
+	    (uint64_t)last - first + 1);
+	w->count += last - first + 1;
+	w->behind = (uint64_t)last + 1;
+	w->runs++;
+}
+
+/* Runs hold UIDs that are there, and all of them. */
+static uint32_t
+compare_runs(const struct tree *t)
+{
+	struct run_walk w = { .tree = t };
+
+	tree_runs(t, walk_run, &w);
+	CHECK_U64(w.count, tree_sums(t)->count);
+	return w.runs;
+}
+
+/* A million messages with a gap: few runs, of full subtrees. */
+static void
+test_runs(void)
+{
+	struct buf op = BUF_MAX(65536);
+	struct tree_edit edit;
+	struct tree *t;
+
+	CHECK_U64(compare_runs(NULL), 0);
+	page_op_append(&op);
+	for (unsigned i = 0; i < PAGE_UIDS; i++)
+		page_op_append_entry(&op, i, &(struct page_entry){ .modseq = 1 });
+	tree_edit_begin(&edit, NULL);
+	for (uint32_t page = 1; page < 20000; page++)
+		if (page != 5000)
+			tree_edit_merge(&edit, page, buf_str(&op));
+	t = tree_edit_end(&edit);
+	CHECK(compare_runs(t) < 63 * 7);
+	tree_unref(t);
+	buf_done(&op);
+}
+
 static void
 test_random_histories(void)
 {
@@ -200,6 +252,7 @@ test_random_histories(void)
 		CHECK(c.pages <= n);
 		for (int i = 0; i < 50; i++)
 			compare_next(t);
+		compare_runs(t);
 		if (version % 20 == 0)
 			compare(t);
 	}
@@ -302,5 +355,5 @@ test_private_pages(void)
 	buf_done(&page);
 }
 
-TEST_MAIN(TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage),
+TEST_MAIN(TEST(test_runs), TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage),
     TEST(test_private_pages))

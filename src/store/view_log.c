@@ -103,18 +103,9 @@ load_log(struct view *v, uint64_t modseq, struct waiter *w)
 }
 
 static void
-add_page(uint32_t page, struct str bytes, struct rangeset *out)
+add_run(void *ctx, uint32_t first, uint32_t last)
 {
-	uint64_t mask = page_mask(bytes);
-
-	while (mask != 0) {
-		unsigned from = (unsigned)__builtin_ctzll(mask);
-		uint64_t behind = ~(mask >> from);
-		unsigned n = behind != 0 ? (unsigned)__builtin_ctzll(behind) : PAGE_UIDS - from;
-
-		rangeset_add(out, page * PAGE_UIDS + from, page * PAGE_UIDS + from + n - 1);
-		mask = from + n < PAGE_UIDS ? mask >> (from + n) << (from + n) : 0;
-	}
+	rangeset_add(ctx, first, last);
 }
 
 /*
@@ -132,7 +123,7 @@ add_there(const struct tree *t, const struct rangeset *gone, struct rangeset *ou
 
 		while (from <= gone->r[i].last && tree_next(t, (uint32_t)from, TREE_ANY, &at)
 		    && at.uid <= gone->r[i].last) {
-			add_page(at.uid / PAGE_UIDS, at.page, out);
+			tree_page_runs(at.uid / PAGE_UIDS, at.page, add_run, out);
 			done = from = ((uint64_t)at.uid / PAGE_UIDS + 1) * PAGE_UIDS;
 		}
 	}

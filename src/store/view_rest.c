@@ -8,22 +8,10 @@
 
 #include "store/change_int.h"
 
-static bool
-add_uids(void *ctx, uint32_t page, struct str before, struct str after)
+static void
+add_run(void *ctx, uint32_t first, uint32_t last)
 {
-	struct rangeset *uids = ctx;
-	uint32_t base = page * PAGE_UIDS;
-
-	(void)before;
-	for (uint64_t m = page_mask(after); m != 0;) {
-		unsigned first = (unsigned)__builtin_ctzll(m);
-		uint64_t behind = ~(m >> first); /* 0 only when all 64 are there */
-		unsigned run = behind == 0 ? 64 : (unsigned)__builtin_ctzll(behind);
-
-		rangeset_add(uids, base + first, base + first + run - 1);
-		m = first + run >= 64 ? 0 : m & ~(uint64_t)0 << (first + run);
-	}
-	return true;
+	rangeset_add(ctx, first, last);
 }
 
 void
@@ -37,7 +25,7 @@ view_rest(struct view *v)
 		return;
 	v->info.exists = view_exists(v);
 	v->resting_recent = view_recent(v);
-	tree_diff(NULL, v->tree, add_uids, &v->resting);
+	tree_runs(v->tree, add_run, &v->resting);
 	tree_unref(v->tree);
 	tree_unref(v->seen);
 	v->tree = v->seen = NULL;
