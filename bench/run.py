@@ -286,14 +286,15 @@ def is_wanted(opt, name, mode):
 
 def floor_table(say, load, opt, floor, server):
     """How far the small commands are from what the kernel alone costs."""
+    modes = [(name, mode) for name, mode, _, _ in MODES if floor.knows(mode) and is_wanted(opt, name, mode)]
+    if not modes:
+        return
     say("")
     say("| CPU of an operation | posthorn | a server that does nothing but answer | ratio |")
     say("|---|---|---|---|")
     floor.start()
     try:
-        for name, mode, port, _ in MODES:
-            if not floor.knows(mode) or not is_wanted(opt, name, mode):
-                continue
+        for name, mode in modes:
             ours, least = [], []
             for _ in range(opt.rounds):
                 ours.append(run_mode(load, server, mode, server.imap, opt.seconds)["cpu_us"])
