@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Instructions that parsers and page operations take, counted by callgrind: the same each time for one compiler
-and C library, so a slower change is seen at once.
+"""Instructions that parsers and page operations take, and the commands that a client says all day, counted by callgrind: the
+same each time for one compiler and C library, so a slower change is seen at once, and what a feature costs who does not use it.
 
     instructions.py [--build DIR] [--write]
 
@@ -14,15 +14,33 @@ import subprocess
 import sys
 
 FEW, MANY = 20, 220
+STEPS = 6
 FILE = pathlib.Path(__file__).with_name("instructions.txt")
 
 
-def collected(micro, case, n):
-    r = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", micro, case, str(n)], capture_output=True, text=True)
+def counted(program, case, n, *options):
+    r = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *options, program, case, str(n)],
+        capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", r.stderr)
     if r.returncode != 0 or not found:
         sys.exit(r.stderr)
     return int(found.group(1))
+
+
+def of_micro(program, case):
+    """What a start costs does not count."""
+    return (counted(program, case, MANY) - counted(program, case, FEW)) // (MANY - FEW)
+
+
+def of_steps(program, case):
+    return counted(program, case, STEPS, "--toggle-collect=do_measured_rounds*") // STEPS
+
+
+def all_cases(build):
+    for name, of in ("micro", of_micro), ("steps", of_steps):
+        program = f"{build}/bench/{name}"
+        for case in subprocess.run([program], capture_output=True, text=True, check=True).stdout.split():
+            yield case, of(program, case)
 
 
 def main():
@@ -30,11 +48,9 @@ def main():
     a.add_argument("--build", default="build")
     a.add_argument("--write", action="store_true")
     opt = a.parse_args()
-    micro = f"{opt.build}/bench/micro"
     known = dict(line.split() for line in FILE.read_text().splitlines()) if FILE.exists() else {}
     lines, slower = [], []
-    for case in subprocess.run([micro], capture_output=True, text=True, check=True).stdout.split():
-        count = (collected(micro, case, MANY) - collected(micro, case, FEW)) // (MANY - FEW)
+    for case, count in all_cases(opt.build):
         before = int(known.get(case, count))
         print(f"{case:15} {count:8,} {(count / before - 1) * 100:+6.1f} %")
         lines.append(f"{case} {count}")

@@ -1,4 +1,8 @@
-/* arena.c - see arena.h. Blocks double from 1 KiB to 64 KiB; what is larger gets one of its own. */
+/*
+ * arena.c - see arena.h. The first block is small, for many hold a few words for long, as the
+ * command of a client who idles; the next ones double from 1 KiB to 64 KiB, and what is larger gets
+ * one of its own. With their heads the first two are of sizes that malloc() keeps at hand.
+ */
 #include "base/arena.h"
 
 #include "base/size.h"
@@ -6,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK_MIN = 1024, BLOCK_MAX = 65536, ALIGN = _Alignof(max_align_t) };
+enum { BLOCK_FIRST = 224, BLOCK_MIN = 992, BLOCK_MAX = 65536, ALIGN = _Alignof(max_align_t) };
 
 struct arena_block {
 	struct arena_block *next;
@@ -111,7 +115,9 @@ arena_alloc(struct arena *a, size_t size)
 		a->at += size;
 		return p;
 	}
-	block = a->blocks == NULL ? BLOCK_MIN : MIN(a->blocks->size * 2, (size_t)BLOCK_MAX);
+	block = a->blocks == NULL
+	    ? (size_t)BLOCK_FIRST
+	    : MIN(MAX(a->blocks->size * 2, (size_t)BLOCK_MIN), (size_t)BLOCK_MAX);
 	want = MAX(size, block);
 	b = xmalloc(size_add(sizeof(*b), want));
 	b->size = b->room = want;

@@ -129,12 +129,16 @@ static void
 write_text(struct buf *b, struct str text, bool is_utf8)
 {
 	const bool keeps_utf8 = is_utf8 && str_is_utf8(text);
+	char *to = buf_reserve(b, text.n);
 
+	if (to == NULL)
+		return;
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		buf_chr(b, c < 0x20 || c == 0x7F || (c >= 0x80 && !keeps_utf8) ? '?' : (char)c);
+		to[i] = c < 0x20 || c == 0x7F || (c >= 0x80 && !keeps_utf8) ? '?' : (char)c;
 	}
+	b->n += text.n;
 	/* resp-text is at least one character (RFC 9051 9 text). */
 	if (text.n == 0)
 		buf_chr(b, '.');

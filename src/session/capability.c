@@ -8,17 +8,17 @@
 #include "session/server.h"
 
 static void
-add(struct buf *b, const char *name)
+add(struct buf *b, enum capability c)
 {
 	if (b->n > 0 && b->p[b->n - 1] != ' ')
 		buf_chr(b, ' ');
-	buf_c(b, name);
+	buf_add(b, capabilities[c].name, capabilities[c].name_bytes);
 }
 
 static void
 add_number(struct buf *b, enum capability c, uint64_t number)
 {
-	add(b, capabilities[c].name);
+	add(b, c);
 	buf_u64(b, number);
 }
 
@@ -35,7 +35,7 @@ add_mechs(const struct session *s, struct buf *b)
 
 	arena_done(&a);
 	for (; *mechs != NULL; mechs++) {
-		add(b, capabilities[CAP_AUTH].name);
+		add(b, CAP_AUTH);
 		buf_c(b, *mechs);
 	}
 }
@@ -50,11 +50,11 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 	switch (c) {
 	case CAP_STARTTLS:
 		if (is_before_login && o->tls != NULL && stream_ssl(s->stream) == NULL)
-			add(b, capabilities[c].name);
+			add(b, c);
 		break;
 	case CAP_LOGINDISABLED:
 		if (is_before_login && !session_may_send_password(s))
-			add(b, capabilities[c].name);
+			add(b, c);
 		break;
 	case CAP_AUTH:
 		if (is_before_login)
@@ -62,11 +62,11 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 		break;
 	case CAP_COMPRESS:
 		if (!is_before_login && !stream_is_deflated(s->stream))
-			add(b, capabilities[c].name);
+			add(b, c);
 		break;
 	case CAP_QUOTASET:
 		if (!is_before_login && quota_may_set(s))
-			add(b, capabilities[c].name);
+			add(b, c);
 		break;
 	case CAP_APPENDLIMIT:
 		if (!is_before_login)
@@ -94,15 +94,15 @@ capability_format(const struct session *s, struct buf *b)
 		case CAP_NEVER_SHOWN:
 			break;
 		case CAP_ALWAYS:
-			add(b, capabilities[c].name);
+			add(b, c);
 			break;
 		case CAP_BEFORE_LOGIN:
 			if (s->account == NULL)
-				add(b, capabilities[c].name);
+				add(b, c);
 			break;
 		case CAP_AFTER_LOGIN:
 			if (s->account != NULL)
-				add(b, capabilities[c].name);
+				add(b, c);
 			break;
 		case CAP_SPECIAL:
 			add_special(s, c, b);

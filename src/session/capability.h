@@ -24,6 +24,7 @@ enum capability_when {
 
 struct capability_row {
 	const char *name, *spec;
+	uint8_t name_bytes;
 	enum capability_when when;
 };
 extern const struct capability_row capabilities[CAP_COUNT];

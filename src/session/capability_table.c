@@ -8,7 +8,10 @@
 
 const struct capability_row capabilities[CAP_COUNT] = {
 #define CAPABILITY(id, name_, spec_, when_)                                                        \
-	[CAP_##id] = { .name = name_, .spec = spec_, .when = CAP_##when_ },
+	[CAP_##id] = { .name = name_,                                                              \
+		.name_bytes = sizeof(name_) - 1,                                                   \
+		.spec = spec_,                                                                     \
+		.when = CAP_##when_ },
 #include "session/capability.def"
 };
 

@@ -67,8 +67,12 @@ const struct imap_command *const imap_commands[] = {
 const struct imap_command *
 imap_command_find(struct str name)
 {
+	const char first = name.n > 0 ? chr_upper(name.p[0]) : '\0';
+
+	/* Few begin alike: so a client does not pay for commands that it does not use. */
 	for (size_t i = 0; imap_commands[i] != NULL; i++) {
-		if (str_eq_nocase(str_c(imap_commands[i]->name), name))
+		if (imap_commands[i]->name[0] == first
+		    && str_eq_nocase(str_c(imap_commands[i]->name), name))
 			return imap_commands[i];
 	}
 	return NULL;

@@ -118,6 +118,18 @@ tell_limit(struct session_core *k, struct command *c)
 		c->text = text;
 }
 
+static struct str
+command_name(struct session_core *k)
+{
+	BUF_CLEAN struct buf b = BUF_MAX(1024);
+
+	if (!k->cmd.is_uid)
+		return str_c(k->cmd.entry->name);
+	buf_lit(&b, "UID ");
+	buf_c(&b, k->cmd.entry->name);
+	return arena_str(&k->arena, buf_str(&b));
+}
+
 static void
 command_reply(struct session_core *k)
 {
@@ -129,8 +141,7 @@ command_reply(struct session_core *k)
 
 	if (e == ERR_OK && text.p == NULL)
 		text = language_format(&k->arena, k->s.language, STR("%s completed."),
-		    arena_printf(&k->arena, "%s%s", k->cmd.is_uid ? "UID " : "",
-			k->cmd.entry->name));
+		    command_name(k));
 	if (err_reply(e) == ERR_REPLY_BAD)
 		note_bad(k);
 	if (err_level(e) >= LOG_ERROR)

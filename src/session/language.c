@@ -1,7 +1,10 @@
 /* language.c - see language.h. */
 #include "session/language.h"
 
+#include "base/size.h"
 #include "session/language_texts.h"
+
+#include <string.h>
 
 static const struct str tags[LANGUAGES] = {
 	[LANGUAGE_DEFAULT] = STR_INIT("i-default"),
@@ -103,11 +106,16 @@ language_format(struct arena *a, enum language l, struct str english, struct str
 {
 	struct str text = language_text(l, english);
 	size_t at = 0;
+	char *out;
 
 	while (at + 1 < text.n && (text.p[at] != '%' || text.p[at + 1] != 's'))
 		at++;
 	if (at + 1 >= text.n)
 		return text;
-	return arena_printf(a, "%.*s%.*s%.*s", STR_F(str_sub(text, 0, at)), STR_F(with),
-	    STR_F(str_sub(text, at + 2, text.n)));
+	out = arena_alloc(a, size_add(text.n, with.n));
+	memcpy(out, text.p, at);
+	if (with.n > 0)
+		memcpy(out + at, with.p, with.n);
+	memcpy(out + at + with.n, text.p + at + 2, text.n - at - 2);
+	return str_make(out, text.n - 2 + with.n);
 }
