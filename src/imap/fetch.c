@@ -357,6 +357,7 @@ take_item(struct imap_scan *s, struct imap_fetch *f)
 bool
 imap_fetch_items(struct imap_scan *s, struct imap_fetch *f)
 {
+	const size_t from = s->at;
 	bool is_first = true;
 
 	if (!imap_scan_list_open(s))
@@ -367,6 +368,7 @@ imap_fetch_items(struct imap_scan *s, struct imap_fetch *f)
 	}
 	if (imap_scan_err(s) == ERR_OK && is_first)
 		return imap_scan_fail(s, ERR_SYNTAX, "an item to fetch");
+	f->text = str_sub(s->in, from, s->at);
 	return imap_scan_err(s) == ERR_OK;
 }
 

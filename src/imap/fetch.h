@@ -72,7 +72,8 @@ struct imap_section {
 };
 
 struct imap_fetch {
-	unsigned atts; /* enum imap_fetch_att bits */
+	struct str text; /* of a list of items, as it was written */
+	unsigned atts;   /* enum imap_fetch_att bits */
 	struct imap_section *sections;
 	size_t n_sections;
 	/* in the order in which they were written */

@@ -50,6 +50,7 @@ static void
 context_free(struct context *x)
 {
 	rangeset_done(&x->told);
+	rangeset_done(&x->fetched);
 	ranking_done(&x->ranking);
 	arena_done(&x->arena);
 	free(x);

@@ -27,6 +27,8 @@ enum {
 };
 
 struct contexts;
+struct fetch_news;
+struct imap_fetch;
 
 /* What a search that was answered was like. All is copied. */
 struct context_options {
@@ -62,5 +64,7 @@ void contexts_note(struct session *s, const struct view_changes *changes);
 /** ERR_WAIT: call again. They never fail: a context that can't go on ends. */
 must_use enum err contexts_tell_gone(struct session *s, const struct view_changes *changes);
 must_use enum err contexts_tell_changed(struct session *s);
+/** Takes out of `f` what was fetched of the same messages a moment ago in the same words. */
+void contexts_fetched(const struct session *s, const struct imap_fetch *what, struct fetch_news *f);
 
 #endif

@@ -17,10 +17,11 @@ struct context {
 	bool is_uid, is_sorted;
 	/* what is told of messages that come into it new; NULL: nothing (RFC 5465 7) */
 	struct imap_fetch *fetch;
-	struct imap_sort *sort; /* in the arena: the program, and by what it is sorted */
-	bool has_star;          /* the last UID is named as "*" */
-	struct rangeset told;   /* UIDs that the client has in its list */
-	struct ranking ranking; /* is_sorted: in what order */
+	struct rangeset fetched; /* the last ones */
+	struct imap_sort *sort;  /* in the arena: the program, and by what it is sorted */
+	bool has_star;           /* the last UID is named as "*" */
+	struct rangeset told;    /* UIDs that the client has in its list */
+	struct ranking ranking;  /* is_sorted: in what order */
 
 	/*
 	 * OLDER and YOUNGER: how long after its internal date a message is judged otherwise, each

@@ -147,8 +147,10 @@ contexts_note(struct session *s, const struct view_changes *changes)
 
 	if (c == NULL || c->first == NULL)
 		return;
-	for (const struct context *x = c->first; x != NULL; x = x->next)
+	for (struct context *x = c->first; x != NULL; x = x->next) {
 		has_star = has_star || x->has_star;
+		rangeset_done(&x->fetched);
+	}
 	for (int i = 0; i < 2; i++) {
 		const struct rangeset *gone = i == 0 ? changes->vanished : changes->ghosts;
 
@@ -342,16 +344,30 @@ sorted_uids(const struct sort *sort, struct rangeset *out)
 
 /* Of messages that are new, not of those that have changed (RFC 5465 7). */
 static void
-begin_fetch(struct session *s, struct contexts *c, const struct context *x,
-    const struct rangeset *came)
+begin_fetch(struct session *s, struct contexts *c, struct context *x, const struct rangeset *came)
 {
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
 
 	rangeset_copy(&uids, came);
 	if (c->new_uid > 1)
 		rangeset_remove(&uids, 1, c->new_uid - 1);
-	if (!rangeset_is_empty(&uids))
-		c->fetch = fetch_news_new(s, x->fetch, &uids);
+	if (rangeset_is_empty(&uids))
+		return;
+	c->fetch = fetch_news_new(s, x->fetch, &uids);
+	contexts_fetched(s, x->fetch, c->fetch);
+	rangeset_copy(&x->fetched, &uids);
+}
+
+void
+contexts_fetched(const struct session *s, const struct imap_fetch *what, struct fetch_news *f)
+{
+	if (s->contexts == NULL)
+		return;
+	for (const struct context *x = s->contexts->first; x != NULL; x = x->next) {
+		if (x->fetch != NULL && !rangeset_is_empty(&x->fetched)
+		    && str_eq(x->fetch->text, what->text))
+			fetch_news_leave_out(f, &x->fetched);
+	}
 }
 
 /* What was found is compared with what was told. */

@@ -372,8 +372,10 @@ session_tell(struct session *s, enum view_tell tell)
 		e = contexts_tell_changed(s);
 	/*
 	 * What NOTIFY fetches of new messages comes behind the ADDTO that tells of them (RFC 5465
-	 * 5.2).
+	 * 5.2), and does not repeat what their UPDATE has fetched.
 	 */
+	if (e == ERR_OK && t->fetch != NULL)
+		contexts_fetched(s, notify_fetch(s), t->fetch);
 	if (e == ERR_OK)
 		e = tell_new(s, t);
 	if (e != ERR_OK)

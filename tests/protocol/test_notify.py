@@ -878,6 +878,24 @@ def test_metadata_once_with_enable(three):
     assert three.c.ok('NOOP').all('METADATA') == []
 
 
+def test_no_fetch_comes_twice(three):
+    """7: what UPDATE fetches of a new message, NOTIFY and other searches do not fetch once more in the same words."""
+    three.c.select()
+    notify(three.c, '(selected (MessageNew (UID FLAGS) MessageExpunge))')
+    for asked in '(UID FLAGS)', '(UID FLAGS)', '(UID RFC822.SIZE)':
+        three.c.ok('SEARCH RETURN (UPDATE %s) SUBJECT "Message 1"' % asked)
+    three.actor.append(mail.numbered(1))
+    three.c.wait_name('EXISTS', 1)
+    told = [u for u in three.c.ok('NOOP').untagged if u.name in ('EXISTS', 'FETCH', 'ESEARCH')]
+    assert sorted(sorted(u.attrs) for u in told if u.name == 'FETCH') == [['FLAGS', 'UID'], ['RFC822.SIZE', 'UID']]
+    assert told[0].name == 'EXISTS' and len([u for u in told if u.name == 'ESEARCH']) == 3
+    # What no search finds, NOTIFY fetches.
+    three.c.untagged.clear()
+    three.actor.append(mail.numbered(2))
+    assert set(three.w.take('FETCH', lambda r: r.number == 2).attrs) == {'UID', 'FLAGS'}
+    three.w.nothing_but('EXISTS', 'RECENT')
+
+
 # Rights, and others' mailboxes (3.1, 5.9).
 
 

@@ -660,6 +660,15 @@ fetch_news_new(struct session *s, const struct imap_fetch *what, const struct ra
 	return f;
 }
 
+void
+fetch_news_leave_out(struct fetch_news *f, const struct rangeset *uids)
+{
+	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
+
+	rangeset_subtract(&left, &f->x.uids, uids);
+	rangeset_copy(&f->x.uids, &left);
+}
+
 enum err
 fetch_news_run(struct session *s, struct fetch_news *f)
 {

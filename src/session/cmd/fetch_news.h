@@ -16,6 +16,8 @@ struct fetch_news;
  */
 struct fetch_news *fetch_news_new(struct session *s, const struct imap_fetch *what,
     const struct rangeset *uids);
+/** What has been fetched otherwise; before it runs. */
+void fetch_news_leave_out(struct fetch_news *f, const struct rangeset *uids);
 /** ERR_WAIT: call again. What can't be read is left out. */
 must_use enum err fetch_news_run(struct session *s, struct fetch_news *f);
 /** Takes NULL. */
