@@ -665,8 +665,8 @@ fetch_news_leave_out(struct fetch_news *f, const struct rangeset *uids)
 {
 	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
 
-	rangeset_subtract(&left, &f->x.uids, uids);
-	rangeset_copy(&f->x.uids, &left);
+	rangeset_subtract(&left, &f->x.messages.uids, uids);
+	rangeset_copy(&f->x.messages.uids, &left);
 }
 
 enum err
