@@ -71,6 +71,28 @@ test_buf_limit(void)
 }
 
 static void
+test_buf_numbers(void)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 64; i++) {
+		for (uint64_t n = v < 3 ? 0 : v - 3; n < v + 3; n++) {
+			BUF_CLEAN struct buf b = BUF_MAX(20);
+			char want[24];
+
+			buf_u64(&b, n);
+			snprintf(want, sizeof(want), "%llu", (unsigned long long)n);
+			CHECK_STR(buf_str(&b), str_c(want));
+		}
+		v = i < 19 ? (i == 0 ? 1 : v * 10) : (uint64_t)1 << i;
+	}
+	BUF_CLEAN struct buf most = BUF_MAX(20);
+
+	buf_u64(&most, UINT64_MAX);
+	CHECK_STR(buf_str(&most), STR("18446744073709551615"));
+}
+
+static void
 test_arena(void)
 {
 	struct arena a = ARENA_NONE;
@@ -178,5 +200,5 @@ test_bells(void)
 		CHECK(rings[i] == 1);
 }
 
-TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit), TEST(test_arena),
-    TEST(test_hash), TEST(test_waiter), TEST(test_bells))
+TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit),
+    TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash), TEST(test_waiter), TEST(test_bells))

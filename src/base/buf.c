@@ -70,16 +70,23 @@ buf_c(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
+/* Two digits at a time: lists of a mailbox are mostly numbers. */
 void
 buf_u64(struct buf *b, uint64_t v)
 {
+	static const char pairs[] = "0001020304050607080910111213141516171819"
+				    "2021222324252627282930313233343536373839"
+				    "4041424344454647484950515253545556575859"
+				    "6061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
 	char t[20];
 	size_t i = sizeof(t);
 
-	do {
-		t[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
+	for (; v >= 100; v /= 100)
+		memcpy(t + (i -= 2), pairs + 2 * (v % 100), 2);
+	if (v >= 10)
+		t[--i] = pairs[2 * v + 1];
+	t[--i] = v >= 10 ? pairs[2 * v] : (char)('0' + v);
 	buf_add(b, t + i, sizeof(t) - i);
 }
 

@@ -22,7 +22,14 @@ static const struct imap_framer_limits limits_after = { .line_max = 65536,
 	.literal_max = 65536,
 	.command_max = 262144 };
 
-enum { TURN_MAX_US = 1000, SHARE_MAX_US = 300, OUT_MAX = 64 * 1024 * 1024, OUT_KEEP = 4096 };
+enum {
+	TURN_MAX_US = 1000,
+	SHARE_MAX_US = 300,
+	OUT_MAX = 64 * 1024 * 1024,
+	OUT_KEEP = 4096,
+	/* Buffers of 64 KiB serve again and again; larger ones come from the system each time. */
+	OUT_PIECE = 48 * 1024,
+};
 
 static struct session_core *
 core_of(struct session *s)
@@ -430,6 +437,15 @@ session_wake(struct session *s)
 }
 
 /* ---- what commands call ---- */
+
+void
+session_pass_on(struct session *s)
+{
+	struct session_core *k = core_of(s);
+
+	if (k->out.n >= OUT_PIECE)
+		core_flush(k);
+}
 
 struct buf *
 session_out(struct session *s)

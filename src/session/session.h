@@ -77,6 +77,8 @@ struct session {
  * run().
  */
 struct buf *session_out(struct session *s);
+/** Between two lines: when session_out() has much, that goes into the connection's queue. */
+void session_pass_on(struct session *s);
 /**
  * Sends bytes of a message without copying; takes over the reference. What is in session_out() goes
  * first.

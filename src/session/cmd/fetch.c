@@ -29,6 +29,8 @@ enum {
 	MANY_MESSAGES = 128, /* more are read past the cache */
 	/* the same, when their texts are wanted: then for the sake of reading these together */
 	MANY_TEXTS = 4,
+	/* answered from the mailbox's pages alone between two looks at the clock */
+	UNTIMED_MESSAGES = 32,
 };
 
 enum fetch_step {
@@ -65,8 +67,14 @@ struct fetch_ctx {
 	bool needs_message;
 	enum message_need need;
 	enum fetch_step step;
-	uint32_t at;            /* next UID to look at; 0: none is left */
-	uint32_t window_end;    /* last UID of the window */
+	uint32_t at;         /* next UID to look at; 0: none is left */
+	uint32_t window_end; /* last UID of the window */
+	unsigned untimed;    /* messages answered since the clock was looked at */
+	/* The FLAGS of the last message without keywords: most have the same as the one before. */
+	bool has_flags_text;
+	unsigned flags_of_text;
+	size_t flags_text_bytes;
+	char flags_text[64];
 	struct rangeset seen;   /* messages of the window that became \Seen */
 	struct rangeset unseen; /* messages of the window that must become so */
 	uint32_t cursor;
@@ -253,6 +261,12 @@ open_window(struct session *s, struct fetch_ctx *x)
 
 	rangeset_clear(&x->unseen);
 	rangeset_clear(&x->seen);
+	if (!x->needs_message) {
+		/* Nothing becomes \Seen, and nothing is read: one window for all. */
+		x->window_end = x->messages.lowest.v == 0 ? UINT32_MAX : 1;
+		x->step = STEP_MESSAGES;
+		return;
+	}
 	while (n < WINDOW_MESSAGES && fetch_messages_next(s, &x->messages, at, &e, NULL)) {
 		n++;
 		if (may_set && !e.is_ghost && (e.flags & FLAG_SEEN) == 0)
@@ -320,12 +334,16 @@ tell_seen(struct session *s, struct fetch_ctx *x)
 
 /* ---- one message ---- */
 
+/* Without its record nothing of it was begun. */
 static void
 close_message(struct fetch_message *m)
 {
-	fetch_section_done(&m->section);
-	fetch_source_done(&m->src);
-	*m = (struct fetch_message){ 0 };
+	if (m->src.message != NULL) {
+		fetch_section_done(&m->section);
+		fetch_source_done(&m->src);
+	}
+	m->is_open = m->is_head_written = false;
+	m->at_section = 0;
 }
 
 static enum err
@@ -368,21 +386,37 @@ write_id(struct session *s, struct fetch_message *m, const char *name, struct st
 }
 
 static void
-write_flags(struct session *s, struct fetch_message *m)
+write_flags(struct session *s, struct fetch_ctx *x)
 {
 	const struct mailbox_info *box = view_mailbox(s->view);
-	unsigned system = m->entry.flags;
+	const struct entry *e = &x->m.entry;
+	unsigned system = e->flags;
 
-	if (m->entry.is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
+	if (e->is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
 		system |= FLAG_RECENT;
-	item(s, m, "FLAGS");
-	reply_flags(session_out(s), system, m->entry.keywords, box->keywords, box->keyword_count);
+	item(s, &x->m, "FLAGS");
+	if (!keywords_is_empty(e->keywords)) {
+		reply_flags(session_out(s), system, e->keywords, box->keywords, box->keyword_count);
+		return;
+	}
+	if (!x->has_flags_text || x->flags_of_text != system) {
+		struct buf text = { .p = x->flags_text,
+			.cap = sizeof(x->flags_text),
+			.max = sizeof(x->flags_text) };
+
+		reply_flags(&text, system, e->keywords, NULL, 0);
+		x->flags_text_bytes = text.n;
+		x->flags_of_text = system;
+		x->has_flags_text = true;
+	}
+	buf_add(session_out(s), x->flags_text, x->flags_text_bytes);
 }
 
 /* What the mailbox itself knows of the message. */
 static void
-write_entry_items(struct session *s, struct fetch_message *m, unsigned atts)
+write_entry_items(struct session *s, struct fetch_ctx *x, unsigned atts)
 {
+	struct fetch_message *m = &x->m;
 	struct buf *b = session_out(s);
 
 	if ((atts & FETCH_UID) != 0) {
@@ -390,7 +424,7 @@ write_entry_items(struct session *s, struct fetch_message *m, unsigned atts)
 		reply_number(b, m->entry.uid.v);
 	}
 	if ((atts & FETCH_FLAGS) != 0)
-		write_flags(s, m);
+		write_flags(s, x);
 	if ((atts & FETCH_MODSEQ) != 0) {
 		item(s, m, "MODSEQ");
 		buf_chr(b, '(');
@@ -482,7 +516,7 @@ write_head(struct session *s, struct fetch_ctx *x)
 	session_begin_fetch(s, m->seq, m->entry.uid);
 	m->is_first = true;
 	m->is_head_written = true;
-	write_entry_items(s, m, atts);
+	write_entry_items(s, x, atts);
 	if (m->src.message != NULL)
 		e = write_record_items(s, m, atts);
 	if (e == ERR_OK)
@@ -524,7 +558,7 @@ answer(struct session *s, struct fetch_ctx *x)
 	}
 	/* The grammar wants at least one item. */
 	if (m->is_first)
-		write_entry_items(s, m, FETCH_UID);
+		write_entry_items(s, x, FETCH_UID);
 	buf_chr(session_out(s), ')');
 	reply_end(session_out(s));
 	return ERR_OK;
@@ -541,10 +575,14 @@ answer_window(struct session *s, struct fetch_ctx *x)
 		enum err e;
 
 		if (!m->is_open) {
+			session_pass_on(s);
 			if (session_is_full(s))
 				return session_wait_output(s);
-			if (session_should_yield(s))
-				return session_yield(s);
+			if (x->needs_message || ++x->untimed == UNTIMED_MESSAGES) {
+				x->untimed = 0;
+				if (session_should_yield(s))
+					return session_yield(s);
+			}
 			if (x->at == 0
 			    || fetch_messages_is_behind(&x->messages, x->at, x->window_end)
 			    || !fetch_messages_next(s, &x->messages, x->at, &m->entry, &m->seq)) {
