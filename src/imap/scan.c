@@ -16,20 +16,37 @@ enum char_class {
  * atom-specials: ( ) { SP CTL list-wildcards quoted-specials resp-specials; bytes above 0x7F are no
  * CHAR.
  */
-static unsigned
-char_class(char ch)
-{
-	unsigned char c = (unsigned char)ch;
-	unsigned seq =
-	    (c >= '0' && c <= '9') || c == ':' || c == ',' || c == '*' || c == '$' ? CHAR_SEQ : 0;
+#define C (CHAR_ATOM | CHAR_ASTRING | CHAR_TAG | CHAR_LIST)
+#define N (C | CHAR_SEQ)
+#define X (CHAR_ATOM | CHAR_ASTRING | CHAR_LIST) /* + */
+#define R (CHAR_ASTRING | CHAR_TAG | CHAR_LIST)  /* ] */
+#define P CHAR_LIST                              /* % */
+#define W (CHAR_LIST | CHAR_SEQ)                 /* * */
 
-	if (c <= 0x20 || c >= 0x7F || c == '(' || c == ')' || c == '{' || c == '"' || c == '\\')
-		return 0;
-	if (c == '%' || c == '*')
-		return CHAR_LIST | seq;
-	if (c == ']')
-		return CHAR_ASTRING | CHAR_TAG | CHAR_LIST;
-	return CHAR_ATOM | CHAR_ASTRING | CHAR_LIST | (c == '+' ? 0 : CHAR_TAG) | seq;
+/* clang-format off */
+static const unsigned char char_classes[256] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, C, 0, C, N, P, C, C, 0, 0, W, X, N, C, C, C, /*  !"#$%&'().+,-.. */
+	N, N, N, N, N, N, N, N, N, N, N, C, C, C, C, C, /* 0123456789:;<=>? */
+	C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, /* @ABCDEFGHIJKLMNO */
+	C, C, C, C, C, C, C, C, C, C, C, C, 0, R, C, C, /* PQRSTUVWXYZ[\]^_ */
+	C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, /* `abcdefghijklmno */
+	C, C, C, C, C, C, C, C, C, C, C, 0, C, C, C, 0, /* pqrstuvwxyz{|}~. */
+};
+/* clang-format on */
+
+#undef C
+#undef N
+#undef X
+#undef R
+#undef P
+#undef W
+
+static unsigned
+char_class(char c)
+{
+	return char_classes[(unsigned char)c];
 }
 
 bool

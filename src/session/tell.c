@@ -225,10 +225,10 @@ tell_new(struct session *s, struct session_tell *t)
 static void
 tell_one(struct session *s, struct uid uid, struct str notes)
 {
-	struct seqnum seq = view_seq(s->view, uid);
+	struct seqnum seq;
 	struct entry e;
 
-	if (seq.v == 0 || !view_entry(s->view, uid, &e))
+	if (!view_next(s->view, uid.v, &e, &seq) || e.uid.v != uid.v)
 		return;
 	if (!rangeset_contains(&s->silenced, uid.v)) {
 		tell_flags(s, &e, seq, false, notes);
@@ -245,36 +245,38 @@ is_told_downward(const struct session *s)
 	return s->core->has_cmd && s->core->cmd.limited_to != 0;
 }
 
-/* The i-th of the messages that have changed. */
+/* The i-th of the messages that have changed, to who is told these events of all of them. */
 static void
-tell_nth(struct session *s, const struct session_tell *t, uint32_t i)
+tell_nth(struct session *s, const struct session_tell *t, unsigned events, uint32_t i)
 {
-	unsigned events = notify_selected_events(s);
 	struct str notes = STR_NONE;
 
 	if (is_told_downward(s))
 		i = t->changes.changed_count - 1 - i;
 	if (t->changes.notes != NULL && (events & NOTIFY_ANNOTATION_CHANGE) != 0)
 		notes = t->changes.notes[i];
-	if ((events & NOTIFY_FLAG_CHANGE) != 0 || notes.n > 0 || answers_with_messages(s))
+	if ((events & NOTIFY_FLAG_CHANGE) != 0 || notes.n > 0)
 		tell_one(s, t->changes.changed[i], notes);
 }
 
 static enum err
 tell_changed(struct session *s, struct session_tell *t)
 {
-	if ((notify_selected_events(s) & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) == 0
-	    && !answers_with_messages(s))
+	unsigned events = notify_selected_events(s);
+
+	if (answers_with_messages(s))
+		events |= NOTIFY_FLAG_CHANGE;
+	if ((events & (NOTIFY_FLAG_CHANGE | NOTIFY_ANNOTATION_CHANGE)) == 0)
 		return ERR_OK;
 	for (; t->at_changed < t->changes.changed_count; t->at_changed++) {
 		if (session_is_full(s))
 			return session_wait_output(s);
 		if ((t->at_changed & 63) == 63 && session_should_yield(s)) {
 			t->at_changed++;
-			tell_nth(s, t, t->at_changed - 1);
+			tell_nth(s, t, events, t->at_changed - 1);
 			return session_yield(s);
 		}
-		tell_nth(s, t, t->at_changed);
+		tell_nth(s, t, events, t->at_changed);
 	}
 	return ERR_OK;
 }

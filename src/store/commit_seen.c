@@ -62,7 +62,7 @@ commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t p
 		return true;
 	}
 	/* Of UIDs that were not there: nothing else is changed without the pages. */
-	e->more += (uint32_t)__builtin_popcountll(seen);
+	e->more += bits_count(seen);
 	commit_keep_op(c,
 	    &(struct page_op){ .id = m->state->info.id,
 		.is_private = true,

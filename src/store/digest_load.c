@@ -11,6 +11,7 @@
  */
 #include "store/digest_int.h"
 
+#include "base/bits.h"
 #include "base/size.h"
 #include "store/message_held.h"
 
@@ -26,7 +27,7 @@ enum {
 static bool
 is_whole(const struct digest_load *l, size_t i)
 {
-	return __builtin_popcountll(l->blocks[i].mask) >= WHOLE_MIN;
+	return bits_count(l->blocks[i].mask) >= WHOLE_MIN;
 }
 
 static void

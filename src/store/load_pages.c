@@ -187,7 +187,7 @@ lost_pages_put(struct store *store, struct tree_edit *edit, const struct kv_rows
 		}
 		if (mask != 0)
 			lost_page_put(edit, page, mask);
-		missing += (uint64_t)__builtin_popcountll(mask);
+		missing += bits_count(mask);
 	}
 	if (missing > 0 || e != ERR_OK)
 		atomic_fetch_add(&store->damaged, 1);

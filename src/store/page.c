@@ -31,7 +31,7 @@ page_is_valid(struct str page)
 		return false;
 	if ((page.p[1] & PAGE_HAS_KEYWORDS) != 0)
 		one += PAGE_KEYWORD_BYTES;
-	return page.n == PAGE_HEADER_BYTES + (size_t)__builtin_popcountll(page_mask(page)) * one;
+	return page.n == PAGE_HEADER_BYTES + (size_t)bits_count(page_mask(page)) * one;
 }
 
 struct keywords
@@ -41,8 +41,7 @@ page_keywords(struct str page, unsigned index)
 
 	if ((page.p[1] & PAGE_HAS_KEYWORDS) == 0)
 		return (struct keywords){ 0 };
-	p = page.p + PAGE_HEADER_BYTES
-	    + (size_t)__builtin_popcountll(page_mask(page)) * PAGE_ENTRY_BYTES;
+	p = page.p + PAGE_HEADER_BYTES + (size_t)bits_count(page_mask(page)) * PAGE_ENTRY_BYTES;
 	p += index * PAGE_KEYWORD_BYTES;
 	return (struct keywords){ { get_le64(p), get_le64(p + 8) } };
 }
@@ -161,7 +160,7 @@ void
 page_op_set(struct buf *op, uint64_t modseq, uint64_t mask, const uint16_t *flags,
     const struct keywords *keywords, bool is_same)
 {
-	size_t n = is_same ? 1 : (size_t)__builtin_popcountll(mask);
+	size_t n = is_same ? 1 : (size_t)bits_count(mask);
 	bool has_keywords = false;
 	char *p;
 
@@ -241,7 +240,7 @@ work_load(struct work *w, struct str page)
 static void
 work_store(const struct work *w, struct buf *out)
 {
-	unsigned n = (unsigned)__builtin_popcountll(w->mask), i = 0;
+	unsigned n = bits_count(w->mask), i = 0;
 	bool has_keywords = false;
 	struct str page;
 	size_t size;
@@ -322,7 +321,7 @@ apply_set(struct work *w, struct str op, uint8_t bits)
 	}
 	modseq = get_le64(op.p);
 	mask = get_le64(op.p + 8);
-	n = (bits & OP_IS_SAME) != 0 ? 1 : (size_t)__builtin_popcountll(mask);
+	n = (bits & OP_IS_SAME) != 0 ? 1 : (size_t)bits_count(mask);
 	if (op.n != 16 + n * one) {
 		w->is_damaged = true;
 		return;
@@ -401,8 +400,7 @@ page_private_is_valid(struct str page)
 	return page.n == 0
 	    || (page.n >= PAGE_PRIVATE_HEADER_BYTES && page.p[0] == PAGE_PRIVATE_FORMAT
 		&& page.n
-		    == PAGE_PRIVATE_HEADER_BYTES
-			+ (size_t)__builtin_popcountll(get_le64(page.p + 8)) * 8);
+		    == PAGE_PRIVATE_HEADER_BYTES + (size_t)bits_count(get_le64(page.p + 8)) * 8);
 }
 
 bool
@@ -423,7 +421,7 @@ page_private_sum(struct str page, struct page_sums *out)
 	uint64_t seen = page_private_seen(page) & page_mask(page);
 
 	*out = (struct page_sums){ .count = page_count(page) };
-	out->unseen = out->count - (uint32_t)__builtin_popcountll(seen);
+	out->unseen = out->count - bits_count(seen);
 	for (unsigned i = 0; i < out->count; i++)
 		out->modseq =
 		    MAX(out->modseq, get_le64(page.p + PAGE_PRIVATE_HEADER_BYTES + i * 8));
@@ -463,7 +461,7 @@ private_merge(struct str base, const struct str *operands, size_t count, struct 
 		}
 	}
 	buf_clear(out);
-	n = (unsigned)__builtin_popcountll(mask);
+	n = bits_count(mask);
 	p = buf_reserve(out, PAGE_PRIVATE_HEADER_BYTES + (size_t)n * 8);
 	if (p == NULL)
 		return;
@@ -507,8 +505,7 @@ set_in_place(struct str base, struct str op, struct buf *out)
 	mask = get_le64(op.p + OP_HEADER_BYTES + 8);
 	values = op.p + OP_HEADER_BYTES + 16;
 	if ((mask & ~page_mask(base)) != 0
-	    || op.n
-		!= OP_HEADER_BYTES + 16 + (is_same ? 1 : (size_t)__builtin_popcountll(mask)) * 2)
+	    || op.n != OP_HEADER_BYTES + 16 + (is_same ? 1 : (size_t)bits_count(mask)) * 2)
 		return false;
 	buf_clear(out);
 	buf_str_add(out, base);

@@ -11,6 +11,7 @@
 #ifndef STORE_PAGE_H
 #define STORE_PAGE_H
 
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "store/ids.h"
@@ -72,7 +73,7 @@ page_is_damaged(struct str page)
 static inline unsigned
 page_index(uint64_t mask, unsigned bit)
 {
-	return (unsigned)__builtin_popcountll(mask & (((uint64_t)1 << bit) - 1));
+	return bits_count(mask & (((uint64_t)1 << bit) - 1));
 }
 
 /*
@@ -93,7 +94,7 @@ enum {
 static inline unsigned
 page_count(struct str page)
 {
-	return (unsigned)__builtin_popcountll(page_mask(page));
+	return bits_count(page_mask(page));
 }
 
 static inline const char *

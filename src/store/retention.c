@@ -34,7 +34,7 @@ lose(struct losses *l, uint32_t msgno)
 static void
 lose_page(struct losses *l, struct str page)
 {
-	unsigned n = (unsigned)__builtin_popcountll(page_mask(page));
+	unsigned n = bits_count(page_mask(page));
 
 	for (unsigned i = 0; i < n; i++)
 		lose(l, page_msgno(page, i));

@@ -114,7 +114,7 @@ page_notes_unref(struct page_notes *p)
 {
 	if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (unsigned i = 0; i < (unsigned)__builtin_popcountll(p->mask); i++)
+	for (unsigned i = 0; i < bits_count(p->mask); i++)
 		note_list_unref(p->lists[i]);
 	free(p);
 }
@@ -139,7 +139,7 @@ page_notes_with(const struct page_notes *p, uint64_t mask, unsigned bit, struct 
 	    | (uint64_t)(list != NULL) << bit;
 	if (mask == 0)
 		return NULL;
-	out = xmalloc(sizeof(*out) + (size_t)__builtin_popcountll(mask) * sizeof(out->lists[0]));
+	out = xmalloc(sizeof(*out) + (size_t)bits_count(mask) * sizeof(out->lists[0]));
 	*out = (struct page_notes){ .refs = 1, .mask = mask };
 	for (uint64_t m = mask; m != 0; m &= m - 1) {
 		unsigned at = (unsigned)__builtin_ctzll(m);

@@ -142,7 +142,7 @@ verify_seen_page(struct verify_account *a, struct str key, struct str value)
 		    "of messages that are not there");
 	page_private_sum(value, &sums);
 	s->has_pages = s->has_pages || there != 0;
-	s->sums.seen += (uint32_t)__builtin_popcountll(page_private_seen(value) & there);
+	s->sums.seen += bits_count(page_private_seen(value) & there);
 	s->sums.modseq = MAX(s->sums.modseq, sums.modseq);
 }
 
