@@ -375,7 +375,7 @@ sim_turn(struct sim *s)
 	list_each(&s->conns, c, struct sim_conn, in_sim)
 	{
 		has_some |= push(c);
-		has_some |= sim_pull(c);
+		has_some |= !c->is_deaf && sim_pull(c);
 	}
 	s->clock.now_us += TURN_US;
 	return has_some;

@@ -61,6 +61,7 @@ struct sim_conn {
 	struct buf in;  /* received and not yet looked at */
 	struct buf out; /* not yet taken by the socket */
 	bool is_eof;
+	bool is_deaf; /* the client reads nothing, until this is false again */
 };
 
 /** Engine in memory for sim_open(). */

@@ -346,6 +346,7 @@ core_continue(struct session_core *k)
 	if (k->is_inside)
 		return;
 	k->is_inside = true;
+	k->wants_output = false;
 	k->turn_began_us = loop_clock(k->loop)->mono_us(loop_clock(k->loop));
 	while (!s->is_closing && !session_is_full(s) && step(k)) {
 		if (session_should_yield(s)) {
@@ -359,6 +360,8 @@ core_continue(struct session_core *k)
 	core_flush(k);
 	turn_end(k);
 	k->is_inside = k->is_share = false;
+	if (k->wants_output)
+		notify_count_changes(s);
 	if (stream_is_eof(s->stream) && !goes_on && !s->is_closing
 	    && (k->phase == PHASE_IDLE || k->phase == PHASE_LITERAL || k->phase == PHASE_SKIP
 		|| k->phase == PHASE_DISCARD || k->wants_line)) {
@@ -395,14 +398,13 @@ core_news(struct session_core *k)
 {
 	bool is_free = (k->phase == PHASE_IDLE && !k->has_cmd) || k->is_idling;
 
-	if (k->s.is_closing || !is_free)
-		return; /* told at the end of what is going on */
-	if (!session_is_full(&k->s)) {
-		core_go_on(k);
+	if (k->s.is_closing)
 		return;
-	}
-	notify_late(&k->s);
-	core_flush(k);
+	if (k->wants_output)
+		notify_late(&k->s);
+	else if (is_free)
+		core_go_on(k);
+	/* else told at the end of what is going on */
 }
 
 static void
@@ -745,6 +747,7 @@ drained(unused_arg struct stream *stream, void *ctx)
 {
 	struct session_core *k = ctx;
 
+	notify_is_read(&k->s);
 	if (k->wants_output)
 		core_go_on(k);
 }

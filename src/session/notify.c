@@ -6,7 +6,7 @@
  * notify_tell.c goes through the difference of the two snapshots, which costs what has changed. As
  * the session tells at once, the snapshot that it keeps is nearly always the account's own: it
  * costs nothing. A client that does not read what it is sent, and so would hold an old one, is
- * given up after some time.
+ * given up after so many changes.
  *
  *     NOTIFY SET -> notify_resolve() -> notify_tell_first() -> notify_install()
  *     an account changes -> waiter -> task -> core: notify_has_news() -> session_tell(), notify_tell() -> waits again
@@ -257,6 +257,7 @@ notify_overflow(struct session *s)
 	drop_watches(n);
 	n->what = (struct imap_notify){ 0 };
 	n->watches_shares = false;
+	n->is_given_up = false;
 }
 
 /* ---- accounts ---- */
@@ -461,6 +462,8 @@ notify_has_news(struct session *s)
 
 	if (n == NULL)
 		return false;
+	if (n->is_given_up)
+		return true;
 	list_each(&n->watches, w, struct notify_watch, node)
 	{
 		if (w->known == NULL || w->now != NULL
@@ -476,19 +479,15 @@ notify_has_news(struct session *s)
 	    && is_newer(view_account(s->view), view_version(s->view), &n->selected_waiter);
 }
 
-/*
- * A change came while the client does not read: it is told when it does, but what was is not kept
- * for it for ever. Waits for the next change.
- */
+/* ---- a client that does not read ---- */
+
 void
-notify_late(struct session *s)
+notify_count_changes(struct session *s)
 {
 	struct notify *n = s->notify;
 
-	if (++n->behind > NOTIFY_BEHIND_MAX) {
-		notify_overflow(s);
+	if (n == NULL)
 		return;
-	}
 	list_each(&n->watches, w, struct notify_watch, node)
 	{
 		struct snapshot *now = account_snapshot(w->account, NULL);
@@ -497,4 +496,28 @@ notify_late(struct session *s)
 			loop_post(s->core->loop, &n->task);
 		snapshot_unref(now);
 	}
+}
+
+/*
+ * The output may end in the middle of a response, so that the client is told of the end by
+ * notify_tell(); what is being fetched for it stays until then.
+ */
+void
+notify_late(struct session *s)
+{
+	struct notify *n = s->notify;
+
+	if (++n->behind <= NOTIFY_BEHIND_MAX) {
+		notify_count_changes(s);
+		return;
+	}
+	drop_watches(n);
+	n->is_given_up = true;
+}
+
+void
+notify_is_read(struct session *s)
+{
+	if (s->notify != NULL)
+		s->notify->behind = 0;
 }

@@ -76,8 +76,15 @@ void notify_committed(struct session *s, const struct snapshot *after);
  * The session has deleted the mailbox, or made it of INBOX: the next that happens to it is no news.
  */
 void notify_done_by_us(struct session *s, struct account *a, struct mailbox_id id);
-/** There is news, but the client does not read: it may be that late only so often. */
+/** The client does not read, so nothing can be told: from now on changes are counted. */
+void notify_count_changes(struct session *s);
+/**
+ * There is one: after too many of them nothing is watched any more, and the client is told so when
+ * it reads.
+ */
 void notify_late(struct session *s);
+/** It has read what there was: the count begins anew. */
+void notify_is_read(struct session *s);
 /** Another mailbox is selected, or none. */
 void notify_selected(struct session *s);
 

@@ -45,7 +45,8 @@ struct notify {
 	uint64_t shares_version; /* that was looked at */
 	struct waiter shares_waiter, selected_waiter;
 	struct loop_task task;
-	uint32_t behind; /* changes since the client has stopped to read */
+	uint32_t behind;  /* changes since the client has stopped to read */
+	bool is_given_up; /* there were too many of them, and it is to be told */
 	/* hash of the name above others that was told last */
 	uint64_t parent_told;
 	/* changed by this session up to the version: no news */

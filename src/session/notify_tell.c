@@ -686,6 +686,8 @@ notify_tell(struct session *s)
 	struct notify *n = s->notify;
 	enum err e;
 
+	if (n != NULL && n->is_given_up)
+		notify_overflow(s);
 	if (n == NULL || list_is_empty(&n->watches))
 		return ERR_OK;
 	e = follow(s, n, list_first(&n->watches, struct notify_watch, node));
@@ -695,7 +697,6 @@ notify_tell(struct session *s)
 	}
 	if (e == ERR_WAIT)
 		return e;
-	n->behind = 0;
 	list_each(&n->watches, w, struct notify_watch, node)
 	{
 		e = begin(s, w) ? tell_account(s, n, w) : ERR_OK;
