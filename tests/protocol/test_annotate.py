@@ -190,6 +190,15 @@ def test_bad_fetch(box3, what):
     box3.bad('FETCH 1 (ANNOTATION (%s))' % what)
 
 
+@pytest.mark.parametrize('name', ['/unknown', '/vendor', '/comment/deeper', '/1/altsubject', '/1/flags/deleted'])
+def test_names_that_are_not_registered(box3, name):
+    """3.2.1: nothing is stored under them. To ask for one is to ask for an entry that does not exist: 3.2.2 demands NIL, and "0" for its size."""
+    none = {name: {'value.priv': None, 'value.shared': None, 'size.priv': '0', 'size.shared': '0'}}
+    box3.bad('STORE 1 ANNOTATION (%s (value.priv "x"))' % name)
+    assert fetched(box3, 1, name + ' (value size)') == none
+    assert box3.ok('SEARCH ANNOTATION %s value.priv "x"' % name).search() == []
+
+
 def test_names_that_are_not_ascii(box3):
     """3.2: BAD."""
     box3.bad('STORE 1 ANNOTATION (', Lit('/vendor/ä'.encode()), ' (value.priv "x"))')
