@@ -609,6 +609,7 @@ test_blob_small(void)
 	struct blob_id id;
 	struct kv_stage *s = stage_of(kv, data, &id);
 	struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), 0, 1);
+	struct kv_stats stats = { 0 };
 
 	CHECK_STR(kv_stage_peek(s), data);
 	CHECK_U64(links(kv, &id), 0);
@@ -623,6 +624,8 @@ test_blob_small(void)
 	check_blob(kv, &id, data, 100, 200);
 	CHECK_U64(read_blob_now(kv, &id, 5000), ERR_END);
 	CHECK_U64(read_blob_now(kv, &id, 1u << 31), ERR_END);
+	kv_stats(kv, &stats);
+	CHECK_U64(stats.blob_reads, 6);
 	free((char *)data.p);
 	engine->close(kv);
 }

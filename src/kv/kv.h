@@ -388,6 +388,7 @@ struct kv_stats {
 	uint64_t commits, batches, syncs; /* transactions, groups of them, flushes to disk */
 	uint64_t bytes_written;
 	uint64_t loads_now, loads_waited;
+	uint64_t blob_reads; /* of bytes of messages, by whatever call */
 	size_t cache_bytes, memtable_bytes;
 };
 

@@ -463,6 +463,7 @@ memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 	enum err e = ERR_WAIT;
 
 	pthread_mutex_lock(&m->lock);
+	m->stats.blob_reads++;
 	if (m->is_manual) {
 		struct blob_job *j = xcalloc(1, sizeof(*j));
 
@@ -488,6 +489,7 @@ memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, s
 	enum err e = ERR_NOTFOUND;
 
 	pthread_mutex_lock(&m->lock);
+	m->stats.blob_reads++;
 	if (blob_row_find(m, id, &row))
 		e = blob_read_locked(m, id, offset, length, bytes_out);
 	pthread_mutex_unlock(&m->lock);
@@ -527,6 +529,7 @@ memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct
 	enum err e = ERR_WAIT;
 
 	pthread_mutex_lock(&m->lock);
+	m->stats.blob_reads += count;
 	if (m->is_manual) {
 		struct blobs_job *j =
 		    xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*ids))));

@@ -492,6 +492,7 @@ rocks_stats(struct kv *kv, struct kv_stats *out)
 		.bytes_written = atomic_load(&r->stat_bytes),
 		.loads_now = atomic_load(&r->stat_loads_now),
 		.loads_waited = atomic_load(&r->stat_loads_waited),
+		.blob_reads = atomic_load(&r->stat_blob_reads),
 		.cache_bytes = rocksdb_cache_get_usage(r->cache),
 	};
 	for (unsigned i = 0; i < CF_COUNT; i++) {

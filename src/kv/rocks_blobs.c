@@ -172,6 +172,7 @@ rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct 
 	w->old = old;
 	w->count = count;
 	memcpy(w->ids, ids, count * sizeof(*ids));
+	atomic_fetch_add_explicit(&w->r->stat_blob_reads, count, memory_order_relaxed);
 	rocks_job_add(w->r, &w->job);
 	return ERR_WAIT;
 }

@@ -175,7 +175,7 @@ struct rocks {
 	uint64_t tidy_bytes; /* swept and not tidied */
 
 	atomic_uint_fast64_t stat_commits, stat_batches, stat_syncs, stat_bytes, stat_loads_now,
-	    stat_loads_waited;
+	    stat_loads_waited, stat_blob_reads;
 };
 
 static inline struct rocks *

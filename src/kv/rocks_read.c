@@ -601,6 +601,7 @@ rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t
 	enum err e = blob_try(r, TIER_CACHE, id, offset, length, bytes_out);
 	struct blob_wait *w;
 
+	atomic_fetch_add_explicit(&r->stat_blob_reads, 1, memory_order_relaxed);
 	if (e != ERR_WAIT)
 		return e;
 	w = xcalloc(1, sizeof(*w));
@@ -624,6 +625,7 @@ rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, si
 	rocksdb_pinnableslice_t *s = NULL;
 	enum err e = row_get(r, o, TIER_ALL, CF_BLOB, str_make(id->sha256, sizeof(id->sha256)), &s);
 
+	atomic_fetch_add_explicit(&r->stat_blob_reads, 1, memory_order_relaxed);
 	rocksdb_readoptions_destroy(o);
 	if (e == ERR_OK && s == NULL)
 		return ERR_NOTFOUND;
