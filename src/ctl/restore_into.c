@@ -228,9 +228,22 @@ has_wanted(struct into *t, const struct image_box *b)
 	return false;
 }
 
+static bool
+has_user(struct str users, uint64_t id)
+{
+	struct str name;
+	uint64_t here;
+
+	while (wire_take_u64(&users, &here) && wire_take_str(&users, &name)) {
+		if (here == id)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Whose private annotations these are: numbers of accounts in the backup, with names. What others
- * have of a mailbox goes to nobody else.
+ * Whose private annotations these are: numbers of accounts in the backup, with names, each once.
+ * What others have of a mailbox goes to nobody else.
  */
 static void
 add_users(struct into *t, struct str annotations)
@@ -241,7 +254,8 @@ add_users(struct into *t, struct str annotations)
 	while (annotation_next(&annotations, &a)) {
 		const bool is_owner = a.user == t->account->id.v;
 
-		if (a.user == 0 || (t->r->to != NULL && !is_owner))
+		if (a.user == 0 || (t->r->to != NULL && !is_owner)
+		    || has_user(buf_str(&t->blob), a.user))
 			continue;
 		for (size_t i = 0; i < m->account_count; i++) {
 			if (m->accounts[i].id.v != a.user)

@@ -521,6 +521,8 @@ stream_enter(struct stream *s, struct loop *loop)
 	loop_fd_init(loop, &s->rfd, s->rfd.fd, false, read_ready);
 	loop_fd_init(loop, &s->wfd, s->wfd.fd, true, write_ready);
 	s->has_layered_input = s->ssl != NULL; /* OpenSSL may have read ahead */
+	if (s->in.n > s->in_at || s->is_eof)   /* came with the end of the handshake */
+		s->news |= NEWS_READABLE;
 	update_reading(s);
 	stream_post(s); /* for what was noted before */
 }

@@ -476,6 +476,41 @@ test_counters(void)
 	engine->close(kv);
 }
 
+/* All of an account goes, while what it has just counted is in memory still; others' stays. */
+static void
+test_purge_with_counters(void)
+{
+	enum { ACCOUNTS = 3, COUNTERS = 60 };
+	struct kv *kv = engine->open();
+	struct kv_txn *t;
+	char key[8];
+
+	for (unsigned a = 1; a <= ACCOUNTS; a++) {
+		for (unsigned i = 0; i < COUNTERS; i++) {
+			snprintf(key, sizeof(key), "c%04u", i);
+			t = kv_txn_new(kv, ACCOUNT(a), KV_UNVERSIONED, KV_UNVERSIONED);
+			kv_add(t, str_c(key), 1);
+			CHECK_U64(commit1(kv, t), ERR_OK);
+		}
+	}
+	t = kv_txn_new(kv, ACCOUNT(2), KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_txn_set_deletes(t);
+	for (unsigned kind = 0; kind < KV_KINDS; kind++)
+		kv_del_range(t, (enum kv_kind)kind, STR(""), STR_NONE);
+	CHECK_U64(commit1(kv, t), ERR_OK);
+	t = kv_txn_new(kv, ACCOUNT(2), KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_add(t, STR("c0001"), 7);
+	CHECK_U64(commit1(kv, t), ERR_OK);
+	check_range(kv, 2, (struct kv_range){ .kind = KV_COUNTER, .to = STR("c0001") }, "");
+	check_counter(kv, 2, "c0001", 7);
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		snprintf(key, sizeof(key), "c%04u", i);
+		check_counter(kv, 1, key, 1);
+		check_counter(kv, 3, key, 1);
+	}
+	engine->close(kv);
+}
+
 /* ---- versions */
 
 static void
@@ -1121,6 +1156,7 @@ conform_run(const struct conform_engine *e, const struct test_case *more, size_t
 		TEST(test_many_ranges_of_one_version),
 		TEST(test_changes_apply_in_order),
 		TEST(test_counters),
+		TEST(test_purge_with_counters),
 		TEST(test_conflict),
 		TEST(test_pipelined_commits),
 		TEST(test_callbacks_come_from_elsewhere),

@@ -468,7 +468,7 @@ queue_wait(struct rocks *r, time_t seconds)
 	return true;
 }
 
-/* Behind what was queued before them. */
+/* Behind the batch that they were taken with; commits that were put off come later. */
 static void
 requests_run(struct rocks *r, struct list *requests)
 {

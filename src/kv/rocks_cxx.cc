@@ -8,7 +8,6 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
-#include <rocksdb/slice_transform.h>
 
 #include <algorithm>
 #include <atomic>
@@ -115,12 +114,6 @@ private:
 };
 
 } // namespace
-
-void
-rocks_options_ordered(rocksdb_options_t *options, size_t prefix_bytes)
-{
-	options_of(options)->memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(prefix_bytes));
-}
 
 void
 rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra)

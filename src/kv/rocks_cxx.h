@@ -46,12 +46,6 @@ void rocks_env_free(void *env);
 void rocks_options_extra(rocksdb_options_t *options, const struct rocks_extra *extra);
 
 /**
- * Rows of the family come in the order of their keys, mostly, among those with the same first bytes
- * (prefix_bytes): it remembers where the last one went.
- */
-void rocks_options_ordered(rocksdb_options_t *options, size_t prefix_bytes);
-
-/**
  * Syncs the log files of a closed database, and their names. What a killed process wrote and did
  * not sync is read back from the kernel's memory at the next start, which takes it for durable and
  * builds on it; so it must be made durable first.

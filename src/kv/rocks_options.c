@@ -3,7 +3,6 @@
  * the limits of the options are for everything together, however many accounts there are.
  */
 #include "base/size.h"
-#include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
 #include <stdlib.h>
@@ -215,8 +214,6 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 		 */
 		if (merge != kv_counter_merge)
 			rocksdb_options_set_max_successive_merges(r, 16);
-		else
-			rocks_options_ordered(r, KV_ACCOUNT_KEY);
 	}
 	if (families[cf].has_blobs) {
 		rocksdb_options_set_enable_blob_files(r, 1);

@@ -83,6 +83,13 @@ cost(const struct kv_commit *c)
 	return size_add(c->bytes, size_mul(c->op_count, OP_COST));
 }
 
+/* The system's rows are changed for whoever is made or deleted, who has a part of his own. */
+static bool
+is_everybodys(const struct kv_txn *t)
+{
+	return t->account.v == ACCOUNT_SYSTEM.v;
+}
+
 /* Whether its accounts have not had their part. */
 static bool
 may_take(const struct sorting *s, const struct kv_commit *c)
@@ -92,7 +99,7 @@ may_take(const struct sorting *s, const struct kv_commit *c)
 	for (size_t i = 0; i < c->count; i++) {
 		uint32_t used = s->used[lane_of(c->txns[i])];
 
-		if (used > 0 && used + cost(c) > PART_COST)
+		if (used > 0 && used + cost(c) > PART_COST && !is_everybodys(c->txns[i]))
 			return false;
 	}
 	return true;

@@ -281,6 +281,7 @@ run_at_home(struct scan *x, struct waiter *w)
 	}
 	if (e != ERR_BUSY)
 		return e;
+	waiter_cancel(w); /* here, for who wakes it has its list's lock first and then this one */
 	pthread_mutex_lock(&x->lock);
 	if (enqueue(x)) {
 		waiter_wait(w, &x->ended);

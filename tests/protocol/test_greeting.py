@@ -1,7 +1,12 @@
 """The greeting, CAPABILITY, NOOP, LOGOUT and what holds in any state (RFC 3501 6.1, 7.1, RFC 9051 6.1, 7.1)."""
 
+import contextlib
+import socket
+import ssl
+
 import pytest
 
+from harness import tls
 from harness.imap import Closed, Lit
 
 # What the first milestone promises; each is also tested in a file of its own.
@@ -60,6 +65,45 @@ def test_no_starttls_inside_tls(connect):
     c = connect(ssl=True)
     caps = c.capabilities()
     assert 'STARTTLS' not in caps and 'LOGINDISABLED' not in caps
+
+
+def finish_handshake(server, version, behind, ends):
+    """Shakes hands by hand, so that what is sent `behind` its last message goes in the same segment, and so does the end of it all;
+    what is answered until the server closes, or has greeted and answered."""
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    c = tls.context(version).wrap_bio(coming, going)
+    with socket.create_connection(server.imaps, 20) as s:
+        while True:
+            try:
+                c.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(going.read())
+                coming.write(s.recv(65536))
+        c.write(behind)
+        if ends:
+            with contextlib.suppress(ssl.SSLError):     # the server's own end is not waited for
+                c.unwrap()
+        s.sendall(going.read())
+        answer = b''
+        while ends or b'a1 OK' not in answer:
+            data = s.recv(65536)
+            if not data:
+                break
+            coming.write(data)
+            with contextlib.suppress(ssl.SSLError):     # there is no more of it
+                while part := c.read(65536):
+                    answer += part
+        return answer
+
+
+@pytest.mark.parametrize('version', [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize('ends', [False, True])
+def test_what_comes_with_the_end_of_the_handshake(server, version, ends):
+    """Pipelined behind a handshake: it is answered, and who ends at once is let go at once."""
+    for _ in range(4):
+        answer = finish_handshake(server, version, b'a1 NOOP\r\n', ends)
+        assert ends or b'a1 OK' in answer
 
 
 @pytest.mark.parametrize('state', ['before login', 'authenticated', 'selected'])

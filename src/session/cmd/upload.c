@@ -9,7 +9,7 @@
 #include "store/quota.h"
 
 enum {
-	APPEND_MESSAGES_MAX = 1000, /* of one MULTIAPPEND */
+	APPEND_MESSAGES_MAX = 1000, /* of one MULTIAPPEND, if no limit is set */
 	CATENATE_PARTS_MAX = 1000,  /* of one command */
 };
 
@@ -143,7 +143,7 @@ static enum err
 take_message(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
 {
 	const uint32_t limit = session_save_limit(s),
-		       most = limit == 0 ? APPEND_MESSAGES_MAX : MIN(limit, APPEND_MESSAGES_MAX);
+		       most = limit == 0 ? APPEND_MESSAGES_MAX : limit;
 	struct imap_append_message m;
 	struct str notes = STR_NONE;
 	enum err e = imap_append_message(in, &m);
