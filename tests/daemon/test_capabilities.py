@@ -89,12 +89,10 @@ def test_each_has_tests(table):
         assert re.search(wanted, text), '%s: no test names %s' % (row['name'], row['spec'])
 
 
-# Documents without a dialogue of client and server, and those whose dialogues need more than a few lines to come about.
+# Documents without a dialogue of client and server.
 ELSEWHERE = {
     '5550': 'test_catenate.py: no dialogue in 5.7.1',
     '5957': 'test_sort.py: no dialogue',
-    '9585': 'server/test_progress.py: commands that take long',
-    '10022': 'test_uidbatches.py: mailboxes of thousands of messages',
 }
 
 

@@ -117,12 +117,24 @@ class Replay(Run):
                 self.helper = self.server.login(self.vars['user'], name='helper')
             c = self.helper
         m = re.match(r'append ([0-9]+) (\S+)(?: \((.*)\))?$', text)
-        if m:
+        many = re.match(r'fill ([0-9]+) (\S+)$', text)
+        if many:
+            self.fill(c, int(many.group(1)), many.group(2))
+        elif m:
             self.vars['uid'] = c.append(mail.numbered(int(m.group(1))), self.substitute(m.group(2)), flags=m.group(3) or '')
         else:
             c.ok(*[p if isinstance(p, Lit) else self.substitute(p) for p in pieces(text)])
         if c is not self.helper:
             c.logout()
+
+    @staticmethod
+    def fill(c, count, box):
+        """So many copies of one message in an empty mailbox, which doubles with each COPY."""
+        c.append(mail.numbered(1), box)
+        c.select(box)
+        while c.exists < count:
+            c.ok('COPY 1:%d %s' % (min(c.exists, count - c.exists), box))
+        c.ok('UNSELECT')
 
     def run(self):
         self.prepare()
