@@ -250,12 +250,6 @@ def test_reload(own):
     c.close()
 
 
-def make_certificate(folder, name, kind=('ec', '-pkeyopt', 'ec_paramgen_curve:P-256')):
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', *kind, '-nodes', '-days', '2',
-                    '-subj', '/CN=' + name, '-keyout', folder / 'key.pem', '-out', folder / 'cert.pem'], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def served_name(server):
     c = server.connect(ssl=True)
     der = c.sock.getpeercert(True)
@@ -266,13 +260,13 @@ def served_name(server):
 
 
 def test_certificates_are_swapped(own, tmp_path):
-    make_certificate(tmp_path, 'first.example')
+    tls.make_certificate(tmp_path, 'first.example')
     # Only the supervisor may read the key: it is handed over, not opened again.
     os.chmod(tmp_path / 'key.pem', 0o600)
     server = own('--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem'))
     assert served_name(server) == 'first.example'
     c = server.login('user1', ssl=True)
-    make_certificate(tmp_path, 'second.example')
+    tls.make_certificate(tmp_path, 'second.example')
     server.proc.send_signal(signal.SIGHUP)
     wait_until(lambda: served_name(server) == 'second.example')
     c.ok('NOOP')
@@ -290,7 +284,7 @@ def test_certificates_are_swapped_under_load(own, tmp_path):
     """Key and certificate are in two processes: no client ever meets those that do not belong together."""
     pair = {}
     for name, kind in ('ec.example', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']), ('rsa.example', ['rsa:2048']), ('ed.example', ['ed25519']):
-        make_certificate(tmp_path, name, kind)
+        tls.make_certificate(tmp_path, name, kind)
         pair[name] = (tmp_path / 'cert.pem').read_text(), (tmp_path / 'key.pem').read_text()
     server = own('--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem'))
     visitors = Visitors(server)
@@ -308,29 +302,11 @@ def test_certificates_are_swapped_under_load(own, tmp_path):
     print('%d TLS connections while certificates of three kinds were exchanged %d times: none failed' % (visitors.done, len(names)))
 
 
-def openssl(*args):
-    subprocess.run(['openssl', *map(str, args)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def client_certificate(folder, ca, subject, email=None):
-    """A key and a certificate for a client, signed by the authority; the path of both in one file."""
-    name = folder / subject
-    extra = folder / (subject + '.ext')
-    extra.write_text('subjectAltName=email:%s\n' % email if email else 'basicConstraints=CA:FALSE\n')
-    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + subject, '-keyout',
-            str(name) + '.key', '-out', str(name) + '.csr')
-    openssl('x509', '-req', '-in', str(name) + '.csr', '-CA', ca / 'cert.pem', '-CAkey', ca / 'key.pem', '-CAcreateserial', '-days', '2',
-            '-extfile', extra, '-out', str(name) + '.crt')
-    both = folder / (subject + '.pem')
-    both.write_text(pathlib.Path(str(name) + '.crt').read_text() + pathlib.Path(str(name) + '.key').read_text())
-    return both
-
-
 def test_external(own, tmp_path):
     """RFC 4422 A: who shows a client certificate of ours is who it says, by its e-mail address or its common name."""
     ca = tmp_path / 'ca'
     ca.mkdir()
-    make_certificate(ca, 'authority')
+    tls.make_certificate(ca, 'authority')
     server = own('--set', 'tls_client_ca="%s"' % (ca / 'cert.pem'))
 
     def connect(certificate):
@@ -338,16 +314,16 @@ def test_external(own, tmp_path):
         context.load_cert_chain(certificate)
         return server.connect(ssl=context)
 
-    c = connect(client_certificate(tmp_path, ca, 'user1'))
+    c = connect(tls.client_certificate(tmp_path, ca, 'user1'))
     assert 'AUTH=EXTERNAL' in c.capabilities()
     c.ok('AUTHENTICATE EXTERNAL =')
     c.select()
     c.close()
-    c = connect(client_certificate(tmp_path, ca, 'somebody', 'user2@example.org'))
+    c = connect(tls.client_certificate(tmp_path, ca, 'somebody', 'user2@example.org'))
     c.no('AUTHENTICATE EXTERNAL dXNlcjE=', code='AUTHORIZATIONFAILED')
     c.ok('AUTHENTICATE EXTERNAL dXNlcjI=')
     c.close()
-    c = connect(client_certificate(tmp_path, ca, 'stranger'))
+    c = connect(tls.client_certificate(tmp_path, ca, 'stranger'))
     c.no('AUTHENTICATE EXTERNAL =', code='AUTHENTICATIONFAILED')
     c.close()
     # Without a certificate, and with one of another authority, nothing is offered.

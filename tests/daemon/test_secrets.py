@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from daemon.test_processes import is_sanitized, make_certificate, own  # noqa: F401 (own is a fixture)
+from daemon.test_processes import is_sanitized, own  # noqa: F401 (own is a fixture)
 from harness import tls
 from harness.imap import Lit
 from harness.lmtp import wait_until
@@ -147,7 +147,7 @@ def numbers_of(key):
 def test_private_key(own, tmp_path, kind, together):  # noqa: F811
     """The private key is with the process that signs, which has nothing to do with the network, and nowhere else; its file is only with
     the supervisor, which must hand it to the next."""
-    make_certificate(tmp_path, 'first.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+    tls.make_certificate(tmp_path, 'first.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
     key, cert = tmp_path / 'key.pem', tmp_path / 'cert.pem'
     text, numbers = key.read_bytes().splitlines()[1:-1], numbers_of(key)
     if together:

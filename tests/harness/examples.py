@@ -1,17 +1,18 @@
 """The examples of the RFCs, replayed: tests/rfc/*.rfc, a file a specification, a test an example. README.md describes the format."""
 
 import base64
+import pathlib
 import re
 
 import pytest
 
-from . import mail
+from . import mail, tls
 from .imap import Lit, ProtocolError
 from .server import Server
 from .tool import Tool
 from .transcript import Run
 
-SETTINGS = ('messages', 'state', 'enable', 'users', 'server')
+SETTINGS = ('messages', 'state', 'enable', 'users', 'server', 'certificate')
 ANNOUNCED = re.compile(r'(~?)\{(\+?)\}$')
 
 
@@ -87,6 +88,7 @@ class Replay(Run):
         example.head.setdefault('state', 'auth')
         self.vars['mailbox'] = 'INBOX'
         self.helper = None
+        self.authority = None   # the folder of the one that signs the client's certificate
         self.raw = False        # the server asked for a line ("+"), so the next one is no command
         self.expected = {}      # connection → patterns since the last tagged response
         self.layers = {}        # tag → what STARTTLS or COMPRESS puts below the connection when it is OK
@@ -146,6 +148,13 @@ class Replay(Run):
         for n in self.conns:
             self.await_shown(n)
 
+    def context(self):
+        """The client's for TLS: with a certificate of the account's name, if the example says so."""
+        context = tls.context()
+        if self.authority is not None:
+            context.load_cert_chain(tls.client_certificate(self.authority, self.authority, self.vars['user']))
+        return context
+
     def line(self, line):
         n = line.connection
         if line.who == '>':
@@ -163,7 +172,7 @@ class Replay(Run):
             tag, _, text = line.text.partition(' ')
             parts = [p if isinstance(p, Lit) else self.substitute(p) for p in pieces(text)]
             c.begin(*parts, tag=tag)
-            self.layers[tag] = {'STARTTLS': c.wrap_in_tls, 'COMPRESS DEFLATE': c.start_deflate}.get(text.upper())
+            self.layers[tag] = {'STARTTLS': lambda: c.wrap_in_tls(self.context()), 'COMPRESS DEFLATE': c.start_deflate}.get(text.upper())
         elif line.text.startswith('+'):
             while c.response().tag != '+':
                 pass
@@ -245,19 +254,26 @@ class File(pytest.File):
 class Item(pytest.Item):
     def runtest(self):
         import conftest
-        options = self.example.head.get('server')
-        if options is None:
+        options = self.example.head.get('server', '').split()
+        certificate = 'certificate' in self.example.head
+        if not options and not certificate:
             self.play(conftest.the_server(self.session))
             return
-        server = Server(users=5, args=[w for option in options.split() for w in ('--set', option)])
+        server = Server(users=5, args=[w for option in options for w in ('--set', option)])
+        authority = None
+        if certificate:
+            authority = pathlib.Path(server.dir)
+            tls.make_certificate(authority, 'authority')
+            server.args += ['--set', 'tls_client_ca="%s"' % (authority / 'cert.pem')]
         server.start()
         try:
-            self.play(server)
+            self.play(server, authority)
         finally:
             server.close()
 
-    def play(self, server):
+    def play(self, server, authority=None):
         replay = Replay(self.example, server)
+        replay.authority = authority
         try:
             replay.run()
         finally:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from daemon.test_processes import make_certificate
+from harness import tls
 from harness.plain import Pinger, Plain, cpu_seconds, memory_kib
 from harness.server import ROOT, Server
 from harness.timing import judge
@@ -127,7 +127,7 @@ def accept_backlog(port):
 def test_new_tls_connections(tmp_path, kind):
     """New connections, each with a full handshake, at a given rate and whether or not the server keeps up, while others work."""
     rate, seconds = (1000, 12) if CROWD > 1 else (50, 2)
-    make_certificate(tmp_path, 'mail.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+    tls.make_certificate(tmp_path, 'mail.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
     server = Server(users=30, args=['--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem')])
     try:
         server.start()
