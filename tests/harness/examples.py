@@ -8,6 +8,7 @@ import pytest
 
 from . import mail, tls
 from .imap import Lit, ProtocolError
+from .scram import Scram
 from .server import Server
 from .tool import Tool
 from .transcript import Run
@@ -95,6 +96,8 @@ class Replay(Run):
         for name in example.head.get('users', '').split():
             self.vars[name] = server.user()
         self.vars['plain'] = base64.b64encode(('\0%s\0%s' % (self.vars['user'], server.password)).encode()).decode()
+        self.scram = Scram('sha256', self.vars['user'], server.password)
+        self.vars['scram'] = base64.b64encode(self.scram.first()).decode()
 
     def prepare(self):
         """Fills INBOX and does what stands before the example's first line; then the example's connection is opened."""
@@ -148,6 +151,11 @@ class Replay(Run):
         for n in self.conns:
             self.await_shown(n)
 
+    def challenged(self, message):
+        """What the server says in an exchange of SCRAM, from which the client's next message follows; the last one is empty."""
+        answer = self.scram.final(message) if self.scram.server_key is None else self.scram.verify(message)
+        self.vars['scram'] = base64.b64encode(answer).decode()
+
     def context(self):
         """The client's for TLS: with a certificate of the account's name, if the example says so."""
         context = tls.context()
@@ -174,8 +182,11 @@ class Replay(Run):
             c.begin(*parts, tag=tag)
             self.layers[tag] = {'STARTTLS': lambda: c.wrap_in_tls(self.context()), 'COMPRESS DEFLATE': c.start_deflate}.get(text.upper())
         elif line.text.startswith('+'):
-            while c.response().tag != '+':
-                pass
+            r = c.response()
+            while r.tag != '+':
+                r = c.response()
+            if line.text == '+ ${scram}':
+                self.challenged(base64.b64decode(r.text))
             self.raw = True
         elif line.text.startswith('* ') or line.text == '...':
             self.expected.setdefault(n, []).append(('*', re.sub(r'~?\{\}\{\{\n', '{{{\n', line.text), line.number))
