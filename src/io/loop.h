@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "io/lanes.h"
+#include "base/lanes.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>

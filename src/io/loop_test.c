@@ -2,9 +2,9 @@
 #include "io/loop.h"
 
 #include "base/arena.h"
+#include "base/lanes.h"
 #include "base/test.h"
 #include "io/jobs.h"
-#include "io/lanes.h"
 #include "io/prefix.h"
 
 #include <arpa/inet.h>

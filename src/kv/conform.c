@@ -281,7 +281,7 @@ check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct blob_id *ids,
     const struct str *want, size_t count)
 {
 	struct blobs_wait b = { .w = WAIT_INIT };
-	enum err e = kv_blobs_load(kv, ids, count, old, &b.blobs, blobs_done, &b);
+	enum err e = kv_blobs_load(kv, ACCOUNT(1), ids, count, old, &b.blobs, blobs_done, &b);
 
 	if (e == ERR_WAIT)
 		e = wait_for(&b.w, 1);

@@ -86,10 +86,10 @@ kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 }
 
 enum err
-kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs *old,
-    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+kv_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids, size_t count,
+    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
-	return kv->ops->blobs_load(kv, ids, count, old, blobs_out, fn, ctx);
+	return kv->ops->blobs_load(kv, account, ids, count, old, blobs_out, fn, ctx);
 }
 
 enum err

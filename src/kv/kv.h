@@ -71,7 +71,7 @@ struct kv_options {
 	size_t write_buffer_bytes;    /* all memtables together; 0: 32 MiB */
 	uint64_t soft_floor_bytes;    /* free space; 0: 256 MiB */
 	uint64_t hard_floor_bytes;    /* 0: 64 MiB */
-	unsigned reader_threads;      /* 0: 2 */
+	unsigned reader_threads;      /* and as many that read ahead; 0: 2 */
 	bool read_only;               /* verify, export */
 	/* tests and imports that may be repeated: commits are not synced */
 	bool no_sync;
@@ -312,13 +312,14 @@ struct kv_blobs {
 void kv_blobs_free(struct kv_blobs *b);
 typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
 /**
- * Reads linked blobs whole, on a thread of the engine: for who will send many. All of them are in
- * memory together, so ask for few and small ones. What has more than one chunk, or can't be read,
- * is left out: kv_blob_read() says why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by
- * callback. old, if not NULL, is taken over: blobs read before, whose memory serves once more.
+ * Reads linked blobs whole, on a thread of the engine: for who will send many. Accounts have their
+ * turns in rotation. All of them are in memory together, so ask for few and small ones. What has
+ * more than one chunk, or can't be read, is left out: kv_blob_read() says why. ERR_OK: they are in
+ * *blobs_out at once; ERR_WAIT: by callback. old, if not NULL, is taken over: blobs read before,
+ * whose memory serves once more.
  */
-must_use enum err kv_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
-    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+must_use enum err kv_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids,
+    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /**

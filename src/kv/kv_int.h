@@ -96,8 +96,9 @@ struct kv_ops {
 	    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t offset,
 	    size_t length, struct kv_bytes **bytes_out);
-	enum err (*blobs_load)(struct kv *kv, const struct blob_id *ids, size_t count,
-	    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+	enum err (*blobs_load)(struct kv *kv, struct account_id account, const struct blob_id *ids,
+	    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
+	    void *ctx);
 	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count,

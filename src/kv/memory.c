@@ -522,8 +522,8 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count, str
 }
 
 static enum err
-memory_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs *old,
-    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+memory_blobs_load(struct kv *kv, unused_arg struct account_id account, const struct blob_id *ids,
+    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;

@@ -160,8 +160,8 @@ blobs_wait_run(struct rocks_job *job)
 }
 
 enum err
-rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct kv_blobs *old,
-    struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn, void *ctx)
+rocks_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids, size_t count,
+    struct kv_blobs *old, struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn, void *ctx)
 {
 	struct blobs_wait *w = xcalloc(1, size_add(sizeof(*w), size_mul(count, sizeof(*ids))));
 
@@ -173,6 +173,6 @@ rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count, struct 
 	w->count = count;
 	memcpy(w->ids, ids, count * sizeof(*ids));
 	atomic_fetch_add_explicit(&w->r->stat_blob_reads, count, memory_order_relaxed);
-	rocks_job_add(w->r, &w->job);
+	rocks_job_ahead(w->r, account, &w->job);
 	return ERR_WAIT;
 }

@@ -25,6 +25,7 @@
 #define KV_ROCKS_INT_H
 
 #include "base/hash.h"
+#include "base/lanes.h"
 #include "kv/kv_int.h"
 
 #include <rocksdb/c.h>
@@ -73,7 +74,11 @@ struct rocks_request {
 
 /* What a reader thread is asked to do. */
 struct rocks_job {
-	struct list node;
+	union {
+		struct list node;      /* in rocks.jobs */
+		struct lane_item lane; /* in rocks.ahead */
+	};
+
 	void (*run)(struct rocks_job *j);
 };
 
@@ -149,8 +154,13 @@ struct rocks {
 
 	/* Readers. */
 	pthread_mutex_t read_lock;
-	pthread_cond_t read_changed;
+	/*
+	 * What is waited for, first come, first served; and what is read ahead, which is much:
+	 * accounts in rotation. Each has its threads.
+	 */
 	struct list jobs;
+	struct lanes ahead;
+	pthread_cond_t jobs_changed, ahead_changed;
 	bool readers_end;
 	pthread_t *readers;
 	unsigned reader_count;
@@ -275,6 +285,7 @@ enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offse
     struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 /* Has a reader thread run it. */
 void rocks_job_add(struct rocks *r, struct rocks_job *j);
+void rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j);
 enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count,
     uint64_t *versions_out);
 /* One account's version; o, which may carry a snapshot, is of that tier. */
@@ -285,8 +296,8 @@ enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t o
     size_t length, struct kv_bytes **bytes_out);
 
 /* ---- rocks_blobs.c */
-enum err rocks_blobs_load(struct kv *kv, const struct blob_id *ids, size_t count,
-    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+enum err rocks_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids,
+    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 
 /* ---- rocks_bounds.c */
 

@@ -404,7 +404,17 @@ rocks_job_add(struct rocks *r, struct rocks_job *j)
 	list_init(&j->node);
 	pthread_mutex_lock(&r->read_lock);
 	list_add_tail(&r->jobs, &j->node);
-	pthread_cond_signal(&r->read_changed);
+	pthread_cond_signal(&r->jobs_changed);
+	pthread_mutex_unlock(&r->read_lock);
+}
+
+void
+rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j)
+{
+	j->lane = (struct lane_item){ 0 };
+	pthread_mutex_lock(&r->read_lock);
+	lanes_add(&r->ahead, &j->lane, account.v);
+	pthread_cond_signal(&r->ahead_changed);
 	pthread_mutex_unlock(&r->read_lock);
 }
 
@@ -427,6 +437,18 @@ load_wait_run(struct rocks_job *job)
 	free(w);
 }
 
+static struct rocks_job *
+load_job(struct rocks *r, struct kv_load_job *load)
+{
+	struct load_wait *w = xcalloc(1, sizeof(*w));
+
+	atomic_fetch_add_explicit(&r->stat_loads_waited, 1, memory_order_relaxed);
+	w->job.run = load_wait_run;
+	w->r = r;
+	w->load = load;
+	return &w->job;
+}
+
 enum err
 rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
@@ -438,7 +460,8 @@ rocks_load(struct kv *kv, struct account_id account, const struct kv_range *rang
 		atomic_fetch_add_explicit(&r->stat_loads_now, 1, memory_order_relaxed);
 		return e;
 	}
-	return rocks_load_ahead(kv, account, ranges, count, rows_out, fn, ctx);
+	rocks_job_add(r, load_job(r, kv_load_job_new(account, ranges, count, fn, ctx)));
+	return ERR_WAIT;
 }
 
 enum err
@@ -446,14 +469,13 @@ rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range
     size_t count, struct kv_rows **rows_out unused_arg, kv_load_fn *fn, void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
-	struct load_wait *w;
+	struct rocks_job *j = load_job(r, kv_load_job_new(account, ranges, count, fn, ctx));
 
-	atomic_fetch_add_explicit(&r->stat_loads_waited, 1, memory_order_relaxed);
-	w = xcalloc(1, sizeof(*w));
-	w->job.run = load_wait_run;
-	w->r = r;
-	w->load = kv_load_job_new(account, ranges, count, fn, ctx);
-	rocks_job_add(r, &w->job);
+	/* A mailbox that is loaded in parts is waited for. */
+	if (count > 0 && ranges[0].is_bulk)
+		rocks_job_add(r, j);
+	else
+		rocks_job_ahead(r, account, j);
 	return ERR_WAIT;
 }
 
@@ -636,27 +658,58 @@ rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, si
 
 /* ---- reader threads */
 
-static void *
-reader_run(void *arg)
+/* The next that is waited for, or NULL when the readers end; locked. */
+static struct rocks_job *
+job_next(struct rocks *r)
 {
-	struct rocks *r = arg;
+	struct rocks_job *j;
 
-	thread_begin("kv-read", THREAD_STEADY);
-	pthread_mutex_lock(&r->read_lock);
-	for (;;) {
-		struct rocks_job *j;
-
-		while (list_is_empty(&r->jobs) && !r->readers_end)
-			pthread_cond_wait(&r->read_changed, &r->read_lock);
-		j = list_first(&r->jobs, struct rocks_job, node);
-		if (j == NULL)
-			break;
+	while (list_is_empty(&r->jobs) && !r->readers_end)
+		pthread_cond_wait(&r->jobs_changed, &r->read_lock);
+	j = list_first(&r->jobs, struct rocks_job, node);
+	if (j != NULL)
 		list_remove(&j->node);
+	return j;
+}
+
+static struct rocks_job *
+ahead_next(struct rocks *r)
+{
+	struct lane_item *i;
+
+	while (lanes_is_empty(&r->ahead) && !r->readers_end)
+		pthread_cond_wait(&r->ahead_changed, &r->read_lock);
+	i = lanes_take(&r->ahead);
+	return i != NULL ? container_of(i, struct rocks_job, lane) : NULL;
+}
+
+static void
+jobs_run(struct rocks *r, struct rocks_job *(*next)(struct rocks *r))
+{
+	struct rocks_job *j;
+
+	pthread_mutex_lock(&r->read_lock);
+	while ((j = next(r)) != NULL) {
 		pthread_mutex_unlock(&r->read_lock);
 		j->run(j);
 		pthread_mutex_lock(&r->read_lock);
 	}
 	pthread_mutex_unlock(&r->read_lock);
+}
+
+static void *
+reader_run(void *arg)
+{
+	thread_begin("kv-read", THREAD_STEADY);
+	jobs_run(arg, job_next);
+	return NULL;
+}
+
+static void *
+ahead_run(void *arg)
+{
+	thread_begin("kv-ahead", THREAD_STEADY);
+	jobs_run(arg, ahead_next);
 	return NULL;
 }
 
@@ -665,9 +718,11 @@ rocks_readers_start(struct rocks *r)
 {
 	unsigned count = r->options.reader_threads != 0 ? r->options.reader_threads : 2;
 
-	r->readers = xcalloc(count, sizeof(*r->readers));
-	for (; r->reader_count < count; r->reader_count++) {
-		if (pthread_create(&r->readers[r->reader_count], NULL, reader_run, r) != 0)
+	r->readers = xcalloc((size_t)2 * count, sizeof(*r->readers));
+	for (; r->reader_count < 2 * count; r->reader_count++) {
+		if (pthread_create(&r->readers[r->reader_count], NULL,
+			r->reader_count < count ? reader_run : ahead_run, r)
+		    != 0)
 			return ERR_NOMEM;
 	}
 	return ERR_OK;
@@ -678,7 +733,8 @@ rocks_readers_stop(struct rocks *r)
 {
 	pthread_mutex_lock(&r->read_lock);
 	r->readers_end = true;
-	pthread_cond_broadcast(&r->read_changed);
+	pthread_cond_broadcast(&r->jobs_changed);
+	pthread_cond_broadcast(&r->ahead_changed);
 	pthread_mutex_unlock(&r->read_lock);
 	for (unsigned i = 0; i < r->reader_count; i++)
 		pthread_join(r->readers[i], NULL);

@@ -158,7 +158,8 @@ blobs_begin(struct batch *b)
 	old = b->of->spare;
 	b->of->spare = NULL;
 	pthread_mutex_unlock(&b->of->lock);
-	return kv_blobs_load(b->of->account->kv, ids, count, old, &b->blobs, blobs_loaded, b)
+	return kv_blobs_load(b->of->account->kv, b->of->account->id, ids, count, old, &b->blobs,
+		   blobs_loaded, b)
 	    == ERR_WAIT;
 }
 

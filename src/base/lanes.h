@@ -7,8 +7,8 @@
  * Owners (accounts) are numbers, hashed to lanes; two that share a lane share its turn. Items are
  * embedded by their users, so nothing allocates. Not thread-safe.
  */
-#ifndef IO_LANES_H
-#define IO_LANES_H
+#ifndef BASE_LANES_H
+#define BASE_LANES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * lanes.c - see lanes.h. The lanes that are not empty form a ring; who is served goes to its end.
  */
-#include "io/lanes.h"
+#include "base/lanes.h"
 
 #include "base/attr.h"
 #include "base/hash.h"
