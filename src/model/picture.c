@@ -363,13 +363,15 @@ expunge(struct picture *p, const struct told *t)
 static uint32_t
 place_of_unknown(const struct picture *p, uint32_t uid)
 {
-	for (uint32_t i = p->n; i > 0; i--) {
-		if (p->m[i - 1].uid == 0)
-			return i - 1;
-		if (p->m[i - 1].uid < uid)
-			break;
+	uint32_t place = p->n;
+
+	for (uint32_t i = p->n; i > 0 && (p->m[i - 1].uid == 0 || p->m[i - 1].uid > uid); i--) {
+		if (p->m[i - 1].uid != 0)
+			place = p->n;
+		else if (place == p->n)
+			place = i - 1;
 	}
-	return p->n;
+	return place;
 }
 
 static void
