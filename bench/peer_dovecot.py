@@ -136,10 +136,7 @@ class Dovecot:
             (self.dir / sub).mkdir(parents=True, exist_ok=True)
         os.chmod(self.dir, 0o755)
         subprocess.run(["chown", "mail:mail", str(self.dir / "mail")], check=True)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-             "-subj", "/CN=localhost", "-keyout", str(self.dir / "key.pem"), "-out", str(self.dir / "cert.pem")],
-            check=True, capture_output=True)
+        make_certificate(self.dir)
         (self.dir / "users").write_text("".join(
             f"user{i}:{{PLAIN}}pass:8:8::{self.dir}/mail/user{i}::\n" for i in range(1, users + 1)))
         text = CONFIG
@@ -160,6 +157,13 @@ class Dovecot:
         os.kill(self.pid, signal.SIGTERM)
         while pathlib.Path(f"/proc/{self.pid}").exists():
             time.sleep(0.05)
+
+
+def make_certificate(folder):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+         "-subj", "/CN=localhost", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        check=True, capture_output=True)
 
 
 def wait_port(port, seconds=30):

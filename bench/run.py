@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """make bench: Posthorn beside Debian's Dovecot, same machine, same run, alternating; writes RESULTS.md.
 
-    run.py --build DIR [--rounds N] [--seconds S] [--modes a,b,...] [--only posthorn|dovecot] [--idle N] [--skip-big] [--skip-idle]
-           [--skip-million] [--out FILE]
+    run.py --build DIR [--rounds N] [--seconds S] [--modes a,b,...] [--only posthorn|dovecot|cyrus] [--cyrus] [--idle N] [--skip-big]
+           [--skip-idle] [--skip-million] [--out FILE]
+
+--cyrus adds Debian's Cyrus IMAP as a second peer (packages cyrus-common and sasl2-bin).
 
 Each mode runs alternately on both servers; medians are compared. Posthorn syncs every change before it is acknowledged;
 Dovecot syncs saved messages and not flag changes (its default). Rates are the load generator's, which shares the machine's
@@ -23,6 +25,7 @@ import sys
 import tempfile
 import time
 
+from peer_cyrus import Cyrus
 from peer_dovecot import Dovecot, wait_port
 
 USERS = 50
@@ -440,7 +443,8 @@ def main():
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--seconds", type=float, default=4)
     a.add_argument("--modes")
-    a.add_argument("--only")
+    a.add_argument("--only", choices=("posthorn", "dovecot", "cyrus"))
+    a.add_argument("--cyrus", action="store_true")
     a.add_argument("--idle", type=int, default=0, help="idle clients to hold on Posthorn; 20,000, or as many as descriptors allow")
     a.add_argument("--skip-big", action="store_true")
     a.add_argument("--skip-idle", action="store_true")
@@ -462,19 +466,24 @@ def main():
         lines.append(text)
 
     try:
-        if opt.only != "dovecot":
+        if opt.only in (None, "posthorn"):
             servers.append(Posthorn(folder / "posthorn", USERS, free_base(), build))
             servers[-1].start()
-        if opt.only != "posthorn":
+        if opt.only in (None, "dovecot"):
             servers.append(Dovecot(folder / "dovecot", USERS, free_base()))
             servers[-1].start()
+        if opt.only == "cyrus" or (opt.only is None and opt.cyrus):
+            servers.append(Cyrus(folder / "cyrus", USERS, free_base()))
+            servers[-1].start()
+        peers = servers[1:]
         for s in servers:
             for i in range(1, 26):
                 fill(s.imap, f"user{i}", MESSAGES, 5000)
         say(f"Machine: {os.cpu_count()} cores, {platform.platform()}; {time.strftime('%Y-%m-%d')}; rounds: {opt.rounds} of {opt.seconds} s.")
         say("")
-        say("| mode | " + " | ".join(f"{s.name}: rate/s, CPU/op, p99, flushes/op" for s in servers) + " | rate ratio | CPU ratio |")
-        say("|---|" + "---|" * (len(servers) + 2))
+        say("| mode | " + " | ".join(f"{s.name}: rate/s, CPU/op, p99, flushes/op" for s in servers) + " |"
+            + "".join(f" rate to {s.name} | CPU |" for s in peers))
+        say("|---|" + "---|" * (len(servers) + 2 * len(peers)))
         for name, mode, port, per in MODES:
             if not is_wanted(opt, name, mode):
                 continue
@@ -487,12 +496,11 @@ def main():
                 m = {k: statistics.median(r[k] for r in results[s.name]) for k in ("rate", "cpu_us", "p99_ms", "flushes")}
                 med[s.name] = m
                 cells.append(f"{m['rate'] * per:,.0f}/s, {m['cpu_us'] / per:,.0f} µs, {m['p99_ms']:.1f} ms, {m['flushes'] / per:.2f}")
-            ratio = "| – | – |"
-            if len(servers) == 2:
-                p, d = med["posthorn"], med["dovecot"]
-                ratio = f"| {p['rate'] / d['rate']:.1f}× | 1/{d['cpu_us'] / max(p['cpu_us'], 0.1):.1f} |"
-            say(f"| {name} | " + " | ".join(cells) + " " + ratio)
-        if opt.only != "dovecot":
+            ours = med[servers[0].name]
+            ratios = "".join(f" {ours['rate'] / max(med[s.name]['rate'], 0.1):.1f}× | 1/{med[s.name]['cpu_us'] / max(ours['cpu_us'], 0.1):.1f} |"
+                             for s in peers)
+            say(f"| {name} | " + " | ".join(cells) + " |" + ratios)
+        if servers[0].name == "posthorn":
             floor_table(say, load, opt, Floor(free_base(), build), servers[0])
         if not opt.skip_idle:
             say("")
@@ -500,7 +508,7 @@ def main():
             say("|---|" + "---|" * len(servers))
             wake = [wake_latency(s) for s in servers]
             say("| delivery to EXISTS of an idle client, p50 / p99 | " + " | ".join(f"{p50:.1f} / {p99:.1f} ms" for p50, p99 in wake) + " |")
-            counts = {"posthorn": opt.idle, "dovecot": min(opt.idle, 200)}
+            counts = {s.name: opt.idle if s.name == "posthorn" else min(opt.idle, 200) for s in servers}
             for name, port, options in IDLE:
                 # Anew: what clients before them took and gave back would be theirs for nothing.
                 for s in servers:
@@ -513,15 +521,14 @@ def main():
             say("")
             say(f"A mailbox of {BIG:,} messages, one client, seconds (CPU seconds of the server):")
             say("")
-            say("| command | " + " | ".join(s.name for s in servers) + (" | ratio |" if len(servers) == 2 else " |"))
-            say("|---|" + "---|" * (len(servers) + (len(servers) == 2)))
+            say("| command | " + " | ".join(s.name for s in servers) + " |" + "".join(f" to {s.name} |" for s in peers))
+            say("|---|" + "---|" * (len(servers) + len(peers)))
             took = [big_mailbox(s) for s in servers]
             for key in took[0]:
                 row = " | ".join(f"{t[key][0]:.4f} ({t[key][1]:.4f})" if key in t else "–" for t in took)
-                both = len(servers) == 2 and key in took[0] and key in took[1]
-                ratio = f" | {took[1][key][0] / took[0][key][0]:.1f}× |" if both else " |" if len(servers) == 1 else " | – |"
-                say(f"| {key} | {row}{ratio}")
-        if not opt.skip_million and opt.only != "dovecot":
+                ratios = "".join(f" {t[key][0] / took[0][key][0]:.1f}× |" if key in t else " – |" for t in took[1:])
+                say(f"| {key} | {row} |{ratios}")
+        if not opt.skip_million and servers[0].name == "posthorn":
             say("")
             say(f"| posthorn with a mailbox of {MILLION:,} messages | |")
             say("|---|---|")
