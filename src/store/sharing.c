@@ -239,11 +239,7 @@ shares_loaded(void *ctx, enum err e, struct kv_rows *rows)
 	h->is_done = true;
 	pthread_mutex_unlock(&s->lock);
 	waitlist_wake_all(&s->opened);
-	if (atomic_fetch_sub(&h->refs, 1) == 1) {
-		if (rows != NULL)
-			kv_rows_free(rows);
-		free(h);
-	}
+	shares_drop(h);                   /* who asked may have listed the owners, and gone */
 	atomic_fetch_sub(&s->commits, 1); /* last: store_close() waits for it */
 }
 
