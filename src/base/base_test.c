@@ -200,5 +200,28 @@ test_bells(void)
 		CHECK(rings[i] == 1);
 }
 
+/* What is for later rings at the end of a turn, once; without a turn at once. */
+static void
+test_bells_later(void)
+{
+	memset(rings, 0, sizeof(rings));
+	bell_ring_later(&bells[0]);
+	CHECK(rings[0] == 1);
+	bells_turn();
+	bells_turn();
+	bell_ring_later(&bells[0]);
+	bell_ring_later(&bells[0]);
+	CHECK(rings[0] == 1);
+	bell_ring_later(&bells[1]); /* there is room for one */
+	CHECK(rings[1] == 1);
+	bells_turn_end();
+	CHECK(rings[0] == 2);
+	bells_turn_end();
+	CHECK(rings[0] == 2 && rings[1] == 1);
+	bell_ring_later(&bells[0]);
+	CHECK(rings[0] == 3);
+}
+
 TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit),
-    TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash), TEST(test_waiter), TEST(test_bells))
+    TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash), TEST(test_waiter), TEST(test_bells),
+    TEST(test_bells_later))

@@ -45,3 +45,34 @@ bells_release(void)
 	for (size_t i = 0; i < count; i++)
 		held.bells[i]->ring(held.bells[i]);
 }
+
+static _Thread_local struct {
+	struct bell *bell; /* the first; there is hardly ever another */
+	bool is_on;
+} turn;
+
+void
+bell_ring_later(struct bell *b)
+{
+	if (turn.is_on && (turn.bell == NULL || turn.bell == b))
+		turn.bell = b;
+	else
+		b->ring(b);
+}
+
+void
+bells_turn(void)
+{
+	turn.is_on = true;
+}
+
+void
+bells_turn_end(void)
+{
+	struct bell *b = turn.bell;
+
+	turn.is_on = false;
+	turn.bell = NULL;
+	if (b != NULL)
+		b->ring(b);
+}

@@ -19,4 +19,15 @@ void bell_ring(struct bell *b);
 void bells_hold(void);
 void bells_release(void);
 
+/*
+ * Turns of a thread that looks at what has come for many, and then waits. What has only to be told
+ * when all of it was looked at, is told then.
+ */
+/** Rings at the end of the thread's turn; at once when it is in none. */
+void bell_ring_later(struct bell *b);
+/** A turn begins, unless it has begun. */
+void bells_turn(void);
+/** It is over, if one has begun. */
+void bells_turn_end(void);
+
 #endif

@@ -412,6 +412,7 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 		atomic_store(&l->owner, pthread_self());
 		atomic_store_explicit(&l->has_owner, true, memory_order_release);
 	}
+	bells_turn();
 	has_run = run_tasks(l);
 	has_run = run_timers(l) || has_run;
 	has_run = run_share(l) || has_run;
@@ -420,6 +421,7 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 	    || atomic_load(&l->posted) != NULL || !lanes_is_empty(&l->shares)
 	    || atomic_load(&l->is_stopped))
 		flags = EVLOOP_NONBLOCK;
+	bells_turn_end();
 	event_base_loop(l->base, flags);
 }
 
@@ -427,6 +429,7 @@ void
 loop_turn(struct loop *l, bool may_block)
 {
 	turn(l, may_block, false);
+	bells_turn_end();
 }
 
 void
@@ -434,6 +437,7 @@ loop_run(struct loop *l)
 {
 	while (!atomic_load(&l->is_stopped))
 		turn(l, true, true);
+	bells_turn_end();
 	atomic_store(&l->is_stopped, false);
 }
 
@@ -451,6 +455,7 @@ fd_ready(int fd unused_arg, short what unused_arg, void *arg)
 {
 	struct loop_fd *f = arg;
 
+	bells_turn();
 	f->ready(f);
 }
 

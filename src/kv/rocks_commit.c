@@ -23,6 +23,8 @@
 
 #define IDLE_MARK_S 1 /* idle that long: the log says itself that its last batch was synced */
 #define SWEEP_US (60 * 1000000LL)
+/* So many wait for no more: a loop may have a long turn. */
+#define COMMITS_AWAITED 8u
 
 /* ---- the batch */
 
@@ -217,18 +219,26 @@ commit_put(struct rocks *r, const struct kv_commit *c)
 
 /* ---- the queue */
 
+static void
+commit_ring(struct bell *b)
+{
+	sem_post(&container_of(b, struct rocks, commit_bell)->bell);
+}
+
 void
 rocks_commit(struct kv *kv, struct kv_commit *c)
 {
 	struct rocks *r = rocks_of(kv);
-	bool was_empty;
+	unsigned count;
 
 	must(!r->options.read_only);
 	pthread_mutex_lock(&r->lock);
-	was_empty = list_is_empty(&r->commits);
 	list_add_tail(&r->commits, &c->node);
+	count = ++r->commit_count;
 	pthread_mutex_unlock(&r->lock);
-	if (was_empty)
+	if (count == 1)
+		bell_ring_later(&r->commit_bell);
+	else if (count == COMMITS_AWAITED)
 		sem_post(&r->bell);
 }
 
@@ -310,6 +320,7 @@ round_take(struct rocks *r, struct round *round)
 {
 	*round = (struct round){ .put = 0 };
 	list_move_all(&r->commits, &round->commits);
+	r->commit_count = 0;
 	list_move_all(&r->chunks, &round->chunks);
 	list_move_all(&r->drops, &round->drops);
 	list_move_all(&r->requests, &round->requests);
@@ -515,6 +526,7 @@ committer_run(void *arg)
 enum err
 rocks_committer_start(struct rocks *r)
 {
+	r->commit_bell.ring = commit_ring;
 	if (pthread_create(&r->committer, NULL, committer_run, r) != 0)
 		return ERR_NOMEM;
 	r->has_committer = true;

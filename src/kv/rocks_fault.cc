@@ -57,7 +57,7 @@ file_write(const std::string &path, const std::string &data)
 
 // What is known of a file: bytes before `synced` are safe; the others may be what `old` has there, or nothing.
 struct FileState {
-	uint64_t size = 0, synced = 0;
+	uint64_t size = 0, synced = 0, room = 0;
 	std::string old;
 };
 
@@ -87,6 +87,20 @@ public:
 	IOStatus Fsync(const IOOptions &o, IODebugContext *d) override { return Sync(o, d); }
 	IOStatus RangeSync(uint64_t, uint64_t, const IOOptions &, IODebugContext *) override { return IOStatus::OK(); }
 	bool IsSyncThreadSafe() const override { return true; }
+
+private:
+	FaultFs *fs_;
+	std::shared_ptr<FileState> state_;
+};
+
+// Zeros behind a log's end. Once synced they are what is there when data on top of them is lost.
+class FaultRoom : public rocksdb::FSRandomRWFileOwnerWrapper
+{
+public:
+	FaultRoom(std::unique_ptr<rocksdb::FSRandomRWFile> &&file, FaultFs *fs, std::shared_ptr<FileState> state)
+	    : FSRandomRWFileOwnerWrapper(std::move(file)), fs_(fs), state_(std::move(state)) {}
+
+	IOStatus Write(uint64_t offset, const Slice &data, const IOOptions &o, IODebugContext *d) override;
 
 private:
 	FaultFs *fs_;
@@ -140,6 +154,21 @@ public:
 			return s;
 		note_new(name);
 		out->reset(new FaultFile(std::move(file), this, files[name]));
+		return s;
+	}
+
+	IOStatus
+	NewRandomRWFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSRandomRWFile> *out,
+	    IODebugContext *d) override
+	{
+		std::lock_guard<std::mutex> guard(lock);
+		std::unique_ptr<rocksdb::FSRandomRWFile> file;
+		IOStatus s = operation();
+
+		if (s.ok())
+			s = target()->NewRandomRWFile(name, o, &file, d);
+		if (s.ok())
+			out->reset(new FaultRoom(std::move(file), this, files[name]));
 		return s;
 	}
 
@@ -302,6 +331,19 @@ FaultFile::Append(const Slice &data, const IOOptions &o, IODebugContext *d)
 }
 
 IOStatus
+FaultRoom::Write(uint64_t offset, const Slice &data, const IOOptions &o, IODebugContext *d)
+{
+	std::lock_guard<std::mutex> guard(fs_->lock);
+	IOStatus s = fs_->operation();
+
+	if (s.ok())
+		s = target()->Write(offset, data, o, d);
+	if (s.ok())
+		state_->room = offset + data.size();
+	return s;
+}
+
+IOStatus
 FaultFile::Truncate(uint64_t size, const IOOptions &o, IODebugContext *d)
 {
 	std::lock_guard<std::mutex> guard(fs_->lock);
@@ -324,8 +366,11 @@ FaultFile::Sync(const IOOptions &o, IODebugContext *d)
 
 	if (s.ok())
 		s = target()->Flush(o, d);
-	if (s.ok())
+	if (s.ok()) {
 		state_->synced = state_->size;
+		if (state_->room > state_->old.size())
+			state_->old.resize(state_->room, '\0');
+	}
 	return s;
 }
 

@@ -24,6 +24,7 @@
 #ifndef KV_ROCKS_INT_H
 #define KV_ROCKS_INT_H
 
+#include "base/bell.h"
 #include "base/hash.h"
 #include "base/lanes.h"
 #include "kv/kv_int.h"
@@ -122,9 +123,11 @@ struct rocks {
 
 	/* The committer's queue. */
 	pthread_mutex_t lock;
-	sem_t bell;          /* for the committer: something has come into an empty queue */
-	pthread_cond_t done; /* for those who wait for requests */
+	sem_t bell;              /* for the committer: something has come into an empty queue */
+	struct bell commit_bell; /* rings it, once a loop has looked at all that came */
+	pthread_cond_t done;     /* for those who wait for requests */
 	struct list commits, chunks, drops, requests;
+	unsigned commit_count; /* that have come since the last were taken */
 	unsigned chunk_count;
 	bool is_closing, has_committer;
 	pthread_t committer;

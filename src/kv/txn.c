@@ -2,6 +2,7 @@
  * txn.c - a transaction's own buffer: changes packed one behind the other, keys already with their
  * account in front, so that an engine copies them once. The waiting forms of commit are here too.
  */
+#include "base/bell.h"
 #include "base/bytes.h"
 #include "base/size.h"
 #include "kv/kv_int.h"
@@ -277,6 +278,7 @@ kv_commit_now(struct kv *kv, struct kv_txn **txns, size_t count)
 		.changed = PTHREAD_COND_INITIALIZER };
 
 	kv_commit(kv, txns, count, commit_wait_done, &w);
+	bells_turn_end(); /* no turn is over while we wait */
 	pthread_mutex_lock(&w.lock);
 	while (!w.is_done) {
 		if (kv->ops->pump != NULL) {
