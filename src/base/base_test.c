@@ -86,6 +86,18 @@ test_buf_numbers(void)
 		}
 		v = i < 19 ? (i == 0 ? 1 : v * 10) : (uint64_t)1 << i;
 	}
+	for (uint64_t i = 0, n = 0; i < 11; n = n == 0 ? 1 : n * 10, i++) {
+		BUF_CLEAN struct buf b = BUF_MAX(70), want = BUF_MAX(100);
+		const uint32_t some[] = { (uint32_t)MIN(n, UINT32_MAX), (uint32_t)(n - 1), 7,
+			(uint32_t)(n + 1), 0, UINT32_MAX };
+
+		buf_u32s(&b, ' ', some, ARRAY_LEN(some));
+		for (size_t j = 0; j < ARRAY_LEN(some); j++)
+			buf_printf(&want, " %u", some[j]);
+		CHECK_STR(buf_str(&b), buf_str(&want));
+		buf_u32s(&b, ' ', some, ARRAY_LEN(some));
+		CHECK(buf_err(&b) == ERR_LIMIT);
+	}
 	BUF_CLEAN struct buf most = BUF_MAX(20);
 
 	buf_u64(&most, UINT64_MAX);

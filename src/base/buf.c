@@ -71,14 +71,49 @@ buf_c(struct buf *b, const char *s)
 }
 
 /* Two digits at a time: lists of a mailbox are mostly numbers. */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
+static unsigned
+digits_u32(uint32_t v)
+{
+	if (v >= 100000)
+		return v >= 10000000 ? v >= 1000000000 ? 10
+			: v >= 100000000               ? 9
+						       : 8
+		    : v >= 1000000   ? 7
+				     : 6;
+	return v >= 10000 ? 5 : v >= 1000 ? 4 : v >= 100 ? 3 : v >= 10 ? 2 : 1;
+}
+
+void
+buf_u32s(struct buf *b, char before, const uint32_t *numbers, size_t n)
+{
+	char *p = buf_reserve(b, size_mul(n, 11));
+
+	for (size_t i = 0; p != NULL && i < n; i++) {
+		uint32_t v = numbers[i];
+		char *at;
+
+		*p++ = before;
+		at = p += digits_u32(v);
+		for (; v >= 100; v /= 100)
+			memcpy(at -= 2, pairs + (size_t)2 * (v % 100), 2);
+		if (v >= 10)
+			memcpy(at - 2, pairs + (size_t)2 * v, 2);
+		else
+			at[-1] = (char)('0' + v);
+	}
+	if (p != NULL)
+		b->n = (size_t)(p - b->p);
+}
+
 void
 buf_u64(struct buf *b, uint64_t v)
 {
-	static const char pairs[] = "0001020304050607080910111213141516171819"
-				    "2021222324252627282930313233343536373839"
-				    "4041424344454647484950515253545556575859"
-				    "6061626364656667686970717273747576777879"
-				    "8081828384858687888990919293949596979899";
 	char t[20];
 	size_t i = sizeof(t);
 

@@ -1,6 +1,6 @@
 /*
- * order.h - sorts in steps: a stable merge sort that can be left and gone on with, so that a loop
- * is never kept for long.
+ * order.h - sorts in steps: a stable sort that can be left and gone on with, so that a loop is never
+ * kept for long.
  */
 #ifndef SEARCH_ORDER_H
 #define SEARCH_ORDER_H
@@ -30,12 +30,16 @@ struct order {
 	size_t width, at;
 	size_t left, right, to; /* inside it */
 	bool is_merging;
+	/* when keys alone decide, of many: where items with each digit go to */
+	uint32_t *buckets;
+	bool is_counted;
+	unsigned digit;
 };
 
 /** Zeroed items for the caller to fill in. */
 void order_init(struct order *o, size_t count, order_compare_fn *compare, const void *ctx);
 void order_done(struct order *o);
-/** Does some thousand comparisons; true when all is sorted. */
+/** Moves some thousand items; true when all is sorted. */
 bool order_step(struct order *o);
 
 /** The key of a number that may be negative. */

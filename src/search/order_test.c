@@ -45,8 +45,11 @@ sort_random(size_t count, uint64_t keys, bool has_parity)
 	unsigned steps = 1;
 
 	order_init(&o, count, has_parity ? by_parity : NULL, NULL);
-	for (size_t i = 0; i < count; i++)
-		o.items[i] = (struct order_item){ next_random(&state) % keys, (uint32_t)i };
+	for (size_t i = 0; i < count; i++) {
+		uint64_t wide = next_random(&state) << 33 ^ next_random(&state);
+
+		o.items[i] = (struct order_item){ wide % keys, (uint32_t)i };
+	}
 	while (!order_step(&o))
 		steps++;
 	CHECK(o.count == count);
@@ -58,21 +61,24 @@ sort_random(size_t count, uint64_t keys, bool has_parity)
 static void
 test_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 2, 3, 5, 8, 100, 8191, 8192, 8193, 30000 };
+	static const size_t sizes[] = { 0, 1, 2, 3, 5, 8, 100, 511, 512, 8191, 8192, 8193, 30000 };
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		sort_random(sizes[i], 1000000, false);
 		sort_random(sizes[i], 3, false);
+		sort_random(sizes[i], 1, false);
+		sort_random(sizes[i], UINT64_MAX, false);
 		sort_random(sizes[i], 3, true);
 		sort_random(sizes[i], 1, true);
 	}
 }
 
-/* It gives the loop back: 100,000 items are 17 rounds of merging. */
+/* It gives the loop back: 100,000 items are 17 rounds of merging, or some of digits. */
 static void
 test_steps(void)
 {
-	CHECK(sort_random(100000, 1000000, false) >= 200);
+	CHECK(sort_random(100000, 1000000, true) >= 200);
+	CHECK(sort_random(100000, 1000000, false) >= 36);
 }
 
 TEST_MAIN(TEST(test_sizes), TEST(test_steps))

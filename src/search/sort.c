@@ -173,7 +173,9 @@ begin_order(struct sort *s)
 {
 	const struct imap_sort_criterion *first = &s->sort->criteria[0];
 
-	order_init(&s->order, s->gather.count, compare, s);
+	const bool is_decided = s->sort->n == 1 && !sources[first->key].is_text;
+
+	order_init(&s->order, s->gather.count, is_decided ? NULL : compare, s);
 	for (size_t i = 0; i < s->gather.count; i++) {
 		const union value *v = &s->values[i * s->sort->n];
 		uint64_t key = sources[first->key].is_text ? text_key(v->text) : v->number;

@@ -546,9 +546,12 @@ is_there(const struct digest_reader *r)
 {
 	uint64_t bit = (uint64_t)1 << (r->numbers[r->at].v & (BLOCK_MESSAGES - 1));
 
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++)
-		if (r->blocks[column] != NULL && (r->blocks[column]->mask & bit) == 0)
+	for (unsigned m = r->columns; m != 0; m &= m - 1) {
+		const struct block *b = r->blocks[__builtin_ctz(m)];
+
+		if (b != NULL && (b->mask & bit) == 0)
 			return false;
+	}
 	return true;
 }
 
@@ -558,7 +561,8 @@ digest_of(const struct digest_reader *r, struct digest *out)
 	unsigned i = r->numbers[r->at].v & (BLOCK_MESSAGES - 1);
 
 	*out = (struct digest){ 0 };
-	for (unsigned column = 0; column < DIGEST_COLUMNS; column++) {
+	for (unsigned m = r->columns; m != 0; m &= m - 1) {
+		const unsigned column = (unsigned)__builtin_ctz(m);
 		const struct block *b = r->blocks[column];
 
 		if (b != NULL && (b->mask & (uint64_t)1 << i) != 0)

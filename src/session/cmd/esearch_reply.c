@@ -6,6 +6,8 @@
 
 enum { STEP_HEAD, STEP_LIST, STEP_SCORES };
 
+enum { NUMBERS_TOGETHER = 256 };
+
 uint64_t
 numbers_count(const struct numbers *n)
 {
@@ -42,29 +44,42 @@ numbers_range(const struct numbers *n, size_t *at, struct range *out)
 	return true;
 }
 
+/* The next numbers; of the range *at_number are taken. Fewer than there is room for: all are. */
+static size_t
+numbers_next(const struct numbers *n, size_t *at, uint32_t *at_number,
+    uint32_t out[NUMBERS_TOGETHER])
+{
+	size_t count = 0;
+
+	if (n->set == NULL) {
+		while (count < NUMBERS_TOGETHER && *at < n->n)
+			out[count++] = n->list[(*at)++];
+		return count;
+	}
+	for (; *at < n->set->n; ++*at, *at_number = 0) {
+		const struct range r = n->set->r[*at];
+
+		while (count < NUMBERS_TOGETHER && *at_number <= r.last - r.first)
+			out[count++] = r.first + (*at_number)++;
+		if (count == NUMBERS_TOGETHER)
+			break;
+	}
+	return count;
+}
+
 enum err
 numbers_write(struct session *s, const struct numbers *n, size_t *at, uint32_t *at_number)
 {
-	struct buf *b = session_out(s);
+	uint32_t some[NUMBERS_TOGETHER];
+	size_t count;
 
-	for (;;) {
-		size_t next = *at;
-		struct range r;
-
+	do {
 		if (session_is_full(s))
 			return session_wait_output(s);
-		if (!numbers_range(n, &next, &r))
-			return ERR_OK;
-		/* at_number is how many of the range are written. */
-		for (; *at_number <= r.last - r.first; ++*at_number) {
-			if ((*at_number & 1023) == 1023 && session_is_full(s))
-				return session_wait_output(s);
-			buf_chr(b, ' ');
-			reply_number(b, r.first + *at_number);
-		}
-		*at = next;
-		*at_number = 0;
-	}
+		count = numbers_next(n, at, at_number, some);
+		buf_u32s(session_out(s), ' ', some, count);
+	} while (count == NUMBERS_TOGETHER);
+	return ERR_OK;
 }
 
 /* "1:3,7", without a space. */
