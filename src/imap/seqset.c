@@ -120,6 +120,21 @@ rangeset_next(const struct rangeset *s, uint32_t v)
 }
 
 uint64_t
+rangeset_bits(const struct rangeset *s, uint32_t v)
+{
+	const uint64_t end = (uint64_t)v + 63;
+	uint64_t bits = 0;
+
+	for (size_t i = rangeset_find(s, v); i < s->n && s->r[i].first <= end; i++) {
+		uint32_t from = MAX(s->r[i].first, v) - v;
+		uint32_t to = (uint32_t)(MIN((uint64_t)s->r[i].last, end) - v);
+
+		bits |= UINT64_MAX << from & UINT64_MAX >> (63 - to);
+	}
+	return bits;
+}
+
+uint64_t
 rangeset_count(const struct rangeset *s)
 {
 	uint64_t count = 0;

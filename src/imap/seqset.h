@@ -61,6 +61,8 @@ bool rangeset_contains(const struct rangeset *s, uint32_t v);
 size_t rangeset_find(const struct rangeset *s, uint32_t v);
 /** The smallest member at or above v; 0 when there is none. */
 uint32_t rangeset_next(const struct rangeset *s, uint32_t v);
+/** Which of the 64 numbers from v on are members; the lowest bit is v. */
+uint64_t rangeset_bits(const struct rangeset *s, uint32_t v);
 /** How many numbers. */
 uint64_t rangeset_count(const struct rangeset *s);
 bool rangeset_eq(const struct rangeset *a, const struct rangeset *b);

@@ -142,6 +142,7 @@ test_against_masks(void)
 			uint64_t above = mask[0] >> v;
 
 			CHECK(rangeset_contains(&set[0], v) == ((mask[0] >> v & 1) != 0));
+			CHECK_U64(rangeset_bits(&set[0], v), above);
 			CHECK_U64(rangeset_next(&set[0], v),
 			    above == 0 ? 0 : v + (uint32_t)__builtin_ctzll(above));
 		}

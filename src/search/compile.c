@@ -105,6 +105,8 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 	n->slot = -1;
 	n->level = level_of(key->kind);
 	s->deepest = MAX(s->deepest, n->level);
+	s->key_count++;
+	s->has_annotations |= key->kind == SEARCH_ANNOTATION;
 	if (key->kind == SEARCH_SEQ && s->program->is_lenient)
 		e = resolve_lenient(s, &key->set, saved, &n->uids);
 	else if (key->kind == SEARCH_SEQ || key->kind == SEARCH_UID)

@@ -64,9 +64,8 @@ has_flag(const struct imap_search_key *key, const struct entry *e)
 	return key->flags == FLAG_RECENT ? e->is_recent : (e->flags & key->flags) == key->flags;
 }
 
-/* A key without children and without NOT. */
-static enum truth
-judge_leaf(struct search *s, struct node *n, const struct entry *e)
+enum truth
+search_judge_leaf(struct search *s, struct node *n, const struct entry *e)
 {
 	const struct imap_search_key *key = n->key;
 
@@ -154,7 +153,7 @@ judge(struct search *s, struct node *n, const struct entry *e)
 				t = IS_UNKNOWN;
 		}
 	} else {
-		t = judge_leaf(s, n, e);
+		t = search_judge_leaf(s, n, e);
 	}
 	if (n->key->is_not && t != IS_UNKNOWN)
 		t = t == IS_YES ? IS_NO : IS_YES;

@@ -69,6 +69,17 @@ bool search_candidate(struct search *s, uint32_t from, struct entry *entry_out,
  */
 must_use enum err search_match(struct search *s, const struct entry *entry, struct waiter *w,
     bool *is_match_out);
+/**
+ * Entries alone decide, and nothing of a match is asked for but which it is: search_page() finds
+ * them many at a time.
+ */
+bool search_is_of_entries(const struct search *s);
+/**
+ * The next page of messages from `from` on that some may match in, and which do. False: there is
+ * none.
+ */
+bool search_page(struct search *s, uint32_t from, struct view_page *page_out,
+    uint64_t *matches_out);
 /** How relevant the message is that matched last, 1 to 100 (RFC 6203 4). */
 unsigned search_relevancy(const struct search *s);
 

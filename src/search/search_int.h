@@ -64,6 +64,8 @@ struct search {
 	uint32_t text_count;
 	size_t text_longest; /* bytes of the longest folded text */
 	enum level deepest;
+	uint32_t key_count;
+	bool has_annotations;  /* ANNOTATION keys */
 	uint32_t header_count; /* HEADER keys */
 	/* all that its entry does not decide is decided by a message's text */
 	bool needs_text_only;
@@ -113,6 +115,8 @@ void fuzzy_see(void *ctx, const uint32_t *letters, unsigned n);
 /** How near the words came, 100 is best; 0 when some word did not at all. */
 unsigned fuzzy_score(const struct fuzzy *f);
 
+/** A key without children, and without its NOT. */
+enum truth search_judge_leaf(struct search *s, struct node *n, const struct entry *e);
 /** Judges a message by what is at hand of it. */
 enum truth search_judge(struct search *s, const struct entry *e);
 

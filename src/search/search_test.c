@@ -5,6 +5,7 @@
 #include "search/search.h"
 
 #include "imap/date.h"
+#include "store/change.h"
 #include "store/store_test_util.h"
 
 static const char first[] =
@@ -51,12 +52,12 @@ internal_date(void)
 }
 
 static void
-append(struct fixture *f, struct str text)
+append_flagged(struct fixture *f, struct str text, uint16_t flags)
 {
 	struct arrival *m = arrival_new(f->store);
 	struct str keyword = STR("$Forwarded");
 	struct append add = { .arrival = m,
-		.flags = FLAG_SEEN | FLAG_FLAGGED,
+		.flags = flags,
 		.keywords = &keyword,
 		.keyword_count = 1,
 		.has_internal_date = true,
@@ -77,6 +78,12 @@ append(struct fixture *f, struct str text)
 	test_wait_durable(f, after);
 	snapshot_unref(after);
 	arrival_unref(m);
+}
+
+static void
+append(struct fixture *f, struct str text)
+{
+	append_flagged(f, text, FLAG_SEEN | FLAG_FLAGGED);
 }
 
 static struct view *
@@ -113,6 +120,13 @@ search(struct fixture *f, struct view *v, const char *query)
 
 		CHECK(UNTIL_DONE(&f->b, search_match(s, &entry, &f->b.w, &is_match)) == ERR_OK);
 		mask |= is_match ? 1 << entry.uid.v : 0;
+	}
+	if (mask >= 0 && search_is_of_entries(s)) {
+		struct view_page p;
+		uint64_t bits = 0;
+
+		CHECK(search_page(s, 1, &p, &bits) || mask == 0);
+		CHECK_U64(bits, (uint64_t)mask);
 	}
 	waiter_cancel(&f->b.w);
 	search_free(s);
@@ -288,4 +302,94 @@ test_many(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_searches), TEST(test_many))
+/* What is found a page at a time is what is found one by one. */
+static void
+check_pages(struct view *v, const char *query)
+{
+	struct arena a = ARENA_NONE;
+	struct imap_search parsed;
+	struct imap_scan scan;
+	struct search *s = NULL;
+	struct entry entry, other;
+	struct seqnum seq;
+	struct view_page p = { 0 };
+	uint64_t bits = 0;
+	uint32_t from = 1;
+
+	imap_scan_init(&scan, &a, str_c(query), true);
+	CHECK(imap_search_parse(&scan, &parsed) == ERR_OK
+	    && search_new(&a, &parsed, v, NULL, internal_date() + 1000, &s) == ERR_OK);
+	CHECK(search_is_of_entries(s));
+	for (uint32_t uid = 1; search_candidate(s, uid, &entry, &seq); uid = entry.uid.v + 1) {
+		bool is_match = false;
+
+		CHECK(search_match(s, &entry, NULL, &is_match) == ERR_OK);
+		if (!is_match)
+			continue;
+		while (bits == 0 && CHECK(search_page(s, from, &p, &bits)))
+			from = p.first + 64;
+		if (bits == 0)
+			break;
+		if (!CHECK_U64(p.first + (unsigned)__builtin_ctzll(bits), entry.uid.v))
+			printf("# %s\n", query);
+		CHECK_U64(view_page_seq(&p, (unsigned)__builtin_ctzll(bits)).v, seq.v);
+		view_page_entry(v, &p, (unsigned)__builtin_ctzll(bits), &other);
+		CHECK(other.uid.v == entry.uid.v && other.msgno.v == entry.msgno.v
+		    && other.flags == entry.flags && other.modseq == entry.modseq);
+		bits &= bits - 1;
+	}
+	CHECK_U64(bits, 0);
+	while (search_page(s, from, &p, &bits) && CHECK_U64(bits, 0))
+		from = p.first + 64;
+	search_free(s);
+	arena_done(&a);
+}
+
+static const char *const of_entries[] = { "ALL", "SEEN", "UNSEEN", "NOT SEEN NOT DELETED",
+	"OR DELETED FLAGGED", "NOT OR (SEEN ANSWERED) (NOT FLAGGED)", "RECENT", "NEW", "OLD",
+	"KEYWORD $Forwarded", "UNKEYWORD $Forwarded FLAGGED", "LARGER 40", "SMALLER 40 UNSEEN",
+	"3:70,90,129:* UNSEEN", "UID 3:70,90,129:*", "NOT UID 64:128", "UID 200 SEEN",
+	"OR UID 1:10 OR 100:120 ANSWERED", "UID 1000:2000", "ON 10-Feb-1994 ANSWERED",
+	"SAVEDATESUPPORTED UNDELETED", "YOUNGER 1000 UNANSWERED", "NOT (DELETED)", "NOT NOT SEEN" };
+
+static void
+test_pages(void)
+{
+	struct fixture f;
+	struct snapshot *after = NULL;
+	struct view_changes changes;
+	struct rangeset gone = RANGESET_NONE, expunged = RANGESET_NONE;
+	struct arena a = ARENA_NONE;
+	uint32_t cursor = 0;
+	struct view *v;
+
+	fixture_init(&f, false);
+	for (int i = 0; i < 300; i++)
+		append_flagged(&f, i % 7 == 0 ? str_c(first) : str_c(second),
+		    (uint16_t)((i % 2 ? FLAG_SEEN : 0) | (i % 3 ? 0 : FLAG_FLAGGED)
+			| (i % 5 == 0 || (i >= 59 && i < 200) ? FLAG_DELETED : 0)
+			| (i > 128 ? FLAG_ANSWERED : 0)));
+	v = open_view(&f);
+	for (size_t i = 0; i < ARRAY_LEN(of_entries); i++)
+		check_pages(v, of_entries[i]);
+	/* Gaps, whole pages among them, that are ghosts at first. */
+	rangeset_add(&gone, 6, 200);
+	CHECK(UNTIL_DONE(&f.b, messages_expunge(v, &gone, &cursor, &f.b.w, &expunged, &after))
+	    == ERR_OK);
+	test_wait_durable(&f, after);
+	for (int tell = TELL_NO_EXPUNGE; tell >= TELL_ALL; tell--) {
+		CHECK(view_refresh(v, after, (enum view_tell)tell, &f.b.w, &a, &changes) == ERR_OK);
+		CHECK_U64(view_ghosts(v), tell == TELL_ALL ? 0 : rangeset_count(&expunged));
+		for (size_t i = 0; i < ARRAY_LEN(of_entries); i++)
+			if (tell == TELL_NO_EXPUNGE || strchr(of_entries[i], '*') == NULL)
+				check_pages(v, of_entries[i]);
+	}
+	snapshot_unref(after);
+	rangeset_done(&gone);
+	rangeset_done(&expunged);
+	arena_done(&a);
+	view_close(v);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_searches), TEST(test_many), TEST(test_pages))

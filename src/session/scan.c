@@ -145,10 +145,59 @@ note(struct scan *x)
 	f->all_modseq = MAX(f->all_modseq, e->modseq);
 }
 
+static void
+note_page(struct scan *x, const struct view_page *p, uint64_t matches)
+{
+	struct scan_found *f = &x->found;
+
+	if (matches == 0)
+		return;
+	if (x->o.is_first_enough)
+		matches &= -matches;
+	if (f->min.v == 0)
+		f->min.v = p->first + (unsigned)__builtin_ctzll(matches);
+	f->max.v = p->first + 63 - (unsigned)__builtin_clzll(matches);
+	while (matches != 0) {
+		unsigned from = (unsigned)__builtin_ctzll(matches);
+		uint64_t behind = ~matches & UINT64_MAX << from;
+		unsigned n = (behind == 0 ? 64 : (unsigned)__builtin_ctzll(behind)) - from;
+
+		rangeset_add(&f->uids, p->first + from, p->first + from + n - 1);
+		if (x->o.wants_seqs) {
+			uint32_t seq = view_page_seq(p, from).v;
+
+			rangeset_add(&f->seqs, seq, seq + n - 1);
+		}
+		matches = behind == 0 ? 0 : matches & UINT64_MAX << (from + n);
+	}
+}
+
+/* The same as step(), of a program that entries decide; the store is not waited for. */
+static enum err
+step_pages(struct scan *x)
+{
+	struct view_page p;
+	uint64_t matches;
+
+	while (x->from != 0 && search_page(x->o.search, x->from, &p, &matches)) {
+		note_page(x, &p, matches);
+		x->from = p.first + 64;
+		atomic_store_explicit(&x->looked_at, p.before + bits_count(p.present),
+		    memory_order_relaxed);
+		if (matches != 0 && x->o.is_first_enough)
+			break;
+		if (is_step_over(x, 0))
+			return ERR_BUSY;
+	}
+	return ERR_OK;
+}
+
 /* ERR_OK: all is searched. ERR_BUSY: the step is over. ERR_WAIT: w waits for the store. */
 static enum err
 step(struct scan *x, struct waiter *w)
 {
+	if (search_is_of_entries(x->o.search) && !x->o.wants_relevancy)
+		return step_pages(x);
 	x->is_over = false;
 	while (x->has_entry
 	    || (x->from != 0 && search_candidate(x->o.search, x->from, &x->entry, &x->seq))) {

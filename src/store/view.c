@@ -213,9 +213,9 @@ view_seq(const struct view *v, struct uid uid)
 	return (struct seqnum){ tree_rank(v->tree, uid.v) + 1 };
 }
 
-/* The one place where an entry of a page becomes what a session sees of it. */
-static void
-entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index, struct entry *out)
+void
+view_entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index,
+    struct entry *out)
 {
 	struct page_entry e;
 
@@ -244,7 +244,7 @@ view_entry(const struct view *v, struct uid uid, struct entry *out)
 
 	if ((mask >> uid.v % PAGE_UIDS & 1) == 0)
 		return false;
-	entry_from(v, uid.v, page, page_index(mask, uid.v % PAGE_UIDS), out);
+	view_entry_from(v, uid.v, page, page_index(mask, uid.v % PAGE_UIDS), out);
 	return true;
 }
 
@@ -265,12 +265,8 @@ next_in_page(struct tree_at *at, uint32_t from)
 	return true;
 }
 
-/*
- * The first entry from `from` on that may be wanted, by flags and modseqs as the mailbox's own
- * pages have them and, where the user has pages, those: nothing that is wanted is passed over.
- */
-static bool
-next_candidate(const struct view *v, uint32_t from, struct tree_want want, struct tree_at *at)
+bool
+view_next_candidate(const struct view *v, uint32_t from, struct tree_want want, struct tree_at *at)
 {
 	struct tree_want in_tree = want, in_seen = { .modseq_above = want.modseq_above };
 	uint64_t mine = tree_sums(v->seen)->modseq;
@@ -314,11 +310,11 @@ next(const struct view *v, uint32_t from, struct tree_want want, struct entry *o
 {
 	struct tree_at at;
 
-	while (next_candidate(v, from, want, &at)) {
+	while (view_next_candidate(v, from, want, &at)) {
 		uint64_t mask = seen_mask(v, at.uid / PAGE_UIDS, want) >> at.uid % PAGE_UIDS;
 
 		if ((mask & 1) != 0) {
-			entry_from(v, at.uid, at.page, at.index, out);
+			view_entry_from(v, at.uid, at.page, at.index, out);
 			if (out->modseq > want.modseq_above && (out->flags & want.set) == want.set
 			    && (out->flags & want.unset) == 0) {
 				if (seq_out != NULL)
@@ -342,7 +338,7 @@ view_next(const struct view *v, uint32_t from, struct entry *out, struct seqnum 
 
 	if (!next_in_page(at, from) && !tree_next(v->tree, from, TREE_ANY, at))
 		return false;
-	entry_from(v, at->uid, at->page, at->index, out);
+	view_entry_from(v, at->uid, at->page, at->index, out);
 	if (seq_out != NULL)
 		seq_out->v = at->before + 1;
 	return true;

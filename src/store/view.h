@@ -9,6 +9,7 @@
 #ifndef STORE_VIEW_H
 #define STORE_VIEW_H
 
+#include "base/bits.h"
 #include "store/mailbox.h"
 
 struct view;
@@ -106,6 +107,37 @@ bool view_next_changed(const struct view *v, uint32_t from, uint64_t since, stru
  */
 bool view_next_flags(const struct view *v, uint32_t from, uint16_t set, uint16_t unset,
     struct entry *out, struct seqnum *seq_out);
+
+/* Many messages at once: 64 neighbouring UIDs, as bits, the lowest is `first`. */
+struct view_page {
+	uint32_t first;
+	uint32_t before;  /* messages of the view with lower UIDs */
+	uint64_t present; /* all of the view */
+	uint64_t known;   /* but for ghosts, and those whose entry is lost (msgno 0) */
+	struct str bytes, own;
+};
+
+/**
+ * The messages of the page that has the first with a UID of at least `from` that view_next_flags()
+ * might give. Valid until the view is refreshed.
+ */
+bool view_next_page(const struct view *v, uint32_t from, uint16_t set, uint16_t unset,
+    struct view_page *out);
+/** Those of `present` that have all of these flags. */
+uint64_t view_page_flags(const struct view *v, const struct view_page *p, uint16_t flags);
+/** Those that are \Recent. */
+uint64_t view_page_recent(const struct view *v, const struct view_page *p);
+/** One of `present`. */
+void view_page_entry(const struct view *v, const struct view_page *p, unsigned bit,
+    struct entry *out);
+
+/** Its sequence number. */
+static inline struct seqnum
+view_page_seq(const struct view_page *p, unsigned bit)
+{
+	return (
+	    struct seqnum){ p->before + bits_count(p->present & (((uint64_t)1 << bit) - 1)) + 1 };
+}
 /** The highest UID, 0 when it is empty: what `*` means in UID sets. */
 struct uid view_last_uid(const struct view *v);
 

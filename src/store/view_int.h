@@ -39,6 +39,15 @@ struct view {
 	struct held *held;
 };
 
+/**
+ * The first entry from `from` on that may be wanted, by flags and modseqs as the mailbox's own
+ * pages have them and, where the user has pages, those: nothing that is wanted is passed over.
+ */
+bool view_next_candidate(const struct view *v, uint32_t from, struct tree_want want,
+    struct tree_at *at);
+/** The one way in which an entry of a page becomes what a session sees of it. */
+void view_entry_from(const struct view *v, uint32_t uid, struct str page, unsigned index,
+    struct entry *out);
 /** Takes the messages from `from` on as \Recent; a read-write view claims them. */
 void view_take_recent(struct view *v, uint32_t from);
 /** Takes the state's info over, and the user's private pages (the reference). */
