@@ -236,10 +236,11 @@ rocks_commit(struct kv *kv, struct kv_commit *c)
 	list_add_tail(&r->commits, &c->node);
 	count = ++r->commit_count;
 	pthread_mutex_unlock(&r->lock);
-	if (count == 1)
-		bell_ring_later(&r->commit_bell);
-	else if (count == COMMITS_AWAITED)
+	/* each loop, for the turn of the one that came first may last longer */
+	if (count == COMMITS_AWAITED)
 		sem_post(&r->bell);
+	else
+		bell_ring_later(&r->commit_bell);
 }
 
 enum err
