@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
+#include "kv/rocks_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,6 +258,17 @@ log_gone(const struct wal_report *wal, struct buf *detail)
 	return ERR_CORRUPT;
 }
 
+/* RocksDB would begin a new store on top of it. */
+static enum err
+list_gone(const struct rocks *r, struct buf *detail)
+{
+	if (!rocks_store_exists(r->dir))
+		return ERR_OK;
+	detail_add(detail,
+	    "The file CURRENT is gone, which names the list of files (MANIFEST-...): nothing was touched.");
+	return ERR_CORRUPT;
+}
+
 /*
  * A log that is not whole is read once without touching anything: does all come back that was
  * synced?
@@ -361,13 +373,19 @@ rocks_start(struct rocks *r, struct buf *detail)
 
 	if (e == ERR_OK)
 		e = rocks_format_look(r, detail);
-	if (e == ERR_OK && !is_new(r)) {
+	if (e == ERR_OK)
+		rocks_marks_open(r->marks, r->dir, r->options.read_only);
+	if (e == ERR_OK && is_new(r)) {
+		e = list_gone(r, detail);
+	} else if (e == ERR_OK) {
 		e = logs_sync(r, detail);
 		if (e == ERR_OK)
-			e = rocks_wal_look(r->dir, &wal);
+			e = rocks_wal_look(r->dir, r->marks, &wal);
 		r->is_log_torn = wal.is_torn;
 		if (e == ERR_OK)
 			e = log_gone(&wal, detail);
+		if (e == ERR_OK)
+			e = rocks_marks_check(r->marks, r->dir, detail);
 		if (e == ERR_OK)
 			e = log_check(r, &wal, detail);
 	}
@@ -378,6 +396,9 @@ rocks_start(struct rocks *r, struct buf *detail)
 		return e;
 	if (rocksdb_get_latest_sequence_number(r->db) < wal.durable_seq)
 		return log_lost(detail);
+	e = rocks_marks_opened(r->marks, rocksdb_get_latest_sequence_number(r->db), detail);
+	if (e != ERR_OK)
+		return e;
 	r->batch = rocksdb_writebatch_create();
 	e = meta_check(r, detail);
 	if (e == ERR_OK && !r->options.read_only)
@@ -430,8 +451,10 @@ rocks_end(struct rocks *r, bool is_flushed)
 		rocks_readers_stop(r);
 	is_flushed = is_flushed && db_flush(r);
 	db_close(r);
-	if (is_flushed)
+	if (is_flushed) {
 		note_flushed(r);
+		rocks_marks_flushed(r->marks);
+	}
 	if (r->blobs.eq != NULL)
 		hash_done(&r->blobs);
 	for (unsigned i = 0; i < CF_COUNT; i++)
@@ -442,6 +465,7 @@ rocks_end(struct rocks *r, bool is_flushed)
 	rocksdb_writeoptions_destroy(r->write_sync);
 	rocksdb_writeoptions_destroy(r->write_lazy);
 	rocks_env_free(r->env);
+	rocks_marks_free(r->marks);
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	pthread_mutex_destroy(&r->lock);
@@ -587,7 +611,8 @@ rocks_open_formats(const struct kv_options *o, void *env, struct rocks_formats f
 
 	rocks_init(r, o);
 	r->formats = formats;
-	r->env = rocks_env_new(env, r->dir, background_failed, r);
+	r->marks = rocks_marks_new();
+	r->env = rocks_env_new(env, r->dir, r->marks, background_failed, r);
 	e = rocks_start(r, detail);
 	if (e != ERR_OK) {
 		rocks_end(r, false);

@@ -65,6 +65,7 @@ rocks_batch_write(struct rocks *r, bool is_synced)
 		atomic_fetch_add(&r->stat_syncs, 1);
 		r->durable_seq = rocksdb_get_latest_sequence_number(r->db);
 		r->is_marked = false;
+		rocks_marks_write(r->marks, r->durable_seq, false);
 	}
 	return ERR_OK;
 }
@@ -426,6 +427,7 @@ idle_mark(struct rocks *r)
 		return;
 	batch_mark(r);
 	ignore_err(rocks_batch_write(r, false), "it has set is_failed");
+	rocks_marks_write(r->marks, r->durable_seq, true);
 	r->is_marked = true;
 }
 

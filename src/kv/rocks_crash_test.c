@@ -14,9 +14,11 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/test.h"
+#include "kv/kept.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_fault.h"
 #include "kv/rocks_int.h"
+#include "kv/rocks_mark.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -462,18 +464,6 @@ check_store(struct kv *kv, const uint64_t acked[ACCOUNTS], const uint64_t sent[A
 	check_nothing_left(kv);
 }
 
-static void
-dir_empty(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	while (d != NULL && (entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	if (d != NULL)
-		closedir(d);
-}
-
 /* ---- the power is cut, or operations fail */
 
 /* Three times on the same store: what a cut left is written on, and cut again. */
@@ -484,7 +474,7 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 	uint64_t versions[ACCOUNTS] = { 0 };
 	int failures = test_failures;
 
-	dir_empty();
+	dir_empty(dir);
 	for (unsigned cut = 0; cut < 3; cut++) {
 		uint64_t random = hash_u64(seed * 4 + cut);
 		struct kv *kv = store_open(rocks_fault_env(f), ERR_OK);
@@ -574,7 +564,7 @@ test_failing_open(void)
 	struct kv *kv;
 	struct run r;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 30, 4, 1);
@@ -608,7 +598,7 @@ test_failure_is_final(void)
 	struct kv *kv;
 	struct run r;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(rocks_fault_env(f), ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 5, 1, 1);
@@ -650,16 +640,17 @@ test_first_failure_is_last(void)
 {
 	struct rocks_fault *f = rocks_fault_new();
 	char other[sizeof(dir) + 8], path[sizeof(other) + 16];
+	struct rocks_marks *marks = rocks_marks_new();
 	unsigned errors = 0;
 	uint64_t operations;
 	void *env;
 
-	dir_empty();
+	dir_empty(dir);
 	snprintf(other, sizeof(other), "%s/other", dir);
 	must(mkdir(other, 0700) == 0);
 	snprintf(path, sizeof(path), "%s/000001.log", dir);
 	close(open(path, O_WRONLY | O_CREAT, 0600));
-	env = rocks_env_new(rocks_fault_env(f), dir, count_error, &errors);
+	env = rocks_env_new(rocks_fault_env(f), dir, marks, count_error, &errors);
 	CHECK(logs_are_synced(env, dir));
 	rocks_fault_fail_at(f, 2, false);
 	CHECK(!logs_are_synced(env, dir));
@@ -672,6 +663,7 @@ test_first_failure_is_last(void)
 	CHECK(logs_are_synced(env, other));
 	CHECK(rocks_fault_operations(f) > operations);
 	rocks_env_free(env);
+	rocks_marks_free(marks);
 	rocks_fault_free(f);
 	rmdir(other);
 }
@@ -733,7 +725,7 @@ test_kill(void)
 {
 	uint64_t versions[ACCOUNTS] = { 0 };
 
-	dir_empty();
+	dir_empty(dir);
 	for (uint64_t i = 0; i < MAX(rounds / 10, 3) && test_failures == 0; i++)
 		kill_round(first_seed + i, versions);
 }
@@ -757,70 +749,22 @@ log_newest(char *path, size_t size)
 	snprintf(path, size, "%s/%06lu.log", dir, newest);
 }
 
-static struct str
-file_get(const char *path)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY);
-	char *p;
-
-	must(fd >= 0 && fstat(fd, &st) == 0);
-	p = xmalloc((size_t)st.st_size + 1);
-	must(read(fd, p, (size_t)st.st_size) == st.st_size);
-	close(fd);
-	return str_make(p, (size_t)st.st_size);
-}
-
 static void
-file_put(const char *path, struct str data)
+mark_remove(void)
 {
-	int fd = open(path, O_WRONLY | O_TRUNC);
+	char path[sizeof(dir) + 16];
 
-	must(fd >= 0 && write(fd, data.p, data.n) == (ssize_t)data.n);
-	close(fd);
-}
-
-/* All files, by name, as they were: each damage begins from the same state. */
-struct kept {
-	char path[400];
-	struct str data;
-};
-
-static size_t
-dir_keep(struct kept *kept, size_t max)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	size_t count = 0;
-
-	while ((entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.' || count == max)
-			continue;
-		snprintf(kept[count].path, sizeof(kept[count].path), "%s/%s", dir, entry->d_name);
-		kept[count].data = file_get(kept[count].path);
-		count++;
-	}
-	closedir(d);
-	return count;
-}
-
-static void
-dir_restore(const struct kept *kept, size_t count)
-{
-	dir_empty();
-	for (size_t i = 0; i < count; i++) {
-		close(open(kept[i].path, O_WRONLY | O_CREAT, 0600));
-		file_put(kept[i].path, kept[i].data);
-	}
+	snprintf(path, sizeof(path), "%s/" MARK_NAME, dir);
+	must(unlink(path) == 0);
 }
 
 /*
  * A flipped bit anywhere in the log: either the store opens and has everything, or it is refused.
- * Only the last batch may be lost without a word, since nothing behind it proves that it was
- * synced: damage there looks like a torn write.
+ * Without the mark that says how far the log is synced only the last batch may be lost without a
+ * word, since nothing behind it proves that it was: damage there looks like a torn write.
  */
 static void
-test_log_damaged(void)
+log_damaged(bool has_mark)
 {
 	uint64_t versions[ACCOUNTS] = { 0 }, acked[ACCOUNTS], refused = 0, tried = 0;
 	static struct kept kept[100];
@@ -828,24 +772,31 @@ test_log_damaged(void)
 	struct run r;
 	char path[400];
 	struct str log;
-	size_t count;
+	size_t count, written;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 12, 1, 1);
 	memcpy(acked, r.acked, sizeof(acked));
 	run_commits(&r, 1, 1, 77);
+	if (has_mark)
+		memcpy(acked, r.acked, sizeof(acked));
 	rocks_abandon(kv);
+	if (!has_mark)
+		mark_remove();
 	log_newest(path, sizeof(path));
 	log = file_get(path);
-	CHECK(log.n > 10000);
-	count = dir_keep(kept, ARRAY_LEN(kept));
-	for (size_t at = 0; at < log.n && test_failures < 20; at += MAX(log.n / (rounds * 2), 1)) {
+	for (written = log.n; written > 0 && log.p[written - 1] == 0;)
+		written--; /* room that was made ahead */
+	CHECK(written > 10000);
+	count = dir_keep(dir, kept, ARRAY_LEN(kept));
+	for (size_t at = 0; at < written && test_failures < 20;
+	     at += MAX(written / (rounds * 2), 1)) {
 		struct kv_options o = options();
 		enum err e;
 
-		dir_restore(kept, count);
+		dir_restore(dir, kept, count);
 		((char *)log.p)[at] ^= 0x10;
 		file_put(path, log);
 		((char *)log.p)[at] ^= 0x10;
@@ -867,20 +818,28 @@ test_log_damaged(void)
 	printf("# %llu of %llu flipped bits refused\n", (unsigned long long)refused,
 	    (unsigned long long)tried);
 	CHECK(refused > tried / 2);
-	/* A torn tail is none of that. */
+	/* A torn tail is none of that, unless it is known that it was whole. */
 	for (size_t cut = 1; cut < 2000; cut += 333) {
-		dir_restore(kept, count);
-		file_put(path, str_sub(log, 0, log.n - cut));
-		kv = store_open(NULL, ERR_OK);
+		dir_restore(dir, kept, count);
+		file_put(path, str_sub(log, 0, written - cut));
+		kv = store_open(NULL, has_mark ? ERR_CORRUPT : ERR_OK);
+		if (has_mark)
+			continue;
 		if (kv == NULL)
 			break;
 		memset(acked, 0, sizeof(acked));
 		check_store(kv, acked, r.sent, versions);
 		rocks_abandon(kv);
 	}
-	for (size_t i = 0; i < count; i++)
-		free((char *)kept[i].data.p);
+	kept_free(kept, count);
 	free((char *)log.p);
+}
+
+static void
+test_log_damaged(void)
+{
+	log_damaged(false);
+	log_damaged(true);
 }
 
 static void
@@ -908,7 +867,7 @@ test_newest_log_gone(void)
 	char path[400];
 	int fd;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 12, 1, 1);
@@ -920,6 +879,8 @@ test_newest_log_gone(void)
 	rocks_abandon(kv);
 	log_newest(path, sizeof(path));
 	must(unlink(path) == 0);
+	CHECK(store_open(NULL, ERR_CORRUPT) == NULL);
+	mark_remove();
 	CHECK(store_open(NULL, ERR_CORRUPT) == NULL);
 	/* A damaged note says nothing. */
 	snprintf(path, sizeof(path), "%s/newest-log", dir);
@@ -1014,12 +975,12 @@ test_files_damaged(void)
 	struct run r;
 	size_t count;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 60, 4, 5);
 	kv_close(kv);
-	count = dir_keep(kept, ARRAY_LEN(kept));
+	count = dir_keep(dir, kept, ARRAY_LEN(kept));
 	CHECK_U64(damaged_look(r.acked), 0);
 	for (uint64_t i = 0; i < rounds * 4 && test_failures < 20; i++) {
 		struct kept *k;
@@ -1030,7 +991,7 @@ test_files_damaged(void)
 			k = &kept[(random = hash_u64(random + 1)) % count];
 		while (!holds_data(k->path) || k->data.n == 0);
 		at = (random >> 20) % k->data.n;
-		dir_restore(kept, count);
+		dir_restore(dir, kept, count);
 		((char *)k->data.p)[at] ^= (char)(1 << (random >> 50) % 8);
 		file_put(k->path, k->data);
 		((char *)k->data.p)[at] ^= (char)(1 << (random >> 50) % 8);
@@ -1044,8 +1005,7 @@ test_files_damaged(void)
 	printf(
 	    "# %llu of %llu flipped bits were noticed by reading everything; the others changed nothing\n",
 	    (unsigned long long)seen, (unsigned long long)tried);
-	for (size_t i = 0; i < count; i++)
-		free((char *)kept[i].data.p);
+	kept_free(kept, count);
 }
 
 /* ---- opening */
@@ -1056,7 +1016,7 @@ test_in_use(void)
 	struct kv_options o = options();
 	struct kv *kv, *other = NULL;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	CHECK_U64(kv_rocks_open(&o, &other, NULL), ERR_INUSE);
 	o.read_only = true;
@@ -1076,7 +1036,7 @@ test_read_only(void)
 	struct kv *kv;
 	struct run r;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	run_begin(&r, kv, versions);
 	run_commits(&r, 40, 4, 9);
@@ -1100,7 +1060,7 @@ test_checkpoint(void)
 	struct kv *kv;
 	struct run r;
 
-	dir_empty();
+	dir_empty(dir);
 	memcpy(live, dir, sizeof(live));
 	snprintf(copy, sizeof(copy), "%.*s-copy", (int)sizeof(dir) - 8, dir);
 	kv = store_open(NULL, ERR_OK);
@@ -1116,7 +1076,7 @@ test_checkpoint(void)
 		check_store(kv, versions, versions, versions);
 		kv_close(kv);
 	}
-	dir_empty();
+	dir_empty(dir);
 	rmdir(dir);
 	memcpy(dir, live, sizeof(dir));
 }
@@ -1174,7 +1134,7 @@ test_space_comes_back(void)
 	uint64_t before = 0, after = UINT64_MAX, swept;
 	struct kv *kv;
 
-	dir_empty();
+	dir_empty(dir);
 	kv = store_open(NULL, ERR_OK);
 	for (unsigned i = 0; i < 2 * SPACE_MESSAGES; i++) {
 		struct kv_txn *t = kv_txn_new(kv, (struct account_id){ 1 }, i, i + 1);
@@ -1207,7 +1167,7 @@ test_full_disk(void)
 	struct kv_txn *t;
 	struct kv *kv = NULL;
 
-	dir_empty();
+	dir_empty(dir);
 	o.soft_floor_bytes = o.hard_floor_bytes = UINT64_MAX;
 	CHECK_U64(kv_rocks_open(&o, &kv, NULL), ERR_OK);
 	CHECK(kv_space(kv) == KV_SPACE_HARD);
@@ -1268,7 +1228,7 @@ main(int argc, char **argv)
 	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(dir) != NULL);
 	status = test_run(cases + cases_from, cases_count);
-	dir_empty();
+	dir_empty(dir);
 	rmdir(dir);
 	return status;
 }

@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+struct rocks_marks;
+
 /** Options of the database that the C interface has no setter for. */
 struct rocks_extra {
 	/*
@@ -34,10 +36,11 @@ struct rocks_extra {
  * rocks_env.cc.
  *
  * @base      NULL, or the rocksdb::Env * of a test that lies below
+ * @marks     are told what has been synced; borrowed
  * @on_error  called once, from any thread, before the error is returned to RocksDB
  */
-void *rocks_env_new(void *base, const char *dir, void (*on_error)(void *ctx, const char *text),
-    void *ctx);
+void *rocks_env_new(void *base, const char *dir, struct rocks_marks *marks,
+    void (*on_error)(void *ctx, const char *text), void *ctx);
 /** Notes that no log holds what is not in tables: to be called when all is flushed. */
 void rocks_env_note_flushed(void *env, const char *dir, char **errptr);
 /** When no database that uses it is open. */

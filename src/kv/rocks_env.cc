@@ -1,5 +1,5 @@
 // rocks_env.cc - the file system that RocksDB writes through: after the first write or sync that fails it writes no more, and what the
-// newest log is called is noted.
+// newest log is called is noted, and what has been synced.
 //
 // What the kernel did with the pages of a failed sync can't be known, so nothing may be built on it. But RocksDB has threads, and the
 // error that one got does not stop another at once: a flush could still enter a table into the manifest whose log was not synced, and
@@ -9,12 +9,14 @@
 // Deletions are let through, and may fail: only what nobody needs any more is deleted, and what is left over RocksDB deletes later.
 //
 // A log that is not there looks as if it had never been. So each is noted when it begins, in a file of its own (rocks_wal.c), and before
-// anything is written to it: two syncs for some 48 MB of log, none for a commit.
+// anything is written to it: two syncs for some 48 MB of log, none for a commit. How far logs and lists of files are synced is told to the
+// marks (rocks_mark.c), and a log is deleted only when no mark names it.
 //
 // Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
 // journal too, which takes the first write of each for a change of the file; one of blocks that were takes half the time and half the
 // processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
 #include "kv/rocks_cxx.h"
+#include "kv/rocks_mark.h"
 #include "kv/rocks_wal.h"
 
 #include <rocksdb/env.h>
@@ -40,7 +42,8 @@ constexpr size_t LOG_ROOM_BYTES = 256 * 1024;
 class Brake
 {
 public:
-	Brake(const char *dir, void (*on_error)(void *ctx, const char *text), void *ctx) : dir_(dir), on_error_(on_error), ctx_(ctx) {}
+	Brake(const char *dir, struct rocks_marks *marks, void (*on_error)(void *ctx, const char *text), void *ctx)
+	    : dir_(dir), marks_(marks), on_error_(on_error), ctx_(ctx) {}
 
 	// A file of the store itself. A checkpoint is in a folder of its own, and nothing is built on it.
 	bool
@@ -48,6 +51,11 @@ public:
 	{
 		return name.compare(0, dir_.size(), dir_) == 0 && name.find_last_of('/') == dir_.size();
 	}
+
+	// What a file of the store is called in its folder.
+	static const char *base(const std::string &name) { return name.c_str() + name.find_last_of('/') + 1; }
+
+	struct rocks_marks *marks() const { return marks_; }
 
 	bool is_for_dir(const std::string &name) const { return name == dir_ || name == dir_ + "/"; }
 
@@ -67,6 +75,7 @@ public:
 private:
 	std::atomic<bool> has_failed_{ false };
 	const std::string dir_;
+	struct rocks_marks *const marks_;
 	void (*const on_error_)(void *ctx, const char *text);
 	void *const ctx_;
 };
@@ -74,19 +83,20 @@ private:
 class EnvFile : public rocksdb::FSWritableFileOwnerWrapper
 {
 public:
-	EnvFile(std::unique_ptr<rocksdb::FSWritableFile> &&file, std::shared_ptr<Brake> brake)
-	    : FSWritableFileOwnerWrapper(std::move(file)), brake_(std::move(brake)) {}
+	EnvFile(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake)
+	    : FSWritableFileOwnerWrapper(std::move(file)), log_(rocks_log_number(Brake::base(name))),
+	      list_(rocks_list_number(Brake::base(name))), brake_(std::move(brake)) {}
 
 	IOStatus
 	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
 	{
-		return (*brake_)([&] { return target()->Append(data, o, d); });
+		return counted(data, (*brake_)([&] { return target()->Append(data, o, d); }));
 	}
 
 	IOStatus
 	Append(const Slice &data, const IOOptions &o, const rocksdb::DataVerificationInfo &v, IODebugContext *d) override
 	{
-		return (*brake_)([&] { return target()->Append(data, o, v, d); });
+		return counted(data, (*brake_)([&] { return target()->Append(data, o, v, d); }));
 	}
 
 	IOStatus
@@ -117,13 +127,13 @@ public:
 	IOStatus
 	Sync(const IOOptions &o, IODebugContext *d) override
 	{
-		return (*brake_)([&] { return target()->Sync(o, d); });
+		return synced([&] { return target()->Sync(o, d); });
 	}
 
 	IOStatus
 	Fsync(const IOOptions &o, IODebugContext *d) override
 	{
-		return (*brake_)([&] { return target()->Fsync(o, d); });
+		return synced([&] { return target()->Fsync(o, d); });
 	}
 
 	IOStatus
@@ -131,6 +141,32 @@ public:
 	{
 		return (*brake_)([&] { return target()->RangeSync(from, bytes, o, d); });
 	}
+
+private:
+	IOStatus
+	counted(const Slice &data, IOStatus s)
+	{
+		if (s.ok())
+			bytes_.fetch_add(data.size());
+		return s;
+	}
+
+	template <class Operation>
+	IOStatus
+	synced(Operation operation)
+	{
+		uint64_t bytes = bytes_.load();
+		IOStatus s = (*brake_)(operation);
+
+		if (s.ok() && log_ != 0)
+			rocks_marks_log(brake_->marks(), log_, bytes);
+		if (s.ok() && list_ != 0)
+			rocks_marks_list(brake_->marks(), list_, bytes);
+		return s;
+	}
+
+	const uint64_t log_, list_; // its number; 0: it is none
+	std::atomic<uint64_t> bytes_{ 0 };
 
 protected:
 	const std::shared_ptr<Brake> brake_;
@@ -140,8 +176,9 @@ protected:
 class EnvLog : public EnvFile
 {
 public:
-	EnvLog(std::unique_ptr<rocksdb::FSWritableFile> &&file, std::shared_ptr<Brake> brake, std::unique_ptr<rocksdb::FSRandomRWFile> &&room)
-	    : EnvFile(std::move(file), std::move(brake)), room_(std::move(room)) {}
+	EnvLog(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake,
+	    std::unique_ptr<rocksdb::FSRandomRWFile> &&room)
+	    : EnvFile(std::move(file), name, std::move(brake)), room_(std::move(room)) {}
 
 	IOStatus
 	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
@@ -211,7 +248,7 @@ public:
 	NewWritableFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSWritableFile> *out,
 	    IODebugContext *d) override
 	{
-		uint64_t number = brake_->is_for(name) ? rocks_log_number(name.c_str() + name.find_last_of('/') + 1) : 0;
+		uint64_t number = brake_->is_for(name) ? rocks_log_number(Brake::base(name)) : 0;
 
 		if (number == 0)
 			return file(name, out, [&](auto *made) { return target()->NewWritableFile(name, o, made, d); });
@@ -272,6 +309,20 @@ public:
 	}
 
 	IOStatus
+	DeleteFile(const std::string &name, const IOOptions &o, IODebugContext *d) override
+	{
+		return may_delete(name) ? target()->DeleteFile(name, o, d) : IOStatus::IOError("a mark names it");
+	}
+
+	bool
+	may_delete(const std::string &name) const
+	{
+		uint64_t number = brake_->is_for(name) ? rocks_log_number(Brake::base(name)) : 0;
+
+		return number == 0 || rocks_marks_log_gone(brake_->marks(), number);
+	}
+
+	IOStatus
 	RenameFile(const std::string &from, const std::string &to, const IOOptions &o, IODebugContext *d) override
 	{
 		// CURRENT, by which a new manifest counts. Options may fail to be noted, and a checkpoint is a folder that is renamed.
@@ -292,7 +343,7 @@ private:
 			return s;
 		if (!target()->NewRandomRWFile(name, o, &room, d).ok())
 			room.reset();
-		out->reset(new EnvLog(std::move(made), brake_, std::move(room)));
+		out->reset(new EnvLog(std::move(made), name, brake_, std::move(room)));
 		return s;
 	}
 
@@ -307,7 +358,7 @@ private:
 		IOStatus s = (*brake_)([&] { return make(&made); });
 
 		if (s.ok())
-			out->reset(new EnvFile(std::move(made), brake_));
+			out->reset(new EnvFile(std::move(made), name, brake_));
 		return s;
 	}
 
@@ -322,6 +373,13 @@ public:
 		file_system_ = std::make_shared<EnvFs>(base->GetFileSystem(), std::move(brake));
 		system_clock_ = base->GetSystemClock();
 	}
+
+	rocksdb::Status
+	DeleteFile(const std::string &name) override
+	{
+		return file_system_->DeleteFile(name, IOOptions(), nullptr);
+	}
+
 	static const char *kClassName() { return "PosthornEnv"; }
 	const char *Name() const override { return kClassName(); }
 };
@@ -329,11 +387,11 @@ public:
 } // namespace
 
 void *
-rocks_env_new(void *base, const char *dir, void (*on_error)(void *ctx, const char *text), void *ctx)
+rocks_env_new(void *base, const char *dir, struct rocks_marks *marks, void (*on_error)(void *ctx, const char *text), void *ctx)
 {
 	rocksdb::Env *env = base != nullptr ? static_cast<rocksdb::Env *>(base) : rocksdb::Env::Default();
 
-	return static_cast<rocksdb::Env *>(new BrakingEnv(env, std::make_shared<Brake>(dir, on_error, ctx)));
+	return static_cast<rocksdb::Env *>(new BrakingEnv(env, std::make_shared<Brake>(dir, marks, on_error, ctx)));
 }
 
 void

@@ -11,6 +11,7 @@
  *     rocks_tidy.c     gives the space of deleted messages back
  *     rocks_upgrade.c  the format of the whole store, and data of older ones
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
+ *     rocks_mark.c     before opening: is there less than was synced once?
  *
  * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their
  * kind. CF_META has, by first byte: 'v' account → version; 's' stage id → nothing, a stage whose
@@ -108,6 +109,7 @@ struct rocks {
 	rocksdb_column_family_handle_t *cf[CF_COUNT];
 	rocksdb_options_t *cf_options[CF_COUNT], *db_options;
 	void *env; /* rocks_env_new() */
+	struct rocks_marks *marks;
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *write_sync, *write_lazy;
 	atomic_bool is_failed, is_out_of_room;
@@ -336,9 +338,10 @@ void rocks_tidy_stop_compactions(struct rocks *r, enum rocks_cf cf);
 
 /* What the log files of a closed database say of themselves. */
 struct wal_report {
-	bool is_torn;         /* some record is not whole, or stands behind a gap */
-	bool has_gap;         /* in the file being looked at */
-	uint64_t durable_seq; /* the highest that some record says was synced before it */
+	bool is_torn;             /* some record is not whole, or stands behind a gap */
+	bool has_gap, has_damage; /* in the file being looked at */
+	uint64_t reach;           /* up to where that file is whole */
+	uint64_t durable_seq;     /* the highest that some record says was synced before it */
 	uint64_t bytes;
 	unsigned files;
 	uint64_t newest; /* its number; 0: there is no log */
@@ -350,11 +353,34 @@ struct wal_report {
  * them up.
  */
 #define WAL_FILES_KEPT 8u
-must_use enum err rocks_wal_look(const char *dir, struct wal_report *out);
+/* Tells the marks how far each log is whole. */
+must_use enum err rocks_wal_look(const char *dir, struct rocks_marks *marks,
+    struct wal_report *out);
 /* The list of files, which is kept in the same format, has its checksums. */
 bool rocks_manifest_is_whole(const char *dir);
+/* Which it is, and up to where it is whole; false: there is none. */
+/* The folder has a store, whether CURRENT names its list of files or not. */
+bool rocks_store_exists(const char *dir);
+bool rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out);
 /* The record that says it, as the first of a batch. */
 #define WAL_MARK_BYTES 12u
 void rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq);
+
+/* ---- rocks_mark.c; the rest is in rocks_mark.h */
+/*
+ * What was read at start against the mark that was there, ERR_CORRUPT when some of it is gone: to
+ * be called behind rocks_wal_look().
+ */
+must_use enum err rocks_marks_check(const struct rocks_marks *m, const char *dir,
+    struct buf *detail);
+/*
+ * The database has been opened and goes up to seq, all of it on the disk: ERR_CORRUPT when it was
+ * further once. Else the mark is written anew.
+ */
+must_use enum err rocks_marks_opened(struct rocks_marks *m, uint64_t seq, struct buf *detail);
+/* Writes the mark; up to seq everything is on the disk. */
+void rocks_marks_write(struct rocks_marks *m, uint64_t seq, bool is_synced);
+/* The same when the store has been closed, with all that the logs hold in tables too. */
+void rocks_marks_flushed(struct rocks_marks *m);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/size.h"
 #include "kv/crc32c.h"
 #include "kv/rocks_int.h"
+#include "kv/rocks_mark.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -97,9 +98,19 @@ damage_skip(const char *p, size_t n)
 	return n;
 }
 
+/* From its beginning on the file is whole up to there, unless something was wrong before. */
 static void
-block_look(struct wal_report *report, const char *p, size_t n)
+reach_add(struct wal_report *report, uint64_t at)
 {
+	if (!report->has_gap && !report->has_damage)
+		report->reach = at;
+}
+
+static void
+block_look(struct wal_report *report, const char *p, size_t n, uint64_t at)
+{
+	const char *begin = p;
+
 	while (n >= HEAD_BYTES) {
 		size_t skip;
 
@@ -112,8 +123,9 @@ block_look(struct wal_report *report, const char *p, size_t n)
 			if (p[6] == TYPE_FULL || p[6] == TYPE_FIRST)
 				batch_look(report, str_make(p + HEAD_BYTES, get_le16(p + 4)));
 			skip = HEAD_BYTES + get_le16(p + 4);
+			reach_add(report, at + (uint64_t)(p - begin) + skip);
 		} else {
-			report->is_torn = true;
+			report->is_torn = report->has_damage = true;
 			skip = damage_skip(p, n);
 		}
 		p += skip;
@@ -133,10 +145,11 @@ file_look(int dir_fd, const char *name, struct wal_report *report)
 	if (fd < 0)
 		return ERR_IO;
 	block = xmalloc(BLOCK_BYTES);
-	report->has_gap = false;
+	report->has_gap = report->has_damage = false;
+	report->reach = 0;
 	report->files++;
 	for (off_t at = 0; (n = pread(fd, block, BLOCK_BYTES, at)) > 0; at += n) {
-		block_look(report, block, (size_t)n);
+		block_look(report, block, (size_t)n, (uint64_t)at);
 		report->bytes += (uint64_t)n;
 	}
 	if (n < 0)
@@ -189,11 +202,12 @@ note_read(int dir_fd)
 	    : 0;
 }
 
-bool
-rocks_manifest_is_whole(const char *dir)
+/* The list of files that CURRENT names. */
+static bool
+manifest_look(const char *dir, uint64_t *number_out, struct wal_report *report)
 {
-	struct wal_report report = { 0 };
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	bool is_read = false;
 	char name[256];
 	ssize_t n = 0;
 
@@ -204,17 +218,52 @@ rocks_manifest_is_whole(const char *dir)
 	if (n > 0 && name[n - 1] == '\n')
 		n--;
 	name[MAX(n, 0)] = '\0';
-	if (n <= 0 || file_look(dir_fd, name, &report) != ERR_OK)
-		report.is_torn = true;
+	*number_out = rocks_list_number(name);
+	is_read = n > 0 && file_look(dir_fd, name, report) == ERR_OK;
 	if (fd >= 0)
 		close(fd);
 	if (dir_fd >= 0)
 		close(dir_fd);
-	return !report.is_torn && report.bytes > 0;
+	return is_read;
+}
+
+bool
+rocks_manifest_is_whole(const char *dir)
+{
+	struct wal_report report = { 0 };
+	uint64_t number;
+
+	return manifest_look(dir, &number, &report) && !report.is_torn && report.bytes > 0;
+}
+
+/* The first list stands alone until CURRENT names it: then nothing has been stored yet. */
+bool
+rocks_store_exists(const char *dir)
+{
+	DIR *d = opendir(dir);
+	bool is_found = false;
+	struct dirent *entry;
+
+	while (d != NULL && !is_found && (entry = readdir(d)) != NULL)
+		is_found = rocks_list_number(entry->d_name) > 1;
+	if (d != NULL)
+		closedir(d);
+	return is_found;
+}
+
+bool
+rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out)
+{
+	struct wal_report report = { 0 };
+
+	if (!manifest_look(dir, number_out, &report))
+		return false;
+	*reach_out = report.reach;
+	return true;
 }
 
 enum err
-rocks_wal_look(const char *dir, struct wal_report *out)
+rocks_wal_look(const char *dir, struct rocks_marks *marks, struct wal_report *out)
 {
 	struct wal_report report = { 0 };
 	DIR *d = opendir(dir);
@@ -231,6 +280,8 @@ rocks_wal_look(const char *dir, struct wal_report *out)
 			continue;
 		report.newest = MAX(report.newest, number);
 		e = file_look(dirfd(d), entry->d_name, &report);
+		if (e == ERR_OK)
+			rocks_marks_log(marks, number, report.reach);
 	}
 	closedir(d);
 	if (e == ERR_OK)
