@@ -203,7 +203,8 @@ convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, 
 	if (kind == KV_PAGE && letter == 'Q' && page_private_is_valid(value) && value.n != 0)
 		set_versions(r, PAGE_PRIVATE_HEADER_BYTES,
 		    (value.n - PAGE_PRIVATE_HEADER_BYTES) / 8);
-	*is_kept = kind != KV_LOG || letter == 'U';
+	/* What links count for is kept with them. */
+	*is_kept = kind != KV_LOG || letter == 'U' || letter == 'C';
 	return ERR_OK;
 }
 

@@ -29,6 +29,8 @@ static const struct rocks_upgrade steps[] = {
 	{ "annotations in mailbox rows, which older programs can't read", NULL },
 	{ "keys of URLs among them, private \\Seen, and annotations of messages, which older programs take for damage",
 	    NULL },
+	{ "links that a copy has made ahead of itself, which older programs would never take back",
+	    NULL },
 };
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };

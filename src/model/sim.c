@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "kv/kv.h"
 #include "lmtp/server.h"
+#include "model/state.h"
 #include "store/account_int.h"
 
 #include <fcntl.h>
@@ -155,7 +156,8 @@ sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, ui
 	struct store_options so = { .kv = kv,
 		.random = sim_random_bytes,
 		.retention_s = 86400,
-		.load_pages = 1 };
+		.load_pages = 1,
+		.stage_links = STATE_STAGE_LINKS };
 	struct server_options o = { .loops = &s->loop,
 		.loop_count = 1,
 		.limits = { .message_told = limit, .message_max = limit } };

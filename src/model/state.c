@@ -213,6 +213,8 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 	}
 	if (out->n == 0)
 		return;
+	if (a->op == ACT_COPY && out->n > STATE_STAGE_LINKS) /* in stages, each a version */
+		s->version += (out->n + STATE_STAGE_LINKS - 1) / STATE_STAGE_LINKS;
 	s->version++;
 	out->has_changed = true;
 	out->validity = to->validity;

@@ -11,7 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STATE_BOXES = 24, STATE_MESSAGES = 160, STATE_NAME = 40, STATE_ADDS = 4 };
+enum {
+	STATE_BOXES = 24,
+	STATE_MESSAGES = 160,
+	STATE_NAME = 40,
+	STATE_ADDS = 4,
+	/* of the store: COPY of more is made in stages, each a version (store/commit_stage.c) */
+	STATE_STAGE_LINKS = 2,
+};
 
 struct state_message {
 	uint32_t uid;

@@ -392,7 +392,8 @@ account_rows_decode(struct account *a, const struct kv_rows *rows)
 	if (e == ERR_OK) {
 		a->durable = snapshot_from(a, rows->version, &row, boxes, count);
 		a->latest = snapshot_ref(a->durable);
-		a->version_high = rows->version;
+		a->version_high = a->staged_floor = rows->version;
+		a->may_have_staged = true;
 		a->msgno_high = row.next_msgno;
 	}
 	arena_done(&names);

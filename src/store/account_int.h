@@ -105,6 +105,9 @@ struct account {
 	struct list loads;       /* struct tree_load */
 	struct versions *failed; /* that were taken back; ascending */
 	size_t failed_count;
+	/* rows C of this version and older are of copies that were not made (commit_stage.c) */
+	uint64_t staged_floor;
+	bool may_have_staged;   /* there may be such */
 	struct recent *recents; /* \Recent claims; by mailbox, unsorted */
 	size_t recent_count;
 	struct waitlist durables; /* woken when `durable` moves or versions fail */

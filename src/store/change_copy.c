@@ -137,7 +137,7 @@ copy_entry(struct copying *p, uint32_t uid, struct page_entry e)
 		p->to->row.next_msgno = n.v;
 		p->to->is_row_changed = true;
 	} else if (!p->moves) {
-		message_put_links(p->to->txn, (struct msgno){ e.msgno }, 1);
+		commit_link(p->to, (struct msgno){ e.msgno });
 	}
 	new_uid = appender_add(&p->out, &e);
 	if (new_uid == 0)
@@ -266,17 +266,17 @@ copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct ma
 		.moves = moves,
 		.from_uids = from_uids,
 		.to_uids = to_uids };
+	uint64_t count = moves ? 0 : copying_count(from->tree, uids);
 	uint32_t to_at;
 	enum err e;
 
 	e = copying_find(c, dest, &to_at, uidvalidity_out);
+	if (e == ERR_OK && count > COPY_MAX)
+		e = ERR_LIMIT;
 	if (e != ERR_OK)
 		return e;
+	commit_stage(c, count);
 	copying_init(&p, from, seen_tree(from, p.from_user), c, to_at);
-	if (!moves && copying_count(p.tree, uids) > COPY_MAX) {
-		appender_end(&p.out);
-		return ERR_LIMIT;
-	}
 	return copying_run(&p, uids, cursor, moves ? COMMIT_PAGES_MAX : 0);
 }
 

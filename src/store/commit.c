@@ -49,14 +49,11 @@ account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-enum err
-commit_begin(struct account *a, struct commit **out)
+struct commit *
+commit_next(struct account *a)
 {
-	struct commit *c;
+	struct commit *c = xcalloc(1, sizeof(*c));
 
-	if (kv_is_failed(a->kv))
-		return ERR_IO;
-	c = xcalloc(1, sizeof(*c));
 	list_init(&c->node);
 	c->account = a;
 	c->base = snapshot_ref(a->latest);
@@ -65,7 +62,15 @@ commit_begin(struct account *a, struct commit **out)
 	c->txn = kv_txn_new(a->kv, a->id, c->base->version, c->version);
 	c->ops_end = &c->ops;
 	c->undo = BUF_MAX(UNDO_MAX_BYTES);
-	*out = c;
+	return c;
+}
+
+enum err
+commit_begin(struct account *a, struct commit **out)
+{
+	if (kv_is_failed(a->kv))
+		return ERR_IO;
+	*out = commit_next(a);
 	return ERR_OK;
 }
 
@@ -95,6 +100,7 @@ commit_free(struct commit *c)
 	snapshot_unref(c->snapshot);
 	arena_done(&c->memory);
 	buf_done(&c->undo);
+	free(c->staged);
 	free(c);
 }
 
@@ -519,6 +525,8 @@ commit_done(struct commit *c, enum err e)
 	struct account *a = c->account;
 	const uint32_t number_high = c->snapshot->row.next_msgno;
 	uint32_t number_before = number_high;
+	/* Nobody waits for a stage: behind it comes the copy. */
+	const bool is_news = e != ERR_OK || !c->is_stage;
 	struct snapshot *old = NULL;
 	struct list gone;
 
@@ -532,13 +540,19 @@ commit_done(struct commit *c, enum err e)
 	} else if (!c->is_failed) {
 		old = take_back(a, c);
 	}
+	if (e != ERR_OK) {
+		/* Of a copy that is taken back some stages may be there; nobody goes on with it. */
+		a->staged_floor = a->version_high;
+		a->may_have_staged = true;
+	}
 	account_trim_commits(a, &gone);
 	pthread_mutex_unlock(&a->lock);
 	if (e == ERR_OK)
 		number_before = old->row.next_msgno;
 	snapshot_unref(old);
 	commits_free(&gone);
-	waitlist_wake_all(&a->durables);
+	if (is_news)
+		waitlist_wake_all(&a->durables);
 	if (number_before != number_high)
 		digest_cache_grown(a->store->digests, a->id, number_before, number_high);
 	account_unref(a);
@@ -596,6 +610,8 @@ commit_publish_one(struct commit *c)
 	struct commit_set set = { .store = c->account->store, .commits = { c }, .count = 1 };
 	struct snapshot *after;
 
+	if (c->stage_count != 0)
+		commit_publish_stages(c);
 	commit_publish(&set, &after);
 	return after;
 }

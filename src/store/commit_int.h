@@ -81,6 +81,10 @@ struct commit {
 	struct buf undo;         /* undo.c: sections so far */
 	uint64_t retained_bytes; /* of the messages that they hold */
 	struct commit_set *set;  /* until the engine has answered */
+	/* commit_stage.c: commits in front of it, and the links that they make */
+	uint32_t stage_count, staged_count, staged_cap;
+	struct msgno *staged; /* own memory; until it is published */
+	bool is_stage;        /* it is one of those */
 };
 
 /*
@@ -102,6 +106,8 @@ struct commit_set {
 
 /** Mutex held. ERR_IO: the engine has failed. */
 must_use enum err commit_begin(struct account *a, struct commit **out);
+/** The same where an engine that has failed is found out later. */
+struct commit *commit_next(struct account *a);
 /** Mutex held. Takes NULL. */
 void commit_abort(struct commit *c);
 /**
@@ -131,6 +137,18 @@ void commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint3
     struct str operand);
 /** Writes the mailbox row of a desc. */
 void commit_put_desc(struct commit *c, const struct mailbox_desc *d);
+
+/* Links of messages: commit_stage.c. */
+
+/**
+ * At most so many will be made by commit_link(): many are made in stages. Before anything else is
+ * done with the commit, whose version it changes.
+ */
+void commit_stage(struct commit *c, uint64_t links);
+/** One more entry shows a message. */
+void commit_link(struct commit *c, struct msgno n);
+/** At publishing, in front of it. */
+void commit_publish_stages(struct commit *c);
 
 /* Private pages (seen_int.h): commit_seen.c. */
 

@@ -16,7 +16,7 @@
 #include "store/notes.h"
 #include "store/view_int.h"
 
-enum { BOXES = 8, SESSIONS = 3, ENTRIES = 600, VERSIONS = 4000, KEYWORDS = 5 };
+enum { BOXES = 8, SESSIONS = 3, ENTRIES = 600, VERSIONS = 16000, KEYWORDS = 5 };
 
 /* Notes of an entry: a shared one of so many bytes, one of the user's, one of somebody else's. */
 enum { NOTE_SHARED = 63, NOTE_OWN = 64, NOTE_OTHER = 128, OTHER_USER = 99 };
@@ -377,6 +377,14 @@ compare_rows(struct model *m)
 	}
 	MUST(m, pages == in_memory);
 	kv_rows_free(rows);
+}
+
+/* A copy of many makes versions before its own, of which nothing can be seen. */
+static void
+note_stages(struct model *m, const struct snapshot *after)
+{
+	for (uint64_t v = latest(m)->version + 1; v < snapshot_version(after); v++)
+		push(m, v);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -827,6 +835,8 @@ do_copy(struct model *m, bool moves)
 		}
 		if (after == NULL)
 			continue;
+		if (!moves)
+			note_stages(m, after);
 		state = note(m, s, after);
 		b = box_of(state, box);
 		d = box_of(state, dest);

@@ -171,6 +171,68 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 	return commit_losses(a, t, l);
 }
 
+static enum err
+drop_staged(struct account *a, const struct kv_row *row, struct losses *l)
+{
+	struct staged s;
+	struct kv_txn *t;
+	enum err e = staged_row_decode(row->value, &s);
+
+	if (e != ERR_OK)
+		return e;
+	for (size_t i = 0; i < s.count; i++)
+		lose(l, staged_at(&s, i).v);
+	t = unversioned(a);
+	kv_del(t, KV_LOG, row->key);
+	return commit_losses(a, t, l);
+}
+
+/* Links that were made for copies of which nothing came (commit_stage.c). */
+static enum err
+drop_all_staged(struct account *a)
+{
+	struct row_key from = row_key_staged(0);
+	struct kv_range range = { .kind = KV_LOG,
+		.from = row_key_str(&from),
+		.to = STR("D"),
+		.limit = ROUND_RECORDS };
+	struct losses l = { 0 };
+	uint64_t floor, version;
+	bool may_have, more = true;
+	enum err e = ERR_OK;
+
+	pthread_mutex_lock(&a->lock);
+	floor = a->staged_floor;
+	may_have = a->may_have_staged;
+	a->may_have_staged = false;
+	pthread_mutex_unlock(&a->lock);
+	while (may_have && more && e == ERR_OK) {
+		struct kv_rows *rows = NULL;
+
+		e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+		if (e != ERR_OK)
+			break;
+		more = rows->ranges[0].count == ROUND_RECORDS;
+		for (size_t i = 0; i < rows->ranges[0].count && e == ERR_OK; i++) {
+			const struct kv_row *row = &rows->ranges[0].rows[i];
+
+			/* Those of a copy that is on its way go when it is made. */
+			if (row_key_parse_staged(row->key, &version) && version > floor)
+				more = false;
+			else
+				e = drop_staged(a, row, &l);
+		}
+		kv_rows_free(rows);
+	}
+	free(l.l);
+	if (e == ERR_OK)
+		return ERR_OK;
+	pthread_mutex_lock(&a->lock);
+	a->may_have_staged = true;
+	pthread_mutex_unlock(&a->lock);
+	return e;
+}
+
 /* How much undo records hold is counted once, when it is first asked. */
 static enum err
 count_retained(struct account *a)
@@ -309,6 +371,9 @@ retention_tick(struct account *a)
 
 	seen_tick(a);
 	cut_log(a);
+	pthread_mutex_lock(&a->past_lock);
+	ignore_err(drop_all_staged(a), "it is tried again at the next round");
+	pthread_mutex_unlock(&a->past_lock);
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
 		until_ms = now_ms; /* the past yields before mail does */
 	else if (s->steady.hold_ms > 0)

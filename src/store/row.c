@@ -95,6 +95,12 @@ row_key_undo(uint64_t version)
 }
 
 struct row_key
+row_key_staged(uint64_t version)
+{
+	return key_u64('C', version);
+}
+
+struct row_key
 row_key_clock(void)
 {
 	return key('T');
@@ -233,6 +239,12 @@ bool
 row_key_parse_undo(struct str k, uint64_t *version_out)
 {
 	return parse_u64(k, 'U', version_out);
+}
+
+bool
+row_key_parse_staged(struct str k, uint64_t *version_out)
+{
+	return parse_u64(k, 'C', version_out);
 }
 
 bool
@@ -529,6 +541,36 @@ vanished_row_decode(struct str row, struct rangeset *out)
 		at += (uint64_t)gap + more;
 	}
 	return ERR_OK;
+}
+
+void
+staged_row_encode(const struct msgno *numbers, uint32_t count, struct buf *out)
+{
+	char number[STAGED_ENTRY_BYTES];
+
+	buf_chr(out, ROW_FORMAT);
+	for (uint32_t i = 0; i < count; i++) {
+		put_le32(number, numbers[i].v);
+		buf_add(out, number, sizeof(number));
+	}
+}
+
+enum err
+staged_row_decode(struct str row, struct staged *out)
+{
+	*out = (struct staged){ .p = row.p + 1, .count = row.n / STAGED_ENTRY_BYTES };
+	if (row.n % STAGED_ENTRY_BYTES != 1 || row.p[0] != ROW_FORMAT)
+		return ERR_CORRUPT;
+	for (size_t i = 0; i < out->count; i++)
+		if (staged_at(out, i).v == 0)
+			return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+struct msgno
+staged_at(const struct staged *s, size_t i)
+{
+	return (struct msgno){ get_le32(s->p + i * STAGED_ENTRY_BYTES) };
 }
 
 void

@@ -49,9 +49,10 @@ struct row_key row_key_private(struct mailbox_id id, uint64_t user, uint32_t pag
 struct row_key row_key_private_sums(struct mailbox_id id, uint64_t user);
 /* KV_LOG "V" id version */
 struct row_key row_key_vanished(struct mailbox_id id, uint64_t version);
-struct row_key row_key_undo(uint64_t version); /* KV_LOG "U" version */
-struct row_key row_key_clock(void);            /* ACCOUNT_SYSTEM, KV_ROW "T" */
-struct row_key row_key_next_account(void);     /* ACCOUNT_SYSTEM, KV_ROW "N" */
+struct row_key row_key_undo(uint64_t version);   /* KV_LOG "U" version */
+struct row_key row_key_staged(uint64_t version); /* KV_LOG "C" version */
+struct row_key row_key_clock(void);              /* ACCOUNT_SYSTEM, KV_ROW "T" */
+struct row_key row_key_next_account(void);       /* ACCOUNT_SYSTEM, KV_ROW "N" */
 /* ACCOUNT_SYSTEM, KV_ROW "D" account */
 struct row_key row_key_dying(uint64_t account);
 /*
@@ -74,6 +75,7 @@ bool row_key_parse_private(struct str key, struct mailbox_id *id_out, uint64_t *
 bool row_key_parse_private_sums(struct str key, struct mailbox_id *id_out, uint64_t *user_out);
 bool row_key_parse_vanished(struct str key, struct mailbox_id *id_out, uint64_t *version_out);
 bool row_key_parse_undo(struct str key, uint64_t *version_out);
+bool row_key_parse_staged(struct str key, uint64_t *version_out);
 bool row_key_parse_dying(struct str key, uint64_t *account_out);
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -155,6 +157,18 @@ must_use enum err seen_row_decode(struct str row, struct seen_row *out);
 void vanished_row_encode(const struct rangeset *uids, struct buf *out);
 /** Adds to out. */
 must_use enum err vanished_row_decode(struct str row, struct rangeset *out);
+
+/* Messages that have a link too many, unless the copy behind it is made (commit_stage.c). */
+struct staged {
+	const char *p; /* borrowed */
+	size_t count;
+};
+
+enum { STAGED_ENTRY_BYTES = 4 };
+
+void staged_row_encode(const struct msgno *numbers, uint32_t count, struct buf *out);
+must_use enum err staged_row_decode(struct str row, struct staged *out);
+struct msgno staged_at(const struct staged *s, size_t i);
 
 void u64_row_encode(uint64_t v, struct buf *out);
 must_use enum err u64_row_decode(struct str row, uint64_t *out);

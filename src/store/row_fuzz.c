@@ -73,6 +73,17 @@ fuzz_undo(struct str in)
 	}
 }
 
+static void
+fuzz_staged(struct str in)
+{
+	struct staged s;
+
+	if (staged_row_decode(in, &s) != ERR_OK)
+		return;
+	for (size_t i = 0; i < s.count; i++)
+		must(staged_at(&s, i).v != 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -85,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	switch (data[0] % 7) {
+	switch (data[0] % 8) {
 	case 0:
 		ignore_err(account_row_decode(in, &account), "hostile");
 		break;
@@ -107,6 +118,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 6:
 		fuzz_notes(in);
+		break;
+	case 7:
+		fuzz_staged(in);
 		break;
 	}
 	return 0;

@@ -87,7 +87,8 @@ fixture_open_store(struct fixture *f)
 		.clock = clock_system(),
 		.random = test_random,
 		.retention_s = 0,
-		.load_pages = 1 };
+		.load_pages = 1,
+		.stage_links = 16 };
 
 	CHECK(store_open(&o, &f->store) == ERR_OK);
 }

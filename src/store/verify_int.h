@@ -55,7 +55,10 @@ struct verify_box {
 	struct rangeset uids, vanished;
 };
 
-/* Where a message is shown: mailbox and UID, or an undo record's page of that mailbox. */
+/*
+ * Where a message is shown: mailbox and UID, or an undo record's page of that mailbox. UID 0: it has
+ * a link for a copy that is not made.
+ */
 struct verify_ref {
 	struct msgno n;
 	uint32_t uid;
@@ -159,7 +162,7 @@ void verify_page_refs(struct verify_account *a, struct mailbox_id id, struct ver
 
 /* ---- verify_log.c */
 
-/** Undo records: what they hold. Before pages are looked at. */
+/** Undo records, and copies that were begun: what they hold. Before pages are looked at. */
 void verify_undo(struct verify_account *a);
 /** Vanished UIDs. After the pages. */
 void verify_change_log(struct verify_account *a);

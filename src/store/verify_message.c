@@ -34,10 +34,13 @@ static void
 tell(const struct one *o, enum verify_kind kind, bool is_lost, bool is_repaired, const char *detail)
 {
 	for (size_t i = 0; i < MAX(o->ref_count, (size_t)1); i++) {
-		const struct verify_ref *ref = i < o->ref_count ? &o->refs[i] : NULL;
+		const struct verify_ref *ref =
+		    i < o->ref_count && o->refs[i].uid != 0 ? &o->refs[i] : NULL;
 		const struct verify_box *b = ref != NULL ? verify_box_find(o->a, ref->box) : NULL;
 		struct verify_finding f = verify_finding_of(o->a, kind, b);
 
+		if (ref == NULL && o->ref_count > 1)
+			continue; /* it is shown elsewhere */
 		f.is_lost = is_lost;
 		f.is_repaired = is_repaired;
 		f.msgno = o->n;
@@ -151,7 +154,8 @@ sizes_check(const struct one *o)
 
 		at.refs = &o->refs[i];
 		at.ref_count = 1;
-		if (o->refs[i].size_bytes != o->r.prefix_bytes + o->r.blob_bytes)
+		if (o->refs[i].uid != 0
+		    && o->refs[i].size_bytes != o->r.prefix_bytes + o->r.blob_bytes)
 			tell(&at, VERIFY_SIZE, false, false, "");
 	}
 }
@@ -206,6 +210,17 @@ orphan_check(const struct one *o)
 	tell(o, VERIFY_ORPHAN, false, t != NULL, "");
 }
 
+/* Of the refs, those that a mailbox or an undo record is behind. */
+static size_t
+shown_count(const struct one *o)
+{
+	size_t n = 0;
+
+	while (n < o->ref_count && o->refs[n].uid != 0)
+		n++;
+	return n;
+}
+
 static void
 one_check(struct one *o)
 {
@@ -217,7 +232,7 @@ one_check(struct one *o)
 	copies_check(o);
 	if (o->summary.is_bad || o->summary.value.p == NULL
 	    || message_summary_decode(o->summary.value, &o->r) != ERR_OK) {
-		verify_lost_add(o->a, o->n, o->refs, o->ref_count,
+		verify_lost_add(o->a, o->n, o->refs, MAX(shown_count(o), (size_t)1),
 		    o->header.is_bad ? STR_NONE : o->header.value);
 		return;
 	}
@@ -351,7 +366,9 @@ ref_cmp(const void *a, const void *b)
 {
 	const struct verify_ref *x = a, *y = b;
 
-	return x->n.v < y->n.v ? -1 : x->n.v > y->n.v;
+	if (x->n.v != y->n.v)
+		return x->n.v < y->n.v ? -1 : 1;
+	return (x->uid == 0) - (y->uid == 0); /* those that show nothing are behind */
 }
 
 /* ---- threads ---- */

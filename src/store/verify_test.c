@@ -10,12 +10,14 @@
  * verifies the store and reads everything again, as the server would: each message must be what it
  * was, or be refused and named.
  */
+#include "store/arrival_int.h"
 #include "store/message.h"
 #include "store/notes.h"
 #include "store/quota.h"
 #include "store/row.h"
 #include "store/sharing.h"
 #include "store/store_test_util.h"
+#include "store/undo_int.h"
 #include "store/verify.h"
 
 #include "base/bytes.h"
@@ -56,7 +58,8 @@ disk_open(struct fixture *f, struct buf *detail)
 	struct kv_options o = disk_options(false);
 	struct store_options so = { .clock = clock_system(),
 		.random = test_random,
-		.retention_s = 86400 };
+		.retention_s = 86400,
+		.stage_links = 2 };
 	enum err e;
 
 	*f = (struct fixture){ 0 };
@@ -227,6 +230,22 @@ box_drop(struct fixture *f, const char *name)
 	snapshot_unref(after);
 }
 
+/* What is there when the power went in the middle of a large copy: a message has a link too many. */
+static void
+copy_leave(struct fixture *f, uint64_t version)
+{
+	const struct msgno n = { 2 };
+	struct row_key key = row_key_staged(version);
+	BUF_CLEAN struct buf row = BUF_MAX(100);
+	struct kv_txn *t =
+	    kv_txn_new(f->kv, account_id(f->account), KV_UNVERSIONED, KV_UNVERSIONED);
+
+	staged_row_encode(&n, 1, &row);
+	kv_put(t, KV_LOG, row_key_str(&key), buf_str(&row));
+	message_put_links(t, n, 1);
+	CHECK(kv_commit_now(f->kv, &t, 1) == ERR_OK);
+}
+
 /* Opened and closed several times, so that there are tables of different ages. */
 static void
 store_fill(void)
@@ -256,6 +275,7 @@ store_fill(void)
 			expunge(&f, "INBOX", round == 0 ? "10:14" : round == 1 ? "1,33" : "70:75");
 			if (round == 1)
 				box_drop(&f, "Gone");
+			copy_leave(&f, round + 1);
 		}
 		disk_close(&f);
 	}
@@ -887,6 +907,41 @@ test_notes(void)
 	rangeset_done(&modified);
 }
 
+/* What a copy has left behind counts; what makes no sense does not, and the links are counted. */
+static void
+test_staged(void)
+{
+	struct row_key key = row_key_staged(1);
+	struct account_id id;
+	struct fixture f;
+
+	dir_empty();
+	CHECK(disk_open(&f, NULL) == ERR_OK);
+	user_open(&f, "joe");
+	id = account_id(f.account);
+	for (unsigned i = 0; i < 6; i++)
+		message_add(&f, "INBOX", i, 600);
+	copy_leave(&f, 1);
+	disk_close(&f);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	spoil(id, KV_LOG, row_key_str(&key), STR(""));
+	CHECK(one_finding(false) == VERIFY_COPIES);
+	CHECK(one_finding(true) == VERIFY_COPIES);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	spoil(id, KV_LOG, row_key_str(&key), STR("\1?"));
+	CHECK(one_finding(false) == VERIFY_UNDO);
+	CHECK(one_finding(true) == VERIFY_UNDO);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+	/* The next who has the account open takes it back. */
+	CHECK(disk_open(&f, NULL) == ERR_OK);
+	user_open(&f, "joe");
+	copy_leave(&f, 1);
+	expunge(&f, "INBOX", "2,3");
+	retention_tick(f.account);
+	disk_close(&f);
+	CHECK(one_finding(false) == VERIFY_KINDS);
+}
+
 /* The index of what is shared is made anew from the lists, and limits that make no sense go. */
 static void
 test_sharing(void)
@@ -1106,6 +1161,7 @@ main(int argc, char **argv)
 		TEST(test_repaired),
 		TEST(test_sharing),
 		TEST(test_notes),
+		TEST(test_staged),
 	};
 	char path[80];
 	int status;
