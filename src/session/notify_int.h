@@ -82,4 +82,60 @@ struct notify_note *notify_note_find(struct notify_note *notes, const struct acc
 void notify_note_put(struct notify_note *notes, size_t *next, const struct account *a,
     struct mailbox_id id, uint64_t version);
 
+/* What a mailbox is for this user. */
+enum notify_access {
+	ACCESS_NONE,
+	ACCESS_LEVEL,  /* of the hierarchy: there are mailboxes below */
+	ACCESS_LISTED, /* right `l` */
+	ACCESS_READ,   /* `l` and `r`: what it takes to be told of messages (RFC 5465 5) */
+};
+
+/* One mailbox that differs. */
+struct notify_news {
+	struct session *s;
+	struct notify *n;
+	struct notify_watch *w;
+	struct arena *arena;
+	bool is_own;
+	const struct mailbox_info *before, *after; /* NULL: not there */
+	/* full; that of the other where one is not there */
+	struct str old_name, name;
+	enum notify_access had, has;
+	/* of either name; of the name that it has now */
+	unsigned events, events_now;
+
+	enum notify_change {
+		CHANGE_NONE, /* it is where it was */
+		CHANGE_CAME,
+		CHANGE_GONE,
+		CHANGE_MOVED,       /* RENAME */
+		CHANGE_MOVED_ALONG, /* with one above, whose line says so */
+		CHANGE_REPLACED,    /* moved, but told as gone and come */
+	} change;
+
+	bool is_listed; /* a LIST line has told what it is now */
+};
+/** What a mailbox of a snapshot is for the user; NULL: nothing. */
+enum notify_access notify_access(const struct session *s, const struct snapshot *snapshot,
+    const struct mailbox_info *m);
+/** notify_events() of a mailbox of that account. */
+unsigned notify_events_of(struct session *s, struct notify *n, const struct notify_watch *w,
+    struct str full_name, const struct mailbox_info *m);
+
+/* notify_names.c. */
+
+/** What has happened to the name, from the rest of x. */
+enum notify_change notify_change_of(const struct notify_news *x);
+/** LIST of a mailbox that the user may know of, under its full name; old_name may be empty. */
+void notify_tell_line(struct session *s, const struct notify_watch *w, const struct mailbox_info *m,
+    struct str name, struct str old_name, enum notify_access has);
+/** What is told of names in this pass. */
+void notify_tell_name(struct notify_news *x);
+/** Rights that were lost, or came back. */
+void notify_tell_access(struct notify_news *x);
+void notify_tell_subscription(struct notify_news *x);
+/** A row of the user's account that stands for another's mailbox. */
+void notify_tell_elsewhere(struct session *s, struct notify *n, struct arena *a,
+    const struct mailbox_info *before, const struct mailbox_info *after);
+
 #endif
