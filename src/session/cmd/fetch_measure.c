@@ -49,8 +49,7 @@ look_at(struct fetch_measure *x, struct str data)
 }
 
 static enum err
-read_piece(struct session *s, struct fetch_measure *x, struct fetch_source *src,
-    const struct imap_section *sec)
+read_raw(struct session *s, struct fetch_measure *x, struct fetch_source *src)
 {
 	struct kv_bytes *bytes = NULL;
 	struct str data;
@@ -59,19 +58,27 @@ read_piece(struct session *s, struct fetch_measure *x, struct fetch_source *src,
 	if (e != ERR_OK)
 		return e;
 	x->at += data.n;
-	if (x->is_decoded)
-		mime_decoder_feed(&x->decoder, data, &x->buf);
-	else if (is_picking(sec))
-		buf_str_add(&x->buf, data);
-	else
-		look_at(x, data);
+	look_at(x, data);
 	if (bytes != NULL)
 		kv_bytes_unref(bytes);
-	if (x->is_decoded) {
+	return ERR_OK;
+}
+
+static enum err
+read_piece(struct session *s, struct fetch_measure *x, struct fetch_source *src,
+    const struct imap_section *sec)
+{
+	enum err e;
+
+	if (!x->is_decoded && !is_picking(sec))
+		return read_raw(s, x, src);
+	e = fetch_source_gather(s, src, &x->at, x->end, x->is_decoded ? &x->decoder : NULL,
+	    &x->buf);
+	if (e == ERR_OK && x->is_decoded) {
 		look_at(x, buf_str(&x->buf));
 		buf_clear(&x->buf);
 	}
-	return ERR_OK;
+	return e;
 }
 
 /* What is known only when all is read. */

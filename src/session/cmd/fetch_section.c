@@ -104,20 +104,8 @@ write_text(struct session *s, const struct imap_section *sec, struct str text, b
 static enum err
 gather_piece(struct session *s, struct fetch_section *x, struct fetch_source *src)
 {
-	struct kv_bytes *bytes = NULL;
-	struct str data;
-	enum err e = fetch_source_read(s, src, x->at, x->end, &bytes, &data);
-
-	if (e != ERR_OK)
-		return e;
-	x->at += data.n;
-	if (x->is_decoded)
-		mime_decoder_feed(&x->decoder, data, &x->buf);
-	else
-		buf_str_add(&x->buf, data);
-	if (bytes != NULL)
-		kv_bytes_unref(bytes);
-	return ERR_OK;
+	return fetch_source_gather(s, src, &x->at, x->end, x->is_decoded ? &x->decoder : NULL,
+	    &x->buf);
 }
 
 static void

@@ -97,3 +97,23 @@ fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at, uint
 	/* The record says that the bytes are there. */
 	return e == ERR_END ? ERR_CORRUPT : e;
 }
+
+enum err
+fetch_source_gather(struct session *s, struct fetch_source *src, uint64_t *at, uint64_t end,
+    struct mime_decoder *decoder, struct buf *out)
+{
+	struct kv_bytes *bytes = NULL;
+	struct str data;
+	enum err e = fetch_source_read(s, src, *at, end, &bytes, &data);
+
+	if (e != ERR_OK)
+		return e;
+	*at += data.n;
+	if (decoder != NULL)
+		mime_decoder_feed(decoder, data, out);
+	else
+		buf_str_add(out, data);
+	if (bytes != NULL)
+		kv_bytes_unref(bytes);
+	return ERR_OK;
+}

@@ -6,6 +6,7 @@
 #define SESSION_CMD_FETCH_SOURCE_H
 
 #include "imap/fetch.h"
+#include "mime/decode.h"
 #include "mime/part.h"
 #include "session/session.h"
 
@@ -39,5 +40,11 @@ must_use enum err fetch_source_locate(struct fetch_source *src, const struct ima
 /** message_reader_get() of it. */
 must_use enum err fetch_source_read(struct session *s, struct fetch_source *src, uint64_t at,
     uint64_t end, struct kv_bytes **bytes_out, struct str *data_out);
+/**
+ * Adds the next piece to out, decoded unless decoder is NULL; *at, which is below end, moves on. The
+ * errors of fetch_source_read().
+ */
+must_use enum err fetch_source_gather(struct session *s, struct fetch_source *src, uint64_t *at,
+    uint64_t end, struct mime_decoder *decoder, struct buf *out);
 
 #endif
