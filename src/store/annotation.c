@@ -51,17 +51,24 @@ is_same(const struct annotation *a, const struct annotation *b)
 }
 
 bool
-annotation_find(struct str list, const struct annotation *key, struct str *value_out)
+annotation_find_by(struct str list, const struct annotation *key, annotation_same_fn *is_it,
+    struct str *value_out)
 {
 	struct annotation here;
 
 	while (annotation_next(&list, &here)) {
-		if (is_same(&here, key)) {
+		if (is_it(&here, key)) {
 			*value_out = here.value;
 			return true;
 		}
 	}
 	return false;
+}
+
+bool
+annotation_find(struct str list, const struct annotation *key, struct str *value_out)
+{
+	return annotation_find_by(list, key, is_same, value_out);
 }
 
 void
@@ -88,8 +95,8 @@ is_changed(const struct annotation *a, const struct annotation *changes, size_t 
 	return false;
 }
 
-static size_t
-count_like(struct str list, const struct annotation *like)
+size_t
+annotations_count(struct str list, const struct annotation *like)
 {
 	struct annotation here;
 	size_t count = 0;
@@ -113,7 +120,7 @@ annotations_change(struct str list, const struct annotation *changes, size_t n, 
 			continue;
 		if (changes[i].name.n > ANNOTATION_NAME_MAX
 		    || changes[i].value.n > ANNOTATION_VALUE_MAX
-		    || count_like(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
+		    || annotations_count(buf_str(out), &changes[i]) >= ANNOTATIONS_MAX)
 			return ERR_LIMIT;
 		annotation_add(out, &changes[i]);
 	}
@@ -189,7 +196,6 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 
 	if (at < 0)
 		return ERR_NOTFOUND;
-	commit_list_states(c);
 	d = c->states[at]->desc;
 	e = annotations_change(d->row.annotations, changes, n, &list);
 	if (e == ERR_OK && !commit_has_annotation_room(c, d->row.annotations.n, list.n))
@@ -215,23 +221,10 @@ mailbox_annotate(struct account *a, struct mailbox_id id, const struct annotatio
 {
 	bool is_changed = false;
 	struct commit *c;
-	enum err e = ERR_FULL;
+	enum err e = commit_open(a, false, &c);
 
-	pthread_mutex_lock(&a->lock);
-	if (kv_space(a->kv) != KV_SPACE_HARD)
-		e = commit_begin(a, &c);
-	if (e != ERR_OK) {
-		pthread_mutex_unlock(&a->lock);
+	if (e != ERR_OK)
 		return e;
-	}
 	e = annotate(c, id, changes, n, settings, &is_changed);
-	if (e == ERR_OK && is_changed) {
-		*after_out = commit_publish_one(c);
-	} else {
-		if (e == ERR_OK)
-			*after_out = snapshot_ref(a->latest);
-		commit_abort(c);
-	}
-	pthread_mutex_unlock(&a->lock);
-	return e;
+	return commit_close(c, e, is_changed, after_out);
 }

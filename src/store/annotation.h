@@ -42,6 +42,12 @@ bool annotation_next(struct str *list, struct annotation *out);
 bool annotations_are_valid(struct str list);
 /** Looks one up by its scope, user and name. */
 bool annotation_find(struct str list, const struct annotation *key, struct str *value_out);
+/** Looks up the first that is_it() takes for the key. */
+typedef bool annotation_same_fn(const struct annotation *here, const struct annotation *key);
+bool annotation_find_by(struct str list, const struct annotation *key, annotation_same_fn *is_it,
+    struct str *value_out);
+/** How many are of the scope and user of that one. */
+size_t annotations_count(struct str list, const struct annotation *like);
 /**
  * Writes the list with changes made, of which no two are of the same annotation. ERR_LIMIT: too
  * many, or too long.

@@ -248,8 +248,8 @@ commit_put_desc(struct commit *c, const struct mailbox_desc *d)
 	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
 }
 
-static void
-put_status(struct commit *c, const struct mailbox_state *s)
+void
+commit_put_status(struct commit *c, const struct mailbox_state *s)
 {
 	struct row_key key = row_key_status(s->info.id);
 	struct status_row status;
@@ -271,109 +271,6 @@ put_row(struct commit *c)
 	c->row.user = c->account->user;
 	account_row_encode(&c->row, &row);
 	kv_put(c->txn, KV_ROW, row_key_str(&key), buf_str(&row));
-}
-
-/* ---- mailboxes that come and go -------------------------------------------------------------- */
-
-void
-commit_list_states(struct commit *c)
-{
-	if (c->states != NULL)
-		return;
-	c->states = xmalloc((c->base->count + 1) * sizeof(*c->states));
-	for (uint32_t i = 0; i < c->base->count; i++)
-		c->states[i] = mailbox_state_ref(snapshot_state(c->base, i));
-	c->state_count = c->base->count;
-}
-
-void
-commit_add_state(struct commit *c, struct mailbox_state *s)
-{
-	uint32_t low = 0, high;
-
-	commit_list_states(c);
-	high = c->state_count;
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (mailbox_name_cmp(c->states[mid]->info.name, s->info.name) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	c->states = xrealloc(c->states, (c->state_count + 1) * sizeof(*c->states));
-	memmove(&c->states[low + 1], &c->states[low], (c->state_count - low) * sizeof(*c->states));
-	c->states[low] = s;
-	c->state_count++;
-	commit_put_desc(c, s->desc);
-	put_status(c, s);
-	undo_made(c, s->info.id);
-}
-
-void
-commit_remove_state(struct commit *c, uint32_t i)
-{
-	struct mailbox_state *s = c->states[i];
-	struct row_key mailbox = row_key_mailbox(s->info.id), status = row_key_status(s->info.id);
-
-	c->row.size_bytes -= s->info.size_bytes;
-	c->row.messages -= s->info.exists;
-	c->is_row_changed = true;
-	undo_dropped(c, s);
-	kv_del(c->txn, KV_ROW, row_key_str(&mailbox));
-	kv_del(c->txn, KV_ROW, row_key_str(&status));
-	if (s->seen != NULL)
-		commit_drop_all_seen(c, s->info.id);
-	mailbox_state_unref(s);
-	c->state_count--;
-	memmove(&c->states[i], &c->states[i + 1], (c->state_count - i) * sizeof(*c->states));
-}
-
-void
-commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
-{
-	struct mailbox_state *s = mailbox_state_copy(c->states[i]);
-
-	if (s->desc->row.parent != d->row.parent || !str_eq(s->desc->row.name, d->row.name)
-	    || s->desc->row.special_use != d->row.special_use
-	    || s->desc->row.is_noselect != d->row.is_noselect
-	    || s->desc->row.is_subscribed != d->row.is_subscribed
-	    || s->desc->row.is_seen_private != d->row.is_seen_private
-	    || s->desc->row.is_seen_fixed != d->row.is_seen_fixed
-	    || !str_eq(s->desc->row.acl, d->row.acl)) {
-		undo_renamed(c, s->desc);
-		commit_put_desc(c, d);
-	} else if (!str_eq(s->desc->row.annotations, d->row.annotations)) {
-		commit_put_desc(c, d);
-	}
-	mailbox_state_set_desc(s, d);
-	mailbox_state_unref(c->states[i]);
-	c->states[i] = s;
-}
-
-void
-commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
-{
-	undo_renamed(c, c->states[i]->desc);
-	commit_put_desc(c, s->desc);
-	put_status(c, s);
-	s->info.version_before = c->states[i]->info.version;
-	mailbox_state_unref(c->states[i]);
-	c->states[i] = s;
-}
-
-static int
-state_cmp(const void *a, const void *b)
-{
-	struct mailbox_state *const *x = a, *const *y = b;
-
-	return mailbox_name_cmp((*x)->info.name, (*y)->info.name);
-}
-
-void
-commit_sort_states(struct commit *c)
-{
-	qsort(c->states, c->state_count, sizeof(*c->states), state_cmp);
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -423,7 +320,7 @@ settle_change(struct commit *c, struct mailbox_change *m)
 	if (m->is_touched)
 		s->info.highestmodseq = c->version;
 	s->info.recent_from = account_recent_from(c->account, &s->info);
-	put_status(c, s);
+	commit_put_status(c, s);
 	if (!rangeset_is_empty(&m->vanished)) {
 		struct row_key key = row_key_vanished(s->info.id, c->version);
 		BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);

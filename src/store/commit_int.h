@@ -111,6 +111,20 @@ struct commit *commit_next(struct account *a);
 /** Mutex held. Takes NULL. */
 void commit_abort(struct commit *c);
 /**
+ * Begins a commit that changes mailboxes, whose `states` are listed; locks the account, which
+ * commit_close() unlocks. ERR_FULL, ERR_IO.
+ */
+must_use enum err commit_open(struct account *a, bool frees_room, struct commit **out);
+/**
+ * Publishes it when all went well and something is changed, else drops it. Returns e; with ERR_OK
+ * the snapshot that is the latest now.
+ */
+must_use enum err commit_close(struct commit *c, enum err e, bool is_changed,
+    struct snapshot **after_out);
+/** The same of a set of one, which may have a change of the directory too. */
+must_use enum err commit_close_set(struct commit_set *set, enum err e, bool is_changed,
+    struct snapshot **after_out);
+/**
  * The change of a mailbox in this commit, by its place in the base snapshot. Valid until the next
  * call.
  */
@@ -137,6 +151,8 @@ void commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint3
     struct str operand);
 /** Writes the mailbox row of a desc. */
 void commit_put_desc(struct commit *c, const struct mailbox_desc *d);
+/** Writes the row of its counts. */
+void commit_put_status(struct commit *c, const struct mailbox_state *s);
 
 /* Links of messages: commit_stage.c. */
 

@@ -169,40 +169,6 @@ prune(struct commit *c, struct str name)
 	}
 }
 
-/* Begins a commit that changes mailboxes; locks the account, which end() unlocks. */
-static enum err
-begin(struct account *a, bool frees_room, struct commit **out)
-{
-	enum err e = ERR_FULL;
-
-	pthread_mutex_lock(&a->lock);
-	if (frees_room || kv_space(a->kv) != KV_SPACE_HARD)
-		e = commit_begin(a, out);
-	if (e != ERR_OK) {
-		pthread_mutex_unlock(&a->lock);
-		return e;
-	}
-	(*out)->frees_room = frees_room;
-	commit_list_states(*out);
-	return ERR_OK;
-}
-
-static enum err
-end(struct commit *c, enum err e, bool is_changed, struct snapshot **after_out)
-{
-	struct account *a = c->account;
-
-	if (e == ERR_OK && is_changed) {
-		*after_out = commit_publish_one(c);
-	} else {
-		if (e == ERR_OK)
-			*after_out = snapshot_ref(a->latest);
-		commit_abort(c);
-	}
-	pthread_mutex_unlock(&a->lock);
-	return e;
-}
-
 /* The nearest mailbox above, NULL when there are mere levels. */
 static const struct mailbox_desc *
 mailbox_above(const struct commit *c, struct str name)
@@ -264,7 +230,7 @@ make(struct account *a, struct str name, uint32_t special_use, struct str annota
 	name = mailbox_name_canonical(name, space);
 	if (!is_good_name(name))
 		return ERR_BADNAME;
-	e = begin(a, false, &c);
+	e = commit_open(a, false, &c);
 	if (e != ERR_OK)
 		return e;
 	e = create(c, name, special_use, annotations);
@@ -272,7 +238,7 @@ make(struct account *a, struct str name, uint32_t special_use, struct str annota
 		c->states[commit_find_state(c, name)]->info.was_inbox = was_inbox;
 	if (e == ERR_OK)
 		e = commit_check_mailbox_quota(c);
-	return end(c, e, true, after_out);
+	return commit_close(c, e, true, after_out);
 }
 
 enum err
@@ -343,10 +309,10 @@ mailbox_delete(struct account *a, struct str name, struct waiter *w, struct snap
 	name = mailbox_name_canonical(name, space);
 	if (str_eq(name, STR("INBOX")))
 		return ERR_CANNOT;
-	e = begin(a, true, &c);
+	e = commit_open(a, true, &c);
 	if (e != ERR_OK)
 		return e;
-	return end(c, take_away(c, name), true, after_out);
+	return commit_close(c, take_away(c, name), true, after_out);
 }
 
 /* ---- renaming -------------------------------------------------------------------------------- */
@@ -467,13 +433,13 @@ mailbox_rename(struct account *a, struct str from, struct str to, struct waiter 
 		return ERR_BADNAME;
 	if (str_eq(from, STR("INBOX")))
 		return str_eq(to, from) ? ERR_EXISTS : rename_inbox(a, to, w, after_out);
-	e = begin(a, false, &c);
+	e = commit_open(a, false, &c);
 	if (e != ERR_OK)
 		return e;
 	e = rename_mailbox(c, from, to);
 	if (e == ERR_OK)
 		e = commit_check_mailbox_quota(c);
-	return end(c, e, true, after_out);
+	return commit_close(c, e, true, after_out);
 }
 
 /* ---- attributes ------------------------------------------------------------------------------ */
@@ -510,11 +476,11 @@ mailbox_subscribe(struct account *a, struct str name, bool is_subscribed, struct
 	name = mailbox_name_canonical(name, space);
 	if (!is_good_name(name))
 		return ERR_BADNAME;
-	e = begin(a, false, &c);
+	e = commit_open(a, false, &c);
 	if (e != ERR_OK)
 		return e;
 	e = subscribe(c, name, is_subscribed, &is_changed);
-	return end(c, e, is_changed, after_out);
+	return commit_close(c, e, is_changed, after_out);
 }
 
 enum err
@@ -529,18 +495,18 @@ mailbox_set_use(struct account *a, struct str name, uint32_t special_use, struct
 
 	(void)w;
 	name = mailbox_name_canonical(name, space);
-	e = begin(a, false, &c);
+	e = commit_open(a, false, &c);
 	if (e != ERR_OK)
 		return e;
 	i = commit_find_state(c, name);
 	if (i < 0 || c->states[i]->info.is_noselect)
-		return end(c, ERR_NOTFOUND, false, after_out);
+		return commit_close(c, ERR_NOTFOUND, false, after_out);
 	if (is_use_taken(c, special_use, i))
-		return end(c, ERR_USEATTR, false, after_out);
+		return commit_close(c, ERR_USEATTR, false, after_out);
 	row = c->states[i]->desc->row;
 	if (row.special_use == special_use)
-		return end(c, ERR_OK, false, after_out);
+		return commit_close(c, ERR_OK, false, after_out);
 	row.special_use = special_use;
 	commit_change_desc(c, (uint32_t)i, mailbox_desc_new(c->states[i]->info.id, &row, name));
-	return end(c, ERR_OK, true, after_out);
+	return commit_close(c, ERR_OK, true, after_out);
 }

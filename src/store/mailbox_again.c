@@ -16,7 +16,6 @@ make(struct commit *c, struct str name, const struct mailbox_past *past, struct 
 	int64_t at;
 	enum err e = ERR_OK;
 
-	commit_list_states(c);
 	if (!is_inbox)
 		e = commit_create_mailbox(c, name, past->special_use);
 	if (e == ERR_OK)
@@ -49,25 +48,12 @@ make_with(struct account *a, struct str name, const struct mailbox_past *past,
 		.count = 1,
 		.fn = sharing_changed,
 		.ctx = a->store };
-	struct commit *c;
-	enum err e = ERR_FULL;
+	enum err e = commit_open(a, false, &set.commits[0]);
 
-	pthread_mutex_lock(&a->lock);
-	if (kv_space(a->kv) != KV_SPACE_HARD)
-		e = commit_begin(a, &c);
-	if (e != ERR_OK) {
-		pthread_mutex_unlock(&a->lock);
+	if (e != ERR_OK)
 		return e;
-	}
-	e = make(c, name, past, &set);
-	if (e == ERR_OK) {
-		set.commits[0] = c;
-		commit_publish(&set, after_out);
-	} else {
-		commit_abort(c);
-	}
-	pthread_mutex_unlock(&a->lock);
-	return e;
+	e = make(set.commits[0], name, past, &set);
+	return commit_close_set(&set, e, true, after_out);
 }
 
 enum err

@@ -22,6 +22,7 @@ notes_are_valid(struct str list)
 	return list.n == 0;
 }
 
+/* Other than those of mailboxes their names are compared byte by byte (RFC 5257 3.2). */
 static bool
 is_same(const struct annotation *a, const struct annotation *b)
 {
@@ -31,26 +32,7 @@ is_same(const struct annotation *a, const struct annotation *b)
 bool
 notes_find(struct str list, const struct annotation *key, struct str *value_out)
 {
-	struct annotation here;
-
-	while (annotation_next(&list, &here)) {
-		if (is_same(&here, key)) {
-			*value_out = here.value;
-			return true;
-		}
-	}
-	return false;
-}
-
-static size_t
-count_like(struct str list, const struct annotation *like)
-{
-	struct annotation here;
-	size_t count = 0;
-
-	while (annotation_next(&list, &here))
-		count += here.scope == like->scope && here.user == like->user;
-	return count;
+	return annotation_find_by(list, key, is_same, value_out);
 }
 
 enum err
@@ -73,7 +55,8 @@ notes_change(struct str list, const struct annotation *changes, size_t n, struct
 		if (changes[i].value.n > NOTE_VALUE_MAX)
 			return ERR_ANNOTATION_TOOBIG;
 		if (changes[i].name.n > NOTE_NAME_MAX
-		    || count_like(str_sub(buf_str(out), begin, SIZE_MAX), &changes[i]) >= NOTES_MAX)
+		    || annotations_count(str_sub(buf_str(out), begin, SIZE_MAX), &changes[i])
+			>= NOTES_MAX)
 			return ERR_ANNOTATIONS_TOOMANY;
 		annotation_add(out, &changes[i]);
 	}

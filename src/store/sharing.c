@@ -152,7 +152,6 @@ set_acl(struct commit *c, struct mailbox_id id, struct str identifier, enum acl_
 
 	if (at < 0 || snapshot_state(c->base, (uint32_t)at)->info.is_noselect)
 		return ERR_NOTFOUND;
-	commit_list_states(c);
 	d = c->states[at]->desc;
 	e = change_list(c->account, d->row.acl, identifier, change, rights, &list);
 	if (e != ERR_OK)
@@ -177,27 +176,12 @@ mailbox_set_acl(struct account *a, struct mailbox_id id, struct str identifier,
 		.fn = sharing_changed,
 		.ctx = a->store };
 	bool is_changed = false;
-	struct commit *c;
-	enum err e = ERR_FULL;
+	enum err e = commit_open(a, false, &set.commits[0]);
 
-	pthread_mutex_lock(&a->lock);
-	if (kv_space(a->kv) != KV_SPACE_HARD)
-		e = commit_begin(a, &c);
-	if (e != ERR_OK) {
-		pthread_mutex_unlock(&a->lock);
+	if (e != ERR_OK)
 		return e;
-	}
-	e = set_acl(c, id, identifier, change, rights, &set, &is_changed);
-	if (e == ERR_OK && is_changed) {
-		set.commits[0] = c;
-		commit_publish(&set, after_out);
-	} else {
-		if (e == ERR_OK)
-			*after_out = snapshot_ref(a->latest);
-		commit_abort(c);
-	}
-	pthread_mutex_unlock(&a->lock);
-	return e;
+	e = set_acl(set.commits[0], id, identifier, change, rights, &set, &is_changed);
+	return commit_close_set(&set, e, is_changed, after_out);
 }
 
 /* ---- the index ------------------------------------------------------------------------------- */
