@@ -48,7 +48,8 @@ static int
 ask(struct into *t, char kind, uint64_t *number_out)
 {
 	struct str rest;
-	int status = send_frame(t, kind, buf_str(&t->out));
+	int status = buf_err(&t->out) == ERR_OK ? send_frame(t, kind, buf_str(&t->out))
+						: ctl_fail("that is too long");
 
 	if (status == CTL_OK)
 		status = admin_expect(t->fd, 'D', &t->in);
