@@ -1,7 +1,8 @@
 /*
  * digest_int.h - the parts of digests.
  *
- *     digest.c         the cache, and reading from it
+ *     digest.c         the cache
+ *     digest_reader.c  reading from it
  *     digest_load.c    makes what is not in memory, of stored rows or of messages' records
  *     digest_block.c   the values of 64 neighbouring messages in one column: in memory, and as a stored row
  */
@@ -117,6 +118,10 @@ struct digest_cache {
 
 struct slot *digest_slot_find(const struct digest_cache *c, uint64_t account, uint32_t number,
     uint32_t column);
+/** The same, made if it is not there; with the lock, as the next. */
+struct slot *digest_slot_get(struct digest_cache *c, uint64_t account, uint32_t number,
+    uint32_t column);
+void digest_slot_used(struct digest_cache *c, struct slot *s);
 /** Its load has ended, with a block or an error; with the lock. */
 void digest_slot_loaded(struct digest_cache *c, struct slot *s, struct block *b, enum err error);
 /** With the lock. */
