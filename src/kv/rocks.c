@@ -450,6 +450,8 @@ rocks_end(struct rocks *r, bool is_flushed)
 	if (r->readers != NULL)
 		rocks_readers_stop(r);
 	is_flushed = is_flushed && db_flush(r);
+	if (atomic_load(&r->settled) != NULL)
+		rocksdb_release_snapshot(r->db, atomic_load(&r->settled));
 	db_close(r);
 	if (is_flushed) {
 		note_flushed(r);
@@ -462,7 +464,6 @@ rocks_end(struct rocks *r, bool is_flushed)
 	if (r->db_options != NULL)
 		rocksdb_options_destroy(r->db_options);
 	rocksdb_cache_destroy(r->cache);
-	rocksdb_writeoptions_destroy(r->write_sync);
 	rocksdb_writeoptions_destroy(r->write_lazy);
 	rocks_env_free(r->env);
 	rocks_marks_free(r->marks);
@@ -594,9 +595,7 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	list_init(&r->pending);
 	list_init(&r->jobs);
 	r->cache = rocksdb_cache_create_lru(o->cache_bytes != 0 ? o->cache_bytes : 64u << 20);
-	r->write_sync = rocksdb_writeoptions_create();
 	r->write_lazy = rocksdb_writeoptions_create();
-	rocksdb_writeoptions_set_sync(r->write_sync, 1);
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		r->cf_options[i] = rocks_cf_options(&r->options, (enum rocks_cf)i,
 		    i < KV_KINDS ? r->kv.merge[i] : NULL, r->cache);

@@ -1,7 +1,7 @@
 /*
  * rocks_commit.c - the committer: the only thread that writes.
  *
- *     queue ── take ──> check ──> batch ──> one write, one sync ──> callbacks, in order
+ *     queue ── take ──> check ──> batch ──> log, rows, one sync ──> callbacks, in order
  *       ^                 |                        |
  *       |              refused: told              failed: final,
  *       |              in its turn                nothing is written any more
@@ -28,24 +28,47 @@
 
 /* ---- the batch */
 
+/*
+ * The log is written, then the rows are put into memory while the disk works on it, then it is
+ * synced. So others may read rows that are not durable yet; of a batch that never is, what was
+ * before it stays for them.
+ */
+static bool
+batch_put(struct rocks *r, bool is_synced, char **message)
+{
+	const rocksdb_snapshot_t *before = is_synced ? rocksdb_create_snapshot(r->db) : NULL;
+	bool has_failed;
+
+	rocksdb_write(r->db, r->write_lazy, r->batch, message);
+	if (is_synced && *message == NULL)
+		rocksdb_flush_wal(r->db, 1, message);
+	has_failed = *message != NULL || atomic_load(&r->is_failed);
+	if (has_failed && before != NULL)
+		atomic_store(&r->settled, before);
+	else if (before != NULL)
+		rocksdb_release_snapshot(r->db, before);
+	return !has_failed;
+}
+
 enum err
 rocks_batch_write(struct rocks *r, bool is_synced)
 {
 	rocksdb_writebatch_t *batch = r->batch;
 	char *message = NULL;
 	size_t length;
+	bool is_put;
 
 	if (atomic_load(&r->is_failed))
 		return ERR_IO;
 	rocksdb_writebatch_data(batch, &length);
-	rocksdb_write(r->db, is_synced ? r->write_sync : r->write_lazy, batch, &message);
+	is_put = batch_put(r, is_synced, &message);
 	if (length > 256 * 1024) { /* don't keep what one big batch needed */
 		rocksdb_writebatch_destroy(batch);
 		r->batch = rocksdb_writebatch_create();
 	} else {
 		rocksdb_writebatch_clear(batch);
 	}
-	if (message != NULL || atomic_load(&r->is_failed)) {
+	if (!is_put) {
 		/*
 		 * Whatever the kernel did with the pages of a failed sync can't be known, so there
 		 * is no second try.

@@ -13,7 +13,7 @@
 // marks (rocks_mark.c), and a log is deleted only when no mark names it.
 //
 // Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
-// journal too, which takes the first write of each for a change of the file; one of blocks that were takes half the time and half the
+// own books too, in which the first write of each is a change of the file; one of blocks that were takes half the time and half the
 // processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_mark.h"
@@ -198,8 +198,12 @@ private:
 	{
 		static const char zeros[LOG_ROOM_BYTES] = {};
 
+		const bool is_small = n <= LOG_ROOM_BYTES / 4;
+
+		if (s.ok() && is_small)
+			s = RangeSync(size_, n, IOOptions(), nullptr); // the disk begins, the sync is to come
 		size_ += n;
-		if (!s.ok() || size_ < room_end_ || n > LOG_ROOM_BYTES / 4 || room_ == nullptr)
+		if (!s.ok() || size_ < room_end_ || !is_small || room_ == nullptr)
 			return s;
 		// Nothing is lost where this fails: the log goes on without room.
 		if (room_->Write(size_, Slice(zeros, sizeof(zeros)), IOOptions(), nullptr).ok())

@@ -111,7 +111,7 @@ struct rocks {
 	void *env; /* rocks_env_new() */
 	struct rocks_marks *marks;
 	rocksdb_cache_t *cache;
-	rocksdb_writeoptions_t *write_sync, *write_lazy;
+	rocksdb_writeoptions_t *write_lazy;
 	atomic_bool is_failed, is_out_of_room;
 	bool is_log_torn;
 	bool is_damaged; /* opened without some of its tables */
@@ -151,7 +151,10 @@ struct rocks {
 	struct hash blobs; /* struct pending_blob, of the batch being made */
 	struct list pending;
 	uint64_t durable_seq; /* everything up to it is synced */
-	bool is_marked;       /* and a record in the log says so */
+	/* NULL until a sync has failed: what was there before its batch, which is all that is shown
+	 * from then on */
+	const rocksdb_snapshot_t *_Atomic settled;
+	bool is_marked; /* and a record in the log says so */
 
 	/* Where iterators go from one table to the next: rocks_bounds.c. */
 	pthread_mutex_t bounds_lock;

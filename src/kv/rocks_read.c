@@ -80,11 +80,12 @@ enum err
 rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count,
     uint64_t *versions_out)
 {
-	rocksdb_readoptions_t *o = read_options(TIER_ALL, NULL);
+	struct rocks *r = rocks_of(kv);
+	rocksdb_readoptions_t *o = read_options(TIER_ALL, atomic_load(&r->settled));
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < count && e == ERR_OK; i++)
-		e = rocks_version_get(rocks_of(kv), o, TIER_ALL, accounts[i], &versions_out[i]);
+		e = rocks_version_get(r, o, TIER_ALL, accounts[i], &versions_out[i]);
 	rocksdb_readoptions_destroy(o);
 	return e;
 }
@@ -378,10 +379,11 @@ load_try(struct rocks *r, enum rocks_tier tier, struct account_id account,
     const struct kv_range *ranges, size_t count, struct kv_rows **rows_out)
 {
 	struct load l = { .r = r, .account = account, .tier = tier };
+	const rocksdb_snapshot_t *settled = atomic_load(&r->settled);
 	uint64_t version = 0;
 	enum err e;
 
-	l.snapshot = rocksdb_create_snapshot(r->db);
+	l.snapshot = settled != NULL ? settled : rocksdb_create_snapshot(r->db);
 	l.options = read_options(tier, l.snapshot);
 	e = rocks_version_get(r, l.options, tier, account, &version);
 	if (e == ERR_OK)
@@ -390,7 +392,8 @@ load_try(struct rocks *r, enum rocks_tier tier, struct account_id account,
 		e = ranges[i].is_exact ? exact_load(&l, &ranges[i], i)
 				       : range_load(&l, &ranges[i], i);
 	rocksdb_readoptions_destroy(l.options);
-	rocksdb_release_snapshot(r->db, l.snapshot);
+	if (settled == NULL)
+		rocksdb_release_snapshot(r->db, l.snapshot);
 	if (e == ERR_OK)
 		*rows_out = l.rows;
 	else

@@ -224,6 +224,21 @@ lacks_seen(const struct tree_load *l, uint64_t version)
 	return lacks;
 }
 
+/*
+ * To be loaded again: also rows of a commit whose sync failed behind the load. The engine shows
+ * them no more.
+ */
+static bool
+is_outdated(const struct tree_load *l, uint64_t version)
+{
+	bool is_failed;
+
+	pthread_mutex_lock(&l->account->lock);
+	is_failed = account_is_failed(l->account, version);
+	pthread_mutex_unlock(&l->account->lock);
+	return is_failed || lacks_seen(l, version);
+}
+
 /* Its pages have come, or never will. The load's reference to the account goes. */
 static void
 load_is_over(struct tree_load *l, enum err e, struct pages *pages, uint64_t version)
@@ -260,7 +275,7 @@ parts_end(void *ctx, enum err e, struct tree *tree, uint64_t version)
 	struct tree_load *l = ctx;
 	struct pages pages = { .tree = tree };
 
-	if (e == ERR_BUSY || (e == ERR_OK && lacks_seen(l, version))) {
+	if (e == ERR_BUSY || (e == ERR_OK && is_outdated(l, version))) {
 		tree_unref(tree);
 		l->parts = 1;
 		l->has_seen = l->has_seen || e == ERR_OK;
@@ -279,7 +294,7 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 	struct pages pages = { 0 };
 	uint64_t version = 0;
 
-	if (e == ERR_OK && lacks_seen(l, rows->version)) {
+	if (e == ERR_OK && is_outdated(l, rows->version)) {
 		kv_rows_free(rows);
 		l->has_seen = true;
 		load_begin(a, l);
