@@ -7,13 +7,13 @@
 #include "store/seen_int.h"
 
 enum {
-	/* pages that one commit of STORE, EXPUNGE and MOVE changes */
+	/* pages that one commit of EXPUNGE and MOVE changes */
 	COMMIT_PAGES_MAX = 64,
 	/*
-	 * Pages that one call looks at, whether or not it changes them: a part of a millisecond, in
-	 * which the account is locked and the loop does nothing else.
+	 * Pages whose messages one call of STORE looks at, whether or not it changes them: about a
+	 * millisecond, in which the account is locked and the loop does nothing else.
 	 */
-	COMMIT_LOOKS_MAX = 256,
+	STORE_PAGES_MAX = 16,
 	COMMIT_SEEN_PAGES_MAX = 4096, /* of private pages of users that go along (seen_int.h) */
 	COPY_MAX = 100000,            /* messages of one COPY or MULTIAPPEND */
 };

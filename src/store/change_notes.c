@@ -84,8 +84,8 @@ note_pages(struct noting *n, const struct rangeset *uids, uint32_t *cursor)
 {
 	size_t i = 0;
 
-	for (unsigned looks = 0; *cursor != UINT32_MAX && n->pages < COMMIT_PAGES_MAX
-	     && looks < COMMIT_LOOKS_MAX && n->bytes < COMMIT_NOTES_BYTES;
+	for (unsigned looks = 0;
+	     *cursor != UINT32_MAX && looks < STORE_PAGES_MAX && n->bytes < COMMIT_NOTES_BYTES;
 	     looks++) {
 		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
 		struct tree_at at;

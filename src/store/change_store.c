@@ -172,9 +172,7 @@ store_pages(struct storing *s, const struct rangeset *uids, uint32_t *cursor)
 {
 	size_t i = 0;
 
-	for (unsigned looks = 0;
-	     *cursor != UINT32_MAX && s->pages < COMMIT_PAGES_MAX && looks < COMMIT_LOOKS_MAX;
-	     looks++) {
+	for (unsigned looks = 0; *cursor != UINT32_MAX && looks < STORE_PAGES_MAX; looks++) {
 		uint32_t uid = rangeset_next(uids, MAX(*cursor, 1));
 		struct tree_at at;
 
