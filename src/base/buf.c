@@ -89,23 +89,28 @@ digits_u32(uint32_t v)
 	return v >= 10000 ? 5 : v >= 1000 ? 4 : v >= 100 ? 3 : v >= 10 ? 2 : 1;
 }
 
+char *
+put_decimal(char *to, uint32_t v)
+{
+	char *at = to += digits_u32(v);
+
+	for (; v >= 100; v /= 100)
+		memcpy(at -= 2, pairs + (size_t)2 * (v % 100), 2);
+	if (v >= 10)
+		memcpy(at - 2, pairs + (size_t)2 * v, 2);
+	else
+		at[-1] = (char)('0' + v);
+	return to;
+}
+
 void
 buf_u32s(struct buf *b, char before, const uint32_t *numbers, size_t n)
 {
 	char *p = buf_reserve(b, size_mul(n, 11));
 
 	for (size_t i = 0; p != NULL && i < n; i++) {
-		uint32_t v = numbers[i];
-		char *at;
-
 		*p++ = before;
-		at = p += digits_u32(v);
-		for (; v >= 100; v /= 100)
-			memcpy(at -= 2, pairs + (size_t)2 * (v % 100), 2);
-		if (v >= 10)
-			memcpy(at - 2, pairs + (size_t)2 * v, 2);
-		else
-			at[-1] = (char)('0' + v);
+		p = put_decimal(p, numbers[i]);
 	}
 	if (p != NULL)
 		b->n = (size_t)(p - b->p);

@@ -90,6 +90,8 @@ buf_chr(struct buf *b, char c)
 }
 
 void buf_u64(struct buf *b, uint64_t v);
+/** Its digits, at most 10; gives what is behind them. */
+char *put_decimal(char *to, uint32_t v);
 /** Each number with a character before it. Asks for room for the longest there are. */
 void buf_u32s(struct buf *b, char before, const uint32_t *numbers, size_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);

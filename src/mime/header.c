@@ -61,6 +61,17 @@ mime_header_find(struct str header, struct str name, struct mime_field *field_ou
 	return false;
 }
 
+enum { FEW_NAMES = 8 };
+
+static bool
+is_one_of(struct str name, const struct str *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (names[i].n == name.n && str_eq_nocase(names[i], name))
+			return true;
+	return false;
+}
+
 static int
 name_cmp(const void *a, const void *b)
 {
@@ -72,16 +83,17 @@ mime_header_pick(struct str header, const struct str *names, size_t name_count, 
     struct buf *out)
 {
 	/* Sorted, so that many names and many fields together stay linearithmic. */
-	struct str *sorted = name_count > 0 ? xcalloc(name_count, sizeof(*sorted)) : NULL;
+	struct str *sorted = name_count > FEW_NAMES ? xcalloc(name_count, sizeof(*sorted)) : NULL;
 	struct mime_field f;
 
-	if (name_count > 0) {
+	if (sorted != NULL) {
 		memcpy(sorted, names, name_count * sizeof(*names));
 		qsort(sorted, name_count, sizeof(*sorted), name_cmp);
 	}
 	while (mime_header_next(&header, &f)) {
-		bool is_in = name_count > 0
-		    && bsearch(&f.name, sorted, name_count, sizeof(*sorted), name_cmp) != NULL;
+		bool is_in = sorted == NULL
+		    ? is_one_of(f.name, names, name_count)
+		    : bsearch(&f.name, sorted, name_count, sizeof(*sorted), name_cmp) != NULL;
 
 		if (is_in != is_not)
 			buf_str_add(out, f.all);

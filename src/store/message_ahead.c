@@ -36,6 +36,7 @@ struct message_ahead {
 	struct account *account;
 	enum message_need need;
 	bool with_bytes;
+	bool is_header_only;  /* summaries are not read */
 	struct list batches;  /* oldest first */
 	struct batch *making; /* not begun yet; NULL: none */
 	unsigned batch_count;
@@ -59,6 +60,12 @@ message_ahead_new(struct account *a, enum message_need need, bool with_bytes)
 	pthread_mutex_init(&r->lock, NULL);
 	waitlist_init(&r->loaded);
 	return r;
+}
+
+void
+message_ahead_headers_only(struct message_ahead *r)
+{
+	r->is_header_only = true;
 }
 
 static void
@@ -176,6 +183,12 @@ messages_make(struct batch *b, struct kv_rows *rows)
 	for (size_t i = 0; i < b->unique; i++) {
 		struct str summary = row_cursor_find(&summaries, b->sorted[i]), header = STR_NONE;
 
+		if (b->of->is_header_only) {
+			header = row_cursor_find(&headers, b->sorted[i]);
+			b->has_message[i] =
+			    held_block_set_header(b->block, i, b->sorted[i], header);
+			continue;
+		}
 		if (b->need == MESSAGE_WHOLE)
 			header = row_cursor_find(&headers, b->sorted[i]);
 		b->has_message[i] = summary.p != NULL
@@ -281,8 +294,9 @@ message_ahead_begin(struct message_ahead *r)
 	r->loading++;
 	b->need = r->has_prefixes ? MESSAGE_WHOLE : r->need;
 	pthread_mutex_unlock(&r->lock);
-	n = b->summary_ranges =
-	    message_ranges(b->sorted, b->unique, message_summary_key, ranges, keys);
+	n = b->summary_ranges = r->is_header_only
+	    ? 0
+	    : message_ranges(b->sorted, b->unique, message_summary_key, ranges, keys);
 	if (b->need == MESSAGE_WHOLE)
 		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n,
 		    keys + 2 * n);

@@ -22,6 +22,11 @@ struct message_ahead;
 
 /** with_bytes: the messages themselves are wanted too. One thread at a time. */
 struct message_ahead *message_ahead_new(struct account *a, enum message_need need, bool with_bytes);
+/**
+ * Of messages nothing but `header` is wanted, all of it: others may have no more. Before the first is
+ * added; with MESSAGE_WHOLE, and without bytes.
+ */
+void message_ahead_headers_only(struct message_ahead *r);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void message_ahead_free(struct message_ahead *r);
 /** Enough is under way. */

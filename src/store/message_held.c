@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/size.h"
+#include "mime/limits.h"
 #include "store/message_cache.h"
 
 #include <stdlib.h>
@@ -126,6 +127,23 @@ held_block_set(struct held_block *b, size_t i, struct msgno n, struct str summar
 {
 	b->messages[i].block = b;
 	return held_make(&b->messages[i], n, summary_row, header_row);
+}
+
+bool
+held_block_set_header(struct held_block *b, size_t i, struct msgno n, struct str header_row)
+{
+	struct held *h = &b->messages[i];
+	struct str header = str_sub(header_row, 1, SIZE_MAX);
+
+	if (!message_header_is_known(header_row) || header.n >= MIME_MAX_HEADER_BYTES)
+		return false;
+	*h = (struct held){ .block = b,
+		.header_row = header_row,
+		.m = { .msgno = n,
+		    .header_bytes = (uint32_t)header.n,
+		    .has_header = true,
+		    .header = header } };
+	return true;
 }
 
 struct message *

@@ -46,6 +46,12 @@ void held_block_unref(struct held_block *b);
 must_use enum err held_block_set(struct held_block *b, size_t i, struct msgno n,
     struct str summary_row, struct str header_row);
 
+/**
+ * The same without its summary: it has nothing but its header. False: there is no such row, or it
+ * may be cut.
+ */
+bool held_block_set_header(struct held_block *b, size_t i, struct msgno n, struct str header_row);
+
 /* Walks the rows that several ranges brought, in ascending order of message numbers. */
 struct row_cursor {
 	const struct kv_row_list *ranges;

@@ -437,6 +437,55 @@ check_ahead(bool is_manual, enum message_need need)
 	fixture_close(&f);
 }
 
+/* Of messages with long headers and with prefixes; of one that is cut, what its record says. */
+static void
+check_headers_ahead(bool is_manual)
+{
+	enum { COUNT = 40 };
+	struct fixture f = fixture_open(is_manual);
+	struct buf BUF_CLEAN text = BUF_MAX(1 << 20);
+	struct msgno numbers[COUNT];
+	struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, false);
+
+	message_ahead_headers_only(r);
+	for (unsigned i = 0; i < COUNT; i++) {
+		numbered_text(&text, i);
+		if (i == 11)
+			buf_clear(&text);
+		for (unsigned line = 0; i == 11 && line < 10000; line++)
+			buf_printf(&text, "X-Long: a header of many lines, %u\r\n", line);
+		numbers[i] = entry_of(&f, f.account,
+		    append_durably(&f, buf_str(&text), i % 9 == 1 ? STR(PREFIX) : STR_NONE))
+				 .msgno;
+		CHECK(message_ahead_add(r, numbers[i], text.n));
+		if (i + 1 == AHEAD_FIRST)
+			message_ahead_begin(r);
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		struct message *m = NULL, *alone = NULL;
+		struct str blob;
+		enum err e;
+
+		WAITED(&f, e, message_ahead_get(r, numbers[i], &p.w, &m, &blob));
+		CHECK(e == ERR_OK && m->has_header);
+		WAITED(&f, e, message_get(f.account, numbers[i], MESSAGE_WHOLE, &p.w, &alone));
+		CHECK(e == ERR_OK && m->is_header_cut == alone->is_header_cut);
+		CHECK(m->is_header_cut == (i == 11));
+		CHECK_STR(m->header, alone->header);
+		message_unref(m);
+		message_unref(alone);
+	}
+	message_ahead_free(r);
+	fixture_close(&f);
+}
+
+static void
+test_headers_read_ahead(void)
+{
+	check_headers_ahead(false);
+	check_headers_ahead(true);
+}
+
 static void
 test_many_read_ahead(void)
 {
@@ -716,7 +765,7 @@ test_full_disk(void)
 
 TEST_MAIN(TEST(test_record_and_bytes), TEST(test_big_message_in_pieces),
     TEST(test_reader_freed_while_it_reads_ahead), TEST(test_many_read_ahead),
-    TEST(test_ahead_freed_while_it_loads), TEST(test_own_append_before_it_is_durable),
-    TEST(test_missing_record_is_corrupt), TEST(test_power_cut), TEST(test_replies_share_the_thread),
-    TEST(test_one_arrival_many_accounts), TEST(test_release), TEST(test_too_big),
-    TEST(test_full_disk))
+    TEST(test_headers_read_ahead), TEST(test_ahead_freed_while_it_loads),
+    TEST(test_own_append_before_it_is_durable), TEST(test_missing_record_is_corrupt),
+    TEST(test_power_cut), TEST(test_replies_share_the_thread), TEST(test_one_arrival_many_accounts),
+    TEST(test_release), TEST(test_too_big), TEST(test_full_disk))

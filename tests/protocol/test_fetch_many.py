@@ -36,6 +36,36 @@ def test_texts_and_what_is_known_of_them(imap):
     got = imap.ok('FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])').fetches()
     for n in range(1, COUNT + 1):
         assert got[n]['BODY[HEADER.FIELDS (SUBJECT)]'] == b'Subject: number %d\r\n\r\n' % (n - 1)
+    many = 'subject ' + ' '.join('X-Other-%d' % i for i in range(20))
+    for fields in ('SUBJECT X-Other', many):
+        got = imap.ok('FETCH 1:* (UID FLAGS BODY.PEEK[HEADER] BODY.PEEK[HEADER.FIELDS.NOT (%s)]<1.9>)' % fields).fetches()
+        for n, text in enumerate(texts, 1):
+            assert got[n]['BODY[HEADER]'] == text.split(b'\r\n\r\n', 1)[0] + b'\r\n\r\n'
+            assert [v for k, v in got[n].items() if 'FIELDS.NOT' in k] == [text[1:10]]
+
+
+def test_what_the_mailbox_knows(pair):
+    """UID, FLAGS and sizes of many are what they are of each alone, with gaps, keywords, \\Recent and what is gone untold."""
+    one, two = pair
+    fill(one)
+    two.ok('NOOP')
+    two.ok(r'STORE 2:* +FLAGS.SILENT (\Seen)')
+    two.ok(r'STORE 30:40,129 +FLAGS.SILENT (\Flagged $Forwarded other)')
+    two.ok(r'STORE 64:66,70:140 +FLAGS.SILENT (\Deleted)')
+    two.ok('EXPUNGE')
+    one.ok('NOOP')
+    two.ok(r'STORE 7:9 +FLAGS.SILENT (\Deleted)')
+    two.ok('EXPUNGE')
+    for items in ('UID', 'FLAGS', 'RFC822.SIZE', '(FLAGS UID)', '(RFC822.SIZE FLAGS)', '(UID RFC822.SIZE FLAGS)'):
+        for numbers in ('1:*', '3:5,9:12,60:70,100,*', '20'):
+            many = one.cmd('FETCH %s %s' % (numbers, items)).fetches()
+            full = one.cmd('FETCH %s (UID FLAGS RFC822.SIZE INTERNALDATE)' % numbers).fetches()
+            assert sorted(many) == sorted(full) and len(many) > 0
+            for n in many:
+                for item in ('UID', 'FLAGS', 'RFC822.SIZE'):
+                    assert (item in many[n]) == (item in items)
+                    if item in items:
+                        assert many[n][item] == full[n][item], (n, item)
 
 
 def test_some_of_them_and_copies(imap):

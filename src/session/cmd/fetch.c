@@ -15,6 +15,7 @@
 #include "session/cmd/commands.h"
 #include "session/cmd/fetch_messages.h"
 #include "session/cmd/fetch_news.h"
+#include "session/cmd/fetch_pages.h"
 #include "session/cmd/fetch_section.h"
 #include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
@@ -66,15 +67,13 @@ struct fetch_ctx {
 	struct annotate_asked *annotations;
 	bool needs_message;
 	enum message_need need;
+	bool needs_header_only;
 	enum fetch_step step;
 	uint32_t at;         /* next UID to look at; 0: none is left */
 	uint32_t window_end; /* last UID of the window */
 	unsigned untimed;    /* messages answered since the clock was looked at */
-	/* The FLAGS of the last message without keywords: most have the same as the one before. */
-	bool has_flags_text;
-	unsigned flags_of_text;
-	size_t flags_text_bytes;
-	char flags_text[64];
+	bool is_by_page;     /* fetch_pages.h does it */
+	struct flags_text flags_text;
 	struct rangeset seen;   /* messages of the window that became \Seen */
 	struct rangeset unseen; /* messages of the window that must become so */
 	uint32_t cursor;
@@ -95,11 +94,15 @@ find_needs(struct fetch_ctx *x)
 	x->needs_message = (x->args.atts & SUMMARY_ATTS) != 0 || x->args.n_sections > 0
 	    || annotate_needs_parts(x->annotations);
 	x->need = MESSAGE_SUMMARY;
+	x->needs_header_only = x->args.n_sections > 0 && (x->args.atts & SUMMARY_ATTS) == 0
+	    && !annotate_needs_parts(x->annotations);
 	for (size_t i = 0; i < x->args.n_sections; i++) {
 		const struct imap_section *sec = &x->args.sections[i];
 
-		if (sec->n_path == 0 && sec->kind != SECTION_BODY && sec->kind != SECTION_TEXT)
+		if (fetch_section_is_of_header(sec))
 			x->need = MESSAGE_WHOLE;
+		else
+			x->needs_header_only = false;
 	}
 }
 
@@ -212,6 +215,8 @@ decide_ahead(struct session *s, struct fetch_ctx *x)
 	if (next_numbers(s, x, &at, numbers, many) < many)
 		return;
 	x->ahead = message_ahead_new(view_account(s->view), x->need, texts);
+	if (x->needs_header_only)
+		message_ahead_headers_only(x->ahead);
 	x->ahead_at = x->at;
 }
 
@@ -399,17 +404,7 @@ write_flags(struct session *s, struct fetch_ctx *x)
 		reply_flags(session_out(s), system, e->keywords, box->keywords, box->keyword_count);
 		return;
 	}
-	if (!x->has_flags_text || x->flags_of_text != system) {
-		struct buf text = { .p = x->flags_text,
-			.cap = sizeof(x->flags_text),
-			.max = sizeof(x->flags_text) };
-
-		reply_flags(&text, system, e->keywords, NULL, 0);
-		x->flags_text_bytes = text.n;
-		x->flags_of_text = system;
-		x->has_flags_text = true;
-	}
-	buf_add(session_out(s), x->flags_text, x->flags_text_bytes);
+	buf_str_add(session_out(s), flags_text(&x->flags_text, system));
 }
 
 /* What the mailbox itself knows of the message. */
@@ -583,6 +578,9 @@ answer_window(struct session *s, struct fetch_ctx *x)
 				if (session_should_yield(s))
 					return session_yield(s);
 			}
+			if (x->is_by_page)
+				x->at = fetch_pages_write(s, &x->args, &x->messages.uids, x->at,
+				    &x->flags_text);
 			if (x->at == 0
 			    || fetch_messages_is_behind(&x->messages, x->at, x->window_end)
 			    || !fetch_messages_next(s, &x->messages, x->at, &m->entry, &m->seq)) {
@@ -621,6 +619,7 @@ fetch_step(struct session *s, struct command *c, struct fetch_ctx *x)
 		if (err != ERR_OK)
 			return err;
 		x->at = x->prefetch_at = fetch_messages_first(&x->messages);
+		x->is_by_page = x->messages.lowest.v == 0 && fetch_pages_may(s, &x->args);
 		x->step = STEP_WINDOW;
 		return ERR_OK;
 	case STEP_WINDOW:

@@ -17,13 +17,20 @@ fetch_section_done(struct fetch_section *x)
 	*x = (struct fetch_section){ 0 };
 }
 
+bool
+fetch_section_is_of_header(const struct imap_section *sec)
+{
+	return sec->n_path == 0
+	    && (sec->kind == SECTION_HEADER || sec->kind == SECTION_HEADER_FIELDS
+		|| sec->kind == SECTION_HEADER_FIELDS_NOT);
+}
+
 /* The header of the message is in its record: nothing has to be read. */
 static bool
 is_header_at_hand(const struct fetch_source *src, const struct imap_section *sec)
 {
-	return sec->n_path == 0 && src->message->has_header && !src->message->is_header_cut
-	    && (sec->kind == SECTION_HEADER || sec->kind == SECTION_HEADER_FIELDS
-		|| sec->kind == SECTION_HEADER_FIELDS_NOT);
+	return fetch_section_is_of_header(sec) && src->message->has_header
+	    && !src->message->is_header_cut;
 }
 
 /* ---- writing ---- */

@@ -38,6 +38,8 @@ struct fetch_section {
 	struct buf buf;
 };
 
+/** It is of the header of the message itself. */
+bool fetch_section_is_of_header(const struct imap_section *sec);
 /**
  * Writes one item of a FETCH answer, with a space before it unless *is_first.
  *
