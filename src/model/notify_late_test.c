@@ -9,7 +9,11 @@
 #include "session/notify.h"
 #include "store/account_int.h"
 
+#include <malloc.h>
+
 enum { FILL_MAX = 3000, LEVEL_BYTES = 400, BIG_BYTES = 2 * 1024 * 1024 };
+
+enum { SELECTED_CHANGES = 10000, SELECTED_BYTES = 64 * 1024 };
 
 #define ALL_NEWS "a NOTIFY SET (personal (MessageNew MessageExpunge FlagChange))"
 
@@ -101,15 +105,31 @@ open_account(void)
 	waiter_cancel(&w);
 }
 
+static void
+name_long(char name[LEVEL_BYTES * 2 + 2])
+{
+	memset(name, 'n', LEVEL_BYTES * 2 + 1);
+	name[LEVEL_BYTES] = '/';
+	name[LEVEL_BYTES * 2 + 1] = '\0';
+}
+
+static void
+select_long(struct sim_conn *c)
+{
+	char name[LEVEL_BYTES * 2 + 2], line[LEVEL_BYTES * 3];
+
+	name_long(name);
+	snprintf(line, sizeof(line), "a SELECT %s", name);
+	must_do(c, line);
+}
+
 /* The other changes flags in a mailbox whose name makes long lines; the deaf one is in INBOX. */
 static void
 begin(const char *notify)
 {
-	char level[LEVEL_BYTES + 1], name[LEVEL_BYTES * 2 + 2], line[LEVEL_BYTES * 3];
+	char name[LEVEL_BYTES * 2 + 2], line[LEVEL_BYTES * 3];
 
-	memset(level, 'n', LEVEL_BYTES);
-	level[LEVEL_BYTES] = '\0';
-	snprintf(name, sizeof(name), "%s/%s", level, level);
+	name_long(name);
 	world.changes = 0;
 	world.kv = sim_memory(1);
 	sim_open(&world.sim, world.kv, true, 1);
@@ -123,8 +143,7 @@ begin(const char *notify)
 	snprintf(line, sizeof(line), "a CREATE %s", name);
 	must_do(&world.other, line);
 	add_message(name, 10);
-	snprintf(line, sizeof(line), "a SELECT %s", name);
-	must_do(&world.other, line);
+	select_long(&world.other);
 	must_do(&world.deaf, "a SELECT INBOX");
 	must_do(&world.deaf, notify);
 	world.deaf.is_deaf = true;
@@ -155,6 +174,7 @@ check_given_up(struct snapshot *was)
 static void
 end(void)
 {
+	select_long(&world.other);
 	must_do(&world.deaf, ALL_NEWS);
 	change();
 	CHECK_U64(lines_with(&world.deaf, "* STATUS "), 1);
@@ -256,5 +276,70 @@ test_slow(void)
 	end();
 }
 
+/*
+ * A client that is told of the selected mailbox only is never given up, for nothing heaps up: of
+ * all that goes by its session holds the one version that it was told up to, as that of every
+ * client does that has selected a mailbox.
+ */
+static void
+check_nothing_heaps_up(void)
+{
+	struct sim_conn *c = &world.deaf;
+	size_t before = 0, after;
+	uint32_t told;
+
+	for (uint32_t i = 0; i < 2 * SELECTED_CHANGES; i++) {
+		change();
+		if (i == SELECTED_CHANGES)
+			before = mallinfo2().uordblks;
+	}
+	after = mallinfo2().uordblks;
+	c->is_deaf = false;
+	sim_settle(&world.sim);
+	told = lines_with(c, "* 1 FETCH (FLAGS ");
+	printf("# %d changes, of which %u were told: %zu bytes more than after half of them\n",
+	    2 * SELECTED_CHANGES, told, after - MIN(before, after));
+	CHECK(told > 0 && told < SELECTED_CHANGES);
+	CHECK(after < before + SELECTED_BYTES);
+	change();
+	CHECK_U64(lines_with(c, "\\Seen"), 1);
+	change();
+	CHECK_U64(lines_with(c, "* 1 FETCH (FLAGS ("), 1);
+}
+
+#define SELECTED_NEWS "a NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"
+
+static void
+test_selected_only(void)
+{
+	begin(SELECTED_NEWS);
+	must_do(&world.other, "a SELECT INBOX");
+	check_nothing_heaps_up();
+	end();
+}
+
+static void
+test_selected_only_in_idle(void)
+{
+	begin(SELECTED_NEWS);
+	must_do(&world.other, "a SELECT INBOX");
+	ask(&world.deaf, "a IDLE");
+	check_nothing_heaps_up();
+	ask(&world.deaf, "DONE");
+	CHECK_U64(lines_with(&world.deaf, "a OK "), 1);
+	end();
+}
+
+static void
+test_selected_only_in_command(void)
+{
+	begin(SELECTED_NEWS);
+	must_do(&world.other, "a SELECT INBOX");
+	ask(&world.deaf, "b FETCH 1 BODY.PEEK[]");
+	check_nothing_heaps_up();
+	end();
+}
+
 TEST_MAIN(TEST(test_between_commands), TEST(test_in_idle), TEST(test_in_command),
-    TEST(test_pipelined), TEST(test_in_fetch_of_news), TEST(test_slow))
+    TEST(test_pipelined), TEST(test_in_fetch_of_news), TEST(test_slow), TEST(test_selected_only),
+    TEST(test_selected_only_in_idle), TEST(test_selected_only_in_command))
