@@ -74,11 +74,6 @@ rocks_batch_write(struct rocks *r, bool is_synced)
 		 * is no second try.
 		 */
 		rocks_fail(r, message);
-		/*
-		 * Debian builds RocksDB with its assertions, and one is against syncing a log that
-		 * has failed.
-		 */
-		rocksdb_cancel_all_background_work(r->db, 0);
 		ignore_err(rocks_err(message),
 		    "every failed write is ERR_IO to those who wait for it");
 		return ERR_IO;

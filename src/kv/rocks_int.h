@@ -361,10 +361,11 @@ must_use enum err rocks_wal_look(const char *dir, struct rocks_marks *marks,
     struct wal_report *out);
 /* The list of files, which is kept in the same format, has its checksums. */
 bool rocks_manifest_is_whole(const char *dir);
-/* Which it is, and up to where it is whole; false: there is none. */
+/* Which it is, up to where it is whole, and whether there is more; false: there is none. */
 /* The folder has a store, whether CURRENT names its list of files or not. */
 bool rocks_store_exists(const char *dir);
-bool rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out);
+bool rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out,
+    bool *is_torn_out);
 /* The record that says it, as the first of a batch. */
 #define WAL_MARK_BYTES 12u
 void rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq);
@@ -372,7 +373,7 @@ void rocks_wal_mark(char mark[WAL_MARK_BYTES], uint64_t durable_seq);
 /* ---- rocks_mark.c; the rest is in rocks_mark.h */
 /*
  * What was read at start against the mark that was there, ERR_CORRUPT when some of it is gone: to
- * be called behind rocks_wal_look().
+ * be called behind rocks_wal_look(). Cuts a torn end off the list of files.
  */
 must_use enum err rocks_marks_check(const struct rocks_marks *m, const char *dir,
     struct buf *detail);

@@ -294,19 +294,43 @@ log_check(const struct rocks_marks *m, const struct mark_file *said, struct buf 
 	return behind(detail, name, 0, said->bytes);
 }
 
+/*
+ * An edit that the power cut off: it was never synced, so nothing relies on it. RocksDB, which knows
+ * no such end of the list of files, would refuse the store.
+ */
+static enum err
+end_cut(const char *dir, const char *name, uint64_t bytes)
+{
+	BUF_CLEAN struct buf path = BUF_MAX(4096);
+	enum err e;
+	int fd;
+
+	buf_printf(&path, "%s/%s", dir, name);
+	buf_chr(&path, '\0');
+	fd = open(path.p, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR_IO;
+	e = ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0 ? ERR_OK : ERR_IO;
+	close(fd);
+	return e;
+}
+
 enum err
 rocks_marks_check(const struct rocks_marks *m, const char *dir, struct buf *detail)
 {
 	struct mark_file list;
 	enum err e = ERR_OK;
+	bool is_torn;
 	char name[32];
 
-	if (!m->has_said || !rocks_manifest_look(dir, &list.number, &list.bytes)
+	if (!m->has_said || !rocks_manifest_look(dir, &list.number, &list.bytes, &is_torn)
 	    || list.number != m->said.list.number)
 		return ERR_OK;
 	snprintf(name, sizeof(name), "MANIFEST-%06llu", (unsigned long long)list.number);
 	if (list.bytes < m->said.list.bytes)
 		e = behind(detail, name, list.bytes, m->said.list.bytes);
+	else if (is_torn && m->fd >= 0)
+		e = end_cut(dir, name, list.bytes);
 	for (size_t i = 0; i < m->said.count && e == ERR_OK; i++)
 		e = log_check(m, &m->said.logs[i], detail);
 	return e;

@@ -384,6 +384,53 @@ test_current_gone(void)
 
 /* ---- no false alarms */
 
+/* The power went while an edit was added to the list of files: of that only a part is there. */
+static void
+test_list_torn(void)
+{
+	struct tally torn = { 0 }, flipped = { 0 };
+	static struct kept kept[FILES_MAX];
+	char edit[1000];
+	struct kv *kv;
+	size_t count, which = 0;
+
+	dir_empty(dir);
+	kv = store_open();
+	store_write(kv, 300);
+	rocks_abandon(kv);
+	memset(edit, 'e', sizeof(edit));
+	put_le16(edit + 4, sizeof(edit) - HEAD_BYTES);
+	edit[6] = 1;
+	count = dir_keep(dir, kept, FILES_MAX);
+	while (which < count && !is_list(&kept[which]))
+		which++;
+	must(which < count);
+	for (size_t n = 1; n <= sizeof(edit); n += 37) {
+		BUF_CLEAN struct buf list = BUF_MAX(1 << 20);
+
+		buf_str_add(&list, kept[which].data);
+		buf_add(&list, edit, n);
+		dir_restore(dir, kept, count);
+		file_put(kept[which].path, buf_str(&list));
+		judge(&torn, 300, "a torn edit of", n);
+	}
+	CHECK_U64(torn.whole, torn.cuts);
+	tally_print("torn lists", &torn);
+	/* What was synced is no such end. */
+	for (size_t n = 1; n <= 200; n++) {
+		char *byte = (char *)kept[which].data.p + kept[which].data.n - n;
+
+		dir_restore(dir, kept, count);
+		*byte ^= 4;
+		file_put(kept[which].path, kept[which].data);
+		*byte ^= 4;
+		judge(&flipped, 300, "a flipped bit before the end of", n);
+	}
+	CHECK_U64(flipped.refused, flipped.cuts);
+	tally_print("lists with a flipped bit", &flipped);
+	kept_free(kept, count);
+}
+
 /* The power went: the mark is an older one, or only its beginning is new, or it is gone. */
 static void
 test_older_marks(void)
@@ -433,6 +480,7 @@ main(void)
 		TEST(test_cut_beside_tables),
 		TEST(test_closed_and_cut),
 		TEST(test_current_gone),
+		TEST(test_list_torn),
 		TEST(test_older_marks),
 	};
 	int status;

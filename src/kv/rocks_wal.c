@@ -252,13 +252,14 @@ rocks_store_exists(const char *dir)
 }
 
 bool
-rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out)
+rocks_manifest_look(const char *dir, uint64_t *number_out, uint64_t *reach_out, bool *is_torn_out)
 {
 	struct wal_report report = { 0 };
 
 	if (!manifest_look(dir, number_out, &report))
 		return false;
 	*reach_out = report.reach;
+	*is_torn_out = report.is_torn;
 	return true;
 }
 
