@@ -17,7 +17,7 @@ from harness import tls
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server, alive, free_base
-from harness.timing import judge
+from harness.timing import COUNTS, judge
 
 pytestmark = pytest.mark.own_server
 
@@ -521,7 +521,8 @@ def test_descriptors_exhausted(own):
     c.ok('CREATE other')
     c.ok('COPY 1 other')
     # Two seconds in which nothing else happens: what is measured is the absence of work.
-    time.sleep(2)
+    if COUNTS:
+        time.sleep(2)
     used, passed = cpu_seconds(pid) - before, time.monotonic() - started
     print('out of descriptors: %.2f s of CPU in %.1f s' % (used, passed))
     judge(used < passed / 2, 'it spins')
