@@ -176,14 +176,41 @@ ctl_connect(struct ctl *c)
 	return -1;
 }
 
+/* Whether the command is called so, or by two words that begin with this one. NULL: all are. */
+static bool
+is_in_group(const struct ctl_command *cmd, const char *group)
+{
+	struct str rest = str_c(cmd->name), word = STR_NONE;
+
+	return group == NULL || (str_split(&rest, ' ', &word) && str_eq(word, str_c(group)));
+}
+
+static bool
+has_group(const char *group)
+{
+	for (size_t i = 0; ctl_commands[i] != NULL; i++) {
+		if (is_in_group(ctl_commands[i], group))
+			return true;
+	}
+	return false;
+}
+
 static int
-usage(FILE *to)
+usage(FILE *to, const char *group)
 {
 	fputs("usage: posthorn [-c FILE] [--json] [--quiet] COMMAND ...\n\ncommands:\n", to);
-	for (size_t i = 0; ctl_commands[i] != NULL; i++)
-		fprintf(to, "  %-16s %s\n  %-16s   %s\n", ctl_commands[i]->name,
-		    ctl_commands[i]->args, "", ctl_commands[i]->summary);
+	for (size_t i = 0; ctl_commands[i] != NULL; i++) {
+		if (is_in_group(ctl_commands[i], group))
+			fprintf(to, "  %-16s %s\n  %-16s   %s\n", ctl_commands[i]->name,
+			    ctl_commands[i]->args, "", ctl_commands[i]->summary);
+	}
 	return to == stderr ? CTL_USAGE : CTL_OK;
+}
+
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 /* A name may be two words. *words_out: how many arguments it took. */
@@ -238,11 +265,12 @@ main(int argc, char **argv)
 	c.is_json = ctl_option(&argc, argv, "--json", NULL);
 	c.is_quiet = ctl_option(&argc, argv, "--quiet", NULL);
 	if (argc == 0)
-		return usage(stderr);
-	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0
-	    || strcmp(argv[0], "-h") == 0)
-		return usage(stdout);
+		return usage(stderr, NULL);
+	if (is_help(argv[0]))
+		return usage(stdout, argc > 1 && has_group(argv[1]) ? argv[1] : NULL);
 	cmd = find(argc, argv, &words);
+	if (cmd == NULL && has_group(argv[0]) && (argc == 1 || is_help(argv[1])))
+		return usage(argc == 1 ? stderr : stdout, argv[0]);
 	if (cmd == NULL) {
 		ctl_fail("unknown command \"%s%s%s\"; `posthorn help` lists them", argv[0],
 		    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");

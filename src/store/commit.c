@@ -12,41 +12,6 @@
 
 #include <stdlib.h>
 
-/* ---- \Recent --------------------------------------------------------------------------------- */
-
-static struct recent *
-recent_find(struct account *a, struct mailbox_id id)
-{
-	for (size_t i = 0; i < a->recent_count; i++) {
-		if (a->recents[i].id.v == id.v)
-			return &a->recents[i];
-	}
-	return NULL;
-}
-
-uint32_t
-account_recent_from(struct account *a, const struct mailbox_info *m)
-{
-	const struct recent *r = recent_find(a, m->id);
-
-	return r == NULL ? m->recent_from : MAX(r->from, m->recent_from);
-}
-
-void
-account_recent_claim(struct account *a, struct mailbox_id id, uint32_t uidnext)
-{
-	struct recent *r = recent_find(a, id);
-
-	if (r == NULL) {
-		if ((a->recent_count & (a->recent_count - 1)) == 0)
-			a->recents =
-			    xrealloc(a->recents, MAX(4, a->recent_count * 2) * sizeof(*a->recents));
-		r = &a->recents[a->recent_count++];
-		*r = (struct recent){ id, 0 };
-	}
-	r->from = MAX(r->from, uidnext);
-}
-
 /* ---- making ---------------------------------------------------------------------------------- */
 
 struct commit *

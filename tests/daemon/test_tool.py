@@ -84,6 +84,11 @@ def test_usage(tool):
     assert 'unknown command' in tool('frobnicate', fails=True)
     assert 'usage: posthorn user add' in tool('user', 'add', fails=True)
     assert 'user add' in tool('help')
+    for words in (('user', '--help'), ('user', '-h'), ('user', 'help'), ('help', 'user')):
+        told = tool(*words)
+        assert 'user add' in told and 'user delete' in told and 'mailbox' not in told.replace('[--mailboxes', '')
+    assert 'config check' in tool('config', fails=True)
+    assert 'unknown command "user frobnicate"' in tool('user', 'frobnicate', fails=True)
 
 
 def test_config(tool, running):
