@@ -1,6 +1,6 @@
 /*
- * digest_reader.c - reads digests one after the other, in the order in which somebody asks for them:
- * from the cache, and what it lacks is loaded a few blocks ahead.
+ * digest_reader.c - reads digests one after the other, in the order in which somebody asks for
+ * them: from the cache, and what it lacks is loaded a few blocks ahead.
  */
 #include "store/digest_int.h"
 
