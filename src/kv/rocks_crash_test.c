@@ -507,8 +507,9 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 
 /*
  * Rounds run in processes of their own: RocksDB as Debian builds it has its assertions, and one may
- * end the process when a flush meets a log whose sync failed a moment ago. That is a stop, not a
- * wrong answer, and rare; anything else is a failure.
+ * end the process when a compaction whose only table is empty can't write it: what it reports has no
+ * smallest key (CompactionJob::Install()). That is a stop, not a wrong answer, and rare; anything
+ * else is a failure.
  */
 static void
 fault_rounds(uint64_t count, bool for_good, bool is_cut)

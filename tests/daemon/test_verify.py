@@ -137,3 +137,40 @@ def test_in_the_background():
         server.start()
     finally:
         server.close()
+
+
+def record_ends(log):
+    """Where the records of a log of the engine end (docs/file-format.md): blocks of 32 KiB, heads of 7 bytes."""
+    ends, at = [], 0
+    while True:
+        at += 32768 - at % 32768 if 32768 - at % 32768 < 7 else 0
+        if log[at + 6:at + 7] in (b'', b'\0'):
+            return ends
+        at += 7 + int.from_bytes(log[at + 4:at + 6], 'little')
+        ends.append(at)
+
+
+def test_log_cut_at_the_end_of_a_record(server):
+    """What was acknowledged and is gone is missed, though what is there is whole: by verify and by the server."""
+    c = server.login('user1')
+    for n in range(6):
+        c.append(text(n))
+    server.crash()
+    folder = mail_folder(server)
+    path = max(glob.glob(os.path.join(folder, '*.log')))
+    with open(path, 'rb') as f:
+        log = f.read()
+    ends = record_ends(log)
+    assert len(ends) > 6
+    conf = os.path.join(server.store, 'posthornd.conf')
+    for end in ends[:-2:max(1, len(ends) // 4)] + [ends[-3]]:       # the last may be a note that nobody waited for
+        with open(path, 'wb') as f:
+            f.write(log[:end])
+        r = subprocess.run([server.program, '-c', conf, 'verify'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        assert r.returncode == 2 and os.path.basename(path) in r.stdout and 'acknowledged' in r.stdout, (r.returncode, r.stdout)
+    with open(path, 'wb') as f:
+        f.write(log)
+    findings, sums = verify(server)
+    assert findings == [] and sums['messages'] == 6
+    server.start()
+    assert server.login('user1').ok('STATUS INBOX (MESSAGES)').all('STATUS')
