@@ -1,6 +1,8 @@
 /* date.c - see date.h. */
 #include "imap/date.h"
 
+#include "mime/date.h"
+
 #include <stdio.h>
 
 static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
@@ -8,31 +10,19 @@ static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun
 
 enum { DAY_S = 86400, YEAR_MIN = 1, YEAR_MAX = 9999 };
 
-/* Days by the era of 400 years: exact for the proleptic Gregorian calendar. */
 int32_t
 imap_date_days(int year, int month, int day)
 {
-	int y = month <= 2 ? year - 1 : year;
-	int era = (y >= 0 ? y : y - 399) / 400;
-	int of_era = y - era * 400;
-	int of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+	return (int32_t)mime_days(year, month, day);
 }
 
 static void
 date_of_days(int32_t days, int *year_out, int *month_out, int *day_out)
 {
-	int z = days + 719468;
-	int era = (z >= 0 ? z : z - 146096) / 146097;
-	int of_era = z - era * 146097;
-	int y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int of_year = of_era - (365 * y + y / 4 - y / 100);
-	int m = (5 * of_year + 2) / 153;
+	int64_t year;
 
-	*day_out = of_year - (153 * m + 2) / 5 + 1;
-	*month_out = m < 10 ? m + 3 : m - 9;
-	*year_out = y + era * 400 + (*month_out <= 2);
+	mime_days_split(days, &year, month_out, day_out);
+	*year_out = (int)year;
 }
 
 static int
