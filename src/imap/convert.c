@@ -97,21 +97,6 @@ take_header(struct imap_scan *s, struct imap_section *sec)
 	return imap_scan_chr(s, ']');
 }
 
-/* "<offset.length>", if it is there. */
-static bool
-take_partial(struct imap_scan *s, struct imap_section *sec)
-{
-	if (!imap_scan_try_chr(s, '<'))
-		return true;
-	sec->has_partial = true;
-	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.')
-	    || !imap_scan_number64(s, &sec->length))
-		return false;
-	if (sec->length == 0)
-		return imap_scan_fail(s, ERR_SYNTAX, "a length above 0");
-	return imap_scan_chr(s, '>');
-}
-
 static const struct {
 	struct str name;
 	enum convert_item_kind kind;
@@ -175,7 +160,7 @@ take_item(struct imap_scan *s, struct imap_convert *c)
 	if (item.kind == CONVERT_HEADER ? !take_header(s, &item.section)
 					: !take_parts(s, &item.section))
 		return false;
-	if (item.kind == CONVERT_BINARY && !take_partial(s, &item.section))
+	if (item.kind == CONVERT_BINARY && !imap_fetch_partial(s, &item.section))
 		return false;
 	if (item.kind == CONVERT_HEADER && c->type.p != NULL)
 		return imap_scan_fail(s, ERR_SYNTAX, "no media type with headers");

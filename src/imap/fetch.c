@@ -162,11 +162,10 @@ imap_fetch_section(struct imap_scan *s, struct imap_section *out)
 	return imap_scan_fail(s, ERR_SYNTAX, "HEADER, HEADER.FIELDS, TEXT, MIME or a part number");
 }
 
-/* "<offset.length>", if it is there. */
-static bool
-take_partial(struct imap_scan *s, struct imap_section *sec)
+bool
+imap_fetch_partial(struct imap_scan *s, struct imap_section *sec)
 {
-	if (sec->form == SECTION_BINARY_SIZE || !imap_scan_try_chr(s, '<'))
+	if (!imap_scan_try_chr(s, '<'))
 		return true;
 	sec->has_partial = true;
 	if (!imap_scan_number64(s, &sec->offset) || !imap_scan_chr(s, '.')
@@ -269,7 +268,8 @@ take_section(struct imap_scan *s, struct imap_fetch *f, struct imap_section sec)
 		return false;
 	if (sec.form != SECTION_RAW && sec.kind != SECTION_BODY)
 		return imap_scan_fail(s, ERR_SYNTAX, "part numbers only");
-	if (!imap_scan_chr(s, ']') || !take_partial(s, &sec))
+	if (!imap_scan_chr(s, ']')
+	    || (sec.form != SECTION_BINARY_SIZE && !imap_fetch_partial(s, &sec)))
 		return false;
 	sec.label = make_label(s->arena, &sec);
 	return add_section(s, f, &sec);

@@ -107,5 +107,7 @@ must_use bool imap_fetch_items(struct imap_scan *s, struct imap_fetch *out);
  * made.
  */
 must_use bool imap_fetch_section(struct imap_scan *s, struct imap_section *out);
+/** "<offset.length>", if it is there. */
+must_use bool imap_fetch_partial(struct imap_scan *s, struct imap_section *out);
 
 #endif
