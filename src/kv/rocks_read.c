@@ -704,6 +704,7 @@ static void *
 reader_run(void *arg)
 {
 	thread_begin("kv-read", THREAD_STEADY);
+	rocksdb_set_perf_level(rocksdb_disable);
 	jobs_run(arg, job_next);
 	return NULL;
 }
@@ -712,6 +713,7 @@ static void *
 ahead_run(void *arg)
 {
 	thread_begin("kv-ahead", THREAD_STEADY);
+	rocksdb_set_perf_level(rocksdb_disable);
 	jobs_run(arg, ahead_next);
 	return NULL;
 }

@@ -205,6 +205,32 @@ chr_add(struct mime_preview *p, uint32_t c, const unsigned char *bytes, size_t n
 	}
 }
 
+/*
+ * The letters that utf8 begins with, inside a line of the writer's: as chr_add() for each, at once.
+ * How many they are; wants_more() is true.
+ */
+static size_t
+letters_add(struct mime_preview *p, struct str utf8)
+{
+	struct excerpt *e = &p->own;
+	size_t n = 0, room = KEEP_CHARS - 1 - e->chars;
+
+	if (p->is_line_begin || p->is_line_quoted || p->line_count < 4)
+		return 0;
+	if (e->has_blank && e->n > 0 && room > 1)
+		room--;
+	while (n < utf8.n && n < room && utf8.p[n] > ' ' && utf8.p[n] < 0x7F)
+		n++;
+	if (n == 0)
+		return 0;
+	excerpt_add(e, (const unsigned char *)utf8.p, 1);
+	memcpy(e->bytes + e->n, utf8.p + 1, n - 1);
+	e->n += n - 1;
+	e->chars += (uint32_t)(n - 1);
+	p->last = utf8.p[n - 1];
+	return n;
+}
+
 static void
 text_feed(struct mime_preview *p, struct str utf8)
 {
@@ -213,7 +239,12 @@ text_feed(struct mime_preview *p, struct str utf8)
 		uint32_t c;
 
 		if (b < 0x80 && p->part_count == 0) {
-			chr_add(p, b, &b, 1);
+			size_t n = letters_add(p, str_sub(utf8, i, utf8.n));
+
+			if (n > 0)
+				i += n - 1;
+			else
+				chr_add(p, b, &b, 1);
 			continue;
 		}
 		if (p->part_count == 0)
