@@ -283,14 +283,20 @@ behind(struct buf *detail, const char *name, uint64_t reach, uint64_t bytes)
 static enum err
 log_check(const struct rocks_marks *m, const struct mark_file *said, struct buf *detail)
 {
+	uint64_t oldest = UINT64_MAX;
 	char name[32];
 
 	snprintf(name, sizeof(name), "%06llu.log", (unsigned long long)said->number);
-	for (size_t i = 0; i < m->now.count; i++)
+	for (size_t i = 0; i < m->now.count; i++) {
+		oldest = MIN(oldest, m->now.logs[i].number);
 		if (m->now.logs[i].number == said->number)
 			return m->now.logs[i].bytes >= said->bytes
 			    ? ERR_OK
 			    : behind(detail, name, m->now.logs[i].bytes, said->bytes);
+	}
+	/* There are more of them than are known here. */
+	if (m->now.count == MARK_LOGS && said->number < oldest)
+		return ERR_OK;
 	return behind(detail, name, 0, said->bytes);
 }
 

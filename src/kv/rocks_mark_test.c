@@ -471,6 +471,45 @@ test_older_marks(void)
 	tally_print("older marks", &tally);
 }
 
+static enum err
+marks_check(uint64_t from, uint64_t to)
+{
+	struct rocks_marks *m = rocks_marks_new();
+	enum err e;
+
+	rocks_marks_open(m, dir, true);
+	for (uint64_t n = from; n <= to; n++)
+		rocks_marks_log(m, n, 10);
+	e = rocks_marks_check(m, dir, NULL);
+	rocks_marks_free(m);
+	return e;
+}
+
+/* A mark has room for some logs only, the newest; of the others it says nothing. */
+static void
+test_many_logs(void)
+{
+	struct rocks_marks *m;
+	uint64_t list, bytes;
+	bool is_torn;
+
+	dir_empty(dir);
+	kv_close(store_open());
+	must(rocks_manifest_look(dir, &list, &bytes, &is_torn));
+	m = rocks_marks_new();
+	rocks_marks_open(m, dir, false);
+	rocks_marks_list(m, list, bytes);
+	for (uint64_t n = 1; n <= MARK_LOGS + 20; n++)
+		rocks_marks_log(m, n, 10);
+	rocks_marks_write(m, 0, false);
+	rocks_marks_free(m);
+	CHECK_U64(marks_check(1, MARK_LOGS + 20), ERR_OK);
+	CHECK_U64(marks_check(21, MARK_LOGS + 20), ERR_OK);
+	CHECK_U64(marks_check(1, MARK_LOGS + 40), ERR_OK);
+	CHECK_U64(marks_check(22, MARK_LOGS + 20), ERR_CORRUPT);
+	CHECK_U64(marks_check(1, MARK_LOGS + 19), ERR_CORRUPT);
+}
+
 int
 main(void)
 {
@@ -482,6 +521,7 @@ main(void)
 		TEST(test_current_gone),
 		TEST(test_list_torn),
 		TEST(test_older_marks),
+		TEST(test_many_logs),
 	};
 	int status;
 
