@@ -56,7 +56,7 @@ struct supervisor {
 	struct kid kids[ROLE_COUNT];
 	struct loop_signal hup, term, interrupt, chld;
 	struct loop_timer certs_poll, deadline;
-	bool is_announced, is_stopping;
+	bool is_announced, is_stopping, is_killing;
 	/* it gets its new certificates when their keys are where they belong */
 	bool is_mail_behind;
 	int64_t stopping_ms;
@@ -319,7 +319,8 @@ stop_next(struct supervisor *sup)
 		loop_timer_cancel(sup->loop, &k->restart);
 		if (k->pid == 0)
 			continue;
-		kid_send(k, &(struct proc_message){ .type = MESSAGE_STOP }, -1);
+		if (!sup->is_killing) /* else it ends without being asked */
+			kid_send(k, &(struct proc_message){ .type = MESSAGE_STOP }, -1);
 		return;
 	}
 	loop_stop(sup->loop);
@@ -407,6 +408,7 @@ stop(struct supervisor *sup)
 		 */
 		if (loop_now_ms(sup->loop) - sup->stopping_ms < AGAIN_MS)
 			return;
+		sup->is_killing = true;
 		for (unsigned i = 0; i < ROLE_COUNT; i++)
 			if (sup->kids[i].pid != 0)
 				kill(sup->kids[i].pid, SIGKILL);
