@@ -20,9 +20,9 @@ struct scan;
 
 /* What was found. */
 struct scan_found {
-	struct rangeset uids, seqs; /* seqs for SEARCH only */
-	struct uid min, max;        /* 0: nothing was found */
-	uint64_t min_modseq, max_modseq, all_modseq;
+	struct rangeset uids, seqs;                  /* seqs for SEARCH only */
+	struct uid min, max;                         /* 0: nothing was found */
+	uint64_t min_modseq, max_modseq, all_modseq; /* of programs that ask for MODSEQ */
 	/* of each in `uids`, in their order; NULL without wants_relevancy */
 	uint8_t *relevancy;
 };

@@ -349,6 +349,7 @@ def test_one_account_does_not_slow_the_others(server, command):
     judge(during.ms('p99_ms') < 10 * busy.ms('p99_ms') + 200, 'p99')
 
 
+@pytest.mark.timed
 def test_one_connection_does_not_wait_for_another_of_the_account(server):
     """While one of them does something large, the other's NOOP and STATUS are answered."""
     count = 20000 if CROWD == 1 else 1000000
@@ -364,4 +365,4 @@ def test_one_connection_does_not_wait_for_another_of_the_account(server):
         waits = sorted(pinger.waits + [pinger.stop()])
         print('%s takes %.2f s; another connection of the account waits %.0f ms at p99, %.0f ms at most'
               % (command, took, 1000 * waits[int(0.99 * (len(waits) - 1))], 1000 * waits[-1]))
-        judge(waits[-1] < 5, command)
+        assert waits[-1] < max(0.2, took / 2), command

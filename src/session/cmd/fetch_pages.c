@@ -3,7 +3,7 @@
 
 enum {
 	PAGE_ATTS = FETCH_UID | FETCH_FLAGS | FETCH_RFC822_SIZE,
-	LINE_BYTES = 192, /* of a line with them, at most */
+	LINE_BYTES = 192, /* of a line with them, at most, but for keywords */
 };
 
 struct str
@@ -42,12 +42,13 @@ static bool
 write_line(struct session *s, unsigned atts, const struct entry *e, struct seqnum seq,
     struct flags_text *t)
 {
+	const struct mailbox_info *box = view_mailbox(s->view);
 	struct buf *b = session_out(s);
 	unsigned system = e->flags;
 	struct str flags;
 	char *p;
 
-	if (!keywords_is_empty(e->keywords) || e->size_bytes > UINT32_MAX)
+	if (e->size_bytes > UINT32_MAX)
 		return false;
 	p = buf_room(b, LINE_BYTES);
 	if (p == NULL)
@@ -63,9 +64,17 @@ write_line(struct session *s, unsigned atts, const struct entry *e, struct seqnu
 	if ((atts & FETCH_FLAGS) != 0) {
 		if (e->is_recent && (s->enabled & ENABLED_IMAP4REV2) == 0)
 			system |= FLAG_RECENT;
-		flags = flags_text(t, system);
 		p = PUT_LIT(p, "FLAGS ");
-		p = put(p, flags.p, flags.n);
+		if (keywords_is_empty(e->keywords)) {
+			flags = flags_text(t, system);
+			p = put(p, flags.p, flags.n);
+		} else {
+			b->n = (size_t)(p - b->p);
+			reply_flags(b, system, e->keywords, box->keywords, box->keyword_count);
+			p = buf_room(b, LINE_BYTES);
+			if (p == NULL)
+				return true;
+		}
 		*p++ = ' ';
 	}
 	if ((atts & FETCH_RFC822_SIZE) != 0) {
