@@ -36,7 +36,8 @@
 static bool
 batch_put(struct rocks *r, bool is_synced, char **message)
 {
-	const rocksdb_snapshot_t *before = is_synced ? rocksdb_create_snapshot(r->db) : NULL;
+	const rocksdb_snapshot_t *before =
+	    is_synced || r->options.no_sync ? rocksdb_create_snapshot(r->db) : NULL;
 	bool has_failed;
 
 	rocksdb_write(r->db, r->write_lazy, r->batch, message);

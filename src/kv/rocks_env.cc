@@ -70,8 +70,12 @@ public:
 		if (has_failed_.load(std::memory_order_acquire))
 			return IOStatus::IOError("an earlier write failed");
 		IOStatus s = operation();
-		if (!s.ok() && !s.IsNotSupported() && !has_failed_.exchange(true))
-			on_error_(ctx_, s.ToString().c_str());
+		if (!s.ok() && !s.IsNotSupported()) {
+			// In this order: what is refused because of it finds the engine failed.
+			if (!has_failed_.load(std::memory_order_acquire))
+				on_error_(ctx_, s.ToString().c_str());
+			has_failed_.store(true, std::memory_order_release);
+		}
 		return s;
 	}
 

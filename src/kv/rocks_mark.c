@@ -43,6 +43,8 @@ struct rocks_marks {
 	int fd; /* -1: it is not written */
 	struct mark now, said;
 	bool has_said;
+	uint64_t removed,
+	    removed_synced; /* logs; and of how many of them the mark on the disk knows */
 };
 
 #define HEAD_BYTES 32u
@@ -219,17 +221,29 @@ bool
 rocks_marks_log_gone(struct rocks_marks *m, uint64_t number)
 {
 	struct mark_file *log;
-	bool is_written = true;
+	bool is_known;
+	uint64_t removed;
 
 	pthread_mutex_lock(&m->lock);
 	log = log_find(&m->now, number);
 	if (log != NULL) {
 		log_remove(&m->now, log);
-		/* an empty one says nothing, and needs no room on a full disk */
-		is_written = mark_write(m) || ftruncate(m->fd, 0) == 0;
+		m->removed++;
 	}
+	removed = m->removed;
+	is_known = removed == m->removed_synced;
+	/* an empty one says nothing, and needs no room on a full disk */
+	if (!is_known && !mark_write(m) && ftruncate(m->fd, 0) != 0)
+		removed = 0;
 	pthread_mutex_unlock(&m->lock);
-	return is_written && (log == NULL || mark_sync(m));
+	if (is_known)
+		return true;
+	if (removed == 0 || !mark_sync(m))
+		return false;
+	pthread_mutex_lock(&m->lock);
+	m->removed_synced = MAX(m->removed_synced, removed);
+	pthread_mutex_unlock(&m->lock);
+	return true;
 }
 
 void

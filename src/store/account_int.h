@@ -235,6 +235,7 @@ struct tree_load {
 	struct mailbox_id id;
 	uint64_t durable_at_start; /* commits after it are kept until it ends */
 	bool has_seen;             /* it asks for private pages too */
+	bool was_failed;           /* what it brought once was of a version that failed */
 	uint32_t parts;            /* it is loaded in so many; 1: whole */
 	enum err error;            /* it failed */
 };

@@ -306,8 +306,7 @@ make_snapshot(struct commit *c)
 
 	must(c->change_count <= COMMIT_MAILBOXES_MAX);
 	if (c->change_count > 1)
-		if (c->change_count > 1)
-			qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
+		qsort(c->changes, c->change_count, sizeof(*c->changes), change_cmp);
 	for (uint32_t i = 0; i < c->change_count; i++) {
 		settle_change(c, &c->changes[i]);
 		at[i] = c->changes[i].at;
@@ -404,7 +403,7 @@ commit_done(struct commit *c, enum err e)
 	}
 	if (e != ERR_OK) {
 		/* Of a copy that is taken back some stages may be there; nobody goes on with it. */
-		a->staged_floor = a->version_high;
+		a->staged_floor = MAX(a->staged_floor, c->version);
 		a->may_have_staged = true;
 	}
 	account_trim_commits(a, &gone);

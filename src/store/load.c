@@ -225,18 +225,24 @@ lacks_seen(const struct tree_load *l, uint64_t version)
 }
 
 /*
- * To be loaded again: also rows of a commit whose sync failed behind the load. The engine shows
- * them no more.
+ * ERR_BUSY: to be loaded again; also rows of a commit whose sync failed behind the load, which the
+ * engine shows no more. ERR_IO: it does show them again.
  */
-static bool
-is_outdated(const struct tree_load *l, uint64_t version)
+static enum err
+check_version(struct tree_load *l, uint64_t version)
 {
 	bool is_failed;
 
 	pthread_mutex_lock(&l->account->lock);
 	is_failed = account_is_failed(l->account, version);
 	pthread_mutex_unlock(&l->account->lock);
-	return is_failed || lacks_seen(l, version);
+	if (!is_failed && !lacks_seen(l, version))
+		return ERR_OK;
+	if (is_failed && l->was_failed)
+		return ERR_IO;
+	l->was_failed = l->was_failed || is_failed;
+	l->has_seen = true;
+	return ERR_BUSY;
 }
 
 /* Its pages have come, or never will. The load's reference to the account goes. */
@@ -275,10 +281,11 @@ parts_end(void *ctx, enum err e, struct tree *tree, uint64_t version)
 	struct tree_load *l = ctx;
 	struct pages pages = { .tree = tree };
 
-	if (e == ERR_BUSY || (e == ERR_OK && is_outdated(l, version))) {
+	if (e == ERR_OK)
+		e = check_version(l, version);
+	if (e == ERR_BUSY) {
 		tree_unref(tree);
 		l->parts = 1;
-		l->has_seen = l->has_seen || e == ERR_OK;
 		load_begin(l->account, l);
 		return;
 	}
@@ -294,11 +301,16 @@ load_end(void *ctx, enum err e, struct kv_rows *rows)
 	struct pages pages = { 0 };
 	uint64_t version = 0;
 
-	if (e == ERR_OK && is_outdated(l, rows->version)) {
-		kv_rows_free(rows);
-		l->has_seen = true;
-		load_begin(a, l);
-		return;
+	if (e == ERR_OK) {
+		e = check_version(l, rows->version);
+		if (e != ERR_OK) {
+			kv_rows_free(rows);
+			rows = NULL;
+		}
+		if (e == ERR_BUSY) {
+			load_begin(a, l);
+			return;
+		}
 	}
 	if (e == ERR_OK && rows->range_count == first_alone(l) && rows->ranges[0].gap_count > 0) {
 		struct kv_rows *gaps = rows;

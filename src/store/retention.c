@@ -187,42 +187,71 @@ drop_staged(struct account *a, const struct kv_row *row, struct losses *l)
 	return commit_losses(a, t, l);
 }
 
-/* Links that were made for copies of which nothing came (commit_stage.c). */
+/*
+ * Some of the rows of versions from *version to `floor`; *version becomes that of the next. One that
+ * is damaged does not keep the others.
+ */
+static enum err
+drop_some_staged(struct account *a, uint64_t *version, uint64_t floor, struct losses *l)
+{
+	struct row_key from = row_key_staged(*version), to = row_key_staged(floor + 1);
+	struct kv_range range = { .kind = KV_LOG,
+		.from = row_key_str(&from),
+		.to = row_key_str(&to),
+		.limit = ROUND_RECORDS };
+	struct kv_rows *rows = NULL;
+	enum err e = kv_load_now(a->kv, a->id, &range, 1, &rows), first = ERR_OK;
+
+	if (e != ERR_OK)
+		return e;
+	if (rows->ranges[0].count < ROUND_RECORDS)
+		*version = floor + 1;
+	for (size_t i = 0; i < rows->ranges[0].count; i++) {
+		const struct kv_row *row = &rows->ranges[0].rows[i];
+
+		if (rows->ranges[0].count == ROUND_RECORDS
+		    && row_key_parse_staged(row->key, version))
+			++*version;
+		e = drop_staged(a, row, l);
+		first = first == ERR_OK ? e : first;
+	}
+	kv_rows_free(rows);
+	return first;
+}
+
+static bool
+may_have_staged(struct account *a)
+{
+	bool may_have;
+
+	pthread_mutex_lock(&a->lock);
+	may_have = a->may_have_staged;
+	pthread_mutex_unlock(&a->lock);
+	return may_have;
+}
+
+/*
+ * Links that were made for copies of which nothing came (commit_stage.c). Those of a copy that is on
+ * its way go when it is made.
+ */
 static enum err
 drop_all_staged(struct account *a)
 {
-	struct row_key from = row_key_staged(0);
-	struct kv_range range = { .kind = KV_LOG,
-		.from = row_key_str(&from),
-		.to = STR("D"),
-		.limit = ROUND_RECORDS };
 	struct losses l = { 0 };
-	uint64_t floor, version;
-	bool may_have, more = true;
+	uint64_t floor, version = 0;
 	enum err e = ERR_OK;
 
 	pthread_mutex_lock(&a->lock);
 	floor = a->staged_floor;
-	may_have = a->may_have_staged;
 	a->may_have_staged = false;
 	pthread_mutex_unlock(&a->lock);
-	while (may_have && more && e == ERR_OK) {
-		struct kv_rows *rows = NULL;
+	while (version <= floor) {
+		uint64_t before = version;
+		enum err some = drop_some_staged(a, &version, floor, &l);
 
-		e = kv_load_now(a->kv, a->id, &range, 1, &rows);
-		if (e != ERR_OK)
+		e = e == ERR_OK ? some : e;
+		if (version == before) /* nothing can be read */
 			break;
-		more = rows->ranges[0].count == ROUND_RECORDS;
-		for (size_t i = 0; i < rows->ranges[0].count && e == ERR_OK; i++) {
-			const struct kv_row *row = &rows->ranges[0].rows[i];
-
-			/* Those of a copy that is on its way go when it is made. */
-			if (row_key_parse_staged(row->key, &version) && version > floor)
-				more = false;
-			else
-				e = drop_staged(a, row, &l);
-		}
-		kv_rows_free(rows);
 	}
 	free(l.l);
 	if (e == ERR_OK)
@@ -371,9 +400,11 @@ retention_tick(struct account *a)
 
 	seen_tick(a);
 	cut_log(a);
-	pthread_mutex_lock(&a->past_lock);
-	ignore_err(drop_all_staged(a), "it is tried again at the next round");
-	pthread_mutex_unlock(&a->past_lock);
+	if (may_have_staged(a)) { /* a recovery keeps the past for long */
+		pthread_mutex_lock(&a->past_lock);
+		ignore_err(drop_all_staged(a), "it is tried again at the next round");
+		pthread_mutex_unlock(&a->past_lock);
+	}
 	if (kv_space(s->o.kv) != KV_SPACE_OK)
 		until_ms = now_ms; /* the past yields before mail does */
 	else if (s->steady.hold_ms > 0)

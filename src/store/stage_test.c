@@ -141,6 +141,43 @@ test_power_cut(void)
 	}
 }
 
+/* A row that says nothing does not keep those behind it. */
+static void
+test_damaged(void)
+{
+	struct row_key first;
+	struct kv_rows *rows;
+	struct kv_txn *t;
+	struct rig r;
+	uint64_t version;
+
+	rig_init(&r);
+	copy_begin(&r);
+	for (unsigned i = 0; i + 1 < COMMITS; i++)
+		kv_memory_step(r.f.kv);
+	waiter_cancel(&r.f.b.w);
+	kv_memory_power_cut(r.f.kv);
+	store_discard(r.f.store);
+	fixture_open_store(&r.f);
+	blocker_init(&r.f.b, r.f.kv);
+	CHECK(
+	    UNTIL_DONE(&r.f.b,
+		store_account_open(r.f.store, STR("joe"), ACCOUNT_EXISTING, &r.f.b.w, &r.f.account))
+	    == ERR_OK);
+	rows = rows_of(&r, KV_LOG, "C", "D");
+	CHECK(rows->ranges[0].count == COMMITS - 1
+	    && row_key_parse_staged(rows->ranges[0].rows[0].key, &version));
+	first = row_key_staged(version);
+	kv_rows_free(rows);
+	t = kv_txn_new(r.f.kv, account_id(r.f.account), KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_put(t, KV_LOG, row_key_str(&first), STR("what"));
+	CHECK(kv_commit_now(r.f.kv, &t, 1) == ERR_OK);
+	retention_tick(r.f.account);
+	CHECK_U64(staged_rows(&r), 1);
+	CHECK(r.f.account->may_have_staged);
+	fixture_done(&r.f);
+}
+
 /* What is on its way is not taken back. */
 static void
 test_meanwhile(void)
@@ -193,4 +230,4 @@ test_refused(void)
 	CHECK(refused > 1 && with_stages > 0);
 }
 
-TEST_MAIN(TEST(test_power_cut), TEST(test_meanwhile), TEST(test_refused))
+TEST_MAIN(TEST(test_power_cut), TEST(test_damaged), TEST(test_meanwhile), TEST(test_refused))
