@@ -5,6 +5,8 @@
 
 #include "store/store_test_util.h"
 
+#include <pthread.h>
+
 static const struct identity bob = { .user = STR_INIT("bob") };
 
 /* Joe shares his INBOX with bob. */
@@ -46,13 +48,24 @@ struct hasty {
 	enum err told;
 };
 
-static void
-ask_and_leave(struct waiter *w)
+static void *
+ask_and_leave(void *arg)
 {
-	struct hasty *h = container_of(w, struct hasty, w);
+	struct hasty *h = arg;
 
-	h->told = shares_get(h->f->store, &bob, w, &h->held);
+	h->told = shares_get(h->f->store, &bob, &h->w, &h->held);
 	shares_drop(h->held);
+	return NULL;
+}
+
+/* In a thread of its own, as a loop is: who wakes holds a lock. */
+static void
+on_loaded(struct waiter *w)
+{
+	pthread_t thread;
+
+	CHECK(pthread_create(&thread, NULL, ask_and_leave, container_of(w, struct hasty, w)) == 0);
+	pthread_join(thread, NULL);
 }
 
 /* What was made of the rows meanwhile goes with them; a leak is for the sanitizer to see. */
@@ -64,7 +77,7 @@ test_gone_before_the_load(void)
 
 	fixture_init(&f, true);
 	share(&f);
-	waiter_init(&h.w, ask_and_leave);
+	waiter_init(&h.w, on_loaded);
 	CHECK(shares_get(f.store, &bob, &h.w, &h.held) == ERR_WAIT);
 	fixture_settle(&f);
 	CHECK(h.told == ERR_OK);
