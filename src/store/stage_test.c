@@ -115,26 +115,33 @@ check_over(struct rig *r)
 	kv_rows_free(rows);
 }
 
+/* So many of its commits are on the disk when the power goes; and the server is started again. */
+static void
+copy_until(struct rig *r, unsigned done)
+{
+	rig_init(r);
+	copy_begin(r);
+	for (unsigned i = 0; i < done; i++)
+		kv_memory_step(r->f.kv);
+	waiter_cancel(&r->f.b.w);
+	kv_memory_power_cut(r->f.kv);
+	store_discard(r->f.store);
+	fixture_open_store(&r->f);
+	blocker_init(&r->f.b, r->f.kv);
+	CHECK(UNTIL_DONE(&r->f.b,
+		  store_account_open(r->f.store, STR("joe"), ACCOUNT_EXISTING, &r->f.b.w,
+		      &r->f.account))
+	    == ERR_OK);
+	CHECK_U64(staged_rows(r), done == COMMITS ? 0 : done);
+}
+
 static void
 test_power_cut(void)
 {
 	for (unsigned done = 0; done <= COMMITS; done++) {
 		struct rig r;
 
-		rig_init(&r);
-		copy_begin(&r);
-		for (unsigned i = 0; i < done; i++)
-			kv_memory_step(r.f.kv);
-		CHECK_U64(staged_rows(&r), done == COMMITS ? 0 : done);
-		waiter_cancel(&r.f.b.w);
-		kv_memory_power_cut(r.f.kv);
-		store_discard(r.f.store);
-		fixture_open_store(&r.f);
-		blocker_init(&r.f.b, r.f.kv);
-		CHECK(UNTIL_DONE(&r.f.b,
-			  store_account_open(r.f.store, STR("joe"), ACCOUNT_EXISTING, &r.f.b.w,
-			      &r.f.account))
-		    == ERR_OK);
+		copy_until(&r, done);
 		CHECK_U64(copies(&r), done == COMMITS ? MESSAGES : 0);
 		check_over(&r);
 		fixture_done(&r.f);
@@ -151,22 +158,9 @@ test_damaged(void)
 	struct rig r;
 	uint64_t version;
 
-	rig_init(&r);
-	copy_begin(&r);
-	for (unsigned i = 0; i + 1 < COMMITS; i++)
-		kv_memory_step(r.f.kv);
-	waiter_cancel(&r.f.b.w);
-	kv_memory_power_cut(r.f.kv);
-	store_discard(r.f.store);
-	fixture_open_store(&r.f);
-	blocker_init(&r.f.b, r.f.kv);
-	CHECK(
-	    UNTIL_DONE(&r.f.b,
-		store_account_open(r.f.store, STR("joe"), ACCOUNT_EXISTING, &r.f.b.w, &r.f.account))
-	    == ERR_OK);
+	copy_until(&r, COMMITS - 1);
 	rows = rows_of(&r, KV_LOG, "C", "D");
-	CHECK(rows->ranges[0].count == COMMITS - 1
-	    && row_key_parse_staged(rows->ranges[0].rows[0].key, &version));
+	CHECK(row_key_parse_staged(rows->ranges[0].rows[0].key, &version));
 	first = row_key_staged(version);
 	kv_rows_free(rows);
 	t = kv_txn_new(r.f.kv, account_id(r.f.account), KV_UNVERSIONED, KV_UNVERSIONED);
