@@ -1,6 +1,6 @@
 /*
  * core.h - the life of a session: from a connection to its end. For server.c (which makes sessions)
- * and the files of the core; commands see session.h only.
+ * and the files of the core (core_int.h lists them); commands see session.h only.
  *
  *     bytes -> framer -> command -> parse() -> run() -> tell changes -> tagged reply -> next
  *                          |          ERR_WAIT: woken by store, output drained, input line, or own yield
@@ -138,30 +138,6 @@ bool session_take_line(struct session *s, struct str *line_out);
 
 /** The longest line that session_take_line() takes; a longer one ends the session. */
 enum { SESSION_LINE_MAX = 16384 };
-
-/* Inside the core. */
-/**
- * Before a command that changes the selected mailbox of another: the rights that the user has now.
- */
-void session_check_rights(struct session *s);
-void core_continue(struct session_core *k);
-void core_flush(struct session_core *k);
-/** What NOTIFY watches may have changed. */
-void core_news(struct session_core *k);
-/** Puts a gate for this version of the account into the output. */
-void core_gate(struct session_core *k, struct account *a, uint64_t version);
-void core_gate_init(struct session_core *k);
-void core_gate_done(struct session_core *k);
-void core_tell_reset(struct session_core *k);
-/** The command waits, and from now on says how far it is; it is over. */
-void core_progress_init(struct session_core *k);
-void core_progress_begin(struct session_core *k);
-void core_progress_end(struct session_core *k);
-/**
- * While expunges are held back, the HIGHESTMODSEQ that a client may go on from after a lost
- * connection: MODSEQ items of FETCH may have told higher ones (RFC 7162 3.2, 6).
- */
-void tell_held_back(struct session *s);
 
 /* What the core needs of the server: server.c. */
 struct server_limits {

@@ -1,13 +1,16 @@
 /*
  * gate.c - the output gate: what a session writes after a change of its own is not sent before that
- * change is durable.
+ * change is durable; and the snapshots that a session so may show before others do.
  *
  * A gate in the stream's queue names a version of an account. Gates open in their order, so one
  * waiter a session is registered, for the first that is closed; when that account's durable version
  * moves, the stream looks at its gates again. A gate that has opened may stay in the stream's queue
  * for as long as the client does not read.
  */
-#include "session/core.h"
+#include "session/core_int.h"
+
+#include "session/foreign.h"
+#include "session/notify.h"
 
 #include <stdlib.h>
 
@@ -77,8 +80,9 @@ gate_task(struct loop_task *t)
 	stream_gate_changed(k->s.stream);
 }
 
-void
-core_gate(struct session_core *k, struct account *a, uint64_t version)
+/* Puts a gate for this version of the account into the output. */
+static void
+gate_add(struct session_core *k, struct account *a, uint64_t version)
 {
 	struct gate *gate = xcalloc(1, sizeof(*gate));
 
@@ -106,4 +110,76 @@ core_gate_done(struct session_core *k)
 {
 	waiter_cancel(&k->gate_waiter);
 	loop_task_cancel(k->loop, &k->gate_task);
+}
+
+struct snapshot *
+session_snapshot(struct session *s)
+{
+	struct snapshot *now = account_snapshot(s->account, s->own);
+
+	/* Once the durable version has passed our own, there is nothing to remember. */
+	if (s->own != NULL && now != s->own) {
+		snapshot_unref(s->own);
+		s->own = NULL;
+	}
+	return now;
+}
+
+struct snapshot *
+session_snapshot_of(struct session *s, struct account *a)
+{
+	return a == s->account ? session_snapshot(s) : foreign_snapshot(s, a);
+}
+
+/* Nothing written from here on leaves before that version is durable. */
+static void
+wait_for(struct session *s, struct snapshot *after)
+{
+	gate_add(s->core, snapshot_account(after), snapshot_version(after));
+	if (snapshot_account(after) != s->account) {
+		foreign_committed(s, after);
+		return;
+	}
+	if (s->own != NULL)
+		snapshot_unref(s->own);
+	s->own = after;
+}
+
+void
+session_committed(struct session *s, struct snapshot *after)
+{
+	if (after == NULL)
+		return;
+	notify_committed(s, after);
+	wait_for(s, after);
+}
+
+void
+session_committed_if(struct session *s, struct snapshot *after, const struct mailbox_info *mailbox)
+{
+	if (mailbox != NULL && mailbox->version == snapshot_version(after))
+		notify_committed(s, after);
+	wait_for(s, after);
+}
+
+static void
+saw_latest_of(struct session *s, struct account *a)
+{
+	struct snapshot *latest = account_pending(a);
+
+	/* Our own last commit has its gate already. */
+	if (latest != NULL && s->own != NULL && snapshot_account(latest) == s->account
+	    && snapshot_version(s->own) == snapshot_version(latest))
+		snapshot_unref(latest);
+	else if (latest != NULL)
+		wait_for(s, latest);
+}
+
+void
+session_saw_latest(struct session *s)
+{
+	if (s->account != NULL)
+		saw_latest_of(s, s->account);
+	if (s->view != NULL && view_account(s->view) != s->account)
+		saw_latest_of(s, view_account(s->view));
 }

@@ -7,7 +7,7 @@
  *          -> LITERAL, offered to literal() ----> PHASE_LITERAL: core_stream_literal() -> the line behind it
  *          -> refused --------------------------> PHASE_SKIP or PHASE_DISCARD: thrown away to the end of the command
  */
-#include "session/input.h"
+#include "session/core_int.h"
 
 #include "io/http.h"
 #include "session/core.h"

@@ -13,7 +13,7 @@
  */
 #include "session/notify_int.h"
 
-#include "session/core.h"
+#include "session/core_int.h"
 #include "session/foreign.h"
 #include "session/server.h"
 

@@ -6,7 +6,7 @@
  * A command says by its progress() whether a line may be written now; the timer runs only while
  * such a command waits.
  */
-#include "session/core.h"
+#include "session/core_int.h"
 
 static void
 tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_t goal)

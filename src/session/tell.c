@@ -9,7 +9,7 @@
  */
 #include "session/cmd/fetch_news.h"
 #include "session/context.h"
-#include "session/core.h"
+#include "session/core_int.h"
 #include "session/flag_lists.h"
 #include "session/metadata.h"
 #include "session/notify.h"
