@@ -15,7 +15,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	kv_codecs_init(&codecs);
 	if (kv_chunk_decode(&codecs, str_make(data, size), &bytes) == ERR_OK) {
-		kv_chunk_encode(&codecs, kv_bytes_str(bytes), &again);
+		kv_chunk_encode(&codecs, kv_bytes_str(bytes), NULL, &again);
 		must(kv_chunk_decode(&codecs, buf_str(&again), &back) == ERR_OK);
 		must(str_eq(kv_bytes_str(bytes), kv_bytes_str(back)));
 		kv_bytes_unref(back);

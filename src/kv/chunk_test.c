@@ -39,8 +39,9 @@ text(size_t n, bool is_noise)
 static void
 test_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 255, 256, 257, 5000, KV_CHUNK_BYTES - 1,
+	static const size_t sizes[] = { 0, 1, 255, 256, 257, 4096, 4097, 5000, KV_CHUNK_BYTES - 1,
 		KV_CHUNK_BYTES };
+	const struct blob_id id = { { 1, 2, 3 } };
 	struct kv_codecs codecs;
 
 	kv_codecs_init(&codecs);
@@ -50,14 +51,73 @@ test_sizes(void)
 		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
 		struct kv_bytes *back = NULL;
 
-		kv_chunk_encode(&codecs, str_make(p, n), &stored);
-		CHECK(stored.n <= KV_CHUNK_HEAD + n);
+		kv_chunk_encode(&codecs, str_make(p, n), n > 5000 ? NULL : &id, &stored);
+		CHECK(stored.n <= KV_CHUNK_HEAD + KV_CHUNK_NAME + n);
 		CHECK(n < 256 || i % 2 == 1 || stored.n < n / 4);
+		/* which codec it is */
+		CHECK_U64((uint64_t)stored.p[0], n < 256 || i % 2 == 1 ? 0 : n <= 4096 ? 2 : 1);
 		if (CHECK_U64(kv_chunk_decode(&codecs, buf_str(&stored), &back), ERR_OK))
 			CHECK(str_eq(kv_bytes_str(back), str_make(p, n)));
 		kv_bytes_unref(back);
 		free(p);
 	}
+	kv_codecs_done(&codecs);
+}
+
+/* Base64 has no repetitions for LZ4, but fewer than 256 characters. */
+static void
+test_base64(void)
+{
+	char p[4000];
+	BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
+	struct kv_codecs codecs;
+
+	kv_codecs_init(&codecs);
+	for (size_t i = 0; i < sizeof(p); i++)
+		p[i] =
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[hash_u64(i)
+			% 64];
+	kv_chunk_encode(&codecs, str_make(p, sizeof(p)), NULL, &stored);
+	CHECK_U64((uint64_t)stored.p[0], 1);
+	CHECK(stored.n < sizeof(p) * 4 / 5);
+	kv_codecs_done(&codecs);
+}
+
+/* A chunk that is all of a blob says of which. */
+static void
+test_name(void)
+{
+	const struct blob_id id = { { [0] = 1, [15] = 2, [16] = 3 } };
+	struct blob_id other = id;
+	BUF_CLEAN struct buf stored = BUF_MAX(4096), piece = BUF_MAX(4096);
+	struct kv_codecs codecs;
+
+	kv_codecs_init(&codecs);
+	kv_chunk_encode(&codecs, STR("some text"), &id, &stored);
+	CHECK(kv_chunk_is_of(buf_str(&stored), &id, 9));
+	CHECK(!kv_chunk_is_of(buf_str(&stored), &id, 8));
+	other.sha256[15]++;
+	CHECK(!kv_chunk_is_of(buf_str(&stored), &other, 9));
+	CHECK(!kv_chunk_is_of(str_make(stored.p, KV_CHUNK_HEAD + KV_CHUNK_NAME - 1), &id, 9));
+	CHECK(!kv_chunk_is_of(STR_NONE, &id, 9));
+	kv_chunk_encode(&codecs, STR("some text"), NULL, &piece);
+	CHECK(!kv_chunk_is_of(buf_str(&piece), &id, 9));
+	kv_codecs_done(&codecs);
+}
+
+/* As programs before LZ4 and names have stored it. */
+static void
+test_old(void)
+{
+	static const char plain[] = "\0\0\0\0\x09\0\0\0\x83\x92\x06\xE3"
+				    "123456789";
+	struct kv_codecs codecs;
+	struct kv_bytes *back = NULL;
+
+	kv_codecs_init(&codecs);
+	if (CHECK_U64(kv_chunk_decode(&codecs, str_make(plain, sizeof(plain) - 1), &back), ERR_OK))
+		CHECK_STR(kv_bytes_str(back), STR("123456789"));
+	kv_bytes_unref(back);
 	kv_codecs_done(&codecs);
 }
 
@@ -68,20 +128,22 @@ test_sizes(void)
 static void
 test_damage(void)
 {
+	const struct blob_id id = { { 1 } };
 	struct kv_codecs codecs;
 
 	kv_codecs_init(&codecs);
-	for (unsigned is_noise = 0; is_noise < 2; is_noise++) {
-		char *p = text(1000, is_noise);
+	for (unsigned i = 0; i < 4; i++) {
+		const size_t length = i < 2 ? 1000 : 5000; /* LZ4, none; zstd, none */
+		char *p = text(length, i % 2 == 1);
 		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
 
-		kv_chunk_encode(&codecs, str_make(p, 1000), &stored);
+		kv_chunk_encode(&codecs, str_make(p, length), i % 2 == 0 ? &id : NULL, &stored);
 		for (size_t bit = 0; bit < stored.n * 8; bit++) {
 			struct kv_bytes *back = NULL;
 
 			stored.p[bit / 8] ^= (char)(1 << bit % 8);
 			if (kv_chunk_decode(&codecs, buf_str(&stored), &back) == ERR_OK)
-				CHECK(str_eq(kv_bytes_str(back), str_make(p, 1000)));
+				CHECK(str_eq(kv_bytes_str(back), str_make(p, length)));
 			kv_bytes_unref(back);
 			stored.p[bit / 8] ^= (char)(1 << bit % 8);
 		}
@@ -96,4 +158,5 @@ test_damage(void)
 	kv_codecs_done(&codecs);
 }
 
-TEST_MAIN(TEST(test_crc32c), TEST(test_sizes), TEST(test_damage))
+TEST_MAIN(TEST(test_crc32c), TEST(test_sizes), TEST(test_base64), TEST(test_name), TEST(test_old),
+    TEST(test_damage))

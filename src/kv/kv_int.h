@@ -22,9 +22,13 @@
 
 struct kv_commit;
 
-/* ---- chunks (chunk.c): codec byte, three zero, raw length, CRC-32C of the raw bytes, payload */
+/*
+ * ---- chunks (chunk.c): codec, flags, two zero, raw length, CRC-32C of the raw bytes, name of the
+ * blob that is this chunk alone, payload
+ */
 
 #define KV_CHUNK_HEAD 12u
+#define KV_CHUNK_NAME 16u /* bytes of the name; only with its flag */
 
 /* One piece of a stage on its way to the disk. */
 struct kv_chunk {
@@ -49,8 +53,14 @@ struct kv_codecs {
 void kv_codecs_init(struct kv_codecs *c);
 void kv_codecs_done(struct kv_codecs *c);
 
-/* Appends the stored form of raw (at most KV_CHUNK_BYTES). */
-void kv_chunk_encode(struct kv_codecs *codecs, struct str raw, struct buf *out);
+/*
+ * Appends the stored form of raw (at most KV_CHUNK_BYTES). whole: the blob that raw is all of; NULL:
+ * it is a piece.
+ */
+void kv_chunk_encode(struct kv_codecs *codecs, struct str raw, const struct blob_id *whole,
+    struct buf *out);
+/* It says that it is all of this blob, and so long. */
+bool kv_chunk_is_of(struct str stored, const struct blob_id *id, uint64_t length);
 /* ERR_CORRUPT unless it gives back exactly what was encoded. */
 must_use enum err kv_chunk_decode(struct kv_codecs *codecs, struct str stored,
     struct kv_bytes **raw_out);

@@ -33,7 +33,7 @@
 #include <rocksdb/c.h>
 #include <semaphore.h>
 
-#define ROCKS_FORMAT 5u
+#define ROCKS_FORMAT 6u
 
 enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 

@@ -53,7 +53,7 @@ chunk_flush(struct kv_stage *s, struct waiter *w)
 	enum err e;
 
 	if (s->stored.n == 0)
-		kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw), &s->stored);
+		kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw), NULL, &s->stored);
 	if (s->stage_id == 0)
 		s->stage_id = s->kv->ops->stage_id(s->kv);
 	c = xcalloc(1, sizeof(*c));
@@ -127,7 +127,8 @@ kv_stage_seal(struct kv_stage *s, struct blob_id *id_out, uint64_t *length_out)
 		EVP_MD_CTX_free(s->digest);
 		s->digest = NULL;
 		if (!s->kv->keeps_stages && s->stored.n == 0)
-			kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw), &s->stored);
+			kv_chunk_encode(&s->kv->codecs, buf_str(&s->raw),
+			    kv_stage_is_whole(s) ? &s->id : NULL, &s->stored);
 		s->is_sealed = true;
 	}
 	*id_out = s->id;
