@@ -3,7 +3,9 @@
  *
  *     verify.c           the run: engine, directory, accounts, links
  *     verify_rows.c      rows as far as they can be read
- *     verify_account.c   rows of an account and its mailboxes
+ *     verify_account.c   an account and its own row
+ *     verify_box.c       its mailboxes: names and status
+ *     verify_page.c      their pages, and the notes of their messages
  *     verify_log.c       its change log and undo records
  *     verify_message.c   records of messages and their bytes
  *     verify_digest.c    what is stored of them for SORT, THREAD and SEARCH
@@ -143,16 +145,37 @@ void verify_seen_check(struct verify_account *a);
 
 /** Proves an account. user: what the directory says, or empty. */
 void verify_account(struct verify *v, struct account_id id, struct str user);
-struct verify_box *verify_box_find(struct verify_account *a, struct mailbox_id id);
-/** Makes one when there is none. */
-struct verify_box *verify_box_add(struct verify_account *a, struct mailbox_id id);
-/** Tells of the account, or of a mailbox in it. */
+/** A finding of the account, or of a mailbox in it. */
 struct verify_finding verify_finding_of(struct verify_account *a, enum verify_kind kind,
     const struct verify_box *b);
+/** Tells one that is about no UIDs. */
+void verify_tell_of(struct verify_account *a, enum verify_kind kind, const struct verify_box *b,
+    bool is_lost, bool is_repaired, const char *detail);
 /** The transaction that repairs go into; NULL when nothing may be repaired. */
 struct kv_txn *verify_repair(struct verify_account *a);
 /** Writes what was repaired. */
 void verify_repair_end(struct verify_account *a);
+
+/* ---- verify_box.c */
+
+/* A uidnext that was lost is guessed that far above what is known. */
+enum { VERIFY_UIDS_APART = 1 << 16 };
+
+struct verify_box *verify_box_find(struct verify_account *a, struct mailbox_id id);
+/** Makes one when there is none. */
+struct verify_box *verify_box_add(struct verify_account *a, struct mailbox_id id);
+/** Each has a name and a place. */
+void verify_names(struct verify_account *a);
+/** Each has a status that says what its pages have. After pages and change log. */
+void verify_boxes(struct verify_account *a);
+
+/* ---- verify_page.c */
+
+/** Takes all pages and notes. */
+void verify_pages(struct verify_account *a);
+/** Tells that notes of these messages are lost. */
+void verify_notes_lost(struct verify_account *a, struct verify_box *b, uint32_t uid_first,
+    uint32_t uid_last, bool is_repaired, const char *detail);
 void verify_ref_add(struct verify_account *a, const struct verify_ref *ref);
 /**
  * The entries of a page of a mailbox are added to the refs, and to the UIDs of b (NULL: to none).
