@@ -9,6 +9,10 @@
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum thread_pace {
 	THREAD_PROMPT,  /* somebody waits for it, and it works for a moment */
 	THREAD_STEADY,  /* somebody waits for it, and it works for longer */
@@ -17,5 +21,9 @@ enum thread_pace {
 
 /** Of the calling thread. @name  up to 15 bytes; NULL: it keeps its name. */
 void thread_begin(const char *name, enum thread_pace pace);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define SPACE_US 1000000 /* statvfs() at most that often */
+/* Behind a start clients come back: for so long compactions give them the time to. */
+#define CLIENTS_BACK_US 1000000
 
 enum err
 rocks_err(char *message)
@@ -184,6 +186,8 @@ db_try(struct rocks *r, bool read_only, bool is_flushed, bool is_damaged, struct
 		rocksdb_options_set_paranoid_checks(r->db_options, 0);
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		names[i] = rocks_cf_name((enum rocks_cf)i);
+	rocks_env_hurry(r->env, false);
+	rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + CLIENTS_BACK_US);
 	if (read_only)
 		r->db = rocksdb_open_for_read_only_column_families(r->db_options, r->dir, CF_COUNT,
 		    names, (const rocksdb_options_t *const *)r->cf_options, r->cf, 0, &message);
@@ -221,6 +225,7 @@ db_close(struct rocks *r)
 {
 	if (r->db == NULL)
 		return;
+	rocks_env_hurry(r->env, true);
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		rocksdb_column_family_handle_destroy(r->cf[i]);
 	rocksdb_close(r->db);

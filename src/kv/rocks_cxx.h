@@ -43,6 +43,13 @@ void *rocks_env_new(void *base, const char *dir, struct rocks_marks *marks,
     void (*on_error)(void *ctx, const char *text), void *ctx);
 /** Notes that no log holds what is not in tables: to be called when all is flushed. */
 void rocks_env_note_flushed(void *env, const char *dir, char **errptr);
+/**
+ * Compactions that are to begin wait until then, of the monotonic clock, unless another call says
+ * differently meanwhile: rocks_work.h. From any thread.
+ */
+void rocks_env_reading(void *env, int64_t until_us);
+/** Compactions don't wait, nor go on waiting, until it is taken back. */
+void rocks_env_hurry(void *env, bool is_hurried);
 /** When no database that uses it is open. */
 void rocks_env_free(void *env);
 

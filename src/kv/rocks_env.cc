@@ -18,6 +18,7 @@
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_mark.h"
 #include "kv/rocks_wal.h"
+#include "kv/rocks_work.h"
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
@@ -399,9 +400,30 @@ public:
 		return file_system_->DeleteFile(name, IOOptions(), nullptr);
 	}
 
+	void
+	Schedule(void (*run)(void *arg), void *arg, Priority priority, void *tag, void (*drop)(void *arg)) override
+	{
+		if (priority == Priority::LOW)
+			return work_.schedule(target(), run, arg, tag, drop);
+		if (priority == Priority::HIGH)
+			work_.flush_begins();
+		target()->Schedule(run, arg, priority, tag, drop);
+	}
+
 	static const char *kClassName() { return "PosthornEnv"; }
 	const char *Name() const override { return kClassName(); }
+
+	RocksWork *work() { return &work_; }
+
+private:
+	RocksWork work_;
 };
+
+BrakingEnv *
+env_of(void *env)
+{
+	return static_cast<BrakingEnv *>(static_cast<rocksdb::Env *>(env));
+}
 
 } // namespace
 
@@ -420,6 +442,18 @@ rocks_env_note_flushed(void *env, const char *dir, char **errptr)
 
 	if (!s.ok())
 		*errptr = strdup(s.ToString().c_str());
+}
+
+void
+rocks_env_reading(void *env, int64_t until_us)
+{
+	env_of(env)->work()->reading(until_us);
+}
+
+void
+rocks_env_hurry(void *env, bool is_hurried)
+{
+	env_of(env)->work()->set_hurried(is_hurried);
 }
 
 void

@@ -11,6 +11,7 @@
  *     rocks_tidy.c     gives the space of deleted messages back
  *     rocks_upgrade.c  the format of the whole store, and data of older ones
  *     rocks_wal.c      before opening: is what the log lost a torn tail, or damage?
+ *     rocks_work.cc    when RocksDB's compactions run
  *     rocks_mark.c     before opening: is there less than was synced once?
  *
  * Keys: rows are account (8 bytes, big-endian) and the caller's key, in the column family of their

@@ -6,9 +6,12 @@
 #include "base/bytes.h"
 #include "base/size.h"
 #include "base/thread.h"
+#include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
 #include <stdlib.h>
+
+#define READING_US 250000 /* between two reads of somebody who goes on reading */
 
 static rocksdb_readoptions_t *
 read_options(enum rocks_tier tier, const rocksdb_snapshot_t *snapshot)
@@ -694,6 +697,7 @@ jobs_run(struct rocks *r, struct rocks_job *(*next)(struct rocks *r))
 	pthread_mutex_lock(&r->read_lock);
 	while ((j = next(r)) != NULL) {
 		pthread_mutex_unlock(&r->read_lock);
+		rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + READING_US);
 		j->run(j);
 		pthread_mutex_lock(&r->read_lock);
 	}

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/test.h"
 #include "kv/conform.h"
+#include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
 #include <dirent.h>
@@ -219,11 +220,87 @@ test_log_room(void)
 	rocks_close_remove(kv);
 }
 
+/* ---- compactions wait for who reads */
+
+enum { TABLES_COMPACTED = 4 };
+
+static unsigned
+level0_tables(struct kv *kv)
+{
+	struct rocks *r = rocks_of(kv);
+	char *value =
+	    rocksdb_property_value_cf(r->db, r->cf[KV_LOG], "rocksdb.num-files-at-level0");
+	unsigned n;
+
+	must(value != NULL);
+	n = (unsigned)strtoul(value, NULL, 10);
+	rocksdb_free(value);
+	return n;
+}
+
+static void
+table_write(struct kv *kv, unsigned from)
+{
+	struct rocks *r = rocks_of(kv);
+	rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
+	char *message = NULL;
+
+	rows_put(kv, from);
+	rocksdb_flush_cf(r->db, o, r->cf[KV_LOG], &message);
+	CHECK(message == NULL);
+	rocksdb_flushoptions_destroy(o);
+}
+
+static bool
+is_compacted(struct kv *kv)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	for (unsigned i = 0; i < 2000 && level0_tables(kv) >= TABLES_COMPACTED; i++)
+		nanosleep(&pause, NULL);
+	return level0_tables(kv) < TABLES_COMPACTED;
+}
+
+static void
+test_compactions_wait(void)
+{
+	const struct timespec moment = { .tv_nsec = 100000000 };
+	int64_t far_us = clock_system()->mono_us(clock_system()) + 3600000000;
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+
+	rocks_env_reading(r->env, far_us);
+	for (unsigned i = 0; i < TABLES_COMPACTED; i++)
+		table_write(kv, 0);
+	nanosleep(&moment, NULL);
+	CHECK_U64(level0_tables(kv), TABLES_COMPACTED);
+	rocks_env_hurry(r->env, true);
+	CHECK(is_compacted(kv));
+
+	/* again, until there is more to compact */
+	rocks_env_hurry(r->env, false);
+	for (unsigned i = 0; i < TABLES_COMPACTED; i++)
+		table_write(kv, 0);
+	nanosleep(&moment, NULL);
+	CHECK_U64(level0_tables(kv), TABLES_COMPACTED);
+	table_write(kv, 0); /* the next flush ends the wait */
+	CHECK(is_compacted(kv));
+	CHECK_U64(rows_count(kv, 0), ROWS_EACH);
+
+	/* a store that is closed while they wait */
+	rocks_env_reading(r->env, far_us);
+	for (unsigned i = 0; i < TABLES_COMPACTED; i++)
+		table_write(kv, 0);
+	kv = rocks_reopen(kv);
+	CHECK_U64(rows_count(kv, 0), ROWS_EACH);
+	rocks_close_remove(kv);
+}
+
 int
 main(void)
 {
-	static const struct test_case more[] = { TEST(test_range_over_tables),
-		TEST(test_log_room) };
+	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
+		TEST(test_compactions_wait) };
 	static const struct conform_engine engine = { rocks_open, rocks_reopen,
 		rocks_close_remove };
 

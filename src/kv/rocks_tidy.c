@@ -75,10 +75,12 @@ tidier_run(void *arg)
 		}
 		r->tidy_bytes = 0;
 		pthread_mutex_unlock(&r->tidy_lock);
+		rocks_env_hurry(r->env, true);
 		if ((stopped & 1u << CF_CHUNK) == 0)
 			tidy(r, CF_CHUNK);
 		if ((stopped & 1u << CF_LONG) == 0)
 			tidy(r, CF_LONG);
+		rocks_env_hurry(r->env, false);
 		pthread_mutex_lock(&r->tidy_lock);
 	}
 	pthread_mutex_unlock(&r->tidy_lock);
