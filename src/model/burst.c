@@ -94,7 +94,8 @@ renamed(struct burst *b, uint32_t depth, const struct act *a)
 	    ? state_box_by_id(&b->states[depth], before->id)
 	    : NULL;
 
-	if (a->op != ACT_APPEND && a->op != ACT_COPY && a->op != ACT_MOVE)
+	if (a->op != ACT_APPEND && a->op != ACT_COPY && a->op != ACT_MOVE
+	    && a->op != ACT_SETMETADATA)
 		return NULL;
 	return now != NULL && strcmp(now->name, a->name) != 0 ? now->name : NULL;
 }

@@ -147,8 +147,12 @@ take_fetch(struct run *r, struct player *p, struct answer *a, const struct told 
 	check_contents(r, p, t, uid);
 	if (t->is_recent)
 		check_recent(r, p, uid);
-	if (a != NULL && a->fetched_count < PICTURE_MAX)
-		a->fetched[a->fetched_count++] = uid;
+	if (a == NULL || a->fetched_count == PICTURE_MAX)
+		return;
+	a->has_notes[a->fetched_count] = (t->fetch & TOLD_NOTES) != 0;
+	if (a->has_notes[a->fetched_count] && !notes_take(t->notes, &a->notes[a->fetched_count]))
+		run_fail(r, "annotations: %.*s", STR_F(t->notes));
+	a->fetched[a->fetched_count++] = uid;
 }
 
 static void
@@ -224,6 +228,8 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			take_list(r, a, &t);
 		else if (t.kind == TOLD_STATUS)
 			copy_text(a->status, sizeof(a->status), t.rest);
+		else if (t.kind == TOLD_METADATA && !metadata_take(t.rest, a))
+			run_fail(r, "metadata: %.*s", STR_F(t.line));
 		else if (t.kind == TOLD_CONDITION && t.code.p != NULL)
 			take_code(r, a, t.code);
 		else if (t.kind == TOLD_TAGGED) {
@@ -271,7 +277,7 @@ limit_fits(const struct plan *plan, const struct answer *a, char *why, size_t si
 {
 	enum act_op op = plan->act.op;
 	bool is_done = strcmp(a->condition, "OK") == 0 || strcmp(a->code, "MESSAGELIMIT") == 0
-	    || ((op == ACT_STORE || op == ACT_FETCH)
+	    || ((op == ACT_STORE || op == ACT_ANNOTATE || op == ACT_FETCH)
 		&& (strcmp(a->code, "EXPUNGEISSUED") == 0 || strcmp(a->code, "MODIFIED") == 0));
 	uint32_t want = is_done ? plan->limit_uid : 0;
 
@@ -293,7 +299,7 @@ answer_fits(const struct plan *plan, const struct answer *a, const struct outcom
 	if (!limit_fits(plan, a, why, size))
 		return false;
 	if (o->may_be_refused && is_refused && !act->is_uid
-	    && (act->op == ACT_STORE || act->op == ACT_FETCH))
+	    && (act->op == ACT_STORE || act->op == ACT_ANNOTATE || act->op == ACT_FETCH))
 		return true;
 	if (strcmp(a->condition, o->condition) != 0)
 		return misfit(why, size, "answered %s [%s], want %s [%s]", a->condition, a->code,
@@ -310,7 +316,7 @@ answer_fits(const struct plan *plan, const struct answer *a, const struct outcom
 		if (act->op != ACT_APPEND && !is_set(&a->from, o->from, o->n))
 			return misfit(why, size, "UIDs of the copied messages differ");
 	}
-	if (act->op == ACT_STORE && act->is_uid
+	if ((act->op == ACT_STORE || act->op == ACT_ANNOTATE) && act->is_uid
 	    && !is_set(&a->uids, o->modified, o->modified_count))
 		return misfit(why, size, "MODIFIED differs");
 	return true;
@@ -397,7 +403,9 @@ check_fetch(struct run *r, struct player *p, const struct plan *plan, const stru
 
 		if (state_message(b, plan->targets[i]) < 0)
 			continue;
-		while (k < a->fetched_count && a->fetched[k] != plan->targets[i])
+		while (k < a->fetched_count
+		    && (a->fetched[k] != plan->targets[i]
+			|| a->has_notes[k] != ((plan->items & TOLD_NOTES) != 0)))
 			k++;
 		if (k == a->fetched_count)
 			run_fail(r, "no FETCH of UID %u", plan->targets[i]);
@@ -502,6 +510,10 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 		break;
 	case ACT_FETCH:
 		check_fetch(r, p, plan, a);
+		notes_check(r, plan, a, before, before_n);
+		break;
+	case ACT_GETMETADATA:
+		metadata_check(r, plan, a);
 		break;
 	case ACT_STATUS:
 		check_status(r, plan, a);
@@ -519,6 +531,8 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 	case ACT_RENAME:
 	case ACT_SUBSCRIBE:
 	case ACT_UNSUBSCRIBE:
+	case ACT_SETMETADATA:
+	case ACT_ANNOTATE:
 	case ACT_OPS_THAT_CHANGE:
 	case ACT_NOOP:
 	case ACT_SELECT:
@@ -548,7 +562,8 @@ check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m,
 	*m = (struct seen){ .uid = t->uid,
 		.has_flags = true,
 		.flags = t->flags,
-		.modseq = t->modseq };
+		.modseq = t->modseq,
+		.notes = t->notes };
 }
 
 void

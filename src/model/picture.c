@@ -238,6 +238,9 @@ fetch_items(struct picture *p, struct told *t)
 		} else if (str_eq(name, STR("INTERNALDATE"))) {
 			t->date = v;
 			t->fetch |= TOLD_DATE;
+		} else if (str_eq(name, STR("ANNOTATION"))) {
+			t->notes = v;
+			t->fetch |= TOLD_NOTES;
 		} else if (str_starts(name, STR("BODY["))) {
 			t->section = name;
 			t->body = v;
@@ -269,6 +272,7 @@ parse(struct picture *p, struct told *t)
 		{ "STATUS", TOLD_STATUS },
 		{ "LIST", TOLD_LIST },
 		{ "LSUB", TOLD_LSUB },
+		{ "METADATA", TOLD_METADATA },
 		{ "EXISTS", TOLD_EXISTS },
 		{ "RECENT", TOLD_RECENT },
 		{ "EXPUNGE", TOLD_EXPUNGE },
@@ -512,6 +516,7 @@ apply(struct picture *p, const struct told *t)
 	case TOLD_STATUS:
 	case TOLD_LIST:
 	case TOLD_LSUB:
+	case TOLD_METADATA:
 	case TOLD_OTHER:
 		break;
 	}

@@ -6,6 +6,7 @@
 #ifndef MODEL_PICTURE_H
 #define MODEL_PICTURE_H
 
+#include "model/annotated.h"
 #include "model/sim.h"
 
 enum { PICTURE_MAX = 512, PICTURE_COMMANDS = 8, PICTURE_WORDS = 5 };
@@ -26,6 +27,8 @@ struct seen {
 	uint64_t modseq; /* 0: not told yet */
 	/* keywords that are none of the tests', see told_keyword() */
 	uint32_t others;
+	/* its annotations when the client was last told news; not told themselves */
+	struct annotated notes;
 };
 
 enum told_kind {
@@ -41,6 +44,7 @@ enum told_kind {
 	TOLD_STATUS,
 	TOLD_LIST,
 	TOLD_LSUB,
+	TOLD_METADATA,
 	TOLD_CONTINUE,
 	TOLD_OTHER,
 };
@@ -51,7 +55,8 @@ enum told_fetch {
 	TOLD_MODSEQ = 4,
 	TOLD_SIZE = 8,
 	TOLD_BODY = 16,
-	TOLD_DATE = 32
+	TOLD_DATE = 32,
+	TOLD_NOTES = 64 /* ANNOTATION */
 };
 
 /* A response, taken apart. Texts point into it. */
@@ -68,7 +73,7 @@ struct told {
 	uint32_t others;
 	bool is_recent;
 	uint64_t modseq, size;
-	struct str body, section, date;
+	struct str body, section, date, notes;
 };
 
 struct picture {

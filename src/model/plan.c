@@ -137,6 +137,13 @@ cut(const struct run *r, struct plan *out)
 	out->target_count = out->act.n = r->limit;
 }
 
+void
+plan_messages(struct run *r, const struct player *p, struct plan *out)
+{
+	random_set(r, p, out);
+	cut(r, out);
+}
+
 static bool
 is_target(const struct plan *p, uint32_t uid)
 {
@@ -210,8 +217,7 @@ plan_store(struct run *r, struct player *p, struct plan *out)
 	a->flags = rnd(r, 15) == 0 && a->how == HOW_SET ? 0 : random_flags(r);
 	a->is_silent = rnd(r, 3) == 0;
 	buf_c(&out->text, a->is_uid ? "UID STORE " : "STORE ");
-	random_set(r, p, out);
-	cut(r, out);
+	plan_messages(r, p, out);
 	if (p->pic.is_condstore && rnd(r, 4) == 0) {
 		a->has_unchangedsince = true;
 		a->unchangedsince =
@@ -249,8 +255,7 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 	a->is_uid = rnd(r, 2) == 0;
 	out->may_expunge = a->is_uid;
 	buf_c(&out->text, a->is_uid ? "UID FETCH " : "FETCH ");
-	random_set(r, p, out);
-	cut(r, out);
+	plan_messages(r, p, out);
 	if (only_changes && is_first)
 		some = 4;
 	buf_lit(&out->text, " (");
@@ -264,6 +269,10 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 			continue;
 		out->items |= items[some].told;
 		buf_printf(&out->text, " %s", items[some].text);
+	}
+	if (r->has_notes && rnd(r, 3) == 0) {
+		out->items |= TOLD_NOTES;
+		buf_lit(&out->text, " " PLAN_NOTES);
 	}
 	buf_lit(&out->text, ")");
 	if (!a->sees)
@@ -407,8 +416,7 @@ plan_copy(struct run *r, struct player *p, bool moves, struct plan *out)
 	out->act.is_uid = rnd(r, 2) == 0;
 	out->may_expunge = moves || out->act.is_uid;
 	buf_printf(&out->text, "%s%s ", out->act.is_uid ? "UID " : "", moves ? "MOVE" : "COPY");
-	random_set(r, p, out);
-	cut(r, out);
+	plan_messages(r, p, out);
 	snprintf(out->act.name, sizeof(out->act.name), "%s", plan_name(r));
 	buf_printf(&out->text, " %s", out->act.name);
 }
@@ -584,6 +592,10 @@ make(struct run *r, struct player *p, bool only_changes, bool is_first, struct p
 	out->act.box = p->phase == PLAYER_SELECTED ? p->box : 0;
 	out->act.is_read_only = p->is_read_only;
 	out->may_use_saved = is_first && !only_changes;
+	if (r->has_notes && rnd(r, 6) == 0) {
+		plan_noted(r, p, only_changes, out);
+		return;
+	}
 	if (p->phase == PLAYER_SELECTED && what >= 35) {
 		plan_in_mailbox(r, p, rnd(r, 100), only_changes, is_first, out);
 		return;

@@ -292,7 +292,8 @@ single(struct run *r, struct player *p)
 		struct outcome o;
 
 		if (plans[i].act.op == ACT_SEARCH || plans[i].act.op == ACT_STATUS
-		    || plans[i].act.op == ACT_LIST || plans[i].act.op == ACT_FETCH)
+		    || plans[i].act.op == ACT_LIST || plans[i].act.op == ACT_FETCH
+		    || plans[i].act.op == ACT_GETMETADATA)
 			check_answer(r, p, &plans[i], &p->answers[i], before, before_n);
 		state_apply(&r->state, &plans[i].act, &o);
 		if ((plans[i].act.op < ACT_OPS_THAT_CHANGE || plans[i].act.op == ACT_CLOSE)

@@ -62,6 +62,9 @@ struct plan {
 	bool saves;
 	bool may_use_saved; /* nothing is sent before it that could change "$" */
 	unsigned items;     /* FETCH: enum told_fetch */
+	/* GETMETADATA: entries, as bits; all below /private/vendor and /shared/vendor */
+	unsigned entries;
+	bool is_deep;
 
 	enum { LIST_ALL, LIST_SUBSCRIBED, LIST_OLD } list;
 
@@ -82,6 +85,12 @@ struct answer {
 	bool has_search;
 	uint32_t fetched[PICTURE_MAX]; /* UIDs */
 	uint32_t fetched_count;
+	/* of each: its annotations, if they were told; bits: 1 << annotated_notes */
+	struct annotated notes[PICTURE_MAX];
+	bool has_notes[PICTURE_MAX];
+	/* METADATA: entries that were told, as bits, and those with a value */
+	unsigned entries;
+	struct annotated annotations;
 	char names[STATE_BOXES][STATE_NAME]; /* LIST, LSUB; STATUS */
 	char attributes[STATE_BOXES][64];
 	uint32_t name_count;
@@ -131,6 +140,7 @@ struct run {
 	char log[LOG_LINES][LOG_WIDTH]; /* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
+	bool has_notes; /* annotations are set and asked for, of mailboxes and of messages */
 	/* single steps only, and nobody idles; more messages that stream */
 	bool is_calm;
 	bool is_fuzzed; /* a failure aborts */
@@ -149,9 +159,24 @@ void run_log(struct run *r, char side, const struct player *p, struct str line);
  */
 void plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out);
 void plan_done(struct plan *p);
+/** A set of the picture's messages, added to the command; MESSAGELIMIT is obeyed. */
+void plan_messages(struct run *r, const struct player *p, struct plan *out);
 /** A message: its number in contents; its text is added to b. */
 uint32_t plan_message(struct run *r, bool is_delivered, struct buf *b);
 const char *plan_name(struct run *r);
+
+/* plan_notes.c */
+/** Makes a command about annotations. */
+void plan_noted(struct run *r, struct player *p, bool only_changes, struct plan *out);
+/** What FETCH asks for to be told all of a message. */
+#define PLAN_NOTES "ANNOTATION ((/comment /altsubject /vendor/m/x) (value.priv value.shared))"
+/** Takes what was told of a message, or of a mailbox. False: it is nothing that could be told. */
+bool notes_take(struct str told, struct annotated *out);
+bool metadata_take(struct str told, struct answer *out);
+/** Holds what was told against the state. before: the picture when it was asked for. */
+void notes_check(struct run *r, const struct plan *plan, const struct answer *a,
+    const struct seen *before, uint32_t before_n);
+void metadata_check(struct run *r, const struct plan *plan, const struct answer *a);
 
 /* check.c */
 /** Takes what has come for a player, into its answers. */

@@ -25,6 +25,7 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 	uint32_t limit = seed % 3 == 0 ? STATE_ADDS + (uint32_t)(seed / 3 % LIMITS) : 0;
 
 	run_open_limited(&run, sim_memory(seed), true, seed, limit);
+	run.has_notes = seed % 2 == 0;
 	run.is_verbose = is_verbose;
 	while (run.step < steps)
 		run_step(&run);

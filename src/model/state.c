@@ -4,6 +4,7 @@
 #include "imap/flags.h"
 #include "model/picture.h"
 #include "store/mailbox.h"
+#include "store/notes.h"
 #include "store/view.h"
 
 #include <stdio.h>
@@ -70,14 +71,18 @@ is_named(const struct act *a, uint32_t uid)
 
 /* ---- messages ---- */
 
+/* like: what it has; NULL: it is new. */
 static uint32_t
-add(struct state *s, struct state_box *b, uint32_t content, uint16_t flags)
+add(struct state *s, struct state_box *b, uint32_t content, uint16_t flags,
+    const struct state_message *like)
 {
 	must(b->n < STATE_MESSAGES);
 	b->m[b->n++] = (struct state_message){ .uid = b->uidnext,
 		.content = content,
 		.flags = flags,
 		.modseq = s->version };
+	if (like != NULL)
+		b->m[b->n - 1].notes = like->notes; /* RFC 5257 4.6 */
 	b->highest = s->version;
 	return b->uidnext++;
 }
@@ -111,7 +116,7 @@ append(struct state *s, const struct act *a, struct outcome *out)
 	out->code = "APPENDUID";
 	out->validity = b->validity;
 	for (uint32_t i = 0; i < a->add_count; i++)
-		out->to[out->n++] = add(s, b, a->add[i].content, a->add[i].flags);
+		out->to[out->n++] = add(s, b, a->add[i].content, a->add[i].flags, NULL);
 }
 
 static uint16_t
@@ -128,6 +133,20 @@ new_flags(const struct act *a, uint16_t old)
 	return old;
 }
 
+/* False: it is so already. */
+static bool
+change_message(const struct act *a, struct state_message *m)
+{
+	uint16_t flags = new_flags(a, m->flags);
+
+	if (a->op == ACT_ANNOTATE)
+		return annotated_set(&m->notes, &a->list);
+	if (flags == m->flags)
+		return false;
+	m->flags = flags;
+	return true;
+}
+
 static void
 store(struct state *s, const struct act *a, struct outcome *out)
 {
@@ -140,7 +159,7 @@ store(struct state *s, const struct act *a, struct outcome *out)
 		refuse(out, "NOPERM");
 		return;
 	}
-	if (b == NULL && a->op == ACT_STORE) {
+	if (b == NULL && a->op != ACT_FETCH) {
 		refuse(out, "NONEXISTENT");
 		return;
 	}
@@ -157,9 +176,8 @@ store(struct state *s, const struct act *a, struct outcome *out)
 			out->modified[out->modified_count++] = m->uid;
 			continue;
 		}
-		if (new_flags(a, m->flags) == m->flags)
+		if (!change_message(a, m))
 			continue;
-		m->flags = new_flags(a, m->flags);
 		m->modseq = b->highest = version;
 		out->has_changed = true;
 	}
@@ -220,7 +238,7 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 	out->validity = to->validity;
 	for (uint32_t i = 0; i < out->n; i++) {
 		out->from[i] = m[i].uid;
-		out->to[i] = add(s, to, m[i].content, m[i].flags);
+		out->to[i] = add(s, to, m[i].content, m[i].flags, &m[i]);
 		if (a->op == ACT_MOVE)
 			remove_at(s, from, (uint32_t)state_message(from, m[i].uid));
 	}
@@ -371,7 +389,12 @@ rename_inbox(struct state *s, const struct act *a, struct outcome *out)
 
 	snprintf(make.name, sizeof(make.name), "%s", a->to);
 	create(s, &make, out);
-	if (!out->has_changed || inbox->n == 0)
+	if (!out->has_changed)
+		return;
+	/* They are on both afterwards (RFC 5464 4.1); the account's are INBOX's still. */
+	inbox = state_box(s, "INBOX");
+	state_box(s, a->to)->annotations = annotated_of_mailbox(&inbox->annotations);
+	if (inbox->n == 0)
 		return;
 	move.box = inbox->id;
 	for (uint32_t i = 0; i < inbox->n; i++)
@@ -440,6 +463,20 @@ subscribe(struct state *s, const struct act *a, struct outcome *out)
 	prune(s, a->name);
 }
 
+static void
+set_metadata(struct state *s, const struct act *a, struct outcome *out)
+{
+	/* What a user has noted of the server is kept with INBOX. */
+	struct state_box *b = state_box(s, a->name[0] != '\0' ? a->name : "INBOX");
+
+	if (b == NULL) {
+		refuse(out, "NONEXISTENT");
+		return;
+	}
+	out->has_changed = annotated_set(&b->annotations, &a->list);
+	s->version += out->has_changed;
+}
+
 void
 state_apply(struct state *s, const struct act *a, struct outcome *out)
 {
@@ -449,6 +486,7 @@ state_apply(struct state *s, const struct act *a, struct outcome *out)
 		append(s, a, out);
 		break;
 	case ACT_STORE:
+	case ACT_ANNOTATE:
 		store(s, a, out);
 		break;
 	case ACT_FETCH:
@@ -476,6 +514,10 @@ state_apply(struct state *s, const struct act *a, struct outcome *out)
 	case ACT_UNSUBSCRIBE:
 		subscribe(s, a, out);
 		break;
+	case ACT_SETMETADATA:
+		set_metadata(s, a, out);
+		break;
+	case ACT_GETMETADATA:
 	case ACT_SEARCH:
 	case ACT_NOOP:
 	case ACT_STATUS:
@@ -547,9 +589,12 @@ read_box(struct snapshot *snapshot, const struct mailbox_info *info,
 			.content = contents_find(contents, e.size_bytes),
 			.flags = flags_of(info, &e),
 			.modseq = e.modseq };
+		if (!annotated_read(view_notes(v, e.uid), annotated_notes, ANNOTATED_NOTES,
+			&b->m[b->n - 1].notes))
+			r = ERR_CORRUPT;
 	}
 	view_close(v);
-	return ERR_OK;
+	return r;
 }
 
 enum err
@@ -577,7 +622,10 @@ state_read(struct account *account, const struct contents *contents, bool (*wait
 		b->uidnext = info->uidnext;
 		b->highest = info->highestmodseq;
 		b->n = 0;
-		if (!b->is_level)
+		if (!annotated_read(info->annotations, annotated_entries, ANNOTATED_ENTRIES_ALL,
+			&b->annotations))
+			e = ERR_CORRUPT;
+		else if (!b->is_level)
 			e = read_box(snapshot, info, contents, wait, ctx, b);
 	}
 	snapshot_unref(snapshot);
@@ -591,6 +639,8 @@ box_equals(struct state_box *a, const struct state_box *b, char *why, size_t siz
 		return snprintf(why, size, "%s: level %d, subscribed %d; want %d, %d", a->name,
 			   b->is_level, b->is_subscribed, a->is_level, a->is_subscribed)
 		    < 0;
+	if (!annotated_eq(&a->annotations, &b->annotations))
+		return snprintf(why, size, "%s: other annotations", a->name) < 0;
 	if (a->is_level)
 		return true;
 	if ((a->validity != 0 && a->validity != b->validity) || a->uidnext != b->uidnext
@@ -610,6 +660,10 @@ box_equals(struct state_box *a, const struct state_box *b, char *why, size_t siz
 				   a->name, i + 1, y->uid, y->flags, (unsigned long long)y->modseq,
 				   y->content, x->uid, x->flags, (unsigned long long)x->modseq,
 				   x->content)
+			    < 0;
+		if (!annotated_eq(&x->notes, &y->notes))
+			return snprintf(why, size, "%s: message %u has other annotations", a->name,
+				   i + 1)
 			    < 0;
 	}
 	return true;

@@ -6,6 +6,7 @@
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
 
+#include "model/annotated.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct state_message {
 	uint32_t content; /* which message; its size says so */
 	uint64_t modseq;
 	uint16_t flags; /* as struct seen has them */
+	struct annotated notes;
 };
 
 struct state_box {
@@ -34,6 +36,7 @@ struct state_box {
 	uint32_t validity; /* 0: not known yet */
 	uint32_t uidnext;
 	uint64_t highest;
+	struct annotated annotations;
 	uint32_t n;
 	struct state_message m[STATE_MESSAGES];
 };
@@ -56,6 +59,8 @@ enum act_op {
 	ACT_RENAME,
 	ACT_SUBSCRIBE,
 	ACT_UNSUBSCRIBE,
+	ACT_SETMETADATA,
+	ACT_ANNOTATE, /* STORE ANNOTATION */
 	ACT_OPS_THAT_CHANGE,
 	/* These change nothing, but for FETCH with `sees`. */
 	ACT_FETCH,
@@ -63,6 +68,7 @@ enum act_op {
 	ACT_NOOP,
 	ACT_STATUS,
 	ACT_LIST,
+	ACT_GETMETADATA,
 	ACT_SELECT,
 	ACT_CLOSE,
 	ACT_UNSELECT,
@@ -86,7 +92,8 @@ struct act {
 	uint64_t unchangedsince;
 	/* COPY of more messages than a command may be about (RFC 9738): none is copied */
 	bool is_over;
-	bool sees; /* FETCH: of the messages in uids some body is asked for */
+	bool sees;             /* FETCH: of the messages in uids some body is asked for */
+	struct annotated list; /* annotations to set; value 0: to remove */
 	char name[STATE_NAME], to[STATE_NAME];
 
 	struct {

@@ -106,8 +106,8 @@ storm_rage(struct storm *s)
 
 /* ---- what they were told, against what is left ---- */
 
-static struct state_box *
-box_by_validity(struct state *s, uint32_t validity)
+struct state_box *
+storm_box(struct state *s, uint32_t validity)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (!s->box[i].is_level && s->box[i].validity == validity)
@@ -162,8 +162,8 @@ static void
 check_seen(struct storm *s, uint32_t i)
 {
 	struct player *p = &s->r.players[i];
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
-			 *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = storm_box(&s->r.state, p->pic.validity),
+			 *is = storm_box(&s->left, p->pic.validity);
 	uint32_t unknown = 0, known = s->before_n[i] > 0 ? s->before[i][s->before_n[i] - 1].uid : 0;
 
 	if ((p->phase != PLAYER_SELECTED && p->phase != PLAYER_IDLE) || was == NULL || is == NULL)
@@ -193,7 +193,7 @@ check_seen(struct storm *s, uint32_t i)
 static void
 check_given(struct storm *s, const struct answer *a, const struct rangeset *uids)
 {
-	struct state_box *is = box_by_validity(&s->left, a->validity);
+	struct state_box *is = storm_box(&s->left, a->validity);
 
 	if (is == NULL && !s->was_sent[ACT_DELETE])
 		run_fail(&s->r, "messages were put into mailbox %u, which is not there",
@@ -207,8 +207,8 @@ static void
 check_stored(struct storm *s, const struct player *p, const struct plan *plan,
     const struct answer *a)
 {
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
-			 *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = storm_box(&s->r.state, p->pic.validity),
+			 *is = storm_box(&s->left, p->pic.validity);
 	const struct act *act = &plan->act;
 
 	for (uint32_t i = 0; i < plan->target_count && act->is_uid; i++) {
@@ -231,8 +231,8 @@ check_stored(struct storm *s, const struct player *p, const struct plan *plan,
 static void
 check_expunged(struct storm *s, const struct player *p, const struct plan *plan)
 {
-	struct state_box *was = box_by_validity(&s->r.state, p->pic.validity),
-			 *is = box_by_validity(&s->left, p->pic.validity);
+	struct state_box *was = storm_box(&s->r.state, p->pic.validity),
+			 *is = storm_box(&s->left, p->pic.validity);
 
 	for (uint32_t i = 0; was != NULL && i < was->n; i++) {
 		const struct state_message *old = &was->m[i], *now = message_in(is, old->uid);
@@ -295,8 +295,8 @@ check_status(struct storm *s, const struct answer *a)
 		name, &messages, &uidnext, &validity, &unseen, &deleted)
 	    != 6)
 		return;
-	was = box_by_validity(&s->r.state, validity);
-	is = box_by_validity(&s->left, validity);
+	was = storm_box(&s->r.state, validity);
+	is = storm_box(&s->left, validity);
 	if (is == NULL && was == NULL && !s->was_sent[ACT_DELETE])
 		run_fail(&s->r, "STATUS of mailbox %u, which there is not", validity);
 	if (is == NULL)
@@ -363,13 +363,18 @@ check_done(struct storm *s, const struct player *p, const struct plan *plan, con
 		if (is_ok)
 			check_list(s, plan, a);
 		break;
+	case ACT_SETMETADATA:
+	case ACT_GETMETADATA:
+	case ACT_ANNOTATE:
+	case ACT_FETCH:
+		storm_check_noted(s, p, plan, a);
+		break;
 	case ACT_CREATE:
 	case ACT_DELETE:
 	case ACT_RENAME:
 	case ACT_SUBSCRIBE:
 	case ACT_UNSUBSCRIBE:
 	case ACT_OPS_THAT_CHANGE:
-	case ACT_FETCH:
 	case ACT_SEARCH:
 	case ACT_NOOP:
 	case ACT_SELECT:
@@ -453,6 +458,7 @@ storm_open(struct storm *s, struct kv *kv, bool is_manual, uint64_t seed)
 	memset(s, 0, sizeof(*s));
 	run_open(r, kv, is_manual, seed);
 	r->is_calm = !is_manual;
+	r->has_notes = seed % 2 == 0;
 	s->message = BUF_MAX(1 << 20);
 	while (r->step < WARM_STEPS)
 		run_step(r);

@@ -39,4 +39,11 @@ void storm_end(struct storm *s);
 void storm_check(struct storm *s, struct kv *kv, bool is_manual);
 void storm_done(struct storm *s);
 
+/** A mailbox by its UIDVALIDITY; NULL: there is none. */
+struct state_box *storm_box(struct state *s, uint32_t validity);
+/* storm_notes.c */
+/** What a command about annotations was answered must be so. */
+void storm_check_noted(struct storm *s, const struct player *p, const struct plan *plan,
+    const struct answer *a);
+
 #endif

@@ -182,6 +182,7 @@ mailbox_above(const struct commit *c, struct str name)
 	return NULL;
 }
 
+/* annotations.p == NULL: those of the level that was there, if any. */
 static enum err
 create(struct commit *c, struct str name, uint32_t special_use, struct str annotations)
 {
@@ -196,12 +197,14 @@ create(struct commit *c, struct str name, uint32_t special_use, struct str annot
 	if (i < 0)
 		return add_levels(c, name, &row, false);
 	/*
-	 * A level becomes a mailbox: it has had no messages, so it keeps its id, but nothing else.
+	 * A level becomes a mailbox: it has had no messages, so it keeps its id, and what was noted
+	 * of it, but nothing else.
 	 */
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
 	inherit(mailbox_above(c, name), &row);
-	row.annotations = c->states[i]->desc->row.annotations;
+	if (annotations.p == NULL)
+		row.annotations = c->states[i]->desc->row.annotations;
 	row.uidvalidity = c->row.next_uidvalidity++;
 	c->is_row_changed = true;
 	mailbox_row_set_registered(&row, keywords);
@@ -407,7 +410,7 @@ rename_inbox(struct account *a, struct str to, struct waiter *w, struct snapshot
 	if (e != ERR_OK)
 		return e;
 	/* They are on both afterwards (RFC 5464 4.1). */
-	e = make(a, to, 0, buf_str(&annotations), true, &now);
+	e = make(a, to, 0, annotations.n != 0 ? buf_str(&annotations) : STR(""), true, &now);
 	if (e != ERR_OK)
 		return e;
 	e = messages_move_all(a, inbox_id, snapshot_mailbox(now, to)->id, after_out);

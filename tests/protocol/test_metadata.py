@@ -205,6 +205,16 @@ def test_rename_inbox(imap):
     assert get(imap, '', '/private/vendor/x/y') == {'/private/vendor/x/y': b'mine'}
 
 
+def test_rename_inbox_to_level(imap):
+    """They are copied as well where a name was there that was none of a mailbox; its own go, as in every RENAME."""
+    imap.ok('SUBSCRIBE old')
+    put(imap, 'INBOX', '/shared/comment', 'kept')
+    put(imap, 'old', '/private/comment', 'level')
+    imap.ok('RENAME INBOX old')
+    assert get(imap, 'old', '/shared/comment') == {'/shared/comment': b'kept'}
+    assert get(imap, 'old', '/private/comment') == {'/private/comment': None}
+
+
 def test_level(imap):
     """RFC 5464 4.1: names without a mailbox have annotations too."""
     imap.ok('CREATE a/b')
