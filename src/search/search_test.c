@@ -302,6 +302,59 @@ test_many(void)
 	fixture_done(&f);
 }
 
+/*
+ * Digests are asked for more and more messages at a time; where they have only the beginning of a
+ * text, the header is read.
+ */
+static void
+test_fields_of_many(void)
+{
+	struct fixture f;
+	struct view *v;
+	struct arena a = ARENA_NONE;
+	struct imap_search parsed;
+	struct imap_scan scan;
+	struct search *s = NULL;
+	struct entry entry;
+	struct seqnum seq;
+	BUF_CLEAN struct buf text = BUF_MAX(1 << 16);
+
+	fixture_init(&f, true);
+	for (unsigned i = 1; i <= 2000; i++) {
+		buf_clear(&text);
+		buf_printf(&text,
+		    "From: %s <a%u@example.org>\r\nSubject: ", i % 5 == 0 ? "Ann Needle" : "Bob",
+		    i);
+		if (i % 97 == 0)
+			buf_printf(&text, "%01500u deep", i);
+		buf_lit(&text, "\r\n\r\n");
+		append_flagged(&f, buf_str(&text), i % 7 == 0 ? FLAG_SEEN : 0);
+	}
+	v = open_view(&f);
+	imap_scan_init(&scan, &a, STR("UNSEEN OR FROM needle SUBJECT \" deep\""), true);
+	CHECK(imap_search_parse(&scan, &parsed) == ERR_OK);
+	/* once without digests in memory, once with */
+	for (unsigned round = 0; round < 2; round++) {
+		CHECK(search_new(&a, &parsed, v, NULL, 0, &s) == ERR_OK);
+		for (uint32_t uid = 1; search_candidate(s, uid, &entry, &seq);
+		     uid = entry.uid.v + 1) {
+			const uint32_t i = entry.uid.v;
+			bool is_match = false;
+
+			CHECK(
+			    UNTIL_DONE(&f.b, search_match(s, &entry, &f.b.w, &is_match)) == ERR_OK);
+			CHECK(i % 7 != 0);
+			if (!CHECK(is_match == (i % 5 == 0 || i % 97 == 0)))
+				printf("# message %u\n", i);
+		}
+		waiter_cancel(&f.b.w);
+		search_free(s);
+	}
+	arena_done(&a);
+	view_close(v);
+	fixture_done(&f);
+}
+
 /* What is found a page at a time is what is found one by one. */
 static void
 check_pages(struct view *v, const char *query)
@@ -392,4 +445,4 @@ test_pages(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_searches), TEST(test_many), TEST(test_pages))
+TEST_MAIN(TEST(test_searches), TEST(test_many), TEST(test_fields_of_many), TEST(test_pages))

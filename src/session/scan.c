@@ -9,6 +9,7 @@
 enum {
 	HOME_US = 300,          /* how long a search may be to be done on the loop */
 	HOME_BYTES = 32 * 1024, /* of text at a time */
+	UNTIMED = 8,            /* messages between two looks at the clock */
 	/* on the pool, where others of the same account wait for their turn */
 	STEP_US = 2000,
 	/* of a search are prompt; what lasts longer is patient */
@@ -196,6 +197,8 @@ step_pages(struct scan *x)
 static enum err
 step(struct scan *x, struct waiter *w)
 {
+	unsigned n = 0;
+
 	if (search_is_of_entries(x->o.search) && !x->o.wants_relevancy)
 		return step_pages(x);
 	x->is_over = false;
@@ -204,7 +207,7 @@ step(struct scan *x, struct waiter *w)
 		bool is_match;
 		enum err e;
 
-		if (!x->has_entry && is_step_over(x, 0))
+		if (!x->has_entry && n++ % UNTIMED == 0 && is_step_over(x, 0))
 			return ERR_BUSY;
 		x->has_entry = true;
 		e = search_match(x->o.search, &x->entry, w, &is_match);
