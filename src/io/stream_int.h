@@ -1,6 +1,6 @@
 /*
- * stream_int.h - the inside of a stream, shared by stream.c (life, input), stream_queue.c (output),
- * stream_tls.c (handshake) and stream_deflate.c.
+ * stream_int.h - the inside of a stream, shared by stream.c (life, callbacks), stream_input.c,
+ * stream_queue.c (output), stream_close.c, stream_tls.c (handshake) and stream_deflate.c.
  */
 #ifndef IO_STREAM_INT_H
 #define IO_STREAM_INT_H
@@ -55,7 +55,7 @@ struct stream {
 	/* Input: in.p[in_at..in.n) is not consumed. */
 	struct buf in;
 	size_t in_at, in_max;
-	uint32_t read_room; /* for the next read: stream.c */
+	uint32_t read_room; /* for the next read: stream_input.c */
 
 	/* Output. */
 	struct segment *head, **tail, *last;
@@ -108,11 +108,28 @@ void stream_post(struct stream *s);
  * it always does.
  */
 void stream_cork(struct stream *s, bool is_corked);
+
+/* --- stream_input.c --- */
+void input_init(struct stream *s);
+/** Whether it wants to read, now. */
+bool input_may_come(const struct stream *s);
+/**
+ * The socket is watched when it wants to read. When nothing may be read it is watched on all the
+ * same, until it has something: mostly it has not, and that costs nothing.
+ */
+void input_watch(struct stream *s);
+/** Takes what has come. */
+void input_take(struct stream *s);
 /**
  * Reads from TLS or the socket. n_out > 0, ERR_OK; ERR_WAIT: nothing there; ERR_END: end; else the
  * stream has failed.
  */
 enum err stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out);
+
+/* --- stream_close.c --- */
+void closing_init(struct stream *s);
+/** When all has been sent: tells the peer that no more comes. */
+void closing_go_on(struct stream *s);
 
 /* --- stream_tls.c --- */
 /** All that is sent in the clear has been: TLS begins with what comes. */
