@@ -285,6 +285,8 @@ void store_let_go(struct store *s, struct str user);
 /** Whether it is in memory. */
 bool store_has_account(struct store *s, struct account_id id);
 bool store_has_user(struct store *s, struct str user);
+/** Nobody finds it any more, and the caller frees it; store->lock held. */
+void store_drop_account(struct store *s, struct account *a);
 
 /* ---- the account (account.c) ----------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #include "base/size.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { NAME_SPACE = MAILBOX_NAME_MAX + 1 };
 
