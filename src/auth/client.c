@@ -11,6 +11,7 @@
 
 #include "auth/wire.h"
 #include "base/arena.h"
+#include "base/bell.h"
 #include "base/hash.h"
 #include "io/loop.h"
 
@@ -304,10 +305,13 @@ on_readable(struct loop_fd *f)
 		return;
 	}
 	c->in.n += (size_t)n;
+	/* Who is woken wants the lock: when all answers are told, and once for them all. */
+	bells_hold();
 	while ((e = wire_next(str_sub(buf_str(&c->in), at, c->in.n), false, &m, &used)) == ERR_OK) {
 		on_message(c, &m);
 		at += used;
 	}
+	bells_release();
 	if (e == ERR_CORRUPT) {
 		disconnect(c);
 		return;

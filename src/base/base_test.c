@@ -5,8 +5,11 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/test.h"
 #include "base/waiter.h"
+
+#include <unistd.h>
 
 static void
 test_str(void)
@@ -234,6 +237,77 @@ test_bells_later(void)
 	CHECK(rings[0] == 3);
 }
 
-TEST_MAIN(TEST(test_str), TEST(test_utf8), TEST(test_ascii), TEST(test_buf_limit),
-    TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash), TEST(test_waiter), TEST(test_bells),
-    TEST(test_bells_later))
+/* What one event writes, without its time. */
+static struct str
+logged(char *line, size_t size, const struct log_field *fields, size_t count)
+{
+	int pipe_fd[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+	char *level;
+
+	must(pipe(pipe_fd) == 0);
+	dup2(pipe_fd[1], STDERR_FILENO);
+	log_fields(LOG_INFO, "tested", fields, count);
+	dup2(saved, STDERR_FILENO);
+	n = read(pipe_fd[0], line, size - 1);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+	close(saved);
+	line[MAX(n, 0)] = '\0';
+	level = strstr(line, " level=");
+	return level != NULL ? str_c(level + 1) : STR_NONE;
+}
+
+static void
+test_log(void)
+{
+	static char line[16384], longest[2000];
+	struct log_field many[10];
+	struct str s;
+
+	log_setup(LOG_INFO, "base");
+	s = logged(line, sizeof(line), NULL, 0);
+	CHECK(str_eq(s, STR("level=info process=base event=tested\n")));
+	CHECK(line[sizeof("time=2026-01-01T00:00:00.000") - 1] == 'Z');
+	s = logged(line, sizeof(line),
+	    (struct log_field[]){ F_STR("user", STR("joe@example.org")),
+		F_STR("peer", STR("a \"b\\\n\xC3")), F_STR("none", STR_NONE),
+		F_U64("most", UINT64_MAX), F_I64("least", INT64_MIN), F_I64("minus", -7),
+		F_I64("zero", 0) },
+	    7);
+	CHECK(str_eq(s,
+	    STR("level=info process=base event=tested user=joe@example.org peer=\"a \\x22b\\x5c\\x0a\\xc3\" none=\"\" "
+		"most=18446744073709551615 least=-9223372036854775808 minus=-7 zero=0\n")));
+	memset(longest, 'a', sizeof(longest));
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = F_STR("long", str_make(longest, sizeof(longest)));
+	logged(line, sizeof(line), many, 1);
+	CHECK(strlen(line) < 1200 && strstr(line, "aaa...\"\n") != NULL);
+	logged(line, sizeof(line), many, ARRAY_LEN(many));
+	CHECK(strlen(line) == 8192 && line[8191] == '\n');
+}
+
+/* The same text whether there is room, or some of it, or none. */
+static void
+test_buf_printf(void)
+{
+	for (size_t before = 0; before < 300; before++) {
+		BUF_CLEAN struct buf b = BUF_MAX(400);
+
+		for (size_t i = 0; i < before; i++)
+			buf_chr(&b, 'x');
+		buf_printf(&b, "%s-%d", "0123456789", 42);
+		CHECK(b.n == before + 13 && memcmp(b.p + before, "0123456789-42", 13) == 0);
+	}
+	{
+		BUF_CLEAN struct buf b = BUF_MAX(10);
+
+		buf_printf(&b, "%d", 123);
+		buf_printf(&b, "%s", "0123456789");
+		CHECK(buf_err(&b) == ERR_LIMIT && b.n == 3);
+	}
+}
+
+TEST_MAIN(TEST(test_log), TEST(test_buf_printf), TEST(test_str), TEST(test_utf8), TEST(test_ascii),
+    TEST(test_buf_limit), TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash),
+    TEST(test_waiter), TEST(test_bells), TEST(test_bells_later))

@@ -130,23 +130,27 @@ buf_u64(struct buf *b, uint64_t v)
 	buf_add(b, t + i, sizeof(t) - i);
 }
 
+/* Mostly there is room: then the text is made once. */
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = b->is_over ? 0 : MIN(b->cap, b->max) - MIN(b->n, b->max);
 	va_list ap;
 	char *to;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room > 0 ? b->p + b->n : NULL, room, fmt, ap);
 	va_end(ap);
 	must(n >= 0);
-	to = buf_reserve(b, (size_t)n + 1);
-	if (to == NULL)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(to, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		to = buf_reserve(b, (size_t)n + 1);
+		if (to == NULL)
+			return;
+		va_start(ap, fmt);
+		vsnprintf(to, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->n += (size_t)n;
 }
 

@@ -2,6 +2,7 @@
 #include "io/listener.h"
 
 #include "base/arena.h"
+#include "base/bell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,32 +120,42 @@ accept_failed(struct listener *ln, int errno_code)
 	}
 }
 
+/* False when there are no more, or none may be taken now. */
+static bool
+accept_one(struct listener *ln)
+{
+	struct io_addr peer = { .n = sizeof(peer.sa) };
+	int fd =
+	    accept4(ln->fd.fd, (struct sockaddr *)&peer.sa, &peer.n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		accept_failed(ln, errno);
+		return false;
+	}
+	if (fd >= ln->fd_end) {
+		close(fd);
+		accept_failed(ln, EMFILE);
+		return false;
+	}
+	if (prefix_enter(ln->limit, &peer)) {
+		hand_over(ln, fd, &peer);
+	} else {
+		close(fd);
+		refuse(ln, &peer, 0);
+	}
+	return true;
+}
+
 static void
 accept_ready(struct loop_fd *f)
 {
 	struct listener *ln = container_of(f, struct listener, fd);
+	int i = 0;
 
-	for (int i = 0; i < ACCEPT_BUDGET; i++) {
-		struct io_addr peer = { .n = sizeof(peer.sa) };
-		int fd = accept4(f->fd, (struct sockaddr *)&peer.sa, &peer.n,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0) {
-			accept_failed(ln, errno);
-			return;
-		}
-		if (fd >= ln->fd_end) {
-			close(fd);
-			accept_failed(ln, EMFILE);
-			return;
-		}
-		if (!prefix_enter(ln->limit, &peer)) {
-			close(fd);
-			refuse(ln, &peer, 0);
-			continue;
-		}
-		hand_over(ln, fd, &peer);
-	}
+	bells_hold(); /* a loop that gets several is woken once */
+	while (i < ACCEPT_BUDGET && accept_one(ln))
+		i++;
+	bells_release();
 }
 
 /* The system gives the lowest number that is free: one near the limit means that few are left. */

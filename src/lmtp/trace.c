@@ -1,7 +1,9 @@
 /* trace.c - see trace.h. */
 #include "lmtp/trace.h"
 
-#include <time.h>
+#include "mime/date.h"
+
+enum { SECONDS_A_DAY = 86400 };
 
 /* A name that a client made up, for a Received line: anything odd is "unknown". */
 static void
@@ -17,17 +19,39 @@ name_add(struct str name, struct buf *out)
 }
 
 static void
+digits_add(unsigned v, unsigned count, struct buf *out)
+{
+	char *to = buf_reserve(out, count);
+
+	for (unsigned i = count; to != NULL && i > 0; i--, v /= 10)
+		to[i - 1] = (char)('0' + v % 10);
+	if (to != NULL)
+		out->n += count;
+}
+
+static void
 date_add(int64_t now_s, struct buf *out)
 {
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
-		"Sep", "Oct", "Nov", "Dec" };
-	time_t t = (time_t)now_s;
-	struct tm tm;
+	static const char days[7][6] = { "Thu, ", "Fri, ", "Sat, ", "Sun, ", "Mon, ", "Tue, ",
+		"Wed, " }; /* from 1970-01-01 on */
+	static const char months[12][6] = { " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ",
+		" Jul ", " Aug ", " Sep ", " Oct ", " Nov ", " Dec " };
+	int64_t day = now_s / SECONDS_A_DAY, year;
+	unsigned second = (unsigned)(now_s % SECONDS_A_DAY);
+	int month, day_of_month;
 
-	gmtime_r(&t, &tm);
-	buf_printf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
-	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	mime_days_split(day, &year, &month, &day_of_month);
+	buf_c(out, days[day % 7]);
+	buf_u64(out, (uint64_t)day_of_month);
+	buf_c(out, months[month - 1]);
+	digits_add((unsigned)year, 4, out);
+	buf_chr(out, ' ');
+	digits_add(second / 3600, 2, out);
+	buf_chr(out, ':');
+	digits_add(second / 60 % 60, 2, out);
+	buf_chr(out, ':');
+	digits_add(second % 60, 2, out);
+	buf_lit(out, " +0000");
 }
 
 void
@@ -43,7 +67,9 @@ trace_format(const struct trace *t, struct buf *out)
 	name_add(t->client_address, out);
 	buf_lit(out, ")\r\n\tby ");
 	name_add(t->hostname, out);
-	buf_printf(out, " (Posthorn) with %s id ", t->protocol);
+	buf_lit(out, " (Posthorn) with ");
+	buf_c(out, t->protocol);
+	buf_lit(out, " id ");
 	buf_str_add(out, t->id);
 	buf_lit(out, "\r\n\tfor <");
 	buf_str_add(out, t->recipient);

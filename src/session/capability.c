@@ -7,6 +7,8 @@
 #include "session/quota.h"
 #include "session/server.h"
 
+enum { USUAL_BYTES = 1024 }; /* of all names */
+
 static void
 add(struct buf *b, enum capability c)
 {
@@ -89,6 +91,7 @@ add_special(const struct session *s, enum capability c, struct buf *b)
 void
 capability_format(const struct session *s, struct buf *b)
 {
+	buf_reserve(b, USUAL_BYTES);
 	for (enum capability c = 0; c < CAP_COUNT; c++) {
 		switch (capabilities[c].when) {
 		case CAP_NEVER_SHOWN:
