@@ -308,6 +308,26 @@ test_buf_printf(void)
 	}
 }
 
-TEST_MAIN(TEST(test_log), TEST(test_buf_printf), TEST(test_str), TEST(test_utf8), TEST(test_ascii),
-    TEST(test_buf_limit), TEST(test_buf_numbers), TEST(test_arena), TEST(test_hash),
-    TEST(test_waiter), TEST(test_bells), TEST(test_bells_later))
+/* All pairs of bytes, wherever they are. */
+static void
+test_nocase(void)
+{
+	char a[20], b[20];
+
+	for (int x = 0; x < 256; x++)
+		for (int y = 0; y < 256; y++)
+			for (size_t at = 0; at < sizeof(a); at += x == y ? 1 : 9) {
+				memset(a, 'q', sizeof(a));
+				memset(b, 'Q', sizeof(b));
+				a[at] = (char)x;
+				b[at] = (char)y;
+				CHECK(str_eq_nocase(str_make(a, sizeof(a)), str_make(b, sizeof(b)))
+				    == (chr_lower((char)x) == chr_lower((char)y)));
+			}
+	CHECK(str_eq_nocase(STR_NONE, STR("")));
+	CHECK(!str_eq_nocase(STR("a"), STR("")));
+}
+
+TEST_MAIN(TEST(test_nocase), TEST(test_log), TEST(test_buf_printf), TEST(test_str), TEST(test_utf8),
+    TEST(test_ascii), TEST(test_buf_limit), TEST(test_buf_numbers), TEST(test_arena),
+    TEST(test_hash), TEST(test_waiter), TEST(test_bells), TEST(test_bells_later))

@@ -26,6 +26,34 @@ str_cmp_nocase(struct str a, struct str b)
 	return (a.n > b.n) - (a.n < b.n);
 }
 
+#define ALL(c) (0x0101010101010101u * (c))
+
+/* Eight letters at a time: the high bit of each byte of `upper` is that of an ASCII capital. */
+static uint64_t
+lower_eight(const char *p)
+{
+	uint64_t w, low, upper;
+
+	memcpy(&w, p, 8);
+	low = w & ALL(0x7F);
+	upper = ((low + ALL(0x80 - 'A')) ^ (low + ALL(0x7F - 'Z'))) & ~w & ALL(0x80);
+	return w | upper >> 2;
+}
+
+bool
+str_same_nocase(const char *a, const char *b, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		if (lower_eight(a + i) != lower_eight(b + i))
+			return false;
+	for (; i < n; i++)
+		if (chr_lower(a[i]) != chr_lower(b[i]))
+			return false;
+	return true;
+}
+
 bool
 str_starts_nocase(struct str s, struct str prefix)
 {

@@ -46,11 +46,15 @@ int str_cmp(struct str a, struct str b);
 /** The same with ASCII letters folded to lower case. */
 int str_cmp_nocase(struct str a, struct str b);
 
-/** True when they are equal but for ASCII case. */
+/** What str_eq_nocase() leaves to look at: n bytes of each. */
+bool str_same_nocase(const char *a, const char *b, size_t n);
+
+/** True when they are equal but for ASCII case. Mostly the first letter tells that they are not. */
 static inline bool
 str_eq_nocase(struct str a, struct str b)
 {
-	return a.n == b.n && str_cmp_nocase(a, b) == 0;
+	return a.n == b.n
+	    && (a.n == 0 || (((a.p[0] ^ b.p[0]) & ~0x20) == 0 && str_same_nocase(a.p, b.p, a.n)));
 }
 
 static inline bool

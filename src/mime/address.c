@@ -327,8 +327,88 @@ word_read(struct parser *p, bool had_space)
 	p->has_words = true;
 }
 
-struct mime_address *
-mime_address_parse(struct arena *a, struct str value)
+/* ---- addresses with nothing in them that must be undone: most there are */
+
+static struct str
+plain_atom(const char **at, const char *end)
+{
+	const char *begin = *at;
+
+	while (*at != end && is_atom_chr(**at) && **at != '\\' && **at != '[')
+		++*at;
+	return str_make(begin, (size_t)(*at - begin));
+}
+
+/* Words with a blank between them, or what stands between quotes; a blank behind it is skipped. */
+static bool
+plain_name(const char **at, const char *end, struct str *name_out)
+{
+	const char *begin = *at;
+
+	if (*begin == '"') {
+		for (++*at; *at != end && **at != '"'; ++*at)
+			if (**at == '\\' || **at == '\r' || **at == '\n')
+				return false;
+		if (*at == end)
+			return false;
+		*name_out = str_make(begin + 1, (size_t)(*at - begin - 1));
+		++*at;
+	} else {
+		while (plain_atom(at, end).n > 0)
+			if (*at != end && **at == ' ')
+				++*at;
+		*name_out = str_make(begin, (size_t)(*at - begin));
+	}
+	if (*at != end && **at == ' ')
+		++*at;
+	return true;
+}
+
+/*
+ * `Name <local@host>`, `"Name" <local@host>`, `<local@host>` or `local@host`, and behind it a comma or
+ * the end. False, and nothing is read, when it is something else.
+ */
+static bool
+plain_read(struct parser *p)
+{
+	const char *at = p->l.p, *end = p->l.end;
+	struct str name = STR_NONE, local, host;
+	struct mime_address *a;
+	bool is_angle;
+
+	if (p->has_words || p->has_comment)
+		return false;
+	local = plain_atom(&at, end);
+	is_angle = at == end || *at != '@';
+	if (is_angle) {
+		at = p->l.p;
+		if (!plain_name(&at, end, &name) || at == end || *at != '<')
+			return false;
+		at++;
+		local = plain_atom(&at, end);
+	}
+	if (local.n == 0 || at == end || *at != '@')
+		return false;
+	at++;
+	host = plain_atom(&at, end);
+	if (host.n == 0 || (is_angle && (at == end || *at++ != '>')))
+		return false;
+	while (at != end && chr_is_wsp(*at))
+		at++;
+	if (at != end && *at != ',')
+		return false;
+	p->l.p = at;
+	a = address_add(p, MIME_ADDR_MAILBOX);
+	if (a != NULL) {
+		a->name = keep_trimmed(p, name);
+		a->mailbox = keep_text(p, local);
+		a->host = keep_text(p, host);
+	}
+	return true;
+}
+
+static struct mime_address *
+parse(struct arena *a, struct str value, bool is_first_only)
 {
 	struct parser p = { .a = a,
 		.l = mime_lex(value),
@@ -337,11 +417,13 @@ mime_address_parse(struct arena *a, struct str value)
 		.comment = BUF_MAX(value.n + 1) };
 
 	p.tail = &p.first;
-	while (value.n > 0) {
+	while (value.n > 0 && !(is_first_only && p.first != NULL)) {
 		bool had_space = skip(&p);
 
 		if (p.l.p == p.l.end)
 			break;
+		if (plain_read(&p))
+			continue;
 		switch (*p.l.p) {
 		case '<':
 			angle_read(&p);
@@ -375,4 +457,20 @@ mime_address_parse(struct arena *a, struct str value)
 	buf_done(&p.local);
 	buf_done(&p.comment);
 	return p.first;
+}
+
+struct mime_address *
+mime_address_parse(struct arena *a, struct str value)
+{
+	return parse(a, value, false);
+}
+
+struct mime_address *
+mime_address_first(struct arena *a, struct str value)
+{
+	struct mime_address *first = parse(a, value, true);
+
+	if (first != NULL)
+		first->next = NULL; /* the end of a group */
+	return first;
 }

@@ -30,5 +30,7 @@ struct mime_address {
  * MIME_MAX_ADDRESSES; NULL when empty.
  */
 struct mime_address *mime_address_parse(struct arena *a, struct str value);
+/** The first of what that gives. The others, if there are any, are not read. */
+struct mime_address *mime_address_first(struct arena *a, struct str value);
 
 #endif

@@ -12,6 +12,23 @@ is_msgid(struct str id)
 	return at != SIZE_MAX && at > 0 && at + 1 < id.n;
 }
 
+static bool
+is_plain(char c)
+{
+	return c != '>' && c != '<' && c != '"' && !chr_is_wsp(c);
+}
+
+/* What is plain from here on; there is some. */
+static void
+run_add(struct mime_lex *l, struct buf *id)
+{
+	const char *run = l->p;
+
+	while (!mime_lex_is_end(l) && is_plain(*l->p))
+		l->p++;
+	buf_add(id, run, (size_t)(l->p - run));
+}
+
 bool
 mime_msgid_next(struct str *rest, struct buf *id)
 {
@@ -39,7 +56,7 @@ mime_msgid_next(struct str *rest, struct buf *id)
 			else if (*l.p == '"')
 				mime_lex_quoted(&l, id);
 			else
-				buf_chr(id, *l.p++);
+				run_add(&l, id);
 		}
 		is_found = is_msgid(buf_str(id));
 	}

@@ -38,7 +38,6 @@ struct mime_parser {
 	struct mime_message *msg;
 	/* the current one; in a multipart's preamble or epilogue the multipart */
 	struct mime_part *part;
-	struct boundary open[MIME_MAX_DEPTH];
 	uint32_t open_count;
 	enum state state;
 	uint64_t offset;     /* of the next byte */
@@ -56,6 +55,7 @@ struct mime_parser {
 	size_t held_count;
 	char tail[2]; /* line end, or CR, that was not given out yet */
 	uint8_t tail_count;
+	struct boundary open[MIME_MAX_DEPTH]; /* not zeroed: open_count of them */
 };
 
 static bool
@@ -545,8 +545,9 @@ note_bytes(struct mime_message *msg, struct str bytes)
 struct mime_parser *
 mime_parser_new(struct arena *a, const struct mime_parser_hooks *hooks)
 {
-	struct mime_parser *p = arena_new(a, struct mime_parser);
+	struct mime_parser *p = arena_alloc(a, sizeof(*p));
 
+	memset(p, 0, offsetof(struct mime_parser, open));
 	p->keep = (struct mime_keeper){ .a = a,
 		.left = MIME_MAX_KEPT_BYTES,
 		.scratch = BUF_MAX(MIME_MAX_HEADER_BYTES) };

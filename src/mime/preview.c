@@ -13,9 +13,11 @@
 
 #include <stdlib.h>
 
+enum { EXCERPT_BYTES = 4 * 2 * MIME_MAX_PREVIEW_CHARS };
+
 /* Text that has at most so many characters, white space run together. */
 struct excerpt {
-	char bytes[4 * (2 * MIME_MAX_PREVIEW_CHARS)];
+	char *bytes;
 	size_t n;
 	uint32_t chars;
 	bool has_blank; /* one is due before the next character */
@@ -39,6 +41,8 @@ struct mime_preview {
 	char line_start[3];
 	struct mime_html html;
 	struct buf text; /* of a bit of HTML */
+	/* These are not zeroed. */
+	char own_bytes[EXCERPT_BYTES], quoted_bytes[EXCERPT_BYTES];
 };
 
 /* A little more than is shown, so that an attribution can still be taken back. */
@@ -47,8 +51,11 @@ enum { KEEP_CHARS = 2 * MIME_MAX_PREVIEW_CHARS - 4 };
 struct mime_preview *
 mime_preview_new(void)
 {
-	struct mime_preview *p = xcalloc(1, sizeof(*p));
+	struct mime_preview *p = xmalloc(sizeof(*p));
 
+	memset(p, 0, offsetof(struct mime_preview, own_bytes));
+	p->own.bytes = p->own_bytes;
+	p->quoted.bytes = p->quoted_bytes;
 	p->text.max = 1024;
 	return p;
 }

@@ -22,42 +22,55 @@ enum { VERSION = 1, HAS_DATE = 1, IS_REPLY = 2, FIXED_BYTES = 12 };
 /* Nobody sorts by what comes behind this many bytes. */
 enum { KEY_MAX = 1000 };
 
-static struct str
-key(struct arena *a, enum mime_collation by, struct str utf8)
-{
-	struct buf mapped = BUF_MAX(64 * KEY_MAX);
-	struct str s;
+/* Makes keys; its buffers serve for all of them. */
+struct maker {
+	struct arena *a;
+	enum mime_collation by;
+	struct buf text, mapped;
+};
 
+static struct str
+key(struct maker *m, struct str utf8)
+{
 	/* Cut where a character begins. */
 	if (utf8.n > KEY_MAX) {
 		utf8.n = KEY_MAX;
 		while (utf8.n > 0 && ((unsigned char)utf8.p[utf8.n] & 0xC0) == 0x80)
 			utf8.n--;
 	}
+	buf_clear(&m->mapped);
 	if (utf8.n > 0)
-		mime_collate(by, utf8, &mapped);
-	s = mapped.n > 0 ? arena_str(a, buf_str(&mapped)) : STR("");
-	buf_done(&mapped);
-	return s;
+		mime_collate(m->by, utf8, &m->mapped);
+	return m->mapped.n > 0 ? arena_str(m->a, buf_str(&m->mapped)) : STR("");
 }
 
 /* Decoded and mapped. */
 static struct str
-key_text(struct arena *a, enum mime_collation by, struct str raw)
+key_text(struct maker *m, struct str raw)
 {
-	struct buf text = BUF_MAX(4 * raw.n + 64);
-	struct str s;
+	buf_clear(&m->text);
+	m->text.max = 4 * raw.n + 64;
+	mime_words_decode(raw, &m->text);
+	return key(m, buf_str(&m->text));
+}
 
-	mime_words_decode(raw, &text);
-	s = key(a, by, buf_str(&text));
-	buf_done(&text);
-	return s;
+static struct str
+whole_address(struct arena *scratch, const struct mime_address *addr)
+{
+	size_t n = addr->mailbox.n;
+	char *p = arena_alloc(scratch, n + 1 + addr->host.n);
+
+	if (n > 0)
+		memcpy(p, addr->mailbox.p, n);
+	p[n] = '@';
+	if (addr->host.n > 0)
+		memcpy(p + n + 1, addr->host.p, addr->host.n);
+	return str_make(p, n + 1 + addr->host.n);
 }
 
 /* The mailbox and the display name (RFC 5957 2.1) of the first address. */
 static void
-address_keys(struct arena *a, enum mime_collation by, struct str value, struct str *mailbox_out,
-    struct str *name_out)
+address_keys(struct maker *m, struct str value, struct str *mailbox_out, struct str *name_out)
 {
 	struct arena scratch = ARENA_NONE;
 	struct mime_address *addr;
@@ -67,19 +80,15 @@ address_keys(struct arena *a, enum mime_collation by, struct str value, struct s
 		*name_out = STR("");
 	if (value.p == NULL)
 		return;
-	addr = mime_address_parse(&scratch, value);
-	while (addr != NULL && addr->kind == MIME_ADDR_GROUP_END)
-		addr = addr->next;
+	addr = mime_address_first(&scratch, value);
 	if (addr != NULL) {
 		/* A group sorts by its name, as in ENVELOPE. */
 		*mailbox_out =
-		    key_text(a, by, addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
+		    key_text(m, addr->kind == MIME_ADDR_GROUP ? addr->name : addr->mailbox);
 		if (name_out != NULL && addr->name.n > 0)
-			*name_out = key_text(a, by, addr->name);
+			*name_out = key_text(m, addr->name);
 		else if (name_out != NULL)
-			*name_out = key_text(a, by,
-			    arena_printf(&scratch, "%.*s@%.*s", STR_F(addr->mailbox),
-				STR_F(addr->host)));
+			*name_out = key_text(m, whole_address(&scratch, addr));
 	}
 	arena_done(&scratch);
 }
@@ -150,21 +159,22 @@ void
 mime_sortkeys_parse_by(struct arena *a, enum mime_collation by, struct str header,
     struct mime_sortkeys *keys)
 {
+	struct maker m = { a, by, BUF_MAX(0), BUF_MAX(64 * KEY_MAX) };
 	struct key_fields f;
 
 	*keys = (struct mime_sortkeys){ .subject = STR(""), .message_id = STR("") };
 	key_fields_find(header, &f);
 	keys->has_date = f.date.p != NULL && mime_date_parse(f.date, &keys->date) == ERR_OK;
 	if (f.subject.p != NULL) {
-		struct buf base = BUF_MAX(4 * f.subject.n + 64);
-
-		keys->is_reply = mime_subject_base(f.subject, &base);
-		keys->subject = key(a, by, buf_str(&base));
-		buf_done(&base);
+		m.text.max = 4 * f.subject.n + 64;
+		keys->is_reply = mime_subject_base(f.subject, &m.text);
+		keys->subject = key(&m, buf_str(&m.text));
 	}
-	address_keys(a, by, f.from, &keys->from, &keys->from_name);
-	address_keys(a, by, f.to, &keys->to, &keys->to_name);
-	address_keys(a, by, f.cc, &keys->cc, NULL);
+	address_keys(&m, f.from, &keys->from, &keys->from_name);
+	address_keys(&m, f.to, &keys->to, &keys->to_name);
+	address_keys(&m, f.cc, &keys->cc, NULL);
+	buf_done(&m.text);
+	buf_done(&m.mapped);
 	if (f.message_id.p != NULL) {
 		struct buf id = BUF_MAX(f.message_id.n + 1);
 
