@@ -418,6 +418,14 @@ test_many_ranges_of_one_version(void)
 		CHECK(get_be32(rows->ranges[2].rows[i].key.p) == i
 		    && get_be32(rows->ranges[2].rows[i].value.p) == i);
 	kv_rows_free(rows);
+	/* without a version they are the same rows */
+	r[0].is_timeless = true;
+	CHECK_U64(kv_load_now(kv, ACCOUNT(3), r, 3, &rows), ERR_OK);
+	CHECK_U64(rows->ranges[0].count, 1);
+	CHECK_U64(rows->ranges[1].count, 0);
+	CHECK_U64(rows->ranges[2].count, 300);
+	kv_rows_free(rows);
+	r[0].is_timeless = false;
 	CHECK_U64(kv_load_now(kv, ACCOUNT(4), r, 3, &rows), ERR_OK);
 	CHECK_U64(rows->version, 0);
 	CHECK_U64(rows->ranges[2].count, 0);

@@ -140,6 +140,11 @@ struct kv_range {
 	bool is_exact;   /* only the row with key == from; `to` is not looked at */
 	bool is_bulk;    /* many rows that will not be asked for again soon: others' stay cached */
 	/*
+	 * of the first, for all: rows that are put once and never change; they need not be of one
+	 * moment, and the version that is told says nothing
+	 */
+	bool is_timeless;
+	/*
 	 * damage is no error: what it hides is told as gaps. Not with is_reverse, nor with a limit
 	 */
 	bool may_have_gaps;

@@ -383,19 +383,21 @@ load_try(struct rocks *r, enum rocks_tier tier, struct account_id account,
 {
 	struct load l = { .r = r, .account = account, .tier = tier };
 	const rocksdb_snapshot_t *settled = atomic_load(&r->settled);
+	const bool is_timeless = count > 0 && ranges[0].is_timeless;
 	uint64_t version = 0;
-	enum err e;
+	enum err e = ERR_OK;
 
-	l.snapshot = settled != NULL ? settled : rocksdb_create_snapshot(r->db);
+	l.snapshot = settled != NULL || is_timeless ? settled : rocksdb_create_snapshot(r->db);
 	l.options = read_options(tier, l.snapshot);
-	e = rocks_version_get(r, l.options, tier, account, &version);
+	if (!is_timeless)
+		e = rocks_version_get(r, l.options, tier, account, &version);
 	if (e == ERR_OK)
 		l.rows = kv_rows_new(count, version);
 	for (size_t i = 0; i < count && e == ERR_OK; i++)
 		e = ranges[i].is_exact ? exact_load(&l, &ranges[i], i)
 				       : range_load(&l, &ranges[i], i);
 	rocksdb_readoptions_destroy(l.options);
-	if (settled == NULL)
+	if (l.snapshot != settled)
 		rocksdb_release_snapshot(r->db, l.snapshot);
 	if (e == ERR_OK)
 		*rows_out = l.rows;

@@ -250,7 +250,8 @@ batch_sort(struct batch *b)
 bool
 message_ahead_is_full(const struct message_ahead *r)
 {
-	return r->batch_count == AHEAD_BATCHES;
+	return r->batch_count
+	    == (r->with_bytes ? (unsigned)AHEAD_BATCHES_OF_BYTES : (unsigned)AHEAD_BATCHES);
 }
 
 bool
@@ -300,6 +301,7 @@ message_ahead_begin(struct message_ahead *r)
 	if (b->need == MESSAGE_WHOLE)
 		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n,
 		    keys + 2 * n);
+	ranges[0].is_timeless = true;
 	e = kv_load_ahead(r->account->kv, r->account->id, ranges, n, &rows, rows_loaded, b);
 	if (e != ERR_WAIT)
 		rows_loaded(b, e, rows);

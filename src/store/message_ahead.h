@@ -2,7 +2,8 @@
  * message_ahead.h - reads many messages in the order in which they will be asked for, a batch at a
  * time and some batches ahead: their records, and the bytes of small ones. It goes past the cache
  * of records, which a walk through a large mailbox would only empty for everybody else. What it
- * holds is bounded: AHEAD_BATCHES batches of AHEAD_MESSAGES records, and of AHEAD_BYTES each.
+ * holds is bounded: AHEAD_BATCHES batches of AHEAD_MESSAGES records; with bytes
+ * AHEAD_BATCHES_OF_BYTES of them, and AHEAD_BYTES each.
  */
 #ifndef STORE_MESSAGE_AHEAD_H
 #define STORE_MESSAGE_AHEAD_H
@@ -10,9 +11,14 @@
 #include "store/message.h"
 
 enum {
-	AHEAD_FIRST = 32,         /* messages of the first batch, so that the answer begins soon */
-	AHEAD_MESSAGES = 192,     /* of the others, at most */
-	AHEAD_BATCHES = 3,        /* at a time: one is used, the others are on their way */
+	AHEAD_FIRST = 32,     /* messages of the first batch, so that the answer begins soon */
+	AHEAD_MESSAGES = 192, /* of the others, at most */
+	/*
+	 * At a time: one is used, the others are on their way or wait for it. With two on their way
+	 * and none waiting, readers and loop waited for each other.
+	 */
+	AHEAD_BATCHES = 5,
+	AHEAD_BATCHES_OF_BYTES = 3,
 	AHEAD_BYTES = 384 * 1024, /* of texts in one batch */
 	/* of a message; longer ones are read when their turn comes */
 	AHEAD_BLOB_BYTES = 32 * 1024,
