@@ -6,12 +6,25 @@
 #include "base/attr.h"
 #include "base/hash.h"
 
-enum { SHARE_INVERSE = 4, BURST_US = 2000, DEBT_MAX_US = 100000 };
+enum { SHARE_INVERSE = 4, BURST_US = 2000, LASTING_US = 20000, DEBT_MAX_US = 100000 };
 
 static uint16_t
 lane_of(uint64_t owner)
 {
 	return hash_u64(owner) % LANES;
+}
+
+/* At the end of the ring. */
+static void
+ring_add(struct lanes *l, struct lane *lane)
+{
+	if (l->last != NULL) {
+		lane->next = l->last->next;
+		l->last->next = lane;
+	} else {
+		lane->next = lane;
+	}
+	l->last = lane;
 }
 
 void
@@ -31,13 +44,8 @@ lanes_add(struct lanes *l, struct lane_item *i, uint64_t owner)
 		return;
 	}
 	lane->head = lane->tail = i;
-	if (l->last != NULL) {
-		lane->next = l->last->next;
-		l->last->next = lane;
-	} else {
-		lane->next = lane;
-	}
-	l->last = lane;
+	if (!lane->is_held)
+		ring_add(l, lane);
 }
 
 /* Takes the lane behind `before` out of the ring: it is empty. */
@@ -53,6 +61,16 @@ ring_remove_behind(struct lanes *l, struct lane *before)
 	before->next = lane->next;
 	if (l->last == lane)
 		l->last = before;
+}
+
+static void
+ring_remove(struct lanes *l, struct lane *lane)
+{
+	struct lane *before = lane;
+
+	while (before->next != lane)
+		before = before->next;
+	ring_remove_behind(l, before);
 }
 
 struct lane_item *
@@ -77,7 +95,7 @@ lanes_take(struct lanes *l)
 void
 lanes_remove(struct lanes *l, struct lane_item *i)
 {
-	struct lane *lane = &l->lanes[i->lane], *before;
+	struct lane *lane = &l->lanes[i->lane];
 	struct lane_item *last = NULL;
 
 	if (!i->is_queued)
@@ -92,11 +110,33 @@ lanes_remove(struct lanes *l, struct lane_item *i)
 	i->is_queued = false;
 	if (lane->tail == i)
 		lane->tail = last;
-	if (lane->head != NULL)
+	if (lane->head == NULL && !lane->is_held)
+		ring_remove(l, lane);
+}
+
+void
+lanes_hold(struct lanes *l, uint16_t i)
+{
+	struct lane *lane = &l->lanes[i];
+
+	if (lane->is_held)
 		return;
-	for (before = lane; before->next != lane; before = before->next)
-		;
-	ring_remove_behind(l, before);
+	lane->is_held = true;
+	if (lane->head != NULL)
+		ring_remove(l, lane);
+}
+
+bool
+lanes_let_go(struct lanes *l, uint16_t i)
+{
+	struct lane *lane = &l->lanes[i];
+
+	if (!lane->is_held)
+		return false;
+	lane->is_held = false;
+	if (lane->head != NULL)
+		ring_add(l, lane);
+	return lane->head != NULL;
 }
 
 void
@@ -108,8 +148,27 @@ lanes_spend(struct lanes *l, uint64_t owner, int64_t now_us, int64_t spent_us)
 	lane->paid_us = MIN(lane->paid_us, now_us + SHARE_INVERSE * DEBT_MAX_US);
 }
 
+/* What it has had beyond its part, in the owner's own time. */
+static int64_t
+debt_us(const struct lanes *l, uint64_t owner, int64_t now_us)
+{
+	return (l->lanes[lane_of(owner)].paid_us - now_us) / SHARE_INVERSE;
+}
+
 bool
 lanes_has_overspent(const struct lanes *l, uint64_t owner, int64_t now_us)
 {
-	return l->lanes[lane_of(owner)].paid_us - now_us > SHARE_INVERSE * BURST_US;
+	return debt_us(l, owner, now_us) > BURST_US;
+}
+
+bool
+lanes_has_squandered(const struct lanes *l, uint64_t owner, int64_t now_us)
+{
+	return debt_us(l, owner, now_us) > LASTING_US;
+}
+
+bool
+lanes_has_rested(const struct lanes *l, uint64_t owner, int64_t now_us)
+{
+	return debt_us(l, owner, now_us) <= 0;
 }

@@ -24,12 +24,13 @@ struct lane_item {
 
 struct lane {
 	struct lane_item *head, *tail;
-	struct lane *next; /* the ring of those that are not empty */
+	struct lane *next; /* the ring of those that are not empty, nor held */
 	int64_t paid_us;   /* see lanes_spend() */
+	bool is_held;
 };
 
 struct lanes {
-	struct lane *last; /* of the ring; NULL: all are empty */
+	struct lane *last; /* of the ring; NULL: all are empty, or held */
 	struct lane lanes[LANES];
 };
 
@@ -39,6 +40,12 @@ void lanes_add(struct lanes *l, struct lane_item *i, uint64_t owner);
 struct lane_item *lanes_take(struct lanes *l);
 /** Also fine when it is not queued. */
 void lanes_remove(struct lanes *l, struct lane_item *i);
+/**
+ * Nothing is taken of this lane (an item's), whatever is added, until it is let go: true when it
+ * has something then.
+ */
+void lanes_hold(struct lanes *l, uint16_t lane);
+bool lanes_let_go(struct lanes *l, uint16_t lane);
 
 /**
  * Notes time that an owner had of what is shared. It may have a quarter of all time, and 2 ms at
@@ -46,7 +53,12 @@ void lanes_remove(struct lanes *l, struct lane_item *i);
  */
 void lanes_spend(struct lanes *l, uint64_t owner, int64_t now_us, int64_t spent_us);
 bool lanes_has_overspent(const struct lanes *l, uint64_t owner, int64_t now_us);
+/** Above it by 20 ms: what it does lasts. */
+bool lanes_has_squandered(const struct lanes *l, uint64_t owner, int64_t now_us);
+/** It has had no more than its part lately. */
+bool lanes_has_rested(const struct lanes *l, uint64_t owner, int64_t now_us);
 
+/** There is nothing to take. */
 static inline bool
 lanes_is_empty(const struct lanes *l)
 {

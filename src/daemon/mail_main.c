@@ -55,9 +55,10 @@ enum {
 
 struct mail {
 	struct child child;
-	struct loop *loops[CONFIG_LOOPS_MAX]; /* loop_count of them, then the doors */
-	pthread_t threads[CONFIG_LOOPS_MAX];  /* of all loops but the first */
-	size_t loop_count, door_count, thread_count;
+	/* loop_count of them, then the doors, then as many aside */
+	struct loop *loops[2 * CONFIG_LOOPS_MAX];
+	pthread_t threads[2 * CONFIG_LOOPS_MAX]; /* of all loops but the first */
+	size_t loop_count, door_count, all_count, thread_count;
 	struct kv *kv;
 	struct store *store;
 	struct patrol *patrol;
@@ -241,6 +242,8 @@ servers_start(struct mail *m)
 		.loop_count = m->loop_count,
 		.doors = m->loops + m->loop_count,
 		.door_count = m->door_count,
+		.asides = m->loops + m->loop_count + m->door_count,
+		.aside_count = m->loop_count,
 		.pool = m->searches,
 		.prompt_pool = m->prompt_searches,
 		.limits = { .append_max_bytes = c->message_size_max,
@@ -319,7 +322,7 @@ on_server_ended(void *ctx)
 	struct mail *m = ctx;
 
 	if (--m->ending == 0)
-		for (size_t i = 0; i < m->loop_count + m->door_count; i++)
+		for (size_t i = 0; i < m->all_count; i++)
 			loop_stop(m->loops[i]);
 }
 
@@ -424,24 +427,33 @@ run_door(void *loop)
 	return NULL;
 }
 
+static void *
+run_aside(void *loop)
+{
+	thread_begin("aside", THREAD_PATIENT);
+	loop_run(loop);
+	return NULL;
+}
+
 static void
 loops_make(struct mail *m)
 {
-	size_t count;
-
 	m->loop_count = config_loops(m->child.config);
 	m->door_count = m->child.tls.count > 0 ? config_doors(m->child.config) : 0;
-	count = m->loop_count + m->door_count;
-	for (size_t i = 0; i < count; i++)
+	m->all_count = 2 * m->loop_count + m->door_count;
+	for (size_t i = 0; i < m->all_count; i++)
 		m->loops[i] = loop_new(clock_system());
-	m->signer = sign_client_new(m->loops, count);
+	/* Nobody shakes hands aside. */
+	m->signer = sign_client_new(m->loops, m->loop_count + m->door_count);
 }
 
 static enum err
 loops_start(struct mail *m)
 {
-	for (size_t i = 1; i < m->loop_count + m->door_count; i++) {
-		void *(*run)(void *loop) = i < m->loop_count ? run_loop : run_door;
+	for (size_t i = 1; i < m->all_count; i++) {
+		void *(*run)(void *loop) = i < m->loop_count ? run_loop
+		    : i < m->loop_count + m->door_count      ? run_door
+							     : run_aside;
 
 		if (pthread_create(&m->threads[i], NULL, run, m->loops[i]) != 0)
 			return ERR_NOMEM;
@@ -457,7 +469,9 @@ serve(struct mail *m)
 
 	m->jobs = jobs_new(1, 4);
 	m->prompt_searches = jobs_new((unsigned)m->loop_count, m->child.config->connections_max);
-	m->searches = jobs_new_nice((unsigned)m->loop_count, m->child.config->connections_max);
+	/* One account's long searches leave half of the processors to the others. */
+	m->searches = jobs_new_nice((unsigned)m->loop_count, (unsigned)(m->loop_count + 1) / 2,
+	    m->child.config->connections_max);
 	m->tick = (struct job){ .run = tick_run, .done = tick_done };
 	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
 	hostname_set(m);
@@ -529,7 +543,7 @@ mail_main(void)
 		tls_unref(m->tls);
 	sign_client_free(m->signer);
 	child_close(&m->child);
-	for (size_t i = 0; i < m->loop_count + m->door_count; i++)
+	for (size_t i = 0; i < m->all_count; i++)
 		loop_free(m->loops[i]);
 	arena_done(&a);
 	free(m);

@@ -15,6 +15,8 @@ struct jobs {
 	size_t queued, queue_max;
 	pthread_t *threads;
 	unsigned running, busy, max; /* threads started, those in a job, most there may be */
+	unsigned owner_max;          /* of them in jobs of one owner */
+	unsigned busy_for[LANES];    /* of them in jobs of its lane */
 	bool is_ending, is_nice;
 };
 
@@ -27,16 +29,18 @@ jobs_new(unsigned threads, size_t queue_max)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
 	p->queue_max = queue_max;
-	p->max = threads;
+	p->max = p->owner_max = threads;
 	p->threads = xcalloc(threads, sizeof(p->threads[0]));
 	return p;
 }
 
 struct jobs *
-jobs_new_nice(unsigned threads, size_t queue_max)
+jobs_new_nice(unsigned threads, unsigned owner_max, size_t queue_max)
 {
 	struct jobs *p = jobs_new(threads, queue_max);
 
+	must(owner_max > 0);
+	p->owner_max = owner_max;
 	p->is_nice = true;
 	return p;
 }
@@ -49,33 +53,56 @@ run_done(struct loop_task *t)
 	j->done(j);
 }
 
+/* With the lock, as what follows. Who has as many threads as he may have is passed over. */
+static struct job *
+take(struct jobs *p)
+{
+	struct lane_item *i = lanes_take(&p->lanes);
+
+	if (i == NULL)
+		return NULL;
+	p->queued--;
+	p->busy++;
+	if (++p->busy_for[i->lane] == p->owner_max)
+		lanes_hold(&p->lanes, i->lane);
+	return container_of(i, struct job, item);
+}
+
+/* A job of that lane is over; it may have gone. */
+static void
+put(struct jobs *p, uint16_t lane)
+{
+	p->busy--;
+	p->busy_for[lane]--;
+	if (lanes_let_go(&p->lanes, lane))
+		pthread_cond_signal(&p->more); /* this thread may take another's */
+}
+
 static void *
 worker(void *arg)
 {
 	struct jobs *p = arg;
-	struct lane_item *i;
 
 	thread_begin("jobs", p->is_nice ? THREAD_PATIENT : THREAD_STEADY);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct loop *loop;
 		struct job *j;
+		uint16_t lane;
 
 		while (lanes_is_empty(&p->lanes) && !p->is_ending)
 			pthread_cond_wait(&p->more, &p->lock);
-		i = lanes_take(&p->lanes);
-		if (i == NULL)
+		j = take(p);
+		if (j == NULL)
 			break;
-		j = container_of(i, struct job, item);
 		loop = j->loop;
-		p->queued--;
-		p->busy++;
+		lane = j->item.lane;
 		pthread_mutex_unlock(&p->lock);
 		j->run(j);
 		if (loop != NULL)
 			loop_post(loop, &j->task);
 		pthread_mutex_lock(&p->lock);
-		p->busy--;
+		put(p, lane);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;

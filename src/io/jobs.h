@@ -27,8 +27,11 @@ struct job {
 /** @threads  how many run at a time, at least 1; they start with the first job
  *  @queue_max  jobs waiting beyond those running */
 struct jobs *jobs_new(unsigned threads, size_t queue_max);
-/** The same with threads that only get the time that nobody else wants, or nearly (nice 10). */
-struct jobs *jobs_new_nice(unsigned threads, size_t queue_max);
+/**
+ * The same with threads that only get the time that nobody else wants, or nearly (nice 10), and of
+ * which an owner has so many at a time at most.
+ */
+struct jobs *jobs_new_nice(unsigned threads, unsigned owner_max, size_t queue_max);
 /**
  * Runs what is queued, then ends the threads. Done functions that were posted run when their loops
  * turn.

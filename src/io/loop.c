@@ -264,6 +264,18 @@ loop_share_is_due(const struct loop *l, uint64_t owner, int64_t now_us)
 	return lanes_has_overspent(&l->shares, owner, now_us);
 }
 
+bool
+loop_share_lasts(const struct loop *l, uint64_t owner, int64_t now_us)
+{
+	return lanes_has_squandered(&l->shares, owner, now_us);
+}
+
+bool
+loop_share_has_rested(const struct loop *l, uint64_t owner, int64_t now_us)
+{
+	return lanes_has_rested(&l->shares, owner, now_us);
+}
+
 static bool
 run_share(struct loop *l)
 {

@@ -79,6 +79,9 @@ void loop_share_cancel(struct loop *l, struct loop_share *s);
  */
 void loop_share_spend(struct loop *l, uint64_t owner, int64_t now_us, int64_t spent_us);
 bool loop_share_is_due(const struct loop *l, uint64_t owner, int64_t now_us);
+/** What it does lasts; and: it has had no more than its part lately (lanes.h). */
+bool loop_share_lasts(const struct loop *l, uint64_t owner, int64_t now_us);
+bool loop_share_has_rested(const struct loop *l, uint64_t owner, int64_t now_us);
 
 /*
  * Timers to the millisecond, kept in a heap: setting one costs a few steps, an unused one nothing.

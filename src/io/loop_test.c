@@ -274,6 +274,65 @@ test_jobs_come_back(void)
 	loop_free(l);
 }
 
+/* A job that waits until it may end. */
+struct guest {
+	struct job job;
+	struct hall *hall;
+};
+
+struct hall {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned in[2], most[2], left; /* of each owner: now, and at any time */
+	bool is_open;
+};
+
+static void
+guest_run(struct job *j)
+{
+	struct guest *g = container_of(j, struct guest, job);
+	struct hall *h = g->hall;
+
+	pthread_mutex_lock(&h->lock);
+	h->in[j->owner]++;
+	h->most[j->owner] = MAX(h->most[j->owner], h->in[j->owner]);
+	pthread_cond_broadcast(&h->changed);
+	while (!h->is_open)
+		pthread_cond_wait(&h->changed, &h->lock);
+	h->in[j->owner]--;
+	h->left--;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* However many jobs an owner has, there are threads for another's. */
+static void
+test_jobs_leave_threads_to_others(void)
+{
+	struct jobs *p = jobs_new_nice(4, 2, 100);
+	struct hall h = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+		.left = 40 };
+	struct guest guests[40];
+
+	for (size_t i = 0; i < ARRAY_LEN(guests); i++) {
+		guests[i] = (struct guest){ .job = { .run = guest_run, .owner = i < 35 ? 0 : 1 },
+			.hall = &h };
+		CHECK(jobs_submit(p, &guests[i].job, NULL) == ERR_OK);
+	}
+	pthread_mutex_lock(&h.lock);
+	while (h.in[0] < 2 || h.in[1] < 2)
+		pthread_cond_wait(&h.changed, &h.lock);
+	h.is_open = true;
+	pthread_cond_broadcast(&h.changed);
+	while (h.left > 0)
+		pthread_cond_wait(&h.changed, &h.lock);
+	pthread_mutex_unlock(&h.lock);
+	CHECK_U64(h.most[0], 2);
+	CHECK_U64(h.most[1], 2);
+	jobs_free(p);
+}
+
 static struct io_addr
 addr_of(const char *text)
 {
@@ -366,6 +425,33 @@ test_lanes_rotate(void)
 }
 
 static void
+test_lanes_are_held(void)
+{
+	static struct lanes l;
+	struct lane_item items[4] = { 0 };
+	uint16_t held;
+
+	lanes_add(&l, &items[0], 7);
+	lanes_add(&l, &items[1], 7);
+	held = items[0].lane;
+	lanes_hold(&l, held);
+	lanes_hold(&l, held);
+	CHECK(lanes_is_empty(&l) && taken(&l, items) == '-');
+	lanes_add(&l, &items[2], 9);
+	lanes_add(&l, &items[3], 7);
+	lanes_remove(&l, &items[1]);
+	CHECK(taken(&l, items) == 'c' && taken(&l, items) == '-');
+	CHECK(lanes_let_go(&l, held) && !lanes_let_go(&l, held));
+	CHECK(taken(&l, items) == 'a');
+	lanes_hold(&l, held);
+	lanes_remove(&l, &items[3]);
+	CHECK(!lanes_let_go(&l, held) && lanes_is_empty(&l));
+	lanes_hold(&l, held);
+	lanes_add(&l, &items[0], 7);
+	CHECK(lanes_is_empty(&l) && lanes_let_go(&l, held) && taken(&l, items) == 'a');
+}
+
+static void
 test_lanes_count_what_was_spent(void)
 {
 	static struct lanes l;
@@ -379,6 +465,12 @@ test_lanes_count_what_was_spent(void)
 	lanes_spend(&l, 7, 1010000, 3600000000);
 	CHECK(lanes_has_overspent(&l, 7, 1010000 + 300000));
 	CHECK(!lanes_has_overspent(&l, 7, 1010000 + 500000));
+	CHECK(lanes_has_rested(&l, 7, 1010000 + 500000));
+	lanes_spend(&l, 7, 2000000, 20000);
+	CHECK(!lanes_has_squandered(&l, 7, 2000000) && !lanes_has_rested(&l, 7, 2000000));
+	lanes_spend(&l, 7, 2000000, 1000);
+	CHECK(lanes_has_squandered(&l, 7, 2000000));
+	CHECK(!lanes_has_rested(&l, 7, 2083990) && lanes_has_rested(&l, 7, 2084000));
 }
 
 struct long_work {
@@ -427,7 +519,8 @@ test_shares_one_a_turn(void)
 	loop_free(l);
 }
 
-TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_count_what_was_spent),
+TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_are_held), TEST(test_lanes_count_what_was_spent),
     TEST(test_rounds_of_tasks), TEST(test_shares_one_a_turn), TEST(test_timers_in_order),
     TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
-    TEST(test_jobs_come_back), TEST(test_addresses), TEST(test_prefix_limit))
+    TEST(test_jobs_come_back), TEST(test_jobs_leave_threads_to_others), TEST(test_addresses),
+    TEST(test_prefix_limit))

@@ -217,10 +217,17 @@ stream_set_owner(struct stream *s, uint64_t owner)
 	s->owner = owner;
 }
 
+bool
+stream_may_leave(const struct stream *s)
+{
+	return s->end == ERR_OK && !s->is_closing && !s->is_tls_waiting && s->writing == NULL
+	    && (s->ssl == NULL || s->is_secured);
+}
+
 void
 stream_leave(struct stream *s)
 {
-	must(queue_is_empty(s) && s->z == NULL && !s->is_closing && s->question == NULL);
+	must(stream_may_leave(s));
 	if (s->freed != NULL) /* as if it were: nobody looks at it any more */
 		*s->freed = true;
 	s->freed = NULL;
@@ -229,16 +236,21 @@ stream_leave(struct stream *s)
 	loop_timer_cancel(s->loop, &s->close_timer);
 	loop_task_cancel(s->loop, &s->work);
 	loop_share_cancel(s->loop, &s->turn);
+	if (s->z != NULL)
+		deflate_leave(s->z);
 }
 
 void
 stream_enter(struct stream *s, struct loop *loop)
 {
 	s->loop = loop;
+	if (s->z != NULL)
+		deflate_enter(s->z, loop);
 	loop_fd_init(loop, &s->rfd, s->rfd.fd, false, read_ready);
 	loop_fd_init(loop, &s->wfd, s->wfd.fd, true, write_ready);
-	s->has_layered_input = s->ssl != NULL; /* OpenSSL may have read ahead */
-	if (s->in.n > s->in_at || s->is_eof)   /* came with the end of the handshake */
+	/* OpenSSL and the inflater may have read ahead. */
+	s->has_layered_input = s->ssl != NULL || s->z != NULL;
+	if (s->in.n > s->in_at || s->is_eof) /* came with the end of the handshake */
 		s->news |= NEWS_READABLE;
 	input_watch(s);
 	stream_post(s); /* for what was noted before */

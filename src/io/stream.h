@@ -64,9 +64,11 @@ struct stream *stream_new(struct loop *loop, int fd, const struct stream_ops *op
 /** Closes at once, dropping what is not sent. NULL is fine. */
 void stream_free(struct stream *s);
 struct loop *stream_loop(const struct stream *s);
+/** Not while it is closing, or between two layers. */
+bool stream_may_leave(const struct stream *s);
 /**
- * Takes it off its loop, whose thread calls; nothing may be queued for output, and TLS is all that
- * it may have on. Until stream_enter(), on the thread of another loop, it is not to be used.
+ * Takes it off its loop, whose thread calls. Until stream_enter(), on the thread of another loop, it
+ * is not to be used.
  */
 void stream_leave(struct stream *s);
 void stream_enter(struct stream *s, struct loop *loop);

@@ -141,6 +141,19 @@ deflate_new(struct stream *s)
 }
 
 void
+deflate_leave(struct stream_deflate *z)
+{
+	loop_timer_cancel(z->loop, &z->idle);
+}
+
+void
+deflate_enter(struct stream_deflate *z, struct loop *loop)
+{
+	z->loop = loop;
+	is_active(z);
+}
+
+void
 deflate_free(struct stream_deflate *z)
 {
 	if (z == NULL)

@@ -183,6 +183,9 @@ bool deflate_has_input(const struct stream_deflate *z);
  * deflate_free().
  */
 struct str deflate_end_input(struct stream_deflate *z);
+/** The stream leaves its loop, and enters another. */
+void deflate_leave(struct stream_deflate *z);
+void deflate_enter(struct stream_deflate *z, struct loop *loop);
 bool deflate_is_over(const struct stream_deflate *z);
 /** Owns neither a deflater nor an inflater at the moment. */
 bool deflate_is_resting(const struct stream_deflate *z);

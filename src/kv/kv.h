@@ -71,7 +71,7 @@ struct kv_options {
 	size_t write_buffer_bytes;    /* all memtables together; 0: 32 MiB */
 	uint64_t soft_floor_bytes;    /* free space; 0: 256 MiB */
 	uint64_t hard_floor_bytes;    /* 0: 64 MiB */
-	unsigned reader_threads;      /* and as many that read ahead; 0: 2 */
+	unsigned reader_threads;      /* twice as many read ahead; 0: 2 */
 	bool read_only;               /* verify, export */
 	/* tests and imports that may be repeated: commits are not synced */
 	bool no_sync;

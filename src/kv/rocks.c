@@ -479,7 +479,8 @@ rocks_end(struct rocks *r, bool is_flushed)
 	pthread_cond_destroy(&r->done);
 	pthread_mutex_destroy(&r->read_lock);
 	pthread_cond_destroy(&r->jobs_changed);
-	pthread_cond_destroy(&r->ahead_changed);
+	pthread_cond_destroy(&r->ahead.changed);
+	pthread_cond_destroy(&r->late.changed);
 	pthread_mutex_destroy(&r->unpacked_lock);
 	pthread_mutex_destroy(&r->bounds_lock);
 	for (unsigned i = 0; i < CF_COUNT; i++)
@@ -604,7 +605,8 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	pthread_cond_init(&r->done, NULL);
 	pthread_mutex_init(&r->read_lock, NULL);
 	pthread_cond_init(&r->jobs_changed, NULL);
-	pthread_cond_init(&r->ahead_changed, NULL);
+	pthread_cond_init(&r->ahead.changed, NULL);
+	pthread_cond_init(&r->late.changed, NULL);
 	pthread_mutex_init(&r->unpacked_lock, NULL);
 	pthread_mutex_init(&r->bounds_lock, NULL);
 	pthread_mutex_init(&r->tidy_lock, NULL);

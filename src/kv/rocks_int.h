@@ -79,10 +79,18 @@ struct rocks_request {
 struct rocks_job {
 	union {
 		struct list node;      /* in rocks.jobs */
-		struct lane_item lane; /* in rocks.ahead */
+		struct lane_item lane; /* in a rocks_ahead */
 	};
 
+	uint64_t account; /* of the latter */
+
 	void (*run)(struct rocks_job *j);
+};
+
+/* Jobs that threads of one urgency do, of all accounts in rotation. */
+struct rocks_ahead {
+	struct lanes lanes;
+	pthread_cond_t changed;
 };
 
 struct rocks;
@@ -165,11 +173,11 @@ struct rocks {
 	pthread_mutex_t read_lock;
 	/*
 	 * What is waited for, first come, first served; and what is read ahead, which is much:
-	 * accounts in rotation. Each has its threads.
+	 * accounts in rotation, and those that had much of it lately apart. Each has its threads.
 	 */
 	struct list jobs;
-	struct lanes ahead;
-	pthread_cond_t jobs_changed, ahead_changed;
+	struct rocks_ahead ahead, late;
+	pthread_cond_t jobs_changed;
 	bool readers_end;
 	pthread_t *readers;
 	unsigned reader_count;

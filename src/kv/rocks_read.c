@@ -416,13 +416,24 @@ rocks_job_add(struct rocks *r, struct rocks_job *j)
 	pthread_mutex_unlock(&r->read_lock);
 }
 
+static int64_t
+now_us(void)
+{
+	return clock_system()->mono_us(clock_system());
+}
+
 void
 rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j)
 {
+	struct rocks_ahead *to;
+
 	j->lane = (struct lane_item){ 0 };
+	j->account = account.v;
 	pthread_mutex_lock(&r->read_lock);
-	lanes_add(&r->ahead, &j->lane, account.v);
-	pthread_cond_signal(&r->ahead_changed);
+	/* What was spent is noted in one of them, wherever it was. */
+	to = lanes_has_overspent(&r->ahead.lanes, account.v, now_us()) ? &r->late : &r->ahead;
+	lanes_add(&to->lanes, &j->lane, account.v);
+	pthread_cond_signal(&to->changed);
 	pthread_mutex_unlock(&r->read_lock);
 }
 
@@ -680,28 +691,54 @@ job_next(struct rocks *r)
 	return j;
 }
 
-static struct rocks_job *
-ahead_next(struct rocks *r)
+/* Without the lock. */
+static void
+job_run(struct rocks *r, struct rocks_job *j)
 {
-	struct lane_item *i;
-
-	while (lanes_is_empty(&r->ahead) && !r->readers_end)
-		pthread_cond_wait(&r->ahead_changed, &r->read_lock);
-	i = lanes_take(&r->ahead);
-	return i != NULL ? container_of(i, struct rocks_job, lane) : NULL;
+	rocks_env_reading(r->env, now_us() + READING_US);
+	j->run(j);
 }
 
 static void
-jobs_run(struct rocks *r, struct rocks_job *(*next)(struct rocks *r))
+jobs_run(struct rocks *r)
 {
 	struct rocks_job *j;
 
 	pthread_mutex_lock(&r->read_lock);
-	while ((j = next(r)) != NULL) {
+	while ((j = job_next(r)) != NULL) {
 		pthread_mutex_unlock(&r->read_lock);
-		rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + READING_US);
-		j->run(j);
+		job_run(r, j);
 		pthread_mutex_lock(&r->read_lock);
+	}
+	pthread_mutex_unlock(&r->read_lock);
+}
+
+static struct rocks_job *
+ahead_next(struct rocks *r, struct rocks_ahead *a)
+{
+	struct lane_item *i;
+
+	while (lanes_is_empty(&a->lanes) && !r->readers_end)
+		pthread_cond_wait(&a->changed, &r->read_lock);
+	i = lanes_take(&a->lanes);
+	return i != NULL ? container_of(i, struct rocks_job, lane) : NULL;
+}
+
+/* Whoever has much read ahead pays for it. */
+static void
+ahead_jobs_run(struct rocks *r, struct rocks_ahead *a)
+{
+	struct rocks_job *j;
+
+	pthread_mutex_lock(&r->read_lock);
+	while ((j = ahead_next(r, a)) != NULL) {
+		const uint64_t account = j->account;
+		const int64_t began_us = clock_thread_us();
+
+		pthread_mutex_unlock(&r->read_lock);
+		job_run(r, j);
+		pthread_mutex_lock(&r->read_lock);
+		lanes_spend(&r->ahead.lanes, account, now_us(), clock_thread_us() - began_us);
 	}
 	pthread_mutex_unlock(&r->read_lock);
 }
@@ -711,7 +748,7 @@ reader_run(void *arg)
 {
 	thread_begin("kv-read", THREAD_STEADY);
 	rocksdb_set_perf_level(rocksdb_disable);
-	jobs_run(arg, job_next);
+	jobs_run(arg);
 	return NULL;
 }
 
@@ -720,19 +757,29 @@ ahead_run(void *arg)
 {
 	thread_begin("kv-ahead", THREAD_STEADY);
 	rocksdb_set_perf_level(rocksdb_disable);
-	jobs_run(arg, ahead_next);
+	ahead_jobs_run(arg, &((struct rocks *)arg)->ahead);
+	return NULL;
+}
+
+static void *
+late_run(void *arg)
+{
+	thread_begin("kv-late", THREAD_PATIENT);
+	rocksdb_set_perf_level(rocksdb_disable);
+	ahead_jobs_run(arg, &((struct rocks *)arg)->late);
 	return NULL;
 }
 
 enum err
 rocks_readers_start(struct rocks *r)
 {
-	unsigned count = r->options.reader_threads != 0 ? r->options.reader_threads : 2;
+	static void *(*const runs[])(void *arg) = { reader_run, ahead_run, late_run };
+	const unsigned count = r->options.reader_threads != 0 ? r->options.reader_threads : 2;
 
-	r->readers = xcalloc((size_t)2 * count, sizeof(*r->readers));
-	for (; r->reader_count < 2 * count; r->reader_count++) {
+	r->readers = xcalloc(ARRAY_LEN(runs) * count, sizeof(*r->readers));
+	for (; r->reader_count < ARRAY_LEN(runs) * count; r->reader_count++) {
 		if (pthread_create(&r->readers[r->reader_count], NULL,
-			r->reader_count < count ? reader_run : ahead_run, r)
+			runs[r->reader_count / count], r)
 		    != 0)
 			return ERR_NOMEM;
 	}
@@ -745,7 +792,8 @@ rocks_readers_stop(struct rocks *r)
 	pthread_mutex_lock(&r->read_lock);
 	r->readers_end = true;
 	pthread_cond_broadcast(&r->jobs_changed);
-	pthread_cond_broadcast(&r->ahead_changed);
+	pthread_cond_broadcast(&r->ahead.changed);
+	pthread_cond_broadcast(&r->late.changed);
 	pthread_mutex_unlock(&r->read_lock);
 	for (unsigned i = 0; i < r->reader_count; i++)
 		pthread_join(r->readers[i], NULL);

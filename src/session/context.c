@@ -143,6 +143,12 @@ timer_fired(struct loop_timer *t)
 		contexts_set_timer(c->session);
 }
 
+void
+contexts_stop_timer(struct session *s)
+{
+	loop_timer_cancel(s->core->loop, &s->contexts->timer);
+}
+
 static struct contexts *
 contexts_of(struct session *s)
 {

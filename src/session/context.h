@@ -57,6 +57,11 @@ bool context_cancel(struct session *s, struct str tag);
 void contexts_forget_numbered(struct session *s);
 /** The mailbox is not selected any more. */
 void contexts_free(struct session *s);
+/* There are some: */
+/** Wakes the session in IDLE when the next message becomes too old or too young. */
+void contexts_set_timer(struct session *s);
+/** The session leaves its loop. */
+void contexts_stop_timer(struct session *s);
 
 /* For tell.c, in this order. */
 /** The view has been refreshed. */

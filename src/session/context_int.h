@@ -102,6 +102,5 @@ void context_update_drop(struct session *s, struct contexts *c);
 /** Whether OLDER or YOUNGER of some context has another answer by now. */
 bool context_is_due(const struct session *s);
 /** For the next time that it will be so. */
-void contexts_set_timer(struct session *s);
 
 #endif

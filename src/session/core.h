@@ -64,6 +64,7 @@ struct session_core {
 	struct loop_share share;
 	bool is_inside; /* core_continue() is on the stack */
 	bool is_share;  /* and this turn is a share */
+	bool is_aside;  /* its loop is one of those aside: move.c */
 
 	/*
 	 * The output gate: woken whenever the durable version moves that the first of the queued
@@ -106,7 +107,7 @@ struct session *session_new_preauth(struct server *server, struct loop *loop, in
     struct str user, struct account *account);
 /**
  * A session whose handshake is over goes on elsewhere: it leaves its loop, whose thread calls, and
- * arrives on the other, where server_session_arrived() is told before it greets.
+ * arrives on the other, where server_session_arrived() is told.
  */
 void session_move(struct session *s, struct loop *loop);
 /** Ends it without further ado. */

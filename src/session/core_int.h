@@ -3,6 +3,7 @@
  *
  *     life.c      the connection, from the greeting to the end; login and logout
  *     turn.c      when it goes on, and for how long
+ *     move.c      on which loop
  *     input.c     bytes become commands
  *     core.c      a command is run, and changes are told (tell.c)
  *     progress.c  a long one says how far it is
@@ -14,6 +15,9 @@
 #define SESSION_CORE_INT_H
 
 #include "session/core.h"
+
+/* life.c */
+void core_greet(struct session_core *k);
 
 /* turn.c */
 void core_turn_init(struct session_core *k);
@@ -30,6 +34,13 @@ void core_continue(struct session_core *k);
 void core_go_on(struct session_core *k);
 /** What NOTIFY watches may have changed. */
 void core_news(struct session_core *k);
+
+/* move.c: from the door, and aside for who has had much */
+/** From a share of its loop. */
+bool core_may_step_aside(const struct session_core *k);
+void core_step_aside(struct session_core *k);
+bool core_may_return(const struct session_core *k);
+void core_return(struct session_core *k);
 
 /* input.c */
 /**
@@ -84,5 +95,8 @@ void core_rest(struct session_core *k);
 /* gate.c */
 void core_gate_init(struct session_core *k);
 void core_gate_done(struct session_core *k);
+/** It leaves its loop: nobody posts to that any more; and enters another. */
+void core_gate_leave(struct session_core *k);
+void core_gate_enter(struct session_core *k);
 
 #endif

@@ -106,10 +106,23 @@ core_gate_init(struct session_core *k)
 }
 
 void
-core_gate_done(struct session_core *k)
+core_gate_leave(struct session_core *k)
 {
 	waiter_cancel(&k->gate_waiter);
 	loop_task_cancel(k->loop, &k->gate_task);
+}
+
+void
+core_gate_enter(struct session_core *k)
+{
+	if (!list_is_empty(&k->gates))
+		loop_post(k->loop, &k->gate_task);
+}
+
+void
+core_gate_done(struct session_core *k)
+{
+	core_gate_leave(k);
 }
 
 struct snapshot *

@@ -172,8 +172,8 @@ gate_failed(unused_arg struct stream *stream, void *ctx)
 	    STR("A change could not be stored; nothing of it is done."));
 }
 
-static void
-greet(struct session_core *k)
+void
+core_greet(struct session_core *k)
 {
 	BUF_CLEAN struct buf code = BUF_MAX(4096);
 	struct session *s = &k->s;
@@ -192,34 +192,7 @@ secured(unused_arg struct stream *stream, void *ctx)
 
 	if (k->is_tls_implicit && k->command_count == 0
 	    && !server_takes_in(k->s.server, k)) /* else it is not ours any more */
-		greet(k);
-}
-
-/* Its first task on the loop that it stays on. */
-static void
-arrived(struct loop_task *t)
-{
-	struct session_core *k = container_of(t, struct session_core, wake_task);
-
-	core_wake_init(k);
-	loop_timer_set(k->loop, &k->timer, k->timer.due_ms - loop_now_ms(k->loop));
-	stream_enter(k->s.stream, k->loop);
-	greet(k);
-	server_session_arrived(k->s.server, k);
-}
-
-void
-session_move(struct session *s, struct loop *loop)
-{
-	struct session_core *k = s->core;
-
-	must(k->phase == PHASE_IDLE && !k->has_cmd && k->out.n == 0);
-	stream_leave(s->stream);
-	loop_timer_cancel(k->loop, &k->timer);
-	loop_task_cancel(k->loop, &k->wake_task);
-	loop_task_init(&k->wake_task, arrived);
-	k->loop = loop;
-	loop_post(loop, &k->wake_task);
+		core_greet(k);
 }
 
 static void
@@ -305,7 +278,7 @@ session_new(struct server *server, struct loop *loop, int fd, const struct io_ad
 	struct session_core *k = make(server, loop, fd, peer);
 
 	if (tls == NULL) {
-		greet(k);
+		core_greet(k);
 		return &k->s;
 	}
 	k->is_tls_implicit = true;
@@ -323,7 +296,7 @@ session_new_preauth(struct server *server, struct loop *loop, int fd, struct str
 
 	k->s.is_operator = true;
 	session_logged_in(&k->s, user, account);
-	greet(k);
+	core_greet(k);
 	return &k->s;
 }
 

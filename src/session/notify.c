@@ -225,6 +225,19 @@ notify_free(struct notify *n)
 	free(n);
 }
 
+void
+notify_leave(struct session *s)
+{
+	struct notify *n = s->notify;
+
+	if (n == NULL)
+		return;
+	waiter_cancel(&n->shares_waiter);
+	waiter_cancel(&n->selected_waiter);
+	list_each(&n->watches, w, struct notify_watch, node) waiter_cancel(&w->waiter);
+	loop_task_cancel(s->core->loop, &n->task);
+}
+
 /* AnnotationChange of the selected mailbox: its view is to say which changed (RFC 5257 4.4). */
 static void
 watch_annotations(struct session *s)

@@ -41,6 +41,8 @@ must_use enum err notify_tell_first(struct session *s, struct notify *n);
 void notify_install(struct session *s, struct notify *n);
 /** Takes NULL. */
 void notify_free(struct notify *n);
+/** The session leaves its loop: nothing wakes it before it asks again for news. */
+void notify_leave(struct session *s);
 
 /**
  * The events of the selected mailbox (imap/notify.h) that are told; all of them without NOTIFY, and

@@ -24,6 +24,9 @@ enum { UNKNOWN_PER_PREFIX = 32, SESSIONS_MAX = 20000, LOG_CLIENT_MAX = 200 };
 /* What `who` tells of a session. Under the server's lock. */
 struct who {
 	struct list in_server;
+	struct list in_aside; /* in none: its loop is not one of those aside */
+	struct aside *aside;  /* then NULL */
+	uint64_t account;     /* while it is there */
 	uint64_t id;
 	int64_t started_ms;
 	char peer[IO_ADDR_TEXT_MAX];
@@ -41,6 +44,12 @@ struct home {
 	struct loop_task bye, end;
 };
 
+/* A loop for those who have had much. Under the server's lock. */
+struct aside {
+	struct list sessions; /* of struct who */
+	size_t count;
+};
+
 /* One listening socket. */
 struct port {
 	struct list in_server;
@@ -51,8 +60,9 @@ struct port {
 
 struct server {
 	struct server_options options;
-	struct home *homes; /* first those of the loops, then the doors' */
+	struct home *homes; /* first those of the loops, then the doors', then those aside */
 	size_t home_count;
+	struct aside *asides; /* options.aside_count */
 	struct prefix_limit *unknown;
 	struct list ports;
 	pthread_mutex_t lock; /* over all */
@@ -140,6 +150,7 @@ register_session(struct server *srv, struct session_core *k, bool is_counted)
 	memcpy(w->peer, peer.p, peer.n);
 	w->peer_n = peer.n;
 	w->is_counted = is_counted;
+	list_init(&w->in_aside);
 	pthread_mutex_lock(&srv->lock);
 	list_add_tail(&srv->all, &w->in_server);
 	srv->count++;
@@ -199,6 +210,17 @@ log_end(const struct session_core *k, const struct who *w)
 	    F_I64("seconds", (c->wall_ms(c) - k->started_ms) / 1000));
 }
 
+/* With the lock. */
+static void
+leave_aside(struct who *w)
+{
+	if (w->aside == NULL)
+		return;
+	list_remove(&w->in_aside);
+	w->aside->count--;
+	w->aside = NULL;
+}
+
 void
 server_session_closed(struct server *srv, struct session_core *k)
 {
@@ -210,6 +232,7 @@ server_session_closed(struct server *srv, struct session_core *k)
 	list_remove(&k->in_server);
 	pthread_mutex_lock(&srv->lock);
 	list_remove(&w->in_server);
+	leave_aside(w);
 	left = --srv->count;
 	pthread_mutex_unlock(&srv->lock);
 	free(w->user);
@@ -229,6 +252,18 @@ server_session_count(const struct server *srv)
 	pthread_mutex_lock(&s->lock);
 	n = s->count;
 	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+size_t
+server_aside_count(struct server *srv)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&srv->lock);
+	for (size_t i = 0; i < srv->options.aside_count; i++)
+		n += srv->asides[i].count;
+	pthread_mutex_unlock(&srv->lock);
 	return n;
 }
 
@@ -355,17 +390,65 @@ server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str u
 	server_session_changed(srv, s->core);
 }
 
+/* One of the loops; in turns, which go on from here to there. */
+static struct loop *
+next_loop(struct server *srv)
+{
+	return srv->options.loops[atomic_fetch_add(&srv->next_home, 1) % srv->options.loop_count];
+}
+
 bool
 server_takes_in(struct server *srv, struct session_core *k)
 {
 	size_t i = (size_t)(home_of(srv, k->loop) - srv->homes);
 
-	if (i < srv->options.loop_count)
+	if (i < srv->options.loop_count || i >= srv->options.loop_count + srv->options.door_count)
 		return false;
 	list_remove(&k->in_server);
-	i = atomic_fetch_add(&srv->next_home, 1) % srv->options.loop_count;
-	session_move(&k->s, srv->homes[i].loop);
+	session_move(&k->s, next_loop(srv));
 	return true;
+}
+
+static bool
+has_account(const struct aside *a, uint64_t account)
+{
+	list_each(&a->sessions, w, struct who, in_aside) if (w->account == account) return true;
+	return false;
+}
+
+struct loop *
+server_goes_aside(struct server *srv, struct session_core *k)
+{
+	const size_t count = srv->options.aside_count;
+	struct who *w = k->server_data;
+	size_t best = 0;
+
+	list_remove(&k->in_server);
+	pthread_mutex_lock(&srv->lock);
+	w->account = account_id(k->s.account).v;
+	for (size_t i = 0; i < count; i++) {
+		if (has_account(&srv->asides[i], w->account)) {
+			best = i;
+			break;
+		}
+		if (srv->asides[i].count < srv->asides[best].count)
+			best = i;
+	}
+	w->aside = &srv->asides[best];
+	list_add_tail(&w->aside->sessions, &w->in_aside);
+	w->aside->count++;
+	pthread_mutex_unlock(&srv->lock);
+	return srv->options.asides[best];
+}
+
+struct loop *
+server_returns(struct server *srv, struct session_core *k)
+{
+	list_remove(&k->in_server);
+	pthread_mutex_lock(&srv->lock);
+	leave_aside(k->server_data);
+	pthread_mutex_unlock(&srv->lock);
+	return next_loop(srv);
 }
 
 /* --- Ending --- */
@@ -465,17 +548,23 @@ server_new(const struct server_options *o)
 	must(o->loop_count > 0);
 	srv->options = *o;
 	fill_defaults(&srv->options);
-	srv->home_count = o->loop_count + o->door_count;
+	srv->home_count = o->loop_count + o->door_count + o->aside_count;
 	srv->homes = xcalloc(srv->home_count, sizeof(srv->homes[0]));
 	for (size_t i = 0; i < srv->home_count; i++) {
 		struct home *h = &srv->homes[i];
 
 		h->srv = srv;
-		h->loop = i < o->loop_count ? o->loops[i] : o->doors[i - o->loop_count];
+		h->loop = i < o->loop_count ? o->loops[i]
+		    : i < o->loop_count + o->door_count
+		    ? o->doors[i - o->loop_count]
+		    : o->asides[i - o->loop_count - o->door_count];
 		list_init(&h->sessions);
 		loop_task_init(&h->bye, bye_run);
 		loop_task_init(&h->end, end_run);
 	}
+	srv->asides = xcalloc(MAX(o->aside_count, (size_t)1), sizeof(srv->asides[0]));
+	for (size_t i = 0; i < o->aside_count; i++)
+		list_init(&srv->asides[i].sessions);
 	srv->unknown = prefix_limit_new(srv->options.unknown_per_prefix_max);
 	list_init(&srv->ports);
 	list_init(&srv->all);
@@ -511,6 +600,7 @@ server_free(struct server *srv)
 	}
 	prefix_limit_free(srv->unknown);
 	pthread_mutex_destroy(&srv->lock);
+	free(srv->asides);
 	free(srv->homes);
 	free(srv);
 }

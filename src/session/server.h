@@ -33,6 +33,12 @@ struct server_options {
 	 */
 	struct loop *const *doors;
 	size_t door_count;
+	/*
+	 * Where those are served who have had much of the loops, by threads that give way to theirs;
+	 * 0: nowhere.
+	 */
+	struct loop *const *asides;
+	size_t aside_count;
 	struct jobs *pool;        /* for long searches; NULL: they are done on the loops */
 	struct jobs *prompt_pool; /* for their first moments; NULL: none */
 	struct server_limits limits;
@@ -100,6 +106,14 @@ const struct server_options *server_options(const struct server *srv);
  * (session_move()).
  */
 bool server_takes_in(struct server *srv, struct session_core *k);
+/**
+ * A session that has logged in leaves its loop for one aside, the same for all of an account as
+ * long as any is there: which. And it leaves that again for one of the others.
+ */
+struct loop *server_goes_aside(struct server *srv, struct session_core *k);
+struct loop *server_returns(struct server *srv, struct session_core *k);
+/** How many sessions are aside. Any thread. */
+size_t server_aside_count(struct server *srv);
 void server_session_arrived(struct server *srv, struct session_core *k);
 /** What `who` tells of this session has changed: it has logged in, or told its ID. */
 void server_session_changed(struct server *srv, struct session_core *k);

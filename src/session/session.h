@@ -1,7 +1,7 @@
 /*
  * session.h - one IMAP client: what commands see of it.
  *
- * A session belongs to one loop for life. It holds a view of the selected mailbox (store/view.h)
+ * A session belongs to one loop at a time (move.c). It holds a view of the selected mailbox (store/view.h)
  * and the snapshot after its own last commit; what it shows is the durable snapshot or that one,
  * whichever is later. When a command has changed something it hands the snapshot to
  * session_committed(), which puts a gate into the output: nothing written afterwards leaves before

@@ -523,6 +523,128 @@ test_through_the_door(void)
 	world_free(w);
 }
 
+/* Reads to the tagged answer; how many lines came before it. */
+static unsigned
+count_lines(struct client *c, const char *tagged)
+{
+	unsigned n = 0;
+	struct str line;
+
+	while ((line = client_line(c)).p != NULL && !str_starts_nocase(line, str_c(tagged)))
+		n++;
+	CHECK(line.p != NULL);
+	return n;
+}
+
+/* A mailbox of 16,384, and this client in it. */
+static void
+fill_by_copying(struct client *c)
+{
+	fill(c, 64);
+	for (unsigned n = 64; n < 16384; n *= 2)
+		CHECK_HAS(client_do(c, "COPY 1:%u INBOX", n), " OK ");
+	client_do(c, "NOOP");
+}
+
+/*
+ * Who has had much goes on aside, in the middle of what he asked for, whatever his connection has on;
+ * and comes back when he has rested.
+ */
+static void
+test_aside_and_back(void)
+{
+	struct world *w = world_new(NULL);
+	struct server *srv = world_server(w);
+	struct client c, tls, deflated, other;
+	size_t most = 0;
+
+	client_open(&c, w, false);
+	fill_by_copying(&c);
+	client_open(&tls, w, true);
+	client_login(&tls, "joe");
+	client_open(&deflated, w, false);
+	client_login(&deflated, "joe");
+	CHECK_HAS(client_do(&deflated, "COMPRESS DEFLATE"), " OK ");
+	peer_start_deflate(&deflated.peer);
+	client_do(&tls, "SELECT INBOX");
+	client_do(&deflated, "SELECT INBOX");
+	CHECK_HAS(client_do(&deflated,
+		      "NOTIFY SET (SELECTED-DELAYED (MessageNew MessageExpunge FlagChange))"),
+	    " OK ");
+	for (int i = 0; i < 100 && most < 3; i++) {
+		static const char words[] =
+		    "1 FETCH 1:* (ENVELOPE)\r\n2 STORE 1:64 +FLAGS (\\Flagged)\r\n3 NOOP\r\n";
+
+		client_send(&c, STR(words));
+		client_send(&tls, STR(words));
+		client_send(&deflated, STR(words));
+		CHECK(count_lines(&c, "1 OK") >= 16384);
+		CHECK(count_lines(&tls, "1 OK") >= 16384);
+		CHECK(count_lines(&deflated, "1 OK") >= 16384);
+		most = MAX(most, server_aside_count(srv));
+		count_lines(&c, "3 OK");
+		count_lines(&tls, "3 OK");
+		count_lines(&deflated, "3 OK");
+	}
+	CHECK_U64(most, 3);
+	client_send(&tls, STR("4 IDLE\r\n"));
+	CHECK_HAS(client_line(&tls), "+ ");
+	/* Each command is a look at whether it has rested. */
+	while (server_aside_count(srv) > 1) {
+		CHECK_HAS(client_do(&c, "NOOP"), " OK ");
+		CHECK_HAS(client_do(&deflated, "NOOP"), " OK ");
+		sched_yield();
+	}
+	/* An idling one comes back with the first news. */
+	client_open(&other, w, false);
+	client_login(&other, "joe");
+	append_one(&other, "news");
+	CHECK_HAS(client_line(&tls), "16385 EXISTS");
+	CHECK_U64(server_aside_count(srv), 0);
+	client_send(&tls, STR("DONE\r\n"));
+	count_lines(&tls, "4 OK");
+	CHECK_HAS(client_do(&deflated, "UNAUTHENTICATE"), " OK ");
+	client_close(&c);
+	client_close(&tls);
+	client_close(&deflated);
+	client_close(&other);
+	world_free(w);
+}
+
+/* It ends, and clients go, while sessions are on their way. */
+static void
+test_ends_with_sessions_aside(void)
+{
+	for (int round = 0; round < 3; round++) {
+		struct world *w = world_new(NULL);
+		struct client c, others[8];
+
+		client_open(&c, w, false);
+		fill_by_copying(&c);
+		for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+			client_open(&others[i], w, i % 2 == 1);
+			client_login(&others[i], "joe");
+			client_do(&others[i], "SELECT INBOX");
+			client_send(&others[i],
+			    STR("1 FETCH 1:* FLAGS\r\n2 UNAUTHENTICATE\r\n3 LOGIN joe secret\r\n"
+				"4 SELECT INBOX\r\n5 FETCH 1:* ENVELOPE\r\n6 LOGOUT\r\n"));
+		}
+		for (size_t i = 0; i < 4; i++)
+			client_close(&others[i]);
+		CHECK_HAS(client_do(&c, "FETCH 1:* FLAGS"), " OK ");
+		if (round == 0)
+			for (size_t i = 4; i < ARRAY_LEN(others); i++)
+				count_lines(&others[i], "6 OK");
+		if (round == 1)
+			for (size_t i = 4; i < ARRAY_LEN(others); i++)
+				client_close(&others[i]);
+		world_free(w);
+		for (size_t i = 4; i < ARRAY_LEN(others) && round != 1; i++)
+			client_close(&others[i]);
+		client_close(&c);
+	}
+}
+
 struct comers {
 	uint16_t port;
 	atomic_uint count;
@@ -579,5 +701,6 @@ TEST_MAIN(TEST(test_long_searches_on_the_pool), TEST(test_greeting_and_logout), 
     TEST(test_no_passwords_in_the_clear), TEST(test_cleartext_when_allowed),
     TEST(test_too_many_sessions), TEST(test_inactivity_and_keepalive),
     TEST(test_what_is_not_stored_is_not_acknowledged), TEST(test_login_takes_too_long),
-    TEST(test_who_and_shutdown), TEST(test_through_the_door),
-    TEST(test_ends_with_a_crowd_at_the_door), TEST(test_client_goes_away_at_any_point))
+    TEST(test_who_and_shutdown), TEST(test_through_the_door), TEST(test_aside_and_back),
+    TEST(test_ends_with_sessions_aside), TEST(test_ends_with_a_crowd_at_the_door),
+    TEST(test_client_goes_away_at_any_point))

@@ -21,10 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOPS = 2, DOORS = 1, ALL_LOOPS = LOOPS + DOORS };
+enum { LOOPS = 2, DOORS = 1, ASIDES = 2, ALL_LOOPS = LOOPS + DOORS + ASIDES };
 
 struct world {
-	struct loop *loops[ALL_LOOPS]; /* the doors are last */
+	struct loop *loops[ALL_LOOPS]; /* then the doors, then those aside */
 	pthread_t threads[ALL_LOOPS];
 	struct kv *kv;
 	struct store *store;
@@ -151,7 +151,9 @@ world_new(const struct server_options *o)
 	so.loop_count = LOOPS;
 	so.doors = w->loops + LOOPS;
 	so.door_count = DOORS;
-	w->pool = jobs_new_nice(2, 1000);
+	so.asides = w->loops + LOOPS + DOORS;
+	so.aside_count = ASIDES;
+	w->pool = jobs_new_nice(2, 1, 1000);
 	so.pool = w->pool;
 	w->prompt_pool = jobs_new(2, 1000);
 	so.prompt_pool = w->prompt_pool;

@@ -1,6 +1,6 @@
 /*
  * session_world.h - for tests: a whole server in this process, on the engine in memory, with users
- * joe and ann (password "secret"), two loops and a door in threads, a clear-text and a TLS port; and clients
+ * joe and ann (password "secret"), two loops, a door and two loops aside in threads, a clear-text and a TLS port; and clients
  * that speak to it line by line.
  */
 #ifndef SESSION_WORLD_H

@@ -26,24 +26,41 @@ turn_end(struct session_core *k)
 		loop_share_spend(k->loop, account_id(k->s.account).v, now_us, spent_us);
 }
 
+/*
+ * Does what there is to do for this turn. True: the session is to return to the loops where it came
+ * from, and goes on there.
+ */
+static bool
+work(struct session_core *k, bool *goes_on)
+{
+	while (!k->s.is_closing && !session_is_full(&k->s)) {
+		if (core_may_return(k)) {
+			*goes_on = true;
+			return true;
+		}
+		if (!core_step(k))
+			break;
+		if (session_should_yield(&k->s)) {
+			*goes_on = true;
+			core_go_on(k);
+			break;
+		}
+	}
+	return false;
+}
+
 void
 core_continue(struct session_core *k)
 {
 	struct session *s = &k->s;
-	bool goes_on = false;
+	bool goes_on = false, returns;
 
 	if (k->is_inside)
 		return;
 	k->is_inside = true;
 	k->wants_output = false;
 	k->turn_began_us = loop_clock(k->loop)->mono_us(loop_clock(k->loop));
-	while (!s->is_closing && !session_is_full(s) && core_step(k)) {
-		if (session_should_yield(s)) {
-			goes_on = true;
-			core_go_on(k);
-			break;
-		}
-	}
+	returns = work(k, &goes_on);
 	if (session_is_full(s))
 		k->wants_output = goes_on = true;
 	core_flush(k);
@@ -59,6 +76,8 @@ core_continue(struct session_core *k)
 		stream_close(s->stream);
 	}
 	core_rest(k);
+	if (returns)
+		core_return(k);
 }
 
 void
@@ -96,6 +115,10 @@ share(struct loop_share *s)
 {
 	struct session_core *k = container_of(s, struct session_core, share);
 
+	if (core_may_step_aside(k)) {
+		core_step_aside(k);
+		return;
+	}
 	k->is_share = true;
 	core_continue(k);
 }
