@@ -79,16 +79,12 @@ stage_bytes(struct rebuild *r, struct str bytes, struct kv_stage **out)
 }
 
 static enum err
-link_blob(struct rebuild *r, struct str key, struct str summary)
+link_blob(struct rebuild *r, struct msgno n, const struct blob_id *id)
 {
-	struct message_record record;
 	struct kv_stage *stage;
-	enum err e = message_summary_decode(summary, &record);
+	enum err e = repo_read(r->from, id, &r->blob);
 
-	if (e != ERR_OK)
-		return e;
 	r->progress->messages++;
-	e = repo_read(r->from, &record.blob, &r->blob);
 	if (e == ERR_NOTFOUND || e == ERR_CORRUPT) {
 		/*
 		 * Everything else is served; this message is damaged, as it was when it was saved
@@ -96,7 +92,7 @@ link_blob(struct rebuild *r, struct str key, struct str summary)
 		 */
 		buf_printf(r->detail,
 		    "account %.*s: the bytes of message %u are not in the backup\n",
-		    STR_F(r->account->user), get_be32(key.p + 1));
+		    STR_F(r->account->user), n.v);
 		r->progress->lost++;
 		return ERR_OK;
 	}
@@ -104,7 +100,7 @@ link_blob(struct rebuild *r, struct str key, struct str summary)
 		e = stage_bytes(r, buf_str(&r->blob), &stage);
 	if (e != ERR_OK)
 		return e;
-	kv_link(txn_of(r), &record.blob, 1, stage);
+	kv_link(txn_of(r), id, 1, stage);
 	kv_stage_unref(stage);
 	r->txn_bytes += MIN(r->blob.n, (size_t)KV_CHUNK_BYTES);
 	return ERR_OK;
@@ -177,6 +173,21 @@ set_versions(struct rebuild *r, size_t at, size_t count)
 		put_le64(r->row.p + at + 8 * i, r->version);
 }
 
+/* The summary of a message, which says where its bytes will be in this store, and the bytes. */
+static enum err
+put_message(struct rebuild *r, struct msgno n, struct str summary)
+{
+	struct message_record record;
+	enum err e = message_summary_decode(summary, &record);
+
+	if (e != ERR_OK)
+		return e;
+	record.has_place = true;
+	message_summary_put(txn_of(r), n, &record);
+	r->txn_bytes += summary.n;
+	return link_blob(r, n, &record.blob);
+}
+
 /* The row as it will be, in r->row; false: it is left out. */
 static enum err
 convert(struct rebuild *r, enum kv_kind kind, struct str key, struct str value, bool *is_kept)
@@ -220,12 +231,12 @@ put_row(struct rebuild *r, enum kv_kind kind, struct str key, struct str value)
 		if (value.n != 8)
 			return ERR_CORRUPT;
 		kv_add(txn_of(r), key, (int64_t)get_le64(value.p));
+	} else if (kind == KV_MESSAGE && key.n == 5 && key.p[0] == 'S') {
+		e = put_message(r, (struct msgno){ get_be32(key.p + 1) }, value);
 	} else {
 		kv_put(txn_of(r), kind, key, buf_str(&r->row));
 	}
 	r->txn_bytes += key.n + r->row.n;
-	if (kind == KV_MESSAGE && key.n == 5 && key.p[0] == 'S')
-		e = link_blob(r, key, value);
 	return e == ERR_OK && r->txn_bytes >= TXN_BYTES ? flush(r, false) : e;
 }
 

@@ -52,11 +52,12 @@ blob_came(void *ctx, enum err e, struct kv_bytes *bytes)
 }
 
 static enum err
-blob_piece(struct kv *kv, const struct blob_id *id, uint64_t offset, struct buf *out)
+blob_piece(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
+    struct buf *out)
 {
 	struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.cond = PTHREAD_COND_INITIALIZER };
-	enum err e = kv_blob_read(kv, id, offset, KV_CHUNK_BYTES, &w.bytes, blob_came, &w);
+	enum err e = kv_blob_read(kv, id, place, offset, KV_CHUNK_BYTES, &w.bytes, blob_came, &w);
 
 	if (e == ERR_WAIT) {
 		pthread_mutex_lock(&w.lock);
@@ -73,14 +74,15 @@ blob_piece(struct kv *kv, const struct blob_id *id, uint64_t offset, struct buf 
 }
 
 enum err
-source_blob(struct kv *kv, const struct blob_id *id, uint64_t bytes, struct buf *out)
+source_blob(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t bytes,
+    struct buf *out)
 {
 	struct blob_id found;
 
 	buf_clear(out);
 	while (out->n < bytes) {
 		size_t before = out->n;
-		enum err e = blob_piece(kv, id, out->n, out);
+		enum err e = blob_piece(kv, id, place, out->n, out);
 
 		if (e == ERR_OK && out->n == before)
 			e = ERR_CORRUPT;
@@ -114,7 +116,7 @@ take_blob(struct source *s, struct str key, struct str summary)
 	enum err e = message_summary_decode(summary, &r);
 
 	if (e == ERR_OK && repo_find(s->to, &r.blob) == NULL) {
-		e = source_blob(s->kv, &r.blob, r.blob_bytes, &s->blob);
+		e = source_blob(s->kv, &r.blob, r.place, r.blob_bytes, &s->blob);
 		if (e == ERR_OK)
 			e = repo_put(s->to, OBJECT_BLOB, buf_str(&s->blob), &id);
 		s->progress->new_messages++;

@@ -25,7 +25,7 @@ must_use enum err source_run(struct kv *kv, struct repo *to, struct str users, s
     struct manifest *m, struct source_progress *progress, struct buf *detail);
 
 /** Bytes of a blob, whole, checked against its name; waits. */
-must_use enum err source_blob(struct kv *kv, const struct blob_id *id, uint64_t bytes,
-    struct buf *out);
+must_use enum err source_blob(struct kv *kv, const struct blob_id *id, uint64_t place,
+    uint64_t bytes, struct buf *out);
 
 #endif

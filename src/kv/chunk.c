@@ -160,12 +160,11 @@ kv_chunk_length(struct str stored, size_t *length_out)
 }
 
 bool
-kv_chunk_is_of(struct str stored, const struct blob_id *id, uint64_t length)
+kv_chunk_is_of(struct str stored, const struct blob_id *id)
 {
-	size_t found;
+	size_t length;
 
-	return kv_chunk_length(stored, &found) == ERR_OK && found == length
-	    && (stored.p[AT_FLAGS] & FLAG_NAMED) != 0
+	return kv_chunk_length(stored, &length) == ERR_OK && (stored.p[AT_FLAGS] & FLAG_NAMED) != 0
 	    && memcmp(stored.p + KV_CHUNK_HEAD, id->sha256, KV_CHUNK_NAME) == 0;
 }
 

@@ -94,14 +94,13 @@ test_name(void)
 
 	kv_codecs_init(&codecs);
 	kv_chunk_encode(&codecs, STR("some text"), &id, &stored);
-	CHECK(kv_chunk_is_of(buf_str(&stored), &id, 9));
-	CHECK(!kv_chunk_is_of(buf_str(&stored), &id, 8));
+	CHECK(kv_chunk_is_of(buf_str(&stored), &id));
 	other.sha256[15]++;
-	CHECK(!kv_chunk_is_of(buf_str(&stored), &other, 9));
-	CHECK(!kv_chunk_is_of(str_make(stored.p, KV_CHUNK_HEAD + KV_CHUNK_NAME - 1), &id, 9));
-	CHECK(!kv_chunk_is_of(STR_NONE, &id, 9));
+	CHECK(!kv_chunk_is_of(buf_str(&stored), &other));
+	CHECK(!kv_chunk_is_of(str_make(stored.p, KV_CHUNK_HEAD + KV_CHUNK_NAME - 1), &id));
+	CHECK(!kv_chunk_is_of(STR_NONE, &id));
 	kv_chunk_encode(&codecs, STR("some text"), NULL, &piece);
-	CHECK(!kv_chunk_is_of(buf_str(&piece), &id, 9));
+	CHECK(!kv_chunk_is_of(buf_str(&piece), &id));
 	kv_codecs_done(&codecs);
 }
 

@@ -236,14 +236,15 @@ noise(size_t n, uint64_t seed)
 
 /* Reads a part of a blob, in as many pieces as it takes, and compares. */
 static void
-check_blob(struct kv *kv, const struct blob_id *id, struct str data, uint64_t offset, size_t length)
+check_placed(struct kv *kv, const struct blob_id *id, uint64_t place, struct str data,
+    uint64_t offset, size_t length)
 {
 	struct str want = str_sub(data, offset, offset + length);
 
 	while (want.n > 0) {
 		struct wait w = WAIT_INIT;
 		struct kv_bytes *bytes = NULL;
-		enum err e = kv_blob_read(kv, id, offset, want.n, &bytes, blob_done, &w);
+		enum err e = kv_blob_read(kv, id, place, offset, want.n, &bytes, blob_done, &w);
 		struct str got;
 
 		if (e == ERR_WAIT) {
@@ -258,6 +259,12 @@ check_blob(struct kv *kv, const struct blob_id *id, struct str data, uint64_t of
 		want = str_sub(want, got.n, SIZE_MAX);
 		kv_bytes_unref(bytes);
 	}
+}
+
+static void
+check_blob(struct kv *kv, const struct blob_id *id, struct str data, uint64_t offset, size_t length)
+{
+	check_placed(kv, id, 0, data, offset, length);
 }
 
 struct blobs_wait {
@@ -277,11 +284,11 @@ blobs_done(void *ctx, struct kv_blobs *blobs)
 
 /* Reads them together, in the memory of old; want[i].p NULL: it is to be left out. */
 static struct kv_blobs *
-check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct blob_id *ids,
+check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct kv_blob_ref *refs,
     const struct str *want, size_t count)
 {
 	struct blobs_wait b = { .w = WAIT_INIT };
-	enum err e = kv_blobs_load(kv, ACCOUNT(1), ids, count, old, &b.blobs, blobs_done, &b);
+	enum err e = kv_blobs_load(kv, ACCOUNT(1), refs, count, old, &b.blobs, blobs_done, &b);
 
 	if (e == ERR_WAIT)
 		e = wait_for(&b.w, 1);
@@ -295,12 +302,12 @@ check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct blob_id *ids,
 }
 
 static void
-check_blobs(struct kv *kv, const struct blob_id *ids, const struct str *want, size_t count)
+check_blobs(struct kv *kv, const struct kv_blob_ref *refs, const struct str *want, size_t count)
 {
-	struct kv_blobs *small = check_blobs_in(kv, NULL, ids, want, count / 2);
-	struct kv_blobs *all = check_blobs_in(kv, small, ids, want, count);
+	struct kv_blobs *small = check_blobs_in(kv, NULL, refs, want, count / 2);
+	struct kv_blobs *all = check_blobs_in(kv, small, refs, want, count);
 
-	kv_blobs_free(check_blobs_in(kv, all, ids, want, count));
+	kv_blobs_free(check_blobs_in(kv, all, refs, want, count));
 }
 
 static uint64_t
@@ -317,7 +324,7 @@ read_blob_now(struct kv *kv, const struct blob_id *id, uint64_t offset)
 {
 	struct wait w = WAIT_INIT;
 	struct kv_bytes *bytes = NULL;
-	enum err e = kv_blob_read(kv, id, offset, 1, &bytes, blob_done, &w);
+	enum err e = kv_blob_read(kv, id, 0, offset, 1, &bytes, blob_done, &w);
 
 	if (e == ERR_WAIT) {
 		e = wait_for(&w, 1);
@@ -711,33 +718,148 @@ test_blobs_together(void)
 
 	enum { COUNT = ARRAY_LEN(sizes) };
 	struct kv *kv = engine->open();
-	struct blob_id ids[COUNT + 2];
-	struct str data[COUNT], want[COUNT + 2];
+	struct kv_blob_ref refs[COUNT + 3] = { 0 };
+	struct str data[COUNT], want[COUNT + 3];
 
 	for (size_t i = 0; i < COUNT; i++) {
 		struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), i, i + 1);
 		struct kv_stage *s;
 
 		data[i] = noise(sizes[i], 100 + i);
-		s = stage_of(kv, data[i], &ids[i]);
-		kv_link(t, &ids[i], 1, s);
+		s = stage_of(kv, data[i], &refs[i].id);
+		refs[i].length = sizes[i];
+		kv_link(t, &refs[i].id, 1, s);
 		kv_stage_unref(s);
 		CHECK_U64(commit1(kv, t), ERR_OK);
 		want[i] = sizes[i] <= KV_CHUNK_BYTES ? data[i] : STR_NONE;
 	}
-	memset(&ids[COUNT], 0x5A, sizeof(ids[COUNT])); /* there is none */
+	memset(&refs[COUNT].id, 0x5A, sizeof(refs[COUNT].id)); /* there is none */
 	want[COUNT] = STR_NONE;
-	ids[COUNT + 1] = ids[0]; /* twice */
+	refs[COUNT + 1] = refs[0]; /* twice */
 	want[COUNT + 1] = want[0];
-	check_blobs(kv, ids, want, COUNT + 2);
-	check_blobs(kv, ids, want, 1);
-	check_blobs(kv, ids + 3, want + 3, 1);
-	check_blobs(kv, ids, want, 0);
+	refs[COUNT + 2] = refs[0]; /* it is longer */
+	refs[COUNT + 2].length--;
+	want[COUNT + 2] = STR_NONE;
+	check_blobs(kv, refs, want, COUNT + 3);
+	check_blobs(kv, refs, want, 1);
+	check_blobs(kv, refs + 3, want + 3, 1);
+	check_blobs(kv, refs, want, 0);
 	if (engine->reopen != NULL) {
 		kv = engine->reopen(kv);
-		check_blobs(kv, ids, want, COUNT + 2);
+		check_blobs(kv, refs, want, COUNT + 3);
 	}
 	for (size_t i = 0; i < COUNT; i++)
+		free((char *)data[i].p);
+	engine->close(kv);
+}
+
+/* ---- places */
+
+#define PLACES 60u
+#define PLACED_TWICE 7u /* the blob before it once more */
+
+static uint64_t
+place_of(struct kv *kv, uint64_t account, const char *key)
+{
+	struct kv_rows *rows = load_range(kv, account,
+	    (struct kv_range){ .kind = KV_MESSAGE, .from = str_c(key), .is_exact = true });
+	uint64_t place = UINT64_MAX;
+
+	if (rows != NULL && CHECK_U64(rows->ranges[0].count, 1)
+	    && CHECK_U64(rows->ranges[0].rows[0].value.n, 4 + KV_PLACE_BYTES)) {
+		struct str value = rows->ranges[0].rows[0].value;
+
+		CHECK_STR(str_sub(value, 0, 4), STR("row "));
+		place = get_le64(value.p + 4);
+	}
+	kv_rows_free(rows);
+	return place;
+}
+
+/* Links the blob from a row that says where it is. */
+static uint64_t
+place_put(struct kv *kv, uint64_t account, uint64_t base, struct str data, struct blob_id *id)
+{
+	struct kv_stage *s = stage_of(kv, data, id);
+	struct kv_txn *t = kv_txn_new(kv, ACCOUNT(account), base, base + 1);
+
+	kv_put_placed(t, KV_MESSAGE, STR("r"), STR("row ________"), id);
+	kv_link(t, id, 1, s);
+	kv_stage_unref(s);
+	CHECK_U64(commit1(kv, t), ERR_OK);
+	return place_of(kv, account, "r");
+}
+
+static void
+check_places(struct kv *kv, const struct kv_blob_ref *refs, const struct str *want)
+{
+	struct kv_blob_ref mixed[PLACES];
+	struct str mixed_want[PLACES];
+
+	check_blobs(kv, refs, want, PLACES);
+	for (unsigned i = 0; i < PLACES; i++) {
+		check_placed(kv, &refs[i].id, refs[i].place, want[i], 0, want[i].n);
+		check_placed(kv, &refs[i].id, refs[i].place, want[i], want[i].n / 2, 3);
+		/* that of another, of none, of nothing; and in no order */
+		mixed[i] = refs[i * 7 % PLACES];
+		mixed_want[i] = want[i * 7 % PLACES];
+		if (i % 3 == 0)
+			mixed[i].place = i % 2 == 0 ? refs[(i + 1) % PLACES].place : UINT64_MAX;
+		if (i % 3 == 1)
+			mixed[i].place = 0;
+		check_placed(kv, &mixed[i].id, mixed[i].place, mixed_want[i], 1, 2);
+		check_placed(kv, &mixed[i].id, mixed[i].place, mixed_want[i], 0, mixed_want[i].n);
+	}
+	check_blobs(kv, mixed, mixed_want, PLACES);
+}
+
+/* Blobs are found by their places as by their names, and wrong places do no harm. */
+static void
+test_places(void)
+{
+	struct kv *kv = engine->open();
+	struct kv_blob_ref refs[PLACES], kept[PLACES];
+	struct str data[PLACES], kept_want[PLACES], large;
+	struct kv_txn *t;
+	struct blob_id id;
+	uint64_t big, swept;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		data[i] = noise(10 + 97 * i, 500 + (i == PLACED_TWICE ? i - 1 : i));
+		if (i == PLACED_TWICE)
+			data[i].n = data[i - 1].n;
+		refs[i].length = data[i].n;
+		refs[i].place = place_put(kv, 1, i, data[i], &refs[i].id);
+	}
+	CHECK_U64(refs[PLACED_TWICE].place, refs[PLACED_TWICE - 1].place);
+	check_places(kv, refs, data);
+	/* A large one has none, an account without the bytes the same. */
+	large = noise(KV_CHUNK_BYTES + 1, 3);
+	big = place_put(kv, 2, 0, large, &id);
+	free((char *)large.p);
+	CHECK(big == 0 || big == get_le64("________"));
+	t = kv_txn_new(kv, ACCOUNT(2), 1, 2);
+	kv_put_placed(t, KV_MESSAGE, STR("r"), STR("row ________"), &refs[30].id);
+	kv_link(t, &refs[30].id, 1, NULL);
+	CHECK_U64(commit1(kv, t), ERR_OK);
+	CHECK_U64(place_of(kv, 2, "r"), refs[30].place);
+	if (engine->reopen != NULL) {
+		kv = engine->reopen(kv);
+		check_places(kv, refs, data);
+	}
+	/* Gone is gone; who comes again is somewhere else, and found. */
+	t = kv_txn_new(kv, ACCOUNT(1), PLACES, PLACES + 1);
+	kv_unlink(t, &refs[10].id, 1);
+	CHECK_U64(commit1(kv, t), ERR_OK);
+	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
+	CHECK_U64(swept, data[10].n);
+	memcpy(kept, refs, sizeof(kept));
+	memcpy(kept_want, data, sizeof(kept_want));
+	kept_want[10] = STR_NONE;
+	check_blobs(kv, kept, kept_want, PLACES);
+	place_put(kv, 3, 0, data[10], &id);
+	check_places(kv, refs, data);
+	for (unsigned i = 0; i < PLACES; i++)
 		free((char *)data[i].p);
 	engine->close(kv);
 }
@@ -1172,6 +1294,7 @@ conform_run(const struct conform_engine *e, const struct test_case *more, size_t
 		TEST(test_blob_small),
 		TEST(test_blob_sizes),
 		TEST(test_blobs_together),
+		TEST(test_places),
 		TEST(test_blob_links),
 		TEST(test_stage_dropped),
 		TEST(test_reading_while_committing),

@@ -72,28 +72,28 @@ kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ran
 }
 
 enum err
-kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
+kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {
-	return kv->ops->blob_read(kv, id, offset, length, bytes_out, fn, ctx);
+	return kv->ops->blob_read(kv, id, place, offset, length, bytes_out, fn, ctx);
 }
 
 enum err
-kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out)
+kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out)
 {
-	return kv->ops->blob_read_now(kv, id, offset, length, bytes_out);
+	return kv->ops->blob_read_now(kv, id, place, offset, length, bytes_out);
 }
 
 enum err
-kv_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids, size_t count,
-    struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+kv_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
+    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
-	return kv->ops->blobs_load(kv, account, ids, count, old, blobs_out, fn, ctx);
+	return kv->ops->blobs_load(kv, account, refs, count, old, blobs_out, fn, ctx);
 }
 
 enum err
-kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ctx)
+kv_blob_prove(struct kv *kv, const struct blob_id *id, uint64_t place, kv_piece_fn *fn, void *ctx)
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	struct blob_id found;
@@ -104,7 +104,7 @@ kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn, void *ct
 	while (e == ERR_OK) {
 		struct kv_bytes *piece = NULL;
 
-		e = kv_blob_read_now(kv, id, at, KV_CHUNK_BYTES, &piece);
+		e = kv_blob_read_now(kv, id, place, at, KV_CHUNK_BYTES, &piece);
 		if (e != ERR_OK)
 			break;
 		at += kv_bytes_str(piece).n;

@@ -29,6 +29,14 @@ struct account_id {
 	uint64_t v;
 };
 
+/* The SHA-256 of the stored bytes. */
+struct blob_id {
+	uint8_t sha256[32];
+};
+
+/* Where the bytes of a blob are, as it stands in rows: kv_put_placed(). */
+#define KV_PLACE_BYTES 8u
+
 /* Bytes of a message in one piece of storage; see kv_stage_write() and kv_blob_read(). */
 #define KV_CHUNK_BYTES (256u * 1024)
 
@@ -215,6 +223,12 @@ must_use enum err kv_load_now(struct kv *kv, struct account_id account,
 struct kv_txn *kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next);
 void kv_txn_abort(struct kv_txn *t);
 void kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value);
+/**
+ * The same for a row that names the blob: the last KV_PLACE_BYTES of the value become the place of
+ * its bytes, 0 when that can't be said. For kv_blob_read(), of who reads the row anyhow.
+ */
+void kv_put_placed(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value,
+    const struct blob_id *id);
 void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
 /**
  * from <= key < to (to.p NULL: to the end of the account's rows of that kind). For keys that are
@@ -246,11 +260,6 @@ void kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *
 must_use enum err kv_commit_now(struct kv *kv, struct kv_txn **txns, size_t count);
 
 /* ---- message bytes --------------------------------------------------------------------------- */
-
-/* The SHA-256 of the stored bytes. */
-struct blob_id {
-	uint8_t sha256[32];
-};
 
 /* Bytes shared by reference count: sent to clients without a copy. */
 struct kv_bytes;
@@ -297,14 +306,24 @@ typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
 
 /**
  * Bytes of a linked blob: from offset, at most length and at most what is left of its chunk, so ask
- * again for the rest. ERR_OK: at once, in *bytes_out. ERR_WAIT: by callback. ERR_CORRUPT when they
+ * again for the rest. place: where kv_put_placed() said that they are, by which they are found
+ * faster, or 0; a wrong one does no harm, for what is found there is looked at. ERR_OK: at once, in *bytes_out. ERR_WAIT: by callback. ERR_CORRUPT when they
  * are not the bytes that were stored or are missing; ERR_END behind the end.
  */
-must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset,
-    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
-/** The same, waiting; for tools and tests. ERR_NOTFOUND when there is no such blob. */
-must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset,
-    size_t length, struct kv_bytes **bytes_out);
+must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place,
+    uint64_t offset, size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+/**
+ * The same, waiting; for tools and tests. By its place only what is not found by its name.
+ * ERR_NOTFOUND when there is no such blob.
+ */
+must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place,
+    uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+
+/* A blob that is wanted: its name, its length, and where it may be (kv_blob_read()). */
+struct kv_blob_ref {
+	struct blob_id id;
+	uint64_t length, place;
+};
 
 /* Small blobs that were read together. */
 struct kv_blobs {
@@ -319,12 +338,13 @@ typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
 /**
  * Reads linked blobs whole, on a thread of the engine: for who will send many. Accounts have their
  * turns in rotation. All of them are in memory together, so ask for few and small ones. What has
- * more than one chunk, or can't be read, is left out: kv_blob_read() says why. ERR_OK: they are in
- * *blobs_out at once; ERR_WAIT: by callback. old, if not NULL, is taken over: blobs read before,
+ * more than one chunk, is not as long as was said, or can't be read, is left out: kv_blob_read() says
+ * why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by callback. old, if not NULL, is taken over: blobs read before,
  * whose memory serves once more.
  */
-must_use enum err kv_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+must_use enum err kv_blobs_load(struct kv *kv, struct account_id account,
+    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out,
+    kv_blobs_fn *fn, void *ctx);
 /** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /**
@@ -367,12 +387,12 @@ must_use enum err kv_check(struct kv *kv, struct kv_checker *k);
 /* Takes a piece of a blob; false: no more of it. */
 typedef bool kv_piece_fn(void *ctx, struct str piece);
 /**
- * Reads a blob from its beginning to its end. ERR_OK: all pieces were given to fn and have the
+ * Reads a blob from its beginning to its end, as kv_blob_read_now(). ERR_OK: all pieces were given to fn and have the
  * digest that is its name. ERR_CORRUPT: some can't be read, or they are others than were stored.
  * ERR_NOTFOUND: there is no such blob. ERR_END: fn stopped it; ERR_IO. Waits.
  */
-must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, kv_piece_fn *fn,
-    void *ctx);
+must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, uint64_t place,
+    kv_piece_fn *fn, void *ctx);
 
 /* A row of a blob. */
 struct kv_blob {

@@ -59,8 +59,8 @@ void kv_codecs_done(struct kv_codecs *c);
  */
 void kv_chunk_encode(struct kv_codecs *codecs, struct str raw, const struct blob_id *whole,
     struct buf *out);
-/* It says that it is all of this blob, and so long. */
-bool kv_chunk_is_of(struct str stored, const struct blob_id *id, uint64_t length);
+/* It says that it is all of this blob. */
+bool kv_chunk_is_of(struct str stored, const struct blob_id *id);
 /* ERR_CORRUPT unless it gives back exactly what was encoded. */
 must_use enum err kv_chunk_decode(struct kv_codecs *codecs, struct str stored,
     struct kv_bytes **raw_out);
@@ -102,13 +102,13 @@ struct kv_ops {
 	enum err (*chunk_write)(struct kv *kv, struct kv_chunk *c);
 	/* Nothing came of a stage that has `count` chunks written. */
 	void (*stage_drop)(struct kv *kv, uint64_t stage_id, uint32_t count);
-	enum err (*blob_read)(struct kv *kv, const struct blob_id *id, uint64_t offset,
-	    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
-	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t offset,
-	    size_t length, struct kv_bytes **bytes_out);
-	enum err (*blobs_load)(struct kv *kv, struct account_id account, const struct blob_id *ids,
-	    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
-	    void *ctx);
+	enum err (*blob_read)(struct kv *kv, const struct blob_id *id, uint64_t place,
+	    uint64_t offset, size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t place,
+	    uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+	enum err (*blobs_load)(struct kv *kv, struct account_id account,
+	    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old,
+	    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count,
@@ -137,7 +137,7 @@ void kv_done(struct kv *kv);
 
 /* ---- transactions (txn.c) */
 
-enum kv_op_type { KV_OP_PUT, KV_OP_DEL, KV_OP_DEL_RANGE, KV_OP_MERGE };
+enum kv_op_type { KV_OP_PUT, KV_OP_PUT_PLACED, KV_OP_DEL, KV_OP_DEL_RANGE, KV_OP_MERGE };
 
 /*
  * One change. Keys begin with the account (KV_ACCOUNT_KEY). For DEL_RANGE, value is the end of the
@@ -147,6 +147,7 @@ struct kv_op {
 	enum kv_op_type type;
 	enum kv_kind kind;
 	struct str key, value;
+	struct blob_id blob; /* PUT_PLACED: whose place ends the value */
 };
 
 struct kv_link_op {

@@ -44,7 +44,7 @@ struct blobs_job {
 	void *ctx;
 	struct kv_blobs *old;
 	size_t count;
-	struct blob_id ids[];
+	struct kv_blob_ref refs[];
 };
 
 struct memory {
@@ -246,6 +246,7 @@ op_apply(struct memory *m, const struct kv_op *op)
 
 	switch (op->type) {
 	case KV_OP_PUT:
+	case KV_OP_PUT_PLACED: /* everything is found by its name */
 		map_set(m, map, op->key, op->value);
 		break;
 	case KV_OP_DEL:
@@ -456,8 +457,8 @@ blob_read_locked(struct memory *m, const struct blob_id *id, uint64_t offset, si
 }
 
 static enum err
-memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
+memory_blob_read(struct kv *kv, const struct blob_id *id, unused_arg uint64_t place,
+    uint64_t offset, size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;
@@ -481,8 +482,8 @@ memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_
 }
 
 static enum err
-memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out)
+memory_blob_read_now(struct kv *kv, const struct blob_id *id, unused_arg uint64_t place,
+    uint64_t offset, size_t length, struct kv_bytes **bytes_out)
 {
 	struct memory *m = memory_of(kv);
 	struct blob_row row;
@@ -498,7 +499,8 @@ memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset, s
 
 /* Locked. */
 static struct kv_blobs *
-blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count, struct kv_blobs *old)
+blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs, size_t count,
+    struct kv_blobs *old)
 {
 	bool can_read = operation(m) == ERR_OK;
 	struct kv_blobs *blobs;
@@ -507,11 +509,12 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count, str
 	char *p;
 
 	for (size_t i = 0; can_read && i < count; i++)
-		if (blob_row_find(m, &ids[i], &row) && row.bytes->s.n <= KV_CHUNK_BYTES)
+		if (blob_row_find(m, &refs[i].id, &row) && row.bytes->s.n <= KV_CHUNK_BYTES)
 			total = size_add(total, row.bytes->s.n);
 	blobs = kv_blobs_new(old, count, total, &p);
 	for (size_t i = 0; can_read && i < count; i++) {
-		if (!blob_row_find(m, &ids[i], &row) || row.bytes->s.n > KV_CHUNK_BYTES)
+		if (!blob_row_find(m, &refs[i].id, &row) || row.bytes->s.n > KV_CHUNK_BYTES
+		    || row.bytes->s.n != refs[i].length)
 			continue;
 		if (row.bytes->s.n > 0)
 			memcpy(p, row.bytes->s.p, row.bytes->s.n);
@@ -522,8 +525,9 @@ blobs_load_locked(struct memory *m, const struct blob_id *ids, size_t count, str
 }
 
 static enum err
-memory_blobs_load(struct kv *kv, unused_arg struct account_id account, const struct blob_id *ids,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+memory_blobs_load(struct kv *kv, unused_arg struct account_id account,
+    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out,
+    kv_blobs_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;
@@ -532,16 +536,16 @@ memory_blobs_load(struct kv *kv, unused_arg struct account_id account, const str
 	m->stats.blob_reads += count;
 	if (m->is_manual) {
 		struct blobs_job *j =
-		    xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*ids))));
+		    xcalloc(1, size_add(sizeof(*j), size_mul(count, sizeof(*refs))));
 
 		j->fn = fn;
 		j->ctx = ctx;
 		j->old = old;
 		j->count = count;
-		memcpy(j->ids, ids, count * sizeof(*ids));
+		memcpy(j->refs, refs, count * sizeof(*refs));
 		list_add_tail(&m->blobs_loads, &j->node);
 	} else {
-		*blobs_out = blobs_load_locked(m, ids, count, old);
+		*blobs_out = blobs_load_locked(m, refs, count, old);
 		e = ERR_OK;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -689,7 +693,7 @@ blobs_step(struct memory *m, struct blobs_job *j)
 	struct kv_blobs *blobs;
 
 	list_remove(&j->node);
-	blobs = blobs_load_locked(m, j->ids, j->count, j->old);
+	blobs = blobs_load_locked(m, j->refs, j->count, j->old);
 	pthread_mutex_unlock(&m->lock);
 	j->fn(j->ctx, blobs);
 	free(j);

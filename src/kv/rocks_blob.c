@@ -12,6 +12,7 @@
 #define ROW_FORMAT 1
 #define FLAG_DOUBTFUL 1
 #define FLAG_LONG 2
+#define FLAG_NAMED 4
 #define SWEEP_BLOBS 256u /* in one step */
 
 /* A blob that the batch being made looks at. */
@@ -33,6 +34,7 @@ blob_row_decode(struct str value, struct blob_row *row_out)
 		return ERR_CORRUPT;
 	row_out->is_doubtful = (value.p[1] & FLAG_DOUBTFUL) != 0;
 	row_out->is_long = (value.p[1] & FLAG_LONG) != 0;
+	row_out->is_named = (value.p[1] & FLAG_NAMED) != 0;
 	row_out->chunk_bytes = get_le32(value.p + 4);
 	row_out->length = get_le64(value.p + 8);
 	row_out->links = get_le64(value.p + 16);
@@ -46,7 +48,8 @@ blob_row_encode(const struct blob_row *row, char value[BLOB_ROW_BYTES])
 {
 	memset(value, 0, BLOB_ROW_BYTES);
 	value[0] = ROW_FORMAT;
-	value[1] = (char)((row->is_doubtful ? FLAG_DOUBTFUL : 0) | (row->is_long ? FLAG_LONG : 0));
+	value[1] = (char)((row->is_doubtful ? FLAG_DOUBTFUL : 0) | (row->is_long ? FLAG_LONG : 0)
+	    | (row->is_named ? FLAG_NAMED : 0));
 	put_le32(value + 4, row->chunk_bytes);
 	put_le64(value + 8, row->length);
 	put_le64(value + 16, row->links);
@@ -190,6 +193,7 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 		.is_doubtful = p->is_damaged };
 	if (kv_stage_is_whole(s)) {
 		p->row.stage_id = r->kv.ops->stage_id(&r->kv);
+		p->row.is_named = true;
 	} else {
 		p->row.stage_id = s->stage_id;
 		p->row.is_long = true;
@@ -239,6 +243,17 @@ rocks_links_apply(struct rocks *r, const struct kv_txn *t)
 	for (size_t i = 0; i < t->link_count; i++)
 		if (t->links[i].delta < 0)
 			link_apply(r, &t->links[i]);
+}
+
+uint64_t
+rocks_place(struct rocks *r, const struct blob_id *id)
+{
+	struct pending_blob *p;
+
+	/* What can't be read now is found by its name. */
+	if (pending_find(r, id, &p) != ERR_OK || !p->is_there || !p->row.is_named)
+		return 0;
+	return p->row.stage_id;
 }
 
 static void

@@ -196,6 +196,18 @@ commit_check(struct rocks *r, const struct kv_commit *c)
 }
 
 static void
+op_put_placed(struct rocks *r, const struct kv_op *op)
+{
+	char place[KV_PLACE_BYTES];
+	const char *parts[] = { op->value.p, place };
+	const size_t lengths[] = { op->value.n - sizeof(place), sizeof(place) };
+
+	put_le64(place, rocks_place(r, &op->blob));
+	rocksdb_writebatch_putv_cf(r->batch, r->cf[op->kind], 1, &op->key.p, &op->key.n,
+	    ARRAY_LEN(parts), parts, lengths);
+}
+
+static void
 op_put(struct rocks *r, const struct kv_op *op)
 {
 	rocksdb_column_family_handle_t *cf = r->cf[op->kind];
@@ -204,6 +216,9 @@ op_put(struct rocks *r, const struct kv_op *op)
 	case KV_OP_PUT:
 		rocksdb_writebatch_put_cf(r->batch, cf, op->key.p, op->key.n, op->value.p,
 		    op->value.n);
+		break;
+	case KV_OP_PUT_PLACED:
+		op_put_placed(r, op);
 		break;
 	case KV_OP_DEL:
 		rocksdb_writebatch_delete_cf(r->batch, cf, op->key.p, op->key.n);
@@ -228,11 +243,11 @@ commit_put(struct rocks *r, const struct kv_commit *c)
 		struct kv_op op;
 		size_t pos = 0;
 
+		rocks_links_apply(r, t); /* first: rows say where the bytes are */
 		while (kv_txn_each(t, &pos, &op))
 			op_put(r, &op);
 		if (t->next != KV_UNVERSIONED)
 			version_put(r, t->account, t->next);
-		rocks_links_apply(r, t);
 	}
 	atomic_fetch_add(&r->stat_commits, c->count);
 }

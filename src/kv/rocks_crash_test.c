@@ -174,7 +174,11 @@ next_make(struct run *r, unsigned account)
 	}
 	kv_link(t, &id, 1, s);
 	kv_stage_unref(s);
+	put_be64(key, v);
+	kv_put_placed(t, KV_MESSAGE, str_make(key, 8), STR("________"), &id);
 	if (v > KEEP) {
+		put_be64(key, v - KEEP);
+		kv_del(t, KV_MESSAGE, str_make(key, 8));
 		id = content_id(content_of(account, v - KEEP));
 		kv_unlink(t, &id, 1);
 	}
@@ -285,26 +289,55 @@ is_told(enum err e)
 	return is;
 }
 
+/* Where a row says that its blob is, there is a chunk that says whose it is; long ones have none. */
+static void
+check_place(struct kv *kv, unsigned account, const struct kv_row *row)
+{
+	struct rocks *r = rocks_of(kv);
+	struct blob_id id = content_id(content_of(account, get_be64(row->key.p)));
+	struct str data = content_make(content_of(account, get_be64(row->key.p)));
+	const uint64_t place = get_le64(row->value.p);
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	char key[12], *message = NULL, *value;
+	size_t n = 0;
+
+	chunk_key_put(key, place, 0);
+	value = rocksdb_get_cf(r->db, o, r->cf[CF_CHUNK], key, sizeof(key), &n, &message);
+	if (message != NULL) {
+		CHECK(is_told(rocks_read_err(message)));
+	} else if (data.n > KV_CHUNK_BYTES) {
+		CHECK_U64(place, 0);
+	} else if (value == NULL && may_be_damaged) {
+		told_errors++;
+	} else {
+		CHECK(place != 0 && value != NULL && kv_chunk_is_of(str_make(value, n), &id));
+	}
+	rocksdb_free(value);
+	rocksdb_readoptions_destroy(o);
+	free((char *)data.p);
+}
+
 static void
 check_account(struct kv *kv, unsigned account, uint64_t v)
 {
-	struct kv_range ranges[4] = {
+	struct kv_range ranges[5] = {
 		{ .kind = KV_ROW },
 		{ .kind = KV_LOG },
 		{ .kind = KV_COUNTER },
 		{ .kind = KV_PAGE },
+		{ .kind = KV_MESSAGE },
 	};
 	uint64_t floor = v / 10 * 10 >= 10 ? v / 10 * 10 - 5 : 1;
 	struct kv_rows *rows = NULL;
 	enum err e;
 
-	e = kv_load_now(kv, (struct account_id){ account + 1 }, ranges, 4, &rows);
+	e = kv_load_now(kv, (struct account_id){ account + 1 }, ranges, ARRAY_LEN(ranges), &rows);
 	if (is_told(e) || !CHECK_U64(e, ERR_OK))
 		return;
 	CHECK_U64(rows->version, v);
 	if (v == 0) {
 		CHECK_U64(rows->ranges[0].count + rows->ranges[1].count + rows->ranges[2].count
-			+ rows->ranges[3].count,
+			+ rows->ranges[3].count + rows->ranges[4].count,
 		    0);
 		kv_rows_free(rows);
 		return;
@@ -325,6 +358,9 @@ check_account(struct kv *kv, unsigned account, uint64_t v)
 	if (CHECK_U64(rows->ranges[3].count, 1) && CHECK_U64(rows->ranges[3].rows[0].value.n, v))
 		for (uint64_t i = 0; i < v; i++)
 			CHECK(rows->ranges[3].rows[0].value.p[i] == (char)(i + 1));
+	if (CHECK_U64(rows->ranges[4].count, MIN(v, KEEP)))
+		for (size_t i = 0; i < rows->ranges[4].count; i++)
+			check_place(kv, account, &rows->ranges[4].rows[i]);
 	kv_rows_free(rows);
 }
 
@@ -366,7 +402,7 @@ check_content(struct kv *kv, unsigned content, uint64_t links)
 		struct blob_wait w = { .lock = PTHREAD_MUTEX_INITIALIZER,
 			.changed = PTHREAD_COND_INITIALIZER };
 
-		e = kv_blob_read(kv, &id, at, SIZE_MAX, &w.bytes, blob_done, &w);
+		e = kv_blob_read(kv, &id, 0, at, SIZE_MAX, &w.bytes, blob_done, &w);
 		if (e == ERR_WAIT) {
 			pthread_mutex_lock(&w.lock);
 			while (!w.is_done)

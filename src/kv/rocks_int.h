@@ -56,11 +56,13 @@ enum rocks_tier { TIER_ALL = 0, TIER_CACHE = 1 };
 
 /*
  * A blob's row; 40 bytes: format 1, flags, two zero, chunk bytes (4), length, links, stage id,
- * unlinked_ms.
+ * unlinked_ms. The place that rows of messages have (kv_put_placed()) is the stage id of a blob that
+ * is one chunk with its name.
  */
 struct blob_row {
 	bool is_doubtful; /* more unlinks than links: never swept */
 	bool is_long;     /* streamed in: its chunks are in CF_LONG */
+	bool is_named;    /* its one chunk says whose it is */
 	uint32_t chunk_bytes;
 	uint64_t length, links, stage_id;
 	int64_t unlinked_ms; /* since when it has no links; 0 while it has some */
@@ -186,7 +188,7 @@ struct rocks {
 	pthread_mutex_t unpacked_lock;
 
 	struct unpacked {
-		uint64_t stage_id;
+		struct blob_id id;
 		uint32_t no;
 		struct kv_bytes *bytes;
 	} unpacked[UNPACKED_KEPT];
@@ -274,6 +276,8 @@ must_use enum err rocks_links_check(struct rocks *r, const struct kv_commit *c);
 void rocks_links_apply(struct rocks *r, const struct kv_txn *t);
 /* The rows of the blobs that changed go into the batch. */
 void rocks_links_flush(struct rocks *r);
+/* Where rows say that a blob is, with the batch; 0: they can't. */
+uint64_t rocks_place(struct rocks *r, const struct blob_id *id);
 void rocks_chunk_put(struct rocks *r, const struct kv_chunk *c);
 void rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count);
 /* At start: stages that nothing links. */
@@ -298,8 +302,8 @@ enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct
     size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out);
-enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t offset, size_t length,
-    struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
+enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 /* Has a reader thread run it. */
 void rocks_job_add(struct rocks *r, struct rocks_job *j);
 void rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j);
@@ -309,11 +313,11 @@ enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t
 must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o,
     enum rocks_tier tier, struct account_id account, uint64_t *version_out);
 
-enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t offset,
-    size_t length, struct kv_bytes **bytes_out);
+enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place,
+    uint64_t offset, size_t length, struct kv_bytes **bytes_out);
 
 /* ---- rocks_blobs.c */
-enum err rocks_blobs_load(struct kv *kv, struct account_id account, const struct blob_id *ids,
+enum err rocks_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
     size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 
 /* ---- rocks_bounds.c */

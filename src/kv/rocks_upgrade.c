@@ -31,7 +31,8 @@ static const struct rocks_upgrade steps[] = {
 	    NULL },
 	{ "links that a copy has made ahead of itself, which older programs would never take back",
 	    NULL },
-	{ "small messages packed with LZ4, which older programs take for damage", NULL },
+	{ "small messages packed with LZ4, and places in records, which older programs take for damage",
+	    NULL },
 };
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };

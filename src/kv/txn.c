@@ -87,6 +87,19 @@ kv_put(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value)
 }
 
 void
+kv_put_placed(struct kv_txn *t, enum kv_kind kind, struct str key, struct str value,
+    const struct blob_id *id)
+{
+	char *p = op_add(t, KV_OP_PUT_PLACED, kind, key, size_add(value.n, sizeof(*id)));
+
+	must(value.n >= KV_PLACE_BYTES);
+	if (p == NULL)
+		return;
+	memcpy(p, value.p, value.n);
+	memcpy(p + value.n, id, sizeof(*id));
+}
+
+void
 kv_del(struct kv_txn *t, enum kv_kind kind, struct str key)
 {
 	op_add_value(t, KV_OP_DEL, kind, key, STR_NONE);
@@ -135,6 +148,10 @@ kv_txn_each(const struct kv_txn *t, size_t *pos, struct kv_op *op_out)
 	op_out->kind = (enum kv_kind)p[1];
 	op_out->key = str_make(p + OP_HEAD, key_length);
 	op_out->value = str_make(p + OP_HEAD + key_length, value_length);
+	if (op_out->type == KV_OP_PUT_PLACED) {
+		op_out->value.n -= sizeof(op_out->blob);
+		memcpy(&op_out->blob, op_out->value.p + op_out->value.n, sizeof(op_out->blob));
+	}
 	*pos += OP_HEAD + key_length + value_length;
 	return true;
 }

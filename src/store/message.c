@@ -102,21 +102,12 @@ append_size(const struct append *m)
 	return m->prefix.n + arrival_content(m->arrival)->blob_bytes;
 }
 
-static void
-rows_put(struct kv_txn *t, struct msgno n, struct str summary_row, struct str header_row)
-{
-	struct message_key summary_key = message_summary_key(n), header_key = message_header_key(n);
-
-	kv_put(t, KV_MESSAGE, message_key_str(&summary_key), summary_row);
-	kv_put(t, KV_MESSAGE, message_key_str(&header_key), header_row);
-}
-
 uint64_t
 message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t durable, struct msgno n,
     const struct append *m)
 {
-	struct buf BUF_CLEAN summary_row = BUF_MAX(SIZE_MAX),
-			     BUF_CLEAN header_row = BUF_MAX(SIZE_MAX);
+	struct buf BUF_CLEAN header_row = BUF_MAX(SIZE_MAX);
+	struct message_key header_key = message_header_key(n);
 	const struct arrival_content *c = arrival_content(m->arrival);
 	const struct object_id fresh = { .account = a->id.v, .n = n.v };
 	struct message_record r = {
@@ -126,6 +117,7 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 		.header_bytes = (uint32_t)(m->prefix.n + c->header.n),
 		.is_header_cut = c->is_header_cut,
 		.email = fresh,
+		.has_place = true,
 		.envelope = c->envelope,
 		.bodystructure = c->bodystructure,
 		.structure = c->structure,
@@ -134,9 +126,6 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 	};
 
 	must(m->prefix.n <= MESSAGE_PREFIX_MAX);
-	buf_reserve(&summary_row,
-	    128 + c->envelope.n + c->bodystructure.n + c->structure.n + c->sortkeys.n
-		+ c->preview.n);
 	buf_reserve(&header_row, 1 + r.header_bytes);
 	r.thread = thread_assign(a->threads, t, version, durable, c->thread_hashes,
 	    c->thread_hash_count, m->thread != NULL ? *m->thread : fresh);
@@ -144,9 +133,9 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 		r.email = *m->email;
 	if (m->thread != NULL)
 		r.thread = *m->thread; /* an EMAILID never gets another THREADID */
-	message_summary_encode(&r, &summary_row);
+	message_summary_put(t, n, &r);
 	message_header_encode(m->prefix, c->header, &header_row);
-	rows_put(t, n, buf_str(&summary_row), buf_str(&header_row));
+	kv_put(t, KV_MESSAGE, message_key_str(&header_key), buf_str(&header_row));
 	kv_link(t, &c->blob, 1, c->stage);
 	return append_size(m);
 }
@@ -154,8 +143,11 @@ message_put(struct account *a, struct kv_txn *t, uint64_t version, uint64_t dura
 void
 message_put_copy(struct kv_txn *t, struct msgno n, const struct message *m)
 {
+	struct message_key summary_key = message_summary_key(n), header_key = message_header_key(n);
+
 	must(m->has_header);
-	rows_put(t, n, message_summary_row(m), message_header_row(m));
+	kv_put(t, KV_MESSAGE, message_key_str(&summary_key), message_summary_row(m));
+	kv_put(t, KV_MESSAGE, message_key_str(&header_key), message_header_row(m));
 	kv_link(t, &m->blob, 1, NULL);
 }
 

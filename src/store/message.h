@@ -20,6 +20,7 @@ struct message {
 	uint64_t size_bytes; /* prefix and blob: RFC822.SIZE */
 	struct blob_id blob;
 	uint64_t blob_bytes;
+	uint64_t blob_place;   /* for kv_blob_read() */
 	uint32_t prefix_bytes; /* at most MESSAGE_PREFIX_MAX */
 	uint32_t header_bytes; /* of `header` */
 	/* the header block is longer than is kept: read it from the blob */

@@ -143,7 +143,7 @@ blobs_loaded(void *ctx, struct kv_blobs *blobs)
 static bool
 blobs_begin(struct batch *b)
 {
-	struct blob_id ids[AHEAD_MESSAGES];
+	struct kv_blob_ref refs[AHEAD_MESSAGES];
 	struct kv_blobs *old;
 	uint64_t total = 0;
 	uint32_t count = 0;
@@ -157,7 +157,7 @@ blobs_begin(struct batch *b)
 			continue;
 		total += m->blob_bytes;
 		b->blob_at[i] = count;
-		ids[count++] = m->blob;
+		refs[count++] = (struct kv_blob_ref){ m->blob, m->blob_bytes, m->blob_place };
 	}
 	if (count == 0)
 		return false;
@@ -165,7 +165,7 @@ blobs_begin(struct batch *b)
 	old = b->of->spare;
 	b->of->spare = NULL;
 	pthread_mutex_unlock(&b->of->lock);
-	return kv_blobs_load(b->of->account->kv, b->of->account->id, ids, count, old, &b->blobs,
+	return kv_blobs_load(b->of->account->kv, b->of->account->id, refs, count, old, &b->blobs,
 		   blobs_loaded, b)
 	    == ERR_WAIT;
 }

@@ -60,6 +60,7 @@ held_make(struct held *h, struct msgno n, struct str summary_row, struct str hea
 		.size_bytes = r->prefix_bytes + r->blob_bytes,
 		.blob = r->blob,
 		.blob_bytes = r->blob_bytes,
+		.blob_place = r->place,
 		.prefix_bytes = r->prefix_bytes,
 		.header_bytes = r->header_bytes,
 		.is_header_cut = r->is_header_cut,

@@ -106,7 +106,8 @@ piece_load(struct message_reader *r, uint64_t offset)
 	r->next.offset = offset;
 	r->error = ERR_OK;
 	r->is_loading = true;
-	e = kv_blob_read(r->account->kv, &r->m->blob, offset, PIECE_BYTES, &bytes, piece_loaded, r);
+	e = kv_blob_read(r->account->kv, &r->m->blob, r->m->blob_place, offset, PIECE_BYTES, &bytes,
+	    piece_loaded, r);
 	if (e == ERR_WAIT)
 		return;
 	r->is_loading = false;

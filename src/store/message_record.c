@@ -10,6 +10,7 @@
 enum {
 	RECORD_VERSION = 1,
 	RECORD_HEADER_CUT = 1 << 0,
+	RECORD_PLACED = 1 << 1, /* it ends with the place of the bytes */
 	/* Offsets in a summary. */
 	AT_FLAGS = 1,
 	AT_PREFIX = 2,
@@ -78,10 +79,15 @@ message_summary_encode(const struct message_record *r, struct buf *out)
 {
 	const struct str texts[TEXTS] = { r->envelope, r->bodystructure, r->structure, r->sortkeys,
 		r->preview };
-	char head[AT_TEXTS];
+	char head[AT_TEXTS], place[KV_PLACE_BYTES];
+	size_t total = sizeof(head) + sizeof(place);
 
+	for (size_t i = 0; i < TEXTS; i++)
+		total += texts[i].n;
+	buf_reserve(out, total);
 	head[0] = RECORD_VERSION;
-	head[AT_FLAGS] = r->is_header_cut ? RECORD_HEADER_CUT : 0;
+	head[AT_FLAGS] =
+	    (char)((r->is_header_cut ? RECORD_HEADER_CUT : 0) | (r->has_place ? RECORD_PLACED : 0));
 	put_le16(head + AT_PREFIX, (uint16_t)r->prefix_bytes);
 	put_le32(head + AT_HEADER, r->header_bytes);
 	put_le64(head + AT_BLOB_BYTES, r->blob_bytes);
@@ -93,6 +99,22 @@ message_summary_encode(const struct message_record *r, struct buf *out)
 	buf_add(out, head, sizeof(head));
 	for (size_t i = 0; i < TEXTS; i++)
 		buf_str_add(out, texts[i]);
+	put_le64(place, r->place);
+	if (r->has_place)
+		buf_add(out, place, sizeof(place));
+}
+
+void
+message_summary_put(struct kv_txn *t, struct msgno n, const struct message_record *r)
+{
+	BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);
+	struct message_key key = message_summary_key(n);
+
+	message_summary_encode(r, &row);
+	if (r->has_place)
+		kv_put_placed(t, KV_MESSAGE, message_key_str(&key), buf_str(&row), &r->blob);
+	else
+		kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
 }
 
 static struct object_id
@@ -110,7 +132,7 @@ message_summary_decode(struct str row, struct message_record *out)
 	uint64_t at = AT_TEXTS;
 
 	if (row.n < AT_TEXTS || row.p[0] != RECORD_VERSION
-	    || (row.p[AT_FLAGS] & ~RECORD_HEADER_CUT) != 0)
+	    || (row.p[AT_FLAGS] & ~(RECORD_HEADER_CUT | RECORD_PLACED)) != 0)
 		return ERR_CORRUPT;
 	r.is_header_cut = (row.p[AT_FLAGS] & RECORD_HEADER_CUT) != 0;
 	r.prefix_bytes = get_le16(row.p + AT_PREFIX);
@@ -130,8 +152,10 @@ message_summary_decode(struct str row, struct message_record *out)
 		*texts[i] = str_make(row.p + at, n);
 		at += n;
 	}
-	if (at != row.n)
+	r.has_place = (row.p[AT_FLAGS] & RECORD_PLACED) != 0;
+	if (row.n - at != (r.has_place ? KV_PLACE_BYTES : 0))
 		return ERR_CORRUPT;
+	r.place = r.has_place ? get_le64(row.p + at) : 0;
 	*out = r;
 	return ERR_OK;
 }

@@ -59,10 +59,14 @@ struct message_record {
 	uint32_t header_bytes; /* of the header row, prefix included */
 	bool is_header_cut;
 	struct object_id email, thread;
+	bool has_place; /* the row ends with it, which records of format 5 and before don't */
+	uint64_t place; /* of the blob's bytes, as kv_put_placed() gives it; 0: not known */
 	struct str envelope, bodystructure, structure, sortkeys, preview;
 };
 
 void message_summary_encode(const struct message_record *r, struct buf *out);
+/** The row, with has_place one that says where the bytes are. */
+void message_summary_put(struct kv_txn *t, struct msgno n, const struct message_record *r);
 /** ERR_CORRUPT: damaged, or of a version that we don't know. Texts point into row. */
 must_use enum err message_summary_decode(struct str row, struct message_record *out);
 /** The header row: prefix, then the blob's header block. */

@@ -90,7 +90,7 @@ is_of(struct verify *v, const struct verify_lost *l, const struct kv_blob *b)
 	c.want = str_sub(l->header_row, 1 + (size_t)prefix, l->header_row.n);
 	if (c.want.n == 0 || c.want.n > b->length)
 		return false;
-	e = kv_blob_prove(v->kv, &b->id, compare_piece, &c);
+	e = kv_blob_prove(v->kv, &b->id, 0, compare_piece, &c);
 	return (e == ERR_OK || e == ERR_END) && c.is_same && c.want.n == 0;
 }
 
@@ -149,10 +149,8 @@ record_make(struct verify *v, const struct verify_lost *l)
 {
 	struct arena kept = ARENA_NONE;
 	struct mime_summarizer *summarizer = mime_summarizer_new(&kept);
-	enum err e = kv_blob_prove(v->kv, &l->blob, feed, summarizer);
+	enum err e = kv_blob_prove(v->kv, &l->blob, 0, feed, summarizer);
 	uint32_t prefix = (uint32_t)(l->refs[0].ref.size_bytes - l->blob_bytes);
-	BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);
-	struct message_key key = message_summary_key(l->n);
 	struct message_record r;
 	struct mime_summary s;
 	struct kv_txn *t;
@@ -166,6 +164,7 @@ record_make(struct verify *v, const struct verify_lost *l)
 			.header_bytes = (uint32_t)(prefix + s.header.n),
 			.is_header_cut = s.is_header_cut,
 			.email = { .account = l->account.v, .n = l->n.v },
+			.has_place = true,
 			.envelope = s.envelope,
 			.bodystructure = s.bodystructure,
 			.structure = s.structure,
@@ -173,9 +172,8 @@ record_make(struct verify *v, const struct verify_lost *l)
 			.preview = s.preview,
 		};
 		r.thread = thread_of(v, l, s.sortkeys);
-		message_summary_encode(&r, &row);
 		t = kv_txn_new(v->kv, l->account, KV_UNVERSIONED, KV_UNVERSIONED);
-		kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
+		message_summary_put(t, l->n, &r);
 		digest_rows_del(t, l->n);
 		e = kv_commit_now(v->kv, &t, 1);
 		v->is_unwritten = v->is_unwritten || e != ERR_OK;

@@ -79,14 +79,11 @@ record_put(const struct one *o, const struct message_record *r, struct str prefi
 {
 	struct kv_txn *t = verify_repair(o->a);
 	BUF_CLEAN struct buf row = BUF_MAX(SIZE_MAX);
-	struct message_key key = message_summary_key(o->n);
+	struct message_key key = message_header_key(o->n);
 
 	if (t == NULL)
 		return;
-	message_summary_encode(r, &row);
-	kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
-	buf_clear(&row);
-	key = message_header_key(o->n);
+	message_summary_put(t, o->n, r);
 	message_header_encode(prefix, header, &row);
 	kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
 	digest_rows_del(t, o->n);
@@ -106,6 +103,7 @@ derived_check(const struct one *o, const struct mime_summary *s)
 	want.preview = s->preview;
 	want.header_bytes = (uint32_t)(o->r.prefix_bytes + s->header.n);
 	want.is_header_cut = s->is_header_cut;
+	want.has_place = true;
 	is_same = str_eq(want.envelope, o->r.envelope)
 	    && str_eq(want.bodystructure, o->r.bodystructure)
 	    && str_eq(want.structure, o->r.structure) && str_eq(want.sortkeys, o->r.sortkeys)
@@ -124,21 +122,68 @@ derived_check(const struct one *o, const struct mime_summary *s)
 	    "it is made anew from the message's bytes");
 }
 
+/* The bytes that only the record finds come once more, and have a row from then on. */
+static bool
+row_make(const struct one *o)
+{
+	struct kv *kv = o->a->v->kv;
+	struct kv_txn *t = verify_repair(o->a);
+	struct kv_bytes *bytes = NULL;
+	struct kv_stage *stage;
+	struct blob_id id;
+	struct waiter none;
+	uint64_t length;
+	size_t taken;
+	enum err e;
+
+	if (t == NULL
+	    || kv_blob_read_now(kv, &o->r.blob, o->r.place, 0, KV_CHUNK_BYTES, &bytes) != ERR_OK)
+		return false;
+	waiter_init(&none, NULL);
+	stage = kv_stage_new(kv);
+	/* one chunk at most, so nothing is waited for */
+	e = kv_stage_write(stage, kv_bytes_str(bytes), &taken, &none);
+	if (e == ERR_OK)
+		e = kv_stage_seal(stage, &id, &length);
+	if (e == ERR_OK && memcmp(&id, &o->r.blob, sizeof(id)) != 0)
+		e = ERR_CORRUPT;
+	if (e == ERR_OK)
+		kv_link(t, &id, 1, stage);
+	kv_stage_unref(stage);
+	kv_bytes_unref(bytes);
+	return e == ERR_OK;
+}
+
+/*
+ * The row of the bytes is damaged: they are served, and can't be copied into another account. The
+ * row that takes its place is never swept, for nobody knows how many links it had.
+ */
+static void
+row_check(const struct one *o)
+{
+	uint64_t links;
+
+	if (o->r.place != 0 && kv_blob_links(o->a->v->kv, &o->r.blob, &links) == ERR_CORRUPT)
+		tell(o, VERIFY_BYTES, false, row_make(o),
+		    "their row is damaged, and only the record says where they are");
+}
+
 static void
 bytes_check(const struct one *o)
 {
 	struct arena kept = ARENA_NONE;
 	struct proof p = { .v = o->a->v, .summarizer = mime_summarizer_new(&kept) };
-	enum err e = kv_blob_prove(o->a->v->kv, &o->r.blob, take_piece, &p);
+	enum err e = kv_blob_prove(o->a->v->kv, &o->r.blob, o->r.place, take_piece, &p);
 	struct mime_summary s;
 
 	mime_summarizer_finish(p.summarizer, &s);
-	if (e == ERR_NOTFOUND)
-		tell(o, VERIFY_BYTES, true, false, "there are none");
-	else if (e == ERR_OK && p.bytes != o->r.blob_bytes)
-		tell(o, VERIFY_BYTES, true, false, "they are not as many as the record says");
-	else if (e == ERR_OK)
+	if (e == ERR_OK && p.bytes == o->r.blob_bytes) {
+		row_check(o);
 		derived_check(o, &s);
+	} else if (e == ERR_OK)
+		tell(o, VERIFY_BYTES, true, false, "they are not as many as the record says");
+	else if (e == ERR_NOTFOUND)
+		tell(o, VERIFY_BYTES, true, false, "there are none");
 	else if (e != ERR_END)
 		tell(o, VERIFY_BYTES, true, false, "they can't be read");
 	arena_done(&kept);
