@@ -23,8 +23,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/size.h"
+#include "kv/kept.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -487,72 +487,21 @@ verify_now(struct kv *kv, bool may_repair, struct findings *l, struct verify_res
 
 /* ---- files ---- */
 
-struct kept {
-	char name[256];
-	struct str data;
-};
-
 static struct kept kept[FILES_MAX];
 static size_t kept_count;
 
+/* The store as it is. */
 static void
-dir_empty(void)
+keep(void)
 {
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	while (d != NULL && (entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	if (d != NULL)
-		closedir(d);
+	kept_free(kept, kept_count);
+	kept_count = dir_keep(dir, kept, FILES_MAX);
 }
 
 static void
-file_put(const char *name, struct str data)
+restore(void)
 {
-	char path[400];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	must(fd >= 0 && write(fd, data.p, data.n) == (ssize_t)data.n);
-	close(fd);
-}
-
-static void
-dir_keep(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	for (size_t i = 0; i < kept_count; i++)
-		free((char *)kept[i].data.p);
-	kept_count = 0;
-	while ((entry = readdir(d)) != NULL) {
-		struct stat st;
-		char *p;
-		int fd;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		must(kept_count < FILES_MAX);
-		fd = openat(dirfd(d), entry->d_name, O_RDONLY);
-		must(fd >= 0 && fstat(fd, &st) == 0);
-		p = xmalloc((size_t)st.st_size + 1);
-		must(read(fd, p, (size_t)st.st_size) == st.st_size);
-		close(fd);
-		snprintf(kept[kept_count].name, sizeof(kept[0].name), "%s", entry->d_name);
-		kept[kept_count++].data = str_make(p, (size_t)st.st_size);
-	}
-	closedir(d);
-}
-
-static void
-dir_restore(void)
-{
-	dir_empty();
-	for (size_t i = 0; i < kept_count; i++)
-		file_put(kept[i].name, kept[i].data);
+	dir_restore(dir, kept, kept_count);
 }
 
 /* ---- the process that looks ---- */
@@ -785,7 +734,7 @@ test_whole(void)
 	struct kv *kv = NULL;
 	char path[80];
 
-	dir_empty();
+	dir_empty(dir);
 	store_fill();
 	CHECK(disk_open(&f, NULL) == ERR_OK);
 	store_look(&f, &before);
@@ -801,7 +750,7 @@ test_whole(void)
 	printf("# %llu accounts, %llu mailboxes, %llu messages, %llu bytes read\n",
 	    (unsigned long long)result.accounts, (unsigned long long)result.mailboxes,
 	    (unsigned long long)result.messages, (unsigned long long)result.bytes);
-	dir_keep();
+	keep();
 	CHECK_U64(look(true), LOOK_SAME);
 	free(l.f);
 }
@@ -869,7 +818,7 @@ test_notes(void)
 	struct view *v = NULL;
 	uint32_t cursor = 0;
 
-	dir_empty();
+	dir_empty(dir);
 	CHECK(disk_open(&f, NULL) == ERR_OK);
 	user_open(&f, "joe");
 	id = account_id(f.account);
@@ -915,7 +864,7 @@ test_staged(void)
 	struct account_id id;
 	struct fixture f;
 
-	dir_empty();
+	dir_empty(dir);
 	CHECK(disk_open(&f, NULL) == ERR_OK);
 	user_open(&f, "joe");
 	id = account_id(f.account);
@@ -952,7 +901,7 @@ test_sharing(void)
 	struct account_id id;
 	struct fixture f;
 
-	dir_empty();
+	dir_empty(dir);
 	CHECK(disk_open(&f, NULL) == ERR_OK);
 	user_open(&f, "joe");
 	id = account_id(f.account);
@@ -981,9 +930,9 @@ static const char *const damage_names[] = { "a flipped bit", "zeroed bytes", "cu
 	"another file's bytes", "gone" };
 
 static const char *
-file_kind(const char *name)
+file_kind(const struct kept *k)
 {
-	const char *dot = strrchr(name, '.');
+	const char *name = strrchr(k->path, '/') + 1, *dot = strrchr(name, '.');
 
 	if (dot != NULL && (strcmp(dot, ".sst") == 0 || strcmp(dot, ".blob") == 0))
 		return dot + 1;
@@ -995,12 +944,10 @@ file_kind(const char *name)
 static void
 file_damage(const struct kept *k, enum damage d, uint64_t random)
 {
-	char path[400];
 	struct str data = str_make(xstrdup(k->data), k->data.n);
 	char *p = (char *)data.p;
 	size_t at = (size_t)(random >> 16) % data.n;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, k->name);
 	switch (d) {
 	case FLIP:
 		p[at] ^= (char)(1 << random % 8);
@@ -1015,8 +962,8 @@ file_damage(const struct kept *k, enum damage d, uint64_t random)
 		for (size_t i = 0; i < kept_count; i++) {
 			const struct kept *o = &kept[(i + (size_t)random) % kept_count];
 
-			if (o != k && file_kind(o->name) != NULL
-			    && strcmp(file_kind(o->name), file_kind(k->name)) == 0) {
+			if (o != k && file_kind(o) != NULL
+			    && strcmp(file_kind(o), file_kind(k)) == 0) {
 				free(p);
 				data = str_make(xstrdup(o->data), o->data.n);
 				p = (char *)data.p;
@@ -1025,13 +972,13 @@ file_damage(const struct kept *k, enum damage d, uint64_t random)
 		}
 		break;
 	case GONE:
-		unlink(path);
+		unlink(k->path);
 		free(p);
 		return;
 	case DAMAGES:
 		break;
 	}
-	file_put(k->name, data);
+	file_put(k->path, data);
 	free(p);
 }
 
@@ -1047,21 +994,21 @@ damages(enum damage d)
 		do {
 			random = hash_u64(random + 1);
 			k = &kept[random % kept_count];
-		} while (file_kind(k->name) == NULL || k->data.n == 0);
-		dir_restore();
+		} while (file_kind(k) == NULL || k->data.n == 0);
+		restore();
 		file_damage(k, d, hash_u64(random));
 		status = look(false);
 		/* Without its list of files there is nothing that could be looked at. */
-		if (status == LOOK_REFUSED && strcmp(file_kind(k->name), "sst") != 0
-		    && strcmp(file_kind(k->name), "blob") != 0) {
+		if (status == LOOK_REFUSED && strcmp(file_kind(k), "sst") != 0
+		    && strcmp(file_kind(k), "blob") != 0) {
 			counts[status]++;
 			continue;
 		}
 		if (status != LOOK_SAME && status != LOOK_NAMED && status != LOOK_HARMLESS) {
 			printf("# seed %llu, round %llu: %s, %s: %d\n",
-			    (unsigned long long)first_seed, (unsigned long long)i, k->name,
+			    (unsigned long long)first_seed, (unsigned long long)i, k->path,
 			    damage_names[d], status);
-			dir_restore();
+			restore();
 			file_damage(k, d, hash_u64(random));
 			look(true);
 			CHECK(false);
@@ -1088,17 +1035,17 @@ test_repaired(void)
 		do {
 			random = hash_u64(random + 1);
 			k = &kept[random % kept_count];
-		} while (file_kind(k->name) == NULL || strcmp(file_kind(k->name), "sst") != 0
-		    || k->data.n == 0);
-		dir_restore();
+		} while (
+		    file_kind(k) == NULL || strcmp(file_kind(k), "sst") != 0 || k->data.n == 0);
+		restore();
 		file_damage(k, FLIP, hash_u64(random));
 		status = run_child("--repair", false);
 		tried++;
 		if (!CHECK(
 			status == LOOK_SAME || status == LOOK_NAMED || status == LOOK_HARMLESS)) {
 			printf("# seed %llu, round %llu: %s: %d\n", (unsigned long long)first_seed,
-			    (unsigned long long)i, k->name, status);
-			dir_restore();
+			    (unsigned long long)i, k->path, status);
+			restore();
 			file_damage(k, FLIP, hash_u64(random));
 			{
 				char cmd[600];
@@ -1191,7 +1138,7 @@ main(int argc, char **argv)
 	} else {
 		status = test_run(cases, ARRAY_LEN(cases));
 	}
-	dir_empty();
+	dir_empty(dir);
 	rmdir(dir);
 	snprintf(path, sizeof(path), "%s.sight", dir);
 	unlink(path);

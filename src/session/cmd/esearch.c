@@ -293,7 +293,7 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 		.view = view_of(s, x),
 		.arena = &x->arena,
 		.is_elsewhere = is_elsewhere,
-		.when_limited = session_message_limit(s) > 0 ? FINDING_HIGHEST : FINDING_UNLIMITED,
+		.when_limited = FINDING_HIGHEST,
 		.limit = x->left,
 		.is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_SEARCH;

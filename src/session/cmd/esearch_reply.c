@@ -68,17 +68,28 @@ numbers_next(const struct numbers *n, size_t *at, uint32_t *at_number,
 }
 
 enum err
-numbers_write(struct session *s, const struct numbers *n, size_t *at, uint32_t *at_number)
+numbers_reply_write(struct session *s, struct numbers_reply *r, const char *head,
+    const struct numbers *n, uint64_t modseq)
 {
+	struct buf *b = session_out(s);
 	uint32_t some[NUMBERS_TOGETHER];
 	size_t count;
 
+	if (!r->has_head)
+		buf_c(b, head);
+	r->has_head = true;
 	do {
 		if (session_is_full(s))
 			return session_wait_output(s);
-		count = numbers_next(n, at, at_number, some);
-		buf_u32s(session_out(s), ' ', some, count);
+		count = numbers_next(n, &r->at, &r->at_number, some);
+		buf_u32s(b, ' ', some, count);
 	} while (count == NUMBERS_TOGETHER);
+	if (modseq != 0) {
+		buf_lit(b, " (MODSEQ ");
+		reply_number(b, modseq);
+		buf_chr(b, ')');
+	}
+	reply_end(b);
 	return ERR_OK;
 }
 

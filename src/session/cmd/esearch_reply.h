@@ -56,8 +56,18 @@ struct numbers numbers_part(const struct numbers *all, const struct imap_partial
 /** Saves what SAVE means of the UIDs found, in their order. Does nothing without SAVE. */
 void esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids);
 
-/** Numbers one by one, with a space before each; from *at on, which is moved. ERR_WAIT. */
-must_use enum err numbers_write(struct session *s, const struct numbers *n, size_t *at,
-    uint32_t *at_number);
+/* Of a response of numbers: all zero before it begins. */
+struct numbers_reply {
+	bool has_head;
+	size_t at; /* the next range, and the next number in it */
+	uint32_t at_number;
+};
+
+/**
+ * Writes a response that ends with numbers, one by one: "* SEARCH 1 2 3 (MODSEQ 9)". modseq 0: none
+ * is told. ERR_WAIT: call again when the output has drained.
+ */
+must_use enum err numbers_reply_write(struct session *s, struct numbers_reply *r, const char *head,
+    const struct numbers *n, uint64_t modseq);
 
 #endif

@@ -110,14 +110,14 @@ finding_should_yield(void *ctx)
 
 /* What counts are the messages that are searched, not those that are found (RFC 9738 3.1). */
 static enum err
-keep_limit(struct command *c, struct finding *f, struct search *search)
+keep_limit(struct session *s, struct command *c, struct finding *f, struct search *search)
 {
 	const struct range every = { 1, UINT32_MAX };
 	const struct rangeset all = { .r = (struct range *)&every, .n = 1 };
 	const struct rangeset *uids = search_uids(search);
 	RANGESET_CLEAN struct rangeset highest = RANGESET_NONE;
 
-	if (f->when_limited == FINDING_UNLIMITED
+	if (session_message_limit(s) == 0 || f->when_limited == FINDING_UNLIMITED
 	    || (f->when_limited == FINDING_REFUSES_TO_READ && !search_reads_messages(search)))
 		return ERR_OK;
 	f->named = message_limit_count(f->view, uids != NULL ? uids : &all);
@@ -154,7 +154,7 @@ begin(struct session *s, struct command *c, struct finding *f)
 	if (e == ERR_SYNTAX)
 		c->text = STR("There is no message with this number.");
 	if (e == ERR_OK)
-		e = keep_limit(c, f, o.search);
+		e = keep_limit(s, c, f, o.search);
 	if (e != ERR_OK) {
 		search_free(o.search);
 		return e;

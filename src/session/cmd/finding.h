@@ -13,10 +13,13 @@ typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, uns
 
 enum finding_step { FINDING_BEGIN, FINDING_SEARCH, FINDING_TAKE, FINDING_OVER };
 
-/* What is done when more messages are to be looked at than one command may be about (RFC 9738). */
+/*
+ * What is done when more messages are to be looked at than one command may be about (RFC 9738), if
+ * there is such a limit.
+ */
 enum finding_limit {
-	FINDING_UNLIMITED,
-	FINDING_HIGHEST, /* those with the highest UIDs are */
+	FINDING_UNLIMITED, /* there is none */
+	FINDING_HIGHEST,   /* those with the highest UIDs are */
 	FINDING_REFUSES,
 	/* refused when messages must be read for it; else all are */
 	FINDING_REFUSES_TO_READ,
@@ -32,7 +35,7 @@ struct finding {
 	bool is_elsewhere;            /* not the selected mailbox: nothing is saved of it */
 	const struct rangeset *among; /* UIDs: only these are looked at; NULL: all */
 	enum finding_limit when_limited;
-	uint32_t limit; /* how many; for all but FINDING_UNLIMITED */
+	uint32_t limit; /* how many, where session_message_limit() tells one */
 	/*
 	 * called with take_ctx for each message that was found, in mailbox order; NULL: the sets
 	 * are enough

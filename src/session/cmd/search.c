@@ -25,10 +25,7 @@ struct search_ctx {
 	/* when only the last messages were searched: of "* SEARCH", from the highest down */
 	uint32_t *downward;
 	size_t count;
-	/* of "* SEARCH": the next range, and the next number in it */
-	size_t at_range;
-	uint32_t at_number;
-	bool has_head;
+	struct numbers_reply plain; /* "* SEARCH" */
 };
 
 static enum err
@@ -50,15 +47,13 @@ search_parse(struct session *s, struct command *c, struct imap_scan *in)
 static void
 begin(struct session *s, struct command *c, struct search_ctx *x)
 {
-	const uint32_t limit = session_message_limit(s);
-
 	/* The first is enough when nothing else is asked for. */
 	x->finding = (struct finding){ .args = &x->args,
 		.view = s->view,
 		.arena = c->arena,
 		.wants_seqs = !c->is_uid,
-		.when_limited = limit > 0 ? FINDING_HIGHEST : FINDING_UNLIMITED,
-		.limit = limit,
+		.when_limited = FINDING_HIGHEST,
+		.limit = session_message_limit(s),
 		.is_first_enough = (x->args.returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };
 	x->step = STEP_FIND;
 }
@@ -88,35 +83,14 @@ modseq_told(const struct search_ctx *x)
 }
 
 static enum err
-answer_plain(struct session *s, struct search_ctx *x, const struct numbers *n)
-{
-	struct buf *b = session_out(s);
-	enum err e;
-
-	if (!x->has_head)
-		buf_lit(b, "* SEARCH");
-	x->has_head = true;
-	e = numbers_write(s, n, &x->at_range, &x->at_number);
-	if (e != ERR_OK)
-		return e;
-	if (modseq_told(x) != 0) {
-		buf_lit(b, " (MODSEQ ");
-		reply_number(b, modseq_told(x));
-		buf_chr(b, ')');
-	}
-	reply_end(b);
-	return ERR_OK;
-}
-
-static enum err
 answer(struct session *s, struct command *c, struct search_ctx *x)
 {
-	const struct numbers all = numbers_found(c, x);
+	const struct numbers all = x->downward != NULL
+	    ? (struct numbers){ .list = x->downward, .n = x->count }
+	    : numbers_found(c, x);
 
-	if (!x->is_extended && x->downward != NULL)
-		return answer_plain(s, x, &(struct numbers){ .list = x->downward, .n = x->count });
 	if (!x->is_extended)
-		return answer_plain(s, x, &all);
+		return numbers_reply_write(s, &x->plain, "* SEARCH", &all, modseq_told(x));
 	if (!esearch_is_told(&x->args))
 		return ERR_OK;
 	x->reply.args = &x->args;

@@ -25,9 +25,7 @@ struct sort_ctx {
 	uint32_t *told;                 /* UIDs or sequence numbers in their order */
 	const struct scan_found *found; /* from STEP_SORT on */
 	struct esearch_reply reply;
-	size_t at; /* of "* SORT" */
-	uint32_t at_number;
-	bool has_head;
+	struct numbers_reply plain; /* "* SORT" */
 };
 
 static enum err
@@ -48,15 +46,13 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 static void
 begin(struct session *s, struct command *c, struct sort_ctx *x)
 {
-	const uint32_t limit = session_message_limit(s);
-
 	x->sort = sort_new(s->view, &x->args);
 	x->finding = (struct finding){ .args = &x->args.search,
 		.view = s->view,
 		.arena = c->arena,
 		/* Any number can be put into order, by what is stored for it (RFC 9738 3.3). */
-		.when_limited = limit > 0 ? FINDING_REFUSES_TO_READ : FINDING_UNLIMITED,
-		.limit = limit,
+		.when_limited = FINDING_REFUSES_TO_READ,
+		.limit = session_message_limit(s),
 		.take = take,
 		.take_ctx = x->sort };
 	x->step = STEP_FIND;
@@ -134,31 +130,10 @@ sorted(struct session *s, struct command *c, struct sort_ctx *x)
 }
 
 static enum err
-answer_plain(struct session *s, struct sort_ctx *x)
-{
-	struct buf *b = session_out(s);
-	enum err e;
-
-	if (!x->has_head)
-		buf_lit(b, "* SORT");
-	x->has_head = true;
-	e = numbers_write(s, &x->reply.all, &x->at, &x->at_number);
-	if (e != ERR_OK)
-		return e;
-	if (x->reply.modseq != 0) {
-		buf_lit(b, " (MODSEQ ");
-		reply_number(b, x->reply.modseq);
-		buf_chr(b, ')');
-	}
-	reply_end(b);
-	return ERR_OK;
-}
-
-static enum err
 answer(struct session *s, struct command *c, struct sort_ctx *x)
 {
 	if (!x->args.search.has_return)
-		return answer_plain(s, x);
+		return numbers_reply_write(s, &x->plain, "* SORT", &x->reply.all, x->reply.modseq);
 	return esearch_is_told(&x->args.search) ? esearch_reply_write(s, c, &x->reply) : ERR_OK;
 }
 

@@ -34,14 +34,12 @@ take(void *ctx, const struct entry *e, struct seqnum seq, unused_arg unsigned re
 static void
 begin(struct session *s, struct command *c, struct thread_ctx *x)
 {
-	const uint32_t limit = session_message_limit(s);
-
 	x->thread = thread_new(view_account(s->view), x->args.algorithm, x->args.search.collation);
 	x->finding = (struct finding){ .args = &x->args.search,
 		.view = s->view,
 		.arena = c->arena,
-		.when_limited = limit > 0 ? FINDING_REFUSES : FINDING_UNLIMITED,
-		.limit = limit,
+		.when_limited = FINDING_REFUSES,
+		.limit = session_message_limit(s),
 		.take = take,
 		.take_ctx = x->thread };
 	x->step = STEP_FIND;
