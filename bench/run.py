@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import shutil
 import signal
@@ -287,6 +288,16 @@ def is_wanted(opt, name, mode):
     return not opt.modes or any(m in mode.split()[0] or m in name for m in opt.modes.split(","))
 
 
+def fill_up(port, user):
+    """Other modes expunge: the messages that load asks for are there again."""
+    c = Imap(port, user)
+    c.s.sendall(b"s STATUS INBOX (MESSAGES)\r\n")
+    there = int(re.search(rb"MESSAGES (\d+)", c.f.readline()).group(1))
+    c.f.readline()
+    c.do("LOGOUT", check=False)
+    fill(port, user, MESSAGES - there, 5000)
+
+
 def floor_table(say, load, opt, floor, server):
     """How far the small commands are from what the kernel alone costs."""
     modes = [(name, mode) for name, mode, _, _ in MODES if floor.knows(mode) and is_wanted(opt, name, mode)]
@@ -295,6 +306,8 @@ def floor_table(say, load, opt, floor, server):
     say("")
     say("| CPU of an operation | posthorn | a server that does nothing but answer | ratio |")
     say("|---|---|---|---|")
+    for i in range(1, 9):
+        fill_up(server.imap, f"user{i}")
     floor.start()
     try:
         for name, mode in modes:

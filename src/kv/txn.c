@@ -11,6 +11,8 @@
 
 /* type, kind, two zero bytes, key length, value length */
 #define OP_HEAD 12u
+/* A delivery's rows; it would not pay to begin with less. */
+#define USUAL_BYTES 2048u
 
 struct kv_txn *
 kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t next)
@@ -23,6 +25,7 @@ kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t nex
 	t->base = base;
 	t->next = next;
 	t->ops = BUF_MAX(KV_TXN_MAX);
+	buf_reserve(&t->ops, USUAL_BYTES);
 	return t;
 }
 

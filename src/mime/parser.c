@@ -27,6 +27,8 @@ enum state {
 enum match { MATCH_NO, MATCH_YES, MATCH_MORE };
 
 /* A multipart that is open, and what separates its parts. */
+enum { USUAL_HEADER_BYTES = 2048 };
+
 struct boundary {
 	struct mime_part *part;
 	struct str text;
@@ -555,6 +557,7 @@ mime_parser_new(struct arena *a, const struct mime_parser_hooks *hooks)
 		p->hooks = *hooks;
 	p->msg = arena_new(a, struct mime_message);
 	header_begin(p, NULL);
+	buf_reserve(&p->header, USUAL_HEADER_BYTES);
 	p->msg->root = p->part;
 	return p;
 }

@@ -212,22 +212,38 @@ chr_add(struct mime_preview *p, uint32_t c, const unsigned char *bytes, size_t n
 	}
 }
 
+static bool
+is_letter(char c)
+{
+	return c > ' ' && c < 0x7F;
+}
+
 /*
- * The letters that utf8 begins with, inside a line of the writer's: as chr_add() for each, at once.
- * How many they are; wants_more() is true.
+ * The words that utf8 begins with, inside a line of the writer's: as chr_add() for each letter and
+ * blank, at once. How many bytes they are; wants_more() is true.
  */
 static size_t
-letters_add(struct mime_preview *p, struct str utf8)
+words_add(struct mime_preview *p, struct str utf8)
 {
 	struct excerpt *e = &p->own;
 	size_t n = 0, room = KEEP_CHARS - 1 - e->chars;
+	bool has_blanks = false;
 
 	if (p->is_line_begin || p->is_line_quoted || p->line_count < 4)
 		return 0;
 	if (e->has_blank && e->n > 0 && room > 1)
 		room--;
-	while (n < utf8.n && n < room && utf8.p[n] > ' ' && utf8.p[n] < 0x7F)
-		n++;
+	while (n < utf8.n && n < room) {
+		if (is_letter(utf8.p[n])) {
+			n++;
+		} else if (n > 0 && utf8.p[n] == ' ' && n + 1 < MIN(utf8.n, room)
+		    && is_letter(utf8.p[n + 1])) {
+			has_blanks = true;
+			n += 2;
+		} else {
+			break;
+		}
+	}
 	if (n == 0)
 		return 0;
 	excerpt_add(e, (const unsigned char *)utf8.p, 1);
@@ -235,6 +251,8 @@ letters_add(struct mime_preview *p, struct str utf8)
 	e->n += n - 1;
 	e->chars += (uint32_t)(n - 1);
 	p->last = utf8.p[n - 1];
+	if (has_blanks)
+		p->quoted.has_blank = p->quoted.n > 0;
 	return n;
 }
 
@@ -246,7 +264,7 @@ text_feed(struct mime_preview *p, struct str utf8)
 		uint32_t c;
 
 		if (b < 0x80 && p->part_count == 0) {
-			size_t n = letters_add(p, str_sub(utf8, i, utf8.n));
+			size_t n = words_add(p, str_sub(utf8, i, utf8.n));
 
 			if (n > 0)
 				i += n - 1;

@@ -35,6 +35,8 @@ enum { TEXT_MAX = 64 * 1024 * 1024 };
 /* A preview has enough after a few hundred characters: what is decoded beyond them is for nothing. */
 enum { STEP = 1024, BUFFER_MAX = 32 * 1024 };
 
+enum { USUAL_BYTES = 1024 }; /* of an envelope */
+
 static void
 part_begin(void *ctx, const struct mime_part *part)
 {
@@ -144,6 +146,7 @@ mime_summarizer_finish(struct mime_summarizer *s, struct mime_summary *out)
 	struct mime_sortkeys keys;
 	BUF_CLEAN struct buf b = BUF_MAX(TEXT_MAX);
 
+	buf_reserve(&b, USUAL_BYTES);
 	mime_parser_finish(s->parser, &out->msg);
 	out->header = out->msg->header;
 	out->is_header_cut = out->msg->is_header_cut;

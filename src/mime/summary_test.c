@@ -70,6 +70,34 @@ test_previews(void)
 }
 
 /* 200 characters, not bytes (RFC 8970 3.1). */
+/* Words are taken at once where that can be: letter by letter the same comes out. */
+static void
+test_preview_words(void)
+{
+	static const char letters[] = "aabcde...    \t:>\n\n\r-\xC3\xA4\x7F";
+	uint32_t seed = 7;
+
+	for (unsigned round = 0; round < 2000; round++) {
+		struct arena a = ARENA_NONE;
+		struct mime_summary whole, pieces;
+		char text[700] = "\r\nA line to begin with";
+		size_t n = strlen(text), end;
+
+		seed = seed * 1664525u + 1013904223u;
+		end = n + (seed >> 16) % (sizeof(text) - n);
+		for (; n < end; n++) {
+			seed = seed * 1664525u + 1013904223u;
+			/* mostly words and single blanks, so that the length is met, too */
+			text[n] = (seed >> 29) != 0 ? n % 5 == 0 ? ' ' : 'w'
+						    : letters[(seed >> 16) % (sizeof(letters) - 1)];
+		}
+		summarize(&a, str_make(text, n), n, &whole);
+		summarize(&a, str_make(text, n), 1, &pieces);
+		CHECK_STR(whole.preview, pieces.preview);
+		arena_done(&a);
+	}
+}
+
 static void
 test_preview_length(void)
 {
@@ -307,5 +335,6 @@ test_linear(void)
 	}
 }
 
-TEST_MAIN(TEST(test_previews), TEST(test_preview_length), TEST(test_sortkeys),
-    TEST(test_references_limit), TEST(test_pick), TEST(test_text), TEST(test_linear))
+TEST_MAIN(TEST(test_previews), TEST(test_preview_words), TEST(test_preview_length),
+    TEST(test_sortkeys), TEST(test_references_limit), TEST(test_pick), TEST(test_text),
+    TEST(test_linear))
