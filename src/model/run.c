@@ -474,6 +474,59 @@ run_close(struct run *r)
 	kv_close(kv);
 }
 
+static void
+watcher_say(struct run *r, const char *text)
+{
+	picture_send(&r->watcher.pic, true, str_c(text));
+	sim_settle(&r->sim);
+}
+
+/* Takes what the watcher was told; is_asked: what answers its own commands is none of its news. */
+static void
+watcher_look(struct run *r, bool is_asked)
+{
+	struct watcher *w = &r->watcher;
+	struct told t;
+
+	while (picture_next(&w->pic, &t)) {
+		run_log(r, 'N', NULL, t.line);
+		if (w->pic.wrong[0] != '\0')
+			run_fail(r, "%s", w->pic.wrong);
+		if (!is_asked || t.kind == TOLD_STATUS)
+			watcher_take(w, &t);
+		else if (t.kind == TOLD_TAGGED && !str_eq(t.condition, STR("OK")))
+			run_fail(r, "the watcher is refused");
+	}
+	if (w->wrong[0] != '\0')
+		run_fail(r, "watcher: %s", w->wrong);
+}
+
+void
+run_watch(struct run *r)
+{
+	watcher_begin(&r->watcher, &r->sim, &r->state);
+	sim_settle(&r->sim);
+	sim_consume(&r->watcher.pic.conn, sim_line(&r->watcher.pic.conn));
+	watcher_say(r, "LOGIN joe secret");
+	watcher_say(r, "ENABLE CONDSTORE");
+	watcher_say(r,
+	    "NOTIFY SET STATUS (personal (MessageNew MessageExpunge FlagChange MailboxName "
+	    "SubscriptionChange MailboxMetadataChange ServerMetadataChange))");
+	watcher_look(r, true);
+}
+
+/* What happened it is told without asking. */
+static void
+check_watcher(struct run *r)
+{
+	if (!r->watcher.is_there)
+		return;
+	watcher_look(r, false);
+	watcher_check(&r->watcher, &r->state);
+	if (r->watcher.wrong[0] != '\0')
+		run_fail(r, "watcher: %s", r->watcher.wrong);
+}
+
 /* Those who idle are told at once. */
 static void
 check_idlers(struct run *r)
@@ -518,4 +571,5 @@ run_step(struct run *r)
 		single(r, p);
 	}
 	check_idlers(r);
+	check_watcher(r);
 }

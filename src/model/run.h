@@ -13,6 +13,7 @@
 #include "imap/seqset.h"
 #include "model/picture.h"
 #include "model/state.h"
+#include "model/watcher.h"
 
 enum {
 	PLAYERS = 3,
@@ -127,6 +128,7 @@ struct run {
 	struct state state, real;
 	struct contents contents;
 	struct player players[PLAYERS];
+	struct watcher watcher;
 	struct sim_conn mta;
 	bool is_mta_awaited;
 	uint32_t deliveries;
@@ -208,6 +210,8 @@ bool run_awaits(void *ctx);
 /** For state_read(): waits for the engine; ctx is a struct sim. */
 bool run_wait(void *ctx);
 void run_step(struct run *r);
+/** From now on a client watches the account by NOTIFY. To be called before the first step. */
+void run_watch(struct run *r);
 /** Compares everything that the account holds with the model. */
 void run_compare(struct run *r);
 

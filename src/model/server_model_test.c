@@ -26,6 +26,8 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 
 	run_open_limited(&run, sim_memory(seed), true, seed, limit);
 	run.has_notes = seed % 2 == 0;
+	if (seed % 4 < 2)
+		run_watch(&run);
 	run.is_verbose = is_verbose;
 	while (run.step < steps)
 		run_step(&run);

@@ -16,11 +16,21 @@
 
 /* ---- annotations and messages ---- */
 
+/* Of a mailbox that has moved, and is told as another one, the client knows nothing. */
+static bool
+is_told_as_new(const struct notify_news *x)
+{
+	if (x->before == NULL)
+		return true;
+	return x->after != NULL && !str_eq(x->before->name, x->after->name)
+	    && x->change != CHANGE_MOVED && x->change != CHANGE_MOVED_ALONG;
+}
+
 static void
 tell_metadata(struct notify_news *x)
 {
 	static const struct mailbox_info none = { .special_use = 0 };
-	const struct mailbox_info *before = x->before != NULL ? x->before : &none;
+	const struct mailbox_info *before = is_told_as_new(x) ? &none : x->before;
 	bool is_readable =
 	    x->has == ACCESS_READ || (x->is_own && x->after != NULL && x->after->is_noselect);
 

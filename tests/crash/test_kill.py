@@ -41,8 +41,7 @@ async def round_of(server, crowd, n, chance):
         if chance.random() < 0.15:
             # Once more, while the next process starts.
             await asyncio.sleep(chance.random() * 0.03)
-            if server.role_pid('mail') is not None:
-                server.kill_role('mail')
+            server.kill_role_if_any('mail')
         await ended
     await crowd.settle(n % THOROUGH_EVERY == 0 or n == ROUNDS - 1)
 

@@ -173,12 +173,18 @@ class Server:
 
     def kill_role(self, role):
         """kill -9 of one process; returns when it is gone."""
+        if not self.kill_role_if_any(role):
+            raise AssertionError('no %s process among %r' % (role, self.pids()))
+
+    def kill_role_if_any(self, role):
+        """The same, but it may be that there is none, or none yet by that name; false then."""
         pid = self.role_pid(role)
         if pid is None:
-            raise AssertionError('no %s process among %r' % (role, self.pids()))
+            return False
         self.expect_errors = True
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not alive(pid), what='the end of process %d' % pid)
+        return True
 
     def crash(self):
         """kill -9 of all processes at once, as a power cut would end them (the file system survives)."""

@@ -1,0 +1,284 @@
+/* watcher.c - see watcher.h. */
+#include "model/watcher.h"
+
+#include "imap/flags.h"
+
+#include <stdarg.h>
+
+static void wrong(struct watcher *w, const char *fmt, ...) printf_like(2, 3);
+
+static void
+wrong(struct watcher *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (w->wrong[0] != '\0')
+		return;
+	va_start(ap, fmt);
+	vsnprintf(w->wrong, sizeof(w->wrong), fmt, ap);
+	va_end(ap);
+}
+
+static struct watched *
+find(struct watcher *w, struct str name)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (str_eq(str_c(w->names[i].name), name))
+			return &w->names[i];
+	}
+	return NULL;
+}
+
+static struct watched *
+find_or_add(struct watcher *w, struct str name)
+{
+	struct watched *x = find(w, name);
+
+	if (x != NULL)
+		return x;
+	must(w->n < WATCHED_MAX && name.n < STATE_NAME);
+	x = &w->names[w->n++];
+	*x = (struct watched){ 0 };
+	memcpy(x->name, name.p, name.n);
+	return x;
+}
+
+static void
+forget(struct watcher *w, struct watched *x)
+{
+	*x = w->names[--w->n];
+}
+
+/* ---- what is told ---- */
+
+static struct str
+unquoted(struct str s)
+{
+	return str_starts(s, STR("\"")) ? str_sub(s, 1, s.n - 1) : s;
+}
+
+static struct str
+word(struct str *rest)
+{
+	struct str w;
+
+	return str_split(rest, ' ', &w) ? w : STR_NONE;
+}
+
+static bool
+has(struct str s, const char *what)
+{
+	return memmem(s.p, s.n, what, strlen(what)) != NULL;
+}
+
+/* A name and all below it have another one now. */
+static void
+rename_all(struct watcher *w, struct str from, struct str to)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct watched *x = &w->names[i];
+		struct str name = str_c(x->name);
+		char space[2 * STATE_NAME];
+
+		if (!str_starts(name, from) || (name.n > from.n && name.p[from.n] != '/'))
+			continue;
+		snprintf(space, sizeof(space), "%.*s%s", STR_F(to), x->name + from.n);
+		must(strlen(space) < STATE_NAME);
+		memcpy(x->name, space, strlen(space) + 1);
+	}
+}
+
+/* INBOX only gives its messages away (RFC 9051 6.3.6). */
+static void
+take_old_name(struct watcher *w, struct str old, struct str name)
+{
+	struct watched *x = find(w, name);
+
+	if (find(w, old) == NULL)
+		wrong(w, "%.*s was not there", STR_F(old));
+	if (str_eq(old, STR("INBOX")))
+		return;
+	if (x != NULL)
+		forget(w, x); /* a level, of which there was nothing to tell */
+	rename_all(w, old, name);
+}
+
+/* (attributes) "/" name ("OLDNAME" (old)) */
+static void
+take_list(struct watcher *w, const struct told *t)
+{
+	size_t end = str_chr(t->rest, ')');
+	struct str attributes = str_sub(t->rest, 1, end),
+		   rest = str_sub(t->rest, end + 6, t->rest.n), name = unquoted(word(&rest)),
+		   key = word(&rest);
+	bool is_mailbox = !has(attributes, "\\NonExistent") && !has(attributes, "\\Noselect");
+	struct watched *x;
+
+	if (end == SIZE_MAX) {
+		wrong(w, "cannot read %.*s", STR_F(t->line));
+		return;
+	}
+	if (str_eq(key, STR("(\"OLDNAME\"")))
+		take_old_name(w, unquoted(str_sub(rest, 1, rest.n - 2)), name);
+	x = find_or_add(w, name);
+	if (x->is_mailbox != is_mailbox) {
+		x->messages = x->uidnext = x->validity = x->unseen = 0;
+		x->highest = 0;
+	}
+	if (x->is_mailbox && !is_mailbox)
+		x->annotations = (struct annotated){ 0 };
+	x->is_mailbox = is_mailbox;
+	x->is_subscribed = has(attributes, "\\Subscribed");
+}
+
+/* name (MESSAGES 1 ...) */
+static void
+take_status(struct watcher *w, const struct told *t)
+{
+	struct str rest = t->rest, name = unquoted(word(&rest)), key, value;
+	struct watched *x = find(w, name);
+
+	if (x == NULL || !x->is_mailbox) {
+		wrong(w, "STATUS of what is not there: %.*s", STR_F(t->line));
+		return;
+	}
+	for (rest = str_sub(rest, 1, rest.n - 1); rest.n > 0;) {
+		uint64_t number;
+
+		key = word(&rest);
+		value = word(&rest);
+		if (!str_to_u64(value, &number))
+			wrong(w, "no number: %.*s", STR_F(t->line));
+		else if (str_eq(key, STR("MESSAGES")))
+			x->messages = (uint32_t)number;
+		else if (str_eq(key, STR("UIDNEXT")))
+			x->uidnext = (uint32_t)number;
+		else if (str_eq(key, STR("UIDVALIDITY")))
+			x->validity = (uint32_t)number;
+		else if (str_eq(key, STR("UNSEEN")))
+			x->unseen = (uint32_t)number;
+		else if (str_eq(key, STR("HIGHESTMODSEQ")))
+			x->highest = number;
+	}
+}
+
+/* name /private/comment ... */
+static void
+take_metadata(struct watcher *w, const struct told *t)
+{
+	struct str rest = t->rest, name = unquoted(word(&rest)), entry;
+	struct watched *x = name.n > 0 ? find_or_add(w, name) : NULL;
+
+	while (str_split(&rest, ' ', &entry)) {
+		for (unsigned i = 0; i < ANNOTATED_ENTRIES_ALL; i++) {
+			if (annotated_entries[i].is_server != (x == NULL)
+			    || !str_eq(entry, str_c(annotated_entries[i].name)))
+				continue;
+			if (x != NULL)
+				x->changed |= 1u << i;
+			else
+				w->server_changed |= 1u << i;
+		}
+	}
+}
+
+void
+watcher_take(struct watcher *w, const struct told *t)
+{
+	w->told++;
+	if (t->kind == TOLD_LIST)
+		take_list(w, t);
+	else if (t->kind == TOLD_STATUS)
+		take_status(w, t);
+	else if (t->kind == TOLD_METADATA)
+		take_metadata(w, t);
+	else
+		wrong(w, "told without being asked: %.*s", STR_F(t->line));
+}
+
+/* ---- what must be so ---- */
+
+static void
+check_numbers(struct watcher *w, const struct watched *x, const struct state_box *b)
+{
+	uint32_t unseen = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		unseen += (b->m[i].flags & FLAG_SEEN) == 0;
+	if (x->messages != b->n || x->unseen != unseen
+	    || (x->uidnext != 0 && x->uidnext != b->uidnext)
+	    || (x->validity != 0 && b->validity != 0 && x->validity != b->validity)
+	    || (x->highest != 0 && x->highest != b->highest))
+		wrong(w,
+		    "%s: believes in %u messages, %u unseen, uidnext %u, validity %u, highest %llu; it is %u %u %u %u %llu",
+		    b->name, x->messages, x->unseen, x->uidnext, x->validity,
+		    (unsigned long long)x->highest, b->n, unseen, b->uidnext, b->validity,
+		    (unsigned long long)b->highest);
+}
+
+/* Of the entries that differ each was told. */
+static void
+check_annotations(struct watcher *w, struct watched *x, const struct state_box *b)
+{
+	unsigned told = x->changed | w->server_changed;
+
+	for (unsigned i = 0; i < ANNOTATED_ENTRIES_ALL; i++) {
+		if (annotated_value(&x->annotations, i) != annotated_value(&b->annotations, i)
+		    && (told >> i & 1) == 0)
+			wrong(w, "%s of %s has changed and was not told so",
+			    annotated_entries[i].name, b->name);
+	}
+	x->annotations = b->annotations;
+}
+
+static void
+check_box(struct watcher *w, const struct state_box *b)
+{
+	struct watched *x = find_or_add(w, str_c(b->name));
+
+	if (x->is_mailbox == b->is_level)
+		wrong(w, "%s is%s a mailbox and was not told so", b->name,
+		    b->is_level ? " not" : "");
+	if (x->is_subscribed != b->is_subscribed)
+		wrong(w, "%s is%s subscribed to and was not told so", b->name,
+		    b->is_subscribed ? "" : " not");
+	if (!b->is_level)
+		check_numbers(w, x, b);
+	check_annotations(w, x, b);
+}
+
+void
+watcher_check(struct watcher *w, const struct state *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		check_box(w, &s->box[i]);
+	for (uint32_t i = 0; i < w->n;) {
+		struct watched *x = &w->names[i];
+
+		x->changed = 0;
+		if (state_box((struct state *)s, x->name) != NULL) {
+			i++;
+			continue;
+		}
+		if (x->is_mailbox || x->is_subscribed)
+			wrong(w, "%s is gone and was not told so", x->name);
+		forget(w, x);
+	}
+	w->server_changed = 0;
+}
+
+void
+watcher_begin(struct watcher *w, struct sim *sim, const struct state *s)
+{
+	*w = (struct watcher){ .is_there = true };
+	sim_connect(sim, &w->pic.conn);
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct state_box *b = &s->box[i];
+		struct watched *x = find_or_add(w, str_c(b->name));
+
+		must(b->n == 0);
+		x->is_mailbox = !b->is_level;
+		x->is_subscribed = b->is_subscribed;
+		x->annotations = b->annotations;
+	}
+}
