@@ -80,6 +80,62 @@ take_search(struct run *r, struct answer *a, const struct told *t)
 	}
 }
 
+void
+context_forget(struct player *p)
+{
+	rangeset_clear(&p->context);
+	p->context_tag = 0;
+}
+
+static void
+context_begin(struct player *p, const struct plan *plan, uint32_t tag, const struct rangeset *uids)
+{
+	p->context_tag = tag;
+	p->context_count++;
+	rangeset_copy(&p->context, uids);
+	memcpy(p->context_keys, plan->keys, sizeof(p->context_keys));
+	p->context_key_count = plan->key_count;
+}
+
+/* (TAG "t7") UID ADDTO (0 5:7 0 9). False: it is no such news. */
+static bool
+take_context(struct run *r, struct player *p, const struct told *t)
+{
+	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
+	struct str rest = t->rest, tag, key, list;
+	uint32_t number;
+	bool is_add;
+
+	tag = word(&rest);
+	tag = word(&rest);
+	key = word(&rest);
+	key = word(&rest);
+	is_add = str_eq(key, STR("ADDTO"));
+	if (!is_add && !str_eq(key, STR("REMOVEFROM")))
+		return false;
+	if (!str_starts(tag, STR("\"t")) || !str_to_u32(str_sub(tag, 2, tag.n - 2), &number))
+		run_fail(r, "no tag: %.*s", STR_F(t->line));
+	if (number != p->context_tag)
+		return true;
+	for (list = str_sub(rest, 1, rest.n - 1); list.n > 0;) {
+		word(&list); /* the place, which is 0 */
+		if (!told_numbers(word(&list), &uids))
+			run_fail(r, "no set: %.*s", STR_F(t->line));
+	}
+	for (size_t i = 0; i < uids.n; i++) {
+		for (uint32_t uid = uids.r[i].first; uid <= uids.r[i].last; uid++) {
+			if (rangeset_contains(&p->context, uid) == is_add)
+				run_fail(r, "UID %u is%s in the result already", uid,
+				    is_add ? "" : " not");
+			if (is_add)
+				rangeset_add_one(&p->context, uid);
+			else
+				rangeset_remove(&p->context, uid, uid);
+		}
+	}
+	return true;
+}
+
 /* (attributes) "/" name */
 static void
 take_list(struct run *r, struct answer *a, const struct told *t)
@@ -220,10 +276,16 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			take_resync(p, &t);
 		if (t.kind == TOLD_FETCH)
 			take_fetch(r, p, a, &t);
+		if (t.kind == TOLD_CONDITION && str_starts(t.code, STR("NOUPDATE ")))
+			context_forget(p);
+		if (t.kind == TOLD_ESEARCH && take_context(r, p, &t))
+			continue;
 		if (a == NULL)
 			continue;
 		if (t.kind == TOLD_SEARCH || t.kind == TOLD_ESEARCH)
 			take_search(r, a, &t);
+		if (t.kind == TOLD_ESEARCH && plans[at].is_context)
+			context_begin(p, &plans[at], p->first_tag + at, &a->uids);
 		else if (t.kind == TOLD_LIST || t.kind == TOLD_LSUB)
 			take_list(r, a, &t);
 		else if (t.kind == TOLD_STATUS)
@@ -236,6 +298,11 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			struct str rest = t.code;
 
 			a->is_there = true;
+			/* LOGIN's and IDLE's are other ones, and those with a code may be. */
+			if (p->phase == PLAYER_SELECTED && str_eq(t.condition, STR("OK"))
+			    && t.code.p == NULL
+			    && str_ends(t.rest, STR(" completed.")) == p->is_foreign)
+				run_fail(r, "in which language? %.*s", STR_F(t.line));
 			copy_text(a->condition, sizeof(a->condition), t.condition);
 			copy_text(a->code, sizeof(a->code), word(&rest));
 			if (t.code.p != NULL)
@@ -566,6 +633,30 @@ check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m,
 		.notes = t->notes };
 }
 
+/* What the client was told is found must be what a new search would find. */
+static void
+check_context(struct run *r, const struct player *p, const struct state_box *b)
+{
+	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
+
+	rangeset_copy(&left, &p->context);
+	for (uint32_t i = 0; i < p->pic.n; i++) {
+		const struct seen *m = &p->pic.m[i];
+		bool is_match = true;
+
+		for (uint32_t k = 0; k < p->context_key_count; k++)
+			is_match &= key_matches(r, &p->context_keys[k], m, b->m[i].content);
+		if (is_match != rangeset_contains(&left, m->uid))
+			run_fail(r, "UID %u should%s be in the result of t%u", m->uid,
+			    is_match ? "" : " not", p->context_tag);
+		rangeset_remove(&left, m->uid, m->uid);
+	}
+	if (!rangeset_is_empty(&left))
+		run_fail(r, "UID %u is gone, and was not told to leave the result of t%u",
+		    rangeset_min(&left), p->context_tag);
+	r->contexts++;
+}
+
 void
 check_picture(struct run *r, struct player *p, bool with_ghosts)
 {
@@ -596,4 +687,6 @@ check_picture(struct run *r, struct player *p, bool with_ghosts)
 	}
 	if (k < b->n)
 		run_fail(r, "UID %u was not told", b->m[k].uid);
+	if (!with_ghosts && p->context_tag != 0)
+		check_context(r, p, b);
 }

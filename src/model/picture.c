@@ -342,7 +342,8 @@ check_may_expunge(struct picture *p, const struct told *t)
 {
 	uint32_t current = p->tag_done + 1;
 
-	if (p->tag == p->tag_done || !p->may_expunge[current % PICTURE_COMMANDS])
+	if (!p->is_immediate
+	    && (p->tag == p->tag_done || !p->may_expunge[current % PICTURE_COMMANDS]))
 		wrong(p, "\"%.*s\" while no command runs or one with sequence numbers",
 		    STR_F(t->line));
 	if (!p->is_selected)

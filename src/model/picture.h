@@ -80,6 +80,8 @@ struct picture {
 	struct sim_conn conn;
 	bool is_condstore, is_qresync, is_rev2; /* what was enabled */
 	bool is_utf8;                           /* and all may be UTF-8 */
+	/* expunges are told at any time, and news without being asked for (NOTIFY) */
+	bool is_immediate;
 	bool is_free; /* it may use keywords that are none of the tests' */
 	/* the mailbox is larger than PICTURE_MAX: `wrong` says nothing any more */
 	bool is_outgrown;

@@ -330,7 +330,7 @@ plan_uids(struct run *r, struct plan_key *k, struct buf *text)
 }
 
 static void
-plan_search(struct run *r, struct player *p, struct plan *out)
+plan_search(struct run *r, struct player *p, bool only_changes, struct plan *out)
 {
 	static const struct {
 		const char *yes, *no;
@@ -352,7 +352,11 @@ plan_search(struct run *r, struct player *p, struct plan *out)
 	out->is_extended = rnd(r, 3) == 0;
 	buf_c(&out->text, out->act.is_uid ? "UID SEARCH" : "SEARCH");
 	out->saves = rnd(r, 3) == 0;
-	if (out->saves)
+	out->is_context = r->has_notes && r->limit == 0 && !only_changes && !out->saves
+	    && out->is_extended && out->act.is_uid && p->context_count < CONTEXTS;
+	if (out->is_context)
+		buf_lit(&out->text, " RETURN (UPDATE ALL COUNT)");
+	else if (out->saves)
 		buf_c(&out->text, out->is_extended ? " RETURN (SAVE ALL COUNT)" : " RETURN (SAVE)");
 	else
 		buf_c(&out->text, out->is_extended ? " RETURN (ALL COUNT)" : "");
@@ -558,7 +562,7 @@ plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_change
 	else if (what < 65)
 		plan_fetch(r, p, only_changes, is_first, out);
 	else if (what < 78 && !only_changes)
-		plan_search(r, p, out);
+		plan_search(r, p, !is_first, out);
 	else if (what < 88)
 		plan_copy(r, p, false, out);
 	else
@@ -621,10 +625,13 @@ make(struct run *r, struct player *p, bool only_changes, bool is_first, struct p
  * told (RFC 9051 5.5). The server is kinder: it looks at what comes next, if that is there.
  */
 static bool
-may_follow(const struct plan *out, uint32_t at)
+may_follow(const struct player *p, const struct plan *out, uint32_t at)
 {
 	const struct plan *before = out - at;
 
+	/* Nor at all when it may be told at any time (RFC 5465 5.3). */
+	if (p->pic.is_immediate && !out->act.is_uid && out->target_count > 0)
+		return false;
 	if (out->act.is_uid || out->target_count == 0)
 		return true;
 	for (uint32_t i = 0; i < at; i++) {
@@ -650,7 +657,7 @@ void
 plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out)
 {
 	make(r, p, only_changes, at == 0, out);
-	while (!fits(r, out, only_changes) || !may_follow(out, at) || !is_clear(r, out, at)) {
+	while (!fits(r, out, only_changes) || !may_follow(p, out, at) || !is_clear(r, out, at)) {
 		plan_done(out);
 		make(r, p, only_changes, at == 0, out);
 	}

@@ -122,6 +122,30 @@ must_do(struct run *r, struct player *p, const char *text)
 	plan_done(&plan);
 }
 
+/* Things that are asked for once and then hold. */
+static void
+set_out(struct run *r, struct player *p)
+{
+	static const char *const languages[] = { "de", "fr", "es" };
+	char text[40];
+
+	if (rnd(r, 3) == 0) {
+		p->pic.is_immediate = rnd(r, 2) == 0;
+		must_do(r, p,
+		    p->pic.is_immediate
+			? "NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange))"
+			: "NOTIFY SET (selected-delayed (MessageNew (UID FLAGS) MessageExpunge FlagChange))");
+		p->is_notified = true;
+	}
+	if (rnd(r, 3) == 0) {
+		snprintf(text, sizeof(text), "LANGUAGE %s",
+		    languages[rnd(r, ARRAY_LEN(languages))]);
+		p->pic.is_utf8 = true;
+		must_do(r, p, text);
+		p->is_foreign = true;
+	}
+}
+
 static void
 connect_player(struct run *r, struct player *p)
 {
@@ -141,6 +165,11 @@ connect_player(struct run *r, struct player *p)
 	p->phase = PLAYER_IN;
 	p->box = 0;
 	rangeset_clear(&p->saved);
+	context_forget(p);
+	p->context_count = 0;
+	p->is_notified = p->is_foreign = false;
+	if (r->has_notes)
+		set_out(r, p);
 }
 
 /* It goes away without a word, with what it knows. */
@@ -226,6 +255,8 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 	p->phase = PLAYER_IN;
 	p->box = 0;
 	rangeset_clear(&p->saved);
+	context_forget(p);
+	p->context_count = 0;
 	if ((b != NULL && !b->is_level) != (strcmp(p->answers[0].condition, "OK") == 0))
 		run_fail(r, "SELECT %s is answered %s", plan->act.name, p->answers[0].condition);
 	if (b == NULL || b->is_level) {
@@ -255,6 +286,8 @@ player_left(struct player *p)
 	picture_clear(&p->pic);
 	p->phase = PLAYER_IN;
 	p->box = 0;
+	context_forget(p);
+	p->context_count = 0;
 }
 
 /* One to three commands of one client, which are answered one after the other. */
@@ -467,6 +500,7 @@ run_close(struct run *r)
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&r->players[i].answers[k]);
 		rangeset_done(&r->players[i].saved);
+		rangeset_done(&r->players[i].context);
 	}
 	sim_settle(&r->sim);
 	account_unref(r->account);
@@ -527,7 +561,7 @@ check_watcher(struct run *r)
 		run_fail(r, "watcher: %s", r->watcher.wrong);
 }
 
-/* Those who idle are told at once. */
+/* Those who idle, or have asked to be notified, are told at once. */
 static void
 check_idlers(struct run *r)
 {
@@ -536,10 +570,13 @@ check_idlers(struct run *r)
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		struct player *p = &r->players[i];
 
-		if (p->phase != PLAYER_IDLE)
-			continue;
-		run_take(r, p, &plan, 1);
-		check_picture(r, p, false);
+		if (p->phase == PLAYER_IDLE) {
+			run_take(r, p, &plan, 1);
+			check_picture(r, p, false);
+		} else if (p->phase == PLAYER_SELECTED && p->is_notified) {
+			run_take(r, p, &plan, 0);
+			check_picture(r, p, !p->pic.is_immediate);
+		}
 	}
 }
 

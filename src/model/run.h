@@ -18,6 +18,7 @@
 enum {
 	PLAYERS = 3,
 	PLAN_KEYS = 5,
+	CONTEXTS = 12, /* of a mailbox; less than the server allows */
 	ANSWERS = 4,
 	RECENTS = 4096,
 	LOG_LINES = 60,
@@ -59,6 +60,7 @@ struct plan {
 	struct plan_key keys[PLAN_KEYS];
 	uint32_t key_count;
 	bool is_extended; /* SEARCH RETURN */
+	bool is_context;  /* SEARCH RETURN (UPDATE): told from then on what comes to it and goes */
 	/* SEARCH RETURN (SAVE): what it finds is "$" from then on */
 	bool saves;
 	bool may_use_saved; /* nothing is sent before it that could change "$" */
@@ -104,8 +106,16 @@ struct player {
 	enum player_phase phase;
 	uint64_t box; /* the model's id of the selected mailbox */
 	bool is_read_only;
+	bool is_notified;      /* of what happens in the selected mailbox, without asking */
+	bool is_foreign;       /* in another language than English (RFC 5255) */
 	uint64_t selection;    /* which of all SELECTs that were ever made */
 	struct rangeset saved; /* UIDs of "$" (RFC 5182) */
+	/* the last search that is kept up to date (RFC 5267), and what the client was told of it */
+	uint32_t context_tag;   /* 0: there is none */
+	uint32_t context_count; /* since the mailbox was selected */
+	struct rangeset context;
+	struct plan_key context_keys[PLAN_KEYS];
+	uint32_t context_key_count;
 	/* From an earlier connection, for QRESYNC. */
 	bool has_old;
 	char old_name[STATE_NAME];
@@ -138,7 +148,7 @@ struct run {
 	uint64_t seed;
 	uint32_t limit; /* messages that a command may be about (RFC 9738); 0: no limit */
 	uint32_t step;
-	uint64_t commands, bursts, orders, resyncs, limited;
+	uint64_t commands, bursts, orders, resyncs, limited, contexts;
 	char log[LOG_LINES][LOG_WIDTH]; /* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
@@ -187,6 +197,8 @@ void run_take(struct run *r, struct player *p, const struct plan *plans, uint32_
 bool answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o,
     char *why, size_t size);
 void answer_clear(struct answer *a);
+/** There is no search any more that is kept up to date. */
+void context_forget(struct player *p);
 /**
  * Holds the answer of a command that changes nothing against the state. before: the picture when it
  * was sent.

@@ -497,6 +497,7 @@ storm_done(struct storm *s)
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&s->r.players[i].answers[k]);
 		rangeset_done(&s->r.players[i].saved);
+		rangeset_done(&s->r.players[i].context);
 	}
 	buf_done(&s->message);
 }
