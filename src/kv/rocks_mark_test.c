@@ -510,6 +510,37 @@ test_many_logs(void)
 	CHECK_U64(marks_check(1, MARK_LOGS + 19), ERR_CORRUPT);
 }
 
+/* A log may be deleted only when the mark on the disk names it no more. */
+static void
+check_log_gone(const char *mark_is, bool may_go)
+{
+	struct rocks_marks *m = rocks_marks_new();
+
+	dir_empty(dir);
+	if (mark_is != NULL)
+		must(symlink(mark_is, path_of(MARK_NAME)) == 0);
+	rocks_marks_open(m, dir, false);
+	rocks_marks_list(m, 5, 100);
+	for (uint64_t n = 7; n < 10; n++)
+		rocks_marks_log(m, n, 10);
+	rocks_marks_write(m, 3, false);
+	for (uint64_t n = 7; n < 9; n++) {
+		CHECK_U64(rocks_marks_log_gone(m, n), may_go);
+		/* who asks once more is told the same */
+		CHECK_U64(rocks_marks_log_gone(m, n), may_go);
+	}
+	rocks_marks_free(m);
+}
+
+static void
+test_mark_not_synced(void)
+{
+	check_log_gone(NULL, true);
+	check_log_gone("/dev/null", false); /* written, and can't be synced */
+	check_log_gone("/dev/full", false); /* neither written nor emptied */
+	dir_empty(dir);
+}
+
 int
 main(void)
 {
@@ -522,6 +553,7 @@ main(void)
 		TEST(test_list_torn),
 		TEST(test_older_marks),
 		TEST(test_many_logs),
+		TEST(test_mark_not_synced),
 	};
 	int status;
 
