@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,6 +185,27 @@ test_sweep(void)
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The first backup into a folder is interrupted at its first byte: the next one goes on. */
+static void
+test_interrupted(void)
+{
+	char dir[] = "/tmp/posthorn-repo.XXXXXX";
+	BUF_CLEAN struct buf detail = BUF_MAX(4096);
+	struct rlimit limit, none;
+	struct repo *r = NULL;
+
+	CHECK(mkdtemp(dir) != NULL);
+	CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_IO);
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	repo_close(r);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void
 test_times(void)
 {
@@ -209,4 +232,4 @@ test_times(void)
 	CHECK_STR(str_c(text), STR("2026-11-22T04:17:57.961Z"));
 }
 
-TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_times))
+TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_interrupted), TEST(test_times))

@@ -109,7 +109,8 @@ enum err
 folder_put(struct repo *r, const char *folder, const char *name, struct str bytes)
 {
 	BUF_CLEAN struct buf path = PATH_BUF, tmp = PATH_BUF;
-	int fd = openat(r->dir_fd, repo_path(&tmp, folder, "tmp"),
+	/* A hidden name: what an interruption leaves must not make the folder somebody else's. */
+	int fd = openat(r->dir_fd, repo_path(&tmp, folder, ".tmp"),
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	enum err e = ERR_IO;
 
