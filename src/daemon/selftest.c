@@ -191,8 +191,20 @@ try_sandbox(struct selftest *t, unsigned who)
 }
 
 static bool
+try_group(struct selftest *t, unsigned who, unsigned kind, const struct act_group *group,
+    const struct ground *g)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if ((group->acts[i].who & kind) != 0 && !try_act(t, who, &group->acts[i], g))
+			return false;
+	return true;
+}
+
+static bool
 try_all(struct selftest *t)
 {
+	static const struct act_group *const groups[] = { &selftest_files, &selftest_processes,
+		&selftest_sockets, &selftest_kernel };
 	struct ground g;
 	unsigned kind;
 
@@ -205,9 +217,8 @@ try_all(struct selftest *t)
 					 : BY_CHILDREN;
 		if (t->is_confining && !try_sandbox(t, who))
 			return false;
-		for (size_t i = 0; i < selftest_act_count; i++)
-			if ((selftest_acts[i].who & kind) != 0
-			    && !try_act(t, who, &selftest_acts[i], &g))
+		for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+			if (!try_group(t, who, kind, groups[i], &g))
 				return false;
 	}
 	return true;

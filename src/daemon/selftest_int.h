@@ -1,9 +1,15 @@
-/* selftest_int.h - between selftest.c (processes, report) and selftest_acts.c (what is tried). */
+/*
+ * selftest_int.h - between selftest.c (processes, report) and what is tried, in four groups. Each act
+ * fits on a line or in a short function. They are all harmless when they succeed, for they are also
+ * run without a sandbox, to see that it is the sandbox that denies them.
+ */
 #ifndef DAEMON_SELFTEST_INT_H
 #define DAEMON_SELFTEST_INT_H
 
+#include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
 enum { BY_SUPERVISOR = 1, BY_CHILDREN = 2, BY_ALL = 3, BY_KEY = 4 };
 
@@ -27,7 +33,28 @@ struct act {
 	int (*run)(const struct ground *g);
 	long call, args[5];
 };
-extern const struct act selftest_acts[];
-extern const size_t selftest_act_count;
+
+struct act_group {
+	const struct act *acts;
+	size_t count;
+};
+extern const struct act_group selftest_files, selftest_processes, selftest_sockets, selftest_kernel;
+
+/* What run() returns of a call's result. */
+static inline int
+tried(long rc)
+{
+	return rc < 0 ? errno : 0;
+}
+
+#define CALL(who_, name_, call_, ...)                                                              \
+	{                                                                                          \
+		.who = (who_), .name = (name_), .call = SYS_##call_, .args = { __VA_ARGS__ }       \
+	}
+#define ACT(who_, name_, run_)                                                                     \
+	{                                                                                          \
+		.who = (who_), .name = (name_), .run = (run_)                                      \
+	}
+#define BAD_ADDRESS 1
 
 #endif
