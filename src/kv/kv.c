@@ -135,9 +135,21 @@ kv_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
 }
 
 enum err
+kv_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out)
+{
+	return kv->ops->blob_get(kv, id, out);
+}
+
+enum err
 kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
 {
-	return kv->ops->blob_links(kv, id, links_out);
+	struct kv_blob b = { 0 };
+	enum err e = kv_blob_get(kv, id, &b);
+
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	*links_out = b.links;
+	return ERR_OK;
 }
 
 enum err

@@ -300,6 +300,13 @@ void kv_link(struct kv_txn *t, const struct blob_id *id, uint32_t count, struct 
  * stay.
  */
 void kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count);
+/**
+ * For repairs, a link to a blob whose row is lost, but not its bytes: length of them in the chunk at
+ * place, where kv_blob_prove() found them. The row that is made anew is doubtful, for nobody knows how
+ * many links there were. A blob that has a row is linked. ERR_CORRUPT of the commit: the blob is not
+ * there.
+ */
+void kv_adopt(struct kv_txn *t, const struct blob_id *id, uint64_t place, uint64_t length);
 
 /* e != ERR_OK: bytes is NULL. Otherwise the callee unrefs them. */
 typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
@@ -313,7 +320,7 @@ typedef void kv_blob_fn(void *ctx, enum err e, struct kv_bytes *bytes);
 must_use enum err kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place,
     uint64_t offset, size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 /**
- * The same, waiting; for tools and tests. By its place only what is not found by its name.
+ * The same, waiting; for tools and tests. By its place only what can't be had by its name.
  * ERR_NOTFOUND when there is no such blob.
  */
 must_use enum err kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place,
@@ -345,7 +352,18 @@ typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
 must_use enum err kv_blobs_load(struct kv *kv, struct account_id account,
     const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out,
     kv_blobs_fn *fn, void *ctx);
-/** Links that the engine counts: for verify and tests. 0 when there is no such blob. Waits. */
+
+/* A row of a blob. */
+struct kv_blob {
+	struct blob_id id;
+	uint64_t length, links;
+	uint64_t place;   /* where kv_put_placed() says that it is; 0: nowhere */
+	bool is_doubtful; /* more unlinks than links were seen: kept for ever */
+};
+
+/** The blob's row: for verify. ERR_NOTFOUND; ERR_CORRUPT or ERR_IO: it can't be read. Waits. */
+must_use enum err kv_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out);
+/** Links that the engine counts: for tests. 0 when there is no such blob. Waits. */
 must_use enum err kv_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
 /**
  * Deletes now what has had no links for grace_ms. For tests and the tool; the engine does it by
@@ -393,13 +411,6 @@ typedef bool kv_piece_fn(void *ctx, struct str piece);
  */
 must_use enum err kv_blob_prove(struct kv *kv, const struct blob_id *id, uint64_t place,
     kv_piece_fn *fn, void *ctx);
-
-/* A row of a blob. */
-struct kv_blob {
-	struct blob_id id;
-	uint64_t length, links;
-	bool is_doubtful; /* more unlinks than links were seen: kept for ever */
-};
 
 typedef void kv_blob_each_fn(void *ctx, const struct kv_blob *b);
 /**

@@ -109,7 +109,7 @@ struct kv_ops {
 	enum err (*blobs_load)(struct kv *kv, struct account_id account,
 	    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old,
 	    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
-	enum err (*blob_links)(struct kv *kv, const struct blob_id *id, uint64_t *links_out);
+	enum err (*blob_get)(struct kv *kv, const struct blob_id *id, struct kv_blob *out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count,
 	    uint64_t *versions_out);
@@ -154,6 +154,8 @@ struct kv_link_op {
 	struct blob_id id;
 	int64_t delta;
 	struct kv_stage *stage; /* may be NULL; a reference */
+	/* without a stage: where the bytes of a blob are that has lost its row; place 0: it has one */
+	uint64_t place, length;
 };
 
 struct kv_txn {

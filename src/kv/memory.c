@@ -559,6 +559,16 @@ memory_check(struct kv *kv unused_arg, struct kv_checker *k unused_arg)
 	return ERR_OK;
 }
 
+/* Blobs have no places here. */
+static struct kv_blob
+blob_of(const struct blob_id *id, const struct blob_row *row)
+{
+	return (struct kv_blob){ .id = *id,
+		.length = row->bytes->s.n,
+		.links = row->links,
+		.is_doubtful = row->is_doubtful };
+}
+
 static enum err
 memory_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
 {
@@ -567,13 +577,12 @@ memory_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
 	pthread_mutex_lock(&m->lock);
 	for (const struct memory_node *n = m->blobs.head[0]; n != NULL; n = n->next[0]) {
 		struct kv_blob b;
+		struct blob_id id;
 		struct blob_row row;
 
-		memcpy(b.id.sha256, n->key.p, sizeof(b.id.sha256));
+		memcpy(id.sha256, n->key.p, sizeof(id.sha256));
 		memcpy(&row, n->value.p, sizeof(row));
-		b.length = row.bytes->s.n;
-		b.links = row.links;
-		b.is_doubtful = row.is_doubtful;
+		b = blob_of(&id, &row);
 		fn(ctx, &b);
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -581,17 +590,19 @@ memory_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx)
 }
 
 static enum err
-memory_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
+memory_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out)
 {
 	struct memory *m = memory_of(kv);
-	struct blob_row row = { 0 };
+	struct blob_row row;
+	enum err e = ERR_NOTFOUND;
 
 	pthread_mutex_lock(&m->lock);
-	if (!blob_row_find(m, id, &row))
-		row.links = 0;
+	if (blob_row_find(m, id, &row)) {
+		*out = blob_of(id, &row);
+		e = ERR_OK;
+	}
 	pthread_mutex_unlock(&m->lock);
-	*links_out = row.links;
-	return ERR_OK;
+	return e;
 }
 
 static enum err
@@ -923,7 +934,7 @@ static const struct kv_ops memory_ops = {
 	.blob_read = memory_blob_read,
 	.blob_read_now = memory_blob_read_now,
 	.blobs_load = memory_blobs_load,
-	.blob_links = memory_blob_links,
+	.blob_get = memory_blob_get,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
 	.stats = memory_stats,
@@ -946,7 +957,7 @@ static const struct kv_ops memory_manual_ops = {
 	.blob_read = memory_blob_read,
 	.blob_read_now = memory_blob_read_now,
 	.blobs_load = memory_blobs_load,
-	.blob_links = memory_blob_links,
+	.blob_get = memory_blob_get,
 	.blob_sweep = memory_blob_sweep,
 	.versions = memory_versions,
 	.stats = memory_stats,

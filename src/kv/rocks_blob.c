@@ -122,9 +122,12 @@ blob_hash(const struct blob_id *id)
 	return get_le64(id->sha256); /* a digest is as good as any hash of it */
 }
 
-/* The batch's copy of a row, read on the first call. */
+/*
+ * The batch's copy of a row, read on the first call. A disk that can't read it is no reason to refuse
+ * who makes it anew.
+ */
 static enum err
-pending_find(struct rocks *r, const struct blob_id *id, struct pending_blob **out)
+pending_find(struct rocks *r, const struct blob_id *id, bool is_adopted, struct pending_blob **out)
 {
 	struct pending_blob *p;
 	enum err e;
@@ -135,6 +138,8 @@ pending_find(struct rocks *r, const struct blob_id *id, struct pending_blob **ou
 	if (p == NULL) {
 		p = xcalloc(1, sizeof(*p));
 		e = blob_row_get(r, id, &p->row);
+		if (e == ERR_IO && is_adopted)
+			e = ERR_CORRUPT;
 		if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_CORRUPT) {
 			free(p);
 			return e;
@@ -150,6 +155,35 @@ pending_find(struct rocks *r, const struct blob_id *id, struct pending_blob **ou
 	return ERR_OK;
 }
 
+/* The chunk at its place is all of the blob. */
+static bool
+is_at_place(struct rocks *r, const struct kv_link_op *l)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	char key[12], *message = NULL, *value;
+	size_t n = 0, length;
+	bool is;
+
+	chunk_key_put(key, l->place, 0);
+	value = rocksdb_get_cf(r->db, o, r->cf[CF_CHUNK], key, sizeof(key), &n, &message);
+	rocksdb_readoptions_destroy(o);
+	is = rocks_read_err(message) == ERR_OK && value != NULL
+	    && kv_chunk_is_of(str_make(value, n), &l->id)
+	    && kv_chunk_length(str_make(value, n), &length) == ERR_OK && length == l->length;
+	rocksdb_free(value);
+	return is;
+}
+
+static bool
+brings_bytes(struct rocks *r, const struct kv_link_op *l)
+{
+	if (l->place != 0)
+		return is_at_place(r, l);
+	/* The chunks of a long stage went with a blob that has been swept since: they are no more. */
+	return l->stage != NULL
+	    && (kv_stage_is_whole(l->stage) || !atomic_load(&l->stage->is_linked));
+}
+
 enum err
 rocks_links_check(struct rocks *r, const struct kv_commit *c)
 {
@@ -159,18 +193,13 @@ rocks_links_check(struct rocks *r, const struct kv_commit *c)
 		for (size_t j = 0; j < t->link_count; j++) {
 			const struct kv_link_op *l = &t->links[j];
 			struct pending_blob *p;
-			enum err e = pending_find(r, &l->id, &p);
+			enum err e = pending_find(r, &l->id, l->place != 0, &p);
 
 			if (e != ERR_OK)
 				return e;
 			if (l->delta < 0 || p->is_there || p->promised == c)
 				continue;
-			/*
-			 * The chunks of a long stage went with a blob that has been swept since:
-			 * they are no more.
-			 */
-			if (l->stage == NULL
-			    || (!kv_stage_is_whole(l->stage) && atomic_load(&l->stage->is_linked)))
+			if (!brings_bytes(r, l))
 				return ERR_CORRUPT;
 			p->promised = c;
 		}
@@ -208,12 +237,24 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 	p->is_there = true;
 }
 
+/* A row for a blob whose chunk has been there all the time: nobody knows what links it had. */
+static void
+blob_adopt(struct pending_blob *p, const struct kv_link_op *l)
+{
+	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES,
+		.length = l->length,
+		.stage_id = l->place,
+		.is_named = true,
+		.is_doubtful = true };
+	p->is_there = true;
+}
+
 static void
 link_apply(struct rocks *r, const struct kv_link_op *l)
 {
 	struct pending_blob *p;
 
-	if (pending_find(r, &l->id, &p) != ERR_OK)
+	if (pending_find(r, &l->id, false, &p) != ERR_OK)
 		return; /* the check found it */
 	if (!p->is_there) {
 		if (l->delta < 0)
@@ -222,7 +263,10 @@ link_apply(struct rocks *r, const struct kv_link_op *l)
 			 * message
 			 */
 			return;
-		blob_add(r, p, l->stage);
+		if (l->place != 0)
+			blob_adopt(p, l);
+		else
+			blob_add(r, p, l->stage);
 	}
 	if (l->delta < 0 && (uint64_t)-l->delta > p->row.links) {
 		p->row.is_doubtful = true;
@@ -251,7 +295,7 @@ rocks_place(struct rocks *r, const struct blob_id *id)
 	struct pending_blob *p;
 
 	/* What can't be read now is found by its name. */
-	if (pending_find(r, id, &p) != ERR_OK || !p->is_there || !p->row.is_named)
+	if (pending_find(r, id, false, &p) != ERR_OK || !p->is_there || !p->row.is_named)
 		return 0;
 	return p->row.stage_id;
 }
@@ -475,14 +519,23 @@ rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
 	return s.e;
 }
 
+struct kv_blob
+blob_of_row(const struct blob_id *id, const struct blob_row *row)
+{
+	return (struct kv_blob){ .id = *id,
+		.length = row->length,
+		.links = row->links,
+		.place = row->is_named ? row->stage_id : 0,
+		.is_doubtful = row->is_doubtful };
+}
+
 enum err
-rocks_blob_links(struct kv *kv, const struct blob_id *id, uint64_t *links_out)
+rocks_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out)
 {
 	struct blob_row row = { 0 };
 	enum err e = blob_row_get(rocks_of(kv), id, &row);
 
-	if (e != ERR_OK && e != ERR_NOTFOUND)
-		return e;
-	*links_out = e == ERR_OK ? row.links : 0;
-	return ERR_OK;
+	if (e == ERR_OK)
+		*out = blob_of_row(id, &row);
+	return e;
 }

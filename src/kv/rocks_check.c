@@ -15,6 +15,7 @@ struct check {
 	struct rocks *r;
 	struct kv_checker *k;
 	bool is_stopped;
+	bool are_rows_lost; /* of blobs or stages: there may be chunks that they name */
 	uint64_t epoch;
 
 	struct stages {          /* that blobs, or rows `s`, name; of CF_CHUNK and CF_LONG */
@@ -179,6 +180,7 @@ take_blob(void *ctx, struct str key, struct str value)
 
 	if (key.n != sizeof(struct blob_id) || blob_row_decode(value, &row) != ERR_OK) {
 		fault(c, "A blob's row makes no sense.");
+		c->are_rows_lost = true;
 		return;
 	}
 	stage_add(c, row.is_long, row.stage_id, chunk_count(&row));
@@ -220,8 +222,10 @@ take_meta(void *ctx, struct str key, struct str value)
 	case META_STAGE:
 		if (key.n == 9)
 			stage_add(c, 1, get_be64(key.p + 1), SOME_CHUNKS);
-		else
+		else {
 			fault(c, "A row of a stage makes no sense.");
+			c->are_rows_lost = true;
+		}
 		return;
 	case META_UNLINKED:
 		if (key.n != 41)
@@ -268,7 +272,7 @@ take_chunk(void *ctx, struct str key, struct str value unused_arg)
 }
 
 static void
-chunks_check(struct check *c, unsigned family, bool are_rows_known)
+chunks_check(struct check *c, unsigned family)
 {
 	struct chunk_walk w = { .c = c, .family = family };
 	struct stages *l = &c->stages[family];
@@ -285,28 +289,30 @@ chunks_check(struct check *c, unsigned family, bool are_rows_known)
 		fault(c, "Some pieces of messages can't be read.");
 	else if (missing > 0)
 		fault(c, "Pieces of messages are missing (K2).");
-	if (w.orphans > 0 && are_rows_known)
+	if (w.orphans > 0 && !c->are_rows_lost)
 		fault(c,
-		    "There are pieces of messages that no message has; they only take room (K2).");
+		    "There are pieces of messages that no row names; they only take room, unless a message is named below that finds its bytes without (K2).");
 }
 
 enum err
 rocks_check(struct kv *kv, struct kv_checker *k)
 {
 	struct check c = { .r = rocks_of(kv), .k = k };
-	enum err meta, blobs;
+	enum err e;
 
 	c.epoch = atomic_load(&c.r->stage_ids) >> 32;
 	rocks_files_check(c.r->db, c.r->cf_options, c.r->cf, CF_COUNT, file_checked, &c);
-	meta = rows_each(&c, CF_META, take_meta, &c);
-	if (meta != ERR_OK)
+	e = rows_each(&c, CF_META, take_meta, &c);
+	c.are_rows_lost = c.are_rows_lost || e != ERR_OK;
+	if (e != ERR_OK)
 		fault(&c,
 		    "Some of the engine's own rows can't be read: versions of accounts, or what is to be deleted.");
-	blobs = rows_each(&c, CF_BLOB, take_blob, &c);
-	if (blobs != ERR_OK)
+	e = rows_each(&c, CF_BLOB, take_blob, &c);
+	c.are_rows_lost = c.are_rows_lost || e != ERR_OK;
+	if (e != ERR_OK)
 		fault(&c, "Some rows of blobs can't be read.");
 	for (unsigned i = 0; i < 2 && !c.is_stopped; i++)
-		chunks_check(&c, i, meta == ERR_OK && blobs == ERR_OK);
+		chunks_check(&c, i);
 	free(c.stages[0].s);
 	free(c.stages[1].s);
 	return c.is_stopped ? ERR_END : ERR_OK;
@@ -325,16 +331,15 @@ tell_blob(void *ctx, struct str key, struct str value)
 {
 	struct blob_walk *w = ctx;
 	struct blob_row row;
+	struct blob_id id;
 	struct kv_blob b;
 
-	if (key.n != sizeof(b.id) || blob_row_decode(value, &row) != ERR_OK) {
+	if (key.n != sizeof(id) || blob_row_decode(value, &row) != ERR_OK) {
 		w->is_damaged = true;
 		return;
 	}
-	memcpy(b.id.sha256, key.p, sizeof(b.id.sha256));
-	b.length = row.length;
-	b.links = row.links;
-	b.is_doubtful = row.is_doubtful;
+	memcpy(id.sha256, key.p, sizeof(id.sha256));
+	b = blob_of_row(&id, &row);
 	w->fn(w->ctx, &b);
 }
 

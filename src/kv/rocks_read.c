@@ -740,7 +740,7 @@ rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place, uin
 		rocksdb_pinnableslice_destroy(s);
 	if (e == ERR_OK)
 		e = blob_try(r, TIER_ALL, id, 0, offset, length, bytes_out);
-	if (place != 0 && (e == ERR_NOTFOUND || e == ERR_CORRUPT)) {
+	if (place != 0 && (e == ERR_NOTFOUND || e == ERR_CORRUPT || e == ERR_IO)) {
 		enum err placed = blob_try(r, TIER_ALL, id, place, offset, length, &found);
 
 		if (placed == ERR_OK)

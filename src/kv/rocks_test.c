@@ -296,11 +296,65 @@ test_compactions_wait(void)
 	rocks_close_remove(kv);
 }
 
+/* A blob whose row is gone: by its place it is linked again, by another it is not. */
+static void
+test_adopt(void)
+{
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+	rocksdb_writeoptions_t *o = rocksdb_writeoptions_create();
+	struct kv_stage *s = kv_stage_new(kv);
+	struct kv_bytes *bytes = NULL;
+	struct kv_blob row, again;
+	struct waiter none;
+	struct blob_id id;
+	struct kv_txn *t;
+	char *message = NULL;
+	uint64_t length, swept;
+	size_t taken;
+
+	waiter_init(&none, NULL);
+	CHECK_U64(kv_stage_write(s, STR("what is kept"), &taken, &none), ERR_OK);
+	CHECK_U64(kv_stage_seal(s, &id, &length), ERR_OK);
+	t = kv_txn_new(kv, (struct account_id){ 1 }, 0, 1);
+	kv_link(t, &id, 1, s);
+	kv_stage_unref(s);
+	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
+	CHECK_U64(kv_blob_get(kv, &id, &row), ERR_OK);
+	CHECK(row.place != 0 && row.links == 1 && row.length == length && !row.is_doubtful);
+	rocksdb_delete_cf(r->db, o, r->cf[CF_BLOB], (const char *)id.sha256, sizeof(id.sha256),
+	    &message);
+	rocksdb_writeoptions_destroy(o);
+	CHECK(message == NULL);
+	CHECK_U64(kv_blob_get(kv, &id, &again), ERR_NOTFOUND);
+	for (unsigned i = 0; i < 2; i++) {
+		t = kv_txn_new(kv, (struct account_id){ 1 }, 1, 2);
+		kv_adopt(t, &id, row.place + (i == 0), length + (i == 1));
+		CHECK_U64(kv_commit_now(kv, &t, 1), ERR_CORRUPT);
+	}
+	t = kv_txn_new(kv, (struct account_id){ 1 }, 1, 2);
+	kv_adopt(t, &id, row.place, length);
+	kv_adopt(t, &id, row.place, length);
+	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
+	kv = rocks_reopen(kv);
+	CHECK_U64(kv_blob_get(kv, &id, &again), ERR_OK);
+	CHECK(again.place == row.place && again.links == 2 && again.is_doubtful);
+	t = kv_txn_new(kv, (struct account_id){ 1 }, 2, 3);
+	kv_unlink(t, &id, 2);
+	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
+	CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
+	CHECK_U64(swept, 0);
+	CHECK_U64(kv_blob_read_now(kv, &id, 0, 0, 100, &bytes), ERR_OK);
+	CHECK_STR(kv_bytes_str(bytes), STR("what is kept"));
+	kv_bytes_unref(bytes);
+	rocks_close_remove(kv);
+}
+
 int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
-		TEST(test_compactions_wait) };
+		TEST(test_compactions_wait), TEST(test_adopt) };
 	static const struct conform_engine engine = { rocks_open, rocks_reopen,
 		rocks_close_remove };
 

@@ -182,15 +182,20 @@ kv_txn_bytes(const struct kv_txn *t)
 	return n;
 }
 
-static void
+static struct kv_link_op *
 link_add(struct kv_txn *t, const struct blob_id *id, int64_t delta, struct kv_stage *stage)
 {
+	struct kv_link_op *l;
+
 	if (t->link_count == t->link_cap) {
 		t->link_cap = t->link_cap == 0 ? 4 : size_mul(t->link_cap, 2);
 		t->links = xrealloc(t->links, size_mul(t->link_cap, sizeof(*t->links)));
 	}
-	t->links[t->link_count++] =
-	    (struct kv_link_op){ *id, delta, stage != NULL ? kv_stage_ref(stage) : NULL };
+	l = &t->links[t->link_count++];
+	*l = (struct kv_link_op){ .id = *id,
+		.delta = delta,
+		.stage = stage != NULL ? kv_stage_ref(stage) : NULL };
+	return l;
 }
 
 void
@@ -207,6 +212,15 @@ kv_unlink(struct kv_txn *t, const struct blob_id *id, uint32_t count)
 {
 	if (count > 0)
 		link_add(t, id, -(int64_t)count, NULL);
+}
+
+void
+kv_adopt(struct kv_txn *t, const struct blob_id *id, uint64_t place, uint64_t length)
+{
+	struct kv_link_op *l = link_add(t, id, 1, NULL);
+
+	l->place = place;
+	l->length = length;
 }
 
 /* ---- commit */

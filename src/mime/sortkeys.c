@@ -17,6 +17,8 @@
 #include "mime/varint_int.h"
 #include "mime/words.h"
 
+#include <string.h>
+
 enum { VERSION = 1, HAS_DATE = 1, IS_REPLY = 2, FIXED_BYTES = 12 };
 
 /* Nobody sorts by what comes behind this many bytes. */
@@ -54,18 +56,25 @@ key_text(struct maker *m, struct str raw)
 	return key(m, buf_str(&m->text));
 }
 
+/* Stored keys end at NUL, which no address can have. */
+static struct str
+until_nul(struct str s)
+{
+	return str_sub(s, 0, s.n > 0 ? strnlen(s.p, s.n) : 0);
+}
+
 static struct str
 whole_address(struct arena *scratch, const struct mime_address *addr)
 {
-	size_t n = addr->mailbox.n;
-	char *p = arena_alloc(scratch, n + 1 + addr->host.n);
+	struct str mailbox = until_nul(addr->mailbox), host = until_nul(addr->host);
+	char *p = arena_alloc(scratch, mailbox.n + 1 + host.n);
 
-	if (n > 0)
-		memcpy(p, addr->mailbox.p, n);
-	p[n] = '@';
-	if (addr->host.n > 0)
-		memcpy(p + n + 1, addr->host.p, addr->host.n);
-	return str_make(p, n + 1 + addr->host.n);
+	if (mailbox.n > 0)
+		memcpy(p, mailbox.p, mailbox.n);
+	p[mailbox.n] = '@';
+	if (host.n > 0)
+		memcpy(p + mailbox.n + 1, host.p, host.n);
+	return str_make(p, mailbox.n + 1 + host.n);
 }
 
 /* The mailbox and the display name (RFC 5957 2.1) of the first address. */

@@ -149,6 +149,9 @@ test_sortkeys(void)
 	CHECK(!k.has_date && k.reference_count == 1);
 	CHECK_STR(k.references[0], STR("c@x"));
 	CHECK_STR(k.from_name, STR("JOE@X"));
+	/* as the first keys that were stored */
+	mime_sortkeys_parse(&a, STR("From: <\"jo\0e\"@x>\n\n"), &k);
+	CHECK_STR(k.from_name, STR("JO@X"));
 	arena_done(&a);
 }
 

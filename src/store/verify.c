@@ -95,6 +95,40 @@ verify_blob_named(struct verify *v, const struct blob_id *id)
 		b->found++;
 }
 
+static bool
+made_eq(const void *item, const void *key)
+{
+	return memcmp(item, key, sizeof(struct blob_id)) == 0;
+}
+
+bool
+verify_blob_is_made(const struct verify *v, const struct blob_id *id)
+{
+	return hash_find(&v->made, get_be64(id->sha256), id) != NULL;
+}
+
+void
+verify_blob_make(struct verify *v, const struct blob_id *id)
+{
+	struct blob_id *name;
+
+	if (verify_blob_is_made(v, id))
+		return;
+	name = xmalloc(sizeof(*name));
+	*name = *id;
+	hash_insert(&v->made, get_be64(id->sha256), name);
+}
+
+static void
+made_done(struct verify *v)
+{
+	void *name;
+
+	for (size_t pos = 0; (name = hash_next(&v->made, &pos)) != NULL;)
+		free(name);
+	hash_done(&v->made);
+}
+
 static void
 blobs_take(struct verify *v)
 {
@@ -417,6 +451,7 @@ verify_run(const struct verify_options *o, struct verify_result *out)
 	struct verify v = { .o = o, .kv = o->kv };
 	struct engine_check engine = { .k = { engine_fault, engine_pace }, .v = &v };
 
+	hash_init(&v.made, made_eq);
 	if (!o->skip_bytes && o->first_account.v <= 1)
 		ignore_err(kv_check(o->kv, &engine.k), "stopped: what follows sees it too");
 	blobs_take(&v);
@@ -426,6 +461,7 @@ verify_run(const struct verify_options *o, struct verify_result *out)
 	else
 		verify_lost_end(&v);
 	free(v.blobs);
+	made_done(&v);
 	*out = v.result;
 	return v.is_unwritten ? ERR_IO : v.is_stopped ? ERR_END : ERR_OK;
 }

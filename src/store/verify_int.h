@@ -17,6 +17,7 @@
 #ifndef STORE_VERIFY_INT_H
 #define STORE_VERIFY_INT_H
 
+#include "base/hash.h"
 #include "imap/seqset.h"
 #include "store/message_record.h"
 #include "store/page.h"
@@ -40,6 +41,7 @@ struct verify {
 	bool are_links_known;      /* whatever names a blob could be read */
 	struct verify_blob *blobs; /* sorted */
 	size_t blob_count, blob_cap;
+	struct hash made; /* names of blobs whose rows this run makes anew; own memory */
 	struct verify_lost *lost;
 };
 
@@ -105,6 +107,9 @@ bool verify_pace(struct verify *v, uint64_t bytes);
 bool verify_version_set(struct verify *v, struct account_id id);
 /** A message names it. */
 void verify_blob_named(struct verify *v, const struct blob_id *id);
+/** Its row is made anew. */
+void verify_blob_make(struct verify *v, const struct blob_id *id);
+bool verify_blob_is_made(const struct verify *v, const struct blob_id *id);
 
 /* ---- verify_rows.c */
 

@@ -122,50 +122,35 @@ derived_check(const struct one *o, const struct mime_summary *s)
 	    "it is made anew from the message's bytes");
 }
 
-/* The bytes that only the record finds come once more, and have a row from then on. */
-static bool
-row_make(const struct one *o)
-{
-	struct kv *kv = o->a->v->kv;
-	struct kv_txn *t = verify_repair(o->a);
-	struct kv_bytes *bytes = NULL;
-	struct kv_stage *stage;
-	struct blob_id id;
-	struct waiter none;
-	uint64_t length;
-	size_t taken;
-	enum err e;
-
-	if (t == NULL
-	    || kv_blob_read_now(kv, &o->r.blob, o->r.place, 0, KV_CHUNK_BYTES, &bytes) != ERR_OK)
-		return false;
-	waiter_init(&none, NULL);
-	stage = kv_stage_new(kv);
-	/* one chunk at most, so nothing is waited for */
-	e = kv_stage_write(stage, kv_bytes_str(bytes), &taken, &none);
-	if (e == ERR_OK)
-		e = kv_stage_seal(stage, &id, &length);
-	if (e == ERR_OK && memcmp(&id, &o->r.blob, sizeof(id)) != 0)
-		e = ERR_CORRUPT;
-	if (e == ERR_OK)
-		kv_link(t, &id, 1, stage);
-	kv_stage_unref(stage);
-	kv_bytes_unref(bytes);
-	return e == ERR_OK;
-}
-
 /*
- * The row of the bytes is damaged: they are served, and can't be copied into another account. The
- * row that takes its place is never swept, for nobody knows how many links it had.
+ * The row of the bytes, which the record finds without it: when it is lost they are served, and can't
+ * be copied into another account. The one that takes its place is never swept, for nobody knows how
+ * many links it had; each message found here is one.
  */
 static void
 row_check(const struct one *o)
 {
-	uint64_t links;
+	struct verify *v = o->a->v;
+	struct kv_blob row = { 0 };
+	enum err e = kv_blob_get(v->kv, &o->r.blob, &row);
+	struct kv_txn *t;
 
-	if (o->r.place != 0 && kv_blob_links(o->a->v->kv, &o->r.blob, &links) == ERR_CORRUPT)
-		tell(o, VERIFY_BYTES, false, row_make(o),
-		    "their row is damaged, and only the record says where they are");
+	if (e == ERR_OK && !verify_blob_is_made(v, &o->r.blob)) {
+		if (o->r.place == row.place || o->r.place == 0)
+			return;
+		t = verify_repair(o->a);
+		if (t != NULL)
+			message_summary_put(t, o->n, &o->r);
+		tell(o, VERIFY_PLACE, false, t != NULL, "they are served, and found by their name");
+		return;
+	}
+	/* Without a place the bytes were found by the row: it can't be read now and then. */
+	t = e == ERR_OK || o->r.place != 0 ? verify_repair(o->a) : NULL;
+	if (t != NULL) {
+		kv_adopt(t, &o->r.blob, o->r.place, o->r.blob_bytes);
+		verify_blob_make(v, &o->r.blob);
+	}
+	tell(o, VERIFY_PLACE, false, t != NULL, "they are served, but their row is lost");
 }
 
 static void
