@@ -23,7 +23,8 @@ struct source {
 	struct manifest *m;
 	struct source_progress *progress;
 	struct buf *detail;
-	struct buf rows, blob, names; /* names: of blobs, for the next object that lists them */
+	struct buf row, rows, blob,
+	    names; /* names: of blobs, for the next object that lists them */
 	struct account_lists lists;
 	uint64_t messages, size_bytes; /* of the account */
 };
@@ -157,12 +158,17 @@ static enum err
 take_row(struct source *s, enum kv_kind kind, const struct kv_row *row)
 {
 	struct account_row account;
+	const bool is_summary = kind == KV_MESSAGE && row->key.n == 5 && row->key.p[0] == 'S';
 	enum err e = ERR_OK;
 
-	rows_add(&s->rows, row->key, row->value);
+	/* What a restored store saves again is then what is there. */
+	buf_clear(&s->row);
+	if (is_summary)
+		message_summary_unplace(row->value, &s->row);
+	rows_add(&s->rows, row->key, is_summary ? buf_str(&s->row) : row->value);
 	if ((crc32c(0, row->key.p, row->key.n) & CUT_MASK) == 0 || s->rows.n >= CUT_BYTES)
 		e = rows_flush(s, kind);
-	if (e == ERR_OK && kind == KV_MESSAGE && row->key.n == 5 && row->key.p[0] == 'S')
+	if (e == ERR_OK && is_summary)
 		e = take_blob(s, row->key, row->value);
 	if (e == ERR_OK && kind == KV_ROW && s->lists.id.v != 0 && row->key.n == 1
 	    && row->key.p[0] == 'A' && account_row_decode(row->value, &account) == ERR_OK) {
@@ -283,6 +289,7 @@ source_run(struct kv *kv, struct repo *to, struct str users, struct arena *a, st
 		.m = m,
 		.progress = progress,
 		.detail = detail,
+		.row = BUF_MAX(SIZE_MAX / 2),
 		.rows = BUF_MAX(SIZE_MAX / 2),
 		.blob = BUF_MAX(SIZE_MAX / 2),
 		.names = BUF_MAX(SIZE_MAX / 2) };
@@ -297,6 +304,7 @@ source_run(struct kv *kv, struct repo *to, struct str users, struct arena *a, st
 		e = take_account(&s, list[i].id, list[i].user, &list[i]);
 	m->accounts = list;
 	m->account_count = count;
+	buf_done(&s.row);
 	buf_done(&s.rows);
 	buf_done(&s.blob);
 	buf_done(&s.names);

@@ -117,6 +117,18 @@ message_summary_put(struct kv_txn *t, struct msgno n, const struct message_recor
 		kv_put(t, KV_MESSAGE, message_key_str(&key), buf_str(&row));
 }
 
+void
+message_summary_unplace(struct str row, struct buf *out)
+{
+	static const char none[KV_PLACE_BYTES];
+	struct message_record r;
+	const bool has_place = message_summary_decode(row, &r) == ERR_OK && r.has_place;
+
+	buf_str_add(out, str_sub(row, 0, row.n - (has_place ? sizeof(none) : 0)));
+	if (has_place)
+		buf_add(out, none, sizeof(none));
+}
+
 static struct object_id
 object_id_at(const char *p)
 {

@@ -67,6 +67,8 @@ struct message_record {
 void message_summary_encode(const struct message_record *r, struct buf *out);
 /** The row, with has_place one that says where the bytes are. */
 void message_summary_put(struct kv_txn *t, struct msgno n, const struct message_record *r);
+/** A row as it would be in a store that knows no places: for what is compared between stores. */
+void message_summary_unplace(struct str row, struct buf *out);
 /** ERR_CORRUPT: damaged, or of a version that we don't know. Texts point into row. */
 must_use enum err message_summary_decode(struct str row, struct message_record *out);
 /** The header row: prefix, then the blob's header block. */

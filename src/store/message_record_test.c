@@ -44,7 +44,7 @@ test_summary_round_trip(void)
 static void
 test_place(void)
 {
-	struct buf BUF_CLEAN row = BUF_MAX(1000), old = BUF_MAX(1000);
+	struct buf BUF_CLEAN row = BUF_MAX(1000), old = BUF_MAX(1000), other = BUF_MAX(1000);
 	struct message_record r = SAMPLE;
 
 	CHECK(!r.has_place);
@@ -57,6 +57,19 @@ test_place(void)
 	CHECK(r.has_place);
 	CHECK_U64(r.place, 0x123456789AB);
 	CHECK_STR(r.preview, SAMPLE.preview);
+	/* without it, but as long; what has none, or makes no sense, stays as it is */
+	message_summary_unplace(buf_str(&row), &other);
+	CHECK_U64(other.n, row.n);
+	CHECK(message_summary_decode(buf_str(&other), &r) == ERR_OK);
+	CHECK(r.has_place);
+	CHECK_U64(r.place, 0);
+	CHECK_STR(r.preview, SAMPLE.preview);
+	buf_clear(&other);
+	message_summary_unplace(buf_str(&old), &other);
+	CHECK_STR(buf_str(&other), buf_str(&old));
+	buf_clear(&other);
+	message_summary_unplace(STR("?"), &other);
+	CHECK_STR(buf_str(&other), STR("?"));
 	for (size_t n = 0; n < row.n; n++)
 		CHECK(message_summary_decode(str_make(row.p, n), &r) == ERR_CORRUPT);
 	CHECK(message_summary_decode(buf_str(&old), &r) == ERR_OK);
