@@ -186,7 +186,7 @@ db_try(struct rocks *r, bool read_only, bool is_flushed, bool is_damaged, struct
 		rocksdb_options_set_paranoid_checks(r->db_options, 0);
 	for (unsigned i = 0; i < CF_COUNT; i++)
 		names[i] = rocks_cf_name((enum rocks_cf)i);
-	rocks_env_hurry(r->env, false);
+	rocks_env_begin(r->env);
 	rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + CLIENTS_BACK_US);
 	if (read_only)
 		r->db = rocksdb_open_for_read_only_column_families(r->db_options, r->dir, CF_COUNT,

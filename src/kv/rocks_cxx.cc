@@ -104,6 +104,16 @@ public:
 	}
 
 	void
+	OnStallConditionsChanged(const rocksdb::WriteStallInfo &info) override
+	{
+		const bool was = info.condition.prev != rocksdb::WriteStallCondition::kNormal;
+		const bool is = info.condition.cur != rocksdb::WriteStallCondition::kNormal;
+
+		if (is != was)
+			rocks_env_stalled(extra_.env, is);
+	}
+
+	void
 	OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool *auto_recovery) override
 	{
 		*auto_recovery = false;

@@ -48,6 +48,10 @@ void rocks_env_note_flushed(void *env, const char *dir, char **errptr);
  * differently meanwhile: rocks_work.h. From any thread.
  */
 void rocks_env_reading(void *env, int64_t until_us);
+/** Before a database is opened: nothing is said of the one before. */
+void rocks_env_begin(void *env);
+/** Writes to a family are delayed or stopped from now on, or no longer: compactions don't wait. */
+void rocks_env_stalled(void *env, bool is_stalled);
 /** Compactions don't wait, nor go on waiting, until it is taken back. */
 void rocks_env_hurry(void *env, bool is_hurried);
 /** When no database that uses it is open. */

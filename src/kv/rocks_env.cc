@@ -451,6 +451,18 @@ rocks_env_reading(void *env, int64_t until_us)
 }
 
 void
+rocks_env_begin(void *env)
+{
+	env_of(env)->work()->begin();
+}
+
+void
+rocks_env_stalled(void *env, bool is_stalled)
+{
+	env_of(env)->work()->set_stalled(is_stalled);
+}
+
+void
 rocks_env_hurry(void *env, bool is_hurried)
 {
 	env_of(env)->work()->set_hurried(is_hurried);

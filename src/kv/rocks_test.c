@@ -350,11 +350,73 @@ test_adopt(void)
 	rocks_close_remove(kv);
 }
 
+/* ---- and not when writes wait for them */
+
+enum { TABLES_STOPPED = 37 };
+
+static uint64_t
+long_property(struct rocks *r, const char *name)
+{
+	char *value = rocksdb_property_value_cf(r->db, r->cf[CF_LONG], name);
+	uint64_t n;
+
+	must(value != NULL);
+	n = strtoull(value, NULL, 10);
+	rocksdb_free(value);
+	return n;
+}
+
+static void
+long_put(struct rocks *r, unsigned i)
+{
+	static const char value[400];
+	rocksdb_writeoptions_t *o = rocksdb_writeoptions_create();
+	char key[4], *message = NULL;
+
+	put_be32(key, i);
+	rocksdb_writeoptions_disable_WAL(o, 1);
+	rocksdb_put_cf(r->db, o, r->cf[CF_LONG], key, sizeof(key), value, sizeof(value), &message);
+	CHECK(message == NULL);
+	rocksdb_writeoptions_destroy(o);
+}
+
+static void
+auto_compactions_set(struct rocks *r, const char *is_disabled)
+{
+	static const char *const names[] = { "disable_auto_compactions" };
+	char *message = NULL;
+
+	rocksdb_set_options_cf(r->db, r->cf[CF_LONG], 1, names, &is_disabled, &message);
+	CHECK(message == NULL);
+}
+
+/* Tables heap up, as they do while compactions are busy elsewhere, until writes are stopped. */
+static void
+test_compactions_of_stopped_writes(void)
+{
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+	int64_t began_us;
+	unsigned i = 0;
+
+	rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + 3600000000);
+	auto_compactions_set(r, "true");
+	while (i % 1000 != 0 || long_property(r, "rocksdb.num-files-at-level0") < TABLES_STOPPED)
+		long_put(r, i++);
+	began_us = clock_system()->mono_us(clock_system());
+	auto_compactions_set(r, "false");
+	for (unsigned end = i + 5000; i < end; i++)
+		long_put(r, i);
+	CHECK(clock_system()->mono_us(clock_system()) - began_us < 4000000);
+	rocks_close_remove(kv);
+}
+
 int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
-		TEST(test_compactions_wait), TEST(test_adopt) };
+		TEST(test_compactions_wait), TEST(test_adopt),
+		TEST(test_compactions_of_stopped_writes) };
 	static const struct conform_engine engine = { rocks_open, rocks_reopen,
 		rocks_close_remove };
 

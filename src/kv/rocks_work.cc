@@ -35,6 +35,27 @@ RocksWork::flush_begins()
 }
 
 void
+RocksWork::begin()
+{
+	std::lock_guard<std::mutex> held(lock_);
+
+	is_hurried_ = false;
+	stalled_ = 0;
+}
+
+void
+RocksWork::set_stalled(bool is_stalled)
+{
+	std::lock_guard<std::mutex> held(lock_);
+
+	if (is_stalled)
+		stalled_++;
+	else if (stalled_ > 0)
+		stalled_--;
+	changed_.notify_all();
+}
+
+void
 RocksWork::set_hurried(bool is_hurried)
 {
 	std::lock_guard<std::mutex> held(lock_);
@@ -50,7 +71,7 @@ RocksWork::wait()
 	const unsigned flushes = flushes_;
 	const int64_t end_us = now_us() + WAIT_US;
 
-	while (!is_hurried_ && flushes_ == flushes) {
+	while (!is_hurried_ && stalled_ == 0 && flushes_ == flushes) {
 		int64_t left_us = std::min(reading_until_us_.load(std::memory_order_relaxed), end_us) - now_us();
 
 		if (left_us <= 0)
@@ -68,7 +89,7 @@ RocksWork::job_run(void *arg)
 	delete static_cast<Job *>(arg);
 	// The threads are RocksDB's: their first job is where we meet them.
 	if (!has_begun)
-		thread_begin("kv-compact", THREAD_PATIENT);
+		thread_begin("kv-compact", THREAD_STEADY);
 	has_begun = true;
 	job.work->wait();
 	job.run(job.arg);
