@@ -248,12 +248,10 @@ stream_enter(struct stream *s, struct loop *loop)
 		deflate_enter(s->z, loop);
 	loop_fd_init(loop, &s->rfd, s->rfd.fd, false, read_ready);
 	loop_fd_init(loop, &s->wfd, s->wfd.fd, true, write_ready);
-	/* OpenSSL and the inflater may have read ahead. */
-	s->has_layered_input = s->ssl != NULL || s->z != NULL;
 	if (s->in.n > s->in_at || s->is_eof) /* came with the end of the handshake */
 		s->news |= NEWS_READABLE;
 	input_watch(s);
-	stream_post(s); /* for what was noted before */
+	stream_post(s); /* for what was noted before, and what OpenSSL and the inflater hold */
 }
 
 void

@@ -609,6 +609,38 @@ test_layers_begin_midway(void)
 	side_done(&x);
 }
 
+static void *
+tls_peer(void *arg)
+{
+	struct side *x = arg;
+
+	x->ok = peer_layers(x);
+	return NULL;
+}
+
+/* Where nothing is behind COMPRESS a move to another loop does not make believe that there is. */
+static void
+test_deflate_begins_after_a_move(void)
+{
+	struct side x;
+	struct loop *from;
+
+	side_init(&x, LAYER_TLS);
+	pthread_create(&x.thread, NULL, tls_peer, &x);
+	while (!x.is_secured && !x.is_closed)
+		loop_turn(x.loop, true);
+	pthread_join(x.thread, NULL);
+	from = x.loop;
+	if (CHECK(x.ok && x.s != NULL && stream_may_leave(x.s))) {
+		stream_leave(x.s);
+		x.loop = loop_new(clock_system());
+		stream_enter(x.s, x.loop);
+		CHECK(stream_start_deflate(x.s) == ERR_OK);
+		loop_free(from);
+	}
+	side_done(&x);
+}
+
 /* --- TLS that must not come to be --- */
 
 static void *
@@ -858,6 +890,7 @@ TEST_MAIN(TEST(test_parting), TEST(test_hurried_close), TEST(test_echo_clear),
     TEST(test_echo_tls_deflate), TEST(test_much_clear), TEST(test_much_tls),
     TEST(test_much_deflate), TEST(test_much_in_shares), TEST(test_gates), TEST(test_gate_fails),
     TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
-    TEST(test_layers_begin_midway), TEST(test_wrong_alpn), TEST(test_old_tls),
-    TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on), TEST(test_bomb_is_bounded),
-    TEST(test_broken_deflate), TEST(test_peer_vanishes), TEST(test_input_is_bounded))
+    TEST(test_layers_begin_midway), TEST(test_deflate_begins_after_a_move), TEST(test_wrong_alpn),
+    TEST(test_old_tls), TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on),
+    TEST(test_bomb_is_bounded), TEST(test_broken_deflate), TEST(test_peer_vanishes),
+    TEST(test_input_is_bounded))
