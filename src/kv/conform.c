@@ -836,6 +836,9 @@ test_places(void)
 	/* A large one has none, an account without the bytes the same. */
 	large = noise(KV_CHUNK_BYTES + 1, 3);
 	big = place_put(kv, 2, 0, large, &id);
+	/* A wrong place does no harm, whatever part of it was read before. */
+	check_placed(kv, &id, 0, large, 0, 10);
+	check_placed(kv, &id, refs[0].place, large, KV_CHUNK_BYTES - 5, 6);
 	free((char *)large.p);
 	CHECK(big == 0 || big == get_le64("________"));
 	t = kv_txn_new(kv, ACCOUNT(2), 1, 2);

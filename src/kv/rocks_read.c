@@ -608,8 +608,10 @@ placed_find(struct rocks *r, const rocksdb_readoptions_t *o, enum rocks_tier tie
 	if (f.chunk == NULL)
 		return ERR_NOTFOUND;
 	if (offset >= f.chunk->s.n) {
+		const bool is_whole = f.chunk->s.n < KV_CHUNK_BYTES;
+
 		kv_bytes_unref(f.chunk);
-		return ERR_END;
+		return is_whole ? ERR_END : ERR_NOTFOUND;
 	}
 	f.at = (size_t)offset;
 	*out = f;
