@@ -65,6 +65,7 @@ struct session_core {
 	bool is_inside; /* core_continue() is on the stack */
 	bool is_share;  /* and this turn is a share */
 	bool is_aside;  /* its loop is one of those aside: move.c */
+	int64_t aside_since_us;
 
 	/*
 	 * The output gate: woken whenever the durable version moves that the first of the queued

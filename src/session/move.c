@@ -19,6 +19,12 @@
 #include "session/notify.h"
 #include "session/server.h"
 
+/*
+ * It stays at least so long: the loop aside does not know what it has had before, so at first it
+ * seems to have rested there.
+ */
+#define ASIDE_MIN_US 20000
+
 /* Its first task on another loop. */
 static void
 arrive(struct session_core *k)
@@ -97,7 +103,10 @@ core_may_step_aside(const struct session_core *k)
 void
 core_step_aside(struct session_core *k)
 {
+	struct clock *c = loop_clock(k->loop);
+
 	k->is_aside = true;
+	k->aside_since_us = c->mono_us(c);
 	leave(k, server_goes_aside(k->s.server, k), arrived);
 }
 
@@ -105,13 +114,15 @@ bool
 core_may_return(const struct session_core *k)
 {
 	struct clock *c = loop_clock(k->loop);
+	int64_t now_us;
 
 	if (!k->is_aside || k->s.is_closing
 	    || (!k->is_idling && (k->phase != PHASE_IDLE || k->has_cmd)))
 		return false;
-	return stream_may_leave(k->s.stream)
+	now_us = c->mono_us(c);
+	return stream_may_leave(k->s.stream) && now_us - k->aside_since_us >= ASIDE_MIN_US
 	    && (k->s.account == NULL
-		|| loop_share_has_rested(k->loop, account_id(k->s.account).v, c->mono_us(c)));
+		|| loop_share_has_rested(k->loop, account_id(k->s.account).v, now_us));
 }
 
 void
