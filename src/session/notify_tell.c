@@ -26,6 +26,26 @@ is_told_as_new(const struct notify_news *x)
 	    && x->change != CHANGE_MOVED && x->change != CHANGE_MOVED_ALONG;
 }
 
+/*
+ * What had this name before. The client knows that one's annotations, of which those are told too
+ * that this one has not.
+ */
+static const struct mailbox_info *
+predecessor(const struct notify_news *x)
+{
+	const struct mailbox_info *m;
+
+	if (!is_told_as_new(x) || x->w->at.before == NULL)
+		return NULL;
+	m = snapshot_mailbox(x->w->at.before, x->after->name);
+	if (m == NULL || (x->before != NULL && m->id.v == x->before->id.v))
+		return NULL;
+	return (x->is_own && m->is_noselect)
+		|| notify_access(x->s, x->w->at.before, m) == ACCESS_READ
+	    ? m
+	    : NULL;
+}
+
 static void
 tell_metadata(struct notify_news *x)
 {
@@ -34,8 +54,13 @@ tell_metadata(struct notify_news *x)
 	bool is_readable =
 	    x->has == ACCESS_READ || (x->is_own && x->after != NULL && x->after->is_noselect);
 
-	if ((x->events_now & NOTIFY_MAILBOX_METADATA_CHANGE) != 0 && is_readable)
+	if ((x->events_now & NOTIFY_MAILBOX_METADATA_CHANGE) != 0 && is_readable) {
+		const struct mailbox_info *other = predecessor(x);
+
 		metadata_tell_difference(x->s, before, x->after, false, x->is_own, x->name);
+		if (other != NULL)
+			metadata_tell_difference(x->s, other, x->after, false, x->is_own, x->name);
+	}
 	if (x->is_own && x->after != NULL && str_eq(x->after->name, STR("INBOX"))
 	    && notify_has_event(x->n, NOTIFY_SERVER_METADATA_CHANGE))
 		metadata_tell_difference(x->s, before, x->after, true, true, STR(""));
