@@ -460,8 +460,10 @@ storm_open(struct storm *s, struct kv *kv, bool is_manual, uint64_t seed)
 	r->is_calm = !is_manual;
 	r->has_notes = seed % 2 == 0;
 	s->message = BUF_MAX(1 << 20);
-	while (r->step < WARM_STEPS)
+	while (r->step < WARM_STEPS) {
 		run_step(r);
+		storm_keep_notes(s);
+	}
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		struct player *p = &r->players[i];
 

@@ -15,13 +15,15 @@
 
 #include "model/run.h"
 
-enum { STORM_EACH = 3 };
+enum { STORM_EACH = 3, STORM_UIDS = 512 };
 
 struct storm {
 	struct run r;      /* its state is that of before the storm */
 	struct state left; /* what there is afterwards */
 	struct seen before[PLAYERS][PICTURE_MAX];
 	uint32_t before_n[PLAYERS];
+	/* A bit for each value that a message of the UID had before, in any mailbox: views may be older. */
+	uint32_t noted[STORM_UIDS][ANNOTATED_NOTES];
 	struct plan plans[PLAYERS][STORM_EACH];
 	uint32_t count[PLAYERS];
 	bool was_sent[ACT_DONE + 1]; /* by anybody */
@@ -42,6 +44,8 @@ void storm_done(struct storm *s);
 /** A mailbox by its UIDVALIDITY; NULL: there is none. */
 struct state_box *storm_box(struct state *s, uint32_t validity);
 /* storm_notes.c */
+/** Keeps what messages are annotated with now, of which a view that is not refreshed may tell. */
+void storm_keep_notes(struct storm *s);
 /** What a command about annotations was answered must be so. */
 void storm_check_noted(struct storm *s, const struct player *p, const struct plan *plan,
     const struct answer *a);

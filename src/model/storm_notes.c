@@ -104,18 +104,39 @@ check_annotated(struct storm *s, const struct player *p, const struct plan *plan
 	}
 }
 
+void
+storm_keep_notes(struct storm *s)
+{
+	for (uint32_t i = 0; i < s->r.state.n; i++) {
+		const struct state_box *b = &s->r.state.box[i];
+
+		for (uint32_t k = 0; k < b->n; k++) {
+			for (unsigned n = 0; n < ANNOTATED_NOTES; n++)
+				s->noted[MIN(b->m[k].uid, STORM_UIDS - 1u)][n] |= 1u
+				    << annotated_value(&b->m[k].notes, n);
+		}
+	}
+}
+
+static bool
+was_noted(const struct storm *s, uint32_t uid, unsigned entry, unsigned value)
+{
+	return (s->noted[MIN(uid, STORM_UIDS - 1u)][entry] >> value & 1) != 0;
+}
+
 static void
 check_notes_told(struct storm *s, const struct player *p, const struct answer *a)
 {
 	const struct state_message *was, *is;
 
+	/* What was before the storm is what some view may have; what came in it must have stayed. */
 	for (uint32_t i = 0; i < a->fetched_count; i++) {
 		if (!a->has_notes[i] || !both_messages(s, p, a->fetched[i], &was, &is))
 			continue;
 		for (unsigned k = 0; k < ANNOTATED_NOTES; k++) {
 			unsigned told = annotated_value(&a->notes[i], k);
 
-			if (told != annotated_value(&was->notes, k)
+			if (!was_noted(s, a->fetched[i], k, told)
 			    && told != annotated_value(&is->notes, k)
 			    && setters(s, NULL, a->fetched[i], k) < 2)
 				run_fail(&s->r, "UID %u: %s was told as m%u", a->fetched[i],
