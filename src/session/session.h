@@ -63,6 +63,8 @@ struct session {
 	struct batches *batches;
 	/* UIDs whose changed flags by our own STORE.SILENT are not told */
 	struct rangeset silenced;
+	/* UIDs whose flags and modseq the command's own answers will tell; NULL: none */
+	const struct rangeset *answered;
 	bool is_examined; /* the selected mailbox was opened by EXAMINE */
 	/*
 	 * the admin tool's, over the control socket: it sees this account alone, and may set quotas

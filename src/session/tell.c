@@ -221,7 +221,11 @@ tell_new(struct session *s, struct session_tell *t)
 	return e;
 }
 
-/* Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). */
+/*
+ * Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). A modseq never
+ * goes ahead of the flags that the command's own answer is about to tell: a client that is cut off
+ * between the two would take itself to know them.
+ */
 static void
 tell_one(struct session *s, struct uid uid, struct str notes)
 {
@@ -229,6 +233,8 @@ tell_one(struct session *s, struct uid uid, struct str notes)
 	struct entry e;
 
 	if (!view_next(s->view, uid.v, &e, &seq) || e.uid.v != uid.v)
+		return;
+	if (s->answered != NULL && notes.n == 0 && rangeset_contains(s->answered, uid.v))
 		return;
 	if (!rangeset_contains(&s->silenced, uid.v)) {
 		tell_flags(s, &e, seq, false, notes);

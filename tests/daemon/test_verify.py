@@ -90,6 +90,10 @@ def test_flipped_byte(server):
     for uid in 1, 3, 4:
         assert c.ok('UID FETCH %d (FLAGS BODY.PEEK[])' % uid).fetches()
     c.no('UID FETCH 2 (FLAGS BODY.PEEK[])', code='CORRUPTION')
+    # It becomes \Seen before it is read, which is told all the same.
+    assert '\\Seen' in c.no('UID FETCH 2 BODY[]', code='CORRUPTION').fetch(2)['FLAGS']
+    c.ok('UID STORE 1:4 -FLAGS.SILENT (\\Seen)')
+    assert all('\\Seen' in got['FLAGS'] for got in c.no('UID FETCH 1:4 (BODY[] RFC822)', code='CORRUPTION').fetches().values())
     assert c.ok('UID FETCH 2 (FLAGS ENVELOPE)').fetches()
     c.ok('SELECT INBOX')
     assert len(c.ok('FETCH 1:* (BODY.PEEK[])').fetches()) == 7

@@ -69,6 +69,15 @@ def test_implicit_seen_tells_uid_and_modseq(box3):
     assert got['UID'] == box3.test_uids[1] and got['MODSEQ'][0] > 0 and '\\Seen' in got['FLAGS']
 
 
+@pytest.mark.parametrize('what', ['BODY[]', '(UID BODY[TEXT])', '(ENVELOPE RFC822)', '(MODSEQ BODY[1])'])
+def test_implicit_seen_is_told_once(box3, what):
+    """RFC 7162 3.1.4.1: no modseq comes ahead of its flags, or who is cut off between would miss \\Seen for good."""
+    box3.enable('CONDSTORE')
+    told = box3.ok('FETCH 1:3 ' + what).all('FETCH')
+    assert len(told) == 3
+    assert all('MODSEQ' in str(x.data) and 'Seen' in str(x.data) for x in told)
+
+
 def test_not_enabled_no_modseq(box3):
     """Before any CONDSTORE-enabling command a client sees no MODSEQ."""
     assert 'MODSEQ' not in box3.ok('STORE 2 +FLAGS (\\Flagged)').fetch(2)

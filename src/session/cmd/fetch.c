@@ -267,13 +267,11 @@ set_seen(struct session *s, struct fetch_ctx *x)
 static enum err
 tell_seen(struct session *s, struct fetch_ctx *x)
 {
-	struct rangeset silenced = RANGESET_NONE;
 	enum err e;
 
-	rangeset_union(&silenced, &s->silenced, &x->seen);
-	rangeset_done(&s->silenced);
-	s->silenced = silenced;
+	s->answered = &x->seen;
 	e = session_tell(s, TELL_NO_EXPUNGE);
+	s->answered = NULL;
 	if (e == ERR_OK)
 		x->step = STEP_MESSAGES;
 	return e;

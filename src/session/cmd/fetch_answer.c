@@ -204,7 +204,8 @@ fetch_answer(struct session *s, struct fetch_ctx *x)
 	}
 	if (e != ERR_OK) {
 		note_result(s, x, e);
-		if ((x->args.atts & ~(unsigned)SUMMARY_ATTS) == 0)
+		if ((x->args.atts & ~(unsigned)SUMMARY_ATTS) == 0
+		    && !rangeset_contains(&x->seen, m->entry.uid.v))
 			return ERR_OK;
 		m->at_section = x->args.n_sections;
 	}
