@@ -157,6 +157,9 @@ def test_save(boxes):
     assert boxes.ok('SEARCH $').search() == [2]
     # What is saved names messages of the selected mailbox only.
     assert found(boxes.ok('ESEARCH IN (selected mailboxes INBOX) $')) == {'folder1': [2]}
+    assert found(boxes.ok('ESEARCH IN (mailboxes INBOX) $')) == {}
+    # And of that however it is named.
+    assert found(boxes.ok('ESEARCH IN (mailboxes (INBOX folder1)) $')) == {'folder1': [2]}
 
 
 @pytest.mark.parametrize('command', [

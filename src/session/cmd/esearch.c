@@ -268,7 +268,6 @@ static enum err
 begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 {
 	const unsigned returns = x->args.search.returns;
-	bool is_elsewhere = false;
 	enum err e = ERR_OK;
 
 	if (x->is_selected_next) {
@@ -285,14 +284,13 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 			if (e == ERR_OK || e == ERR_END)
 				x->places = x->places->next;
 		} while (e == ERR_END);
-		is_elsewhere = true;
 	}
 	if (e != ERR_OK)
 		return e;
 	x->finding = (struct finding){ .args = &x->args.search,
 		.view = view_of(s, x),
 		.arena = &x->arena,
-		.is_elsewhere = is_elsewhere,
+		.is_elsewhere = s->view == NULL || !is_selected(s, view_of(s, x)),
 		.when_limited = FINDING_HIGHEST,
 		.limit = x->left,
 		.is_first_enough = (returns & ~(unsigned)RETURN_SAVE) == RETURN_MIN };

@@ -32,7 +32,7 @@ struct finding {
 	struct arena *arena; /* what is compiled lives there */
 	bool wants_seqs;     /* sequence numbers too */
 	bool is_first_enough;
-	bool is_elsewhere;            /* not the selected mailbox: nothing is saved of it */
+	bool is_elsewhere;            /* not the selected mailbox: "$" names nothing in it */
 	const struct rangeset *among; /* UIDs: only these are looked at; NULL: all */
 	enum finding_limit when_limited;
 	uint32_t limit; /* how many, where session_message_limit() tells one */
