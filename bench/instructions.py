@@ -4,7 +4,7 @@ same each time for one compiler and C library, so a slower change is seen at onc
 
     instructions.py [--build DIR] [--write]
 
-Compares with bench/instructions.txt and fails when a case takes more than a twentieth more (`make check-all` runs it); --write
+Compares with bench/instructions.txt and fails when a case takes more than a twentieth (and ten) more (`make check-all` runs it); --write
 writes it, after a change that was meant to cost something, or to save.
 """
 import argparse
@@ -54,7 +54,7 @@ def main():
         before = int(known.get(case, count))
         print(f"{case:15} {count:8,} {(count / before - 1) * 100:+6.1f} %")
         lines.append(f"{case} {count}")
-        if count > before * 1.05:
+        if count > before * 1.05 + 10:
             slower.append(case)
     if opt.write:
         FILE.write_text("\n".join(lines) + "\n")

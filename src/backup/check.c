@@ -266,14 +266,17 @@ check_backup(struct check *c, const char *name)
 {
 	struct arena a = ARENA_NONE;
 	struct manifest m;
+	enum err e = backup_manifest(c->repo, name, &a, &m);
 
 	c->backup = name;
 	c->sums->backups++;
-	if (backup_manifest(c->repo, name, &a, &m) != ERR_OK) {
+	if (e != ERR_OK) {
 		tell(c,
 		    &(struct damage){ .file = name,
 			.backup = name,
-			.what = "the manifest is damaged" });
+			.what = e == ERR_NEWER
+			    ? "a newer version of this program made it; this one can't say what is in it"
+			    : "the manifest is damaged" });
 	} else {
 		for (size_t i = 0; i < m.user_count; i++) {
 			if (!is_good(c, &m.users[i]))

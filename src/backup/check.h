@@ -9,7 +9,7 @@
 #include "backup/manifest.h"
 #include "backup/repo.h"
 
-/** A backup by its name. ERR_NOTFOUND, ERR_CORRUPT, ERR_IO. */
+/** A backup by its name. ERR_NOTFOUND, ERR_CORRUPT, ERR_NEWER, ERR_IO. */
 must_use enum err backup_manifest(struct repo *r, const char *name, struct arena *a,
     struct manifest *out);
 
@@ -47,8 +47,8 @@ must_use enum err backup_check(struct repo *r, damage_fn *fn, void *ctx,
     struct check_sums *sums_out);
 
 /**
- * Removes all backups but the last `keep`, and what only they needed. Refuses (ERR_CORRUPT) when
- * one that stays can't be read.
+ * Removes all backups but the last `keep`, and what only they needed. Refuses (ERR_CORRUPT,
+ * ERR_NEWER) when one that stays can't be read.
  */
 must_use enum err backup_prune(struct repo *r, size_t keep, size_t *removed_out,
     uint64_t *freed_out);

@@ -85,7 +85,10 @@ manifest_format(const struct manifest *m, struct buf *out)
 	char hex[OBJECT_HEX_BYTES + 1];
 	struct blob_id digest;
 
-	buf_printf(out, "posthorn-backup 1\ntime %lld\nretention %lld\n", (long long)m->time_ms,
+	buf_lit(out, "posthorn-backup 1\n");
+	if (m->format != 0)
+		buf_printf(out, "format %u\n", m->format);
+	buf_printf(out, "time %lld\nretention %lld\n", (long long)m->time_ms,
 	    (long long)m->retention_ms);
 	for (size_t i = 0; i < m->user_count; i++) {
 		object_id_hex(&m->users[i], hex);
@@ -166,7 +169,11 @@ manifest_parse(struct arena *a, struct str text, struct manifest *out)
 	while (text.n != 0 && str_split(&text, '\n', &line)) {
 		bool is_good = str_split(&line, ' ', &word);
 
-		if (is_good && str_eq(word, STR("time"))) {
+		if (is_good && str_eq(word, STR("format"))) {
+			is_good = str_to_u32(line, &out->format) && out->format != 0;
+			if (is_good && out->format > kv_format())
+				return ERR_NEWER;
+		} else if (is_good && str_eq(word, STR("time"))) {
 			is_good = str_to_u64(line, &v) && v <= INT64_MAX;
 			out->time_ms = (int64_t)v;
 		} else if (is_good && str_eq(word, STR("retention"))) {

@@ -17,6 +17,7 @@ struct manifest_account {
 };
 
 struct manifest {
+	uint32_t format;       /* of its rows; 0: it does not say, so 6 or before */
 	int64_t time_ms;       /* of the moment that it shows */
 	int64_t retention_ms;  /* how far back its undo records lead */
 	struct blob_id *users; /* rows of the users database */
@@ -26,7 +27,7 @@ struct manifest {
 };
 
 void manifest_format(const struct manifest *m, struct buf *out);
-/** Everything lives in the arena. ERR_CORRUPT. */
+/** Everything lives in the arena. ERR_CORRUPT; ERR_NEWER: only the format is set. */
 must_use enum err manifest_parse(struct arena *a, struct str text, struct manifest *out);
 
 /** "2026-11-22T04:15:00.123Z", as backups are named. */

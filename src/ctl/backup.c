@@ -107,7 +107,8 @@ take(struct ctl *c, struct repo *r, struct str users, FILE *to)
 	BUF_CLEAN struct buf text = BUF_MAX(SIZE_MAX / 2), detail = BUF_MAX(1 << 20);
 	struct source_progress progress = { 0 };
 	struct moment moment = { .daemon = -1 };
-	struct manifest m = { .retention_ms = (int64_t)c->config->retention };
+	struct manifest m = { .format = kv_format(),
+		.retention_ms = (int64_t)c->config->retention };
 	char name[TIME_TEXT_BYTES + 1];
 	int status = moment_open(c, &moment);
 	enum err e = ERR_OK;
@@ -210,8 +211,8 @@ list_one(struct ctl *c, struct repo *r, const char *name)
 	}
 	time_format(e == ERR_OK ? m.time_ms : 0, when);
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I,s:I,s:I}", "backup", name, "time", when,
-		    "damaged", e != ERR_OK, "accounts",
+		json_t *o = json_pack("{s:s,s:s,s:b,s:b,s:I,s:I,s:I}", "backup", name, "time", when,
+		    "damaged", e != ERR_OK && e != ERR_NEWER, "newer", e == ERR_NEWER, "accounts",
 		    (json_int_t)(e == ERR_OK ? m.account_count - 1 : 0), "messages",
 		    (json_int_t)messages, "size", (json_int_t)bytes);
 
@@ -222,7 +223,7 @@ list_one(struct ctl *c, struct repo *r, const char *name)
 		printf("%-24s %8zu %10llu %14llu\n", strcmp(name, "stream") == 0 ? when : name,
 		    m.account_count - 1, (unsigned long long)messages, (unsigned long long)bytes);
 	} else {
-		printf("%-24s damaged\n", name);
+		printf("%-24s %s\n", name, e == ERR_NEWER ? "newer than this program" : "damaged");
 	}
 	arena_done(&a);
 }

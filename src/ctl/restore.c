@@ -65,6 +65,11 @@ choose(struct ctl *c, struct restore *r, const char *name)
 		if (name != NULL && strcmp(name, candidate) != 0)
 			continue;
 		e = backup_manifest(r->repo, candidate, &c->arena, &m);
+		if (e == ERR_NEWER)
+			return ctl_fail(
+			    "backup %s is of format %u, made by a newer version of this program, which knows formats up to %u; "
+			    "--backup names an older one",
+			    candidate, m.format, kv_format());
 		if (e != ERR_OK && name != NULL)
 			break;
 		if (e != ERR_OK) {

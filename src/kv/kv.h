@@ -95,6 +95,9 @@ struct kv_options {
  */
 must_use enum err kv_rocks_open(const struct kv_options *o, struct kv **kv_out, struct buf *detail);
 
+/** The newest format of rows that this program knows, and writes (docs/file-format.md). */
+uint32_t kv_format(void);
+
 /*
  * The engine in memory, for tests and simulation. Same semantics; durable state is what was
  * committed and "synced". With `manual` set, commits and loads complete only when kv_memory_step()

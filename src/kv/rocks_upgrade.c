@@ -37,6 +37,12 @@ static const struct rocks_upgrade steps[] = {
 
 const struct rocks_formats rocks_formats = { steps, ROCKS_FORMAT };
 
+uint32_t
+kv_format(void)
+{
+	return ROCKS_FORMAT;
+}
+
 _Static_assert(ARRAY_LEN(steps) == ROCKS_FORMAT - 1,
     "every format but the first is reached by a step");
 

@@ -789,6 +789,57 @@ def test_without_server(server, tool, tmp_path):
     assert 'no such backup' in tool('restore', tmp_path / 'nothing', fails=True)
 
 
+def test_newer_format(server, tool, tmp_path):
+    """A backup of a program that knows a newer format is refused at the beginning, by name, and changes nothing; older ones can be had."""
+    import hashlib
+    user = server.user()
+    c = server.login(user)
+    c.append(text(1))
+    dest = tmp_path / 'b'
+    older = tool.json('backup', dest)[0]['backup']
+    c.append(text(2))
+    c.close()
+    tool('backup', dest)
+    manifest = sorted((dest / 'backups').iterdir())[-1]
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    known = int(re.fullmatch(rb'format (\d+)\n', lines[1]).group(1))
+
+    def rewrite(*line):
+        body = b''.join([lines[0], *line, *lines[2:-1]])
+        manifest.write_bytes(body + b'end %s\n' % hashlib.sha256(body).hexdigest().encode())
+
+    rewrite(b'format %d\n' % (known + 1), b'what nobody knows yet\n')
+    server.stop()
+    before = everything_below(server.store)
+    shutil.move(os.path.join(server.store, 'data', 'mail'), tmp_path / 'mail')
+    for args in ('restore', dest), ('restore', dest, '--add'), ('restore', dest, '--dry-run'):
+        out = tool(*args, fails=True)
+        assert manifest.name in out and 'format %d' % (known + 1) in out and 'newer version' in out, out
+    assert not os.path.exists(mail_folder(server)) and not os.path.exists(mail_folder(server) + '.restoring')
+    shutil.move(tmp_path / 'mail', os.path.join(server.store, 'data', 'mail'))
+    assert everything_below(server.store) == before
+    assert 'newer version' in tool('backup', 'verify', dest, fails=True)
+    assert [(b['newer'], b['damaged']) for b in tool.json('backup', 'list', dest)] == [(False, False), (True, False)]
+    server.start()
+    # It is not thrown away by who can't read it, nor is what only it needs.
+    assert 'NEWER' in tool('backup', dest, '--keep', 2, fails=True)
+    assert len(list((dest / 'backups').iterdir())) == 3
+    # Those of the formats before there was such a line say nothing, and are good.
+    rewrite()
+    assert tool('backup', 'verify', dest).endswith('good\n')
+    for name, count in (older, 1), (manifest.name, 2):
+        other = server.user()
+        tool('restore', dest, '--account', user, '--to', other, '--backup', name)
+        d = server.login(other)
+        assert len(texts(d)) == count
+        d.close()
+
+
+def everything_below(path):
+    """The files of a stopped server's data, with their bytes."""
+    return {p.relative_to(path): p.read_bytes() for p in pathlib.Path(path, 'data').rglob('*') if p.is_file()}
+
+
 def objects(path):
     """(kind, offset of the stored bytes, how many, SHA-256) of a pack."""
     data = path.read_bytes()
