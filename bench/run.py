@@ -495,8 +495,8 @@ def main():
         say(f"Machine: {os.cpu_count()} cores, {platform.platform()}; {time.strftime('%Y-%m-%d')}; rounds: {opt.rounds} of {opt.seconds} s.")
         say("")
         say("| mode | " + " | ".join(f"{s.name}: rate/s, CPU/op, p99, flushes/op" for s in servers) + " |"
-            + "".join(f" rate to {s.name} | CPU |" for s in peers))
-        say("|---|" + "---|" * (len(servers) + 2 * len(peers)))
+            + "".join(f" rate to {s.name} | CPU |" for s in peers) + " the generator's CPU/op |")
+        say("|---|" + "---|" * (len(servers) + 2 * len(peers) + 1))
         for name, mode, port, per in MODES:
             if not is_wanted(opt, name, mode):
                 continue
@@ -506,13 +506,14 @@ def main():
                     results[s.name].append(run_mode(load, s, mode, getattr(s, port), opt.seconds))
             cells, med = [], {}
             for s in servers:
-                m = {k: statistics.median(r[k] for r in results[s.name]) for k in ("rate", "cpu_us", "p99_ms", "flushes")}
+                m = {k: statistics.median(r[k] for r in results[s.name]) for k in ("rate", "cpu_us", "p99_ms", "flushes", "client_us")}
                 med[s.name] = m
                 cells.append(f"{m['rate'] * per:,.0f}/s, {m['cpu_us'] / per:,.0f} µs, {m['p99_ms']:.1f} ms, {m['flushes'] / per:.2f}")
             ours = med[servers[0].name]
             ratios = "".join(f" {ours['rate'] / max(med[s.name]['rate'], 0.1):.1f}× | 1/{med[s.name]['cpu_us'] / max(ours['cpu_us'], 0.1):.1f} |"
                              for s in peers)
-            say(f"| {name} | " + " | ".join(cells) + " |" + ratios)
+            generator = " / ".join(f"{m['client_us'] / per:,.0f}" for m in med.values())
+            say(f"| {name} | " + " | ".join(cells) + " |" + ratios + f" {generator} µs |")
         if servers[0].name == "posthorn":
             floor_table(say, load, opt, Floor(free_base(), build), servers[0])
         if not opt.skip_idle:
