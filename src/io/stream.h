@@ -101,6 +101,11 @@ void stream_pause(struct stream *s, bool is_paused);
 void stream_wake(struct stream *s);
 /** The peer sends no more. */
 bool stream_is_eof(const struct stream *s);
+/**
+ * Whether such a peer takes nothing either, which nothing else tells: something that was written has
+ * been answered by a reset. It is closed then.
+ */
+bool stream_is_reset(struct stream *s);
 
 /* --- Output --- */
 

@@ -232,3 +232,15 @@ stream_is_eof(const struct stream *s)
 {
 	return s->is_eof;
 }
+
+bool
+stream_is_reset(struct stream *s)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	if (s->end == ERR_OK
+	    && (getsockopt(s->wfd.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error != 0))
+		stream_fail(s, ERR_CLOSED);
+	return s->end != ERR_OK;
+}

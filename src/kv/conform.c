@@ -41,6 +41,7 @@ struct wait {
 	struct kv_rows *rows;
 	struct kv_bytes *bytes;
 	pthread_t thread;
+	bool is_wanted;
 };
 
 #define WAIT_INIT                                                                                  \
@@ -1280,6 +1281,41 @@ test_stats(void)
 	engine->close(kv);
 }
 
+static bool
+is_wanted(void *ctx)
+{
+	return ((struct wait *)ctx)->is_wanted;
+}
+
+/* Of who has gone before its turn nothing is loaded; told it is all the same. */
+static void
+test_loads_that_nobody_wants_any_more(void)
+{
+	struct kv *kv = engine->open();
+	const struct kv_range all = { .kind = KV_ROW };
+
+	CHECK_U64(put1(kv, 1, 0, 1, "a", "1"), ERR_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		struct wait w = WAIT_INIT;
+		struct kv_rows *rows = NULL;
+		enum err e;
+
+		w.is_wanted = i == 1;
+		e = kv_load_ahead(kv, ACCOUNT(1), &all, 1, &rows, i < 2 ? is_wanted : NULL,
+		    load_done, &w);
+		if (e == ERR_WAIT) {
+			e = wait_for(&w, 1);
+			rows = w.rows;
+			CHECK_U64(e, i == 0 ? ERR_CLOSED : ERR_OK);
+		}
+		CHECK((rows != NULL) == (e == ERR_OK));
+		if (rows != NULL)
+			CHECK_U64(rows->ranges[0].count, 1);
+		kv_rows_free(rows);
+	}
+	engine->close(kv);
+}
+
 int
 conform_run(const struct conform_engine *e, const struct test_case *more, size_t more_count)
 {
@@ -1287,6 +1323,7 @@ conform_run(const struct conform_engine *e, const struct test_case *more, size_t
 		TEST(test_rows),
 		TEST(test_accounts_are_apart),
 		TEST(test_many_ranges_of_one_version),
+		TEST(test_loads_that_nobody_wants_any_more),
 		TEST(test_changes_apply_in_order),
 		TEST(test_counters),
 		TEST(test_purge_with_counters),

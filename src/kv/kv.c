@@ -59,9 +59,9 @@ kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
 
 enum err
 kv_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
+    struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx)
 {
-	return kv->ops->load_ahead(kv, account, ranges, count, rows_out, fn, ctx);
+	return kv->ops->load_ahead(kv, account, ranges, count, rows_out, is_wanted, fn, ctx);
 }
 
 enum err

@@ -202,13 +202,19 @@ typedef void kv_load_fn(void *ctx, enum err e, struct kv_rows *rows);
 must_use enum err kv_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 
+/* Of the ctx of a load that has waited for its turn. Any thread. */
+typedef bool kv_wanted_fn(void *ctx);
+
 /**
  * The same for many rows that will be wanted soon: on a thread of the engine even when they are in
  * memory, so that the caller goes on meanwhile.
+ *
+ * @is_wanted  asked when it is their turn, for who asked may have gone: false, and the callback
+ *             comes with ERR_CLOSED at once. NULL: they are
  */
 must_use enum err kv_load_ahead(struct kv *kv, struct account_id account,
-    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out, kv_load_fn *fn,
-    void *ctx);
+    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted,
+    kv_load_fn *fn, void *ctx);
 
 /** The same, waiting; for start-up, tools and tests, never on a loop. */
 must_use enum err kv_load_now(struct kv *kv, struct account_id account,

@@ -79,8 +79,8 @@ struct kv_ops {
 	enum err (*load)(struct kv *kv, struct account_id account, const struct kv_range *ranges,
 	    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 	enum err (*load_ahead)(struct kv *kv, struct account_id account,
-	    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out, kv_load_fn *fn,
-	    void *ctx);
+	    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out,
+	    kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx);
 	enum err (*load_now)(struct kv *kv, struct account_id account,
 	    const struct kv_range *ranges, size_t count, struct kv_rows **rows_out);
 	/* Takes the commit over; calls kv_commit_end() when it is decided. */
@@ -223,12 +223,14 @@ struct kv_load_job {
 	struct account_id account;
 	struct kv_range *ranges;
 	size_t count;
+	kv_wanted_fn *is_wanted; /* NULL: it is */
 	kv_load_fn *fn;
 	void *ctx;
 	struct arena arena;
 };
 struct kv_load_job *kv_load_job_new(struct account_id account, const struct kv_range *ranges,
     size_t count, kv_load_fn *fn, void *ctx);
+bool kv_load_job_is_wanted(const struct kv_load_job *j);
 void kv_load_job_free(struct kv_load_job *j);
 
 /* ---- bytes (rows.c) */

@@ -93,6 +93,8 @@ enum err memory_load_locked(struct memory *m, struct account_id account,
     const struct kv_range *ranges, size_t count, struct kv_rows **rows_out);
 enum err memory_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out);
+enum err memory_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx);
 enum err memory_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 enum err memory_versions(struct kv *kv, const struct account_id *accounts, size_t count,

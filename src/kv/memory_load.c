@@ -80,8 +80,8 @@ memory_load_now(struct kv *kv, struct account_id account, const struct kv_range 
 }
 
 enum err
-memory_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
-    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
+memory_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	struct kv_load_job *j;
@@ -89,11 +89,19 @@ memory_load(struct kv *kv, struct account_id account, const struct kv_range *ran
 	if (!m->is_manual)
 		return memory_load_now(kv, account, ranges, count, rows_out);
 	j = kv_load_job_new(account, ranges, count, fn, ctx);
+	j->is_wanted = is_wanted;
 	pthread_mutex_lock(&m->lock);
 	list_add_tail(&m->loads, &j->node);
 	m->stats.loads_waited++;
 	pthread_mutex_unlock(&m->lock);
 	return ERR_WAIT;
+}
+
+enum err
+memory_load(struct kv *kv, struct account_id account, const struct kv_range *ranges, size_t count,
+    struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
+{
+	return memory_load_ahead(kv, account, ranges, count, rows_out, NULL, fn, ctx);
 }
 
 enum err

@@ -48,10 +48,11 @@ static void
 load_step(struct memory *m, struct kv_load_job *j)
 {
 	struct kv_rows *rows = NULL;
-	enum err e;
+	enum err e = ERR_CLOSED;
 
 	list_remove(&j->node);
-	e = memory_load_locked(m, j->account, j->ranges, j->count, &rows);
+	if (kv_load_job_is_wanted(j))
+		e = memory_load_locked(m, j->account, j->ranges, j->count, &rows);
 	pthread_mutex_unlock(&m->lock);
 	j->fn(j->ctx, e, rows);
 	kv_load_job_free(j);

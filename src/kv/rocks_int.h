@@ -300,7 +300,7 @@ void rocks_readers_stop(struct rocks *r);
 enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
 enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
-    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+    size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx);
 enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
     size_t count, struct kv_rows **rows_out);
 enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,

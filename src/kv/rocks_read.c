@@ -448,9 +448,11 @@ load_wait_run(struct rocks_job *job)
 {
 	struct load_wait *w = container_of(job, struct load_wait, job);
 	struct kv_rows *rows = NULL;
-	enum err e =
-	    load_try(w->r, TIER_ALL, w->load->account, w->load->ranges, w->load->count, &rows);
+	enum err e = ERR_CLOSED;
 
+	if (kv_load_job_is_wanted(w->load))
+		e = load_try(w->r, TIER_ALL, w->load->account, w->load->ranges, w->load->count,
+		    &rows);
 	w->load->fn(w->load->ctx, e, rows);
 	kv_load_job_free(w->load);
 	free(w);
@@ -485,11 +487,14 @@ rocks_load(struct kv *kv, struct account_id account, const struct kv_range *rang
 
 enum err
 rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
-    size_t count, struct kv_rows **rows_out unused_arg, kv_load_fn *fn, void *ctx)
+    size_t count, struct kv_rows **rows_out unused_arg, kv_wanted_fn *is_wanted, kv_load_fn *fn,
+    void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
-	struct rocks_job *j = load_job(r, kv_load_job_new(account, ranges, count, fn, ctx));
+	struct kv_load_job *load = kv_load_job_new(account, ranges, count, fn, ctx);
+	struct rocks_job *j = load_job(r, load);
 
+	load->is_wanted = is_wanted;
 	/* A mailbox that is loaded in parts is waited for. */
 	if (count > 0 && ranges[0].is_bulk)
 		rocks_job_add(r, j);

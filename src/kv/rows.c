@@ -97,6 +97,12 @@ kv_load_job_new(struct account_id account, const struct kv_range *ranges, size_t
 	return j;
 }
 
+bool
+kv_load_job_is_wanted(const struct kv_load_job *j)
+{
+	return j->is_wanted == NULL || j->is_wanted(j->ctx);
+}
+
 void
 kv_load_job_free(struct kv_load_job *j)
 {

@@ -76,6 +76,7 @@ struct session_core {
 	struct list gates;
 
 	struct loop_timer progress; /* set while a long command waits: progress.c */
+	int64_t progress_due_ms;    /* when it is told next */
 	struct loop_timer timer;    /* login time or inactivity; keep-alives in IDLE */
 	int64_t last_input_ms;
 	int64_t turn_began_us;

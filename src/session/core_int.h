@@ -74,6 +74,8 @@ void tell_held_back(struct session *s);
 void core_progress_init(struct session_core *k);
 /** The command waits, and from now on says how far it is. */
 void core_progress_begin(struct session_core *k);
+/** The client sends no more: it may have gone. */
+void core_progress_eof(struct session_core *k);
 /** It is over. */
 void core_progress_end(struct session_core *k);
 

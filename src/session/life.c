@@ -141,6 +141,8 @@ readable(unused_arg struct stream *stream, void *ctx)
 	struct session_core *k = ctx;
 
 	k->last_input_ms = loop_now_ms(k->loop);
+	if (stream_is_eof(k->s.stream))
+		core_progress_eof(k);
 	/*
 	 * A command that waits for something else must not be run again for input that it does not
 	 * want.

@@ -5,8 +5,14 @@
  *
  * A command says by its progress() whether a line may be written now; the timer runs only while
  * such a command waits.
+ *
+ * The end of what a client sends does not tell whether it has gone or waits for the answers; the
+ * connection does, when something is sent. So then a line is written soon, and if the answer is a
+ * reset, nobody waits for the command, and it ends with the session.
  */
 #include "session/core_int.h"
+
+enum { EOF_MS = 250 }; /* how soon, and how often it is looked for a reset */
 
 static void
 tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_t goal)
@@ -46,13 +52,20 @@ progress_fired(struct loop_timer *t)
 {
 	struct session_core *k = container_of(t, struct session_core, progress);
 	struct session *s = &k->s;
+	int64_t interval_ms = server_limits(s->server)->progress_ms, now_ms = loop_now_ms(k->loop);
 	uint64_t done = 0, goal = 0;
 
 	if (!k->has_cmd || k->phase != PHASE_RUN || s->is_closing)
 		return;
-	if (!session_is_full(s) && k->cmd.entry->progress(s, &k->cmd, &done, &goal))
+	if (stream_is_eof(s->stream) && stream_is_reset(s->stream))
+		return;
+	if (now_ms >= k->progress_due_ms && !session_is_full(s)
+	    && k->cmd.entry->progress(s, &k->cmd, &done, &goal)) {
 		tell_progress(s, &k->cmd, done, goal);
-	loop_timer_set(k->loop, t, server_limits(s->server)->progress_ms);
+		k->progress_due_ms = now_ms + interval_ms;
+	}
+	loop_timer_set(k->loop, t,
+	    stream_is_eof(s->stream) ? MIN(EOF_MS, interval_ms) : interval_ms);
 }
 
 void
@@ -61,11 +74,27 @@ core_progress_init(struct session_core *k)
 	loop_timer_init(&k->progress, progress_fired);
 }
 
+static void
+tell_after(struct session_core *k, int64_t ms)
+{
+	k->progress_due_ms = loop_now_ms(k->loop) + ms;
+	loop_timer_set(k->loop, &k->progress, ms);
+}
+
 void
 core_progress_begin(struct session_core *k)
 {
+	int64_t interval_ms = server_limits(k->s.server)->progress_ms;
+
 	if (k->cmd.entry->progress != NULL && !loop_timer_is_set(&k->progress))
-		loop_timer_set(k->loop, &k->progress, server_limits(k->s.server)->progress_ms);
+		tell_after(k, stream_is_eof(k->s.stream) ? MIN(EOF_MS, interval_ms) : interval_ms);
+}
+
+void
+core_progress_eof(struct session_core *k)
+{
+	if (loop_timer_is_set(&k->progress))
+		tell_after(k, MIN(EOF_MS, server_limits(k->s.server)->progress_ms));
 }
 
 void

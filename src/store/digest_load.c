@@ -232,9 +232,11 @@ records_begin(struct digest_load *l)
 	n = l->summary_ranges =
 	    record_ranges(l, DIGEST_ALL & ~DIGEST_TEXTS, message_summary_key, ranges, keys);
 	n += record_ranges(l, DIGEST_TEXTS, message_header_key, ranges + n, keys + 2 * n);
-	if (n > 0)
-		e = (l->is_for_rows ? kv_load_ahead : kv_load)(l->cache->kv, l->account, ranges, n,
-		    &rows, records_loaded, l);
+	if (n > 0 && l->is_for_rows)
+		e = kv_load_ahead(l->cache->kv, l->account, ranges, n, &rows, NULL, records_loaded,
+		    l);
+	else if (n > 0)
+		e = kv_load(l->cache->kv, l->account, ranges, n, &rows, records_loaded, l);
 	if (e == ERR_WAIT)
 		return false;
 	blocks_enter(l, e, rows);

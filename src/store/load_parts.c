@@ -114,8 +114,8 @@ slot_run(struct parts *p)
 			.is_bulk = true,
 			.may_have_gaps = true };
 		struct kv_rows *rows = NULL;
-		enum err e =
-		    kv_load_ahead(p->account->kv, p->account->id, &range, 1, &rows, slot_loaded, p);
+		enum err e = kv_load_ahead(p->account->kv, p->account->id, &range, 1, &rows, NULL,
+		    slot_loaded, p);
 
 		if (e == ERR_WAIT)
 			return;

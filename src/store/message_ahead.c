@@ -204,6 +204,19 @@ messages_make(struct batch *b, struct kv_rows *rows)
 	pthread_mutex_unlock(&b->of->lock);
 }
 
+/* Whoever reads may have gone while the batch waited for its turn. */
+static bool
+batch_is_wanted(void *ctx)
+{
+	struct message_ahead *r = ((struct batch *)ctx)->of;
+	bool is_wanted;
+
+	pthread_mutex_lock(&r->lock);
+	is_wanted = !r->is_closed;
+	pthread_mutex_unlock(&r->lock);
+	return is_wanted;
+}
+
 static void
 rows_loaded(void *ctx, enum err e, struct kv_rows *rows)
 {
@@ -211,7 +224,7 @@ rows_loaded(void *ctx, enum err e, struct kv_rows *rows)
 
 	if (e == ERR_OK)
 		messages_make(b, rows);
-	if (b->block != NULL && b->of->with_bytes && blobs_begin(b))
+	if (b->block != NULL && b->of->with_bytes && batch_is_wanted(b) && blobs_begin(b))
 		return;
 	batch_ready(b);
 }
@@ -302,7 +315,8 @@ message_ahead_begin(struct message_ahead *r)
 		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n,
 		    keys + 2 * n);
 	ranges[0].is_timeless = true;
-	e = kv_load_ahead(r->account->kv, r->account->id, ranges, n, &rows, rows_loaded, b);
+	e = kv_load_ahead(r->account->kv, r->account->id, ranges, n, &rows, batch_is_wanted,
+	    rows_loaded, b);
 	if (e != ERR_WAIT)
 		rows_loaded(b, e, rows);
 }

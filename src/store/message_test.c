@@ -509,7 +509,10 @@ test_ahead_freed_while_it_loads(void)
 
 	for (unsigned steps = 0; steps < 3; steps++) {
 		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
+		struct kv_stats before, after;
+		unsigned left = 0;
 
+		kv_stats(f.kv, &before);
 		CHECK(message_ahead_add(r, n[0], sizeof(SMALL)));
 		CHECK(message_ahead_add(r, n[1], 1));
 		message_ahead_begin(r);
@@ -517,7 +520,11 @@ test_ahead_freed_while_it_loads(void)
 			CHECK(kv_memory_step(f.kv));
 		message_ahead_free(r);
 		while (kv_memory_step(f.kv))
-			;
+			left++;
+		/* Its bytes are not even asked for, unless they had been. */
+		kv_stats(f.kv, &after);
+		CHECK_U64(left, steps < 2);
+		CHECK_U64(after.blob_reads - before.blob_reads, steps > 0);
 	}
 	for (unsigned round = 0; round < 2; round++) {
 		struct message_ahead *r = message_ahead_new(f.account, MESSAGE_WHOLE, true);
