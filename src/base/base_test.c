@@ -4,11 +4,15 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "base/test.h"
 #include "base/waiter.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static void
@@ -328,6 +332,55 @@ test_nocase(void)
 	CHECK(!str_eq_nocase(STR("a"), STR("")));
 }
 
+/* KiB that the process can write, whether they are used or not. */
+static unsigned long
+writable_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	unsigned long kb = 0;
+	char line[200];
+
+	while (f != NULL && kb == 0 && fgets(line, sizeof(line), f) != NULL)
+		sscanf(line, "VmData: %lu", &kb);
+	if (f != NULL)
+		fclose(f);
+	return kb;
+}
+
+enum { HEAP_PIECES = 1024, HEAP_PIECE_BYTES = 4096 };
+
+/* In a thread of its own, which gets a heap of its own. */
+static void *
+use_heap(void *arg)
+{
+	unsigned long *grown_kb = arg, before;
+	void *pieces[HEAP_PIECES];
+
+	heap_prepare((size_t)2 * HEAP_PIECES * HEAP_PIECE_BYTES);
+	before = writable_kb();
+	for (size_t i = 0; i < HEAP_PIECES; i++)
+		pieces[i] = xmalloc(HEAP_PIECE_BYTES);
+	*grown_kb = writable_kb() - before;
+	for (size_t i = 0; i < HEAP_PIECES; i++)
+		free(pieces[i]);
+	return NULL;
+}
+
+/* What a thread takes after heap_prepare() needs no growing. */
+static void
+test_heap(void)
+{
+	unsigned long grown_kb = 0;
+	pthread_t thread;
+
+	if (IS_SANITIZED)
+		return;
+	CHECK(writable_kb() > 0);
+	CHECK(pthread_create(&thread, NULL, use_heap, &grown_kb) == 0);
+	pthread_join(thread, NULL);
+	CHECK(grown_kb < 64);
+}
+
 TEST_MAIN(TEST(test_nocase), TEST(test_log), TEST(test_buf_printf), TEST(test_str), TEST(test_utf8),
     TEST(test_ascii), TEST(test_buf_limit), TEST(test_buf_numbers), TEST(test_arena),
-    TEST(test_hash), TEST(test_waiter), TEST(test_bells), TEST(test_bells_later))
+    TEST(test_hash), TEST(test_waiter), TEST(test_bells), TEST(test_bells_later), TEST(test_heap))

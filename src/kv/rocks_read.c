@@ -4,6 +4,7 @@
  * which begins anew. A load sees one snapshot, so all its rows are of the version that it tells.
  */
 #include "base/bytes.h"
+#include "base/heap.h"
 #include "base/size.h"
 #include "base/thread.h"
 #include "kv/rocks_cxx.h"
@@ -11,6 +12,8 @@
 
 #include <stdlib.h>
 
+/* Rows and blocks of the cache that a reader takes memory for: the first of it. */
+#define HEAP_BYTES (48u << 20)
 #define READING_US 250000 /* between two reads of somebody who goes on reading */
 
 static rocksdb_readoptions_t *
@@ -475,8 +478,10 @@ rocks_load(struct kv *kv, struct account_id account, const struct kv_range *rang
     struct kv_rows **rows_out, kv_load_fn *fn, void *ctx)
 {
 	struct rocks *r = rocks_of(kv);
-	enum err e = load_try(r, TIER_CACHE, account, ranges, count, rows_out);
+	enum err e;
 
+	rocks_env_reading(r->env, now_us() + READING_US);
+	e = load_try(r, TIER_CACHE, account, ranges, count, rows_out);
 	if (e != ERR_WAIT) {
 		atomic_fetch_add_explicit(&r->stat_loads_now, 1, memory_order_relaxed);
 		return e;
@@ -831,6 +836,7 @@ reader_run(void *arg)
 {
 	thread_begin("kv-read", THREAD_STEADY);
 	rocksdb_set_perf_level(rocksdb_disable);
+	heap_prepare(HEAP_BYTES);
 	jobs_run(arg);
 	return NULL;
 }
@@ -840,6 +846,7 @@ ahead_run(void *arg)
 {
 	thread_begin("kv-ahead", THREAD_STEADY);
 	rocksdb_set_perf_level(rocksdb_disable);
+	heap_prepare(HEAP_BYTES);
 	ahead_jobs_run(arg, &((struct rocks *)arg)->ahead);
 	return NULL;
 }
@@ -849,6 +856,7 @@ late_run(void *arg)
 {
 	thread_begin("kv-late", THREAD_PATIENT);
 	rocksdb_set_perf_level(rocksdb_disable);
+	heap_prepare(HEAP_BYTES);
 	ahead_jobs_run(arg, &((struct rocks *)arg)->late);
 	return NULL;
 }

@@ -2,7 +2,7 @@
 //
 // What a compaction does nobody waits for, unless the tables of level 0 heap up; what it takes, two cores' worth of cache and processor,
 // is felt by whoever reads meanwhile, and most behind a start, when all clients come back at once and nothing is in memory. So those that
-// are to begin wait until nobody has read files for a moment, five seconds at most. A flush ends the wait, for where much is written, tables
+// are to begin wait until nobody has read for a moment, be it files or memory, five seconds at most. A flush ends the wait, for where much is written, tables
 // come into being faster than that; and nothing waits while RocksDB delays or stops writes, of whatever family, until tables are fewer.
 #ifndef KV_ROCKS_WORK_H
 #define KV_ROCKS_WORK_H
@@ -19,11 +19,12 @@ class RocksWork
       public:
 	void flush_begins();
 
-	// Who reads files says so. From any thread, without a lock.
+	// Who reads says so. From any thread, without a lock: of two at once the longer may be lost.
 	void
 	reading(int64_t until_us)
 	{
-		reading_until_us_.store(until_us, std::memory_order_relaxed);
+		if (reading_until_us_.load(std::memory_order_relaxed) < until_us)
+			reading_until_us_.store(until_us, std::memory_order_relaxed);
 	}
 
 	// A database is about to be opened.
