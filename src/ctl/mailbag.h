@@ -37,6 +37,9 @@ struct mail_sink {
  * telling.
  */
 bool mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
+/** What is in such a file; path is for errors. */
+bool mbox_read_bytes(struct str bytes, const char *path, struct str mailbox,
+    const struct mail_sink *to);
 bool maildir_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
 bool eml_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to);
 /** The folder has cur and new. */

@@ -141,7 +141,8 @@ take_status(struct mail_item *item, struct str header)
 			item->flags |= str_chr(v, 'T') != SIZE_MAX ? FLAG_DRAFT : 0;
 		}
 		if (str_eq_nocase(f.name, STR("X-Mozilla-Status")) && v.n == 4) {
-			unsigned long bits = strtoul(v.p, NULL, 16);
+			const char digits[5] = { v.p[0], v.p[1], v.p[2], v.p[3] };
+			unsigned long bits = strtoul(digits, NULL, 16);
 
 			item->flags |= (bits & 0x1) != 0 ? FLAG_SEEN : 0;
 			item->flags |= (bits & 0x2) != 0 ? FLAG_ANSWERED : 0;
@@ -176,14 +177,12 @@ unquote(struct buf *out, struct str bytes)
 }
 
 bool
-mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail_sink *to)
+mbox_read_bytes(struct str s, const char *path, struct str mailbox, const struct mail_sink *to)
 {
-	struct str s = mail_file_map(path);
 	BUF_CLEAN struct buf text = BUF_MAX(SIZE_MAX / 2);
-	bool goes_on = s.p != NULL && to->mailbox(to->ctx, mailbox);
+	bool goes_on = to->mailbox(to->ctx, mailbox);
 	size_t at = 0;
 
-	(void)c;
 	if (goes_on && s.n > 0 && !is_from_line(s, 0)) {
 		ctl_fail("%s: not an mbox: it does not begin with \"From \"", path);
 		goes_on = false;
@@ -212,6 +211,16 @@ mbox_read(struct ctl *c, const char *path, struct str mailbox, const struct mail
 		if (at < s.n && !is_from_line(s, at))
 			at = s.n;
 	}
+	return goes_on;
+}
+
+bool
+mbox_read(unused_arg struct ctl *c, const char *path, struct str mailbox,
+    const struct mail_sink *to)
+{
+	struct str s = mail_file_map(path);
+	bool goes_on = s.p != NULL && mbox_read_bytes(s, path, mailbox, to);
+
 	mail_file_unmap(s);
 	return goes_on;
 }
