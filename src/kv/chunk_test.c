@@ -39,7 +39,7 @@ text(size_t n, bool is_noise)
 static void
 test_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 255, 256, 257, 4096, 4097, 5000, KV_CHUNK_BYTES - 1,
+	static const size_t sizes[] = { 0, 1, 255, 256, 257, 4096, 8192, 8193, KV_CHUNK_BYTES - 1,
 		KV_CHUNK_BYTES };
 	const struct blob_id id = { { 1, 2, 3 } };
 	struct kv_codecs codecs;
@@ -51,11 +51,11 @@ test_sizes(void)
 		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
 		struct kv_bytes *back = NULL;
 
-		kv_chunk_encode(&codecs, str_make(p, n), n > 5000 ? NULL : &id, &stored);
+		kv_chunk_encode(&codecs, str_make(p, n), n > 8193 ? NULL : &id, &stored);
 		CHECK(stored.n <= KV_CHUNK_HEAD + KV_CHUNK_NAME + n);
 		CHECK(n < 256 || i % 2 == 1 || stored.n < n / 4);
 		/* which codec it is */
-		CHECK_U64((uint64_t)stored.p[0], n < 256 || i % 2 == 1 ? 0 : n <= 4096 ? 2 : 1);
+		CHECK_U64((uint64_t)stored.p[0], n < 256 || i % 2 == 1 ? 0 : n <= 8192 ? 2 : 1);
 		if (CHECK_U64(kv_chunk_decode(&codecs, buf_str(&stored), &back), ERR_OK))
 			CHECK(str_eq(kv_bytes_str(back), str_make(p, n)));
 		kv_bytes_unref(back);
@@ -64,10 +64,14 @@ test_sizes(void)
 	kv_codecs_done(&codecs);
 }
 
-/* Base64 has no repetitions for LZ4, but fewer than 256 characters. */
+/*
+ * Base64 has no repetitions for LZ4, but fewer than 256 characters. Some text in front of it does
+ * not make LZ4 the better one.
+ */
 static void
 test_base64(void)
 {
+	const size_t texts[] = { 0, 800 };
 	char p[4000];
 	BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
 	struct kv_codecs codecs;
@@ -77,9 +81,13 @@ test_base64(void)
 		p[i] =
 		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[hash_u64(i)
 			% 64];
-	kv_chunk_encode(&codecs, str_make(p, sizeof(p)), NULL, &stored);
-	CHECK_U64((uint64_t)stored.p[0], 1);
-	CHECK(stored.n < sizeof(p) * 4 / 5);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		memset(p, 'x', texts[i]);
+		stored.n = 0;
+		kv_chunk_encode(&codecs, str_make(p, sizeof(p)), NULL, &stored);
+		CHECK_U64((uint64_t)stored.p[0], 1);
+		CHECK(stored.n < sizeof(p) * 4 / 5);
+	}
 	kv_codecs_done(&codecs);
 }
 
@@ -132,7 +140,7 @@ test_damage(void)
 
 	kv_codecs_init(&codecs);
 	for (unsigned i = 0; i < 4; i++) {
-		const size_t length = i < 2 ? 1000 : 5000; /* LZ4, none; zstd, none */
+		const size_t length = i < 2 ? 1000 : 9000; /* LZ4, none; zstd, none */
 		char *p = text(length, i % 2 == 1);
 		BUF_CLEAN struct buf stored = BUF_MAX(2 * KV_CHUNK_BYTES);
 
