@@ -8,7 +8,13 @@
 static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 	"Sep", "Oct", "Nov", "Dec" };
 
-enum { DAY_S = 86400, YEAR_MIN = 1, YEAR_MAX = 9999 };
+enum {
+	DAY_S = 86400,
+	YEAR_MIN = 1,
+	YEAR_MAX = 9999,
+	DAY_MIN = -719162, /* the first of YEAR_MIN */
+	DAY_MAX = 2932896, /* the last of YEAR_MAX */
+};
 
 int32_t
 imap_date_days(int year, int month, int day)
@@ -125,8 +131,8 @@ floor_div(int64_t a, int64_t b)
 static int64_t
 local_seconds(struct imap_datetime t)
 {
-	int64_t min = (int64_t)imap_date_days(YEAR_MIN, 1, 1) * DAY_S;
-	int64_t max = ((int64_t)imap_date_days(YEAR_MAX, 12, 31) + 1) * DAY_S - 1;
+	int64_t min = (int64_t)DAY_MIN * DAY_S;
+	int64_t max = ((int64_t)DAY_MAX + 1) * DAY_S - 1;
 	int64_t s;
 
 	if (__builtin_add_overflow(t.utc_s, (int64_t)t.zone_min * 60, &s))

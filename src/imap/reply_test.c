@@ -137,6 +137,9 @@ test_days(void)
 			CHECK(!"day does not come back");
 	}
 	/* What no date can show is shown as the nearest. */
+	CHECK(imap_datetime_day((struct imap_datetime){ INT64_MIN, 0 }) == imap_date_days(1, 1, 1));
+	CHECK(imap_datetime_day((struct imap_datetime){ INT64_MAX, 0 })
+	    == imap_date_days(9999, 12, 31));
 	buf_clear(&b);
 	imap_datetime_format((struct imap_datetime){ INT64_MAX, 60 }, &b);
 	CHECK_STR(buf_str(&b), STR("\"31-Dec-9999 23:59:59 +0100\""));

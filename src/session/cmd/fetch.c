@@ -26,6 +26,8 @@ enum {
 	MANY_TEXTS = 4,
 	/* answered from the mailbox's pages alone between two looks at the clock */
 	UNTIMED_MESSAGES = 32,
+	/* the same with records that were read ahead, but for sections */
+	UNTIMED_RECORDS = 8,
 };
 
 /* ---- arguments ---- */
@@ -208,8 +210,8 @@ open_window(struct session *s, struct fetch_ctx *x)
 
 	rangeset_clear(&x->unseen);
 	rangeset_clear(&x->seen);
-	if (!x->needs_message) {
-		/* Nothing becomes \Seen, and nothing is read: one window for all. */
+	if (!x->needs_message || (x->ahead != NULL && !may_set)) {
+		/* Nothing becomes \Seen, and what is read is asked for elsewhere: one window for all. */
 		x->window_end = x->messages.lowest.v == 0 ? UINT32_MAX : 1;
 		x->step = STEP_MESSAGES;
 		return;
@@ -279,6 +281,15 @@ tell_seen(struct session *s, struct fetch_ctx *x)
 
 /* ---- all of them ---- */
 
+/* How many may be answered between two looks at the clock. */
+static unsigned
+untimed_messages(const struct fetch_ctx *x)
+{
+	if (!x->needs_message)
+		return UNTIMED_MESSAGES;
+	return x->ahead != NULL && x->args.n_sections == 0 ? UNTIMED_RECORDS : 1;
+}
+
 /* Answers the messages of the window. */
 static enum err
 answer_window(struct session *s, struct fetch_ctx *x)
@@ -291,7 +302,7 @@ answer_window(struct session *s, struct fetch_ctx *x)
 			session_pass_on(s);
 			if (session_is_full(s))
 				return session_wait_output(s);
-			if (x->needs_message || ++x->untimed == UNTIMED_MESSAGES) {
+			if (++x->untimed >= untimed_messages(x)) {
 				x->untimed = 0;
 				if (session_should_yield(s))
 					return session_yield(s);

@@ -10,9 +10,13 @@
 
 #include "mime/header.h"
 
+enum { FEW_FIELDS_BYTES = 1024 }; /* of fields that are picked out of a header, mostly */
+
 void
 fetch_section_done(struct fetch_section *x)
 {
+	if (x->step == SECTION_LOCATE)
+		return; /* nothing of it was begun */
 	buf_done(&x->buf);
 	*x = (struct fetch_section){ 0 };
 }
@@ -118,11 +122,18 @@ gather_piece(struct session *s, struct fetch_section *x, struct fetch_source *sr
 static void
 write_fields(struct session *s, const struct imap_section *sec, struct str header, bool *is_first)
 {
-	BUF_CLEAN struct buf picked = BUF_MAX(SIZE_MAX / 2);
+	const bool is_not = sec->kind == SECTION_HEADER_FIELDS_NOT;
+	char few[FEW_FIELDS_BYTES];
+	struct buf picked = { .p = few, .cap = sizeof(few), .max = sizeof(few) };
+	BUF_CLEAN struct buf many = BUF_MAX(SIZE_MAX / 2);
 
-	mime_header_pick(header, sec->fields, sec->n_fields, sec->kind == SECTION_HEADER_FIELDS_NOT,
-	    &picked);
-	write_text(s, sec, buf_str(&picked), is_first);
+	mime_header_pick(header, sec->fields, sec->n_fields, is_not, &picked);
+	if (!picked.is_over) {
+		write_text(s, sec, buf_str(&picked), is_first);
+		return;
+	}
+	mime_header_pick(header, sec->fields, sec->n_fields, is_not, &many);
+	write_text(s, sec, buf_str(&many), is_first);
 }
 
 static enum err
