@@ -80,6 +80,13 @@ storm_take(struct storm *s)
 	take_delivery(s);
 }
 
+static void
+tell_turn(struct storm *s, bool begins)
+{
+	if (s->serves != NULL)
+		s->serves(begins);
+}
+
 void
 storm_rage(struct storm *s)
 {
@@ -94,10 +101,14 @@ storm_rage(struct storm *s)
 	}
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		send_one(s, i);
+		tell_turn(s, true);
 		for (uint64_t turns = rnd(s, 3); turns > 0; turns--)
 			sim_turn(&r->sim);
+		tell_turn(s, false);
 	}
+	tell_turn(s, true);
 	sim_settle(&r->sim);
+	tell_turn(s, false);
 	r->is_mta_awaited = false;
 	storm_take(s);
 	if (r->sim.is_stuck)

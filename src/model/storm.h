@@ -31,6 +31,8 @@ struct storm {
 	bool is_delivering, is_delivered;
 	struct act delivery;
 	uint64_t answers, pictures; /* compared */
+	/* Told when the server's turn begins and ends; between its turns clients act. NULL: nobody. */
+	void (*serves)(bool begins);
 };
 
 void storm_open(struct storm *s, struct kv *kv, bool is_manual, uint64_t seed);

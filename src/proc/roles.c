@@ -4,11 +4,12 @@
 #include "proc/filter.h"
 
 const struct role_row role_table[ROLE_COUNT] = {
-#define ROLE(id, name_, user_, folder_, calls_, what)                                              \
+#define ROLE(id, name_, user_, folder_, calls_, files_, what)                                      \
 	[ROLE_##id] = { .name = (name_),                                                           \
 		.user_option = offsetof(struct config, user_),                                     \
 		.folder = (folder_),                                                               \
-		.calls = (calls_) },
+		.calls = (calls_),                                                                 \
+		.files = (files_) },
 #include "proc/roles.def"
 #undef ROLE
 };

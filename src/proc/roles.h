@@ -6,7 +6,7 @@
 
 enum role {
 
-#define ROLE(id, name, user, folder, calls, what) ROLE_##id,
+#define ROLE(id, name, user, folder, calls, files, what) ROLE_##id,
 #include "proc/roles.def"
 #undef ROLE
 	ROLE_COUNT
@@ -17,6 +17,7 @@ struct role_row {
 	size_t user_option; /* offset of its text in struct config */
 	const char *folder;
 	unsigned calls; /* enum filter_group */
+	unsigned files; /* descriptors at most; 0: what it is given */
 };
 extern const struct role_row role_table[ROLE_COUNT];
 /** ROLE_COUNT when there is no such role. */

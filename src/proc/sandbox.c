@@ -49,6 +49,19 @@ sandbox_hide_memory(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* What is open already may have higher numbers. */
+static void
+limit_files(rlim_t most)
+{
+	struct rlimit rl;
+
+	if (most == 0 || getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	rl.rlim_max = MIN(rl.rlim_max, most);
+	rl.rlim_cur = MIN(rl.rlim_cur, rl.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
 static enum err
 become(const char *user, struct buf *why)
 {
@@ -202,6 +215,7 @@ sandbox_enter(enum role role, const struct config *c, struct buf *why)
 	enum err e = ERR_OK;
 
 	read_ahead();
+	limit_files(role_table[role].files);
 	bound_caps(0);
 	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
 		e = become(user.p, why);

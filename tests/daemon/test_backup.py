@@ -423,6 +423,39 @@ def test_restore_parts(server, tool, tmp_path):
     d.close()
 
 
+def test_add_all(server, tool, tmp_path):
+    """--add: what is missing anywhere comes back, into the running server, and nothing else is changed; from a stream too."""
+    users = [server.user(), server.user()]
+    clients = [server.login(u) for u in users]
+    for n, c in enumerate(clients):
+        c.append(text(n))
+        c.append(text(n + 10), 'INBOX', 'kept%d' % n)
+    stream = tool.bytes('backup', '-')
+    (tmp_path / 'stream').write_bytes(stream)
+    tool('backup', tmp_path / 'b')
+    for n, c in enumerate(clients):
+        c.select()
+        expunge(c, '1')
+        c.append(text(n + 20))
+    tool('user', 'delete', users[1], '--mail')
+    for source in tmp_path / 'b', tmp_path / 'stream':
+        assert tool.json('restore', source, '--add', '--dry-run')[-1]['restored'] == 3
+    assert tool.json('restore', tmp_path / 'b', '--add')[-1]['restored'] == 3
+    assert tool.json('restore', tmp_path / 'stream', '--add')[-1]['restored'] == 0
+    clients[1].close()
+    clients[1] = server.login(users[1])
+    assert sorted(texts(clients[0])) == [0, 10, 20] and sorted(texts(clients[1])) == [1, 11]
+    assert 'kept1' in map(str, texts(clients[1])[11]['FLAGS'])
+    # One account out of a stream that comes through a pipe, into another.
+    other = server.user()
+    r = subprocess.run(tool.command('restore', '-', '--account', users[0], '--to', other), input=stream, capture_output=True, timeout=60)
+    assert r.returncode == 0, r.stderr
+    c = server.login(other)
+    assert sorted(texts(c)) == [0, 10]
+    for x in [c, *clients]:
+        x.close()
+
+
 SEEN = '/shared/vendor/posthorn/seen'
 
 

@@ -1,5 +1,6 @@
 """Guessing passwords: slow, bounded, one log line each, and no way to keep the owner out."""
 
+import base64
 import os
 import pathlib
 import random
@@ -12,8 +13,9 @@ import time
 
 import pytest
 
-from daemon.test_processes import is_sanitized, own  # noqa: F401 (own is a fixture)
+from daemon.test_processes import is_sanitized, login_soon, own  # noqa: F401 (own is a fixture)
 from harness.lmtp import wait_until
+from harness.scram import Scram
 from harness.timing import judge
 
 pytestmark = pytest.mark.own_server
@@ -123,6 +125,33 @@ def test_owner_gets_in_during_a_flood(own):  # noqa: F811
         guessers.stop()
 
 
+def test_words_tell_nothing(own):  # noqa: F811
+    """Nobody learns from an answer whether there is an account, or one that may not log in; not by SCRAM's salt and count either."""
+    server = own()
+    subprocess.run([server.program, '-c', os.path.join(server.store, 'posthornd.conf'), 'user', 'passwd', 'user3', '--disable'], check=True)
+    answers, salts = set(), {}
+    for n in range(2):
+        if n == 1:
+            server.kill_role('auth')
+            login_soon(server, 'user2').close()
+        for name in 'user1', 'user3', 'nobody', 'user1@elsewhere.example', 'x' * 200:
+            c = server.connect()
+            for command in ('LOGIN %s wrong' % name,
+                            'AUTHENTICATE PLAIN ' + base64.b64encode(b'\0%s\0wrong' % name.encode()).decode()):
+                r = c.no(command, code='AUTHENTICATIONFAILED')
+                answers.add((command.split()[0], r.text))
+            s = Scram('sha256', name, 'wrong')
+            r, _ = c.authenticate('SCRAM-SHA-256', s.final, initial=s.first())
+            assert r.status == 'NO', r
+            answers.add(('SCRAM', r.text))
+            # What is made up for who is not there stays the same, and looks like what others have.
+            assert salts.setdefault(name, (s.salt, s.iterations)) == (s.salt, s.iterations)
+            c.close()
+    assert len(answers) == 3, answers
+    assert len({(len(salt), count) for salt, count in salts.values()}) == 1
+    assert len({salts[name] for name in ('user1', 'nobody', 'x' * 200)}) == 3      # those who are there have one password here
+
+
 def rank_sum(a, b):
     """The share of pairs in which the second is slower: 0.5 when the two can't be told apart (Mann-Whitney's U)."""
     return sum((y > x) + 0.5 * (y == x) for x in a for y in b) / (len(a) * len(b))
@@ -143,8 +172,28 @@ def test_time_tells_nothing(own):  # noqa: F811
             c.no(b'LOGIN %s wrong' % name, code='AUTHENTICATIONFAILED')
             times[name].append(time.perf_counter() - started)
         c.close()
+    compare(times, rounds)
+    times = {b'user1': [], b'nobody': []}
+    for _ in range(rounds):
+        order = list(times)
+        random.shuffle(order)
+        c = server.connect()
+        for name in order:
+            s = Scram('sha256', name.decode(), '')
+            # A proof that is wrong, and takes no time here.
+            started = time.perf_counter()
+            r, _ = c.authenticate('SCRAM-SHA-256', lambda challenge: b'c=biws,%s,p=%s' % (challenge.split(b',')[0], base64.b64encode(bytes(32))),
+                                  initial=s.first())
+            times[name].append(time.perf_counter() - started)
+            assert r.status == 'NO', r
+        c.close()
+    compare(times, rounds)
+
+
+def compare(times, rounds):
+    """None of the others takes longer or shorter than a wrong password, as far as so many rounds can tell."""
     median = sorted(times[b'user1'])[rounds // 2]
-    for name in b'nobody', b'user1@example.org', b'nobody@example.org':
+    for name in times.keys() - {b'user1'}:
         share = rank_sum(times[b'user1'], times[name])
         print('%s: slower than a wrong password in %.1f %% of pairs; medians %.2f and %.2f ms'
               % (name.decode(), 100 * share, 1000 * sorted(times[name])[rounds // 2], 1000 * median))

@@ -442,12 +442,12 @@ def test_two_servers_one_store(own, tmp_path):
     server.login('user1').close()
 
 
-def seconds_until_served(server, role):
+def seconds_until_served(server, role, how=signal.SIGKILL):
     """Kills a process of that role; how long until a client that asks is answered."""
     old = server.role_pid(role)
     server.expect_errors = True
     started = time.monotonic()
-    os.kill(old, signal.SIGKILL)
+    os.kill(old, how)
     while True:
         try:
             if role == 'auth':
@@ -468,21 +468,27 @@ def seconds_until_served(server, role):
 
 
 def test_restarts_are_immediate(own):
-    """Promise 12: a process that dies is started again at once, by the event of its death, and serves within 100 ms on an idle machine."""
+    """Promise 12: a process that is killed or crashes is started again at once, by the event of its death, and serves within 100 ms on
+    an idle machine."""
     server = own()
-    times = {role: sorted(seconds_until_served(server, role) for _ in range(5)) for role in ('mail', 'auth', 'key')}
+    ways = [signal.SIGKILL, signal.SIGABRT, signal.SIGKILL, signal.SIGABRT, signal.SIGKILL]
+    times = {role: sorted(seconds_until_served(server, role, how) for how in ways) for role in ('mail', 'auth', 'key')}
     print(' '.join('%s: median %.0f ms, longest %.0f ms' % (r, 1000 * t[2], 1000 * t[-1]) for r, t in times.items()))
-    judge(all(t[2] < (10 if is_sanitized() else 1) for t in times.values()), times)
+    # A machine that is not idle has some more.
+    judge(all(t[2] < (10 if is_sanitized() else 0.4) for t in times.values()), times)
     assert 'event=alarm' not in server.log()
 
 
 def test_ten_deaths_raise_an_alarm(own):
     """Ten in a minute: one alarm, and from then on each start waits longer; it is served all the same."""
     server = own()
+    waits = []
     for n in range(13):
-        seconds_until_served(server, 'mail')
+        waits.append(seconds_until_served(server, 'mail'))
         if n < 8:
             assert 'event=alarm' not in server.log()
+    # The tenth death waits for 100 ms, each after it twice as long (up to a second).
+    assert all(w > least for w, least in zip(waits[9:], (0.09, 0.19, 0.39, 0.79))), waits
     wait_until(lambda: 'event=alarm' in server.log())
     alarms = re.findall(r'.*event=alarm.*', server.log())
     assert len(alarms) == 1 and 'level=error' in alarms[0] and 'role=mail' in alarms[0] and 'deaths=10' in alarms[0], alarms

@@ -135,6 +135,17 @@ def test_no_core_dumps(own):  # noqa: F811
         assert s['NoNewPrivs'].strip() == '1' and s['Seccomp'].strip() == '2'
 
 
+def test_limits(own):  # noqa: F811
+    """The roles' table bounds descriptors, for good: nobody can raise what the hard limit forbids."""
+    server = own()
+    for role, most in ('auth', 1024), ('key', 1024), ('mail', None):
+        with open('/proc/%d/limits' % server.role_pid(role)) as f:
+            soft, hard = map(int, re.search(r'^Max open files +(\d+) +(\d+) ', f.read(), re.M).groups())
+        assert soft <= hard
+        assert most is None or hard == most, (role, hard)
+    server.login('user1', ssl=True).close()
+
+
 def test_restart_when_confined(own):  # noqa: F811
     """The supervisor has given away what it does not need for this."""
     server = own()
