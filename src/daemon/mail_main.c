@@ -25,10 +25,12 @@
 #include "session/server.h"
 #include "store/store.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -46,6 +48,7 @@ enum {
 	 * time.
 	 */
 	MALLOC_KEEP_BYTES = 1024 * 1024,
+	DESCRIPTORS_EXPECTED = 32768, /* at most; for more the table grows when they come */
 	/* With less the engine would go to the disk for every block of an index. */
 	CACHE_LEAST = 4 << 20,
 	/* When nothing is configured. */
@@ -422,7 +425,7 @@ run_loop(void *loop)
 static void *
 run_door(void *loop)
 {
-	thread_begin("door", THREAD_STEADY);
+	thread_begin("door", THREAD_MODEST);
 	loop_run(loop);
 	return NULL;
 }
@@ -498,6 +501,25 @@ loops_join(struct mail *m)
 	m->thread_count = 0;
 }
 
+/*
+ * The kernel doubles its table of a process's descriptors when it is full, and while there are
+ * threads it waits then until none can still look at the old one: on a busy machine ten
+ * milliseconds and more, of a loop that has just accepted somebody. Before there are any it costs
+ * nothing but the room, eight bytes each. Without it everything works.
+ */
+static void
+make_room_for_descriptors(void)
+{
+	struct rlimit rl;
+	int fd = -1;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur > 0)
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,
+		    (int)MIN(rl.rlim_cur, (rlim_t)DESCRIPTORS_EXPECTED) - 1);
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 mail_main(void)
 {
@@ -517,6 +539,7 @@ mail_main(void)
 		return 1;
 	if (!has_tls_memory && !IS_SANITIZED)
 		log_event(LOG_WARNING, "memory", F_C("tls", "malloc"));
+	make_room_for_descriptors();
 	loops_make(m);
 	if (tls_start(m) == ERR_OK && store_start(m) == ERR_OK) {
 		if (loops_start(m) == ERR_OK) {

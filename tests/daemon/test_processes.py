@@ -503,6 +503,22 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def test_descriptors_have_room(own):
+    """The kernel's table of them does not grow under those who are connected: that would hold up a loop."""
+    server = own('--set', 'connections_per_prefix=1000')
+
+    def room():
+        return int(status(server.role_pid('mail'))['FDSize'])
+
+    before, clients = room(), []
+    for _ in range(400):
+        clients.append(socket.create_connection(server.imap, 60))
+        assert clients[-1].recv(1000).startswith(b'* OK')
+    assert before > len(clients) and room() == before
+    for s in clients:
+        s.close()
+
+
 def test_descriptors_exhausted(own):
     """Promise 12: more clients than descriptors. Those who are in go on and the store finds its files, nothing spins while others wait,
     one line says so, and accepting resumes when there is room."""
