@@ -33,6 +33,7 @@ thread_begin(const char *name, enum thread_pace pace)
 {
 	static const uint64_t turns_ns[] = { [THREAD_PROMPT] = TURN_PROMPT_NS,
 		[THREAD_STEADY] = TURN_STEADY_NS,
+		[THREAD_MODEST] = TURN_STEADY_NS,
 		[THREAD_PATIENT] = TURN_PATIENT_NS };
 	struct sched_attributes a = { .size = sizeof(a), .policy = SCHED_OTHER };
 
@@ -43,7 +44,8 @@ thread_begin(const char *name, enum thread_pace pace)
 	if (errno != 0)
 		return;
 	a.runtime_ns = turns_ns[pace];
-	if (pace == THREAD_PATIENT)
+	/* Of two that give way it is the length of the turn by which one comes first. */
+	if (pace == THREAD_MODEST || pace == THREAD_PATIENT)
 		a.nice = MAX(a.nice, NICE_PATIENT);
 	if (syscall(SYS_sched_setattr, 0, &a, 0) == 0)
 		return;

@@ -16,6 +16,7 @@ extern "C" {
 enum thread_pace {
 	THREAD_PROMPT,  /* somebody waits for it, and it works for a moment */
 	THREAD_STEADY,  /* somebody waits for it, and it works for longer */
+	THREAD_MODEST,  /* the same, but it gives way to them: many may come at once */
 	THREAD_PATIENT, /* work that lasts: it gets the time that nobody else wants, or nearly */
 };
 

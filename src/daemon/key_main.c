@@ -14,6 +14,7 @@ struct key_process {
 	struct child child;
 	struct loop *loop;
 	struct sign_server *server;
+	size_t loop_count; /* of the mail process */
 };
 
 /* On any thread. */
@@ -61,10 +62,13 @@ static void
 on_peer(struct child *ch, const struct child_peer *peer)
 {
 	struct key_process *p = container_of(ch, struct key_process, child);
+	/* Behind the loops come the doors, where a crowd may be. */
+	const bool is_door = peer->number >= p->loop_count;
 	enum err e = ERR_OK;
 
 	if (peer->who == ROLE_MAIL)
-		e = sign_server_attach(p->server, peer->fd);
+		e = sign_server_attach(p->server, peer->fd,
+		    is_door ? THREAD_MODEST : THREAD_STEADY);
 	else
 		close(peer->fd);
 	if (e != ERR_OK)
@@ -87,6 +91,7 @@ key_main(void)
 
 	if (child_open(&p.child, ROLE_KEY) != ERR_OK)
 		return 1;
+	p.loop_count = config_loops(p.child.config); /* which reads a file */
 	if (child_confine(&p.child, role_folder(&a, ROLE_KEY, p.child.config)) != ERR_OK)
 		return 1;
 	p.loop = loop_new(clock_system());

@@ -31,6 +31,7 @@ struct line {
 	struct list in_server;
 	struct sign_server *server;
 	pthread_t thread;
+	enum thread_pace pace;
 	int fd;
 	bool is_over; /* under the lock: its thread has nothing more to do */
 };
@@ -215,7 +216,7 @@ line_run(void *arg)
 	struct line *l = arg;
 	BUF_CLEAN struct buf in = BUF_MAX(2 * FRAME_MAX), out = BUF_MAX(FRAME_MAX);
 
-	thread_begin("sign", THREAD_STEADY);
+	thread_begin("sign", l->pace);
 
 	for (;;) {
 		char *p = buf_reserve(&in, READ_BYTES);
@@ -267,14 +268,14 @@ sweep(struct sign_server *s)
 }
 
 enum err
-sign_server_attach(struct sign_server *s, int fd)
+sign_server_attach(struct sign_server *s, int fd, enum thread_pace pace)
 {
 	struct line *l = xcalloc(1, sizeof(*l));
 	pthread_attr_t attr;
 	int failed;
 
 	sweep(s);
-	*l = (struct line){ .server = s, .fd = fd };
+	*l = (struct line){ .server = s, .fd = fd, .pace = pace };
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
 	failed = pthread_create(&l->thread, &attr, line_run, l);

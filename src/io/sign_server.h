@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "io/sign_wire.h"
 
 #include <openssl/evp.h>
@@ -34,10 +35,10 @@ void sign_server_free(struct sign_server *s);
 must_use enum err sign_server_replace(struct sign_server *s, const struct str *pems, size_t count,
     struct buf *why_out);
 /**
- * Takes over a connected, blocking socket and serves it until the other end closes it. ERR_NOMEM:
- * no thread; it is closed.
+ * Takes over a connected, blocking socket and serves it until the other end closes it, by a thread
+ * of that urgency. ERR_NOMEM: no thread; it is closed.
  */
-must_use enum err sign_server_attach(struct sign_server *s, int fd);
+must_use enum err sign_server_attach(struct sign_server *s, int fd, enum thread_pace pace);
 
 /** The name that a key has in messages. False: OpenSSL refused. */
 bool sign_key_name(const EVP_PKEY *key, unsigned char name_out[SIGN_KEY_BYTES]);

@@ -134,7 +134,7 @@ connect_them(struct world *w)
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	sign_client_attach(w->client, 0, fds[0]);
-	CHECK(sign_server_attach(w->server, fds[1]) == ERR_OK);
+	CHECK(sign_server_attach(w->server, fds[1], THREAD_STEADY) == ERR_OK);
 }
 
 static void
@@ -558,7 +558,7 @@ test_nothing_else_is_signed(void)
 	identity_init(&id, "P-256");
 	world_init(&w, &id);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	CHECK(sign_server_attach(w.server, fds[1]) == ERR_OK);
+	CHECK(sign_server_attach(w.server, fds[1], THREAD_STEADY) == ERR_OK);
 	must(sign_key_name(id.key, name));
 	a.key = str_make(name, sizeof(name));
 	memset(text, 'h', sizeof(text));

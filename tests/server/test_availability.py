@@ -211,6 +211,12 @@ def test_new_tls_connections(tmp_path, kind):
             time.sleep(1)
             during.add(honest(server, seconds))
             served.append(result(crowd))
+        # Who shakes hands among them waits at the same door, and gets in.
+        crowd = load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 400, '--rate', rate, '--seconds', seconds + 2)
+        stands_aside(crowd.pid)
+        time.sleep(1)
+        one_more = result(load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 20, '--rate', 10, '--seconds', seconds, '--apart', 1))
+        result(crowd)
     finally:
         is_over.set()
         if thread.ident is not None:
@@ -221,6 +227,9 @@ def test_new_tls_connections(tmp_path, kind):
           % (kind, rate, *(statistics.median(r[key] for r in served) for key in ('rate', 'p50_ms', 'p99_ms')), max(backlog),
              each['mail'], each['key']))
     print('the others, processors idle: %s; busy with something else: %s; with the handshakes: %s' % (idle, busy, during))
+    print('honest handshakes among them: p50 %.1f ms, p99 %.1f ms' % (one_more['p50_ms'], one_more['p99_ms']))
+    assert one_more['failures'] == 0 and one_more['ops'] > 0
+    judge(one_more['p99_ms'] < 3000, 'honest handshakes')
     for r in served:
         assert r['failures'] == 0 and r['ops'] > 0 and r['resumed'] == 0
     assert max(backlog) < 1024
