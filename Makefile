@@ -41,7 +41,9 @@ check-all:
 	@$(PYTHON) tools/test --build $(BUILD) --long
 
 bench: all
-	@$(PYTHON) bench/run.py --build $(BUILD)
+	@$(PYTHON) bench/run.py --build $(BUILD) --out $(BUILD)/bench.md
+	@$(PYTHON) bench/curves.py --build $(BUILD) --out $(BUILD)/curves.md
+	@echo 'All tables are in $(BUILD)/bench.md and $(BUILD)/curves.md; bench/RESULTS.md tells what they mean.'
 
 fuzz:
 	@$(PYTHON) tools/test --build $(BUILD) --fuzz $(or $(FUZZ_SECONDS),60)

@@ -141,8 +141,8 @@ read_input(struct stream *s)
 		s->stats.in_bytes += n;
 		s->news |= NEWS_READABLE;
 		budget -= MIN(budget, n);
-		if (n < max && s->ssl == NULL && s->z == NULL)
-			break; /* the socket is empty */
+		if (n < max && s->z == NULL && (s->ssl == NULL || SSL_has_pending(s->ssl) == 0))
+			break; /* the socket is empty, or says so if it is not */
 	}
 	while (room <= READ_BUDGET - budget && room < READ_MAX)
 		room *= 2;
@@ -177,10 +177,13 @@ input_take(struct stream *s)
 		discard_input(s);
 		return;
 	}
-	if (s->ssl != NULL && !s->is_secured)
+	if (s->ssl != NULL && !s->is_secured) {
 		handshake_go_on(s);
-	if (s->ssl == NULL || s->is_secured)
-		read_input(s);
+		/* Of what came with its last bytes the socket says nothing any more. */
+		if (!s->is_secured || SSL_has_pending(s->ssl) == 0)
+			return;
+	}
+	read_input(s);
 }
 
 struct str

@@ -39,6 +39,7 @@ struct tls {
 	struct tls_config config;
 	struct tls_set *set;
 	struct ticket_key tickets[TICKET_KEYS]; /* newest first */
+	EVP_CIPHER *ticket_cipher; /* looked up once; by name it takes longer than the work */
 	int64_t rotated_ms;
 	struct clock *clock;
 	struct sign_client *signer;
@@ -136,10 +137,10 @@ ticket_crypt(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c
 		return is_sealing ? -1 : 0;
 	if (is_sealing) {
 		memcpy(name, key.name, sizeof(key.name));
-		ok = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1
-		    && EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1;
+		ok = RAND_bytes(iv, EVP_CIPHER_get_iv_length(t->ticket_cipher)) == 1
+		    && EVP_EncryptInit_ex2(cipher, t->ticket_cipher, key.aes, iv, NULL) == 1;
 	} else {
-		ok = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1;
+		ok = EVP_DecryptInit_ex2(cipher, t->ticket_cipher, key.aes, iv, NULL) == 1;
 	}
 	params[0] =
 	    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.hmac, sizeof(key.hmac));
@@ -242,6 +243,7 @@ tls_free(struct tls *t)
 	arena_done(&t->arena);
 	pthread_mutex_destroy(&t->lock);
 	explicit_bzero(t->tickets, sizeof(t->tickets));
+	EVP_CIPHER_free(t->ticket_cipher);
 	free(t->stamps);
 	free(t);
 }
@@ -256,6 +258,8 @@ tls_open(const struct tls_config *c, struct clock *clock, struct buf *why_out, s
 	pthread_mutex_init(&t->lock, NULL);
 	t->clock = clock;
 	t->signer = c->signer;
+	t->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	must(t->ticket_cipher != NULL);
 	keep_config(t, c);
 	e = tls_set_load(&t->config, why_out, &t->set);
 	if (e == ERR_OK && set_up(t, t->set) != ERR_OK) {
