@@ -129,10 +129,9 @@ version_find(struct rocks *r, struct account_id account, uint64_t *version_out)
 }
 
 static void
-version_put(struct rocks *r, struct account_id account, uint64_t version)
+version_note(struct rocks *r, struct account_id account, uint64_t version)
 {
 	struct known_version *slot = &r->versions[hash_u64(account.v) & (VERSIONS_CACHED - 1)];
-	char key[1 + KV_ACCOUNT_KEY], value[8];
 
 	if (slot->batch == r->batch_no && slot->version != 0 && slot->account != account.v) {
 		if (r->displaced_count == r->displaced_cap) {
@@ -144,6 +143,17 @@ version_put(struct rocks *r, struct account_id account, uint64_t version)
 		r->displaced[r->displaced_count++] = *slot;
 	}
 	*slot = (struct known_version){ account.v, version, r->batch_no };
+}
+
+/* Into the batch, unless a later commit of it makes the next one. */
+static void
+version_put(struct rocks *r, struct account_id account, uint64_t version)
+{
+	char key[1 + KV_ACCOUNT_KEY], value[8];
+	uint64_t last;
+
+	if (version_find(r, account, &last) == ERR_OK && last != version)
+		return;
 	key[0] = META_VERSION;
 	put_be64(key + 1, account.v);
 	put_le64(value, version);
@@ -214,6 +224,8 @@ op_put(struct rocks *r, const struct kv_op *op)
 
 	switch (op->type) {
 	case KV_OP_PUT:
+		if (!rocks_puts_is_last(r, op))
+			break;
 		rocksdb_writebatch_put_cf(r->batch, cf, op->key.p, op->key.n, op->value.p,
 		    op->value.n);
 		break;
@@ -235,6 +247,19 @@ op_put(struct rocks *r, const struct kv_op *op)
 	}
 }
 
+/* It passed the check: what the next are checked against is as if it had been written. */
+static void
+commit_accept(struct rocks *r, const struct kv_commit *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct kv_txn *t = c->txns[i];
+
+		rocks_links_apply(r, t); /* before its rows, which say where the bytes are */
+		if (t->next != KV_UNVERSIONED)
+			version_note(r, t->account, t->next);
+	}
+}
+
 static void
 commit_put(struct rocks *r, const struct kv_commit *c)
 {
@@ -243,7 +268,6 @@ commit_put(struct rocks *r, const struct kv_commit *c)
 		struct kv_op op;
 		size_t pos = 0;
 
-		rocks_links_apply(r, t); /* first: rows say where the bytes are */
 		while (kv_txn_each(t, &pos, &op))
 			op_put(r, &op);
 		if (t->next != KV_UNVERSIONED)
@@ -371,10 +395,14 @@ round_fill(struct rocks *r, struct round *round)
 		c->e = commit_check(r, c);
 		if (c->e != ERR_OK)
 			continue;
-		commit_put(r, c);
+		commit_accept(r, c);
 		round->put++;
 		round->is_synced = round->is_synced || (!c->is_lazy && !r->options.no_sync);
 	}
+	if (round->put > 1)
+		list_each(&round->commits, c, struct kv_commit, node) if (c->e == ERR_OK)
+		    rocks_puts_note(r, c);
+	list_each(&round->commits, c, struct kv_commit, node) if (c->e == ERR_OK) commit_put(r, c);
 }
 
 static void

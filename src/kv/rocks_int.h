@@ -49,6 +49,7 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 #define BATCH_BYTES (8u * 1024 * 1024) /* of transactions in one batch */
 #define ROCKS_LANES 512u               /* of accounts, by a hash */
 #define VERSIONS_CACHED 4096u          /* power of two */
+#define PUTS_KNOWN 1024u               /* power of two */
 #define UNPACKED_KEPT 4u
 
 /* How a read may go: from the disk too, or in memory only (RocksDB's kBlockCacheTier). */
@@ -157,6 +158,11 @@ struct rocks {
 		uint64_t batch;            /* that put it */
 	} versions[VERSIONS_CACHED], *displaced;
 
+	struct last_put {
+		uint64_t batch; /* 0: none */
+		struct str key; /* in the transaction, which is there until the batch is written */
+	} last_puts[PUTS_KNOWN];
+
 	size_t displaced_count, displaced_cap;
 	int64_t swept_us;
 	struct hash blobs; /* struct pending_blob, of the batch being made */
@@ -259,6 +265,12 @@ void rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count);
 void rocks_request(struct rocks *r, struct rocks_request *q);
 /* Writes r->batch and empties it; a failure is final. In the committer. */
 must_use enum err rocks_batch_write(struct rocks *r, bool is_synced);
+
+/* ---- rocks_puts.c */
+/* Its puts are in the batch that is being made; to be called in order, for all or for none. */
+void rocks_puts_note(struct rocks *r, const struct kv_commit *c);
+/* No later commit of the batch, as far as is known, puts the same row. */
+bool rocks_puts_is_last(struct rocks *r, const struct kv_op *op);
 
 /* ---- rocks_queue.c */
 /*

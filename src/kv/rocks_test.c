@@ -411,12 +411,104 @@ test_compactions_of_stopped_writes(void)
 	rocks_close_remove(kv);
 }
 
+/* ---- rows that several commits of a batch write */
+
+static void
+note_err(void *ctx, enum err e)
+{
+	*(enum err *)ctx = e;
+}
+
+/* Keeps the committer, whose thread it runs in. */
+static void
+keep_busy(void *ctx, enum err e)
+{
+	CHECK_U64(e, ERR_OK);
+	sem_wait(ctx);
+}
+
+static void
+value_commit(struct kv *kv, uint64_t base, const char *key, const char *value, enum err *e_out)
+{
+	struct kv_txn *t = kv_txn_new(kv, (struct account_id){ 1 }, base, base + 1);
+
+	kv_put(t, KV_ROW, str_c(key), str_c(value));
+	kv_commit(kv, &t, 1, note_err, e_out);
+}
+
+static void
+value_check(struct kv *kv, const char *key, const char *value)
+{
+	struct kv_range range = { .kind = KV_ROW, .from = str_c(key), .to = str_c("z") };
+	struct kv_rows *rows = NULL;
+
+	if (!CHECK_U64(kv_load_now(kv, (struct account_id){ 1 }, &range, 1, &rows), ERR_OK))
+		return;
+	CHECK_U64(rows->version, 5);
+	if (CHECK(rows->ranges[0].count > 0))
+		CHECK_STR(rows->ranges[0].rows[0].value, str_c(value));
+	kv_rows_free(rows);
+}
+
+static uint64_t
+entries_written(struct rocks *r, unsigned cf)
+{
+	char *value =
+	    rocksdb_property_value_cf(r->db, r->cf[cf], "rocksdb.num-entries-active-mem-table");
+	uint64_t n;
+
+	must(value != NULL);
+	n = strtoull(value, NULL, 10);
+	rocksdb_free(value);
+	return n;
+}
+
+/* The last counts, and of those only that were not refused. */
+static void
+test_the_last_put_is_written(void)
+{
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+	struct kv_txn *first = kv_txn_new(kv, (struct account_id){ 2 }, 0, 1);
+	struct kv_txn *last = kv_txn_new(kv, (struct account_id){ 2 }, 1, 2);
+	uint64_t rows = entries_written(r, KV_ROW), versions = entries_written(r, CF_META);
+	enum err e[6];
+	sem_t queued;
+
+	for (unsigned i = 0; i < ARRAY_LEN(e); i++)
+		e[i] = ERR_WAIT;
+	sem_init(&queued, 0, 0);
+	kv_commit(kv, &first, 1, keep_busy, &queued);
+	while (entries_written(r, CF_META) == versions)
+		; /* that commit is a batch of its own */
+	value_commit(kv, 0, "a", "a1", &e[0]);
+	value_commit(kv, 1, "b", "b1", &e[1]);
+	value_commit(kv, 2, "a", "a2", &e[2]);
+	value_commit(kv, 3, "a", "a3", &e[3]);
+	value_commit(kv, 3, "a", "refused", &e[4]);
+	value_commit(kv, 4, "c", "c1", &e[5]);
+	sem_post(&queued);
+	CHECK_U64(kv_commit_now(kv, &last, 1), ERR_OK); /* answered behind them */
+	for (unsigned i = 0; i < ARRAY_LEN(e); i++)
+		CHECK_U64(e[i], i == 4 ? ERR_CONFLICT : ERR_OK);
+	CHECK_U64(entries_written(r, KV_ROW) - rows, 3);
+	CHECK_U64(entries_written(r, CF_META) - versions, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		value_check(kv, "a", "a3");
+		value_check(kv, "b", "b1");
+		value_check(kv, "c", "c1");
+		kv = rocks_reopen(kv);
+	}
+	sem_destroy(&queued);
+	rocks_close_remove(kv);
+}
+
 int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
 		TEST(test_compactions_wait), TEST(test_adopt),
-		TEST(test_compactions_of_stopped_writes) };
+		TEST(test_compactions_of_stopped_writes), TEST(test_the_last_put_is_written) };
 	static const struct conform_engine engine = { rocks_open, rocks_reopen,
 		rocks_close_remove };
 
