@@ -688,6 +688,43 @@ logs_are_synced(void *env, const char *path)
 	return rocks_err(message) == ERR_OK;
 }
 
+struct order {
+	void *env;
+	unsigned errors;
+};
+
+/* While the engine is being told it does not know yet: so nobody is refused yet because of it. */
+static void
+check_order(void *ctx, unused_arg const char *text)
+{
+	struct order *o = ctx;
+
+	o->errors++;
+	CHECK(logs_are_synced(o->env, dir));
+}
+
+static void
+test_engine_knows_before_anybody_is_refused(void)
+{
+	struct rocks_fault *f = rocks_fault_new();
+	struct rocks_marks *marks = rocks_marks_new();
+	struct order o = { .errors = 0 };
+	char path[sizeof(dir) + 16];
+
+	dir_empty(dir);
+	snprintf(path, sizeof(path), "%s/000001.log", dir);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	o.env = rocks_env_new(rocks_fault_env(f), dir, marks, check_order, &o);
+	rocks_fault_fail_at(f, 1, false);
+	CHECK(!logs_are_synced(o.env, dir));
+	CHECK_U64(o.errors, 1);
+	CHECK(!logs_are_synced(o.env, dir));
+	CHECK_U64(o.errors, 1);
+	rocks_env_free(o.env);
+	rocks_marks_free(marks);
+	rocks_fault_free(f);
+}
+
 /* Behind the first operation that fails nothing reaches the files, whoever asks for it. */
 static void
 test_first_failure_is_last(void)
@@ -1263,6 +1300,7 @@ main(int argc, char **argv)
 		TEST(test_space_comes_back),
 		TEST(test_failure_is_final),
 		TEST(test_first_failure_is_last),
+		TEST(test_engine_knows_before_anybody_is_refused),
 		TEST(test_failing_open),
 		TEST(test_power_cut),
 		TEST(test_failing_once),

@@ -54,6 +54,8 @@ void rocks_env_begin(void *env);
 void rocks_env_stalled(void *env, bool is_stalled);
 /** Compactions don't wait, nor go on waiting, until it is taken back. */
 void rocks_env_hurry(void *env, bool is_hurried);
+/** How many compactions have waited for readers until their patience was over. */
+uint64_t rocks_env_outwaited(void *env);
 /** When no database that uses it is open. */
 void rocks_env_free(void *env);
 

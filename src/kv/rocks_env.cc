@@ -468,6 +468,12 @@ rocks_env_hurry(void *env, bool is_hurried)
 	env_of(env)->work()->set_hurried(is_hurried);
 }
 
+uint64_t
+rocks_env_outwaited(void *env)
+{
+	return env_of(env)->work()->outwaited();
+}
+
 void
 rocks_env_free(void *env)
 {

@@ -74,8 +74,11 @@ RocksWork::wait()
 	while (!is_hurried_ && stalled_ == 0 && flushes_ == flushes) {
 		int64_t left_us = std::min(reading_until_us_.load(std::memory_order_relaxed), end_us) - now_us();
 
-		if (left_us <= 0)
+		if (left_us <= 0) {
+			if (now_us() >= end_us)
+				outwaited_.fetch_add(1, std::memory_order_relaxed);
 			return;
+		}
 		changed_.wait_for(held, std::chrono::microseconds(left_us));
 	}
 }

@@ -36,6 +36,13 @@ class RocksWork
 	// Writes to a family are delayed or stopped from now on, or no longer.
 	void set_stalled(bool is_stalled);
 
+	// How many compactions began at last though somebody still read, and nobody had hurried them.
+	uint64_t
+	outwaited() const
+	{
+		return outwaited_.load(std::memory_order_relaxed);
+	}
+
 	// As Env::Schedule(), for a compaction.
 	void schedule(rocksdb::Env *env, void (*run)(void *arg), void *arg, void *tag,
 	    void (*drop)(void *arg));
@@ -49,6 +56,7 @@ class RocksWork
 	std::mutex lock_;
 	std::condition_variable changed_;
 	std::atomic<int64_t> reading_until_us_{ 0 };
+	std::atomic<uint64_t> outwaited_{ 0 };
 	unsigned flushes_ = 0;
 	unsigned stalled_ = 0; // families
 	bool is_hurried_ = false;
