@@ -144,6 +144,9 @@ wanted_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Else RocksDB reads block by block, and has the kernel read ahead before each. */
+#define CHUNKS_AT_ONCE_BYTES (32u * 1024)
+
 /*
  * No ranges are deleted in CF_CHUNK, and without them iterators tell of every table that can't be
  * read (rocks_bounds.c); what they pass over is looked up by name.
@@ -153,6 +156,7 @@ chunk_iterator(struct rocks *r, rocksdb_readoptions_t *o)
 {
 	rocksdb_readoptions_set_ignore_range_deletions(o, 1);
 	rocksdb_readoptions_set_fill_cache(o, 0);
+	rocksdb_readoptions_set_readahead_size(o, CHUNKS_AT_ONCE_BYTES);
 	return rocksdb_create_iterator_cf(r->db, o, r->cf[CF_CHUNK]);
 }
 

@@ -14,6 +14,11 @@
 
 /* Rows and blocks of the cache that a reader takes memory for: the first of it. */
 #define HEAP_BYTES (48u << 20)
+/*
+ * Else RocksDB has the kernel read ahead before every other block of a range, even when it has the
+ * block in its cache.
+ */
+#define ROWS_AT_ONCE_BYTES (32u * 1024)
 #define READING_US 250000 /* between two reads of somebody who goes on reading */
 
 static rocksdb_readoptions_t *
@@ -340,6 +345,8 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 		return ERR_OK;
 	}
 	rocksdb_readoptions_set_fill_cache(o, !range->is_bulk);
+	if (l->tier == TIER_ALL && !range->is_reverse && range->limit == 0)
+		rocksdb_readoptions_set_readahead_size(o, ROWS_AT_ONCE_BYTES);
 	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
 	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
 	/*

@@ -161,11 +161,14 @@ kv_bytes_copy(struct str s)
 	return b;
 }
 
+enum { ROOM_STEP = 64 * 1024 };
+
 struct kv_blobs *
 kv_blobs_new(struct kv_blobs *old, size_t count, size_t bytes, char **data_out)
 {
 	size_t head = size_add(sizeof(struct kv_blobs), size_mul(count, sizeof(struct str)));
-	size_t room = size_add(head, bytes);
+	/* Rounded, so that the next ones find room in it; what is not used is no memory. */
+	size_t room = (size_add(size_add(head, bytes), ROOM_STEP - 1)) / ROOM_STEP * ROOM_STEP;
 	struct kv_blobs *b = old;
 
 	if (old == NULL || old->room < room) {
