@@ -202,7 +202,7 @@ load_entry(struct arena *a, const struct tls_config *c, const struct tls_cert *c
 	struct str cert_pem = cert->cert_pem, key_pem = cert->key_pem;
 	enum err e = ERR_OK;
 
-	entry->ctx = SSL_CTX_new_ex(NULL, tls_properties(), TLS_server_method());
+	entry->ctx = SSL_CTX_new(TLS_server_method());
 	must(entry->ctx != NULL);
 	if (cert->cert_file != NULL)
 		e = read_pem(a, cert->cert_file, why_out, &cert_pem);

@@ -7,7 +7,6 @@
 
 #include "base/arena.h"
 #include "io/sign_server.h"
-#include "io/tls_quick.h"
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -379,27 +378,10 @@ query(void *provider unused_arg, int operation, int *no_cache_out)
 		{ "ED25519:1.3.101.112", "provider=" PROVIDER, signatures, NULL },
 		{ "ED448:1.3.101.113", "provider=" PROVIDER, signatures, NULL },
 		{ NULL, NULL, NULL, NULL },
-	}, kdfs[] = {
-		{ "TLS13-KDF", "provider=" PROVIDER "," QUICK_DEFINITION, quick_kdf, NULL },
-		{ NULL, NULL, NULL, NULL },
-	}, macs[] = {
-		{ "HMAC", "provider=" PROVIDER "," QUICK_DEFINITION, quick_hmac, NULL },
-		{ NULL, NULL, NULL, NULL },
 	};
 
 	*no_cache_out = 0;
-	switch (operation) {
-	case OSSL_OP_KEYMGMT:
-		return keys;
-	case OSSL_OP_SIGNATURE:
-		return signs;
-	case OSSL_OP_KDF:
-		return kdfs;
-	case OSSL_OP_MAC:
-		return macs;
-	default:
-		return NULL;
-	}
+	return operation == OSSL_OP_KEYMGMT ? keys : operation == OSSL_OP_SIGNATURE ? signs : NULL;
 }
 
 static int
@@ -431,23 +413,15 @@ load_providers(void)
 	EVP_set_default_properties(NULL, "?" NOT_OURS);
 }
 
-const char *
-tls_properties(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, load_providers);
-	return QUICK_PROPERTIES;
-}
-
 enum err
 remote_key(EVP_PKEY *public_key, EVP_PKEY **key_out)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY_CTX *ctx;
 	bool ok;
 
-	tls_properties();
+	pthread_once(&once, load_providers);
 	ctx = EVP_PKEY_CTX_new_from_name(NULL, EVP_PKEY_get0_type_name(public_key),
 	    "provider=" PROVIDER);
 	ok = providers[0] != NULL && providers[1] != NULL && ASYNC_is_capable() == 1 && ctx != NULL

@@ -13,11 +13,6 @@
 #include <openssl/evp.h>
 
 /**
- * Loads the provider, once in a process: what an SSL_CTX is to be made with to get from it what is
- * quicker than OpenSSL's own (io/tls_quick.h).
- */
-const char *tls_properties(void);
-/**
  * The private key that belongs to a public one, kept elsewhere.
  *
  * ERR_CONFIG  OpenSSL can't wait on this system, or the key is of a kind that is not used for TLS

@@ -291,34 +291,6 @@ test_tls12_tickets_and_binding(void)
 	pair_done(&a);
 }
 
-/* What an administrator may allow for old clients: MACs of their own, with each digest that there is. */
-static void
-test_suites_with_a_mac(void)
-{
-	static const char *const suites[] = { "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-SHA256",
-		"ECDHE-ECDSA-AES256-SHA384" };
-	struct pair a;
-	struct tls_cert cert = make_cert(&a, "a.example");
-
-	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
-		struct tls_config c = { .certs = &cert, .cert_count = 1, .ciphers = suites[i] };
-		struct meeting m = { .version = TLS1_2_VERSION }, again = m;
-		struct tls *t;
-
-		if (!CHECK(tls_open(&c, clock_system(), NULL, &t) == ERR_OK))
-			continue;
-		meet(t, &m);
-		CHECK(m.ok && !m.is_reused);
-		again.resume = m.session;
-		meet(t, &again);
-		CHECK(again.ok && again.is_reused);
-		SSL_SESSION_free(m.session);
-		SSL_SESSION_free(again.session);
-		tls_unref(t);
-	}
-	pair_done(&a);
-}
-
 static void
 test_client_certificates(void)
 {
@@ -446,5 +418,5 @@ test_files_are_watched(void)
 }
 
 TEST_MAIN(TEST(test_names_choose_the_certificate), TEST(test_replace),
-    TEST(test_tls12_tickets_and_binding), TEST(test_suites_with_a_mac),
-    TEST(test_client_certificates), TEST(test_files_are_watched))
+    TEST(test_tls12_tickets_and_binding), TEST(test_client_certificates),
+    TEST(test_files_are_watched))
