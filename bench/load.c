@@ -719,14 +719,14 @@ ready(struct conn *c, uint32_t events)
 		flush(c);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
-	/* Until there is nothing more: what lies inflated makes no event. */
+	/* Until there is nothing more: what lies decrypted or inflated makes no event. */
 	do {
 		n = wire_read(c->wire, t, sizeof(t));
 		if (n > 0) {
 			bytes_in += (uint64_t)n;
 			take(c, t, (size_t)n);
 		}
-	} while (n > 0 && opt.is_compressed);
+	} while (n > 0 && (opt.tls != WIRE_CLEAR || opt.is_compressed));
 	if (n > 0)
 		return;
 	if (n < 0 && errno == EAGAIN) {

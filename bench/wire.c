@@ -3,32 +3,45 @@
  */
 #include "wire.h"
 
-#include "tls.h"
-
 #include <errno.h>
-#include <stdint.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
-enum { TICKETS = 256, STEP = 16384, INFLATE_FROM = TLS_KEPT_MAX + STEP };
+enum { TICKETS = 256, STEP = 16384 };
 
 struct wire {
 	int fd;
-	struct tls *tls;
+	unsigned user;
+	SSL *ssl;
 	bool is_open; /* the handshake is done */
 	bool wants_write;
 	z_stream *in, *out;
 	unsigned char *in_kept; /* compressed bytes not yet inflated */
 	size_t in_n, in_at;
-	char *kept; /* output that waits, when there is no TLS to keep it */
-	size_t kept_n, kept_at;
+	char *kept; /* output that waits */
+	size_t kept_n, kept_at, kept_cap;
 };
 
-static struct tls_ticket *tickets[TICKETS];
+static SSL_CTX *context;
+static SSL_SESSION *tickets[TICKETS];
 static struct wire_stats stats;
+
+static int
+ticket_came(SSL *ssl, SSL_SESSION *session)
+{
+	struct wire *w = SSL_get_app_data(ssl);
+	SSL_SESSION **at = &tickets[w->user % TICKETS];
+
+	if (*at != NULL)
+		SSL_SESSION_free(*at);
+	*at = session;
+	return 1;
+}
 
 static void *
 must(void *p)
@@ -44,16 +57,34 @@ wire_new(int fd, enum wire_tls tls, unsigned user)
 	struct wire *w = must(calloc(1, sizeof(*w)));
 
 	w->fd = fd;
-	if (tls != WIRE_CLEAR)
-		w->tls = tls_new(tls == WIRE_TLS_RESUMED ? &tickets[user % TICKETS] : NULL);
+	w->user = user;
+	if (tls == WIRE_CLEAR)
+		return w;
+	if (context == NULL) {
+		context = must(SSL_CTX_new(TLS_client_method()));
+		SSL_CTX_set_mode(context,
+		    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_CTX_set_session_cache_mode(context,
+		    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(context, ticket_came);
+	}
+	w->ssl = must(SSL_new(context));
+	SSL_set_app_data(w->ssl, w);
+	SSL_set_fd(w->ssl, fd);
+	SSL_set_connect_state(w->ssl);
+	if (tls == WIRE_TLS_RESUMED && tickets[user % TICKETS] != NULL)
+		SSL_set_session(w->ssl, tickets[user % TICKETS]);
 	return w;
 }
 
 void
 wire_free(struct wire *w)
 {
-	if (w->tls != NULL)
-		tls_free(w->tls);
+	if (w->ssl != NULL) {
+		/* Without this OpenSSL holds the session for bad. */
+		SSL_set_shutdown(w->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+		SSL_free(w->ssl);
+	}
 	if (w->in != NULL) {
 		inflateEnd(w->in);
 		deflateEnd(w->out);
@@ -71,45 +102,59 @@ wire_compress(struct wire *w)
 {
 	w->in = must(calloc(1, sizeof(*w->in)));
 	w->out = must(calloc(1, sizeof(*w->out)));
-	w->in_kept = must(malloc(INFLATE_FROM));
+	w->in_kept = must(malloc(STEP));
 	if (inflateInit2(w->in, -15) != Z_OK
 	    || deflateInit2(w->out, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		abort();
 }
 
+/* What a call into OpenSSL left behind: 0 the end, -1 with errno. */
 static ssize_t
-tls_result(struct wire *w, enum tls_news news, size_t n)
+tls_result(struct wire *w, int n)
 {
-	if (!w->is_open && tls_is_open(w->tls)) {
-		w->is_open = true;
-		if (tls_is_resumed(w->tls))
-			stats.resumed++;
-		else
-			stats.full++;
-	}
-	if (n > 0 && news != TLS_BROKEN)
-		return (ssize_t)n;
-	if (news == TLS_ENDED)
+	int e = SSL_get_error(w->ssl, n);
+
+	w->wants_write = e == SSL_ERROR_WANT_WRITE;
+	ERR_clear_error();
+	if (e == SSL_ERROR_ZERO_RETURN || (e == SSL_ERROR_SYSCALL && errno == 0))
 		return 0;
-	errno = news == TLS_BROKEN ? EPROTO : EAGAIN;
+	errno = e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
 	return -1;
+}
+
+static bool
+tls_open(struct wire *w)
+{
+	int n;
+
+	if (w->ssl == NULL || w->is_open)
+		return true;
+	n = SSL_do_handshake(w->ssl);
+	if (n != 1) {
+		if (tls_result(w, n) == 0)
+			errno = EPROTO;
+		return false;
+	}
+	w->is_open = true;
+	w->wants_write = false;
+	if (SSL_session_reused(w->ssl))
+		stats.resumed++;
+	else
+		stats.full++;
+	return true;
 }
 
 static ssize_t
 raw_read(struct wire *w, void *p, size_t n)
 {
-	static char sealed[TLS_READ_MAX];
-	size_t max = n - TLS_KEPT_MAX, got = 0;
-	enum tls_news news;
-	ssize_t r;
+	int r;
 
-	if (w->tls == NULL)
-		return recv(w->fd, p, n, 0);
-	r = recv(w->fd, sealed, max < sizeof(sealed) ? max : sizeof(sealed), 0);
-	if (r <= 0)
-		return r;
-	news = tls_read(w->tls, sealed, (size_t)r, p, &got);
-	return tls_result(w, news, got);
+	if (w->ssl == NULL)
+		return read(w->fd, p, n);
+	if (!tls_open(w))
+		return -1;
+	r = SSL_read(w->ssl, p, (int)n);
+	return r > 0 ? r : tls_result(w, r);
 }
 
 ssize_t
@@ -119,7 +164,7 @@ wire_read(struct wire *w, char *p, size_t n)
 		return raw_read(w, p, n);
 	for (;;) {
 		if (w->in_at == w->in_n) {
-			ssize_t r = raw_read(w, w->in_kept, INFLATE_FROM);
+			ssize_t r = raw_read(w, w->in_kept, STEP);
 
 			if (r <= 0)
 				return r;
@@ -141,98 +186,61 @@ wire_read(struct wire *w, char *p, size_t n)
 	}
 }
 
-/* What waits to be sent. */
-static const char *
-waiting(const struct wire *w, size_t *n_out)
-{
-	if (w->tls != NULL)
-		return tls_output(w->tls, n_out);
-	*n_out = w->kept_n - w->kept_at;
-	return w->kept + w->kept_at;
-}
-
 static void
-sent(struct wire *w, size_t n)
+keep(struct wire *w, const void *p, size_t n)
 {
-	if (w->tls != NULL) {
-		tls_sent(w->tls, n);
-		return;
+	if (w->kept_n + n > w->kept_cap) {
+		w->kept_cap = (w->kept_n + n) * 2;
+		w->kept = must(realloc(w->kept, w->kept_cap));
 	}
-	w->kept_at += n;
-	if (w->kept_at < w->kept_n)
-		return;
-	free(w->kept);
-	w->kept = NULL;
-	w->kept_n = w->kept_at = 0;
-}
-
-static void
-keep(struct wire *w, const char *p, size_t n)
-{
-	w->kept = must(realloc(w->kept, w->kept_n + n));
 	memcpy(w->kept + w->kept_n, p, n);
 	w->kept_n += n;
-}
-
-/* How much of it the socket takes now; -1: it is broken. */
-static ssize_t
-send_now(struct wire *w, const char *p, size_t n)
-{
-	ssize_t r = send(w->fd, p, n, MSG_NOSIGNAL);
-
-	w->wants_write = r < (ssize_t)n;
-	return r >= 0 || errno != EAGAIN ? r : 0;
 }
 
 bool
 wire_flush(struct wire *w)
 {
-	size_t n;
-	const char *p = waiting(w, &n);
-	ssize_t r;
+	if (!tls_open(w))
+		return errno == EAGAIN;
+	while (w->kept_at < w->kept_n) {
+		size_t left = w->kept_n - w->kept_at;
+		ssize_t n = w->ssl == NULL
+		    ? write(w->fd, w->kept + w->kept_at, left)
+		    : SSL_write(w->ssl, w->kept + w->kept_at, left < STEP ? (int)left : STEP);
 
-	if (n == 0)
-		return true;
-	r = send_now(w, p, n);
-	if (r > 0)
-		sent(w, (size_t)r);
-	return r >= 0;
-}
-
-/* Bytes as they are to come out at the other side. */
-static bool
-put(struct wire *w, const char *p, size_t n)
-{
-	ssize_t r = 0;
-
-	if (w->tls != NULL) {
-		tls_write(w->tls, p, n);
-		return wire_flush(w);
+		if (n <= 0) {
+			if (w->ssl != NULL && tls_result(w, (int)n) == 0)
+				return false;
+			if (errno != EAGAIN)
+				return false;
+			w->wants_write = w->wants_write || w->ssl == NULL;
+			return true;
+		}
+		w->kept_at += (size_t)n;
 	}
-	if (w->kept_n == 0)
-		r = send_now(w, p, n);
-	if (r >= 0 && (size_t)r < n)
-		keep(w, p + r, n - (size_t)r);
-	return r >= 0;
+	w->kept_n = w->kept_at = 0;
+	w->wants_write = false;
+	return true;
 }
 
 bool
 wire_write(struct wire *w, const char *p, size_t n)
 {
 	unsigned char t[STEP];
-	bool ok = true;
 
-	if (w->out == NULL)
-		return put(w, p, n);
+	if (w->out == NULL) {
+		keep(w, p, n);
+		return wire_flush(w);
+	}
 	w->out->next_in = (unsigned char *)(uintptr_t)p;
 	w->out->avail_in = (unsigned)n;
 	do {
 		w->out->next_out = t;
 		w->out->avail_out = sizeof(t);
 		deflate(w->out, Z_SYNC_FLUSH);
-		ok = ok && put(w, (const char *)t, sizeof(t) - w->out->avail_out);
+		keep(w, t, sizeof(t) - w->out->avail_out);
 	} while (w->out->avail_out == 0);
-	return ok;
+	return wire_flush(w);
 }
 
 bool

@@ -1,4 +1,4 @@
-"""The load generator's own TLS (bench/tls.c): what it takes for an answer, for figures are made with it."""
+"""The load generator over TLS (bench/load.c): what it takes for an answer, for figures are made with it."""
 
 import json
 import os
