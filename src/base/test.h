@@ -20,7 +20,8 @@ struct test_case {
 	void (*fn)(void);
 };
 
-static int test_failures;
+/* One for all files of a program: a CHECK in any of them is of the test that runs. */
+__attribute__((weak)) int test_failures;
 
 #define TEST(fn_)                                                                                  \
 	{                                                                                          \
