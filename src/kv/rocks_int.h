@@ -5,7 +5,11 @@
  *     rocks_options.c  column families and their tuning
  *     rocks_commit.c   the committer: the only thread that writes
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
- *     rocks_read.c     loads and bytes: cache first, else reader threads
+ *     rocks_puts.c     which put of a row is the last in a batch
+ *     rocks_read.c     single rows: cache first, else reader threads
+ *     rocks_load.c     ranges of rows
+ *     rocks_bytes.c    a message's bytes; rocks_blobs.c: those of many together
+ *     rocks_readers.c  the reader threads
  *     rocks_bounds.c   where tables end, for iterators
  *     rocks_check.c    reads everything and proves what can be proved
  *     rocks_tidy.c     gives the space of deleted messages back
@@ -307,27 +311,44 @@ void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
 uint32_t chunk_count(const struct blob_row *row);
 
 /* ---- rocks_read.c */
-must_use enum err rocks_readers_start(struct rocks *r);
-void rocks_readers_stop(struct rocks *r);
-enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
-    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
-enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
-    size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx);
-enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
-    size_t count, struct kv_rows **rows_out);
-enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
-    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
-/* Has a reader thread run it. */
-void rocks_job_add(struct rocks *r, struct rocks_job *j);
-void rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j);
+/* The caller's. snapshot NULL: the latest. */
+rocksdb_readoptions_t *rocks_read_options(enum rocks_tier tier, const rocksdb_snapshot_t *snapshot);
+struct str rocks_slice(const rocksdb_pinnableslice_t *s);
+/*
+ * ERR_OK with *value_out NULL: there is no such row. When it may not read files and a table is not
+ * open, RocksDB says "found" with an empty value (a leftover of its KeyMayExist), so an empty one
+ * is looked at again by a reader.
+ */
+must_use enum err rocks_row_get(struct rocks *r, const rocksdb_readoptions_t *o,
+    enum rocks_tier tier, enum rocks_cf cf, struct str key, rocksdb_pinnableslice_t **value_out);
 enum err rocks_versions(struct kv *kv, const struct account_id *accounts, size_t count,
     uint64_t *versions_out);
 /* One account's version; o, which may carry a snapshot, is of that tier. */
 must_use enum err rocks_version_get(struct rocks *r, const rocksdb_readoptions_t *o,
     enum rocks_tier tier, struct account_id account, uint64_t *version_out);
 
+/* ---- rocks_load.c */
+enum err rocks_load(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_load_fn *fn, void *ctx);
+enum err rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out, kv_wanted_fn *is_wanted, kv_load_fn *fn, void *ctx);
+enum err rocks_load_now(struct kv *kv, struct account_id account, const struct kv_range *ranges,
+    size_t count, struct kv_rows **rows_out);
+
+/* ---- rocks_bytes.c */
+enum err rocks_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
+    size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 enum err rocks_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place,
     uint64_t offset, size_t length, struct kv_bytes **bytes_out);
+
+/* ---- rocks_readers.c */
+must_use enum err rocks_readers_start(struct rocks *r);
+void rocks_readers_stop(struct rocks *r);
+/* Has a reader thread run it: waited for; wanted soon. */
+void rocks_job_add(struct rocks *r, struct rocks_job *j);
+void rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j);
+/* Somebody reads: compactions wait a moment longer (rocks_work.h). */
+void rocks_reading(struct rocks *r);
 
 /* ---- rocks_blobs.c */
 enum err rocks_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
