@@ -346,7 +346,7 @@ struct kv_blobs {
 	size_t count;
 	/* in the order in which they were asked for; p NULL: it has to be read alone */
 	struct str *bytes;
-	size_t room; /* what was allocated behind this */
+	size_t room; /* all that was allocated, with this */
 };
 
 void kv_blobs_free(struct kv_blobs *b);

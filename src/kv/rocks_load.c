@@ -235,8 +235,9 @@ range_rest(struct load *l, rocksdb_iterator_t **it, const rocksdb_readoptions_t 
 	return e;
 }
 
+/* is_ahead: RocksDB may read what lies behind the rows too. */
 static enum err
-range_load(struct load *l, const struct kv_range *range, size_t at)
+range_try(struct load *l, const struct kv_range *range, size_t at, bool is_ahead)
 {
 	struct account_id end = { range->to.p != NULL ? l->account.v : l->account.v + 1 };
 	size_t from_n = size_add(KV_ACCOUNT_KEY, range->from.n),
@@ -257,7 +258,7 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 		return ERR_OK;
 	}
 	rocksdb_readoptions_set_fill_cache(o, !range->is_bulk);
-	if (l->tier == TIER_ALL && !range->is_reverse && range->limit == 0)
+	if (is_ahead)
 		rocksdb_readoptions_set_readahead_size(o, ROWS_AT_ONCE_BYTES);
 	rocksdb_readoptions_set_iterate_upper_bound(o, to, to_n);
 	rocksdb_readoptions_set_iterate_lower_bound(o, from, from_n);
@@ -296,6 +297,20 @@ range_load(struct load *l, const struct kv_range *range, size_t at)
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
 	free(from);
+	return e;
+}
+
+static enum err
+range_load(struct load *l, const struct kv_range *range, size_t at)
+{
+	const bool is_ahead = l->tier == TIER_ALL && !range->is_reverse && range->limit == 0;
+	enum err e = range_try(l, range, at, is_ahead);
+
+	/* What can't be read may lie behind the range, and be somebody else's. */
+	if (e == ERR_IO && is_ahead) {
+		l->rows->ranges[at].count = l->rows->ranges[at].gap_count = 0;
+		e = range_try(l, range, at, false);
+	}
 	return e;
 }
 
