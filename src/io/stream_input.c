@@ -242,8 +242,10 @@ stream_is_reset(struct stream *s)
 	int error = 0;
 	socklen_t n = sizeof(error);
 
+	/* Others may be what a router said, which the connection outlives. */
 	if (s->end == ERR_OK
-	    && (getsockopt(s->wfd.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error != 0))
+	    && (getsockopt(s->wfd.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error == ECONNRESET
+		|| error == EPIPE || error == ETIMEDOUT))
 		stream_fail(s, ERR_CLOSED);
 	return s->end != ERR_OK;
 }

@@ -8,11 +8,29 @@
  *
  * The end of what a client sends does not tell whether it has gone or waits for the answers; the
  * connection does, when something is sent. So then a line is written soon, and if the answer is a
- * reset, nobody waits for the command, and it ends with the session.
+ * reset, nobody waits for the command, and it ends with the session. What changes something does not.
  */
 #include "session/core_int.h"
 
 enum { EOF_MS = 250 }; /* how soon, and how often it is looked for a reset */
+
+/*
+ * The client sends no more, and what is done for it nobody else would miss. A command that changes
+ * something goes on to its end.
+ */
+static bool
+may_be_for_nobody(const struct session_core *k)
+{
+	return stream_is_eof(k->s.stream) && (k->cmd.entry->flags & CHANGES) == 0;
+}
+
+static int64_t
+next_ms(const struct session_core *k)
+{
+	int64_t interval_ms = server_limits(k->s.server)->progress_ms;
+
+	return may_be_for_nobody(k) ? MIN(EOF_MS, interval_ms) : interval_ms;
+}
 
 static void
 tell_progress(struct session *s, const struct command *c, uint64_t done, uint64_t goal)
@@ -52,20 +70,19 @@ progress_fired(struct loop_timer *t)
 {
 	struct session_core *k = container_of(t, struct session_core, progress);
 	struct session *s = &k->s;
-	int64_t interval_ms = server_limits(s->server)->progress_ms, now_ms = loop_now_ms(k->loop);
+	int64_t now_ms = loop_now_ms(k->loop);
 	uint64_t done = 0, goal = 0;
 
 	if (!k->has_cmd || k->phase != PHASE_RUN || s->is_closing)
 		return;
-	if (stream_is_eof(s->stream) && stream_is_reset(s->stream))
+	if (may_be_for_nobody(k) && stream_is_reset(s->stream))
 		return;
 	if (now_ms >= k->progress_due_ms && !session_is_full(s)
 	    && k->cmd.entry->progress(s, &k->cmd, &done, &goal)) {
 		tell_progress(s, &k->cmd, done, goal);
-		k->progress_due_ms = now_ms + interval_ms;
+		k->progress_due_ms = now_ms + server_limits(s->server)->progress_ms;
 	}
-	loop_timer_set(k->loop, t,
-	    stream_is_eof(s->stream) ? MIN(EOF_MS, interval_ms) : interval_ms);
+	loop_timer_set(k->loop, t, next_ms(k));
 }
 
 void
@@ -84,17 +101,15 @@ tell_after(struct session_core *k, int64_t ms)
 void
 core_progress_begin(struct session_core *k)
 {
-	int64_t interval_ms = server_limits(k->s.server)->progress_ms;
-
 	if (k->cmd.entry->progress != NULL && !loop_timer_is_set(&k->progress))
-		tell_after(k, stream_is_eof(k->s.stream) ? MIN(EOF_MS, interval_ms) : interval_ms);
+		tell_after(k, next_ms(k));
 }
 
 void
 core_progress_eof(struct session_core *k)
 {
-	if (loop_timer_is_set(&k->progress))
-		tell_after(k, MIN(EOF_MS, server_limits(k->s.server)->progress_ms));
+	if (loop_timer_is_set(&k->progress) && may_be_for_nobody(k))
+		tell_after(k, next_ms(k));
 }
 
 void
