@@ -97,20 +97,23 @@ take(struct shelf *s)
 static void
 give_back(struct shelf *s, char *p)
 {
-	uint32_t number = (uint32_t)((size_t)(p - s->blocks) / s->block_bytes), *at;
+	uint32_t number = (uint32_t)((size_t)(p - s->blocks) / s->block_bytes), *lowest;
 
 	pthread_mutex_lock(&s->lock);
-	at = &s->numbers[s->free++];
-	*at = number;
-	if (++s->warm > WARM_MAX) {
-		/* It goes below the warm ones: the lowest of them is in its place now. */
-		uint32_t *lowest = &s->numbers[s->free - s->warm];
-
-		s->warm--;
-		madvise(p, s->block_bytes, MADV_DONTNEED);
-		*at = *lowest;
-		*lowest = number;
+	if (s->warm < WARM_MAX) {
+		s->warm++;
+		s->numbers[s->free++] = number;
+		pthread_mutex_unlock(&s->lock);
+		return;
 	}
+	pthread_mutex_unlock(&s->lock);
+	/* Without the lock: threads that give way hold it too, and this takes its time. */
+	madvise(p, s->block_bytes, MADV_DONTNEED);
+	pthread_mutex_lock(&s->lock);
+	/* It goes below the warm ones, the lowest of which goes to the top. */
+	lowest = &s->numbers[s->free - s->warm];
+	s->numbers[s->free++] = *lowest;
+	*lowest = number;
 	pthread_mutex_unlock(&s->lock);
 }
 
