@@ -86,7 +86,8 @@ manifest_format(const struct manifest *m, struct buf *out)
 	struct blob_id digest;
 
 	buf_lit(out, "posthorn-backup 1\n");
-	if (m->format != 0)
+	/* Programs of the formats before take any line that they do not know for damage. */
+	if (m->format > MANIFEST_FORMAT_UNSAID)
 		buf_printf(out, "format %u\n", m->format);
 	buf_printf(out, "time %lld\nretention %lld\n", (long long)m->time_ms,
 	    (long long)m->retention_ms);

@@ -16,8 +16,11 @@ struct manifest_account {
 	struct str user; /* empty for account 0 */
 };
 
+/* The last format of rows that a manifest does not name. */
+#define MANIFEST_FORMAT_UNSAID 6u
+
 struct manifest {
-	uint32_t format;       /* of its rows; 0: it does not say, so 6 or before */
+	uint32_t format;       /* of its rows; 0: it does not say */
 	int64_t time_ms;       /* of the moment that it shows */
 	int64_t retention_ms;  /* how far back its undo records lead */
 	struct blob_id *users; /* rows of the users database */

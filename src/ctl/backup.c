@@ -210,9 +210,15 @@ list_one(struct ctl *c, struct repo *r, const char *name)
 		bytes += m.accounts[i].size_bytes;
 	}
 	time_format(e == ERR_OK ? m.time_ms : 0, when);
-	if (c->is_json) {
+	if (c->is_json && e == ERR_NEWER) {
+		json_t *o = json_pack("{s:s,s:b,s:b}", "backup", name, "damaged", 0, "newer", 1);
+
+		json_dumpf(o, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(o);
+	} else if (c->is_json) {
 		json_t *o = json_pack("{s:s,s:s,s:b,s:b,s:I,s:I,s:I}", "backup", name, "time", when,
-		    "damaged", e != ERR_OK && e != ERR_NEWER, "newer", e == ERR_NEWER, "accounts",
+		    "damaged", e != ERR_OK, "newer", 0, "accounts",
 		    (json_int_t)(e == ERR_OK ? m.account_count - 1 : 0), "messages",
 		    (json_int_t)messages, "size", (json_int_t)bytes);
 
