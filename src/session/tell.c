@@ -222,9 +222,9 @@ tell_new(struct session *s, struct session_tell *t)
 }
 
 /*
- * Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). A modseq never
- * goes ahead of the flags that the command's own answer is about to tell: a client that is cut off
- * between the two would take itself to know them.
+ * Own changes by STORE .SILENT are not told, but for their modseqs (RFC 7162 3.1.3). The modseq of a
+ * message whose flags the command's own answer is about to tell comes with them: of who is cut off
+ * between the two nobody could say what he knows.
  */
 static void
 tell_one(struct session *s, struct uid uid, struct str notes)

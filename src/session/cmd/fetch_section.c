@@ -281,11 +281,11 @@ start(struct session *s, struct fetch_section *x, struct fetch_source *src,
 		x->step = SECTION_GATHER;
 		return ERR_OK;
 	}
-	x->is_decoded = sec->form != SECTION_RAW && encoding != MIME_ENC_7BIT
-	    && encoding != MIME_ENC_8BIT && encoding != MIME_ENC_BINARY;
-	if (x->is_decoded) {
+	if (sec->form != SECTION_RAW && encoding != MIME_ENC_7BIT && encoding != MIME_ENC_8BIT
+	    && encoding != MIME_ENC_BINARY) {
 		if (encoding == MIME_ENC_UNKNOWN)
 			return ERR_UNKNOWN_CTE;
+		x->is_decoded = true;
 		mime_decoder_init(&x->decoder, encoding);
 		x->is_kept = true;
 		x->step = SECTION_MEASURE;
