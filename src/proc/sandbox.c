@@ -50,16 +50,18 @@ sandbox_hide_memory(void)
 }
 
 /* What is open already may have higher numbers. */
-static void
+static bool
 limit_files(rlim_t most)
 {
 	struct rlimit rl;
 
-	if (most == 0 || getrlimit(RLIMIT_NOFILE, &rl) != 0)
-		return;
+	if (most == 0)
+		return true;
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return false;
 	rl.rlim_max = MIN(rl.rlim_max, most);
 	rl.rlim_cur = MIN(rl.rlim_cur, rl.rlim_max);
-	setrlimit(RLIMIT_NOFILE, &rl);
+	return setrlimit(RLIMIT_NOFILE, &rl) == 0;
 }
 
 static enum err
@@ -215,9 +217,12 @@ sandbox_enter(enum role role, const struct config *c, struct buf *why)
 	enum err e = ERR_OK;
 
 	read_ahead();
-	limit_files(role_table[role].files);
+	if (!limit_files(role_table[role].files)) {
+		say(why, "the limit of descriptors");
+		e = ERR_NOPERM;
+	}
 	bound_caps(0);
-	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
+	if (e == ERR_OK && geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root")))
 		e = become(user.p, why);
 	if (e == ERR_OK)
 		e = keep_caps(0, why);
