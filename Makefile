@@ -40,12 +40,15 @@ check-all:
 	@tools/install-deps --long
 	@$(PYTHON) tools/test --build $(BUILD) --long
 
-bench: all
+bench:
+	@tools/install-deps --bench
+	@$(MAKE) --no-print-directory all
 	@$(PYTHON) bench/run.py --build $(BUILD) --out $(BUILD)/bench.md
 	@$(PYTHON) bench/curves.py --build $(BUILD) --out $(BUILD)/curves.md
 	@echo 'All tables are in $(BUILD)/bench.md and $(BUILD)/curves.md; bench/RESULTS.md tells what they mean.'
 
 fuzz:
+	@tools/install-deps --long
 	@$(PYTHON) tools/test --build $(BUILD) --fuzz $(or $(FUZZ_SECONDS),60)
 
 docs: all

@@ -477,6 +477,8 @@ def main():
     def say(text):
         print(text, flush=True)
         lines.append(text)
+        if opt.out:
+            pathlib.Path(opt.out).write_text("\n".join(lines) + "\n")
 
     try:
         if opt.only in (None, "posthorn"):

@@ -1,6 +1,6 @@
 /*
- * mbox_fuzz.c - whatever stands in a file that an operator imports: messages lie inside the file,
- * in order, and have sane flags and keywords.
+ * mbox_fuzz.c - whatever stands in a file that an operator imports: messages are no longer than
+ * the file together, and have sane flags and keywords.
  */
 #include "ctl/mailbag.h"
 

@@ -185,7 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	switch (data[0] % 16) {
+	switch (data[0] % 12) {
 	case 0:
 		ignore_err(account_row_decode(in, &account), "hostile");
 		break;

@@ -225,7 +225,7 @@ def test_new_tls_connections(tmp_path, kind):
         stands_aside(crowd.pid)
         time.sleep(1)
         one_more = result(load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 20, '--rate', 10, '--seconds', seconds, '--apart', 1))
-        result(crowd)
+        served.append(result(crowd))
     finally:
         is_over.set()
         if thread.ident is not None:
@@ -238,12 +238,13 @@ def test_new_tls_connections(tmp_path, kind):
     print('the others, processors idle: %s; busy with something else: %s; with the handshakes: %s' % (idle, busy, during))
     print('honest handshakes among them: p50 %.1f ms, p99 %.1f ms' % (one_more['p50_ms'], one_more['p99_ms']))
     assert one_more['failures'] == 0 and one_more['ops'] > 0
-    judge(one_more['p99_ms'] < 3000, 'honest handshakes')
+    judge(one_more['p99_ms'] < 500, 'honest handshakes')
     for r in served:
         assert r['failures'] == 0 and r['ops'] > 0 and r['resumed'] == 0
     assert max(backlog) < 1024
     # Not how many are served: on one machine that is what the generator's half of the handshakes leaves.
-    judge(during.ms('p99_ms') < 10 * busy.ms('p99_ms') + 100, 'p99')
+    # Twice is what is promised; the host's own moods are three-fold.
+    judge(during.ms('p99_ms') < 6 * busy.ms('p99_ms') + 20, 'p99')
 
 
 def test_clients_that_never_read(server):
