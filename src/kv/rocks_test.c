@@ -357,10 +357,11 @@ test_adopt(void)
 
 enum { TABLES_STOPPED = 37 };
 
+/* A number that RocksDB tells of a family. */
 static uint64_t
-long_property(struct rocks *r, const char *name)
+family_number(struct rocks *r, unsigned cf, const char *name)
 {
-	char *value = rocksdb_property_value_cf(r->db, r->cf[CF_LONG], name);
+	char *value = rocksdb_property_value_cf(r->db, r->cf[cf], name);
 	uint64_t n;
 
 	must(value != NULL);
@@ -403,7 +404,8 @@ test_compactions_of_stopped_writes(void)
 
 	rocks_env_reading(r->env, clock_system()->mono_us(clock_system()) + 3600000000);
 	auto_compactions_set(r, "true");
-	while (i % 1000 != 0 || long_property(r, "rocksdb.num-files-at-level0") < TABLES_STOPPED)
+	while (i % 1000 != 0
+	    || family_number(r, CF_LONG, "rocksdb.num-files-at-level0") < TABLES_STOPPED)
 		long_put(r, i++);
 	auto_compactions_set(r, "false");
 	for (unsigned end = i + 5000; i < end; i++)
@@ -454,14 +456,7 @@ value_check(struct kv *kv, const char *key, const char *value)
 static uint64_t
 entries_written(struct rocks *r, unsigned cf)
 {
-	char *value =
-	    rocksdb_property_value_cf(r->db, r->cf[cf], "rocksdb.num-entries-active-mem-table");
-	uint64_t n;
-
-	must(value != NULL);
-	n = strtoull(value, NULL, 10);
-	rocksdb_free(value);
-	return n;
+	return family_number(r, cf, "rocksdb.num-entries-active-mem-table");
 }
 
 /* The last counts, and of those only that were not refused. */
