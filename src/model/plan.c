@@ -569,6 +569,18 @@ plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_change
 		plan_copy(r, p, true, out);
 }
 
+/* It is done in several commits, between which those of others may come. */
+static bool
+is_in_parts(struct run *r, const struct act *a)
+{
+	const struct state_box *b = state_box_by_id(&r->state, a->box);
+
+	if (r->state.commit_pages == 0 || b == NULL || b->n == 0
+	    || (a->op != ACT_EXPUNGE && a->op != ACT_MOVE))
+		return false;
+	return b->m[0].uid / STATE_PAGE_UIDS != (b->uidnext - 1) / STATE_PAGE_UIDS;
+}
+
 /*
  * Mailboxes stay small: what would make one too large is not sent. Nor is what FETCH does to \Seen
  * in several commits.
@@ -583,6 +595,8 @@ fits(struct run *r, const struct plan *p, bool is_one_of_many)
 						     : 0;
 
 	if (a->sees && p->target_count > 60)
+		return false;
+	if (is_one_of_many && is_in_parts(r, a))
 		return false;
 	return to == NULL || more == 0 || to->n + more * (is_one_of_many ? 6 : 1) <= 100;
 }

@@ -454,19 +454,20 @@ run_awaits(void *ctx)
 void
 run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed)
 {
-	run_open_limited(r, kv, is_manual, seed, 0);
+	run_open_limited(r, kv, is_manual, seed, (struct sim_limits){ 0 });
 }
 
 void
-run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit)
+run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed,
+    struct sim_limits limits)
 {
 	struct waiter w;
 
-	must(limit == 0 || limit >= STATE_ADDS);
+	must(limits.messages == 0 || limits.messages >= STATE_ADDS);
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	r->limit = limit;
-	sim_open_limited(&r->sim, kv, is_manual, seed, limit);
+	r->limit = limits.messages;
+	sim_open_limited(&r->sim, kv, is_manual, seed, limits);
 	r->sim.awaits = run_awaits;
 	r->sim.awaits_ctx = r;
 	waiter_init(&w, no_wake);
@@ -476,6 +477,7 @@ run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed, ui
 	waiter_cancel(&w);
 	if (state_read(r->account, &r->contents, run_wait, &r->sim, &r->state) != ERR_OK)
 		run_fail(r, "the account can't be read");
+	r->state.commit_pages = limits.commit_pages;
 	for (uint32_t i = 0; i < r->state.n; i++) {
 		r->state.box[i].id = ++r->state.next_id;
 		r->validity_highest = MAX(r->validity_highest, r->state.box[i].validity);

@@ -214,8 +214,9 @@ void check_picture(struct run *r, struct player *p, bool with_ghosts);
 /* run.c */
 /** @kv  the engine in memory if is_manual; to be closed by run_close() */
 void run_open(struct run *r, struct kv *kv, bool is_manual, uint64_t seed);
-/** The same with MESSAGELIMIT (RFC 9738), at least STATE_ADDS; 0: without. */
-void run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit);
+/** The same with MESSAGELIMIT, at least STATE_ADDS, and other limits. */
+void run_open_limited(struct run *r, struct kv *kv, bool is_manual, uint64_t seed,
+    struct sim_limits limits);
 void run_close(struct run *r);
 /** For sim_settle(): somebody has not been answered; ctx is a struct run. */
 bool run_awaits(void *ctx);

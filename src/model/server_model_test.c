@@ -23,8 +23,11 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 {
 	/* Every third history with MESSAGELIMIT. */
 	uint32_t limit = seed % 3 == 0 ? STATE_ADDS + (uint32_t)(seed / 3 % LIMITS) : 0;
+	/* And in every fifth what changes many pages is several commits. */
+	uint32_t pages = seed % 5 == 0 ? 1 + (uint32_t)(seed / 5 % 2) : 0;
 
-	run_open_limited(&run, sim_memory(seed), true, seed, limit);
+	run_open_limited(&run, sim_memory(seed), true, seed,
+	    (struct sim_limits){ .messages = limit, .commit_pages = pages });
 	run.has_notes = seed % 2 == 0;
 	if (seed % 4 < 2)
 		run_watch(&run);

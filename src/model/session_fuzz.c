@@ -64,7 +64,7 @@ world_open(struct world *w, uint32_t limit)
 {
 	struct waiter waiter;
 
-	run_open_limited(&w->run, sim_memory(1), true, 1, limit);
+	run_open_limited(&w->run, sim_memory(1), true, 1, (struct sim_limits){ .messages = limit });
 	w->run.is_fuzzed = true;
 	w->run.is_verbose = w->is_verbose;
 	w->run.sim.patience = 0;

@@ -147,20 +147,22 @@ sim_memory(uint64_t seed)
 void
 sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed)
 {
-	sim_open_limited(s, kv, is_manual, seed, 0);
+	sim_open_limited(s, kv, is_manual, seed, (struct sim_limits){ 0 });
 }
 
 void
-sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit)
+sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed,
+    struct sim_limits limits)
 {
 	struct store_options so = { .kv = kv,
 		.random = sim_random_bytes,
 		.retention_s = 86400,
 		.load_pages = 1,
-		.stage_links = STATE_STAGE_LINKS };
+		.stage_links = STATE_STAGE_LINKS,
+		.commit_pages = limits.commit_pages };
 	struct server_options o = { .loops = &s->loop,
 		.loop_count = 1,
-		.limits = { .message_told = limit, .message_max = limit } };
+		.limits = { .message_told = limits.messages, .message_max = limits.messages } };
 	struct lmtp_options lo = { .loops = &s->loop,
 		.loop_count = 1,
 		.hostname = STR("mx.example"),

@@ -68,8 +68,15 @@ struct sim_conn {
 struct kv *sim_memory(uint64_t seed);
 /** @kv  stays the caller's; may hold what an earlier server left */
 void sim_open(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed);
-/** The same with MESSAGELIMIT (RFC 9738); 0: without. */
-void sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed, uint32_t limit);
+
+/* What is lower than usual; 0: it is as usual. */
+struct sim_limits {
+	uint32_t messages;     /* MESSAGELIMIT (RFC 9738); usually there is none */
+	uint32_t commit_pages; /* of the store */
+};
+
+void sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed,
+    struct sim_limits limits);
 /** Ends all sessions, completes what waits in the engine, closes the store. */
 void sim_close(struct sim *s);
 /**

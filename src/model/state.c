@@ -95,6 +95,25 @@ remove_at(struct state *s, struct state_box *b, uint32_t i)
 	b->highest = s->version;
 }
 
+/* The pages of messages that go; {0}: none yet. */
+struct pages {
+	uint32_t n, last;
+};
+
+/* A message goes, the last of those so far: with it, or not, a new version begins. */
+static void
+go_at(struct state *s, struct pages *p, uint32_t uid)
+{
+	const uint32_t page = uid / STATE_PAGE_UIDS;
+
+	if (p->n > 0 && page == p->last)
+		return;
+	if (p->n == 0 || (s->commit_pages != 0 && p->n % s->commit_pages == 0))
+		s->version++;
+	p->n++;
+	p->last = page;
+}
+
 static void
 refuse(struct outcome *out, const char *code)
 {
@@ -192,6 +211,7 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 {
 	struct state_box *from = state_box_by_id(s, a->box), *to = state_box(s, a->name);
 	struct state_message m[STATE_MESSAGES * 2];
+	struct pages went = { 0 };
 	bool is_partial = false;
 
 	if (a->op == ACT_MOVE && a->is_read_only) {
@@ -233,10 +253,13 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 		return;
 	if (a->op == ACT_COPY && out->n > STATE_STAGE_LINKS) /* in stages, each a version */
 		s->version += (out->n + STATE_STAGE_LINKS - 1) / STATE_STAGE_LINKS;
-	s->version++;
+	if (a->op == ACT_COPY)
+		s->version++;
 	out->has_changed = true;
 	out->validity = to->validity;
 	for (uint32_t i = 0; i < out->n; i++) {
+		if (a->op == ACT_MOVE)
+			go_at(s, &went, m[i].uid);
 		out->from[i] = m[i].uid;
 		out->to[i] = add(s, to, m[i].content, m[i].flags, &m[i]);
 		if (a->op == ACT_MOVE)
@@ -250,7 +273,7 @@ static void
 expunge(struct state *s, const struct act *a, struct outcome *out)
 {
 	struct state_box *b = state_box_by_id(s, a->box);
-	uint64_t version = s->version + 1;
+	struct pages went = { 0 };
 
 	if (a->is_read_only) {
 		if (a->op == ACT_EXPUNGE)
@@ -268,7 +291,7 @@ expunge(struct state *s, const struct act *a, struct outcome *out)
 			i++;
 			continue;
 		}
-		s->version = version;
+		go_at(s, &went, b->m[i].uid);
 		remove_at(s, b, i);
 		out->has_changed = true;
 	}

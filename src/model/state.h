@@ -19,6 +19,7 @@ enum {
 	STATE_ADDS = 4,
 	/* of the store: COPY of more is made in stages, each a version (store/commit_stage.c) */
 	STATE_STAGE_LINKS = 2,
+	STATE_PAGE_UIDS = 64, /* of the store (store/page.h) */
 };
 
 struct state_message {
@@ -43,6 +44,8 @@ struct state_box {
 
 struct state {
 	uint64_t version;
+	/* that one commit of EXPUNGE, MOVE and RENAME of INBOX changes, each a version; 0: all */
+	uint32_t commit_pages;
 	uint64_t next_id;
 	uint32_t n;
 	struct state_box box[STATE_BOXES];

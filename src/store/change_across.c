@@ -255,7 +255,7 @@ move_locked(struct view *v, const struct rangeset *uids, struct account *to, str
 		p.from_at = (uint32_t)from_at;
 		state = snapshot_state(from->base, (uint32_t)from_at);
 		copying_init(&p, state, seen_tree(state, v->reader), into, to_at);
-		e = copying_run(&p, uids, cursor, COMMIT_PAGES_MAX);
+		e = copying_run(&p, uids, cursor, to->store->o.commit_pages);
 	}
 	if (e == ERR_OK)
 		e = commit_check_quota(into);
@@ -290,7 +290,7 @@ move_across(struct view *v, const struct rangeset *uids, struct account *to, str
 
 		e = source(v, w, &state, &tree, &seen);
 		if (e == ERR_OK)
-			e = hold(v, tree, uids, *cursor, COMMIT_PAGES_MAX, w);
+			e = hold(v, tree, uids, *cursor, to->store->o.commit_pages, w);
 		mailbox_state_unref(state);
 		tree_unref(tree);
 		tree_unref(seen);

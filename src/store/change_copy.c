@@ -277,7 +277,7 @@ copy_inside(struct commit *c, uint32_t from_at, struct account_id who, struct ma
 		return e;
 	commit_stage(c, count);
 	copying_init(&p, from, seen_tree(from, p.from_user), c, to_at);
-	return copying_run(&p, uids, cursor, moves ? COMMIT_PAGES_MAX : 0);
+	return copying_run(&p, uids, cursor, moves ? c->account->store->o.commit_pages : 0);
 }
 
 void
@@ -408,6 +408,10 @@ messages_move_all(struct account *a, struct mailbox_id from, struct mailbox_id t
 			snapshot_unref(*after_out);
 			*after_out = after;
 		}
+	}
+	if (e != ERR_OK) {
+		snapshot_unref(*after_out);
+		*after_out = NULL;
 	}
 	return e;
 }

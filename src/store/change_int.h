@@ -7,8 +7,6 @@
 #include "store/seen_int.h"
 
 enum {
-	/* pages that one commit of EXPUNGE and MOVE changes */
-	COMMIT_PAGES_MAX = 64,
 	/*
 	 * Pages whose messages one call of STORE looks at, whether or not it changes them: about a
 	 * millisecond, in which the account is locked and the loop does nothing else.

@@ -268,7 +268,7 @@ messages_expunge(struct view *v, const struct rangeset *uids, uint32_t *cursor, 
 	if (e != ERR_OK)
 		return e;
 	tree = snapshot_state(c->base, at_mailbox)->tree;
-	while (*cursor != UINT32_MAX && pages < COMMIT_PAGES_MAX
+	while (*cursor != UINT32_MAX && pages < v->account->store->o.commit_pages
 	    && c->seen_pages < COMMIT_SEEN_PAGES_MAX) {
 		uint32_t uid = uids == NULL ? *cursor : rangeset_next(uids, MAX(*cursor, 1)), base;
 		uint64_t gone = 0, mask;

@@ -13,6 +13,7 @@
 enum {
 	CACHE_BYTES = 32 << 20,
 	STAGE_LINKS = 512,
+	COMMIT_PAGES = 64,
 	LOAD_PAGES = 192, /* 600 KB of rows */
 	MESSAGE_MAX_BYTES = 64 << 20,
 	MAILBOXES_MAX = 10000,
@@ -44,6 +45,8 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.message_max_bytes = MESSAGE_MAX_BYTES;
 	if (s->o.cache_bytes == 0)
 		s->o.cache_bytes = CACHE_BYTES;
+	if (s->o.commit_pages == 0)
+		s->o.commit_pages = COMMIT_PAGES;
 	if (s->o.stage_links == 0)
 		s->o.stage_links = STAGE_LINKS;
 	if (s->o.load_pages == 0)

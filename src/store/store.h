@@ -53,6 +53,8 @@ struct store_options {
 	uint32_t load_pages;    /* a mailbox with more is loaded in parts of so many; 0: 192 */
 	uint32_t mailboxes_max; /* an account; 0: 10,000 */
 	uint32_t stage_links;   /* a COPY of more messages is made in stages of so many; 0: 512 */
+	/* mailbox pages that one commit of EXPUNGE, MOVE and RENAME of INBOX changes; 0: 64 */
+	uint32_t commit_pages;
 	/* of accounts that have none of their own; a 0 is no limit here */
 	struct quota_limits quota;
 };
