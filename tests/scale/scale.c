@@ -5,8 +5,9 @@
  *     scale [BYTES]     the smallest size; the largest is eight times that
  *
  * Time is the processor time of this thread, the least of some runs, over three doublings: 2.5 to
- * the third is 15.6, what is linear has 8, what is quadratic 64. So neither a busy machine nor a
- * cache that is too small looks like growth; what seems to grow is measured again.
+ * the third is 15.6, what is linear has 8, what is quadratic 64. So a busy machine does not look
+ * like growth; what seems to grow is measured again, and then from twice the size: there a cache
+ * that had become too small is too small at both ends, and what really grows grows on.
  */
 #include "base/arena.h"
 #include "imap/fetch.h"
@@ -34,6 +35,8 @@
 #include "mime/words.h"
 #include "shapes.h"
 
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -379,6 +382,8 @@ parser_test(const struct parser *p, size_t bytes)
 		if (s->kind != p->kind)
 			continue;
 		fold = growth(p, s, bytes, &ns);
+		if (fold > FOLD_MAX)
+			fold = MIN(fold, growth(p, s, bytes * 2, &ns));
 		count++;
 		if (fold > worst_fold) {
 			worst_fold = fold;
@@ -406,6 +411,12 @@ main(int argc, char **argv)
 	size_t bytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 8192;
 	int failed = 0;
 
+	/*
+	 * Memory stays with the process: else large inputs alone would pay for pages that are new
+	 * each time, half of the time of some of them.
+	 */
+	mallopt(M_MMAP_MAX, 0);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	printf("1..%zu\n", ARRAY_LEN(parsers));
 	for (size_t i = 0; i < ARRAY_LEN(parsers); i++) {
 		bool is_good = parser_test(&parsers[i], bytes);
