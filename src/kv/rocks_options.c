@@ -213,16 +213,12 @@ rocks_cf_options(const struct kv_options *o, enum rocks_cf cf, kv_merge_fn *merg
 	    families[cf].compression != RAW ? rocksdb_lz4_compression : rocksdb_no_compression);
 	if (families[cf].compression == SMALL)
 		rocksdb_options_set_bottommost_compression(r, rocksdb_zstd_compression);
-	if (merge != NULL) {
+	/*
+	 * How many operands a row may have is not bounded here (max_successive_merges), which costs
+	 * as much as each insertion again: store/commit.c writes a page whole when it has had many.
+	 */
+	if (merge != NULL)
 		rocksdb_options_set_merge_operator(r, merge_operator(merge));
-		/*
-		 * Bounds what a load folds in for a page that many commands changed since it was
-		 * last written whole. It costs as much as the insertion again; counters, of which a
-		 * COPY adds to one a message, are folded cheaply.
-		 */
-		if (merge != kv_counter_merge)
-			rocksdb_options_set_max_successive_merges(r, 16);
-	}
 	if (families[cf].has_blobs) {
 		rocksdb_options_set_enable_blob_files(r, 1);
 		rocksdb_options_set_min_blob_size(r, 512);

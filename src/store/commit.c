@@ -156,18 +156,29 @@ remove_notes(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_t
 }
 
 void
+commit_merge(struct commit *c, struct row_key key, struct tree_edit *edit, uint32_t page,
+    struct str operand)
+{
+	if (tree_edit_merge(edit, page, operand))
+		kv_put(c->txn, KV_PAGE, row_key_str(&key), tree_page(tree_edit_now(edit), page));
+	else
+		kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);
+}
+
+void
 commit_merge_page_quietly(struct commit *c, struct mailbox_change *m, uint32_t page,
     struct str operand)
 {
 	struct row_key key = row_key_page(m->state->info.id, page);
 
 	m->is_recounted = true;
+	if (m->state->has_tree) {
+		commit_merge(c, key, &m->edit, page, operand);
+		return;
+	}
 	kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);
-	if (m->state->has_tree)
-		tree_edit_merge(&m->edit, page, operand);
-	else
-		commit_keep_op(c,
-		    &(struct page_op){ .id = m->state->info.id, .page = page, .operand = operand });
+	commit_keep_op(c,
+	    &(struct page_op){ .id = m->state->info.id, .page = page, .operand = operand });
 }
 
 void
@@ -195,11 +206,12 @@ commit_remove(struct commit *c, struct mailbox_change *m, uint32_t page, uint64_
 		rangeset_add_one(&m->vanished, page * PAGE_UIDS + (uint32_t)__builtin_ctzll(left));
 	m->is_touched = true;
 	page_op_remove(&op, mask);
-	if (mask == page_mask(now))
+	if (mask == page_mask(now)) {
 		kv_del(c->txn, KV_PAGE, row_key_str(&key));
-	else
-		kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
-	tree_edit_merge(&m->edit, page, buf_str(&op));
+		tree_edit_merge(&m->edit, page, buf_str(&op));
+	} else {
+		commit_merge(c, key, &m->edit, page, buf_str(&op));
+	}
 	commit_forget_seen(c, m, page, mask);
 }
 

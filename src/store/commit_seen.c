@@ -56,11 +56,11 @@ commit_see(struct commit *c, struct mailbox_change *m, uint64_t user, uint32_t p
 	e->has_new_modseq = true;
 	c->seen_pages++;
 	page_op_private(&op, c->version, mask, seen);
-	kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
 	if (m->state->has_tree) {
-		tree_edit_merge(&e->edit, page, buf_str(&op));
+		commit_merge(c, key, &e->edit, page, buf_str(&op));
 		return true;
 	}
+	kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
 	/* Of UIDs that were not there: nothing else is changed without the pages. */
 	e->more += bits_count(seen);
 	commit_keep_op(c,
@@ -91,11 +91,12 @@ commit_forget_seen(struct commit *c, struct mailbox_change *m, uint32_t page, ui
 		e = seen_edit_of(m, user);
 		c->seen_pages++;
 		page_op_remove(&op, gone);
-		if (gone == there)
+		if (gone == there) {
 			kv_del(c->txn, KV_PAGE, row_key_str(&key));
-		else
-			kv_merge(c->txn, KV_PAGE, row_key_str(&key), buf_str(&op));
-		tree_edit_merge(&e->edit, page, buf_str(&op));
+			tree_edit_merge(&e->edit, page, buf_str(&op));
+		} else {
+			commit_merge(c, key, &e->edit, page, buf_str(&op));
+		}
 	}
 }
 

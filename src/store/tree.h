@@ -99,8 +99,12 @@ struct tree_edit {
 void tree_edit_begin(struct tree_edit *e, struct tree *t);
 /** Puts a valid page in; without entries: takes it out. The bytes are copied. */
 void tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes);
-/** Applies one operand to a page (page_merge). */
-void tree_edit_merge(struct tree_edit *e, uint32_t page, struct str operand);
+/**
+ * Applies one operand to a page (page_merge). True: so many have been applied that the page, which
+ * is tree_page() of the edit, is better stored whole than with one operand more. It is valid, and
+ * not damaged.
+ */
+bool tree_edit_merge(struct tree_edit *e, uint32_t page, struct str operand);
 /**
  * The notes of a message become these, which are copied; empty: none. Of a message that is not
  * there nothing happens.

@@ -3,13 +3,21 @@
 
 #include <stdlib.h>
 
+/*
+ * Operands that the engine may have to fold into a page when it loads it. Of a page that was just
+ * loaded nobody knows how many there are, so it begins anywhere: pages that are always changed
+ * together are not all stored whole together, and one that is loaded again and again is at some
+ * time.
+ */
+enum { MERGES_MAX = 16, MERGES_UNKNOWN = UINT8_MAX };
+
 /* notes are taken over. */
 static struct tree *
-leaf_new(struct str bytes, struct page_notes *notes)
+leaf_new(struct str bytes, struct page_notes *notes, unsigned merges)
 {
 	struct leaf *l = xmalloc(sizeof(*l) + bytes.n);
 
-	l->t = (struct tree){ .refs = 1, .is_fresh = true };
+	l->t = (struct tree){ .refs = 1, .is_fresh = true, .merges = (uint8_t)merges };
 	l->notes = notes;
 	if (page_is_private(bytes))
 		page_private_sum(bytes, &l->t.sums);
@@ -145,18 +153,32 @@ put_leaf(struct tree_edit *e, uint32_t page, struct tree *leaf)
 	e->root = put_below(e->root, height, page, leaf);
 }
 
-void
-tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
+static void
+page_put(struct tree_edit *e, uint32_t page, struct str bytes, unsigned merges)
 {
 	struct page_notes *notes = NULL;
+	struct tree *leaf;
 
+	if (page_mask(bytes) == 0) {
+		put_leaf(e, page, NULL);
+		return;
+	}
 	if (tree_sums(e->root)->notes_bytes != 0) {
 		const struct tree *old = tree_find_leaf(e->root, page);
 
 		notes = old == NULL ? NULL
 				    : page_notes_within(tree_leaf_of(old)->notes, page_mask(bytes));
 	}
-	put_leaf(e, page, page_mask(bytes) != 0 ? leaf_new(bytes, notes) : NULL);
+	leaf = leaf_new(bytes, notes, merges);
+	if (merges == MERGES_UNKNOWN)
+		leaf->merges = (uint8_t)((page + leaf->sums.modseq) % MERGES_MAX);
+	put_leaf(e, page, leaf);
+}
+
+void
+tree_edit_put(struct tree_edit *e, uint32_t page, struct str bytes)
+{
+	page_put(e, page, bytes, MERGES_UNKNOWN);
 }
 
 void
@@ -171,17 +193,21 @@ tree_edit_notes(struct tree_edit *e, uint32_t uid, struct str notes)
 	if (notes.n != 0)
 		l = note_list_new(notes);
 	with = page_notes_with(tree_leaf_of(old)->notes, ~(uint64_t)0, uid % PAGE_UIDS, l);
-	put_leaf(e, uid / PAGE_UIDS, leaf_new(tree_leaf_str(old), with));
+	put_leaf(e, uid / PAGE_UIDS, leaf_new(tree_leaf_str(old), with, old->merges));
 }
 
-void
+bool
 tree_edit_merge(struct tree_edit *e, uint32_t page, struct str operand)
 {
+	const struct tree *old = tree_find_leaf(e->root, page);
+	unsigned merges = old == NULL ? 1 : old->merges + 1u;
+	bool is_due = merges >= MERGES_MAX;
 	char space[PAGE_MAX_BYTES];
 	struct buf out = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
-	page_merge(tree_page(e->root, page), &operand, 1, &out);
-	tree_edit_put(e, page, buf_str(&out));
+	page_merge(old == NULL ? STR_NONE : tree_leaf_str(old), &operand, 1, &out);
+	page_put(e, page, buf_str(&out), is_due ? 0 : merges);
+	return is_due && page_mask(buf_str(&out)) != 0 && !page_is_damaged(buf_str(&out));
 }
 
 static void

@@ -19,6 +19,7 @@ struct tree {
 	_Atomic(uint32_t) refs;
 	uint8_t height;
 	bool is_fresh;
+	uint8_t merges; /* of a leaf: operands since it was stored whole, about */
 	struct page_sums sums;
 };
 

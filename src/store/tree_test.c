@@ -261,6 +261,64 @@ test_random_histories(void)
 	tree_unref(t);
 }
 
+/* Between two times that a page is due to be stored whole are few operands, whatever else is done. */
+static void
+test_pages_fall_due(void)
+{
+	const uint16_t flags = FLAG_SEEN;
+	const struct keywords none = { 0 };
+	struct tree_edit edit = { 0 };
+	struct tree *t;
+	struct buf op = BUF_MAX(65536);
+	unsigned since[40] = { 0 }, due = 0, first = 0;
+
+	for (uint32_t page = 0; page < ARRAY_LEN(since); page++) {
+		struct page_entry e = { .modseq = 7, .msgno = page + 1 };
+
+		page_op_append(&op);
+		page_op_append_entry(&op, 1, &e);
+		tree_edit_merge(&edit, page, buf_str(&op));
+	}
+	for (unsigned round = 0; round < 100; round++) {
+		for (uint32_t page = 0; page < ARRAY_LEN(since); page++) {
+			struct str now = tree_page(tree_edit_now(&edit), page);
+
+			page_op_set(&op, 8 + round, 2, &flags, &none, true);
+			since[page]++;
+			if (round == 50) { /* as when it is loaded */
+				char bytes[PAGE_MAX_BYTES];
+
+				memcpy(bytes, now.p, now.n);
+				tree_edit_put(&edit, page, str_make(bytes, now.n));
+			}
+			if (round % 10 == 0)
+				tree_edit_notes(&edit, page * PAGE_UIDS + 1, STR_NONE);
+			if (!tree_edit_merge(&edit, page, buf_str(&op)))
+				continue;
+			CHECK(since[page] <= 32);
+			since[page] = 0;
+			due++;
+			first += round == 51;
+		}
+		t = tree_edit_end(&edit);
+		tree_edit_begin(&edit, t);
+		tree_unref(t);
+	}
+	CHECK(due >= 40 * 100 / 17);
+	/* Those loaded together are not due together. */
+	CHECK(first > 0 && first < 10);
+	page_op_remove(&op, 4);
+	CHECK(!tree_edit_merge(&edit, 3, buf_str(&op)));
+	for (unsigned round = 0; round < 64; round++) {
+		page_op_set(&op, 200 + round, 2, &flags, &none, true);
+		CHECK(
+		    !tree_edit_merge(&edit, 3, buf_str(&op))); /* its row says that it is damaged */
+	}
+	t = tree_edit_end(&edit);
+	tree_unref(t);
+	buf_done(&op);
+}
+
 static void
 test_high_uids(void)
 {
@@ -355,5 +413,5 @@ test_private_pages(void)
 	buf_done(&page);
 }
 
-TEST_MAIN(TEST(test_runs), TEST(test_random_histories), TEST(test_high_uids), TEST(test_damage),
-    TEST(test_private_pages))
+TEST_MAIN(TEST(test_runs), TEST(test_random_histories), TEST(test_pages_fall_due),
+    TEST(test_high_uids), TEST(test_damage), TEST(test_private_pages))
