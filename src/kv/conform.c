@@ -283,32 +283,44 @@ blobs_done(void *ctx, struct kv_blobs *blobs)
 	wait_note(&b->w, ERR_OK);
 }
 
-/* Reads them together, in the memory of old; want[i].p NULL: it is to be left out. */
 static struct kv_blobs *
-check_blobs_in(struct kv *kv, struct kv_blobs *old, const struct kv_blob_ref *refs,
-    const struct str *want, size_t count)
+blobs_read_now(struct kv *kv, const struct kv_blob_ref *refs, size_t count)
 {
 	struct blobs_wait b = { .w = WAIT_INIT };
-	enum err e = kv_blobs_load(kv, ACCOUNT(1), refs, count, old, &b.blobs, blobs_done, &b);
+	enum err e = kv_blobs_load(kv, ACCOUNT(1), refs, count, &b.blobs, blobs_done, &b);
 
 	if (e == ERR_WAIT)
 		e = wait_for(&b.w, 1);
-	if (!CHECK_U64(e, ERR_OK) || !CHECK_U64(b.blobs->count, count))
-		return b.blobs;
-	for (size_t i = 0; i < count; i++) {
-		CHECK((b.blobs->bytes[i].p == NULL) == (want[i].p == NULL));
-		CHECK(b.blobs->bytes[i].p == NULL || str_eq(b.blobs->bytes[i], want[i]));
-	}
+	CHECK_U64(e, ERR_OK);
+	CHECK_U64(b.blobs->count, count);
 	return b.blobs;
+}
+
+/* want[i].p NULL: it was to be left out. */
+static void
+check_blobs_are(const struct kv_blobs *blobs, const struct str *want)
+{
+	for (size_t i = 0; i < blobs->count; i++) {
+		CHECK((blobs->bytes[i].p == NULL) == (want[i].p == NULL));
+		CHECK(blobs->bytes[i].p == NULL || str_eq(blobs->bytes[i], want[i]));
+	}
 }
 
 static void
 check_blobs(struct kv *kv, const struct kv_blob_ref *refs, const struct str *want, size_t count)
 {
-	struct kv_blobs *small = check_blobs_in(kv, NULL, refs, want, count / 2);
-	struct kv_blobs *all = check_blobs_in(kv, small, refs, want, count);
+	enum { AT_ONCE = 9 }; /* more than the engine keeps memory for */
+	struct kv_blobs *read[AT_ONCE];
 
-	kv_blobs_free(check_blobs_in(kv, all, refs, want, count));
+	/* In new memory, then in that of those before; none in that of another which is in use. */
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < AT_ONCE; i++)
+			read[i] = blobs_read_now(kv, refs + MIN(i, count), count - MIN(i, count));
+		for (size_t i = 0; i < AT_ONCE; i++)
+			check_blobs_are(read[i], want + MIN(i, count));
+		for (size_t i = 0; i < AT_ONCE; i++)
+			kv_blobs_free(kv, read[i]);
+	}
 }
 
 static uint64_t

@@ -15,11 +15,13 @@ kv_init(struct kv *kv, const struct kv_ops *ops, const struct kv_options *o)
 	kv_codecs_init(&kv->codecs);
 	kv->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
 	must(kv->digest != NULL);
+	kv_rooms_init(&kv->rooms);
 }
 
 void
 kv_done(struct kv *kv)
 {
+	kv_rooms_done(&kv->rooms);
 	waitlist_done(&kv->chunk_waiters);
 	kv_codecs_done(&kv->codecs);
 	EVP_MD_free(kv->digest);
@@ -87,9 +89,9 @@ kv_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place, uint64
 
 enum err
 kv_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
+    size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx)
 {
-	return kv->ops->blobs_load(kv, account, refs, count, old, blobs_out, fn, ctx);
+	return kv->ops->blobs_load(kv, account, refs, count, blobs_out, fn, ctx);
 }
 
 enum err

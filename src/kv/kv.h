@@ -349,18 +349,18 @@ struct kv_blobs {
 	size_t room; /* all that was allocated, with this */
 };
 
-void kv_blobs_free(struct kv_blobs *b);
+/** b may be NULL. Before kv is closed. */
+void kv_blobs_free(struct kv *kv, struct kv_blobs *b);
 typedef void kv_blobs_fn(void *ctx, struct kv_blobs *blobs);
 /**
  * Reads linked blobs whole, on a thread of the engine: for who will send many. Accounts have their
  * turns in rotation. All of them are in memory together, so ask for few and small ones. What has
  * more than one chunk, is not as long as was said, or can't be read, is left out: kv_blob_read() says
- * why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by callback. old, if not NULL, is taken over: blobs read before,
- * whose memory serves once more.
+ * why. ERR_OK: they are in *blobs_out at once; ERR_WAIT: by callback.
  */
 must_use enum err kv_blobs_load(struct kv *kv, struct account_id account,
-    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out,
-    kv_blobs_fn *fn, void *ctx);
+    const struct kv_blob_ref *refs, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
+    void *ctx);
 
 /* A row of a blob. */
 struct kv_blob {

@@ -107,8 +107,8 @@ struct kv_ops {
 	enum err (*blob_read_now)(struct kv *kv, const struct blob_id *id, uint64_t place,
 	    uint64_t offset, size_t length, struct kv_bytes **bytes_out);
 	enum err (*blobs_load)(struct kv *kv, struct account_id account,
-	    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old,
-	    struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+	    const struct kv_blob_ref *refs, size_t count, struct kv_blobs **blobs_out,
+	    kv_blobs_fn *fn, void *ctx);
 	enum err (*blob_get)(struct kv *kv, const struct blob_id *id, struct kv_blob *out);
 	enum err (*blob_sweep)(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 	enum err (*versions)(struct kv *kv, const struct account_id *accounts, size_t count,
@@ -118,6 +118,18 @@ struct kv_ops {
 	enum err (*blobs_each)(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
 	enum err (*checkpoint)(struct kv *kv, const char *dir);
 };
+
+/* Memory for blobs that are read together (rooms.c): the last ones used, for the next. */
+enum { KV_ROOM_BYTES = 448 * 1024, KV_ROOMS_KEPT = 6 };
+
+struct kv_rooms {
+	pthread_mutex_t lock;
+	size_t count;
+	struct kv_blobs *kept[KV_ROOMS_KEPT];
+};
+
+void kv_rooms_init(struct kv_rooms *r);
+void kv_rooms_done(struct kv_rooms *r);
 
 struct kv {
 	const struct kv_ops *ops;
@@ -129,6 +141,7 @@ struct kv {
 	struct waitlist chunk_waiters;
 	struct kv_codecs codecs;
 	void *digest; /* EVP_MD of SHA-256, looked up once */
+	struct kv_rooms rooms;
 };
 
 /* Fills what the engines share; KV_COUNTER gets kv_counter_merge(). */
@@ -249,9 +262,9 @@ struct kv_bytes *kv_bytes_part(struct kv_bytes *whole, struct str s);
 
 /*
  * Room for `count` blobs, none of which is there yet, that have `bytes` bytes together behind it,
- * at *data_out. Takes over old, which may be NULL.
+ * at *data_out.
  */
-struct kv_blobs *kv_blobs_new(struct kv_blobs *old, size_t count, size_t bytes, char **data_out);
+struct kv_blobs *kv_blobs_new(struct kv *kv, size_t count, size_t bytes, char **data_out);
 
 /* ---- stages (stage.c) */
 

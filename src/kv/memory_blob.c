@@ -81,8 +81,7 @@ memory_blob_read_now(struct kv *kv, const struct blob_id *id, unused_arg uint64_
 }
 
 struct kv_blobs *
-memory_blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs, size_t count,
-    struct kv_blobs *old)
+memory_blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs, size_t count)
 {
 	bool can_read = memory_operation(m) == ERR_OK;
 	struct kv_blobs *blobs;
@@ -93,7 +92,7 @@ memory_blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs, size_
 	for (size_t i = 0; can_read && i < count; i++)
 		if (memory_blob_find(m, &refs[i].id, &row) && row.bytes->s.n <= KV_CHUNK_BYTES)
 			total = size_add(total, row.bytes->s.n);
-	blobs = kv_blobs_new(old, count, total, &p);
+	blobs = kv_blobs_new(&m->kv, count, total, &p);
 	for (size_t i = 0; can_read && i < count; i++) {
 		if (!memory_blob_find(m, &refs[i].id, &row) || row.bytes->s.n > KV_CHUNK_BYTES
 		    || row.bytes->s.n != refs[i].length)
@@ -108,8 +107,8 @@ memory_blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs, size_
 
 enum err
 memory_blobs_load(struct kv *kv, unused_arg struct account_id account,
-    const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out,
-    kv_blobs_fn *fn, void *ctx)
+    const struct kv_blob_ref *refs, size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn,
+    void *ctx)
 {
 	struct memory *m = memory_of(kv);
 	enum err e = ERR_WAIT;
@@ -122,12 +121,11 @@ memory_blobs_load(struct kv *kv, unused_arg struct account_id account,
 
 		j->fn = fn;
 		j->ctx = ctx;
-		j->old = old;
 		j->count = count;
 		memcpy(j->refs, refs, count * sizeof(*refs));
 		list_add_tail(&m->blobs_loads, &j->node);
 	} else {
-		*blobs_out = memory_blobs_load_locked(m, refs, count, old);
+		*blobs_out = memory_blobs_load_locked(m, refs, count);
 		e = ERR_OK;
 	}
 	pthread_mutex_unlock(&m->lock);

@@ -36,7 +36,6 @@ struct blobs_job {
 	struct list node;
 	kv_blobs_fn *fn;
 	void *ctx;
-	struct kv_blobs *old;
 	size_t count;
 	struct kv_blob_ref refs[];
 };
@@ -111,13 +110,13 @@ enum err memory_blob_read_locked(struct memory *m, const struct blob_id *id, uin
     size_t length, struct kv_bytes **bytes_out);
 /** Locked. */
 struct kv_blobs *memory_blobs_load_locked(struct memory *m, const struct kv_blob_ref *refs,
-    size_t count, struct kv_blobs *old);
+    size_t count);
 enum err memory_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
     size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx);
 enum err memory_blob_read_now(struct kv *kv, const struct blob_id *id, uint64_t place,
     uint64_t offset, size_t length, struct kv_bytes **bytes_out);
 enum err memory_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+    size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 enum err memory_check(struct kv *kv, struct kv_checker *k);
 enum err memory_blobs_each(struct kv *kv, kv_blob_each_fn *fn, void *ctx);
 enum err memory_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out);

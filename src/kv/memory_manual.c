@@ -77,7 +77,7 @@ blobs_step(struct memory *m, struct blobs_job *j)
 	struct kv_blobs *blobs;
 
 	list_remove(&j->node);
-	blobs = memory_blobs_load_locked(m, j->refs, j->count, j->old);
+	blobs = memory_blobs_load_locked(m, j->refs, j->count);
 	pthread_mutex_unlock(&m->lock);
 	j->fn(j->ctx, blobs);
 	free(j);
@@ -145,7 +145,7 @@ kv_memory_power_cut(struct kv *kv)
 		char *none;
 
 		list_remove(&j->node);
-		j->fn(j->ctx, kv_blobs_new(j->old, j->count, 0, &none));
+		j->fn(j->ctx, kv_blobs_new(kv, j->count, 0, &none));
 		free(j);
 	}
 	pthread_mutex_lock(&m->lock);

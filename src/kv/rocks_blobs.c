@@ -249,7 +249,7 @@ named_read(struct reading *x)
 }
 
 static struct kv_blobs *
-blobs_read(struct rocks *r, const struct kv_blob_ref *refs, size_t count, struct kv_blobs *old)
+blobs_read(struct rocks *r, const struct kv_blob_ref *refs, size_t count)
 {
 	struct reading x = { .r = r, .arena = ARENA_NONE, .refs = refs, .count = count };
 	size_t total = 0;
@@ -258,7 +258,7 @@ blobs_read(struct rocks *r, const struct kv_blob_ref *refs, size_t count, struct
 	for (size_t i = 0; i < count; i++)
 		if (refs[i].length <= KV_CHUNK_BYTES)
 			total = size_add(total, (size_t)refs[i].length);
-	x.blobs = kv_blobs_new(old, count, total, &p);
+	x.blobs = kv_blobs_new(&r->kv, count, total, &p);
 	x.to = arena_array(&x.arena, char *, count + 1);
 	for (size_t i = 0; i < count; i++) {
 		const bool is_small = refs[i].length <= KV_CHUNK_BYTES;
@@ -277,7 +277,6 @@ struct blobs_wait {
 	struct rocks *r;
 	kv_blobs_fn *fn;
 	void *ctx;
-	struct kv_blobs *old;
 	size_t count;
 	struct kv_blob_ref refs[];
 };
@@ -287,14 +286,13 @@ blobs_wait_run(struct rocks_job *job)
 {
 	struct blobs_wait *w = container_of(job, struct blobs_wait, job);
 
-	w->fn(w->ctx, blobs_read(w->r, w->refs, w->count, w->old));
+	w->fn(w->ctx, blobs_read(w->r, w->refs, w->count));
 	free(w);
 }
 
 enum err
 rocks_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn,
-    void *ctx)
+    size_t count, struct kv_blobs **blobs_out unused_arg, kv_blobs_fn *fn, void *ctx)
 {
 	struct blobs_wait *w = xcalloc(1, size_add(sizeof(*w), size_mul(count, sizeof(*refs))));
 
@@ -302,7 +300,6 @@ rocks_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_
 	w->r = rocks_of(kv);
 	w->fn = fn;
 	w->ctx = ctx;
-	w->old = old;
 	w->count = count;
 	memcpy(w->refs, refs, count * sizeof(*refs));
 	atomic_fetch_add_explicit(&w->r->stat_blob_reads, count, memory_order_relaxed);

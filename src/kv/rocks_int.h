@@ -352,7 +352,7 @@ void rocks_reading(struct rocks *r);
 
 /* ---- rocks_blobs.c */
 enum err rocks_blobs_load(struct kv *kv, struct account_id account, const struct kv_blob_ref *refs,
-    size_t count, struct kv_blobs *old, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
+    size_t count, struct kv_blobs **blobs_out, kv_blobs_fn *fn, void *ctx);
 
 /* ---- rocks_bounds.c */
 

@@ -161,35 +161,6 @@ kv_bytes_copy(struct str s)
 	return b;
 }
 
-enum { ROOM_STEP = 64 * 1024 };
-
-struct kv_blobs *
-kv_blobs_new(struct kv_blobs *old, size_t count, size_t bytes, char **data_out)
-{
-	size_t head = size_add(sizeof(struct kv_blobs), size_mul(count, sizeof(struct str)));
-	/* Rounded, so that the next ones find room in it; what is not used is no memory. */
-	size_t room = (size_add(size_add(head, bytes), ROOM_STEP - 1)) / ROOM_STEP * ROOM_STEP;
-	struct kv_blobs *b = old;
-
-	if (old == NULL || old->room < room) {
-		free(old);
-		b = xmalloc(room);
-		b->room = room;
-	}
-	b->count = count;
-	b->bytes = (struct str *)(b + 1);
-	for (size_t i = 0; i < count; i++)
-		b->bytes[i] = STR_NONE;
-	*data_out = (char *)b + head;
-	return b;
-}
-
-void
-kv_blobs_free(struct kv_blobs *b)
-{
-	free(b);
-}
-
 struct bytes_part {
 	struct kv_bytes b;
 	struct kv_bytes *whole;

@@ -43,8 +43,6 @@ struct message_ahead {
 	bool has_begun;       /* some batch */
 	pthread_mutex_t lock; /* what follows: the engine's callbacks share it */
 	unsigned loading;
-	/* of batches that are over: the next ones are read into them */
-	struct kv_blobs *spares[AHEAD_BATCHES_OF_BYTES];
 	bool is_closed, has_prefixes;
 	struct waitlist loaded;
 };
@@ -69,43 +67,13 @@ message_ahead_headers_only(struct message_ahead *r)
 	r->is_header_only = true;
 }
 
-/* Takes over what a batch was read into, or frees it. */
-static void
-spare_put(struct message_ahead *r, struct kv_blobs *blobs)
-{
-	pthread_mutex_lock(&r->lock);
-	for (size_t i = 0; i < ARRAY_LEN(r->spares) && blobs != NULL; i++) {
-		if (r->spares[i] == NULL) {
-			r->spares[i] = blobs;
-			blobs = NULL;
-		}
-	}
-	pthread_mutex_unlock(&r->lock);
-	kv_blobs_free(blobs);
-}
-
-/* NULL: there is none. */
-static struct kv_blobs *
-spare_take(struct message_ahead *r)
-{
-	struct kv_blobs *found = NULL;
-
-	pthread_mutex_lock(&r->lock);
-	for (size_t i = 0; i < ARRAY_LEN(r->spares) && found == NULL; i++) {
-		found = r->spares[i];
-		r->spares[i] = NULL;
-	}
-	pthread_mutex_unlock(&r->lock);
-	return found;
-}
-
 static void
 batch_free(struct batch *b)
 {
 	list_remove(&b->node);
 	b->of->batch_count--;
 	held_block_unref(b->block);
-	spare_put(b->of, b->blobs);
+	kv_blobs_free(b->of->account->kv, b->blobs);
 	free(b);
 }
 
@@ -114,8 +82,6 @@ ahead_destroy(struct message_ahead *r)
 {
 	list_each(&r->batches, b, struct batch, node) batch_free(b);
 	free(r->making);
-	for (size_t i = 0; i < ARRAY_LEN(r->spares); i++)
-		kv_blobs_free(r->spares[i]);
 	account_unref(r->account);
 	waitlist_done(&r->loaded);
 	pthread_mutex_destroy(&r->lock);
@@ -189,8 +155,8 @@ blobs_begin(struct batch *b)
 	}
 	if (count == 0)
 		return false;
-	return kv_blobs_load(b->of->account->kv, b->of->account->id, refs, count, spare_take(b->of),
-		   &b->blobs, blobs_loaded, b)
+	return kv_blobs_load(b->of->account->kv, b->of->account->id, refs, count, &b->blobs,
+		   blobs_loaded, b)
 	    == ERR_WAIT;
 }
 
