@@ -1,6 +1,7 @@
 /* base_test.c - unit tests of base/. */
 #include "base/arena.h"
 #include "base/bell.h"
+#include "base/big.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -381,6 +382,40 @@ test_heap(void)
 	CHECK(grown_kb < 64);
 }
 
+/*
+ * Zeroed, whatever the size; what was in it is in the larger one; it takes no more than a huge page
+ * beside what was asked for, and all of it goes.
+ */
+static void
+test_big(void)
+{
+	static const size_t sizes[] = { 0, 1, 4096, (1 << 20) - 17, (1 << 20) - 16, 1 << 20,
+		(3 << 20) - 4096, 3 << 20, (3 << 20) + 1, 9 << 20 };
+	unsigned long before = writable_kb();
+	unsigned char *p, sum;
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		p = big_alloc(sizes[i], 1);
+		sum = 0;
+		for (size_t at = 0; at < sizes[i]; at++)
+			sum |= p[at];
+		CHECK(sum == 0);
+		CHECK((uintptr_t)p % _Alignof(max_align_t) == 0);
+		memset(p, 0xAA, sizes[i]);
+		p = big_grow(p, sizes[i], 2 * sizes[i] + 1);
+		CHECK(sizes[i] == 0 || (p[0] == 0xAA && p[sizes[i] - 1] == 0xAA));
+		CHECK(p[sizes[i]] == 0 && p[2 * sizes[i]] == 0);
+		big_free(p);
+	}
+	big_free(NULL);
+	CHECK(IS_SANITIZED || writable_kb() < before + 4096);
+	p = big_alloc(5 << 20, 2);
+	CHECK(IS_SANITIZED
+	    || (writable_kb() >= before + 10240 && writable_kb() < before + 10240 + 2048 + 4096));
+	big_free(p);
+}
+
 TEST_MAIN(TEST(test_nocase), TEST(test_log), TEST(test_buf_printf), TEST(test_str), TEST(test_utf8),
     TEST(test_ascii), TEST(test_buf_limit), TEST(test_buf_numbers), TEST(test_arena),
-    TEST(test_hash), TEST(test_waiter), TEST(test_bells), TEST(test_bells_later), TEST(test_heap))
+    TEST(test_hash), TEST(test_waiter), TEST(test_bells), TEST(test_bells_later), TEST(test_heap),
+    TEST(test_big))

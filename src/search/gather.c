@@ -1,6 +1,7 @@
 /* gather.c - see gather.h. */
 #include "search/gather.h"
 
+#include "base/big.h"
 #include "base/bytes.h"
 #include "base/size.h"
 #include "mime/sortkeys.h"
@@ -22,17 +23,25 @@ gather_done(struct gather *g)
 	order_done(&g->by_number);
 	arena_done(&g->scratch);
 	free(g->numbers);
-	free(g->messages);
+	big_free(g->messages);
 	*g = (struct gather){ 0 };
+}
+
+void
+gather_expect(struct gather *g, size_t count)
+{
+	if (count <= g->cap)
+		return;
+	g->messages = big_grow(g->messages, g->count * sizeof(*g->messages),
+	    size_mul(count, sizeof(*g->messages)));
+	g->cap = count;
 }
 
 void
 gather_add(struct gather *g, const struct entry *e, struct seqnum seq)
 {
-	if (g->count == g->cap) {
-		g->cap = MAX(2 * g->cap, (size_t)64);
-		g->messages = xrealloc(g->messages, size_mul(g->cap, sizeof(*g->messages)));
-	}
+	if (g->count == g->cap)
+		gather_expect(g, MAX(2 * g->cap, (size_t)64));
 	if (g->count > 0 && g->messages[g->count - 1].msgno.v >= e->msgno.v)
 		g->is_unordered = true;
 	g->messages[g->count++] = (struct sort_message){ .uid = e->uid,

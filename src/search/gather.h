@@ -31,6 +31,8 @@ typedef void gather_fn(void *ctx, size_t index, const struct digest *d);
 
 void gather_init(struct gather *g, struct account *a, enum mime_collation by);
 void gather_done(struct gather *g);
+/** So many are going to be added, as far as is known. */
+void gather_expect(struct gather *g, size_t count);
 void gather_add(struct gather *g, const struct entry *e, struct seqnum seq);
 /**
  * Calls fn for each message's digest, by index in messages[], in any order. ERR_WAIT: call again;

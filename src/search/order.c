@@ -6,6 +6,7 @@
 #include "search/order.h"
 
 #include "base/arena.h"
+#include "base/big.h"
 #include "base/size.h"
 
 #include <stdlib.h>
@@ -24,17 +25,26 @@ order_init(struct order *o, size_t count, order_compare_fn *compare, const void 
 	*o = (struct order){ .count = count, .compare = compare, .ctx = ctx, .width = 1 };
 	if (count == 0)
 		return;
-	o->items = xcalloc(count, sizeof(*o->items));
-	o->other = xcalloc(count, sizeof(*o->other));
+	o->items = big_alloc(count, sizeof(*o->items));
+	o->other = big_alloc(count, sizeof(*o->other));
 }
 
 void
 order_done(struct order *o)
 {
-	free(o->items);
-	free(o->other);
+	big_free(o->items);
+	big_free(o->other);
 	free(o->buckets);
 	*o = (struct order){ 0 };
+}
+
+struct order_item *
+order_take_spare(struct order *o)
+{
+	struct order_item *spare = o->other;
+
+	o->other = NULL;
+	return spare;
 }
 
 static bool

@@ -22,7 +22,7 @@ struct order_item {
 typedef int order_compare_fn(const void *ctx, uint32_t a, uint32_t b);
 
 struct order {
-	struct order_item *items, *other; /* own memory; items is the result */
+	struct order_item *items, *other; /* own memory (base/big.h); items is the result */
 	size_t count;
 	order_compare_fn *compare;
 	const void *ctx;
@@ -41,6 +41,12 @@ void order_init(struct order *o, size_t count, order_compare_fn *compare, const 
 void order_done(struct order *o);
 /** Moves some thousand items; true when all is sorted. */
 bool order_step(struct order *o);
+
+/**
+ * Once all is sorted: memory for as many items, with anything in it, that sorting needed and the
+ * caller frees (base/big.h). NULL when there is none to sort.
+ */
+struct order_item *order_take_spare(struct order *o);
 
 /** The key of a number that may be negative. */
 static inline uint64_t

@@ -4,6 +4,7 @@
  */
 #include "search/sort.h"
 
+#include "base/big.h"
 #include "base/bytes.h"
 #include "base/size.h"
 #include "search/gather.h"
@@ -68,8 +69,14 @@ sort_free(struct sort *s)
 	gather_done(&s->gather);
 	order_done(&s->order);
 	arena_done(&s->texts);
-	free(s->values);
+	big_free(s->values);
 	free(s);
+}
+
+void
+sort_expect(struct sort *s, size_t count)
+{
+	gather_expect(&s->gather, count);
 }
 
 void
@@ -192,8 +199,8 @@ sort_run(struct sort *s, struct waiter *w, sort_should_yield_fn *should_yield, v
 		enum err e;
 
 		if (s->values == NULL)
-			s->values = xmalloc(size_mul(size_mul(s->gather.count + 1, s->sort->n),
-			    sizeof(*s->values)));
+			s->values = big_alloc(size_mul(s->gather.count + 1, s->sort->n),
+			    sizeof(*s->values));
 		e = gather_run(&s->gather, w, should_yield, ctx, take, s);
 		if (e != ERR_OK)
 			return e;

@@ -24,9 +24,9 @@ struct sort_message {
 	struct uid uid;
 	struct seqnum seq;
 	struct msgno msgno;
+	uint8_t relevancy;
 	int64_t internal_s;
 	uint64_t size_bytes;
-	uint8_t relevancy;
 };
 
 /**
@@ -36,6 +36,8 @@ struct sort_message {
 struct sort *sort_new(struct view *v, const struct imap_sort *sort);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void sort_free(struct sort *s);
+/** So many are going to be added, as far as is known; need not be called. */
+void sort_expect(struct sort *s, size_t count);
 /** relevancy: 1 to 100, of a search with FUZZY keys; else anything. */
 void sort_add(struct sort *s, const struct entry *e, struct seqnum seq, unsigned relevancy);
 /** Sorts what was added. ERR_WAIT; ERR_IO. */

@@ -12,6 +12,7 @@
  */
 #include "search/thread.h"
 
+#include "base/big.h"
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/size.h"
@@ -43,13 +44,19 @@ thread_free(struct thread *t)
 		return;
 	gather_done(&t->gather);
 	order_done(&t->by_date);
-	order_done(&t->roots);
 	order_done(&t->by_subject);
 	arena_done(&t->texts);
-	free(t->contents);
-	free(t->nodes);
-	free(t->ids);
+	big_free(t->roots);
+	big_free(t->contents);
+	big_free(t->nodes);
+	big_free(t->ids);
 	free(t);
+}
+
+void
+thread_expect(struct thread *t, size_t count)
+{
+	gather_expect(&t->gather, count);
 }
 
 void
@@ -68,32 +75,34 @@ thread_count(const struct thread *t)
  * Mixed with what nobody outside knows, so that nobody can choose message-ids that collide in the
  * table.
  */
-static const char *
-mix_ids(struct thread *t, struct str ids)
+static void
+mix_ids(const struct thread *t, struct str ids, char *mixed)
 {
-	char *mixed = arena_alloc(&t->texts, ids.n);
-
 	for (size_t i = 0; i + 8 <= ids.n; i += 8) {
 		uint64_t id = get_le64(ids.p + i);
 
 		put_le64(mixed + i, id == 0 ? 0 : MAX(hash_u64(id ^ t->seed), 1u));
 	}
-	return mixed;
 }
 
 static void
 take(void *ctx, size_t index, const struct digest *d)
 {
 	struct thread *t = ctx;
-	struct str ids = d->column[DIGEST_IDS], subject = digest_subject(d);
+	struct str ids = str_sub(d->column[DIGEST_IDS], 0, d->column[DIGEST_IDS].n / 8 * 8);
+	struct str subject = str_sub(digest_subject(d), 0, INT32_MAX);
+	char *text = arena_alloc(&t->texts, size_add(ids.n, subject.n));
 
-	t->contents[index] = (struct content){
-		.sent_ms = gather_sent_ms(&t->gather.messages[index], d),
-		.ids = ids.n > 0 ? mix_ids(t, ids) : NULL,
+	mix_ids(t, ids, text);
+	if (subject.n > 0)
+		memcpy(text + ids.n, subject.p, subject.n);
+	t->contents[index] = (struct content){ .text = text,
 		.id_count = (uint32_t)(ids.n / 8),
 		.is_reply = digest_is_reply(d),
-		.subject = subject.n > 0 ? arena_str(&t->texts, subject) : STR(""),
-	};
+		.subject_bytes = (uint32_t)subject.n & INT32_MAX };
+	t->by_date.items[index] =
+	    (struct order_item){ order_key_signed(gather_sent_ms(&t->gather.messages[index], d)),
+		    (uint32_t)index };
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
@@ -101,20 +110,16 @@ take(void *ctx, size_t index, const struct digest *d)
 static bool
 sort_dates(struct thread *t)
 {
-	if (t->by_date.items == NULL) {
-		order_init(&t->by_date, t->count, NULL, NULL);
-		for (size_t i = 0; i < t->count; i++)
-			t->by_date.items[i] =
-			    (struct order_item){ order_key_signed(t->contents[i].sent_ms),
-				    (uint32_t)i };
-	}
-	return order_step(&t->by_date);
+	if (!order_step(&t->by_date))
+		return false;
+	t->roots = order_take_spare(&t->by_date);
+	return true;
 }
 
 static void
 add_root(struct thread *t, int32_t node, uint64_t key)
 {
-	t->roots.items[t->roots.count++] = (struct order_item){ key, (uint32_t)node };
+	t->roots[t->root_count++] = (struct order_item){ key, (uint32_t)node };
 }
 
 /* Siblings and roots by date, from the parents. */
@@ -124,9 +129,7 @@ arrange(struct thread *t)
 	size_t end = MIN(t->at + STEP_NODES, t->count);
 
 	if (t->at == 0) {
-		order_done(&t->roots);
-		order_init(&t->roots, t->count, NULL, NULL);
-		t->roots.count = 0;
+		t->root_count = 0;
 		for (size_t i = 0; i < t->node_count; i++)
 			t->nodes[i].first_child = t->nodes[i].last_child = t->nodes[i].next =
 			    NO_NODE;
@@ -159,9 +162,15 @@ speaker(const struct thread *t, int32_t root)
 }
 
 static struct str
+subject_of(const struct content *c)
+{
+	return str_make(c->text + 8 * (size_t)c->id_count, c->subject_bytes);
+}
+
+static struct str
 root_subject(const struct thread *t, uint32_t root_index)
 {
-	return speaker(t, (int32_t)t->roots.items[root_index].index)->subject;
+	return subject_of(speaker(t, (int32_t)t->roots[root_index].index));
 }
 
 static int
@@ -170,20 +179,19 @@ compare_subjects(const void *ctx, uint32_t a, uint32_t b)
 	return str_cmp(root_subject(ctx, a), root_subject(ctx, b));
 }
 
+/*
+ * Which subject comes first does not matter, only that equal ones are neighbours: so their hashes
+ * are the keys, and texts are hardly compared but when they are equal.
+ */
 static bool
 sort_subjects(struct thread *t)
 {
 	if (t->by_subject.items == NULL) {
-		order_init(&t->by_subject, t->roots.count, compare_subjects, t);
-		for (size_t i = 0; i < t->roots.count; i++) {
-			struct str subject = root_subject(t, (uint32_t)i);
-			char bytes[8] = { 0 };
-
-			memcpy(bytes, subject.p, MIN(subject.n, sizeof(bytes)));
-			t->by_subject.items[i] = (struct order_item){
-				(uint64_t)get_be32(bytes) << 32 | get_be32(bytes + 4), (uint32_t)i
-			};
-		}
+		order_init(&t->by_subject, t->root_count, compare_subjects, t);
+		for (size_t i = 0; i < t->root_count; i++)
+			t->by_subject.items[i] =
+			    (struct order_item){ str_hash(root_subject(t, (uint32_t)i), t->seed),
+				    (uint32_t)i };
 	}
 	return order_step(&t->by_subject);
 }
@@ -191,7 +199,7 @@ sort_subjects(struct thread *t)
 static int32_t
 subject_root(const struct thread *t, size_t i)
 {
-	return (int32_t)t->roots.items[t->by_subject.items[i].index].index;
+	return (int32_t)t->roots[t->by_subject.items[i].index].index;
 }
 
 /* ORDEREDSUBJECT: all others of a subject are children of the first. */
@@ -256,14 +264,14 @@ join_references(struct thread *t, size_t first, size_t end)
 static bool
 join_subjects(struct thread *t)
 {
-	size_t stop = MIN(t->at + STEP_NODES, t->roots.count);
+	size_t stop = MIN(t->at + STEP_NODES, t->root_count);
 
 	while (t->at < stop) {
-		struct str subject = speaker(t, subject_root(t, t->at))->subject;
+		struct str subject = subject_of(speaker(t, subject_root(t, t->at)));
 		size_t end = t->at + 1;
 
-		while (end < t->roots.count
-		    && str_eq(speaker(t, subject_root(t, end))->subject, subject))
+		while (end < t->root_count
+		    && str_eq(subject_of(speaker(t, subject_root(t, end))), subject))
 			end++;
 		if (t->algorithm == THREAD_ORDEREDSUBJECT)
 			join_ordered(t, t->at, end);
@@ -271,7 +279,7 @@ join_subjects(struct thread *t)
 			join_references(t, t->at, end);
 		t->at = end;
 	}
-	return t->at >= t->roots.count;
+	return t->at >= t->root_count;
 }
 
 /*
@@ -310,7 +318,7 @@ order_latest(struct thread *t)
 			/* from here on: it is in the list */
 			t->nodes[i].has_children = false;
 		}
-		t->roots.count = 0;
+		t->root_count = 0;
 	}
 	for (; t->at < end; t->at++) {
 		const struct order_item *item = &t->by_date.items[t->count - 1 - t->at];
@@ -322,11 +330,11 @@ order_latest(struct thread *t)
 	}
 	if (t->at < t->count)
 		return false;
-	for (size_t i = 0; i < t->roots.count / 2; i++) {
-		struct order_item swap = t->roots.items[i];
+	for (size_t i = 0; i < t->root_count / 2; i++) {
+		struct order_item swap = t->roots[i];
 
-		t->roots.items[i] = t->roots.items[t->roots.count - 1 - i];
-		t->roots.items[t->roots.count - 1 - i] = swap;
+		t->roots[i] = t->roots[t->root_count - 1 - i];
+		t->roots[t->root_count - 1 - i] = swap;
 	}
 	return true;
 }
@@ -358,7 +366,8 @@ static void
 begin(struct thread *t)
 {
 	t->count = t->gather.count;
-	t->contents = xcalloc(t->count + 1, sizeof(*t->contents));
+	t->contents = big_alloc(t->count + 1, sizeof(*t->contents));
+	order_init(&t->by_date, t->count, NULL, NULL);
 	for (size_t i = 0; i < t->count; i++)
 		thread_add_node(t);
 }
@@ -445,12 +454,12 @@ thread_write(struct thread *t, bool is_uid, struct buf *b)
 {
 	for (unsigned i = 0; i < 1024; i++) {
 		if (t->writing == NO_NODE) {
-			if (t->at_root == t->roots.count)
+			if (t->at_root == t->root_count)
 				return true;
 			buf_chr(b, '(');
-			t->writing = (int32_t)t->roots.items[t->at_root++].index;
+			t->writing = (int32_t)t->roots[t->at_root++].index;
 		}
 		t->writing = write_node(t, t->writing, is_uid, b);
 	}
-	return t->writing == NO_NODE && t->at_root == t->roots.count;
+	return t->writing == NO_NODE && t->at_root == t->root_count;
 }

@@ -18,6 +18,8 @@ struct thread *thread_new(struct account *a, enum imap_thread_algorithm algorith
     enum mime_collation by);
 /** Takes NULL. Its waiter must not be waiting any more. */
 void thread_free(struct thread *t);
+/** So many are going to be added, as far as is known; need not be called. */
+void thread_expect(struct thread *t, size_t count);
 void thread_add(struct thread *t, const struct entry *e, struct seqnum seq);
 /** ERR_WAIT; ERR_IO. */
 must_use enum err thread_run(struct thread *t, struct waiter *w, sort_should_yield_fn *should_yield,

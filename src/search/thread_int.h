@@ -21,12 +21,13 @@ struct node {
 
 /* What is known of a message. */
 struct content {
-	int64_t sent_ms;
-	/* hashes, each 8 bytes: its own, then its references; 0: none */
-	const char *ids;
+	/*
+	 * hashes of message-ids, each 8 bytes: its own, then its references; 0: none. Then its base
+	 * subject.
+	 */
+	const char *text;
 	uint32_t id_count;
-	bool is_reply;
-	struct str subject;
+	uint32_t subject_bytes : 31, is_reply : 1;
 };
 
 /* message-id (its hash) → node; open addressing. */
@@ -45,10 +46,13 @@ struct thread {
 	size_t count, node_count, node_cap; /* messages, all nodes */
 	struct id_slot *ids;
 	size_t id_cap, id_count;
-	struct order by_date;    /* messages by sent date */
-	struct order roots;      /* heads of threads; key: their date */
-	struct order by_subject; /* indexes of roots by subject */
-	size_t at;               /* of the phase at hand */
+	struct order by_date; /* messages by sent date */
+	/* heads of threads by their date, which is the key; there are as many as messages at most */
+	struct order_item *roots;
+	size_t root_count;
+	struct order
+	    by_subject; /* indexes of roots: those with one subject are neighbours, by date */
+	size_t at;      /* of the phase at hand */
 	unsigned phase;
 	bool is_gathered;
 	/* Writing. */

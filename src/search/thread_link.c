@@ -8,20 +8,26 @@
  */
 #include "search/thread_int.h"
 
+#include "base/big.h"
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/size.h"
 
 #include <stdlib.h>
 
-enum { WALK_MAX = 10000 };
+enum {
+	WALK_MAX = 10000,
+	/* messages whose places in the table of ids are asked of memory before they are needed */
+	LOOK_AHEAD = 8,
+};
 
 int32_t
 thread_add_node(struct thread *t)
 {
 	if (t->node_count == t->node_cap) {
 		t->node_cap = MAX(2 * t->node_cap, t->count + 64);
-		t->nodes = xrealloc(t->nodes, size_mul(t->node_cap, sizeof(*t->nodes)));
+		t->nodes = big_grow(t->nodes, t->node_count * sizeof(*t->nodes),
+		    size_mul(t->node_cap, sizeof(*t->nodes)));
 	}
 	must(t->node_count < INT32_MAX);
 	t->nodes[t->node_count] = (struct node){ .parent = NO_NODE,
@@ -34,14 +40,25 @@ thread_add_node(struct thread *t)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* Of a table that has an id of each message, and some more. */
+static size_t
+ids_room(size_t count)
+{
+	size_t cap = 256;
+
+	while (cap / 2 < count)
+		cap *= 2;
+	return cap;
+}
+
 static void
 ids_grow(struct thread *t)
 {
 	struct id_slot *old = t->ids;
 	size_t old_cap = t->id_cap;
 
-	t->id_cap = MAX(2 * old_cap, (size_t)256);
-	t->ids = xcalloc(t->id_cap, sizeof(*t->ids));
+	t->id_cap = MAX(2 * old_cap, ids_room(t->count));
+	t->ids = big_alloc(t->id_cap, sizeof(*t->ids));
 	for (size_t i = 0; i < old_cap; i++) {
 		size_t at = old[i].id & (t->id_cap - 1);
 
@@ -51,7 +68,7 @@ ids_grow(struct thread *t)
 			at = (at + 1) & (t->id_cap - 1);
 		t->ids[at] = old[i];
 	}
-	free(old);
+	big_free(old);
 }
 
 /* The place of an id: its own, or a free one, which the caller fills. */
@@ -78,7 +95,20 @@ id_enter(struct thread *t, struct id_slot *place, uint64_t id, int32_t node)
 static uint64_t
 id_at(const struct content *c, uint32_t i)
 {
-	return get_le64(c->ids + 8 * (size_t)i);
+	return get_le64(c->text + 8 * (size_t)i);
+}
+
+/* The place of the message's i-th id, or of its last if it has fewer. */
+static void
+id_prefetch(const struct thread *t, size_t message, uint32_t i)
+{
+	const struct content *c;
+
+	if (message >= t->count || t->ids == NULL)
+		return;
+	c = &t->contents[message];
+	if (c->id_count > 0)
+		__builtin_prefetch(&t->ids[id_at(c, MIN(i, c->id_count - 1)) & (t->id_cap - 1)]);
 }
 
 bool
@@ -91,6 +121,7 @@ thread_name(struct thread *t)
 		uint64_t id = c->id_count > 0 ? id_at(c, 0) : 0;
 		struct id_slot *place;
 
+		id_prefetch(t, t->at + LOOK_AHEAD, 0);
 		if (id == 0)
 			continue;
 		place = id_place(t, id);
@@ -171,8 +202,10 @@ thread_link(struct thread *t)
 	/* A message may have a thousand references. */
 	size_t end = MIN(t->at + STEP_NODES / 16, t->count);
 
-	for (; t->at < end; t->at++)
+	for (; t->at < end; t->at++) {
+		id_prefetch(t, t->at + LOOK_AHEAD, UINT32_MAX);
 		link_message(t, (int32_t)t->at);
+	}
 	return t->at == t->count;
 }
 

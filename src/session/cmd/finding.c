@@ -174,9 +174,12 @@ search(struct session *s, struct finding *f)
 
 	if (e == ERR_BUSY)
 		return session_yield(s);
-	if (e == ERR_OK)
-		f->step = f->take != NULL ? FINDING_TAKE : FINDING_OVER;
-	return e;
+	if (e != ERR_OK)
+		return e;
+	f->step = f->take != NULL ? FINDING_TAKE : FINDING_OVER;
+	if (f->expect != NULL)
+		f->expect(f->take_ctx, rangeset_count(&scan_found(f->scan)->uids));
+	return ERR_OK;
 }
 
 static enum err

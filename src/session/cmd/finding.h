@@ -11,6 +11,9 @@
 
 typedef void finding_fn(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy);
 
+/* Before the first of them: how many there are, or would be if none has gone. */
+typedef void finding_expect_fn(void *ctx, size_t count);
+
 enum finding_step { FINDING_BEGIN, FINDING_SEARCH, FINDING_TAKE, FINDING_OVER };
 
 /*
@@ -41,6 +44,7 @@ struct finding {
 	 * are enough
 	 */
 	finding_fn *take;
+	finding_expect_fn *expect; /* may be NULL */
 	void *take_ctx;
 
 	/* What FINDING_HIGHEST did, from the first finding_run() on. */

@@ -38,6 +38,12 @@ sort_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 static void
+expect(void *ctx, size_t count)
+{
+	sort_expect(ctx, count);
+}
+
+static void
 take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
 	sort_add(ctx, e, seq, relevancy);
@@ -54,6 +60,7 @@ begin(struct session *s, struct command *c, struct sort_ctx *x)
 		.when_limited = FINDING_REFUSES_TO_READ,
 		.limit = session_message_limit(s),
 		.take = take,
+		.expect = expect,
 		.take_ctx = x->sort };
 	x->step = STEP_FIND;
 }

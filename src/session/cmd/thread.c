@@ -26,6 +26,12 @@ thread_parse(struct session *s, struct command *c, struct imap_scan *in)
 }
 
 static void
+expect(void *ctx, size_t count)
+{
+	thread_expect(ctx, count);
+}
+
+static void
 take(void *ctx, const struct entry *e, struct seqnum seq, unused_arg unsigned relevancy)
 {
 	thread_add(ctx, e, seq);
@@ -41,6 +47,7 @@ begin(struct session *s, struct command *c, struct thread_ctx *x)
 		.when_limited = FINDING_REFUSES,
 		.limit = session_message_limit(s),
 		.take = take,
+		.expect = expect,
 		.take_ctx = x->thread };
 	x->step = STEP_FIND;
 }
