@@ -54,9 +54,13 @@ forget_order(const struct burst *b, struct state *model)
 
 static bool explain(struct burst *b, uint32_t depth, uint32_t *at);
 
-/* Goes on with the next command of an actor, which puts messages into a mailbox of that name. */
+/*
+ * Goes on with the next command of an actor, which puts messages into a mailbox of that name.
+ * is_anew: others had taken \Seen away before it looked, so it sets it on all that it names.
+ */
 static bool
-explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const char *name)
+explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const char *name,
+    bool is_anew)
 {
 	struct actor *a = &b->actors[i];
 	struct state *next = &b->states[depth + 1];
@@ -66,6 +70,10 @@ explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const ch
 
 	act = a->plans[at[i]].act;
 	snprintf(act.name, sizeof(act.name), "%s", name);
+	if (is_anew) {
+		memcpy(act.uids, a->plans[at[i]].targets, sizeof(act.uids));
+		act.n = a->plans[at[i]].target_count;
+	}
 	*next = b->states[depth];
 	state_apply(next, &act, &o);
 	if (!answer_fits(&a->plans[at[i]], &a->answers[at[i]], &o, why, sizeof(why))) {
@@ -117,10 +125,11 @@ explain(struct burst *b, uint32_t depth, uint32_t *at)
 			continue;
 		is_over = false;
 		act = &a->plans[at[i]].act;
-		if (explain_next(b, depth, at, i, act->name))
+		if (explain_next(b, depth, at, i, act->name, false)
+		    || (act->sees && explain_next(b, depth, at, i, act->name, true)))
 			return true;
 		other = renamed(b, depth, act);
-		if (other != NULL && explain_next(b, depth, at, i, other))
+		if (other != NULL && explain_next(b, depth, at, i, other, false))
 			return true;
 	}
 	if (!is_over)

@@ -59,83 +59,6 @@ take_code(struct run *r, struct answer *a, struct str code)
 	}
 }
 
-static void
-take_search(struct run *r, struct answer *a, const struct told *t)
-{
-	struct str rest = t->rest;
-	size_t at;
-
-	a->has_search = true;
-	if (t->kind == TOLD_SEARCH) {
-		at = str_chr(rest, '(');
-		if (at != SIZE_MAX)
-			rest = str_sub(rest, 0, at > 0 ? at - 1 : 0);
-		if (!told_numbers(rest, &a->uids))
-			run_fail(r, "no numbers: %.*s", STR_F(t->line));
-		return;
-	}
-	while (rest.n > 0) {
-		if (str_eq(word(&rest), STR("ALL")) && !told_numbers(word(&rest), &a->uids))
-			run_fail(r, "no set: %.*s", STR_F(t->line));
-	}
-}
-
-void
-context_forget(struct player *p)
-{
-	rangeset_clear(&p->context);
-	p->context_tag = 0;
-}
-
-static void
-context_begin(struct player *p, const struct plan *plan, uint32_t tag, const struct rangeset *uids)
-{
-	p->context_tag = tag;
-	p->context_count++;
-	rangeset_copy(&p->context, uids);
-	memcpy(p->context_keys, plan->keys, sizeof(p->context_keys));
-	p->context_key_count = plan->key_count;
-}
-
-/* (TAG "t7") UID ADDTO (0 5:7 0 9). False: it is no such news. */
-static bool
-take_context(struct run *r, struct player *p, const struct told *t)
-{
-	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
-	struct str rest = t->rest, tag, key, list;
-	uint32_t number;
-	bool is_add;
-
-	tag = word(&rest);
-	tag = word(&rest);
-	key = word(&rest);
-	key = word(&rest);
-	is_add = str_eq(key, STR("ADDTO"));
-	if (!is_add && !str_eq(key, STR("REMOVEFROM")))
-		return false;
-	if (!str_starts(tag, STR("\"t")) || !str_to_u32(str_sub(tag, 2, tag.n - 2), &number))
-		run_fail(r, "no tag: %.*s", STR_F(t->line));
-	if (number != p->context_tag)
-		return true;
-	for (list = str_sub(rest, 1, rest.n - 1); list.n > 0;) {
-		word(&list); /* the place, which is 0 */
-		if (!told_numbers(word(&list), &uids))
-			run_fail(r, "no set: %.*s", STR_F(t->line));
-	}
-	for (size_t i = 0; i < uids.n; i++) {
-		for (uint32_t uid = uids.r[i].first; uid <= uids.r[i].last; uid++) {
-			if (rangeset_contains(&p->context, uid) == is_add)
-				run_fail(r, "UID %u is%s in the result already", uid,
-				    is_add ? "" : " not");
-			if (is_add)
-				rangeset_add_one(&p->context, uid);
-			else
-				rangeset_remove(&p->context, uid, uid);
-		}
-	}
-	return true;
-}
-
 /* (attributes) "/" name */
 static void
 take_list(struct run *r, struct answer *a, const struct told *t)
@@ -277,16 +200,14 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 		if (t.kind == TOLD_FETCH)
 			take_fetch(r, p, a, &t);
 		if (t.kind == TOLD_CONDITION && str_starts(t.code, STR("NOUPDATE ")))
-			context_forget(p);
-		if (t.kind == TOLD_ESEARCH && take_context(r, p, &t))
-			continue;
+			kept_refused(r, p, str_sub(t.code, 9, t.code.n));
+		if (t.kind == TOLD_EXPUNGE)
+			kept_expunge(r, p, t.number);
+		if (t.kind == TOLD_SEARCH || t.kind == TOLD_ESEARCH)
+			found_take(r, p, a != NULL ? &plans[at] : NULL, p->first_tag + at, a, &t);
 		if (a == NULL)
 			continue;
-		if (t.kind == TOLD_SEARCH || t.kind == TOLD_ESEARCH)
-			take_search(r, a, &t);
-		if (t.kind == TOLD_ESEARCH && plans[at].is_context)
-			context_begin(p, &plans[at], p->first_tag + at, &a->uids);
-		else if (t.kind == TOLD_LIST || t.kind == TOLD_LSUB)
+		if (t.kind == TOLD_LIST || t.kind == TOLD_LSUB)
 			take_list(r, a, &t);
 		else if (t.kind == TOLD_STATUS)
 			copy_text(a->status, sizeof(a->status), t.rest);
@@ -307,6 +228,9 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			copy_text(a->code, sizeof(a->code), word(&rest));
 			if (t.code.p != NULL)
 				take_code(r, a, t.code);
+			if (plans[at].cancels != 0 && !str_eq(t.condition, STR("OK")))
+				run_fail(r, "CANCELUPDATE is refused");
+			kept_forget(p, plans[at].cancels);
 			if (plans[at].act.op == ACT_STORE && plans[at].act.is_silent)
 				believe_own_store(p, &plans[at], a);
 		}
@@ -390,75 +314,6 @@ answer_fits(const struct plan *plan, const struct answer *a, const struct outcom
 }
 
 /* ---- what only tells ---- */
-
-static bool
-key_matches(struct run *r, const struct plan_key *k, const struct seen *m, uint32_t content)
-{
-	bool is_match = false;
-
-	switch (k->kind) {
-	case KEY_ALL:
-		is_match = true;
-		break;
-	case KEY_FLAG:
-		is_match = (m->flags & k->flag) != 0;
-		break;
-	case KEY_UIDS:
-		is_match = m->uid >= k->first && m->uid <= k->last;
-		break;
-	case KEY_LARGER:
-		is_match = r->contents.size[content] > k->number;
-		break;
-	case KEY_SUBJECT:
-		is_match = content == k->number;
-		break;
-	case KEY_MODSEQ:
-		is_match = m->modseq >= k->number;
-		break;
-	}
-	return is_match != k->is_not;
-}
-
-/*
- * The answer must be what the client's own picture, as it was, gives. Of what is gone either is
- * right.
- */
-static void
-check_search(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
-    const struct seen *before, uint32_t n)
-{
-	const struct state_box *b = state_box_by_id(&r->state, p->box);
-	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
-	bool tells = !plan->saves || plan->is_extended, has_ghosts = false;
-
-	if (a->has_search != tells)
-		run_fail(r, "%s SEARCH response", tells ? "no" : "a");
-	if (plan->saves)
-		rangeset_clear(&p->saved);
-	rangeset_copy(&left, &a->uids);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t number = plan->act.is_uid ? before[i].uid : i + 1;
-		int at = b != NULL ? state_message(b, before[i].uid) : -1;
-		bool is_match = at >= 0 && before[i].uid >= plan->limit_uid,
-		     is_found = rangeset_contains(&left, number);
-
-		has_ghosts |= at < 0;
-		for (uint32_t k = 0; at >= 0 && k < plan->key_count; k++)
-			is_match &= key_matches(r, &plan->keys[k], &before[i], b->m[at].content);
-		if (plan->saves && is_match)
-			rangeset_add_one(&p->saved, before[i].uid);
-		if (tells && at >= 0 && is_match != is_found)
-			run_fail(r, "message %u, UID %u, flags %x: should%s be found", i + 1,
-			    before[i].uid, before[i].flags, is_match ? "" : " not");
-		if (is_found)
-			rangeset_remove(&left, number, number);
-	}
-	if (!rangeset_is_empty(&left))
-		run_fail(r, "found %u, which is not there", rangeset_min(&left));
-	/* What is gone and was not told so may have been found too: nobody can say what "$" is. */
-	if (plan->saves && has_ghosts)
-		rangeset_clear(&p->saved);
-}
 
 static void
 check_fetch(struct run *r, struct player *p, const struct plan *plan, const struct answer *a)
@@ -573,7 +428,7 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 	case ACT_SEARCH:
 		if (strcmp(a->condition, "OK") != 0)
 			run_fail(r, "SEARCH is refused");
-		check_search(r, p, plan, a, before, before_n);
+		found_check(r, p, plan, a, before, before_n);
 		break;
 	case ACT_FETCH:
 		check_fetch(r, p, plan, a);
@@ -602,6 +457,7 @@ check_answer(struct run *r, struct player *p, const struct plan *plan, const str
 	case ACT_ANNOTATE:
 	case ACT_OPS_THAT_CHANGE:
 	case ACT_NOOP:
+	case ACT_CANCEL:
 	case ACT_SELECT:
 	case ACT_CLOSE:
 	case ACT_UNSELECT:
@@ -631,30 +487,6 @@ check_message(struct run *r, const struct player *p, uint32_t i, struct seen *m,
 		.flags = t->flags,
 		.modseq = t->modseq,
 		.notes = t->notes };
-}
-
-/* What the client was told is found must be what a new search would find. */
-static void
-check_context(struct run *r, const struct player *p, const struct state_box *b)
-{
-	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
-
-	rangeset_copy(&left, &p->context);
-	for (uint32_t i = 0; i < p->pic.n; i++) {
-		const struct seen *m = &p->pic.m[i];
-		bool is_match = true;
-
-		for (uint32_t k = 0; k < p->context_key_count; k++)
-			is_match &= key_matches(r, &p->context_keys[k], m, b->m[i].content);
-		if (is_match != rangeset_contains(&left, m->uid))
-			run_fail(r, "UID %u should%s be in the result of t%u", m->uid,
-			    is_match ? "" : " not", p->context_tag);
-		rangeset_remove(&left, m->uid, m->uid);
-	}
-	if (!rangeset_is_empty(&left))
-		run_fail(r, "UID %u is gone, and was not told to leave the result of t%u",
-		    rangeset_min(&left), p->context_tag);
-	r->contexts++;
 }
 
 void
@@ -687,6 +519,6 @@ check_picture(struct run *r, struct player *p, bool with_ghosts)
 	}
 	if (k < b->n)
 		run_fail(r, "UID %u was not told", b->m[k].uid);
-	if (!with_ghosts && p->context_tag != 0)
-		check_context(r, p, b);
+	if (!with_ghosts)
+		kept_check(r, p, b);
 }

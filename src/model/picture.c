@@ -269,6 +269,7 @@ parse(struct picture *p, struct told *t)
 		{ "VANISHED", TOLD_VANISHED },
 		{ "SEARCH", TOLD_SEARCH },
 		{ "ESEARCH", TOLD_ESEARCH },
+		{ "SORT", TOLD_SEARCH },
 		{ "STATUS", TOLD_STATUS },
 		{ "LIST", TOLD_LIST },
 		{ "LSUB", TOLD_LSUB },

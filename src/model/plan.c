@@ -287,132 +287,6 @@ plan_fetch(struct run *r, struct player *p, bool only_changes, bool is_first, st
 	}
 }
 
-/* The messages that the program's sets leave to it count, not those that it finds. */
-static void
-cut_search(const struct run *r, const struct player *p, struct plan *out)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = p->pic.n; r->limit != 0 && i-- > 0;) {
-		const uint32_t uid = p->pic.m[i].uid;
-		bool is_named = true;
-
-		for (uint32_t k = 0; k < out->key_count; k++) {
-			const struct plan_key *key = &out->keys[k];
-
-			if (key->kind == KEY_UIDS && !key->is_not)
-				is_named &= uid >= key->first && uid <= key->last;
-		}
-		n += is_named;
-		if (is_named && n == r->limit)
-			out->limit_uid = uid;
-	}
-	if (n <= r->limit)
-		out->limit_uid = 0;
-}
-
-static void
-plan_uids(struct run *r, struct plan_key *k, struct buf *text)
-{
-	uint64_t how = rnd(r, 4);
-
-	if (how == 0) {
-		buf_printf(text, "UIDAFTER %u", k->first);
-		k->first++;
-		k->last = UINT32_MAX;
-	} else if (how == 1) {
-		buf_printf(text, "UIDBEFORE %u", k->first);
-		k->last = k->first - 1;
-		k->first = 1;
-	} else {
-		buf_printf(text, "UID %u:%u", k->last, k->first);
-	}
-}
-
-static void
-plan_search(struct run *r, struct player *p, bool only_changes, struct plan *out)
-{
-	static const struct {
-		const char *yes, *no;
-		uint16_t flag;
-	} flags[] = {
-		{ "SEEN", "UNSEEN", FLAG_SEEN },
-		{ "ANSWERED", "UNANSWERED", FLAG_ANSWERED },
-		{ "FLAGGED", "UNFLAGGED", FLAG_FLAGGED },
-		{ "DELETED", "UNDELETED", FLAG_DELETED },
-		{ "DRAFT", "UNDRAFT", FLAG_DRAFT },
-		{ "KEYWORD k1", "UNKEYWORD k1", 2 << SEEN_KEYWORD_SHIFT },
-		{ "KEYWORD $forwarded", "UNKEYWORD $FORWARDED", 1 << SEEN_KEYWORD_SHIFT },
-	};
-	struct picture *pic = &p->pic;
-
-	out->act.op = ACT_SEARCH;
-	out->act.is_uid = rnd(r, 2) == 0;
-	out->may_expunge = out->act.is_uid;
-	out->is_extended = rnd(r, 3) == 0;
-	buf_c(&out->text, out->act.is_uid ? "UID SEARCH" : "SEARCH");
-	out->saves = rnd(r, 3) == 0;
-	out->is_context = r->has_notes && r->limit == 0 && !only_changes && !out->saves
-	    && out->is_extended && out->act.is_uid && p->context_count < CONTEXTS;
-	if (out->is_context)
-		buf_lit(&out->text, " RETURN (UPDATE ALL COUNT)");
-	else if (out->saves)
-		buf_c(&out->text, out->is_extended ? " RETURN (SAVE ALL COUNT)" : " RETURN (SAVE)");
-	else
-		buf_c(&out->text, out->is_extended ? " RETURN (ALL COUNT)" : "");
-	out->key_count = 1 + (uint32_t)rnd(r, 3);
-	for (uint32_t i = 0; i < out->key_count; i++) {
-		struct plan_key *k = &out->keys[i];
-		size_t some = rnd(r, ARRAY_LEN(flags));
-
-		*k = (struct plan_key){ .is_not = rnd(r, 4) == 0 };
-		buf_c(&out->text, k->is_not ? " NOT " : " ");
-		switch (rnd(r, 10)) {
-		case 0:
-			k->kind = KEY_ALL;
-			buf_lit(&out->text, "ALL");
-			break;
-		case 1:
-			k->kind = KEY_LARGER;
-			k->number = 64 + rnd(r, r->contents.n + 1);
-			buf_printf(&out->text, "LARGER %llu", (unsigned long long)k->number);
-			break;
-		case 2:
-			k->kind = KEY_SUBJECT;
-			k->number = rnd(r, r->contents.n + 1);
-			buf_printf(&out->text, "SUBJECT S%05u", (unsigned)k->number);
-			break;
-		case 3:
-			k->kind = KEY_UIDS;
-			k->first = 1 + (uint32_t)rnd(r, 40);
-			k->last = k->first + (uint32_t)rnd(r, 40);
-			plan_uids(r, k, &out->text);
-			break;
-		case 4:
-			if (pic->is_condstore) {
-				k->kind = KEY_MODSEQ;
-				k->number = rnd(r, pic->known + 2);
-				buf_printf(&out->text, "MODSEQ %llu",
-				    (unsigned long long)k->number);
-				break;
-			}
-			/* fallthrough */
-		default:
-			k->kind = KEY_FLAG;
-			k->flag = flags[some].flag;
-			if (rnd(r, 2) == 0) {
-				buf_c(&out->text, flags[some].yes);
-				break;
-			}
-			/* NOT UNSEEN */
-			k->is_not = !k->is_not;
-			buf_c(&out->text, flags[some].no);
-			break;
-		}
-	}
-	cut_search(r, p, out);
-}
-
 static void
 plan_copy(struct run *r, struct player *p, bool moves, struct plan *out)
 {
@@ -561,6 +435,8 @@ plan_in_mailbox(struct run *r, struct player *p, uint64_t what, bool only_change
 		plan_store(r, p, out);
 	else if (what < 65)
 		plan_fetch(r, p, only_changes, is_first, out);
+	else if (what < 67 && !only_changes && plan_cancel(r, p, out))
+		return;
 	else if (what < 78 && !only_changes)
 		plan_search(r, p, !is_first, out);
 	else if (what < 88)

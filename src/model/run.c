@@ -165,8 +165,7 @@ connect_player(struct run *r, struct player *p)
 	p->phase = PLAYER_IN;
 	p->box = 0;
 	rangeset_clear(&p->saved);
-	context_forget(p);
-	p->context_count = 0;
+	kept_forget(p, ~0u);
 	p->is_notified = p->is_foreign = false;
 	if (r->has_notes)
 		set_out(r, p);
@@ -255,8 +254,7 @@ select_box(struct run *r, struct player *p, struct plan *plan)
 	p->phase = PLAYER_IN;
 	p->box = 0;
 	rangeset_clear(&p->saved);
-	context_forget(p);
-	p->context_count = 0;
+	kept_forget(p, ~0u);
 	if ((b != NULL && !b->is_level) != (strcmp(p->answers[0].condition, "OK") == 0))
 		run_fail(r, "SELECT %s is answered %s", plan->act.name, p->answers[0].condition);
 	if (b == NULL || b->is_level) {
@@ -286,8 +284,7 @@ player_left(struct player *p)
 	picture_clear(&p->pic);
 	p->phase = PLAYER_IN;
 	p->box = 0;
-	context_forget(p);
-	p->context_count = 0;
+	kept_forget(p, ~0u);
 }
 
 /* One to three commands of one client, which are answered one after the other. */
@@ -502,7 +499,6 @@ run_close(struct run *r)
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&r->players[i].answers[k]);
 		rangeset_done(&r->players[i].saved);
-		rangeset_done(&r->players[i].context);
 	}
 	sim_settle(&r->sim);
 	account_unref(r->account);

@@ -18,7 +18,8 @@
 enum {
 	PLAYERS = 3,
 	PLAN_KEYS = 5,
-	CONTEXTS = 12, /* of a mailbox; less than the server allows */
+	PLAN_SORTS = 3,
+	KEPT = 4, /* searches of a mailbox that are kept up to date; less than the server allows */
 	ANSWERS = 4,
 	RECENTS = 4096,
 	LOG_LINES = 60,
@@ -43,6 +44,14 @@ struct plan_key {
 	uint32_t first, last;
 };
 
+/* By what a SORT sorts. Nothing else is told apart by the messages that are made. */
+struct plan_sort {
+	enum { BY_FROM, BY_SIZE, BY_SUBJECT, BY_NOTE } by; /* they are all from one */
+
+	bool is_reverse;
+	unsigned note; /* of annotated_notes */
+};
+
 /* A command that is to be sent, and what its answer is held against. */
 struct plan {
 	struct act act;
@@ -59,8 +68,13 @@ struct plan {
 	bool is_vague;
 	struct plan_key keys[PLAN_KEYS];
 	uint32_t key_count;
-	bool is_extended; /* SEARCH RETURN */
-	bool is_context;  /* SEARCH RETURN (UPDATE): told from then on what comes to it and goes */
+	struct plan_sort sorts[PLAN_SORTS];
+	uint32_t sort_count; /* SORT; 0: SEARCH */
+	bool is_extended;    /* RETURN */
+	bool is_context;     /* RETURN (UPDATE): told from then on what comes to it and goes */
+	/* RETURN (PARTIAL 2:5); 0: all. Negative ones count from the end (RFC 9394) */
+	int32_t part_first, part_last;
+	unsigned cancels; /* CANCELUPDATE: bits of the player's `kept` */
 	/* SEARCH RETURN (SAVE): what it finds is "$" from then on */
 	bool saves;
 	bool may_use_saved; /* nothing is sent before it that could change "$" */
@@ -83,6 +97,9 @@ struct answer {
 	/* SEARCH, ESEARCH, APPENDUID, MODIFIED, COPYUID's destination */
 	struct rangeset uids;
 	struct rangeset from; /* COPYUID */
+	/* SEARCH, SORT, and theirs of ESEARCH, in the order in which they were told */
+	uint32_t order[PICTURE_MAX];
+	uint32_t order_count;
 	uint32_t validity;
 	uint32_t limit_uid; /* MESSAGELIMIT; 0: there was none */
 	bool has_search;
@@ -100,6 +117,18 @@ struct answer {
 	char status[200];
 };
 
+/* The result of a search that is kept up to date (RFC 5267), as the client was told. */
+struct kept {
+	uint32_t tag; /* 0: there is none */
+	bool is_uid;
+	struct plan_key keys[PLAN_KEYS];
+	uint32_t key_count;
+	struct plan_sort sorts[PLAN_SORTS];
+	uint32_t sort_count;
+	uint32_t list[PICTURE_MAX]; /* UIDs or message numbers, in their order */
+	uint32_t n;
+};
+
 struct player {
 	struct picture pic;
 	enum player_kind kind;
@@ -110,12 +139,7 @@ struct player {
 	bool is_foreign;       /* in another language than English (RFC 5255) */
 	uint64_t selection;    /* which of all SELECTs that were ever made */
 	struct rangeset saved; /* UIDs of "$" (RFC 5182) */
-	/* the last search that is kept up to date (RFC 5267), and what the client was told of it */
-	uint32_t context_tag;   /* 0: there is none */
-	uint32_t context_count; /* since the mailbox was selected */
-	struct rangeset context;
-	struct plan_key context_keys[PLAN_KEYS];
-	uint32_t context_key_count;
+	struct kept kept[KEPT];
 	/* From an earlier connection, for QRESYNC. */
 	bool has_old;
 	char old_name[STATE_NAME];
@@ -148,7 +172,7 @@ struct run {
 	uint64_t seed;
 	uint32_t limit; /* messages that a command may be about (RFC 9738); 0: no limit */
 	uint32_t step;
-	uint64_t commands, bursts, orders, resyncs, limited, contexts;
+	uint64_t commands, bursts, orders, resyncs, limited, contexts, sorted;
 	char log[LOG_LINES][LOG_WIDTH]; /* the last lines of the dialogue, a ring */
 	uint32_t log_next;
 	bool is_verbose;
@@ -177,6 +201,12 @@ void plan_messages(struct run *r, const struct player *p, struct plan *out);
 uint32_t plan_message(struct run *r, bool is_delivered, struct buf *b);
 const char *plan_name(struct run *r);
 
+/* plan_search.c */
+/** Makes a SEARCH or a SORT. */
+void plan_search(struct run *r, struct player *p, bool only_changes, struct plan *out);
+/** Makes a CANCELUPDATE; false: there is nothing to cancel. */
+bool plan_cancel(struct run *r, const struct player *p, struct plan *out);
+
 /* plan_notes.c */
 /** Makes a command about annotations. */
 void plan_noted(struct run *r, struct player *p, bool only_changes, struct plan *out);
@@ -197,8 +227,6 @@ void run_take(struct run *r, struct player *p, const struct plan *plans, uint32_
 bool answer_fits(const struct plan *plan, const struct answer *a, const struct outcome *o,
     char *why, size_t size);
 void answer_clear(struct answer *a);
-/** There is no search any more that is kept up to date. */
-void context_forget(struct player *p);
 /**
  * Holds the answer of a command that changes nothing against the state. before: the picture when it
  * was sent.
@@ -210,6 +238,25 @@ void check_answer(struct run *r, struct player *p, const struct plan *plan, cons
  * What was not told is filled in.
  */
 void check_picture(struct run *r, struct player *p, bool with_ghosts);
+
+/* found.c */
+/** Takes what SEARCH, SORT and ESEARCH tell, an answer to the plan or news; a NULL: no answer. */
+void found_take(struct run *r, struct player *p, const struct plan *plan, uint32_t tag,
+    struct answer *a, const struct told *t);
+/**
+ * Holds the answer of a search against the client's own picture, as it was. Of what is gone either
+ * is right.
+ */
+void found_check(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
+    const struct seen *before, uint32_t n);
+/** A message is gone: the numbers behind it are others now. */
+void kept_expunge(struct run *r, struct player *p, uint32_t number);
+/** NOUPDATE: a search is not kept up to date. */
+void kept_refused(struct run *r, struct player *p, struct str tag);
+/** There is no search any more that is kept up to date, or those of these bits are none. */
+void kept_forget(struct player *p, unsigned which);
+/** What the client was told is found must be what a new search would find. */
+void kept_check(struct run *r, const struct player *p, const struct state_box *b);
 
 /* run.c */
 /** @kv  the engine in memory if is_manual; to be closed by run_close() */

@@ -19,7 +19,7 @@ static struct run run;
 
 static void
 play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_t *bursts,
-    uint64_t *resyncs, uint64_t *limited, uint64_t *contexts, uint64_t *news)
+    uint64_t *resyncs, uint64_t *limited, uint64_t *contexts, uint64_t *sorted, uint64_t *news)
 {
 	/* Every third history with MESSAGELIMIT. */
 	uint32_t limit = seed % 3 == 0 ? STATE_ADDS + (uint32_t)(seed / 3 % LIMITS) : 0;
@@ -40,6 +40,7 @@ play(uint64_t seed, uint32_t steps, bool is_verbose, uint64_t *commands, uint64_
 	*resyncs += run.resyncs;
 	*limited += run.limited;
 	*contexts += run.contexts;
+	*sorted += run.sorted;
 	*news += run.watcher.told;
 	run_close(&run);
 }
@@ -48,19 +49,19 @@ int
 main(int argc, char **argv)
 {
 	uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, commands = 0, bursts = 0,
-		 resyncs = 0, limited = 0, contexts = 0, news = 0;
+		 resyncs = 0, limited = 0, contexts = 0, sorted = 0, news = 0;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : FIRST_SEED, histories = 0;
 	uint32_t steps = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : STEPS;
 
 	printf("1..1\n");
 	for (; commands < wanted; histories++)
 		play(seed++, steps, argc > 3, &commands, &bursts, &resyncs, &limited, &contexts,
-		    &news);
+		    &sorted, &news);
 	printf(
-	    "# %llu commands in %llu histories, %llu bursts, %llu resynchronisations, %llu over the limit; %llu results kept up to date and %llu lines of news compared\n",
+	    "# %llu commands in %llu histories, %llu bursts, %llu resynchronisations, %llu over the limit; %llu results kept up to date (%llu sorted) and %llu lines of news compared\n",
 	    (unsigned long long)commands, (unsigned long long)histories, (unsigned long long)bursts,
 	    (unsigned long long)resyncs, (unsigned long long)limited, (unsigned long long)contexts,
-	    (unsigned long long)news);
+	    (unsigned long long)sorted, (unsigned long long)news);
 	printf("ok 1 - server model\n");
 	return 0;
 }

@@ -543,6 +543,7 @@ state_apply(struct state *s, const struct act *a, struct outcome *out)
 	case ACT_GETMETADATA:
 	case ACT_SEARCH:
 	case ACT_NOOP:
+	case ACT_CANCEL:
 	case ACT_STATUS:
 	case ACT_LIST:
 	case ACT_SELECT:

@@ -388,6 +388,7 @@ check_done(struct storm *s, const struct player *p, const struct plan *plan, con
 	case ACT_OPS_THAT_CHANGE:
 	case ACT_SEARCH:
 	case ACT_NOOP:
+	case ACT_CANCEL:
 	case ACT_SELECT:
 	case ACT_CLOSE:
 	case ACT_UNSELECT:
@@ -510,7 +511,6 @@ storm_done(struct storm *s)
 		for (uint32_t k = 0; k < ANSWERS; k++)
 			answer_clear(&s->r.players[i].answers[k]);
 		rangeset_done(&s->r.players[i].saved);
-		rangeset_done(&s->r.players[i].context);
 	}
 	buf_done(&s->message);
 }
