@@ -40,9 +40,13 @@ access_key_find(const struct snapshot *own, struct account_id in, const struct m
 {
 	const struct mailbox_info *inbox = snapshot_mailbox(own, STR("INBOX"));
 	char name[NAME_MAX_BYTES];
-	const struct annotation a = annotation_of(in, m, name);
+	struct annotation a;
 
-	return inbox != NULL && find(inbox->annotations, &a, out);
+	/* Nearly always: this is asked behind each command that changes something. */
+	if (inbox == NULL || inbox->annotations.n == 0)
+		return false;
+	a = annotation_of(in, m, name);
+	return find(inbox->annotations, &a, out);
 }
 
 void
