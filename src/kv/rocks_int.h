@@ -1,9 +1,11 @@
 /*
  * rocks_int.h - the RocksDB engine's parts.
  *
- *     rocks.c          opening, closing, room on the disk, numbers
+ *     rocks.c          its state, closing, room on the disk, numbers
+ *     rocks_open.c     opening
  *     rocks_options.c  column families and their tuning
  *     rocks_commit.c   the committer: the only thread that writes
+ *     rocks_batch.c    what it writes at once
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
  *     rocks_puts.c     which put of a row is the last in a batch
  *     rocks_read.c     single rows: cache first, else reader threads
@@ -223,6 +225,11 @@ rocks_of(struct kv *kv)
 	return container_of(kv, struct rocks, kv);
 }
 
+/* What an opening begins with; the caller's memory is all zero. */
+void rocks_init(struct rocks *r, const struct kv_options *o);
+/* Whatever of it there is, and the memory itself. is_flushed: what is in memory is written out. */
+void rocks_end(struct rocks *r, bool is_flushed);
+void rocks_db_close(struct rocks *r);
 /* It can't write any more; the message says why. */
 void rocks_fail(struct rocks *r, const char *message);
 /*
@@ -240,6 +247,7 @@ must_use enum err rocks_open_formats(const struct kv_options *o, void *env,
 /* Closes as a crash would: what is in memory stays unwritten. For tests. */
 void rocks_abandon(struct kv *kv);
 
+/* ---- rocks_open.c */
 /* A 64-bit row of CF_META named by one byte; 0 when there is none. */
 must_use enum err rocks_meta_get(struct rocks *r, char name, uint64_t *value_out);
 /* Into the batch. */
@@ -267,8 +275,18 @@ enum err rocks_chunk_write(struct kv *kv, struct kv_chunk *c);
 void rocks_stage_drop(struct kv *kv, uint64_t stage_id, uint32_t count);
 /* Has the committer run it; returns when it is done. */
 void rocks_request(struct rocks *r, struct rocks_request *q);
-/* Writes r->batch and empties it; a failure is final. In the committer. */
+
+/* ---- rocks_batch.c: all in the committer */
+/* Writes r->batch and empties it; a failure is final. */
 must_use enum err rocks_batch_write(struct rocks *r, bool is_synced);
+/* Puts into it how far the log is durable. */
+void rocks_batch_mark(struct rocks *r);
+/* Whether it may go into the batch: versions, links, room on the disk. */
+must_use enum err rocks_commit_check(struct rocks *r, const struct kv_commit *c);
+/* It may: what the next are checked against is as if it had been written. */
+void rocks_commit_accept(struct rocks *r, const struct kv_commit *c);
+/* Its rows, when all of the batch have been accepted. */
+void rocks_commit_put(struct rocks *r, const struct kv_commit *c);
 
 /* ---- rocks_puts.c */
 /* Its puts are in the batch that is being made; to be called in order, for all or for none. */
