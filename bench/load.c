@@ -12,11 +12,13 @@
  * reader follows lines and literals and matches tagged replies to the times they were asked at.
  * User names are --accounts in number from user--first-user on, dealt out in turn, password
  * --password. With --rate so many connections are begun a second, whether or not others are over
- * (mode connect: without logging in); --conns of them at most at the same time, and one that is
- * begun late counts its time from when it was due. With --think-ms a connection waits about so long
- * between an answer and its next command; --command is what mode `command` sends. With --details 1 a
- * table of latencies by command comes before the line of JSON. With --apart 1 it stands for clients
- * on another machine: on this one it gets the processor at once (Linux 6.12 and later).
+ * (mode connect: without logging in; mode hello: with nothing but the beginning of a handshake, and
+ * they hang up when the server has signed it); --conns of them at most at the same time, and one
+ * that is begun late counts its time from when it was due. With --think-ms a connection waits about
+ * so long between an answer and its next command; --command is what mode `command` sends. With
+ * --details 1 a table of latencies by command comes before the line of JSON. With --apart 1 it
+ * stands for clients on another machine: on this one it gets the processor at once (as root;
+ * otherwise soon, Linux 6.12 and later).
  */
 #include "wire.h"
 
@@ -25,6 +27,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +40,9 @@
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64, READ_BYTES = 65536, LATENCIES_MAX = 4000000 };
+
+/* RFC 8446 5.1; an alert is a few bytes. */
+enum { TLS_HANDSHAKE = 22, HELLO_ANSWER_MIN = 200 };
 
 /* Of mixed work, each command's latencies are told too. */
 enum kind {
@@ -99,6 +105,8 @@ struct mode {
 	void (*next)(struct conn *c);
 	bool reconnects;   /* an operation is a whole connection */
 	bool is_anonymous; /* it does not log in */
+	/* it begins a handshake, always with the same bytes, and hangs up once it is answered */
+	bool is_hello; /* whatever --tls says */
 };
 
 enum conn_state { CONN_GREETING, CONN_LOGIN, CONN_COMPRESS, CONN_SETUP, CONN_WORK, CONN_BYE };
@@ -255,6 +263,15 @@ next_login(struct conn *c)
 {
 	put(c, "a LOGOUT\r\n", 10);
 	c->state = CONN_BYE;
+}
+
+static void
+next_hello(struct conn *c)
+{
+	size_t n;
+	const char *hello = wire_hello(&n);
+
+	put(c, hello, n);
 }
 
 /* Holds on: a command that is answered only when the client says DONE, which it never does. */
@@ -466,6 +483,7 @@ static const struct mode modes[] = {
 	{ "append", .next = next_append },
 	{ "multiappend", .next = next_multiappend },
 	{ "connect", .next = next_login, .reconnects = true, .is_anonymous = true },
+	{ "hello", .next = next_hello, .reconnects = true, .is_hello = true },
 	{ "login", .next = next_login, .reconnects = true },
 	{ "noop", .next = next_noop },
 	{ "select", .next = next_select },
@@ -516,8 +534,36 @@ conn_open(struct conn *c)
 	if (mode->reconnects)
 		ask(c, KIND_LOGOUT);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
-	c->wire = wire_new(c->fd, opt.tls, (unsigned)c->user);
+	c->wire = wire_new(c->fd, mode->is_hello ? WIRE_CLEAR : opt.tls, (unsigned)c->user);
+	if (mode->is_hello)
+		mode->next(c);
 	flush(c); /* a handshake begins with the client */
+}
+
+/* It is over; the next one begins, unless they begin when they are due. */
+static void
+shut(struct conn *c)
+{
+	wire_free(c->wire);
+	c->wire = NULL;
+	c->fd = -1;
+	if (now_us() < end_us && opt.rate == 0)
+		conn_open(c);
+}
+
+/* What read() said was that it is over. */
+static void
+lost(struct conn *c, ssize_t n)
+{
+	if (c->state == CONN_BYE) {
+		shut(c);
+		return;
+	}
+	if (now_us() < end_us)
+		fail("closed", n < 0 ? strerror(errno) : "by the server");
+	wire_free(c->wire);
+	c->wire = NULL;
+	c->fd = -1;
 }
 
 static void
@@ -650,6 +696,21 @@ lmtp_line(struct conn *c, const char *line)
 	work(c);
 }
 
+/* The server's flight: it has signed. It comes at once, for it is sent so. */
+static void
+hello_answer(struct conn *c, const char *p, size_t n)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	if (n < HELLO_ANSWER_MIN || p[0] != TLS_HANDSHAKE)
+		fail("hello", "no answer of a handshake");
+	else
+		answered(c);
+	/* so that no port stays taken */
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	shut(c);
+}
+
 /* Follows lines and literals. */
 static void
 take(struct conn *c, const char *p, size_t n)
@@ -719,6 +780,14 @@ ready(struct conn *c, uint32_t events)
 		flush(c);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
+	if (mode->is_hello) {
+		n = wire_read(c->wire, t, sizeof(t));
+		if (n > 0)
+			hello_answer(c, t, (size_t)n);
+		else if (n == 0 || errno != EAGAIN)
+			lost(c, n);
+		return;
+	}
 	/* Until there is nothing more: what lies decrypted or inflated makes no event. */
 	do {
 		n = wire_read(c->wire, t, sizeof(t));
@@ -733,13 +802,7 @@ ready(struct conn *c, uint32_t events)
 		flush(c);
 		return;
 	}
-	wire_free(c->wire);
-	c->wire = NULL;
-	if (c->state != CONN_BYE && now_us() < end_us)
-		fail("closed", n < 0 ? strerror(errno) : "by the server");
-	c->fd = -1;
-	if (c->state == CONN_BYE && now_us() < end_us && opt.rate == 0)
-		conn_open(c);
+	lost(c, n);
 }
 
 /* Begins the connections that are due, as far as there are free ones. */
@@ -928,9 +991,11 @@ main(int argc, char **argv)
 	struct epoll_event events[256];
 	struct conn *conns;
 	double took, used_us;
+	const struct sched_param first = { .sched_priority = 1 };
 
 	parse_arguments(argc, argv);
-	if (opt.is_apart)
+	/* Else what it waits for a processor itself, which people don't, is taken for the server's. */
+	if (opt.is_apart && sched_setscheduler(0, SCHED_FIFO, &first) != 0)
 		thread_begin(NULL, THREAD_PROMPT);
 	make_message();
 	latencies = malloc(LATENCIES_MAX * sizeof(*latencies));

@@ -43,4 +43,10 @@ bool wire_wants_write(const struct wire *w);
 
 struct wire_stats wire_stats(void);
 
+/*
+ * What OpenSSL's client says first, made once. Whoever sends it again and again costs a server whole
+ * handshakes, up to its signature, and himself next to nothing.
+ */
+const char *wire_hello(size_t *n_out);
+
 #endif

@@ -31,9 +31,13 @@ struct sched_attributes {
 void
 thread_begin(const char *name, enum thread_pace pace)
 {
+	/*
+	 * Short ones of those who give way, too: what a turn is, the clock's ticks decide, but the
+	 * scheduler owes who has waited two turns of it, and then he comes before the prompt.
+	 */
 	static const uint64_t turns_ns[] = { [THREAD_PROMPT] = TURN_PROMPT_NS,
 		[THREAD_STEADY] = TURN_STEADY_NS,
-		[THREAD_MODEST] = TURN_STEADY_NS,
+		[THREAD_MODEST] = TURN_PROMPT_NS,
 		[THREAD_PATIENT] = TURN_PATIENT_NS };
 	struct sched_attributes a = { .size = sizeof(a), .policy = SCHED_OTHER };
 
@@ -52,4 +56,10 @@ thread_begin(const char *name, enum thread_pace pace)
 	/* In a container that does not allow it: what can be had of it. */
 	ignore_err(setpriority(PRIO_PROCESS, 0, a.nice) == 0 ? ERR_OK : ERR_NOPERM,
 	    "it works without, if slower when the machine is busy");
+}
+
+void
+thread_step_aside(void)
+{
+	sched_yield();
 }

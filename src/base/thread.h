@@ -23,6 +23,12 @@ enum thread_pace {
 /** Of the calling thread. @name  up to 15 bytes; NULL: it keeps its name. */
 void thread_begin(const char *name, enum thread_pace pace);
 
+/**
+ * A modest thread has done a piece of its work: whoever waits comes now. The scheduler would decide
+ * of itself only at the next tick of the clock.
+ */
+void thread_step_aside(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -426,6 +426,7 @@ static void *
 run_door(void *loop)
 {
 	thread_begin("door", THREAD_MODEST);
+	loop_set_modest(loop);
 	loop_run(loop);
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/bell.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,6 +37,7 @@ struct loop {
 	int64_t armed_ms; /* when timer_ev goes off; INT64_MAX: not set */
 	_Atomic(pthread_t) owner;
 	atomic_bool has_owner, is_stopped;
+	bool is_modest;
 	uint32_t turn; /* never 0: a task that has not run yet has that */
 };
 
@@ -97,6 +99,12 @@ loop_free(struct loop *l)
 	close(l->wake_fd);
 	free(l->heap);
 	free(l);
+}
+
+void
+loop_set_modest(struct loop *l)
+{
+	l->is_modest = true;
 }
 
 struct clock *
@@ -286,6 +294,8 @@ run_share(struct loop *l)
 		return false;
 	s = container_of(i, struct loop_share, item);
 	s->run(s);
+	if (l->is_modest)
+		thread_step_aside();
 	return true;
 }
 

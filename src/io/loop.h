@@ -32,6 +32,8 @@ struct loop;
 struct loop *loop_new(struct clock *clock);
 /** Not while it runs. Tasks still posted are dropped without running. */
 void loop_free(struct loop *l);
+/** Before it runs: its thread is a modest one (base/thread.h), and says so after every share. */
+void loop_set_modest(struct loop *l);
 /** Runs turns until loop_stop(). The thread that calls it is the loop's. */
 void loop_run(struct loop *l);
 /** One turn. may_block: waits until something happens when nothing is ready. */

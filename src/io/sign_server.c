@@ -206,6 +206,8 @@ serve(struct line *l, struct buf *in, struct buf *out)
 		if (!send_all(l->fd, buf_str(out)))
 			return false;
 		buf_consume(in, used);
+		if (l->pace == THREAD_MODEST)
+			thread_step_aside();
 	}
 	return e == ERR_WAIT;
 }

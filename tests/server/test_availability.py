@@ -1,6 +1,7 @@
 """Promises 10 and 11: slow, many, greedy and hostile clients and messages cost bounded processor time and memory, and the others are
 served as before. What is measured is printed (-s); times are judged with POSTHORN_TEST_TIMES=1, and leave room for slow machines. POSTHORN_TEST_CROWD
-makes the crowds larger: make check-all runs with 10, which are the numbers of the promise."""
+makes the crowds larger: make check-all runs with 10, which are the numbers of the promise. With POSTHORN_TEST_HONEST=tls the honest clients' connections
+are under TLS."""
 
 import contextlib
 import ctypes
@@ -57,7 +58,8 @@ def result(process):
 def honest(server, seconds):
     """Twenty people at work for a while: the percentiles of what they waited."""
     # They stand for people on other machines, whose processors are not the server's.
-    r = result(load(server, 'mixed', '--apart', 1, '--conns', 20, '--accounts', 20, '--first-user', 2, '--messages', 50, '--think-ms', 10, '--seconds', seconds))
+    secured = ['--port', server.imaps[1], '--tls', 'full'] if os.environ.get('POSTHORN_TEST_HONEST') == 'tls' else []
+    r = result(load(server, 'mixed', *secured, '--apart', 1, '--conns', 20, '--accounts', 20, '--first-user', 2, '--messages', 50, '--think-ms', 10, '--seconds', seconds))
     assert r['failures'] == 0
     return r
 
@@ -191,17 +193,30 @@ def accept_backlog(port):
     return longest
 
 
-@pytest.mark.parametrize('kind', ['ec', 'rsa'])
-def test_new_tls_connections(tmp_path, kind):
-    """New connections, each with a full handshake, at a given rate and whether or not the server keeps up, while others work."""
+@pytest.mark.parametrize('attack, kind', [('connect', 'ec'), ('connect', 'rsa'), ('hello', 'rsa')] + [('hello', 'ec')] * (CROWD > 1))
+def test_new_tls_connections(tmp_path, attack, kind):
+    """
+    New connections at a given rate, whether or not the server keeps up, while others work. Either each with a full handshake, of which the
+    generator does its half; or, which costs the server nearly as much and the attacker nothing, with the same ClientHello over and over,
+    until it is answered with a signature.
+    """
     rate, rounds, seconds = (1000, 3, 4) if CROWD > 1 else (50, 1, 2)
     tls.make_certificate(tmp_path, 'mail.example', ['rsa:2048'] if kind == 'rsa' else ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
     server = Server(users=30, args=['--set', 'tls_certs={"%s"}' % (tmp_path / 'cert.pem'), '--set', 'tls_keys={"%s"}' % (tmp_path / 'key.pem')])
     during, served, backlog, is_over = Waits(), [], [0], threading.Event()
 
+    def strangers(mode, *args):
+        return load(server, mode, '--port', server.imaps[1], '--tls', 'full', *args)
+
     def watch():
         while not is_over.wait(0.02):
             backlog.append(accept_backlog(server.imaps[1]))
+
+    def begin():
+        crowd = strangers(attack, '--conns', 400, '--rate', rate, '--seconds', seconds + 2)
+        stands_aside(crowd.pid)
+        time.sleep(1)
+        return crowd
 
     thread = threading.Thread(target=watch)
     try:
@@ -209,32 +224,28 @@ def test_new_tls_connections(tmp_path, kind):
         prepare_honest(server)
         idle, busy = waits_before(server, rounds, seconds)
         roles = {role: server.role_pid(role) for role in ('mail', 'key')}
-        # What the clients cost the mail process is known from before.
+        # What the clients cost the server's processes is known from before.
         cpu = {role: cpu_seconds(pid) for role, pid in roles.items()}
-        alone = result(load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 1, '--seconds', seconds))
+        alone = result(strangers(attack, '--conns', 1, '--seconds', 1))
         each = {role: 1e6 * (cpu_seconds(pid) - cpu[role]) / alone['ops'] for role, pid in roles.items()}
         thread.start()
         for _ in range(rounds):
-            crowd = load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 400, '--rate', rate, '--seconds', seconds + 2)
-            stands_aside(crowd.pid)
-            time.sleep(1)
+            crowd = begin()
             during.add(honest(server, seconds))
             served.append(result(crowd))
         # Who shakes hands among them waits at the same door, and gets in.
-        crowd = load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 400, '--rate', rate, '--seconds', seconds + 2)
-        stands_aside(crowd.pid)
-        time.sleep(1)
-        one_more = result(load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 20, '--rate', 10, '--seconds', seconds, '--apart', 1))
+        crowd = begin()
+        one_more = result(strangers('connect', '--conns', 20, '--rate', 10, '--seconds', seconds, '--apart', 1))
         served.append(result(crowd))
     finally:
         is_over.set()
         if thread.ident is not None:
             thread.join()
         server.close()
-    print('%s: %d full handshakes begun a second: %.0f/s served, p50 %.1f ms, p99 %.1f ms, at most %d waiting to be accepted; '
-          'processor time each %.0f µs in mail, %.0f µs in key'
-          % (kind, rate, *(statistics.median(r[key] for r in served) for key in ('rate', 'p50_ms', 'p99_ms')), max(backlog),
-             each['mail'], each['key']))
+    print('%s, %s: %d handshakes begun a second: %.0f/s served, p50 %.1f ms, p99 %.1f ms, at most %d waiting to be accepted; '
+          'processor time each %.0f µs in mail, %.0f µs in key, %.0f µs in the generator'
+          % (attack, kind, rate, *(statistics.median(r[key] for r in served) for key in ('rate', 'p50_ms', 'p99_ms')), max(backlog),
+             each['mail'], each['key'], alone['client_us']))
     print('the others, processors idle: %s; busy with something else: %s; with the handshakes: %s' % (idle, busy, during))
     print('honest handshakes among them: p50 %.1f ms, p99 %.1f ms' % (one_more['p50_ms'], one_more['p99_ms']))
     assert one_more['failures'] == 0 and one_more['ops'] > 0
@@ -366,6 +377,24 @@ def test_one_account_does_not_slow_the_others(server, command):
           'busy with something else: %s; beside it: %s' % (command, count, used, idle, busy, during))
     # On one machine with the generators, and under sanitizers; without turns it was seconds.
     judge(during.ms('p99_ms') < 10 * busy.ms('p99_ms') + 200, 'p99')
+
+
+def test_handshakes_beside_a_search(server):
+    """Who comes while an account searches without end on fifty connections is let in soon."""
+    c = Plain(server, 'user1', timeout=600)
+    c.fill(20000 * CROWD, MESSAGE)
+    attack = load(server, 'command', '--command', ATTACKS[0], '--conns', 50, '--accounts', 1, '--seconds', 600)
+    stands_aside(attack.pid)
+    try:
+        time.sleep(1)       # they have logged in
+        r = result(load(server, 'connect', '--port', server.imaps[1], '--tls', 'full', '--conns', 20, '--rate', 50, '--seconds', 2 if CROWD == 1 else 10,
+                        '--apart', 1))
+    finally:
+        attack.kill()
+        attack.wait()
+    print('%d handshakes beside it: p50 %.1f ms, p99 %.1f ms, %.1f ms at most' % (r['ops'], r['p50_ms'], r['p99_ms'], r['max_ms']))
+    assert r['failures'] == 0 and r['handshakes'] == r['ops'] > 0
+    judge(r['p99_ms'] < 300, 'handshakes')
 
 
 @pytest.mark.timed
