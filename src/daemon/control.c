@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "daemon/admin.h"
+#include "daemon/control_line.h"
 #include "io/loop.h"
 #include "session/server.h"
 #include "store/sharing.h"
@@ -189,37 +190,39 @@ static void
 run_line(struct request *r, struct str line)
 {
 	struct control *c = r->control;
-	struct str verb;
+	enum control_verb verb;
+	struct str user;
 
 	/* Nothing more is read here: what follows belongs to the session. */
 	loop_fd_off(&r->readable);
-	if (str_eq(line, STR("WHO"))) {
+	if (!control_line_parse(line, &verb, &user)) {
+		refuse(r, ERR_SYNTAX);
+		return;
+	}
+	if (user.n > 0)
+		r->user = xstrdup(user);
+	switch (verb) {
+	case CONTROL_WHO:
 		server_who(c->server, &r->answer);
 		if (r->answer.n == 0)
 			request_free(r);
 		else
 			finish(r);
-		return;
-	}
-	if (str_eq(line, STR("ADMIN"))) {
+		break;
+	case CONTROL_ADMIN:
 		become_admin(r);
-		return;
-	}
-	if (!str_split(&line, ' ', &verb) || line.n == 0) {
-		refuse(r, ERR_SYNTAX);
-		return;
-	}
-	r->user = xstrdup(line);
-	if (str_eq(verb, STR("USER")) && str_eq(line, SHARED_USER)) {
-		go_on(r); /* nobody's account, which nobody logs in to otherwise */
-	} else if (str_eq(verb, STR("USER"))) {
-		auth_lookup(c->auth, c->loop, line, on_found, r, &r->lookup);
-	} else if (str_eq(verb, STR("DELETE"))) {
+		break;
+	case CONTROL_USER:
+		if (str_eq(user, SHARED_USER))
+			go_on(r); /* nobody's account, which nobody logs in to otherwise */
+		else
+			auth_lookup(c->auth, c->loop, user, on_found, r, &r->lookup);
+		break;
+	case CONTROL_DELETE:
 		/* The tool has deleted the user already. */
 		r->is_delete = true;
 		go_on(r);
-	} else {
-		refuse(r, ERR_SYNTAX);
+		break;
 	}
 }
 
@@ -236,7 +239,7 @@ on_readable(struct loop_fd *f)
 	 */
 	while ((n = recv(r->fd, &c, 1, MSG_DONTWAIT)) == 1) {
 		if (c == '\n') {
-			run_line(r, str_trim(buf_str(&r->line)));
+			run_line(r, buf_str(&r->line));
 			return;
 		}
 		buf_chr(&r->line, c);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "daemon/patrol_state.h"
 #include "store/store.h"
 #include "store/verify.h"
 
@@ -16,8 +17,7 @@
 #include <unistd.h>
 
 #define CHECKPOINT "checkpoint.patrol"
-#define STATE                                                                                      \
-	"patrol.state" /* when the next run is due (ms since 1970), and the account that it begins with */
+#define STATE "patrol.state" /* patrol_state.h */
 #define STATE_NEW STATE ".new"
 
 enum { LOOK_US = 60000000, SAVE_US = 60000000, CACHE_BYTES = 8 << 20 };
@@ -42,13 +42,14 @@ state_save(struct patrol *p)
 {
 	struct clock *clock = clock_system();
 	FILE *f = fopen(STATE_NEW, "we");
+	char line[PATROL_STATE_BYTES];
+	size_t n = patrol_state_format(&(struct patrol_state){ p->due_ms, p->account }, line);
 	bool is_whole;
 
 	p->saved_us = clock->mono_us(clock);
 	if (f == NULL)
 		return;
-	is_whole =
-	    fprintf(f, "%lld %llu\n", (long long)p->due_ms, (unsigned long long)p->account) > 0;
+	is_whole = fwrite(line, 1, n, f) == n;
 	is_whole = fclose(f) == 0 && is_whole;
 	if (!is_whole || rename(STATE_NEW, STATE) != 0)
 		unlink(STATE_NEW); /* then a run is made once more */
@@ -59,9 +60,9 @@ state_load(struct patrol *p)
 {
 	struct clock *clock = clock_system();
 	int64_t latest_ms = clock->wall_ms(clock) + p->every_ms;
-	long long due_ms = 0;
-	unsigned long long account = 0;
 	FILE *f = fopen(STATE, "re");
+	char line[PATROL_STATE_BYTES];
+	struct patrol_state was;
 
 	p->due_ms = latest_ms;
 	p->account = 1;
@@ -69,10 +70,10 @@ state_load(struct patrol *p)
 		state_save(p);
 		return;
 	}
-	if (fscanf(f, "%lld %llu", &due_ms, &account) == 2 && due_ms > 0 && account > 0) {
+	if (patrol_state_parse(str_make(line, fread(line, 1, sizeof(line), f)), &was)) {
 		/* the clock, or the option, may have been another */
-		p->due_ms = MIN(due_ms, latest_ms);
-		p->account = account;
+		p->due_ms = MIN(was.due_ms, latest_ms);
+		p->account = was.account;
 	}
 	fclose(f);
 }

@@ -15,6 +15,7 @@
 // Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
 // own books too, in which the first write of each is a change of the file; one of blocks that were takes half the time and half the
 // processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
+#include "kv/number_line.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_mark.h"
 #include "kv/rocks_wal.h"
@@ -282,7 +283,7 @@ public:
 	{
 		std::unique_ptr<rocksdb::FSDirectory> names;
 		std::unique_ptr<rocksdb::FSWritableFile> file;
-		char text[LOG_NOTE_BYTES];
+		char text[NUMBER_LINE_BYTES];
 		IOStatus s = NewDirectory(dir, IOOptions(), &names, nullptr);
 
 		if (s.ok())
@@ -290,7 +291,7 @@ public:
 		if (s.ok())
 			s = NewWritableFile(dir + "/" LOG_NOTE_NAME, FileOptions(), &file, nullptr);
 		if (s.ok())
-			s = file->Append(Slice(text, rocks_log_note_format(number, text)), IOOptions(), nullptr);
+			s = file->Append(Slice(text, number_line_format(number, text)), IOOptions(), nullptr);
 		if (s.ok())
 			s = file->Sync(IOOptions(), nullptr);
 		if (s.ok())

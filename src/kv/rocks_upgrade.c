@@ -10,15 +10,12 @@
  * needs no upgrade: rows carry versions of their own, and those of the format before are still
  * read.
  */
+#include "kv/number_line.h"
 #include "kv/rocks_int.h"
-
-#include "kv/crc32c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
-
-enum { LOCK_LINE_BYTES = 40 };
 
 /*
  * What a store of format i + 1 needs to be one of format i + 2. NULL: nothing, but an older program
@@ -46,40 +43,22 @@ kv_format(void)
 _Static_assert(ARRAY_LEN(steps) == ROCKS_FORMAT - 1,
     "every format but the first is reached by a step");
 
-/*
- * The line in the file: the number, and its CRC-32C, so that a damaged byte does not keep anybody
- * out.
- */
-static size_t
-lock_line(char line[LOCK_LINE_BYTES], uint64_t format)
-{
-	size_t n = (size_t)snprintf(line, LOCK_LINE_BYTES, "%" PRIu64, format);
-
-	return n
-	    + (size_t)snprintf(line + n, LOCK_LINE_BYTES - n, " %08" PRIx32 "\n",
-		crc32c(0, line, n));
-}
-
-/* 0: the file does not say. */
+/* 0: the file does not say; a damaged byte keeps nobody out. */
 static uint64_t
 lock_format(const struct rocks *r)
 {
-	char text[LOCK_LINE_BYTES], right[LOCK_LINE_BYTES];
+	char text[NUMBER_LINE_BYTES];
 	ssize_t n = pread(r->lock_fd, text, sizeof(text), 0);
-	char *space = n > 0 ? memchr(text, ' ', (size_t)n) : NULL;
 	uint64_t format;
 
-	if (space == NULL || !str_to_u64(str_make(text, (size_t)(space - text)), &format))
-		return 0;
-	return lock_line(right, format) == (size_t)n && memcmp(right, text, (size_t)n) == 0 ? format
-											    : 0;
+	return n > 0 && number_line_parse(str_make(text, (size_t)n), &format) ? format : 0;
 }
 
 static enum err
 lock_format_write(const struct rocks *r, uint64_t format)
 {
-	char text[LOCK_LINE_BYTES];
-	ssize_t n = (ssize_t)lock_line(text, format);
+	char text[NUMBER_LINE_BYTES];
+	ssize_t n = (ssize_t)number_line_format(format, text);
 
 	if (pwrite(r->lock_fd, text, (size_t)n, 0) != n || ftruncate(r->lock_fd, n) != 0
 	    || fsync(r->lock_fd) != 0)

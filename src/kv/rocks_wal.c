@@ -15,6 +15,7 @@
  * (1), data.
  */
 #include "kv/rocks_wal.h"
+#include "kv/number_line.h"
 
 #include "base/bytes.h"
 #include "base/size.h"
@@ -25,7 +26,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -171,35 +171,18 @@ rocks_log_number(const char *name)
 	    : 0;
 }
 
-/* The number and its CRC-32C: a note that is torn says nothing. */
-size_t
-rocks_log_note_format(uint64_t number, char text[LOG_NOTE_BYTES])
-{
-	size_t n = (size_t)snprintf(text, LOG_NOTE_BYTES, "%" PRIu64, number);
-
-	return n
-	    + (size_t)snprintf(text + n, LOG_NOTE_BYTES - n, " %08" PRIx32 "\n",
-		crc32c(0, text, n));
-}
-
 /* 0: there is none. */
 static uint64_t
 note_read(int dir_fd)
 {
-	char text[LOG_NOTE_BYTES], right[LOG_NOTE_BYTES];
+	char text[NUMBER_LINE_BYTES];
 	int fd = openat(dir_fd, LOG_NOTE_NAME, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
-	char *space = n > 0 ? memchr(text, ' ', (size_t)n) : NULL;
 	uint64_t number;
 
 	if (fd >= 0)
 		close(fd);
-	if (space == NULL || !str_to_u64(str_make(text, (size_t)(space - text)), &number))
-		return 0;
-	return rocks_log_note_format(number, right) == (size_t)n
-		&& memcmp(right, text, (size_t)n) == 0
-	    ? number
-	    : 0;
+	return n > 0 && number_line_parse(str_make(text, (size_t)n), &number) ? number : 0;
 }
 
 /* The list of files that CURRENT names. */

@@ -12,10 +12,7 @@ extern "C" {
 /** The number of a log file by its name, "000123.log"; 0: it is none. */
 uint64_t rocks_log_number(const char *name);
 
-#define LOG_NOTE_NAME "newest-log"
-#define LOG_NOTE_BYTES 40
-/** What stands in the note; returns its length. */
-size_t rocks_log_note_format(uint64_t number, char text[LOG_NOTE_BYTES]);
+#define LOG_NOTE_NAME "newest-log" /* number_line.h */
 
 #ifdef __cplusplus
 }
