@@ -142,8 +142,8 @@ str_is_ascii(struct str s)
 size_t str_ascii_upper(char *to, struct str s);
 
 /**
- * Hash for tables (SipHash is not needed where keys are ours; for keys a stranger chooses use
- * hash_seeded of hash.h).
+ * Hash for tables. With a seed that nobody outside knows collisions happen by chance; who knows it
+ * can make them, so what strangers choose is seeded at random, and equal hashes are compared.
  */
 uint64_t str_hash(struct str s, uint64_t seed);
 
