@@ -172,12 +172,19 @@ def test_key_dies(own):
     c.close()
 
 
+def stop(pid):
+    """SIGSTOP takes hold of each thread only when that runs next."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = pathlib.Path('/proc/%d/task' % pid)
+    wait_until(lambda: all(t.read_text().rpartition(')')[2].split()[0] in 'Tt' for t in tasks.glob('*/stat')), what='the stop')
+
+
 def test_key_hangs(own):
     """While it says nothing only handshakes wait, and when it goes on, so do they."""
     server = own()
     c = server.login('user1', ssl=True)
     pid = server.role_pid('key')
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     visitors = Visitors(server, 2)
     try:
         for _ in range(5):
