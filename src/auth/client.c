@@ -1,9 +1,10 @@
 /*
  * client.c - see client.h.
  *
- * One connection, read and written by the home loop. Any loop puts its messages into the output
- * buffer under the lock and pokes the home loop; answers find their question by id and are posted
- * to the loop that asked. A question is in the table until its last answer is posted, and only the
+ * A line is a connection, read and written by its home loop; most loops have one of their own, so
+ * that a login wakes no other. Whoever has none, or one that is broken, takes the first: any loop
+ * puts its messages into a line's output buffer under the lock and pokes the home loop; answers find
+ * their question by id and are posted to the loop that asked. A question is in the table until its last answer is posted, and only the
  * one who takes it out of the table under the lock may free it: the asker's loop, when the answer
  * runs there or when it cancels.
  */
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,7 +38,7 @@ enum { OUT_MAX = 4 << 20, CACHE_PLACES = 4096, CACHE_KEEP_MS = 10000 };
 
 /* A question: an exchange or a lookup. */
 struct asked {
-	struct auth_client *client;
+	struct line *line;
 	struct loop *loop;
 	struct loop_task task;
 	uint64_t id;
@@ -71,21 +73,30 @@ struct cached {
 	char *address, *user;
 };
 
-struct auth_client {
+struct line {
+	struct auth_client *client;
 	struct loop *home;
-	const char *offers[8][ARRAY_LEN(mechs) + 1]; /* by is_secure, has_binding, has_cert */
-	pthread_mutex_t lock;                        /* guards what follows */
-	struct hash asked;                           /* struct asked by id */
+	atomic_int incoming;  /* the next connection, until the home loop takes it; -1: none */
+	pthread_mutex_t lock; /* guards what follows */
+	struct hash asked;    /* struct asked by id */
 	uint64_t last_id;
 	struct buf out;
 	bool is_connected;
-	struct cached *cache;
-	uint64_t seed;
 	/* Home loop only. */
 	int fd;
 	struct buf in;
 	struct loop_fd readable, writable;
-	struct loop_task flush;
+	struct loop_task attach, flush;
+};
+
+struct auth_client {
+	const char *offers[8][ARRAY_LEN(mechs) + 1]; /* by is_secure, has_binding, has_cert */
+	struct clock *clock;
+	pthread_mutex_t cache_lock;
+	struct cached *cache;
+	uint64_t seed;
+	size_t count;
+	struct line lines[];
 };
 
 static bool
@@ -102,9 +113,9 @@ asked_deliver(struct loop_task *t)
 	struct auth_result r = { 0 };
 	struct buf data;
 
-	pthread_mutex_lock(&a->client->lock);
+	pthread_mutex_lock(&a->line->lock);
 	if (!a->is_answered) {
-		pthread_mutex_unlock(&a->client->lock);
+		pthread_mutex_unlock(&a->line->lock);
 		return;
 	}
 	a->is_answered = false;
@@ -113,7 +124,7 @@ asked_deliver(struct loop_task *t)
 	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
 	r.outcome = a->outcome;
 	r.err = a->err;
-	pthread_mutex_unlock(&a->client->lock);
+	pthread_mutex_unlock(&a->line->lock);
 
 	if (a->is_lookup) {
 		a->found(a->arg, r.err, buf_str(&data));
@@ -146,7 +157,7 @@ asked_deliver(struct loop_task *t)
 static void
 asked_answer(struct asked *a, const struct auth_result *r)
 {
-	struct auth_client *c = a->client;
+	struct line *l = a->line;
 
 	a->outcome = r->outcome;
 	a->err = r->err;
@@ -158,7 +169,7 @@ asked_answer(struct asked *a, const struct auth_result *r)
 		buf_str_add(&a->data, r->groups);
 	}
 	if ((a->is_lookup || r->outcome != AUTH_CONTINUE) && a->is_listed) {
-		hash_remove(&c->asked, hash_u64(a->id), &a->id);
+		hash_remove(&l->asked, hash_u64(a->id), &a->id);
 		a->is_listed = false;
 	}
 	a->is_answered = true;
@@ -170,49 +181,49 @@ static const struct auth_result too_long = { .outcome = AUTH_FAIL, .err = ERR_SY
 
 /* With the lock held: no connection any more. */
 static void
-fail_all(struct auth_client *c)
+fail_all(struct line *l)
 {
 	size_t pos = 0;
 	struct asked *a;
 
-	c->is_connected = false;
-	buf_wipe(&c->out);
-	while ((a = hash_next(&c->asked, &pos)) != NULL)
+	l->is_connected = false;
+	buf_wipe(&l->out);
+	while ((a = hash_next(&l->asked, &pos)) != NULL)
 		asked_answer(a, &busy);
 }
 
 static void
-disconnect(struct auth_client *c)
+disconnect(struct line *l)
 {
-	if (c->fd < 0)
+	if (l->fd < 0)
 		return;
-	loop_fd_off(&c->readable);
-	loop_fd_off(&c->writable);
-	close(c->fd);
-	c->fd = -1;
-	buf_wipe(&c->in);
-	c->in = BUF_MAX(2 * FRAME_MAX);
-	pthread_mutex_lock(&c->lock);
-	fail_all(c);
-	pthread_mutex_unlock(&c->lock);
+	loop_fd_off(&l->readable);
+	loop_fd_off(&l->writable);
+	close(l->fd);
+	l->fd = -1;
+	buf_wipe(&l->in);
+	l->in = BUF_MAX(2 * FRAME_MAX);
+	pthread_mutex_lock(&l->lock);
+	fail_all(l);
+	pthread_mutex_unlock(&l->lock);
 }
 
 /* With the lock held: sends a message, or answers the question with BUSY. */
 static void
 asked_send(struct asked *a, const struct wire_message *m)
 {
-	struct auth_client *c = a->client;
+	struct line *l = a->line;
 
-	if (c->is_connected) {
-		size_t before = c->out.n;
+	if (l->is_connected) {
+		size_t before = l->out.n;
 
-		wire_add(&c->out, m);
-		if (buf_err(&c->out) == ERR_OK) {
-			loop_post(c->home, &c->flush);
+		wire_add(&l->out, m);
+		if (buf_err(&l->out) == ERR_OK) {
+			loop_post(l->home, &l->flush);
 			return;
 		}
-		buf_truncate(&c->out, before);
-		c->out.is_over = false;
+		buf_truncate(&l->out, before);
+		l->out.is_over = false;
 	}
 	asked_answer(a, &busy);
 }
@@ -220,80 +231,85 @@ asked_send(struct asked *a, const struct wire_message *m)
 static void
 on_writable(struct loop_fd *f)
 {
-	struct auth_client *c = container_of(f, struct auth_client, writable);
+	struct line *l = container_of(f, struct line, writable);
 	bool has_failed = false;
 
-	pthread_mutex_lock(&c->lock);
-	if (c->fd >= 0 && c->out.n > 0) {
-		ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	pthread_mutex_lock(&l->lock);
+	if (l->fd >= 0 && l->out.n > 0) {
+		ssize_t n = send(l->fd, l->out.p, l->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n > 0) {
-			buf_consume(&c->out, (size_t)n);
+			buf_consume(&l->out, (size_t)n);
 		} else if (errno != EAGAIN && errno != EINTR) {
 			has_failed = true;
 		}
 	}
-	if (c->fd >= 0 && c->out.n > 0 && !has_failed)
-		loop_fd_on(&c->writable);
-	else if (c->fd >= 0)
-		loop_fd_off(&c->writable);
-	pthread_mutex_unlock(&c->lock);
+	if (l->fd >= 0 && l->out.n > 0 && !has_failed)
+		loop_fd_on(&l->writable);
+	else if (l->fd >= 0)
+		loop_fd_off(&l->writable);
+	pthread_mutex_unlock(&l->lock);
 	if (has_failed)
-		disconnect(c);
+		disconnect(l);
 }
 
 static void
 on_flush(struct loop_task *t)
 {
-	on_writable(&container_of(t, struct auth_client, flush)->writable);
+	on_writable(&container_of(t, struct line, flush)->writable);
 }
 
-/* With the lock held. */
 static void
 cache_store(struct auth_client *c, struct str address, struct str user)
 {
 	struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
 
+	pthread_mutex_lock(&c->cache_lock);
 	free(at->address);
 	free(at->user);
 	at->address = xstrdup(address);
 	at->user = xstrdup(user);
-	at->until_ms = loop_clock(c->home)->mono_us(loop_clock(c->home)) / 1000 + CACHE_KEEP_MS;
+	at->until_ms = c->clock->mono_us(c->clock) / 1000 + CACHE_KEEP_MS;
+	pthread_mutex_unlock(&c->cache_lock);
 }
 
-/* With the lock held: the account, or an empty text. */
-static struct str
-cache_get(struct auth_client *c, struct str address)
+/* Adds the account, if it is known. */
+static bool
+cache_get(struct auth_client *c, struct str address, struct buf *user_out)
 {
 	const struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
+	bool is_known;
 
-	if (at->address == NULL || !str_eq(str_c(at->address), address)
-	    || at->until_ms <= loop_clock(c->home)->mono_us(loop_clock(c->home)) / 1000)
-		return STR_NONE;
-	return str_c(at->user);
+	pthread_mutex_lock(&c->cache_lock);
+	is_known = at->address != NULL && str_eq(str_c(at->address), address)
+	    && at->until_ms > c->clock->mono_us(c->clock) / 1000;
+	if (is_known)
+		buf_str_add(user_out, str_c(at->user));
+	pthread_mutex_unlock(&c->cache_lock);
+	return is_known;
 }
 
 static void
-on_message(struct auth_client *c, const struct wire_message *m)
+on_message(struct line *l, const struct wire_message *m)
 {
 	struct asked *a;
 
-	pthread_mutex_lock(&c->lock);
-	a = hash_find(&c->asked, hash_u64(m->id), &m->id);
+	pthread_mutex_lock(&l->lock);
+	a = hash_find(&l->asked, hash_u64(m->id), &m->id);
 	if (a != NULL && a->is_lookup == (m->type == WIRE_FOUND)) {
 		if (a->is_lookup && m->result.err == ERR_OK)
-			cache_store(c, a->address, m->result.user);
+			cache_store(l->client, a->address, m->result.user);
 		asked_answer(a, &m->result);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static void
 on_readable(struct loop_fd *f)
 {
-	struct auth_client *c = container_of(f, struct auth_client, readable);
-	char *to = buf_reserve(&c->in, 65536);
-	ssize_t n = to != NULL ? recv(c->fd, to, 65536, MSG_DONTWAIT) : 0;
+	struct line *l = container_of(f, struct line, readable);
+	char *to = buf_reserve(&l->in, 65536);
+	ssize_t n = to != NULL ? recv(l->fd, to, 65536, MSG_DONTWAIT) : 0;
 	size_t at = 0, used;
 	struct wire_message m;
 	enum err e;
@@ -301,25 +317,25 @@ on_readable(struct loop_fd *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		disconnect(c);
+		disconnect(l);
 		return;
 	}
-	c->in.n += (size_t)n;
+	l->in.n += (size_t)n;
 	/* Who is woken wants the lock: when all answers are told, and once for them all. */
 	bells_hold();
-	while ((e = wire_next(str_sub(buf_str(&c->in), at, c->in.n), false, &m, &used)) == ERR_OK) {
-		on_message(c, &m);
+	while ((e = wire_next(str_sub(buf_str(&l->in), at, l->in.n), false, &m, &used)) == ERR_OK) {
+		on_message(l, &m);
 		at += used;
 	}
 	bells_release();
 	if (e == ERR_CORRUPT) {
-		disconnect(c);
+		disconnect(l);
 		return;
 	}
-	buf_consume(&c->in, at);
-	if (c->in.n == 0) {
-		buf_done(&c->in);
-		c->in = BUF_MAX(2 * FRAME_MAX);
+	buf_consume(&l->in, at);
+	if (l->in.n == 0) {
+		buf_done(&l->in);
+		l->in = BUF_MAX(2 * FRAME_MAX);
 	}
 }
 
@@ -336,22 +352,75 @@ offer(const char **list, bool is_secure, bool has_binding, bool has_cert, bool h
 	}
 }
 
-struct auth_client *
-auth_client_new(struct loop *home, bool has_scram)
+static void
+line_take(struct line *l, int fd)
 {
-	struct auth_client *c = xcalloc(1, sizeof(*c));
+	disconnect(l);
+	l->fd = fd;
+	loop_fd_init(l->home, &l->readable, fd, false, on_readable);
+	loop_fd_init(l->home, &l->writable, fd, true, on_writable);
+	loop_fd_on(&l->readable);
+	pthread_mutex_lock(&l->lock);
+	l->is_connected = true;
+	pthread_mutex_unlock(&l->lock);
+}
 
-	c->home = home;
+static void
+on_attach(struct loop_task *t)
+{
+	struct line *l = container_of(t, struct line, attach);
+	int fd = atomic_exchange(&l->incoming, -1);
+
+	if (fd >= 0)
+		line_take(l, fd);
+}
+
+static void
+line_init(struct line *l, struct auth_client *c, struct loop *home)
+{
+	l->client = c;
+	l->home = home;
+	l->fd = -1;
+	l->in = BUF_MAX(2 * FRAME_MAX);
+	l->out = BUF_SECRET(OUT_MAX);
+	atomic_init(&l->incoming, -1);
+	pthread_mutex_init(&l->lock, NULL);
+	hash_init(&l->asked, asked_has_id);
+	loop_task_init(&l->attach, on_attach);
+	loop_task_init(&l->flush, on_flush);
+}
+
+static void
+line_done(struct line *l)
+{
+	int fd = atomic_exchange(&l->incoming, -1);
+
+	disconnect(l);
+	if (fd >= 0)
+		close(fd);
+	loop_task_cancel(l->home, &l->attach);
+	loop_task_cancel(l->home, &l->flush);
+	hash_done(&l->asked);
+	buf_wipe(&l->in);
+	buf_wipe(&l->out);
+	pthread_mutex_destroy(&l->lock);
+}
+
+struct auth_client *
+auth_client_new(struct loop *const *loops, size_t count, bool has_scram)
+{
+	struct auth_client *c = xcalloc(1, sizeof(*c) + count * sizeof(c->lines[0]));
+
+	must(count > 0);
+	c->clock = loop_clock(loops[0]);
 	for (unsigned i = 0; i < ARRAY_LEN(c->offers); i++)
 		offer(c->offers[i], (i & 1) != 0, (i & 2) != 0, (i & 4) != 0, has_scram);
-	c->fd = -1;
-	c->in = BUF_MAX(2 * FRAME_MAX);
-	c->out = BUF_SECRET(OUT_MAX);
-	c->seed = (uint64_t)(uintptr_t)c ^ (uint64_t)loop_clock(home)->wall_ms(loop_clock(home));
+	c->seed = (uint64_t)(uintptr_t)c ^ (uint64_t)c->clock->wall_ms(c->clock);
 	c->cache = xcalloc(CACHE_PLACES, sizeof(*c->cache));
-	pthread_mutex_init(&c->lock, NULL);
-	hash_init(&c->asked, asked_has_id);
-	loop_task_init(&c->flush, on_flush);
+	pthread_mutex_init(&c->cache_lock, NULL);
+	c->count = count;
+	for (size_t i = 0; i < count; i++)
+		line_init(&c->lines[i], c, loops[i]);
 	return c;
 }
 
@@ -360,39 +429,57 @@ auth_client_free(struct auth_client *c)
 {
 	if (c == NULL)
 		return;
-	disconnect(c);
-	loop_task_cancel(c->home, &c->flush);
+	for (size_t i = 0; i < c->count; i++)
+		line_done(&c->lines[i]);
 	for (size_t i = 0; i < CACHE_PLACES; i++) {
 		free(c->cache[i].address);
 		free(c->cache[i].user);
 	}
 	free(c->cache);
-	hash_done(&c->asked);
-	buf_wipe(&c->in);
-	buf_wipe(&c->out);
-	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->cache_lock);
 	free(c);
 }
 
 void
-auth_client_attach(struct auth_client *c, int fd)
+auth_client_attach(struct auth_client *c, size_t number, int fd)
 {
-	disconnect(c);
-	c->fd = fd;
-	loop_fd_init(c->home, &c->readable, fd, false, on_readable);
-	loop_fd_init(c->home, &c->writable, fd, true, on_writable);
-	loop_fd_on(&c->readable);
-	pthread_mutex_lock(&c->lock);
-	c->is_connected = true;
-	pthread_mutex_unlock(&c->lock);
+	int old = fd;
+
+	if (number == 0) {
+		line_take(&c->lines[0], fd);
+		return;
+	}
+	if (number < c->count) {
+		old = atomic_exchange(&c->lines[number].incoming, fd);
+		loop_post(c->lines[number].home, &c->lines[number].attach);
+	}
+	if (old >= 0)
+		close(old);
+}
+
+/* The one that the loop's questions take, with its lock held: its own, or the first. */
+static struct line *
+line_lock(struct auth_client *c, const struct loop *loop)
+{
+	struct line *l = &c->lines[0];
+
+	for (size_t i = 1; i < c->count; i++)
+		if (c->lines[i].home == loop)
+			l = &c->lines[i];
+	pthread_mutex_lock(&l->lock);
+	if (l->is_connected || l == &c->lines[0])
+		return l;
+	pthread_mutex_unlock(&l->lock);
+	l = &c->lines[0];
+	pthread_mutex_lock(&l->lock);
+	return l;
 }
 
 static struct asked *
-asked_new(struct auth_client *c, struct loop *loop, void *arg)
+asked_new(struct loop *loop, void *arg)
 {
 	struct asked *a = xcalloc(1, sizeof(*a));
 
-	a->client = c;
 	a->loop = loop;
 	a->arg = arg;
 	a->data = BUF_MAX(AUTH_MESSAGE_MAX);
@@ -404,23 +491,23 @@ asked_new(struct auth_client *c, struct loop *loop, void *arg)
 static void
 asked_list(struct asked *a)
 {
-	struct auth_client *c = a->client;
+	struct line *l = a->line;
 
-	a->id = ++c->last_id;
+	a->id = ++l->last_id;
 	a->is_listed = true;
-	hash_insert(&c->asked, hash_u64(a->id), a);
+	hash_insert(&l->asked, hash_u64(a->id), a);
 }
 
 void
 auth_begin(struct auth_client *c, struct loop *loop, const struct auth_start *start,
     auth_done_fn *done, void *arg, struct auth_exchange **x_out)
 {
-	struct asked *a = asked_new(c, loop, arg);
+	struct asked *a = asked_new(loop, arg);
 	struct wire_message m = { .type = WIRE_BEGIN, .start = *start };
 
 	a->done = done;
 	*x_out = (struct auth_exchange *)(void *)a;
-	pthread_mutex_lock(&c->lock);
+	a->line = line_lock(c, loop);
 	if (wire_fits(&m)) {
 		asked_list(a);
 		m.id = a->id;
@@ -428,7 +515,7 @@ auth_begin(struct auth_client *c, struct loop *loop, const struct auth_start *st
 	} else {
 		asked_answer(a, &too_long);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&a->line->lock);
 }
 
 void
@@ -437,7 +524,7 @@ auth_continue(struct auth_exchange *x, struct str response)
 	struct asked *a = &x->a;
 	struct wire_message m = { .type = WIRE_RESPONSE, .id = a->id, .data = response };
 
-	pthread_mutex_lock(&a->client->lock);
+	pthread_mutex_lock(&a->line->lock);
 	if (a->is_listed && !wire_fits(&m)) {
 		m = (struct wire_message){ .type = WIRE_CANCEL, .id = a->id };
 		asked_send(a, &m);
@@ -446,31 +533,31 @@ auth_continue(struct auth_exchange *x, struct str response)
 	    a->is_listed) { /* else the connection broke meanwhile, and that answer is on its way */
 		asked_send(a, &m);
 	}
-	pthread_mutex_unlock(&a->client->lock);
+	pthread_mutex_unlock(&a->line->lock);
 }
 
 static void
 asked_cancel(struct asked *a)
 {
-	struct auth_client *c = a->client;
+	struct line *l = a->line;
 	struct wire_message m = { .type = WIRE_CANCEL, .id = a->id };
 
 	if (a->is_over) /* from the last callback, which frees it */
 		return;
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&l->lock);
 	if (a->is_listed) {
-		hash_remove(&c->asked, hash_u64(a->id), &a->id);
+		hash_remove(&l->asked, hash_u64(a->id), &a->id);
 		a->is_listed = false;
-		if (c->is_connected) {
-			wire_add(&c->out, &m);
+		if (l->is_connected) {
+			wire_add(&l->out, &m);
 			/*
 			 * No room: the auth process forgets it when its client is silent for long.
 			 */
-			c->out.is_over = false;
-			loop_post(c->home, &c->flush);
+			l->out.is_over = false;
+			loop_post(l->home, &l->flush);
 		}
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&l->lock);
 	loop_task_cancel(a->loop, &a->task);
 	buf_wipe(&a->data);
 	free((void *)(uintptr_t)a->address.p);
@@ -493,27 +580,29 @@ void
 auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_lookup_fn *found,
     void *arg, struct auth_lookup **l_out)
 {
-	struct asked *a = asked_new(c, loop, arg);
+	BUF_CLEAN struct buf user = BUF_MAX(AUTH_MESSAGE_MAX);
+	struct asked *a = asked_new(loop, arg);
 	struct wire_message m = { .type = WIRE_LOOKUP, .data = address };
-	struct str user;
+	bool is_known = cache_get(c, address, &user);
 
 	a->is_lookup = true;
 	a->found = found;
 	a->address = str_make(xstrdup(address), address.n);
 	*l_out = (struct auth_lookup *)(void *)a;
-	pthread_mutex_lock(&c->lock);
-	user = cache_get(c, address);
+	a->line = line_lock(c, loop);
 	if (!wire_fits(&m)) {
 		asked_answer(a, &(struct auth_result){ .err = ERR_UNKNOWN });
-	} else if (user.n > 0) {
+	} else if (is_known) {
 		asked_answer(a,
-		    &(struct auth_result){ .outcome = AUTH_OK, .err = ERR_OK, .user = user });
+		    &(struct auth_result){ .outcome = AUTH_OK,
+			.err = ERR_OK,
+			.user = buf_str(&user) });
 	} else {
 		asked_list(a);
 		m.id = a->id;
 		asked_send(a, &m);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&a->line->lock);
 }
 
 const char *const *

@@ -5,16 +5,17 @@
 #include "auth/client.h"
 
 /**
- * @home  the loop that reads and writes the connection; borrowed. No connection yet: all is
- *        answered with ERR_BUSY.
+ * @loops  that have a connection each, which they read and write; borrowed. Others use the first's,
+ *         and so do they until they have theirs. While that is not there all is answered with
+ *         ERR_BUSY.
  */
-struct auth_client *auth_client_new(struct loop *home, bool has_scram);
-/** Home loop, when no exchange or lookup is left and no other loop runs. */
+struct auth_client *auth_client_new(struct loop *const *loops, size_t count, bool has_scram);
+/** First loop, when no exchange or lookup is left and no other loop runs. */
 void auth_client_free(struct auth_client *c);
 /**
- * Home loop: takes over a connected stream socket to an auth process; what was in flight on the one
- * before fails.
+ * First loop: takes over a connected stream socket to an auth process for the loop of that number,
+ * which has it soon, the first one at once; what was in flight on the one before fails.
  */
-void auth_client_attach(struct auth_client *c, int fd);
+void auth_client_attach(struct auth_client *c, size_t number, int fd);
 
 #endif

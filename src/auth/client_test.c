@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ASKERS = 3, QUESTIONS = 300, AT_ONCE = 8 };
+enum { ASKERS = 3, LINES = 3, QUESTIONS = 300, AT_ONCE = 8 };
 
 static struct auth_client *client;
 static atomic_uint running;
@@ -153,12 +153,12 @@ asker_run(void *arg)
 }
 
 static void
-attach(struct auth_server *server)
+attach(struct auth_server *server, size_t number)
 {
 	int fds[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	auth_client_attach(client, fds[0]);
+	auth_client_attach(client, number, fds[0]);
 	auth_server_attach(server, fds[1]);
 }
 
@@ -180,19 +180,23 @@ test_many_askers(void)
 	snprintf(path, sizeof(path), "%s/users.db", dir);
 	must(auth_server_new(loop, &s, NULL, NULL, &server) == ERR_OK);
 	must(users_add(server->users, &joe) == ERR_OK);
-	client = auth_client_new(loop, false);
-	attach(server);
+	for (unsigned i = 0; i < ASKERS; i++)
+		askers[i].loop = loop_new(clock_system());
+	/* Two of them have lines of their own. */
+	client = auth_client_new((struct loop *[LINES]){ loop, askers[0].loop, askers[1].loop },
+	    LINES, false);
+	for (size_t i = 0; i < LINES; i++)
+		attach(server, i);
 	atomic_store(&running, ASKERS);
 	for (unsigned i = 0; i < ASKERS; i++) {
 		askers[i].seed = i + 1;
-		askers[i].loop = loop_new(clock_system());
 		must(pthread_create(&askers[i].thread, NULL, asker_run, &askers[i]) == 0);
 	}
 	for (unsigned turns = 0; atomic_load(&running) > 0; turns++) {
 		loop_turn(loop, false);
 		/* A new auth process, when the last has come to an answer. */
 		if (turns % 2000 == 1999 && atomic_exchange(&has_answered, false))
-			attach(server);
+			attach(server, turns / 2000 % LINES);
 	}
 	for (unsigned i = 0; i < ASKERS; i++) {
 		pthread_join(askers[i].thread, NULL);

@@ -64,7 +64,7 @@ attach(void)
 	int fds[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	auth_client_attach(w.client, fds[0]);
+	auth_client_attach(w.client, 0, fds[0]);
 	auth_server_attach(w.server, fds[1]);
 }
 
@@ -100,7 +100,7 @@ world_init(void)
 	s.users_path = w.path;
 	w.loop = loop_new(clock_system());
 	must(auth_server_new(w.loop, &s, on_event, NULL, &w.server) == ERR_OK);
-	w.client = auth_client_new(w.loop, true);
+	w.client = auth_client_new(&w.loop, 1, true);
 	add_user("joe", "{PLAIN}secret", false);
 	add_user("off", "{PLAIN}secret", true);
 	add_user("none", "", false);

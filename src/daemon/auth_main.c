@@ -1,6 +1,7 @@
 /* auth_main.c - the auth process: the server of auth/ on one loop, under the supervisor's hand. */
 #include "auth/server.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "daemon/roles.h"
 #include "proc/child.h"
 
@@ -95,6 +96,8 @@ auth_main(void)
 	if (e == ERR_OK) {
 		child_watch(&p.child, p.loop, &events);
 		child_ready(&p.child);
+		thread_begin(NULL,
+		    THREAD_PROMPT); /* the workers are there: none has it from here */
 		loop_run(p.loop);
 		auth_server_free(p.server);
 		status = 0;

@@ -399,7 +399,7 @@ on_peer(struct child *ch, const struct child_peer *p)
 	struct mail *m = container_of(ch, struct mail, child);
 
 	if (p->who == ROLE_AUTH)
-		auth_client_attach(m->auth, p->fd);
+		auth_client_attach(m->auth, p->number, p->fd);
 	else if (p->who == ROLE_KEY)
 		sign_client_attach(m->signer, p->number, p->fd);
 	else
@@ -477,7 +477,7 @@ serve(struct mail *m)
 	m->searches = jobs_new_nice((unsigned)m->loop_count, (unsigned)(m->loop_count + 1) / 2,
 	    m->child.config->connections_max);
 	m->tick = (struct job){ .run = tick_run, .done = tick_done };
-	m->auth = auth_client_new(m->loops[0], m->child.config->scram);
+	m->auth = auth_client_new(m->loops, m->loop_count, m->child.config->scram);
 	hostname_set(m);
 	servers_start(m);
 	child_watch(&m->child, m->loops[0], &events);

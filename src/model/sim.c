@@ -114,8 +114,8 @@ auth_open(struct sim *s)
 	int fds[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	s->auth = auth_client_new(s->loop, true);
-	auth_client_attach(s->auth, fds[0]);
+	s->auth = auth_client_new(&s->loop, 1, true);
+	auth_client_attach(s->auth, 0, fds[0]);
 	s->auth_fd = fds[1];
 	s->auth_in = BUF_MAX(1 << 20);
 	loop_fd_init(s->loop, &s->auth_ready, s->auth_fd, false, auth_readable);

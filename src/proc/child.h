@@ -27,7 +27,7 @@ struct child_peer {
 	int fd;
 };
 
-enum { CHILD_PEERS_MAX = PEER_LINES_MAX + ROLE_COUNT };
+enum { CHILD_PEERS_MAX = 2 * PEER_LINES_MAX + ROLE_COUNT };
 
 struct child;
 

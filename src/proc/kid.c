@@ -70,22 +70,23 @@ connect_mail(struct supervisor *sup, enum role to, int kind, size_t number)
 }
 
 /*
- * The connections that a child has to others, once both are there: a new one to auth, or one for
- * each loop to key, whose threads wait.
+ * The connections that a child has to others, once both are there: one for each loop to auth, and
+ * to key, whose threads wait, for each door too.
  */
 static void
 connect_peers(struct supervisor *sup, enum role started)
 {
-	bool with_auth = started != ROLE_KEY && sup->kids[ROLE_AUTH].pid != 0;
-	size_t lines = started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0
+	size_t auth_lines =
+	    started != ROLE_KEY && sup->kids[ROLE_AUTH].pid != 0 ? config_loops(sup->config) : 0;
+	size_t key_lines = started != ROLE_AUTH && sup->kids[ROLE_KEY].pid != 0
 	    ? config_loops(sup->config) + config_doors(sup->config)
 	    : 0;
 
 	if (sup->kids[ROLE_MAIL].pid == 0)
 		return;
-	if (with_auth)
-		connect_mail(sup, ROLE_AUTH, SOCK_NONBLOCK, 0);
-	for (size_t i = 0; i < lines; i++)
+	for (size_t i = 0; i < auth_lines; i++)
+		connect_mail(sup, ROLE_AUTH, SOCK_NONBLOCK, i);
+	for (size_t i = 0; i < key_lines; i++)
 		connect_mail(sup, ROLE_KEY, 0, i);
 }
 

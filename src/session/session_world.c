@@ -99,9 +99,9 @@ open_auth(struct world *w)
 	users_close(u);
 	s.users_path = w->path;
 	must(auth_server_new(w->loops[0], &s, no_event, NULL, &w->auth_server) == ERR_OK);
-	w->auth = auth_client_new(w->loops[0], true);
+	w->auth = auth_client_new(w->loops, 1, true);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-	auth_client_attach(w->auth, fds[0]);
+	auth_client_attach(w->auth, 0, fds[0]);
 	auth_server_attach(w->auth_server, fds[1]);
 }
 
