@@ -4,6 +4,7 @@
  * that came, as much as to unpack them. So some rooms are kept, all of one size, for whoever reads
  * next, in whatever thread.
  */
+#include "base/sanitized.h"
 #include "base/size.h"
 #include "kv/kv_int.h"
 
@@ -67,7 +68,8 @@ kv_blobs_free(struct kv *kv, struct kv_blobs *b)
 {
 	struct kv_rooms *r = &kv->rooms;
 
-	if (b != NULL && b->room == KV_ROOM_BYTES) {
+	/* With a sanitizer none is kept: it shall see who still reads there. */
+	if (!IS_SANITIZED && b != NULL && b->room == KV_ROOM_BYTES) {
 		pthread_mutex_lock(&r->lock);
 		if (r->count < ARRAY_LEN(r->kept)) {
 			r->kept[r->count++] = b;

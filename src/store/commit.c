@@ -159,7 +159,10 @@ void
 commit_merge(struct commit *c, struct row_key key, struct tree_edit *edit, uint32_t page,
     struct str operand)
 {
-	if (tree_edit_merge(edit, page, operand))
+	bool is_due = tree_edit_merge(edit, page, operand);
+
+	/* In a page that made no sense when it was loaded may be more than memory knows of. */
+	if (is_due && atomic_load(&c->account->store->damaged) == 0)
 		kv_put(c->txn, KV_PAGE, row_key_str(&key), tree_page(tree_edit_now(edit), page));
 	else
 		kv_merge(c->txn, KV_PAGE, row_key_str(&key), operand);

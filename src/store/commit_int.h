@@ -131,7 +131,8 @@ must_use enum err commit_close_set(struct commit_set *set, enum err e, bool is_c
 struct mailbox_change *commit_mailbox(struct commit *c, uint32_t at);
 /**
  * Applies an operand to a page in memory, and in its row, which becomes it, or once in a while is
- * written whole: so a load has not many operands to fold.
+ * written whole: so a load has not many operands to fold. Not in a store of which anything was found
+ * damaged, whose evidence that would be.
  */
 void commit_merge(struct commit *c, struct row_key key, struct tree_edit *edit, uint32_t page,
     struct str operand);

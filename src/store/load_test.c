@@ -240,5 +240,59 @@ test_sparse(void)
 	fixture_done(&f);
 }
 
+/* The mailbox's first page, as the engine has it. */
+static struct kv_rows *
+first_page(struct fixture *f, struct mailbox_id box)
+{
+	struct row_key from = row_key_page(box, 0), to = row_key_page(box, 1);
+	const struct kv_range range = { .kind = KV_PAGE,
+		.from = row_key_str(&from),
+		.to = row_key_str(&to) };
+	struct kv_rows *rows = NULL;
+
+	CHECK(kv_load_now(f->kv, account_id(f->account), &range, 1, &rows) == ERR_OK);
+	CHECK_U64(rows->ranges[0].count, 1);
+	return rows;
+}
+
+/*
+ * A row that makes no sense is not written over by what memory has of the page: that it was there
+ * is all that keeps its messages from being taken for nobody's.
+ */
+static void
+test_senseless_page(void)
+{
+	struct fixture f;
+	struct mailbox_id box;
+	struct row_key key;
+	struct kv_rows *rows;
+	struct kv_txn *t;
+	struct snapshot *after;
+
+	fixture_init(&f, false);
+	box = test_box(&f, "INBOX");
+	for (uint32_t uid = 1; uid <= 20; uid++)
+		add(&f, box, uid);
+	rows = first_page(&f, box);
+	CHECK(!page_is_damaged(rows->ranges[0].rows[0].value));
+	kv_rows_free(rows);
+	evict(&f);
+	key = row_key_page(box, 0);
+	t = kv_txn_new(f.kv, account_id(f.account), KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_put(t, KV_PAGE, row_key_str(&key), STR("\7nonsense"));
+	CHECK(kv_commit_now(f.kv, &t, 1) == ERR_OK);
+	f.store->o.cache_bytes = 1 << 20;
+	view_close(open_box(&f, box));
+	for (unsigned i = 0; i < 40; i++) {
+		test_append(&f, box, 0, &after);
+		test_wait_durable(&f, after);
+		snapshot_unref(after);
+	}
+	rows = first_page(&f, box);
+	CHECK(page_is_damaged(rows->ranges[0].rows[0].value));
+	kv_rows_free(rows);
+	fixture_done(&f);
+}
+
 TEST_MAIN(TEST(test_parts), TEST(test_changes_meanwhile), TEST(test_fails),
-    TEST(test_rows_of_a_failed_commit), TEST(test_sparse))
+    TEST(test_rows_of_a_failed_commit), TEST(test_sparse), TEST(test_senseless_page))

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 /*
- * Operands that the engine may have to fold into a page when it loads it. Of a page that was just
- * loaded nobody knows how many there are, so it begins anywhere: pages that are always changed
- * together are not all stored whole together, and one that is loaded again and again is at some
- * time.
+ * Operands that the engine may have to fold into a page when it loads it, about. Of a page that was
+ * just loaded nobody knows how many there are, so it begins anywhere, and a new one in the first
+ * half: pages that are always changed together are not all stored whole together, and one that is
+ * loaded again for each change is stored whole at some of them.
  */
 enum { MERGES_MAX = 16, MERGES_UNKNOWN = UINT8_MAX };
 
@@ -200,7 +200,7 @@ bool
 tree_edit_merge(struct tree_edit *e, uint32_t page, struct str operand)
 {
 	const struct tree *old = tree_find_leaf(e->root, page);
-	unsigned merges = old == NULL ? 1 : old->merges + 1u;
+	unsigned merges = old == NULL ? 1 + page % (MERGES_MAX / 2) : old->merges + 1u;
 	bool is_due = merges >= MERGES_MAX;
 	char space[PAGE_MAX_BYTES];
 	struct buf out = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
