@@ -2,8 +2,10 @@
 #include "auth/throttle.h"
 
 #include "base/arena.h"
+#include "base/bytes.h"
 
 #include <arpa/inet.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 enum {
@@ -65,11 +67,21 @@ throttle_set_base(struct throttle *t, uint64_t base_ms)
 	t->base_ms = base_ms;
 }
 
-/* @kind  keeps keys of the same bytes apart */
+/*
+ * SipHash, for only keys are kept: nobody outside may find an account whose key is another's.
+ *
+ * @kind  keeps keys of the same bytes apart
+ */
 static uint64_t
 key_of(const struct throttle *t, uint64_t kind, const void *p, size_t n)
 {
-	return str_hash(str_make(p, n), t->seed + kind) | 1;
+	unsigned char key[crypto_shorthash_KEYBYTES], hash[crypto_shorthash_BYTES];
+
+	_Static_assert(sizeof(key) == 16 && sizeof(hash) == 8, "SipHash-2-4");
+	put_le64((char *)key, t->seed);
+	put_le64((char *)key + 8, kind);
+	crypto_shorthash(hash, p, n, key);
+	return get_le64((const char *)hash) | 1;
 }
 
 enum { KIND_ADDRESS, KIND_NETWORK, KIND_PLACE, KIND_LOCAL, KIND_ACCOUNT };
@@ -108,7 +120,7 @@ account_key(const struct throttle *t, struct str account)
 static uint64_t
 pair_key(const struct throttle *t, uint64_t place, struct str account)
 {
-	return place == 0 || account.n == 0 ? 0 : str_hash(account, t->seed ^ place) | 1;
+	return place == 0 || account.n == 0 ? 0 : key_of(t, place, account.p, account.n);
 }
 
 static struct entry *

@@ -401,6 +401,7 @@ test_big(void)
 			sum |= p[at];
 		CHECK(sum == 0);
 		CHECK((uintptr_t)p % _Alignof(max_align_t) == 0);
+		CHECK(IS_SANITIZED || sizes[i] < 2 << 20 || (uintptr_t)p % (2 << 20) <= 64);
 		memset(p, 0xAA, sizes[i]);
 		p = big_grow(p, sizes[i], 2 * sizes[i] + 1);
 		CHECK(sizes[i] == 0 || (p[0] == 0xAA && p[sizes[i] - 1] == 0xAA));

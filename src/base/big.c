@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define SMALL_PAGE ((size_t)4 << 10)
+#define SMALL_PAGE ((size_t)64 << 10) /* the largest that a Linux has */
 
 enum { BIG_FROM = 1 << 20 };
 
@@ -45,6 +45,7 @@ map(size_t bytes)
 	if (p == MAP_FAILED)
 		return NULL;
 	before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+	/* With as many mappings as a process may have, addresses stay taken; memory does not. */
 	if (before > 0)
 		munmap(p, before);
 	munmap(p + before + n, HUGE_PAGE - before);

@@ -1,7 +1,8 @@
 /*
  * big.h - memory for tables of a megabyte and more that live as long as a command: in huge pages,
  * when the kernel has some to give. A page of 4 KiB costs a fault of a microsecond or two the first
- * time that it is touched, which of a THREAD of 100,000 messages was a third. Smaller ones come from
+ * time that it is touched, which of a THREAD of 100,000 messages was a third; one of 2 MiB may cost
+ * more where memory is in pieces, which the kernel then puts together. Smaller ones come from
  * malloc().
  */
 #ifndef BASE_BIG_H

@@ -142,8 +142,9 @@ str_is_ascii(struct str s)
 size_t str_ascii_upper(char *to, struct str s);
 
 /**
- * Hash for tables. With a seed that nobody outside knows collisions happen by chance; who knows it
- * can make them, so what strangers choose is seeded at random, and equal hashes are compared.
+ * Hash for tables that compare what has equal hashes. Texts with equal ones can be made, whatever
+ * the seed: where nothing but the hash is kept of what strangers choose, take SipHash
+ * (auth/throttle.c).
  */
 uint64_t str_hash(struct str s, uint64_t seed);
 

@@ -5,9 +5,8 @@
  *     scale [BYTES]     the smallest size; the largest is eight times that
  *
  * Time is the processor time of this thread, the least of some runs, over three doublings: 2.5 to
- * the third is 15.6, what is linear has 8, what is quadratic 64. So a busy machine does not look
- * like growth; what seems to grow is measured again, and then from twice the size: there a cache
- * that had become too small is too small at both ends, and what really grows grows on.
+ * the third is 15.6, what is linear has 8, what is quadratic 64. So neither a busy machine nor a
+ * cache that is too small looks like growth; what seems to grow is measured again.
  */
 #include "base/arena.h"
 #include "imap/fetch.h"
@@ -382,8 +381,6 @@ parser_test(const struct parser *p, size_t bytes)
 		if (s->kind != p->kind)
 			continue;
 		fold = growth(p, s, bytes, &ns);
-		if (fold > FOLD_MAX)
-			fold = MIN(fold, growth(p, s, bytes * 2, &ns));
 		count++;
 		if (fold > worst_fold) {
 			worst_fold = fold;
