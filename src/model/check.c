@@ -23,35 +23,27 @@ copy_text(char *to, size_t size, struct str s)
 	snprintf(to, size, "%.*s", STR_F(s));
 }
 
-static struct str
-word(struct str *rest)
-{
-	struct str w;
-
-	return str_split(rest, ' ', &w) ? w : STR_NONE;
-}
-
 static void
 take_code(struct run *r, struct answer *a, struct str code)
 {
-	struct str rest = code, name = word(&rest), w;
+	struct str rest = code, name = picture_word(&rest), w;
 	bool is_copy = str_eq(name, STR("COPYUID"));
 
 	if (is_copy || str_eq(name, STR("APPENDUID"))) {
-		if (!str_to_u32(word(&rest), &a->validity))
+		if (!str_to_u32(picture_word(&rest), &a->validity))
 			run_fail(r, "no validity in %.*s", STR_F(code));
-		if (is_copy && !told_numbers(word(&rest), &a->from))
+		if (is_copy && !told_numbers(picture_word(&rest), &a->from))
 			run_fail(r, "no set in %.*s", STR_F(code));
-		if (!told_numbers(word(&rest), &a->uids))
+		if (!told_numbers(picture_word(&rest), &a->uids))
 			run_fail(r, "no set in %.*s", STR_F(code));
 	} else if (str_eq(name, STR("MESSAGELIMIT"))) {
 		uint32_t limit;
 
-		if (!str_to_u32(word(&rest), &limit) || limit != r->limit
-		    || !str_to_u32(word(&rest), &a->limit_uid))
+		if (!str_to_u32(picture_word(&rest), &limit) || limit != r->limit
+		    || !str_to_u32(picture_word(&rest), &a->limit_uid))
 			run_fail(r, "MESSAGELIMIT %.*s", STR_F(code));
 	} else if (str_eq(name, STR("MODIFIED"))) {
-		w = word(&rest);
+		w = picture_word(&rest);
 		if (!told_numbers(w, &a->uids))
 			run_fail(r, "no set in %.*s", STR_F(code));
 	} else {
@@ -225,7 +217,7 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			    && str_ends(t.rest, STR(" completed.")) == p->is_foreign)
 				run_fail(r, "in which language? %.*s", STR_F(t.line));
 			copy_text(a->condition, sizeof(a->condition), t.condition);
-			copy_text(a->code, sizeof(a->code), word(&rest));
+			copy_text(a->code, sizeof(a->code), picture_word(&rest));
 			if (t.code.p != NULL)
 				take_code(r, a, t.code);
 			if (plans[at].cancels != 0 && !str_eq(t.condition, STR("OK")))

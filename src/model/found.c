@@ -106,14 +106,6 @@ take_order(struct run *r, struct str text, uint32_t *list, uint32_t *n)
 	}
 }
 
-static struct str
-word(struct str *rest)
-{
-	struct str w;
-
-	return str_split(rest, ' ', &w) ? w : STR_NONE;
-}
-
 static void
 take_set(struct run *r, struct answer *a, struct str set)
 {
@@ -198,9 +190,9 @@ take_news(struct run *r, struct player *p, bool is_add, bool is_uid, uint32_t ta
 	while (list.n > 0) {
 		uint32_t numbers[PICTURE_MAX], n = 0, at;
 
-		if (!str_to_u32(word(&list), &at) || (at == 0) != (k->sort_count == 0))
+		if (!str_to_u32(picture_word(&list), &at) || (at == 0) != (k->sort_count == 0))
 			run_fail(r, "no place of t%u", tag);
-		take_order(r, word(&list), numbers, &n);
+		take_order(r, picture_word(&list), numbers, &n);
 		for (uint32_t i = 0; i < n; i++) {
 			if (!is_uid && numbers[i] > p->pic.n)
 				run_fail(r, "t%u: message %u of %u", tag, numbers[i], p->pic.n);
@@ -216,7 +208,7 @@ take_news(struct run *r, struct player *p, bool is_add, bool is_uid, uint32_t ta
 static void
 take_part(struct run *r, const struct plan *plan, struct answer *a, struct str *rest)
 {
-	struct str range = word(rest), set = word(rest);
+	struct str range = picture_word(rest), set = picture_word(rest);
 	char want[40];
 
 	snprintf(want, sizeof(want), "(%d:%d", plan->part_first, plan->part_last);
@@ -246,11 +238,11 @@ found_take(struct run *r, struct player *p, const struct plan *plan, uint32_t ta
 		a->has_search = true;
 		return;
 	}
-	w = word(&rest);
-	w = word(&rest);
+	w = picture_word(&rest);
+	w = picture_word(&rest);
 	if (!str_starts(w, STR("\"t")) || w.n < 4 || !str_to_u32(str_sub(w, 2, w.n - 2), &of))
 		run_fail(r, "no tag: %.*s", STR_F(t->line));
-	while ((w = word(&rest)).n > 0) {
+	while ((w = picture_word(&rest)).n > 0) {
 		bool is_add = str_eq(w, STR("ADDTO"));
 
 		if (is_add || str_eq(w, STR("REMOVEFROM"))) {
@@ -264,7 +256,7 @@ found_take(struct run *r, struct player *p, const struct plan *plan, uint32_t ta
 		if (a == NULL || of != tag)
 			run_fail(r, "who asked? %.*s", STR_F(t->line));
 		if (str_eq(w, STR("ALL")))
-			take_set(r, a, word(&rest));
+			take_set(r, a, picture_word(&rest));
 		else if (str_eq(w, STR("PARTIAL")))
 			take_part(r, plan, a, &rest);
 	}

@@ -78,16 +78,6 @@ picture_forget_flags(struct picture *p)
 
 /* ---- taking apart ---- */
 
-static struct str
-word(struct str *rest)
-{
-	struct str w;
-
-	if (!str_split(rest, ' ', &w))
-		return STR_NONE;
-	return w;
-}
-
 static uint64_t
 number_at(struct str s)
 {
@@ -253,7 +243,7 @@ fetch_items(struct picture *p, struct told *t)
 static void
 condition(struct told *t, struct str rest)
 {
-	t->condition = word(&rest);
+	t->condition = picture_word(&rest);
 	if (rest.n > 0 && rest.p[0] == '[')
 		t->code = str_sub(rest, 1, str_chr(rest, ']'));
 	t->rest = rest;
@@ -284,7 +274,7 @@ parse(struct picture *p, struct told *t)
 		{ "BYE", TOLD_CONDITION },
 		{ "PREAUTH", TOLD_CONDITION },
 	};
-	struct str rest = t->line, first = word(&rest), name, after;
+	struct str rest = t->line, first = picture_word(&rest), name, after;
 
 	if (str_eq(first, STR("+"))) {
 		t->kind = TOLD_CONTINUE;
@@ -299,9 +289,9 @@ parse(struct picture *p, struct told *t)
 		return;
 	}
 	after = rest;
-	name = word(&after);
+	name = picture_word(&after);
 	if (str_to_u32(name, &t->number))
-		name = word(&after);
+		name = picture_word(&after);
 	else
 		t->number = 0;
 	t->kind = TOLD_OTHER;
@@ -463,7 +453,7 @@ fetch(struct picture *p, const struct told *t)
 static void
 code(struct picture *p, const struct told *t)
 {
-	struct str rest = t->code, name = word(&rest);
+	struct str rest = t->code, name = picture_word(&rest);
 
 	/*
 	 * An explicit one counts also when it is lower than a MODSEQ before it (RFC 7162 3.2.6:

@@ -9,6 +9,15 @@
 #include "model/annotated.h"
 #include "model/sim.h"
 
+/** The next word of a response, up to a space; absent when there is none. */
+static inline struct str
+picture_word(struct str *rest)
+{
+	struct str w;
+
+	return str_split(rest, ' ', &w) ? w : STR_NONE;
+}
+
 enum { PICTURE_MAX = 512, PICTURE_COMMANDS = 8, PICTURE_WORDS = 5 };
 
 /* Flags as bits: those of imap/flags.h, and behind them the keywords that tests use. */

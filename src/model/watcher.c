@@ -57,14 +57,6 @@ unquoted(struct str s)
 	return str_starts(s, STR("\"")) ? str_sub(s, 1, s.n - 1) : s;
 }
 
-static struct str
-word(struct str *rest)
-{
-	struct str w;
-
-	return str_split(rest, ' ', &w) ? w : STR_NONE;
-}
-
 static bool
 has(struct str s, const char *what)
 {
@@ -109,8 +101,8 @@ take_list(struct watcher *w, const struct told *t)
 {
 	size_t end = str_chr(t->rest, ')');
 	struct str attributes = str_sub(t->rest, 1, end),
-		   rest = str_sub(t->rest, end + 6, t->rest.n), name = unquoted(word(&rest)),
-		   key = word(&rest);
+		   rest = str_sub(t->rest, end + 6, t->rest.n),
+		   name = unquoted(picture_word(&rest)), key = picture_word(&rest);
 	bool is_mailbox = !has(attributes, "\\NonExistent") && !has(attributes, "\\Noselect");
 	struct watched *x;
 
@@ -135,7 +127,7 @@ take_list(struct watcher *w, const struct told *t)
 static void
 take_status(struct watcher *w, const struct told *t)
 {
-	struct str rest = t->rest, name = unquoted(word(&rest)), key, value;
+	struct str rest = t->rest, name = unquoted(picture_word(&rest)), key, value;
 	struct watched *x = find(w, name);
 
 	if (x == NULL || !x->is_mailbox) {
@@ -145,8 +137,8 @@ take_status(struct watcher *w, const struct told *t)
 	for (rest = str_sub(rest, 1, rest.n - 1); rest.n > 0;) {
 		uint64_t number;
 
-		key = word(&rest);
-		value = word(&rest);
+		key = picture_word(&rest);
+		value = picture_word(&rest);
 		if (!str_to_u64(value, &number))
 			wrong(w, "no number: %.*s", STR_F(t->line));
 		else if (str_eq(key, STR("MESSAGES")))
@@ -166,7 +158,7 @@ take_status(struct watcher *w, const struct told *t)
 static void
 take_metadata(struct watcher *w, const struct told *t)
 {
-	struct str rest = t->rest, name = unquoted(word(&rest)), entry;
+	struct str rest = t->rest, name = unquoted(picture_word(&rest)), entry;
 	struct watched *x = name.n > 0 ? find_or_add(w, name) : NULL;
 
 	while (str_split(&rest, ' ', &entry)) {
