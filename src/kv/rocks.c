@@ -213,32 +213,15 @@ rocks_stats(struct kv *kv, struct kv_stats *out)
 	}
 }
 
-static char *
-checkpoint(struct rocks *r, const char *dir)
+static enum err
+rocks_checkpoint(struct kv *kv, const char *dir)
 {
 	char *message = NULL;
-	rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(r->db, &message);
+	rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(rocks_of(kv)->db, &message);
 
 	if (message == NULL) {
 		rocksdb_checkpoint_create(c, dir, 0, &message);
 		rocksdb_checkpoint_object_destroy(c);
-	}
-	return message;
-}
-
-/*
- * A log that comes to its end between the moments in which its size is seen and in which it is
- * copied loses the room behind it (rocks_env.cc), and is then too short: so there is a second try.
- */
-static enum err
-rocks_checkpoint(struct kv *kv, const char *dir)
-{
-	struct rocks *r = rocks_of(kv);
-	char *message = checkpoint(r, dir);
-
-	if (message != NULL && !atomic_load(&r->is_failed)) {
-		rocksdb_free(message);
-		message = checkpoint(r, dir);
 	}
 	return rocks_err(message);
 }

@@ -28,6 +28,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 
 using rocksdb::FileOptions;
@@ -59,8 +60,40 @@ public:
 
 	struct rocks_marks *marks() const { return marks_; }
 
-	void log_begins(uint64_t number) { newest_log_.store(number); }
-	bool is_log_over(uint64_t number) const { return newest_log_.load() > number; }
+	void
+	log_begins(uint64_t number)
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		newest_log_ = number;
+		newest_bytes_ = 0;
+	}
+
+	bool
+	is_log_over(uint64_t number)
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		return newest_log_ > number;
+	}
+
+	void
+	log_reaches(uint64_t number, uint64_t bytes)
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		if (number == newest_log_)
+			newest_bytes_ = bytes;
+	}
+
+	// How much of a file of that size is there to be copied: the log that is being written ends before the room behind it.
+	uint64_t
+	end_of(uint64_t number, uint64_t size)
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		return number != 0 && number == newest_log_ && newest_bytes_ < size ? newest_bytes_ : size;
+	}
 
 	bool is_for_dir(const std::string &name) const { return name == dir_ || name == dir_ + "/"; }
 
@@ -83,7 +116,8 @@ public:
 
 private:
 	std::atomic<bool> has_failed_{ false };
-	std::atomic<uint64_t> newest_log_{ 0 };
+	std::mutex log_lock_;
+	uint64_t newest_log_ = 0, newest_bytes_ = 0;
 	const std::string dir_;
 	struct rocks_marks *const marks_;
 	void (*const on_error_)(void *ctx, const char *text);
@@ -94,8 +128,8 @@ class EnvFile : public rocksdb::FSWritableFileOwnerWrapper
 {
 public:
 	EnvFile(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake)
-	    : FSWritableFileOwnerWrapper(std::move(file)), log_(rocks_log_number(Brake::base(name))),
-	      list_(rocks_list_number(Brake::base(name))), brake_(std::move(brake)) {}
+	    : FSWritableFileOwnerWrapper(std::move(file)), list_(rocks_list_number(Brake::base(name))),
+	      log_(rocks_log_number(Brake::base(name))), brake_(std::move(brake)) {}
 
 	IOStatus
 	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
@@ -181,10 +215,11 @@ private:
 		return s;
 	}
 
-	const uint64_t log_, list_; // its number; 0: it is none
+	const uint64_t list_; // its number; 0: it is none
 	std::atomic<uint64_t> bytes_{ 0 };
 
 protected:
+	const uint64_t log_; // the same
 	const std::shared_ptr<Brake> brake_;
 };
 
@@ -219,6 +254,7 @@ private:
 		if (s.ok() && is_small)
 			s = RangeSync(size_, n, IOOptions(), nullptr); // the disk begins, the sync is to come
 		size_ += n;
+		brake_->log_reaches(log_, size_);
 		if (!s.ok() || size_ < room_end_ || !is_small || room_ == nullptr)
 			return s;
 		// Nothing is lost where this fails: the log goes on without room.
@@ -328,6 +364,18 @@ public:
 		return s;
 	}
 
+	// A checkpoint copies as much of the newest log as this says, while it is being written. Up to where it is written the bytes stay as
+	// they are; in the room behind it, changes could come into the copy without those before them.
+	IOStatus
+	GetFileSize(const std::string &name, const IOOptions &o, uint64_t *size, IODebugContext *d) override
+	{
+		IOStatus s = target()->GetFileSize(name, o, size, d);
+
+		if (s.ok() && brake_->is_for(name))
+			*size = brake_->end_of(rocks_log_number(Brake::base(name)), *size);
+		return s;
+	}
+
 	IOStatus
 	DeleteFile(const std::string &name, const IOOptions &o, IODebugContext *d) override
 	{
@@ -393,6 +441,12 @@ public:
 	{
 		file_system_ = std::make_shared<EnvFs>(base->GetFileSystem(), std::move(brake));
 		system_clock_ = base->GetSystemClock();
+	}
+
+	rocksdb::Status
+	GetFileSize(const std::string &name, uint64_t *size) override
+	{
+		return file_system_->GetFileSize(name, IOOptions(), size, nullptr);
 	}
 
 	rocksdb::Status
