@@ -535,6 +535,7 @@ fault_round(uint64_t seed, bool for_good, bool is_cut)
 		else
 			rocks_abandon(kv);
 	}
+	CHECK_U64(rocks_fault_loose_logs(f), 0);
 	if (test_failures > failures)
 		printf("# seed %llu, %s, %s\n", (unsigned long long)seed,
 		    for_good ? "for good" : "once", is_cut ? "cut" : "no cut");

@@ -12,6 +12,9 @@
 // anything is written to it: two syncs for some 48 MB of log, none for a commit. How far logs and lists of files are synced is told to the
 // marks (rocks_mark.c), and a log is deleted only when no mark names it.
 //
+// A log is synced to its end before the next one begins: what a power cut took from it would look like its end, and what is in the next
+// one would be taken to follow.
+//
 // Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
 // own books too, in which the first write of each is a change of the file; one of blocks that were takes half the time and half the
 // processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
@@ -41,6 +44,8 @@ namespace {
 
 constexpr size_t LOG_ROOM_BYTES = 256 * 1024;
 
+class EnvFile;
+
 // Shared by the file system and its files: have writes failed?
 class Brake
 {
@@ -61,12 +66,31 @@ public:
 	struct rocks_marks *marks() const { return marks_; }
 
 	void
-	log_begins(uint64_t number)
+	log_begins(uint64_t number, EnvFile *file)
 	{
 		std::lock_guard<std::mutex> held(log_lock_);
 
 		newest_log_ = number;
 		newest_bytes_ = 0;
+		newest_file_ = file;
+	}
+
+	void
+	log_ends(const EnvFile *file)
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		if (newest_file_ == file)
+			newest_file_ = nullptr;
+	}
+
+	// The log that is being written; NULL: none is.
+	EnvFile *
+	log_now()
+	{
+		std::lock_guard<std::mutex> held(log_lock_);
+
+		return newest_file_;
 	}
 
 	bool
@@ -118,6 +142,7 @@ private:
 	std::atomic<bool> has_failed_{ false };
 	std::mutex log_lock_;
 	uint64_t newest_log_ = 0, newest_bytes_ = 0;
+	EnvFile *newest_file_ = nullptr;
 	const std::string dir_;
 	struct rocks_marks *const marks_;
 	void (*const on_error_)(void *ctx, const char *text);
@@ -186,6 +211,8 @@ public:
 		return (*brake_)([&] { return target()->RangeSync(from, bytes, o, d); });
 	}
 
+	bool is_synced() const { return synced_bytes_.load() == bytes_.load(); }
+
 private:
 	IOStatus
 	counted(const Slice &data, IOStatus s)
@@ -208,6 +235,8 @@ private:
 		if (!s.ok() && is_over)
 			return IOStatus::OK();
 
+		if (s.ok())
+			synced_bytes_.store(bytes);
 		if (s.ok() && log_ != 0)
 			rocks_marks_log(brake_->marks(), log_, bytes);
 		if (s.ok() && list_ != 0)
@@ -216,7 +245,7 @@ private:
 	}
 
 	const uint64_t list_; // its number; 0: it is none
-	std::atomic<uint64_t> bytes_{ 0 };
+	std::atomic<uint64_t> bytes_{ 0 }, synced_bytes_{ 0 };
 
 protected:
 	const uint64_t log_; // the same
@@ -229,7 +258,12 @@ class EnvLog : public EnvFile
 public:
 	EnvLog(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake,
 	    std::unique_ptr<rocksdb::FSRandomRWFile> &&room)
-	    : EnvFile(std::move(file), name, std::move(brake)), room_(std::move(room)) {}
+	    : EnvFile(std::move(file), name, std::move(brake)), room_(std::move(room))
+	{
+		brake_->log_begins(log_, this);
+	}
+
+	~EnvLog() override { brake_->log_ends(this); }
 
 	IOStatus
 	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
@@ -405,13 +439,17 @@ private:
 	{
 		std::unique_ptr<rocksdb::FSWritableFile> made;
 		std::unique_ptr<rocksdb::FSRandomRWFile> room;
-		IOStatus s = (*brake_)([&] { return target()->NewWritableFile(name, o, &made, d); });
+		EnvFile *last = brake_->log_now();
+		IOStatus s;
 
+		if (last != nullptr && !last->is_synced())
+			s = last->Sync(IOOptions(), d);
+		if (s.ok())
+			s = (*brake_)([&] { return target()->NewWritableFile(name, o, &made, d); });
 		if (!s.ok())
 			return s;
 		if (!target()->NewRandomRWFile(name, o, &room, d).ok())
 			room.reset();
-		brake_->log_begins(rocks_log_number(Brake::base(name)));
 		out->reset(new EnvLog(std::move(made), name, brake_, std::move(room)));
 		return s;
 	}

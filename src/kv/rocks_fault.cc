@@ -128,6 +128,8 @@ public:
 	static const char *kClassName() { return "PosthornFaultFs"; }
 	const char *Name() const override { return kClassName(); }
 
+	static bool is_log(const std::string &name) { return name.size() > 4 && name.compare(name.size() - 4, 4, ".log") == 0; }
+
 	// One more operation; an error when it is the one, or behind it.
 	IOStatus
 	operation()
@@ -152,6 +154,9 @@ public:
 			s = target()->NewWritableFile(name, o, &file, d);
 		if (!s.ok())
 			return s;
+		if (is_log(name))
+			for (const auto &f : files)
+				loose_logs += is_log(f.first) && f.second->synced < f.second->size;
 		note_new(name);
 		out->reset(new FaultFile(std::move(file), this, files[name]));
 		return s;
@@ -265,7 +270,7 @@ public:
 	void cut(enum rocks_loss loss, uint64_t seed);
 
 	std::mutex lock;
-	uint64_t operations = 0, fail_at = 0;
+	uint64_t operations = 0, fail_at = 0, loose_logs = 0;
 	bool for_good = false, has_failed = false;
 	std::map<std::string, std::shared_ptr<FileState>> files;
 	std::vector<NameChange> changes;
@@ -527,6 +532,14 @@ rocks_fault_fail_at(struct rocks_fault *f, uint64_t n, bool for_good)
 	f->fs->fail_at = n == 0 ? 0 : f->fs->operations + n;
 	f->fs->for_good = for_good;
 	f->fs->has_failed = false;
+}
+
+uint64_t
+rocks_fault_loose_logs(const struct rocks_fault *f)
+{
+	std::lock_guard<std::mutex> guard(f->fs->lock);
+
+	return f->fs->loose_logs;
 }
 
 bool

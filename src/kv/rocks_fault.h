@@ -38,6 +38,8 @@ uint64_t rocks_fault_operations(const struct rocks_fault *f);
 void rocks_fault_fail_at(struct rocks_fault *f, uint64_t n, bool for_good);
 /** True when an operation has been made to fail. */
 bool rocks_fault_has_failed(const struct rocks_fault *f);
+/** Logs that began when one before them was not synced to its end. */
+uint64_t rocks_fault_loose_logs(const struct rocks_fault *f);
 /**
  * The power is gone: to be called when the database is closed. What was not synced is lost as the
  * seed draws it.
