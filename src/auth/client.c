@@ -10,6 +10,8 @@
  */
 #include "auth/client_home.h"
 
+#include "auth/known.h"
+#include "auth/offers.h"
 #include "auth/wire.h"
 #include "base/arena.h"
 #include "base/bell.h"
@@ -23,18 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name;
-	bool shows_password, needs_binding, needs_cert;
-} mechs[] = {
-
-#define MECH(name, shows_password, needs_binding, needs_cert)                                      \
-	{ name, shows_password, needs_binding, needs_cert },
-#include "auth/mech.def"
-#undef MECH
-};
-
-enum { OUT_MAX = 4 << 20, CACHE_PLACES = 4096, CACHE_KEEP_MS = 10000 };
+enum { OUT_MAX = 4 << 20 };
 
 /* A question: an exchange or a lookup. */
 struct asked {
@@ -67,12 +58,6 @@ struct auth_lookup {
 	struct asked a;
 };
 
-/* An address whose account we know for a moment. */
-struct cached {
-	int64_t until_ms;
-	char *address, *user;
-};
-
 struct line {
 	struct auth_client *client;
 	struct loop *home;
@@ -90,11 +75,8 @@ struct line {
 };
 
 struct auth_client {
-	const char *offers[8][ARRAY_LEN(mechs) + 1]; /* by is_secure, has_binding, has_cert */
-	struct clock *clock;
-	pthread_mutex_t cache_lock;
-	struct cached *cache;
-	uint64_t seed;
+	struct mech_offers offers;
+	struct known_users *known;
 	size_t count;
 	struct line lines[];
 };
@@ -260,36 +242,6 @@ on_flush(struct loop_task *t)
 }
 
 static void
-cache_store(struct auth_client *c, struct str address, struct str user)
-{
-	struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
-
-	pthread_mutex_lock(&c->cache_lock);
-	free(at->address);
-	free(at->user);
-	at->address = xstrdup(address);
-	at->user = xstrdup(user);
-	at->until_ms = c->clock->mono_us(c->clock) / 1000 + CACHE_KEEP_MS;
-	pthread_mutex_unlock(&c->cache_lock);
-}
-
-/* Adds the account, if it is known. */
-static bool
-cache_get(struct auth_client *c, struct str address, struct buf *user_out)
-{
-	const struct cached *at = &c->cache[str_hash(address, c->seed) % CACHE_PLACES];
-	bool is_known;
-
-	pthread_mutex_lock(&c->cache_lock);
-	is_known = at->address != NULL && str_eq(str_c(at->address), address)
-	    && at->until_ms > c->clock->mono_us(c->clock) / 1000;
-	if (is_known)
-		buf_str_add(user_out, str_c(at->user));
-	pthread_mutex_unlock(&c->cache_lock);
-	return is_known;
-}
-
-static void
 on_message(struct line *l, const struct wire_message *m)
 {
 	struct asked *a;
@@ -298,7 +250,7 @@ on_message(struct line *l, const struct wire_message *m)
 	a = hash_find(&l->asked, hash_u64(m->id), &m->id);
 	if (a != NULL && a->is_lookup == (m->type == WIRE_FOUND)) {
 		if (a->is_lookup && m->result.err == ERR_OK)
-			cache_store(l->client, a->address, m->result.user);
+			known_users_put(l->client->known, a->address, m->result.user);
 		asked_answer(a, &m->result);
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -336,19 +288,6 @@ on_readable(struct loop_fd *f)
 	if (l->in.n == 0) {
 		buf_done(&l->in);
 		l->in = BUF_MAX(2 * FRAME_MAX);
-	}
-}
-
-static void
-offer(const char **list, bool is_secure, bool has_binding, bool has_cert, bool has_scram)
-{
-	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
-		if ((mechs[i].shows_password && !is_secure)
-		    || (mechs[i].needs_binding && !has_binding)
-		    || (mechs[i].needs_cert && !has_cert)
-		    || (!has_scram && strncmp(mechs[i].name, "SCRAM", 5) == 0))
-			continue;
-		*list++ = mechs[i].name;
 	}
 }
 
@@ -412,12 +351,8 @@ auth_client_new(struct loop *const *loops, size_t count, bool has_scram)
 	struct auth_client *c = xcalloc(1, sizeof(*c) + count * sizeof(c->lines[0]));
 
 	must(count > 0);
-	c->clock = loop_clock(loops[0]);
-	for (unsigned i = 0; i < ARRAY_LEN(c->offers); i++)
-		offer(c->offers[i], (i & 1) != 0, (i & 2) != 0, (i & 4) != 0, has_scram);
-	c->seed = (uint64_t)(uintptr_t)c ^ (uint64_t)c->clock->wall_ms(c->clock);
-	c->cache = xcalloc(CACHE_PLACES, sizeof(*c->cache));
-	pthread_mutex_init(&c->cache_lock, NULL);
+	mech_offers_init(&c->offers, has_scram);
+	c->known = known_users_new(loop_clock(loops[0]));
 	c->count = count;
 	for (size_t i = 0; i < count; i++)
 		line_init(&c->lines[i], c, loops[i]);
@@ -431,12 +366,7 @@ auth_client_free(struct auth_client *c)
 		return;
 	for (size_t i = 0; i < c->count; i++)
 		line_done(&c->lines[i]);
-	for (size_t i = 0; i < CACHE_PLACES; i++) {
-		free(c->cache[i].address);
-		free(c->cache[i].user);
-	}
-	free(c->cache);
-	pthread_mutex_destroy(&c->cache_lock);
+	known_users_free(c->known);
 	free(c);
 }
 
@@ -583,7 +513,7 @@ auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_l
 	BUF_CLEAN struct buf user = BUF_MAX(AUTH_MESSAGE_MAX);
 	struct asked *a = asked_new(loop, arg);
 	struct wire_message m = { .type = WIRE_LOOKUP, .data = address };
-	bool is_known = cache_get(c, address, &user);
+	bool is_known = known_users_get(c->known, address, &user);
 
 	a->is_lookup = true;
 	a->found = found;
@@ -608,5 +538,5 @@ auth_lookup(struct auth_client *c, struct loop *loop, struct str address, auth_l
 const char *const *
 auth_mechs(struct auth_client *c, bool is_secure, bool has_binding, bool has_cert)
 {
-	return c->offers[(is_secure ? 1 : 0) | (has_binding ? 2 : 0) | (has_cert ? 4 : 0)];
+	return mech_offers_of(&c->offers, is_secure, has_binding, has_cert);
 }
