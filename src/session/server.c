@@ -5,7 +5,7 @@
  * for, the number of sessions and the lines of `who`, is kept beside it in one list of all under a
  * mutex.
  */
-#include "session/server.h"
+#include "session/server_int.h"
 
 #include "auth/client.h"
 #include "base/arena.h"
@@ -16,69 +16,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-enum { UNKNOWN_PER_PREFIX = 32, SESSIONS_MAX = 20000, LOG_CLIENT_MAX = 200 };
-
-/* What `who` tells of a session. Under the server's lock. */
-struct who {
-	struct list in_server;
-	struct list in_aside; /* in none: its loop is not one of those aside */
-	struct aside *aside;  /* then NULL */
-	uint64_t account;     /* while it is there */
-	uint64_t id;
-	int64_t started_ms;
-	char peer[IO_ADDR_TEXT_MAX];
-	size_t peer_n;
-	char *user, *client; /* NULL: not known */
-	/* in the limit of unknown connections; the session's loop only */
-	bool is_counted;
-	bool is_secured;
-};
-
-struct home {
-	struct server *srv;
-	struct loop *loop;
-	struct list sessions; /* of struct session_core */
-	struct loop_task bye, end;
-};
-
-/* A loop for those who have had much. Under the server's lock. */
-struct aside {
-	struct list sessions; /* of struct who */
-	size_t count;
-};
-
-/* One listening socket. */
-struct port {
-	struct list in_server;
-	struct server *srv;
-	struct listener *listener;
-	bool is_tls_implicit;
-};
-
-struct server {
-	struct server_options options;
-	struct home *homes; /* first those of the loops, then the doors', then those aside */
-	size_t home_count;
-	struct aside *asides; /* options.aside_count */
-	struct prefix_limit *unknown;
-	struct list ports;
-	pthread_mutex_t lock; /* over all */
-	struct list all;      /* of struct who */
-	size_t count;
-	atomic_uint_fast64_t next_id;
-	atomic_size_t next_home; /* who comes in at a door goes there */
-	/* Ending. */
-	atomic_bool is_ending;
-	/* loops that have not told their sessions; connections come before that */
-	atomic_size_t byes_left;
-	struct loop_timer grace;
-	struct loop_task ended;
-	void (*done)(void *ctx);
-	void *done_ctx;
-};
+enum { UNKNOWN_PER_PREFIX = 32, SESSIONS_MAX = 20000 };
 
 /* --- Options --- */
 
@@ -121,191 +61,6 @@ fill_defaults(struct server_options *o)
 		o->sessions_max = SESSIONS_MAX;
 }
 
-/* --- Registry --- */
-
-static struct home *
-home_of(struct server *srv, struct loop *loop)
-{
-	for (size_t i = 0; i < srv->home_count; i++) {
-		if (srv->homes[i].loop == loop)
-			return &srv->homes[i];
-	}
-	must(false);
-	return NULL;
-}
-
-/* A session that was just made takes its place. */
-static void
-register_session(struct server *srv, struct session_core *k, bool is_counted)
-{
-	struct who *w = xcalloc(1, sizeof(*w));
-	char text[IO_ADDR_TEXT_MAX];
-	struct str peer = io_addr_text(&k->peer, false, text);
-
-	k->s.id = atomic_fetch_add(&srv->next_id, 1) + 1;
-	k->server_data = w;
-	list_add_tail(&home_of(srv, k->loop)->sessions, &k->in_server);
-	w->id = k->s.id;
-	w->started_ms = k->started_ms;
-	memcpy(w->peer, peer.p, peer.n);
-	w->peer_n = peer.n;
-	w->is_counted = is_counted;
-	list_init(&w->in_aside);
-	pthread_mutex_lock(&srv->lock);
-	list_add_tail(&srv->all, &w->in_server);
-	srv->count++;
-	pthread_mutex_unlock(&srv->lock);
-	log_event(LOG_DEBUG, "session-begin", F_U64("session", w->id),
-	    F_STR("peer", str_make(w->peer, w->peer_n)));
-}
-
-static char *
-copy_or_null(struct str s)
-{
-	return s.p != NULL ? xstrdup(s) : NULL;
-}
-
-/* Out of the limit of unknown connections, if it was in it. */
-static void
-uncount(struct server *srv, struct session_core *k)
-{
-	struct who *w = k->server_data;
-
-	if (!w->is_counted)
-		return;
-	w->is_counted = false;
-	prefix_leave(srv->unknown, &k->peer);
-}
-
-void
-server_session_changed(struct server *srv, struct session_core *k)
-{
-	struct who *w = k->server_data;
-
-	if (w == NULL)
-		return;
-	if (k->s.account != NULL)
-		uncount(srv, k);
-	pthread_mutex_lock(&srv->lock);
-	free(w->user);
-	free(w->client);
-	w->user = copy_or_null(k->s.user);
-	w->client = copy_or_null(k->client_id);
-	w->is_secured = stream_ssl(k->s.stream) != NULL;
-	pthread_mutex_unlock(&srv->lock);
-}
-
-static void
-log_end(const struct session_core *k, const struct who *w)
-{
-	struct stream_stats st = stream_stats(k->s.stream);
-	struct clock *c = loop_clock(k->loop);
-
-	log_event(LOG_INFO, "session-end", F_U64("session", k->s.id), F_STR("user", k->s.user),
-	    F_STR("peer", str_make(w->peer, w->peer_n)),
-	    F_STR("client", str_sub(k->client_id, 0, LOG_CLIENT_MAX)),
-	    F_C("reason", k->end_reason != NULL ? k->end_reason : "server ends"),
-	    F_U64("commands", k->command_count), F_U64("bytes_in", st.in_bytes),
-	    F_U64("bytes_out", st.out_bytes),
-	    F_I64("seconds", (c->wall_ms(c) - k->started_ms) / 1000));
-}
-
-/* With the lock. */
-static void
-leave_aside(struct who *w)
-{
-	if (w->aside == NULL)
-		return;
-	list_remove(&w->in_aside);
-	w->aside->count--;
-	w->aside = NULL;
-}
-
-void
-server_session_closed(struct server *srv, struct session_core *k)
-{
-	struct who *w = k->server_data;
-	size_t left;
-
-	log_end(k, w);
-	uncount(srv, k);
-	list_remove(&k->in_server);
-	pthread_mutex_lock(&srv->lock);
-	list_remove(&w->in_server);
-	leave_aside(w);
-	left = --srv->count;
-	pthread_mutex_unlock(&srv->lock);
-	free(w->user);
-	free(w->client);
-	free(w);
-	k->server_data = NULL;
-	if (left == 0 && atomic_load(&srv->is_ending))
-		loop_post(srv->options.loops[0], &srv->ended);
-}
-
-size_t
-server_session_count(const struct server *srv)
-{
-	struct server *s = (struct server *)srv;
-	size_t n;
-
-	pthread_mutex_lock(&s->lock);
-	n = s->count;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-size_t
-server_aside_count(struct server *srv)
-{
-	size_t n = 0;
-
-	pthread_mutex_lock(&srv->lock);
-	for (size_t i = 0; i < srv->options.aside_count; i++)
-		n += srv->asides[i].count;
-	pthread_mutex_unlock(&srv->lock);
-	return n;
-}
-
-/* A JSON string; what is no UTF-8 is shown byte by byte. */
-static void
-add_json(struct buf *out, const char *key, struct str s)
-{
-	bool is_utf8 = str_is_utf8(s);
-
-	buf_printf(out, ",\"%s\":\"", key);
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8))
-			buf_printf(out, "\\u%04x", c);
-		else if (c == '"' || c == '\\')
-			buf_printf(out, "\\%c", c);
-		else
-			buf_chr(out, (char)c);
-	}
-	buf_chr(out, '"');
-}
-
-void
-server_who(struct server *srv, struct buf *out)
-{
-	pthread_mutex_lock(&srv->lock);
-	list_each(&srv->all, w, struct who, in_server)
-	{
-		buf_printf(out, "{\"session\":%llu,\"protocol\":\"imap\",\"since\":%lld,\"tls\":%s",
-		    (unsigned long long)w->id, (long long)(w->started_ms / 1000),
-		    w->is_secured ? "true" : "false");
-		add_json(out, "peer", str_make(w->peer, w->peer_n));
-		if (w->user != NULL)
-			add_json(out, "user", str_c(w->user));
-		if (w->client != NULL)
-			add_json(out, "client", str_c(w->client));
-		buf_lit(out, "}\n");
-	}
-	pthread_mutex_unlock(&srv->lock);
-}
-
 /* --- Connections --- */
 
 static void
@@ -321,7 +76,7 @@ serve(struct server *srv, struct loop *loop, int fd, const struct io_addr *peer,
 		return;
 	}
 	s = session_new(srv, loop, fd, peer, is_tls_implicit ? srv->options.tls : NULL);
-	register_session(srv, s->core, is_counted);
+	server_register(srv, s->core, is_counted);
 }
 
 static void
@@ -386,69 +141,8 @@ server_serve_preauth(struct server *srv, struct loop *loop, int fd, struct str u
 {
 	struct session *s = session_new_preauth(srv, loop, fd, user, account);
 
-	register_session(srv, s->core, false);
+	server_register(srv, s->core, false);
 	server_session_changed(srv, s->core);
-}
-
-/* One of the loops; in turns, which go on from here to there. */
-static struct loop *
-next_loop(struct server *srv)
-{
-	return srv->options.loops[atomic_fetch_add(&srv->next_home, 1) % srv->options.loop_count];
-}
-
-bool
-server_takes_in(struct server *srv, struct session_core *k)
-{
-	size_t i = (size_t)(home_of(srv, k->loop) - srv->homes);
-
-	if (i < srv->options.loop_count || i >= srv->options.loop_count + srv->options.door_count)
-		return false;
-	list_remove(&k->in_server);
-	session_move(&k->s, next_loop(srv));
-	return true;
-}
-
-static bool
-has_account(const struct aside *a, uint64_t account)
-{
-	list_each(&a->sessions, w, struct who, in_aside) if (w->account == account) return true;
-	return false;
-}
-
-struct loop *
-server_goes_aside(struct server *srv, struct session_core *k)
-{
-	const size_t count = srv->options.aside_count;
-	struct who *w = k->server_data;
-	size_t best = 0;
-
-	list_remove(&k->in_server);
-	pthread_mutex_lock(&srv->lock);
-	w->account = account_id(k->s.account).v;
-	for (size_t i = 0; i < count; i++) {
-		if (has_account(&srv->asides[i], w->account)) {
-			best = i;
-			break;
-		}
-		if (srv->asides[i].count < srv->asides[best].count)
-			best = i;
-	}
-	w->aside = &srv->asides[best];
-	list_add_tail(&w->aside->sessions, &w->in_aside);
-	w->aside->count++;
-	pthread_mutex_unlock(&srv->lock);
-	return srv->options.asides[best];
-}
-
-struct loop *
-server_returns(struct server *srv, struct session_core *k)
-{
-	list_remove(&k->in_server);
-	pthread_mutex_lock(&srv->lock);
-	leave_aside(k->server_data);
-	pthread_mutex_unlock(&srv->lock);
-	return next_loop(srv);
 }
 
 /* --- Ending --- */
@@ -489,7 +183,7 @@ bye_run(struct loop_task *t)
 void
 server_session_arrived(struct server *srv, struct session_core *k)
 {
-	list_add_tail(&home_of(srv, k->loop)->sessions, &k->in_server);
+	list_add_tail(&server_home(srv, k->loop)->sessions, &k->in_server);
 	if (atomic_load(&srv->is_ending))
 		say_bye(k);
 }
