@@ -339,7 +339,6 @@ watch_owners(struct session *s, struct notify *n, struct str top)
 	enum err e;
 
 	n->watches_shares = true;
-	n->shares_version = shares_version(store);
 	e = shares_get(store, &who, session_waiter(s), shares);
 	for (size_t i = 0; e == ERR_OK && shares_owner(*shares, i, &owner); i++) {
 		struct str name = str_eq(owner, SHARED_USER)
@@ -350,6 +349,9 @@ watch_owners(struct session *s, struct notify *n, struct str top)
 		if (is_at_or_below(name, top))
 			e = watch_user(s, n, owner, n == s->notify);
 	}
+	/* While it waits it is not looked at yet: follow() is to come here again. */
+	if (e == ERR_OK)
+		n->shares_version = shares_version_of(*shares);
 	arena_done(&scratch);
 	return e;
 }

@@ -343,6 +343,12 @@ shares_version(const struct store *s)
 	return atomic_load(&s->shares_version);
 }
 
+uint64_t
+shares_version_of(const struct shares *held)
+{
+	return held->version;
+}
+
 enum err
 shares_wait_change(struct store *s, uint64_t known, struct waiter *w)
 {

@@ -41,6 +41,8 @@ must_use enum err shares_get(struct store *s, const struct identity *who, struct
     struct shares **held);
 /** What shares_get() would find is as it was when this was the same. */
 uint64_t shares_version(const struct store *s);
+/** What it was when that was looked up which shares_get() gave: it may have changed since. */
+uint64_t shares_version_of(const struct shares *held);
 /** ERR_OK: it is not `known` any more. ERR_WAIT: w is woken when it may be so. */
 must_use enum err shares_wait_change(struct store *s, uint64_t known, struct waiter *w);
 /** Names, sorted, each once, without that of who asked: i = 0, 1, …; false at the end. */
