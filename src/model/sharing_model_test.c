@@ -1,6 +1,8 @@
 /*
  * sharing_model_test.c - an owner and two others in shared mailboxes, whose rights come and go,
- * against a naive model of who may do what and who has read what (RFC 4314).
+ * against a naive model of who may do what and who has read what (RFC 4314), and of what each is
+ * told of it by NOTIFY (RFC 5465): on a connection of its own for that, in half of the histories
+ * also of the selected mailbox.
  *
  *     sharing_model_test                   a few histories, as a unit test
  *     sharing_model_test COMMANDS          so many commands or a few more
@@ -8,7 +10,7 @@
  *
  * One command at a time; behind each, everybody's picture of the mailbox is held against the model.
  */
-#include "model/picture.h"
+#include "model/listener.h"
 
 #include "imap/flags.h"
 #include "kv/kv.h"
@@ -41,6 +43,7 @@ enum shown { ACCESS_FULL, ACCESS_SEEN, ACCESS_NONE };
 
 struct person {
 	struct picture pic;
+	struct listener listener;
 	struct shelf *box; /* selected */
 	enum shown access; /* as SELECT found it */
 	unsigned rights_at_select;
@@ -52,7 +55,7 @@ struct sharing {
 	struct sim sim;
 	struct person users[USERS];
 	struct shelf boxes[BOXES];
-	uint64_t seed, commands, refused;
+	uint64_t seed, commands, refused, told;
 	bool is_verbose;
 };
 
@@ -465,6 +468,123 @@ do_leave(struct sharing *w, unsigned user)
 	u->box = NULL;
 }
 
+/* ---- NOTIFY ---- */
+
+static void
+hear(struct sharing *w, unsigned user)
+{
+	struct listener *l = &w->users[user].listener;
+	struct told t;
+
+	while (picture_next(&l->pic, &t)) {
+		if (w->is_verbose)
+			printf("# %s's listener S %.*s\n", user_names[user],
+			    (int)MIN(t.line.n, 200), t.line.p);
+		if (t.kind == TOLD_TAGGED && !str_eq(t.condition, STR("OK")))
+			fail(w, "%s may not listen", user_names[user]);
+		if (t.kind != TOLD_TAGGED)
+			listener_take(l, &t);
+	}
+	if (l->pic.conn.is_eof)
+		fail(w, "%s's listener is thrown out", user_names[user]);
+}
+
+static void
+heard_now(const struct sharing *w, unsigned user, struct heard *now)
+{
+	for (unsigned i = 0; i < BOXES; i++) {
+		const struct shelf *b = &w->boxes[i];
+		unsigned rights = rights_of(b, user);
+
+		now[i] = (struct heard){ .access = (rights & RIGHT_L) == 0 ? HEARD_NONE
+			    : (rights & RIGHT_R) == 0                      ? HEARD_LISTED
+									   : HEARD_READ };
+		if (now[i].access != HEARD_READ)
+			continue;
+		now[i].messages = b->n;
+		now[i].uidnext = b->uidnext;
+		for (uint32_t j = 0; j < b->n; j++)
+			now[i].unseen += !b->m[j].is_seen[user];
+	}
+}
+
+/* Asks for news of all, or of some by name. */
+static void
+do_listen(struct sharing *w, unsigned user)
+{
+	static const char *const all[] = { "subtree \"Other Users\"",
+		"subtree \"Other Users/joe\"" };
+	bool wants_names = rnd(w, 2) == 0, wants_status = rnd(w, 2) == 0, is_all = rnd(w, 2) == 0;
+	struct listener *l = &w->users[user].listener;
+	bool is_asked[BOXES] = { true, true, true };
+	BUF_CLEAN struct buf text = BUF_MAX(400);
+	struct heard now[BOXES];
+
+	if (!is_all)
+		is_asked[rnd(w, BOXES)] = false;
+	buf_printf(&text, "NOTIFY SET %s(", wants_status ? "STATUS " : "");
+	if (is_all) {
+		buf_printf(&text, "%s", user == OWNER ? "personal" : all[rnd(w, ARRAY_LEN(all))]);
+	} else {
+		const char *before = "mailboxes (";
+
+		for (unsigned i = 0; i < BOXES; i++) {
+			if (!is_asked[i])
+				continue;
+			buf_printf(&text, "%s%s", before, full_name(w, user, &w->boxes[i]));
+			before = " ";
+		}
+		buf_chr(&text, ')');
+	}
+	buf_printf(&text, " (MessageNew MessageExpunge FlagChange%s))",
+	    wants_names ? " MailboxName" : "");
+	heard_now(w, user, now);
+	listener_begin(l, is_asked, wants_names, wants_status, now);
+	if (w->is_verbose)
+		printf("# %s's listener C %.*s\n", user_names[user], STR_F(buf_str(&text)));
+	picture_send(&l->pic, true, buf_str(&text));
+	sim_settle(&w->sim);
+	w->commands++;
+}
+
+static void
+listener_open(struct sharing *w, unsigned user)
+{
+	struct listener *l = &w->users[user].listener;
+	BUF_CLEAN struct buf text = BUF_MAX(100);
+	struct told t;
+
+	l->names = box_names;
+	l->prefix = user == OWNER ? "" : "Other Users/joe/";
+	sim_connect(&w->sim, &l->pic.conn);
+	buf_printf(&text, "LOGIN %s secret", user_names[user]);
+	picture_send(&l->pic, true, buf_str(&text));
+	sim_settle(&w->sim);
+	while (picture_next(&l->pic, &t))
+		continue;
+	do_listen(w, user);
+}
+
+static void
+check_heard(struct sharing *w, unsigned user)
+{
+	struct listener *l = &w->users[user].listener;
+	struct heard now[BOXES];
+
+	sim_settle(&w->sim);
+	hear(w, user);
+	heard_now(w, user, now);
+	listener_check(l, now);
+	if (l->pic.tag != l->pic.tag_done)
+		fail(w, "%s's listener is not answered", user_names[user]);
+	if (l->pic.wrong[0] != '\0')
+		fail(w, "%s's listener: %s", user_names[user], l->pic.wrong);
+	if (l->wrong[0] != '\0')
+		fail(w, "%s's listener: %s", user_names[user], l->wrong);
+	w->told += l->told;
+	l->told = 0;
+}
+
 /* ---- everybody's picture ---- */
 
 static void
@@ -502,6 +622,13 @@ look(struct sharing *w, unsigned user)
 	if (u->box == NULL)
 		return;
 	rights = rights_of(u->box, user);
+	if (u->pic.is_immediate) {
+		take(w, user);
+		if ((rights & RIGHT_R) != 0)
+			compare(w, user);
+		else if (u->pic.n != 0)
+			fail(w, "%s is not told what may not be read", user_names[user]);
+	}
 	say(w, user, "NOOP");
 	if ((rights & RIGHT_R) == 0) {
 		if (u->pic.n != 0)
@@ -554,7 +681,14 @@ step(struct sharing *w)
 	if (w->sim.is_stuck)
 		fail(w, "somebody is not answered");
 	for (unsigned i = 0; i < USERS; i++)
+		check_heard(w, i);
+	for (unsigned i = 0; i < USERS; i++)
 		look(w, i);
+	if (rnd(w, 30) == 0) {
+		user = (unsigned)rnd(w, USERS);
+		do_listen(w, user);
+		check_heard(w, user);
+	}
 }
 
 static void
@@ -565,6 +699,7 @@ play(struct sharing *w, uint64_t seed, bool is_verbose)
 	*w = (struct sharing){ .seed = seed,
 		.commands = w->commands,
 		.refused = w->refused,
+		.told = w->told,
 		.is_verbose = is_verbose };
 	sim_open(&w->sim, kv, true, seed);
 	for (unsigned i = 0; i < USERS; i++) {
@@ -583,6 +718,15 @@ play(struct sharing *w, uint64_t seed, bool is_verbose)
 		expect(w, OWNER, "OK", NULL);
 		w->boxes[i].rights[1] = RIGHT_L | RIGHT_R;
 	}
+	for (unsigned i = 0; i < USERS; i++) {
+		listener_open(w, i);
+		check_heard(w, i);
+		if (seed % 2 != 0)
+			continue;
+		say(w, i, "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))");
+		expect(w, i, "OK", NULL);
+		w->users[i].pic.is_immediate = true;
+	}
 	for (unsigned i = 0; i < STEPS; i++)
 		step(w);
 	sim_close(&w->sim);
@@ -598,9 +742,9 @@ main(int argc, char **argv)
 	printf("1..1\n");
 	for (; world.commands < wanted; histories++)
 		play(&world, seed++, argc > 2);
-	printf("# %llu commands of %d users in %llu histories, %llu refused\n",
+	printf("# %llu commands of %d users in %llu histories, %llu refused, %llu lines of news\n",
 	    (unsigned long long)world.commands, USERS, (unsigned long long)histories,
-	    (unsigned long long)world.refused);
+	    (unsigned long long)world.refused, (unsigned long long)world.told);
 	printf("ok 1 - sharing model\n");
 	return 0;
 }
