@@ -334,6 +334,78 @@ check_order(struct run *r, const struct plan *plan, const struct answer *a, stru
 	}
 }
 
+/* How many of these are below x. */
+static uint32_t
+count_below(const uint32_t *numbers, uint32_t n, uint32_t x)
+{
+	uint32_t below = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		below += numbers[i] < x;
+	return below;
+}
+
+static bool
+is_among(const uint32_t *numbers, uint32_t n, uint32_t x)
+{
+	return count_below(numbers, n, x + 1) != count_below(numbers, n, x);
+}
+
+/* What may and what must be in a result. */
+struct choice {
+	uint32_t hits[PICTURE_MAX], ghosts[PICTURE_MAX]; /* numbers, ascending */
+	uint32_t hit_count, ghost_count;
+};
+
+/*
+ * A part of what was found, in the mailbox's order. What is gone and was not told so may have been
+ * found: there must be some of it, or none, with which the part is what was asked for.
+ */
+static void
+check_part(struct run *r, const struct plan *plan, const struct answer *a, const struct choice *c)
+{
+	bool is_from_end = plan->part_first < 0;
+	uint32_t n = a->order_count, known, unknown, beyond, inside;
+	int64_t size = is_from_end ? (int64_t)plan->part_first - plan->part_last + 1
+				   : (int64_t)plan->part_last - plan->part_first + 1,
+		skipped = is_from_end ? -(int64_t)plan->part_first - 1 : plan->part_first - 1;
+
+	if (n == 0) {
+		if (c->hit_count > skipped)
+			run_fail(r, "nothing is found, want a part of %u", c->hit_count);
+		return;
+	}
+	inside = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		bool is_hit = is_among(c->hits, c->hit_count, a->order[i]);
+
+		if ((i > 0 && a->order[i] <= a->order[i - 1])
+		    || (!is_hit && !is_among(c->ghosts, c->ghost_count, a->order[i])))
+			run_fail(r, "the part has %u as number %u", a->order[i], i + 1);
+		inside += is_hit;
+	}
+	known = count_below(c->hits, c->hit_count, a->order[0]);
+	unknown = count_below(c->ghosts, c->ghost_count, a->order[0]);
+	beyond = c->hit_count - count_below(c->hits, c->hit_count, a->order[n - 1] + 1);
+	if (known + inside + beyond != c->hit_count)
+		run_fail(r, "the part from %u to %u has %u of those found, want %u", a->order[0],
+		    a->order[n - 1], inside, c->hit_count - known - beyond);
+	if (is_from_end) {
+		uint32_t before = known;
+
+		known = beyond;
+		unknown =
+		    c->ghost_count - count_below(c->ghosts, c->ghost_count, a->order[n - 1] + 1);
+		beyond = before;
+	}
+	if (skipped < known || skipped > (int64_t)known + unknown)
+		run_fail(r, "the part is behind %u, or %u more, want it behind %lld", known,
+		    unknown, (long long)skipped);
+	if (n > size || (n < size && beyond > 0))
+		run_fail(r, "the part has %u, want %lld; there are %u more", n, (long long)size,
+		    beyond);
+}
+
 void
 found_check(struct run *r, struct player *p, const struct plan *plan, const struct answer *a,
     const struct seen *before, uint32_t n)
@@ -342,6 +414,7 @@ found_check(struct run *r, struct player *p, const struct plan *plan, const stru
 	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
 	bool tells = !plan->saves || plan->is_extended, has_ghosts = false, is_noted = false;
 	struct hit hits[PICTURE_MAX];
+	struct choice choice = { .hit_count = 0 };
 	uint32_t hit_count = 0;
 
 	if (a->has_search != tells)
@@ -357,6 +430,10 @@ found_check(struct run *r, struct player *p, const struct plan *plan, const stru
 		     is_found = rangeset_contains(&left, number);
 
 		has_ghosts |= at < 0;
+		if (is_hit)
+			choice.hits[choice.hit_count++] = number;
+		else if (at < 0)
+			choice.ghosts[choice.ghost_count++] = number;
 		if (plan->saves && is_hit)
 			rangeset_add_one(&p->saved, before[i].uid);
 		if (is_hit)
@@ -374,6 +451,8 @@ found_check(struct run *r, struct player *p, const struct plan *plan, const stru
 		is_noted |= plan->sorts[i].by == BY_NOTE;
 	if (tells && !has_ghosts && !is_noted && (plan->sort_count > 0 || plan->part_first != 0))
 		check_order(r, plan, a, hits, hit_count);
+	else if (tells && plan->sort_count == 0 && plan->part_first != 0)
+		check_part(r, plan, a, &choice);
 	if (plan->saves && plan->part_first != 0) {
 		rangeset_clear(&p->saved);
 		for (uint32_t i = 0; i < a->order_count; i++)
