@@ -82,8 +82,8 @@ tell(struct stream *s, enum stream_news what)
 	}
 }
 
-/* Tells what has happened. The stream may be gone afterwards. */
-static void
+/* Tells what has happened. False: the stream is gone. */
+static bool
 tell_news(struct stream *s)
 {
 	unsigned todo = s->news;
@@ -99,10 +99,11 @@ tell_news(struct stream *s)
 			continue;
 		tell(s, what);
 		if (is_gone)
-			return;
+			return false;
 	}
 	s->freed = NULL;
 	input_watch(s);
+	return true;
 }
 
 static int64_t
@@ -126,6 +127,20 @@ flush(struct stream *s)
 	began_us = now_us(s);
 	queue_flush(s);
 	loop_share_spend(s->loop, s->owner, began_us, now_us(s) - began_us);
+}
+
+/*
+ * Much output goes before the loop looks at its other descriptors: else the client waits for what
+ * these ask for, and then they all wait for it. What comes of it is told by stream_work(), in the
+ * next turn.
+ */
+static void
+flush_much(struct stream *s)
+{
+	if (s->out_bytes < COSTLY_BYTES || s->is_closing || s->wfd.is_on)
+		return;
+	flush(s);
+	stream_post(s);
 }
 
 static void
@@ -155,7 +170,8 @@ read_ready(struct loop_fd *f)
 	input_take(s);
 	if (s->ssl != NULL && s->head != NULL)
 		stream_post(s); /* a write may have waited for this read */
-	tell_news(s);
+	if (tell_news(s))
+		flush_much(s);
 }
 
 static void

@@ -11,11 +11,11 @@
  * 	          [TLS]  ------------- socket -------------  [TLS]
  *
  * The process ignores SIGPIPE: OpenSSL writes to sockets without MSG_NOSIGNAL. Never blocks. What
- * is written in one turn of the loop is sent together at its end. Callbacks come from the loop,
- * never from inside a call of this interface, so a caller can't be entered twice; stream_free() is
- * allowed inside them. An idle stream owns no buffers: input and output memory goes when it is
- * empty, OpenSSL lets go of its own, the deflater is freed after a moment without output and the
- * inflater is reduced to its dictionary.
+ * is written in one turn of the loop is sent together at its end; what readable() made much of,
+ * when that returns. Callbacks come from the loop, never from inside a call of this interface, so a
+ * caller can't be entered twice; stream_free() is allowed inside them. An idle stream owns no
+ * buffers: input and output memory goes when it is empty, OpenSSL lets go of its own, the deflater
+ * is freed after a moment without output and the inflater is reduced to its dictionary.
  */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H

@@ -33,6 +33,8 @@ struct side {
 	uint64_t in_sum;
 	bool ok; /* the peer's thread: all went well */
 	void (*on_readable)(struct side *x);
+	struct side *other; /* whose stream is on the same loop */
+	bool other_had;     /* its peer had bytes when this one became readable */
 };
 
 static struct tls *
@@ -885,8 +887,44 @@ test_parting(void)
 	}
 }
 
-TEST_MAIN(TEST(test_parting), TEST(test_hurried_close), TEST(test_echo_clear),
-    TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate),
+static void
+answer_much(struct side *x)
+{
+	static const char much[64 * 1024];
+	char first;
+
+	x->other_had = recv(x->other->peer.fd, &first, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
+	x->in_bytes += stream_input(x->s).n;
+	stream_consume(x->s, stream_input(x->s).n);
+	stream_write(x->s, str_make(much, sizeof(much)));
+}
+
+/* Of two that ask in one turn, one has its answer before the other is looked at. */
+static void
+test_much_goes_before_others(void)
+{
+	struct side x, y;
+
+	side_init(&x, 0);
+	side_init(&y, 0);
+	stream_leave(y.s);
+	stream_enter(y.s, x.loop);
+	x.on_readable = y.on_readable = answer_much;
+	x.other = &y;
+	y.other = &x;
+	turns(&x, 3);
+	peer_write(&x.peer, STR("FETCH"));
+	peer_write(&y.peer, STR("FETCH"));
+	turns(&x, 1);
+	CHECK_U64(x.in_bytes, 5);
+	CHECK_U64(y.in_bytes, 5);
+	CHECK(x.other_had != y.other_had);
+	side_done(&y);
+	side_done(&x);
+}
+
+TEST_MAIN(TEST(test_much_goes_before_others), TEST(test_parting), TEST(test_hurried_close),
+    TEST(test_echo_clear), TEST(test_echo_tls13), TEST(test_echo_tls12), TEST(test_echo_deflate),
     TEST(test_echo_tls_deflate), TEST(test_much_clear), TEST(test_much_tls),
     TEST(test_much_deflate), TEST(test_much_in_shares), TEST(test_gates), TEST(test_gate_fails),
     TEST(test_slow_peer_gets_the_rest), TEST(test_no_tls_with_bytes_behind),
