@@ -145,6 +145,14 @@ check_lmtp(struct guest *g, struct str line)
 		wrong(g, "no LMTP reply: \"%.*s\"", STR_F(str_sub(line, 0, 400)));
 }
 
+/* In whatever language: what is behind the tag and OK is no code, and names what begins. */
+static bool
+begins_deflate(struct str line)
+{
+	return line.n > 0 && line.p[0] != '*' && holds(line, " OK ") && !holds(line, " OK [")
+	    && holds(line, "DEFLATE");
+}
+
 static void
 take_wild(struct guest *g, struct str line)
 {
@@ -157,7 +165,7 @@ take_wild(struct guest *g, struct str line)
 		why = grammar_check(line, true);
 	if (why != NULL)
 		wrong(g, "%s: \"%.*s\"", why, STR_F(str_sub(line, 0, 400)));
-	g->is_opaque = holds(line, " OK COMPRESS completed.");
+	g->is_opaque = begins_deflate(line);
 	sim_consume(&g->pic.conn, line);
 }
 
