@@ -15,12 +15,15 @@
 // A log is synced to its end before the next one begins: what a power cut took from it would look like its end, and what is in the next
 // one would be taken to follow.
 //
+// A table that is opened for reading is looked at first (rocks_table.c): RocksDB trusts parts of it that may be damaged.
+//
 // Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
 // own books too, in which the first write of each is a change of the file; one of blocks that were takes half the time and half the
 // processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
 #include "kv/number_line.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_mark.h"
+#include "kv/rocks_table.h"
 #include "kv/rocks_wal.h"
 #include "kv/rocks_work.h"
 
@@ -303,6 +306,40 @@ private:
 	uint64_t size_ = 0, room_end_ = 0;
 };
 
+class Table
+{
+public:
+	Table(rocksdb::FSRandomAccessFile *file, IODebugContext *d) : file_(file), d_(d) {}
+
+	// Not ok: it can't be read, or its end is damaged.
+	IOStatus
+	look(const std::string &name, uint64_t bytes)
+	{
+		const char *wrong = rocks_table_look(read, this, bytes);
+
+		return wrong == nullptr || !s_.ok() ? s_ : IOStatus::Corruption(name, wrong);
+	}
+
+private:
+	static bool
+	read(void *ctx, uint64_t offset, void *p, size_t n)
+	{
+		auto self = static_cast<Table *>(ctx);
+		Slice got;
+
+		self->s_ = self->file_->Read(offset, n, IOOptions(), &got, static_cast<char *>(p), self->d_);
+		if (!self->s_.ok() || got.size() != n)
+			return false;
+		if (got.data() != p)
+			memcpy(p, got.data(), n);
+		return true;
+	}
+
+	rocksdb::FSRandomAccessFile *const file_;
+	IODebugContext *const d_;
+	IOStatus s_;
+};
+
 class EnvDirectory : public rocksdb::FSDirectoryWrapper
 {
 public:
@@ -395,6 +432,24 @@ public:
 			out->reset(new EnvDirectory(std::move(dir), brake_));
 		else
 			*out = std::move(dir);
+		return s;
+	}
+
+	IOStatus
+	NewRandomAccessFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSRandomAccessFile> *out,
+	    IODebugContext *d) override
+	{
+		static const char end[] = ".sst";
+		uint64_t bytes = 0;
+		IOStatus s = target()->NewRandomAccessFile(name, o, out, d);
+
+		if (!s.ok() || name.size() < sizeof(end) || name.compare(name.size() - strlen(end), std::string::npos, end) != 0)
+			return s;
+		s = target()->GetFileSize(name, IOOptions(), &bytes, d);
+		if (s.ok())
+			s = Table(out->get(), d).look(name, bytes);
+		if (!s.ok())
+			out->reset();
 		return s;
 	}
 

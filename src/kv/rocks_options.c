@@ -4,6 +4,7 @@
  */
 #include "base/size.h"
 #include "kv/rocks_int.h"
+#include "kv/rocks_table.h"
 
 #include <stdlib.h>
 
@@ -168,7 +169,8 @@ table_options(enum rocks_cf cf, rocksdb_cache_t *cache)
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
 
 	rocksdb_block_based_options_set_block_cache(t, cache);
-	rocksdb_block_based_options_set_format_version(t, 5);
+	rocksdb_block_based_options_set_format_version(t, 5); /* rocks_table.c knows it */
+	rocksdb_block_based_options_set_checksum(t, TABLE_CHECKSUM_XXH3);
 	rocksdb_block_based_options_set_block_size(t, 8192);
 	/* Blobs and their pieces are found by their keys, one by one. */
 	if (cf == CF_BLOB || cf == CF_CHUNK) {

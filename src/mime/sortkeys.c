@@ -9,12 +9,12 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/varint.h"
 #include "mime/address.h"
 #include "mime/header.h"
 #include "mime/limits.h"
 #include "mime/msgid.h"
 #include "mime/subject.h"
-#include "mime/varint_int.h"
 #include "mime/words.h"
 
 #include <string.h>

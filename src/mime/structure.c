@@ -17,8 +17,8 @@
 #include "mime/structure.h"
 
 #include "base/arena.h"
+#include "base/varint.h"
 #include "mime/limits.h"
-#include "mime/varint_int.h"
 
 enum { VERSION = 1, IS_8BIT = 1, HAS_NUL = 2, IS_HEADER_CUT = 4 };
 

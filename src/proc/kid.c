@@ -253,7 +253,10 @@ kid_count_death(struct kid *k, bool did_serve)
 		log_event(LOG_ERROR, "alarm", F_C("role", role_table[k->role].name),
 		    F_U64("deaths", KID_DEATHS),
 		    F_U64("seconds", (uint64_t)(now - tenth_last) / 1000),
-		    F_C("detail", "it keeps dying, and is started more slowly from now on"));
+		    F_C("detail",
+			k->role == ROLE_MAIL
+			    ? "it keeps dying, and is started more slowly from now on; where nothing above says why, stop the server and run posthorn verify"
+			    : "it keeps dying, and is started more slowly from now on"));
 	}
 }
 

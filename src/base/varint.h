@@ -1,9 +1,9 @@
 /*
- * varint_int.h - numbers of the stored forms: 7 bits a byte, the low ones first, the top bit set on
+ * varint.h - numbers of the stored forms: 7 bits a byte, the low ones first, the top bit set on
  * all but the last.
  */
-#ifndef MIME_VARINT_INT_H
-#define MIME_VARINT_INT_H
+#ifndef BASE_VARINT_H
+#define BASE_VARINT_H
 
 #include "base/buf.h"
 
