@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 1000, GO_ON = 60 };
+enum { FILES_MAX = 1000, GO_ON = 60, END_BYTES = 1500 };
 
 static uint64_t rounds = 8, first_seed = 1;
 
@@ -403,6 +403,13 @@ enum damage { FLIP, ZERO, CUT, OTHER, GONE, DAMAGES };
 static const char *const damage_names[] = { "a flipped bit", "zeroed bytes", "cut short",
 	"another file's bytes", "gone" };
 
+/*
+ * What else the engine reads when it opens. A log that was written to its end is empty, and what is
+ * in LOG nobody reads.
+ */
+static const char *const file_names[] = { "MANIFEST", "CURRENT", "IDENTITY", "OPTIONS", "lock",
+	"newest-log", "synced" };
+
 static const char *
 file_kind(const struct kept *k)
 {
@@ -410,9 +417,19 @@ file_kind(const struct kept *k)
 
 	if (dot != NULL && (strcmp(dot, ".sst") == 0 || strcmp(dot, ".blob") == 0))
 		return dot + 1;
-	if (strncmp(name, "MANIFEST", 8) == 0)
-		return "manifest";
-	return strcmp(name, "CURRENT") == 0 ? "current" : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(file_names); i++)
+		if (strncmp(name, file_names[i], strlen(file_names[i])) == 0)
+			return file_names[i];
+	return NULL;
+}
+
+/* Anywhere, but every other one at the file's end: where else is, and how it is to be read, stands there. */
+static size_t
+damage_place(size_t bytes, uint64_t random)
+{
+	size_t at = (size_t)(random >> 16);
+
+	return random >> 8 & 1 ? at % bytes : bytes - 1 - at % MIN(bytes, (size_t)END_BYTES);
 }
 
 static void
@@ -420,7 +437,7 @@ file_damage(const struct kept *k, enum damage d, uint64_t random)
 {
 	struct str data = str_make(xstrdup(k->data), k->data.n);
 	char *p = (char *)data.p;
-	size_t at = (size_t)(random >> 16) % data.n;
+	size_t at = damage_place(data.n, random);
 
 	switch (d) {
 	case FLIP:
@@ -599,8 +616,7 @@ main(int argc, char **argv)
 	} else {
 		status = test_run(cases, ARRAY_LEN(cases));
 	}
-	dir_empty(verify_dir);
-	rmdir(verify_dir);
+	dir_remove(verify_dir);
 	snprintf(path, sizeof(path), "%s.sight", verify_dir);
 	unlink(path);
 	return status;
