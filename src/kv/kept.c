@@ -79,3 +79,10 @@ dir_empty(const char *dir)
 	if (d != NULL)
 		closedir(d);
 }
+
+void
+dir_remove(const char *dir)
+{
+	dir_empty(dir);
+	rmdir(dir);
+}

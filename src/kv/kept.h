@@ -17,6 +17,8 @@ size_t dir_keep(const char *dir, struct kept *kept, size_t max);
 void dir_restore(const char *dir, const struct kept *kept, size_t count);
 void kept_free(struct kept *kept, size_t count);
 void dir_empty(const char *dir);
+/* With its files; it has no folders. */
+void dir_remove(const char *dir);
 
 struct str file_get(const char *path);
 void file_put(const char *path, struct str data);

@@ -3,9 +3,9 @@
 #include "base/hash.h"
 #include "base/size.h"
 #include "base/test.h"
+#include "kv/kept.h"
 #include "kv/kv.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,20 +19,6 @@ enum { CHECKPOINTS = 30, VALUE_BYTES = 48 * 1024 };
 static const struct account_id account = { 1 };
 static char dir[] = "/tmp/kv-checkpoint-XXXXXX";
 static char copy[sizeof(dir) + 8];
-
-static void
-dir_remove(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *entry;
-
-	if (d == NULL)
-		return;
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	rmdir(path);
-}
 
 static struct kv *
 store_open(const char *path)

@@ -1185,8 +1185,7 @@ test_checkpoint(void)
 		check_store(kv, versions, versions, versions);
 		kv_close(kv);
 	}
-	dir_empty(dir);
-	rmdir(dir);
+	dir_remove(dir);
 	memcpy(dir, live, sizeof(dir));
 }
 
@@ -1338,7 +1337,6 @@ main(int argc, char **argv)
 	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	must(mkdtemp(dir) != NULL);
 	status = test_run(cases + cases_from, cases_count);
-	dir_empty(dir);
-	rmdir(dir);
+	dir_remove(dir);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/test.h"
+#include "kv/kept.h"
 #include "kv/kv.h"
 #include "kv/rocks_table.h"
 
@@ -98,19 +99,6 @@ table_write(size_t bytes)
 
 	must(fd >= 0 && write(fd, table, bytes) == (ssize_t)bytes);
 	close(fd);
-}
-
-static void
-dir_remove(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	must(d != NULL);
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	rmdir(dir);
 }
 
 /* Where the properties begin: before the first of their names, three lengths. */
@@ -266,6 +254,6 @@ main(void)
 	kv_close(kv);
 	table_read();
 	status = test_run(cases, ARRAY_LEN(cases));
-	dir_remove();
+	dir_remove(dir);
 	return status;
 }

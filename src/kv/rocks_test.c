@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/test.h"
 #include "kv/conform.h"
+#include "kv/kept.h"
 #include "kv/rocks_cxx.h"
 #include "kv/rocks_int.h"
 
@@ -18,20 +19,6 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/kv-rocks-XXXXXX";
-
-static void
-dir_remove(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *entry;
-
-	if (d == NULL)
-		return;
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	rmdir(path);
-}
 
 static struct kv *
 rocks_open_again(void)

@@ -1,6 +1,8 @@
 /* listener.c - see listener.h. */
 #include "model/listener.h"
 
+#include "model/told.h"
+
 #include <stdarg.h>
 
 static void wrong(struct listener *l, const char *fmt, ...) printf_like(2, 3);
@@ -19,18 +21,6 @@ wrong(struct listener *l, const char *fmt, ...)
 
 /* ---- what is told ---- */
 
-static struct str
-unquoted(struct str s)
-{
-	return str_starts(s, STR("\"")) ? str_sub(s, 1, s.n - 1) : s;
-}
-
-static bool
-has(struct str s, const char *what)
-{
-	return memmem(s.p, s.n, what, strlen(what)) != NULL;
-}
-
 /* LISTENER_BOXES: none of those that are watched. */
 static unsigned
 find(const struct listener *l, struct str name)
@@ -46,58 +36,37 @@ find(const struct listener *l, struct str name)
 	return i;
 }
 
-/* Of a quoted name with spaces in it: what is behind it is left in rest. */
-static struct str
-take_name(struct str *rest)
-{
-	struct str name;
-	size_t end;
-
-	if (!str_starts(*rest, STR("\"")))
-		return picture_word(rest);
-	end = str_chr(str_sub(*rest, 1, rest->n), '"');
-	if (end == SIZE_MAX)
-		return STR_NONE;
-	name = str_sub(*rest, 0, end + 2);
-	*rest = str_sub(*rest, MIN(end + 3, rest->n), rest->n);
-	return unquoted(name);
-}
-
-/* (attributes) "/" name */
 static void
 take_list(struct listener *l, const struct told *t)
 {
-	size_t end = str_chr(t->rest, ')');
-	struct str attributes, rest, name;
+	struct told_list list;
 	unsigned i;
 
-	if (end == SIZE_MAX) {
+	if (!told_list(t, &list)) {
 		wrong(l, "cannot read %.*s", STR_F(t->line));
 		return;
 	}
-	attributes = str_sub(t->rest, 0, end);
-	rest = str_sub(t->rest, end + 6, t->rest.n);
-	name = take_name(&rest);
-	i = find(l, name);
+	i = find(l, list.name);
 	if (i == LISTENER_BOXES) {
 		/* Who asks for names is told of the levels above them, too. */
-		if (!l->wants_names || !str_starts(str_c(l->prefix), name) || name.n == 0)
+		if (!l->wants_names || !str_starts(str_c(l->prefix), list.name) || list.name.n == 0)
 			wrong(l, "not asked for: %.*s", STR_F(t->line));
 		return;
 	}
 	if (l->news[i].has_list)
 		wrong(l, "told twice: %.*s", STR_F(t->line));
 	l->news[i].has_list = true;
-	l->news[i].is_refused = has(attributes, "\\NoAccess") || has(attributes, "\\noaccess");
-	l->news[i].is_missing = has(attributes, "\\NonExistent");
+	l->news[i].is_refused = told_has(list.attributes, "\\NoAccess");
+	l->news[i].is_missing = told_has(list.attributes, "\\NonExistent");
 }
 
 /* name (MESSAGES 1 ...): what is not told is as it was. */
 static void
 take_status(struct listener *l, const struct told *t)
 {
-	struct str rest = t->rest, name = take_name(&rest);
+	struct str rest = t->rest, name = told_name(&rest);
 	unsigned i = find(l, name);
+	struct told_status now;
 	struct heard *h;
 
 	/* Of one's own all are told at the beginning. */
@@ -111,19 +80,14 @@ take_status(struct listener *l, const struct told *t)
 	if (!l->news[i].has_status)
 		*h = l->known[i];
 	l->news[i].has_status = true;
-	for (rest = str_sub(rest, 1, rest.n - 1); rest.n > 0;) {
-		struct str key = picture_word(&rest), value = picture_word(&rest);
-		uint32_t number;
-
-		if (!str_to_u32(value, &number))
-			wrong(l, "no number: %.*s", STR_F(t->line));
-		else if (str_eq(key, STR("MESSAGES")))
-			h->messages = number;
-		else if (str_eq(key, STR("UIDNEXT")))
-			h->uidnext = number;
-		else if (str_eq(key, STR("UNSEEN")))
-			h->unseen = number;
-	}
+	now = (struct told_status){ .messages = h->messages,
+		.uidnext = h->uidnext,
+		.unseen = h->unseen };
+	if (!told_status(rest, &now))
+		wrong(l, "no number: %.*s", STR_F(t->line));
+	h->messages = now.messages;
+	h->uidnext = now.uidnext;
+	h->unseen = now.unseen;
 }
 
 void

@@ -51,18 +51,6 @@ forget(struct watcher *w, struct watched *x)
 
 /* ---- what is told ---- */
 
-static struct str
-unquoted(struct str s)
-{
-	return str_starts(s, STR("\"")) ? str_sub(s, 1, s.n - 1) : s;
-}
-
-static bool
-has(struct str s, const char *what)
-{
-	return memmem(s.p, s.n, what, strlen(what)) != NULL;
-}
-
 /* A name and all below it have another one now. */
 static void
 rename_all(struct watcher *w, struct str from, struct str to)
@@ -95,70 +83,51 @@ take_old_name(struct watcher *w, struct str old, struct str name)
 	rename_all(w, old, name);
 }
 
-/* (attributes) "/" name ("OLDNAME" (old)) */
 static void
 take_list(struct watcher *w, const struct told *t)
 {
-	size_t end = str_chr(t->rest, ')');
-	struct str attributes = str_sub(t->rest, 1, end),
-		   rest = str_sub(t->rest, end + 6, t->rest.n),
-		   name = unquoted(picture_word(&rest)), key = picture_word(&rest);
-	bool is_mailbox = !has(attributes, "\\NonExistent") && !has(attributes, "\\Noselect");
+	struct told_list l;
+	struct str key, old;
+	bool is_mailbox;
 	struct watched *x;
 
-	if (end == SIZE_MAX) {
+	if (!told_list(t, &l)) {
 		wrong(w, "cannot read %.*s", STR_F(t->line));
 		return;
 	}
-	if (str_eq(key, STR("(\"OLDNAME\"")))
-		take_old_name(w, unquoted(str_sub(rest, 1, rest.n - 2)), name);
-	x = find_or_add(w, name);
-	if (x->is_mailbox != is_mailbox) {
-		x->messages = x->uidnext = x->validity = x->unseen = 0;
-		x->highest = 0;
+	is_mailbox =
+	    !told_has(l.attributes, "\\NonExistent") && !told_has(l.attributes, "\\Noselect");
+	key = picture_word(&l.rest);
+	if (str_eq(key, STR("(\"OLDNAME\""))) {
+		old = str_sub(l.rest, 1, l.rest.n - 2);
+		take_old_name(w, told_name(&old), l.name);
 	}
+	x = find_or_add(w, l.name);
+	if (x->is_mailbox != is_mailbox)
+		x->status = (struct told_status){ 0 };
 	if (x->is_mailbox && !is_mailbox)
 		x->annotations = (struct annotated){ 0 };
 	x->is_mailbox = is_mailbox;
-	x->is_subscribed = has(attributes, "\\Subscribed");
+	x->is_subscribed = told_has(l.attributes, "\\Subscribed");
 }
 
-/* name (MESSAGES 1 ...) */
 static void
 take_status(struct watcher *w, const struct told *t)
 {
-	struct str rest = t->rest, name = unquoted(picture_word(&rest)), key, value;
+	struct str rest = t->rest, name = told_name(&rest);
 	struct watched *x = find(w, name);
 
-	if (x == NULL || !x->is_mailbox) {
+	if (x == NULL || !x->is_mailbox)
 		wrong(w, "STATUS of what is not there: %.*s", STR_F(t->line));
-		return;
-	}
-	for (rest = str_sub(rest, 1, rest.n - 1); rest.n > 0;) {
-		uint64_t number;
-
-		key = picture_word(&rest);
-		value = picture_word(&rest);
-		if (!str_to_u64(value, &number))
-			wrong(w, "no number: %.*s", STR_F(t->line));
-		else if (str_eq(key, STR("MESSAGES")))
-			x->messages = (uint32_t)number;
-		else if (str_eq(key, STR("UIDNEXT")))
-			x->uidnext = (uint32_t)number;
-		else if (str_eq(key, STR("UIDVALIDITY")))
-			x->validity = (uint32_t)number;
-		else if (str_eq(key, STR("UNSEEN")))
-			x->unseen = (uint32_t)number;
-		else if (str_eq(key, STR("HIGHESTMODSEQ")))
-			x->highest = number;
-	}
+	else if (!told_status(rest, &x->status))
+		wrong(w, "no number: %.*s", STR_F(t->line));
 }
 
 /* name /private/comment ... */
 static void
 take_metadata(struct watcher *w, const struct told *t)
 {
-	struct str rest = t->rest, name = unquoted(picture_word(&rest)), entry;
+	struct str rest = t->rest, name = told_name(&rest), entry;
 	struct watched *x = name.n > 0 ? find_or_add(w, name) : NULL;
 
 	while (str_split(&rest, ' ', &entry)) {
@@ -197,15 +166,15 @@ check_numbers(struct watcher *w, const struct watched *x, const struct state_box
 
 	for (uint32_t i = 0; i < b->n; i++)
 		unseen += (b->m[i].flags & FLAG_SEEN) == 0;
-	if (x->messages != b->n || x->unseen != unseen
-	    || (x->uidnext != 0 && x->uidnext != b->uidnext)
-	    || (x->validity != 0 && b->validity != 0 && x->validity != b->validity)
-	    || (x->highest != 0 && x->highest != b->highest))
+	if (x->status.messages != b->n || x->status.unseen != unseen
+	    || (x->status.uidnext != 0 && x->status.uidnext != b->uidnext)
+	    || (x->status.validity != 0 && b->validity != 0 && x->status.validity != b->validity)
+	    || (x->status.highest != 0 && x->status.highest != b->highest))
 		wrong(w,
 		    "%s: believes in %u messages, %u unseen, uidnext %u, validity %u, highest %llu; it is %u %u %u %u %llu",
-		    b->name, x->messages, x->unseen, x->uidnext, x->validity,
-		    (unsigned long long)x->highest, b->n, unseen, b->uidnext, b->validity,
-		    (unsigned long long)b->highest);
+		    b->name, x->status.messages, x->status.unseen, x->status.uidnext,
+		    x->status.validity, (unsigned long long)x->status.highest, b->n, unseen,
+		    b->uidnext, b->validity, (unsigned long long)b->highest);
 }
 
 /* Of the entries that differ each was told. */

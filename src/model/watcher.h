@@ -6,8 +6,8 @@
 #ifndef MODEL_WATCHER_H
 #define MODEL_WATCHER_H
 
-#include "model/picture.h"
 #include "model/state.h"
+#include "model/told.h"
 
 enum { WATCHED_MAX = 2 * STATE_BOXES };
 
@@ -15,9 +15,7 @@ enum { WATCHED_MAX = 2 * STATE_BOXES };
 struct watched {
 	char name[STATE_NAME];
 	bool is_mailbox, is_subscribed;
-	/* 0: not told */
-	uint32_t messages, uidnext, validity, unseen;
-	uint64_t highest;
+	struct told_status status;
 	/* what it had when the client last looked, and which of it was told to have changed */
 	struct annotated annotations;
 	unsigned changed;

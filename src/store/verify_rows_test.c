@@ -407,7 +407,6 @@ main(void)
 
 	must(verify_dir_make());
 	status = test_run(cases, ARRAY_LEN(cases));
-	dir_empty(verify_dir);
-	rmdir(verify_dir);
+	dir_remove(verify_dir);
 	return status;
 }
