@@ -301,8 +301,8 @@ give_scram(struct exchange *x)
 	copy_property(x, GSASL_AUTHZID, &x->authzid);
 	seek_user(x, x->authid);
 	if (!x->is_known || scram_parse(hash, x->row.scram[hash], &v) != ERR_OK)
-		scram_fake(hash, x->is_known ? x->row.name : x->authid, srv->fake_secret,
-		    srv->cost.scram_iterations, &v);
+		/* one salt for all spellings, as an account has one */
+		scram_fake(hash, x->account, srv->fake_secret, srv->cost.scram_iterations, &v);
 	if (gsasl_property_set(x->sasl, GSASL_SCRAM_ITER, v.iterations) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_SALT, v.salt) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_STOREDKEY, v.stored_key) != GSASL_OK

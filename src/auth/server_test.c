@@ -443,6 +443,53 @@ test_scram(void)
 	world_done();
 }
 
+/* The salt that SCRAM tells for a name. */
+static struct str
+salt_of(const char *name, char out[64])
+{
+	char first[320];
+	struct auth_start s = { .mech = STR("SCRAM-SHA-256"), .has_initial = true };
+	struct answer a = { 0 };
+	struct auth_exchange *x;
+	const char *salt, *end;
+
+	snprintf(first, sizeof(first), "n,,n=%s,r=abcdefgh", name);
+	s.initial = str_c(first);
+	auth_begin(w.client, w.loop, &s, on_answer, &a, &x);
+	await(&a, 1);
+	if (!CHECK(a.outcome == AUTH_CONTINUE))
+		return STR_NONE;
+	auth_cancel(x);
+	salt = strstr(a.data, ",s=") + 3;
+	end = strchr(salt, ',');
+	snprintf(out, 64, "%.*s", (int)(end - salt), salt);
+	return str_c(out);
+}
+
+/* An account has one salt, however it is written: so has who is not there. */
+static void
+test_salts_of_spellings(void)
+{
+	static const struct {
+		const char *name, *other;
+		bool are_same;
+	} cases[] = {
+		{ "ann", "Ann@Example.org", true },
+		{ "joe", "JOE", true }, /* has no verifier of SCRAM */
+		{ "nobody", "Nobody", true },
+		{ "nobody", "nobody@example.org", true },
+		{ "nobody", "nobody@elsewhere.example", false },
+		{ "nobody", "somebody", false },
+	};
+	char a[64], b[64];
+
+	world_init();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		CHECK(str_eq(salt_of(cases[i].name, a), salt_of(cases[i].other, b))
+		    == cases[i].are_same);
+	world_done();
+}
+
 static void
 test_external(void)
 {
@@ -570,7 +617,7 @@ main(void)
 {
 	static const struct test_case cases[] = { TEST(test_passwords),
 		TEST(test_unknown_user_costs_the_same), TEST(test_account_names), TEST(test_turns),
-		TEST(test_scram), TEST(test_external), TEST(test_lookup),
+		TEST(test_scram), TEST(test_salts_of_spellings), TEST(test_external), TEST(test_lookup),
 		TEST(test_connection_breaks), TEST(test_offers) };
 
 	return sodium_init() < 0 ? 1 : test_run(cases, ARRAY_LEN(cases));
