@@ -120,7 +120,7 @@ upgrade_done(struct job *j)
 
 	srv->jobs_running--;
 	if (e == ERR_OK)
-		e = users_update(srv->users, &up->row, up->old);
+		e = users_set_verifiers(srv->users, &up->row, up->old);
 	/* Somebody changed or deleted it meanwhile: that one wins. */
 	if (e != ERR_UNKNOWN)
 		server_event(srv,

@@ -273,12 +273,12 @@ changed_one(struct users *u, int rc)
 }
 
 enum err
-users_update(struct users *u, const struct user_row *row, struct str if_password)
+users_set_verifiers(struct users *u, const struct user_row *row, struct str if_password)
 {
 	STMT s = NULL;
 	enum err e = prepare(u,
-	    "UPDATE users SET password = ?2, scram_sha1 = ?3, scram_sha256 = ?4, disabled = ?5, changed_ms = ?6"
-	    " WHERE name = ?1 AND (?7 = '' OR password = ?7)",
+	    "UPDATE users SET password = ?2, scram_sha1 = ?3, scram_sha256 = ?4, changed_ms = ?5"
+	    " WHERE name = ?1 AND (?6 = '' OR password = ?6)",
 	    &s);
 
 	if (e != ERR_OK)
@@ -287,9 +287,23 @@ users_update(struct users *u, const struct user_row *row, struct str if_password
 	bind_str(s, 2, row->password);
 	bind_str(s, 3, row->scram[SCRAM_SHA1]);
 	bind_str(s, 4, row->scram[SCRAM_SHA256]);
-	sqlite3_bind_int(s, 5, row->is_disabled);
-	sqlite3_bind_int64(s, 6, row->changed_ms);
-	bind_str(s, 7, if_password);
+	sqlite3_bind_int64(s, 5, row->changed_ms);
+	bind_str(s, 6, if_password);
+	return changed_one(u, sqlite3_step(s));
+}
+
+enum err
+users_set_disabled(struct users *u, struct str name, bool is_disabled, int64_t changed_ms)
+{
+	STMT s = NULL;
+	enum err e =
+	    prepare(u, "UPDATE users SET disabled = ?2, changed_ms = ?3 WHERE name = ?1", &s);
+
+	if (e != ERR_OK)
+		return e;
+	bind_str(s, 1, name);
+	sqlite3_bind_int(s, 2, is_disabled);
+	sqlite3_bind_int64(s, 3, changed_ms);
 	return changed_one(u, sqlite3_step(s));
 }
 

@@ -43,13 +43,18 @@ must_use enum err users_add(struct users *u, const struct user_row *row);
 must_use enum err users_set_groups(struct users *u, struct str name, struct str groups,
     int64_t changed_ms);
 /**
- * Replaces the verifiers and the state; groups stay.
+ * Replaces the verifiers; state and groups stay, for somebody else may have changed them since the
+ * row was read.
  *
  * @if_password  only when the stored verifier is still this one; empty: in any case
  *
  * ERR_UNKNOWN  no such user (with that verifier)
  */
-must_use enum err users_update(struct users *u, const struct user_row *row, struct str if_password);
+must_use enum err users_set_verifiers(struct users *u, const struct user_row *row,
+    struct str if_password);
+/** Says who may log in; verifiers and groups stay. ERR_UNKNOWN. */
+must_use enum err users_set_disabled(struct users *u, struct str name, bool is_disabled,
+    int64_t changed_ms);
 /** ERR_UNKNOWN. */
 must_use enum err users_delete(struct users *u, struct str name);
 /**

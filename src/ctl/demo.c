@@ -117,7 +117,7 @@ add_users(struct ctl *c, const struct demo *d)
 
 		snprintf(name, sizeof(name), "user%u", i);
 		row.name = str_c(name);
-		e = users_update(u, &row, STR_NONE);
+		e = users_set_verifiers(u, &row, STR_NONE);
 		if (e == ERR_UNKNOWN)
 			e = users_add(u, &row);
 	}

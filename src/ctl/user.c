@@ -152,12 +152,25 @@ add_run(struct ctl *c, int argc, char **argv)
 	return status;
 }
 
+/* What is changed, and nothing else: it may be long since the row was read. */
+static enum err
+passwd_write(struct users *u, const struct user_row *row, bool has_verifiers, bool has_state)
+{
+	enum err e = users_begin(u);
+
+	if (e == ERR_OK && has_verifiers)
+		e = users_set_verifiers(u, row, STR_NONE);
+	if (e == ERR_OK && has_state)
+		e = users_set_disabled(u, row->name, row->is_disabled, row->changed_ms);
+	return e == ERR_OK ? users_commit(u) : e;
+}
+
 static int
 passwd_run(struct ctl *c, int argc, char **argv)
 {
 	const char *password = NULL, *hash = NULL, *name;
 	bool disable = ctl_option(&argc, argv, "--disable", NULL),
-	     enable = ctl_option(&argc, argv, "--enable", NULL);
+	     enable = ctl_option(&argc, argv, "--enable", NULL), has_verifiers;
 	struct user_row row;
 	struct users *u;
 	int status = CTL_OK;
@@ -173,13 +186,13 @@ passwd_run(struct ctl *c, int argc, char **argv)
 		return CTL_FAILED;
 	e = users_find(u, &c->arena, str_c(name), &row);
 	if (e == ERR_OK) {
-		if (disable || enable)
-			row.is_disabled = disable;
-		if ((!disable && !enable) || password != NULL || hash != NULL)
+		has_verifiers = (!disable && !enable) || password != NULL || hash != NULL;
+		row.is_disabled = disable;
+		if (has_verifiers)
 			status = credentials(c, password, hash, &row);
 		row.changed_ms = now_ms();
 		if (status == CTL_OK)
-			e = users_update(u, &row, STR_NONE);
+			e = passwd_write(u, &row, has_verifiers, disable || enable);
 	}
 	if (e == ERR_UNKNOWN)
 		status = ctl_fail("there is no user \"%s\"", name);
