@@ -109,7 +109,7 @@ const char *const *auth_mechs(struct auth_client *c, bool is_secure, bool has_bi
 
 /**
  * e      ERR_OK; ERR_UNKNOWN: no such user; ERR_CONTACTADMIN: exists but disabled; ERR_BUSY: no answer now, try again later
- * user   on ERR_OK the account's name, normalised
+ * user   on ERR_OK and ERR_CONTACTADMIN the account's name, normalised
  */
 typedef void auth_lookup_fn(void *arg, enum err e, struct str user);
 /**

@@ -114,7 +114,7 @@ lookup(struct conn *c, const struct wire_message *m)
 		e = ERR_BUSY;
 	}
 	answer.result.err = e;
-	if (e == ERR_OK)
+	if (e == ERR_OK || e == ERR_CONTACTADMIN)
 		answer.result.user = row.name;
 	conn_send(c, &answer);
 	arena_done(&a);

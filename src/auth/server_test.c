@@ -536,7 +536,7 @@ test_lookup(void)
 		{ STR_INIT("joe"), ERR_OK, "joe" },
 		{ STR_INIT("Joe@EXAMPLE.org"), ERR_OK, "joe" },
 		{ STR_INIT("joe@example.com"), ERR_UNKNOWN, "" },
-		{ STR_INIT("off@example.org"), ERR_CONTACTADMIN, "" },
+		{ STR_INIT("Off@example.org"), ERR_CONTACTADMIN, "off" },
 		{ STR_INIT("@example.org"), ERR_UNKNOWN, "" },
 		{ STR_INIT(""), ERR_UNKNOWN, "" },
 		{ STR_INIT("joe"), ERR_OK, "joe" },

@@ -158,14 +158,13 @@ on_found(void *arg, enum err e, struct str user)
 	struct request *r = arg;
 
 	r->lookup = NULL;
+	/* Who may not log in has mail, too. */
 	if (e != ERR_OK && e != ERR_CONTACTADMIN) {
 		refuse(r, e);
 		return;
 	}
-	if (e == ERR_OK) {
-		free(r->user);
-		r->user = xstrdup(user);
-	}
+	free(r->user);
+	r->user = xstrdup(user);
 	go_on(r);
 }
 

@@ -110,6 +110,15 @@ def test_mailboxes(tool, name, running):
     tool('mailbox', 'list', 'nobody', fails=True)
 
 
+def test_disabled_user(tool, running):
+    """Who may not log in has mail, which the tool finds by every spelling of the name."""
+    tool('user', 'add', 'away', '--password', 'x')
+    tool('mailbox', 'create', 'Away@example.org', 'Kept')
+    tool('user', 'passwd', 'away', '--disable')
+    for spelling in 'away', 'AWAY', 'Away@example.org':
+        assert 'Kept' in tool('mailbox', 'list', spelling), spelling
+
+
 def test_private_seen(tool, name, running):
     assert tool('mailbox', 'seen', name, 'INBOX') == 'private when it is shared\n'
     tool('mailbox', 'acl', name, 'INBOX', 'nobody', 'lrs')
