@@ -163,7 +163,8 @@ users_open(const char *path, struct users **out)
 		sqlite3_extended_result_codes(u->db, 1);
 		sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
 		e = run(u,
-		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+		    /* FULL: with NORMAL a power cut takes changes back that were acknowledged */
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
 		    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
 	}
 	if (e == ERR_OK)

@@ -101,6 +101,44 @@ test_life(void)
 	place_done(&p);
 }
 
+/* Takes the place of the C library's in SQLite too, and counts. */
+static unsigned sync_count;
+
+int
+fdatasync(int fd)
+{
+	sync_count++;
+	return fsync(fd);
+}
+
+/* A password that was changed stays so when the power goes. */
+static void
+test_changes_are_synced(void)
+{
+	struct user_row row = { .name = STR("joe"), .password = STR("{PLAIN}x") };
+	struct users *u = NULL, *other = NULL;
+	unsigned before;
+	struct place p;
+
+	place_init(&p);
+	CHECK(users_open(p.path, &other) == ERR_OK); /* as the auth process: it stays open */
+	CHECK(users_open(p.path, &u) == ERR_OK);
+	CHECK(users_add(u, &row) == ERR_OK);
+	before = sync_count;
+	row.password = STR("{PLAIN}y");
+	CHECK(users_set_verifiers(u, &row, STR_NONE) == ERR_OK);
+	CHECK(sync_count > before);
+	before = sync_count;
+	CHECK(users_set_disabled(u, STR("joe"), true, 1) == ERR_OK);
+	CHECK(sync_count > before);
+	before = sync_count;
+	CHECK(users_delete(u, STR("joe")) == ERR_OK);
+	CHECK(sync_count > before);
+	users_close(u);
+	users_close(other);
+	place_done(&p);
+}
+
 static void
 test_secret_stays(void)
 {
@@ -140,4 +178,5 @@ test_refuses(void)
 	place_done(&p);
 }
 
-TEST_MAIN(TEST(test_life), TEST(test_secret_stays), TEST(test_refuses))
+TEST_MAIN(TEST(test_life), TEST(test_changes_are_synced), TEST(test_secret_stays),
+    TEST(test_refuses))
