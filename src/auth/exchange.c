@@ -138,25 +138,31 @@ fail(struct exchange *x, enum err e)
 		set_timer(x, wait - waited);
 }
 
-static void
-seek_user(struct exchange *x, struct str name)
+/* Is there such a user? When the database can't be asked that is told, and noted. */
+static bool
+find_user(struct exchange *x, struct str name, struct user_row *out)
 {
 	struct auth_server *srv = server_of(x);
-	enum err e;
+	enum err e = server_find_user(srv, &x->arena, name, out);
 
-	if (x->is_sought)
-		return;
-	x->is_sought = true;
-	x->account = server_account_name(srv, &x->arena, name);
-	e = server_find_user(srv, &x->arena, name, &x->row);
-	x->is_known = e == ERR_OK;
 	if (e == ERR_OK || e == ERR_UNKNOWN)
-		return;
+		return e == ERR_OK;
 	x->trouble = ERR_BUSY;
 	server_event(srv,
 	    &(struct auth_event){ .event = "users-error",
 		.err = e,
 		.detail = users_error(srv->users) });
+	return false;
+}
+
+static void
+seek_user(struct exchange *x, struct str name)
+{
+	if (x->is_sought)
+		return;
+	x->is_sought = true;
+	x->account = server_account_name(server_of(x), &x->arena, name);
+	x->is_known = find_user(x, name, &x->row);
 }
 
 /* The credentials are right. May this user log in, and as whom? */
@@ -171,10 +177,9 @@ authorise(struct exchange *x)
 		return ERR_CONTACTADMIN;
 	if (x->authzid.n == 0)
 		return ERR_OK;
-	if (server_find_user(server_of(x), &x->arena, x->authzid, &other) != ERR_OK
-	    || !str_eq(other.name, x->row.name))
-		return ERR_AUTHZFAILED;
-	return ERR_OK;
+	if (!find_user(x, x->authzid, &other))
+		return x->trouble != ERR_OK ? x->trouble : ERR_AUTHZFAILED;
+	return str_eq(other.name, x->row.name) ? ERR_OK : ERR_AUTHZFAILED;
 }
 
 /* @last  what the mechanism has to say with its success */
@@ -267,11 +272,10 @@ check_certificate(struct exchange *x)
 		struct user_row row, want;
 		struct str name = x->start.cert_names[i];
 
-		if (server_find_user(server_of(x), &x->arena, name, &row) != ERR_OK)
+		if (!find_user(x, name, &row))
 			continue;
 		if (x->authzid.n > 0
-		    && (server_find_user(server_of(x), &x->arena, x->authzid, &want) != ERR_OK
-			|| !str_eq(want.name, row.name)))
+		    && (!find_user(x, x->authzid, &want) || !str_eq(want.name, row.name)))
 			continue;
 		x->is_sought = x->is_known = true;
 		x->account = server_account_name(server_of(x), &x->arena, name);
@@ -279,7 +283,10 @@ check_certificate(struct exchange *x)
 		succeed(x, STR_NONE);
 		return;
 	}
-	fail(x, x->authzid.n > 0 ? ERR_AUTHZFAILED : ERR_AUTHFAILED);
+	if (x->trouble != ERR_OK)
+		fail(x, x->trouble);
+	else
+		fail(x, x->authzid.n > 0 ? ERR_AUTHZFAILED : ERR_AUTHFAILED);
 }
 
 static void

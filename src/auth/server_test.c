@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sodium.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -481,6 +482,7 @@ test_salts_of_spellings(void)
 		{ "nobody", "nobody@elsewhere.example", false },
 		{ "nobody", "somebody", false },
 	};
+
 	char a[64], b[64];
 
 	world_init();
@@ -510,6 +512,33 @@ test_external(void)
 	check_fail(s, ERR_AUTHFAILED);
 	s.cert_name_count = 0;
 	check_fail(s, ERR_AUTHFAILED);
+	world_done();
+}
+
+/* Nobody is told that his password or certificate is wrong when it could not be looked at. */
+static void
+test_users_cannot_be_asked(void)
+{
+	struct auth_start external = { .mech = STR("EXTERNAL"),
+		.has_initial = true,
+		.is_secure = true,
+		.cert_names = { STR("joe@example.org") },
+		.cert_name_count = 1 };
+	sqlite3 *db = NULL;
+
+	world_init();
+	check_ok(external, "joe");
+	must(sqlite3_open(w.path, &db) == SQLITE_OK);
+	must(sqlite3_exec(db, "ALTER TABLE users RENAME TO gone", NULL, NULL, NULL) == SQLITE_OK);
+	check_fail((struct auth_start)DIRECT("joe", "secret"), ERR_BUSY);
+	check_fail((struct auth_start)PLAIN_("\0joe\0secret"), ERR_BUSY);
+	check_fail(external, ERR_BUSY);
+	external.initial = STR("joe");
+	check_fail(external, ERR_BUSY);
+	CHECK(strstr(w.events, "users-error//IO") != NULL);
+	must(sqlite3_exec(db, "ALTER TABLE gone RENAME TO users", NULL, NULL, NULL) == SQLITE_OK);
+	check_ok(external, "joe");
+	sqlite3_close(db);
 	world_done();
 }
 
@@ -617,8 +646,9 @@ main(void)
 {
 	static const struct test_case cases[] = { TEST(test_passwords),
 		TEST(test_unknown_user_costs_the_same), TEST(test_account_names), TEST(test_turns),
-		TEST(test_scram), TEST(test_salts_of_spellings), TEST(test_external), TEST(test_lookup),
-		TEST(test_connection_breaks), TEST(test_offers) };
+		TEST(test_scram), TEST(test_salts_of_spellings), TEST(test_external),
+		TEST(test_users_cannot_be_asked), TEST(test_lookup), TEST(test_connection_breaks),
+		TEST(test_offers) };
 
 	return sodium_init() < 0 ? 1 : test_run(cases, ARRAY_LEN(cases));
 }
