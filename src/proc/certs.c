@@ -213,11 +213,18 @@ certs_load(const struct config *c, struct certs *out, struct buf *why)
 	if (ok && c->tls_client_ca.n > 0)
 		ok = read_file(&certs.arena, c->tls_client_ca.p, &m->client_ca, why);
 	e = ok ? check(m, why) : ERR_CONFIG;
-	if (e != ERR_OK) {
+	if (e == ERR_OK) {
+		split(&certs, &all);
+		ok = proc_message_fits(&certs.certs) && proc_message_fits(&certs.keys);
+		if (!ok)
+			buf_printf(why, "the files of tls_%s are larger than %d bytes together",
+			    proc_message_fits(&certs.keys) ? "certs and tls_client_ca" : "keys",
+			    FRAME_MAX);
+	}
+	if (e != ERR_OK || !ok) {
 		certs_done(&certs);
 		return ERR_CONFIG;
 	}
-	split(&certs, &all);
 	*out = certs;
 	return ERR_OK;
 }

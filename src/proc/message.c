@@ -1,6 +1,17 @@
 /* message.c - see message.h. */
 #include "proc/message.h"
 
+bool
+proc_message_fits(const struct proc_message *m)
+{
+	const size_t length = 4; /* of a text, in front of it */
+	size_t n = FRAME_HEAD + 1 + length + m->client_ca.n;
+
+	for (size_t i = 0; i < m->cert_count; i++)
+		n += 2 * length + m->certs[i].cert.n + m->certs[i].key.n;
+	return n <= FRAME_MAX;
+}
+
 void
 proc_message_add(struct buf *b, const struct proc_message *m)
 {

@@ -50,6 +50,9 @@ struct proc_message {
 	uint8_t number;       /* PEER: which of the connections to it */
 };
 
+/** Whether the certificates or keys of a MESSAGE_TLS are few enough for a frame. */
+bool proc_message_fits(const struct proc_message *m);
+/** It must fit. */
 void proc_message_add(struct buf *b, const struct proc_message *m);
 /** ERR_WAIT: not all of it is there; ERR_CORRUPT: no message of ours, or none for this side. */
 must_use enum err proc_message_next(struct str in, bool for_child, struct proc_message *out,
