@@ -387,7 +387,7 @@ on_certified(struct child *ch)
 	enum err e;
 
 	certs_of(&ch->tls, certs);
-	e = tls_replace(m->tls, certs, ch->tls.count, &why);
+	e = tls_replace(m->tls, certs, ch->tls.count, ch->tls.client_ca, &why);
 	child_forget_tls(ch);
 	if (e != ERR_OK)
 		log_event(LOG_ERROR, "tls", F_ERR(e), F_STR("detail", buf_str(&why)));

@@ -324,14 +324,18 @@ stamps_changed(struct tls *t)
 }
 
 enum err
-tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct buf *why_out)
+tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct str client_ca_pem,
+    struct buf *why_out)
 {
 	struct tls_config c = t->config;
 	struct tls_set *fresh = NULL, *old;
+	bool is_other_ca = client_ca_pem.p != NULL && !str_eq(client_ca_pem, c.client_ca_pem);
 	enum err e;
 
 	c.certs = certs;
 	c.cert_count = count;
+	if (is_other_ca)
+		c.client_ca_pem = client_ca_pem;
 	e = tls_set_load(&c, why_out, &fresh);
 	if (e != ERR_OK)
 		return e;
@@ -343,6 +347,8 @@ tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct bu
 	pthread_mutex_lock(&t->lock);
 	old = t->set;
 	t->set = fresh;
+	if (is_other_ca)
+		explicit_bzero(t->tickets, sizeof(t->tickets));
 	if (certs != t->config.certs)
 		keep_config(t, &c);
 	forget_texts(t);
@@ -359,7 +365,7 @@ tls_replace(struct tls *t, const struct tls_cert *certs, size_t count, struct bu
 enum err
 tls_reload(struct tls *t, struct buf *why_out)
 {
-	return tls_replace(t, t->config.certs, t->config.cert_count, why_out);
+	return tls_replace(t, t->config.certs, t->config.cert_count, STR_NONE, why_out);
 }
 
 /* --- Watching --- */

@@ -61,9 +61,12 @@ void tls_unref(struct tls *t);
 must_use enum err tls_reload(struct tls *t, struct buf *why_out);
 /**
  * Puts these certificates in place of the old ones, or leaves those when one of them does not load.
+ *
+ * @client_ca_pem  the authority of clients from now on. Another than before: no session of those is
+ *                 resumed, for its client was verified by that one. p == NULL: as before
  */
 must_use enum err tls_replace(struct tls *t, const struct tls_cert *certs, size_t count,
-    struct buf *why_out);
+    struct str client_ca_pem, struct buf *why_out);
 /**
  * Watches the files from this loop, every interval_ms, until tls_unwatch(): when one has changed
  * and both load well they are swapped. @changed (may be NULL) is told of each attempt, with its

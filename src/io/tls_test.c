@@ -246,10 +246,10 @@ test_replace(void)
 		return;
 	meet(t, &m);
 	CHECK_STR(str_c(m.name), STR("old.example"));
-	CHECK(tls_replace(t, &broken, 1, &why) == ERR_CONFIG);
+	CHECK(tls_replace(t, &broken, 1, STR_NONE, &why) == ERR_CONFIG);
 	CHECK(why.n > 0);
 	CHECK_STR(shown_to(t, NULL, name), STR("old.example"));
-	CHECK(tls_replace(t, &second, 1, &why) == ERR_OK);
+	CHECK(tls_replace(t, &second, 1, STR_NONE, &why) == ERR_OK);
 	CHECK_STR(shown_to(t, NULL, name), STR("new.example"));
 	/* The tickets go on, and each use brings the next. */
 	again.resume = m.session;
@@ -265,6 +265,42 @@ test_replace(void)
 	tls_unref(t);
 	pair_done(&a);
 	pair_done(&b);
+}
+
+/* A session was verified by the authority that there was: with another one it is not resumed. */
+static void
+test_other_authority(void)
+{
+	struct pair a, one, two;
+	struct tls_cert cert = make_cert(&a, "a.example");
+	struct tls_config c = { .certs = &cert, .cert_count = 1 };
+	struct meeting m = { .host = NULL }, same = m, other = m;
+	struct str first, second;
+	struct tls *t;
+
+	first = make_cert(&one, "one").cert_pem;
+	second = make_cert(&two, "two").cert_pem;
+	c.client_ca_pem = first;
+	if (!CHECK(tls_open(&c, clock_system(), NULL, &t) == ERR_OK))
+		return;
+	meet(t, &m);
+	CHECK(m.ok && m.session != NULL);
+	CHECK(tls_replace(t, &cert, 1, first, NULL) == ERR_OK);
+	same.resume = m.session;
+	meet(t, &same);
+	CHECK(same.ok && same.is_reused);
+	CHECK(tls_replace(t, &cert, 1, second, NULL) == ERR_OK);
+	other.resume = same.session;
+	meet(t, &other);
+	CHECK(other.ok && !other.is_reused);
+	CHECK(tls_replace(t, &cert, 1, STR("nonsense"), NULL) == ERR_CONFIG);
+	SSL_SESSION_free(m.session);
+	SSL_SESSION_free(same.session);
+	SSL_SESSION_free(other.session);
+	tls_unref(t);
+	pair_done(&a);
+	pair_done(&one);
+	pair_done(&two);
 }
 
 static void
@@ -417,6 +453,6 @@ test_files_are_watched(void)
 	pair_done(&b);
 }
 
-TEST_MAIN(TEST(test_names_choose_the_certificate), TEST(test_replace),
+TEST_MAIN(TEST(test_names_choose_the_certificate), TEST(test_replace), TEST(test_other_authority),
     TEST(test_tls12_tickets_and_binding), TEST(test_client_certificates),
     TEST(test_files_are_watched))

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from harness import tls
+from harness.imap import Closed
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server, alive, free_base
@@ -337,6 +338,24 @@ def test_external(own, tmp_path):
     c = server.connect(ssl=True)
     assert 'AUTH=EXTERNAL' not in c.capabilities()
     c.close()
+    # Another authority takes the place of that one at a reload.
+    before = tls.client_certificate(tmp_path, ca, 'user3')
+    tls.make_certificate(ca, 'another')
+    after = tls.client_certificate(tmp_path, ca, 'user2')
+    server.proc.send_signal(signal.SIGHUP)
+
+    def is_taken():
+        try:
+            c = connect(after)
+        except (OSError, Closed):
+            return False
+        c.ok('AUTHENTICATE EXTERNAL =')
+        c.close()
+        return True
+
+    wait_until(is_taken)
+    with pytest.raises((OSError, Closed)):
+        connect(before)
 
 
 def daemon(config, *args, **more):
