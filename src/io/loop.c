@@ -442,7 +442,8 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 	if (!may_block || (has_run && !may_block_after_work) || l->ready != NULL
 	    || atomic_load(&l->posted) != NULL || !lanes_is_empty(&l->shares)
 	    || atomic_load(&l->is_stopped))
-		flags = EVLOOP_NONBLOCK;
+		/* once, too: else libevent goes on as long as any descriptor is ready */
+		flags |= EVLOOP_NONBLOCK;
 	bells_turn_end();
 	event_base_loop(l->base, flags);
 }

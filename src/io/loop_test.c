@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct test_clock {
 	struct clock clock;
@@ -519,8 +520,50 @@ test_shares_one_a_turn(void)
 	loop_free(l);
 }
 
-TEST_MAIN(TEST(test_lanes_rotate), TEST(test_lanes_are_held), TEST(test_lanes_count_what_was_spent),
-    TEST(test_rounds_of_tasks), TEST(test_shares_one_a_turn), TEST(test_timers_in_order),
-    TEST(test_tasks_in_order_and_cancelled), TEST(test_posts_from_threads),
-    TEST(test_jobs_come_back), TEST(test_jobs_leave_threads_to_others), TEST(test_addresses),
-    TEST(test_prefix_limit))
+struct flood {
+	struct loop_fd readable;
+	int left, seen;
+};
+
+static void
+flood_ready(struct loop_fd *f)
+{
+	struct flood *flood = container_of(f, struct flood, readable);
+	char c;
+
+	flood->seen++;
+	if (--flood->left == 0)
+		must(read(f->fd, &c, 1) == 1);
+}
+
+/* A descriptor that is always ready has one look a turn: tasks and timers have theirs between. */
+static void
+test_flood_leaves_turns(void)
+{
+	struct loop *l = loop_new(clock_system());
+	struct named_task t = { .loop = l, .name = 't', .again = 3 };
+	struct flood flood = { .left = 100 };
+	int fds[2];
+
+	order_n = 0;
+	must(pipe(fds) == 0 && write(fds[1], "x", 1) == 1);
+	loop_fd_init(l, &flood.readable, fds[0], false, flood_ready);
+	loop_fd_on(&flood.readable);
+	loop_task_init(&t.task, task_note);
+	loop_post(l, &t.task);
+	for (int i = 1; i <= 4; i++) {
+		loop_turn(l, false);
+		CHECK_U64(flood.seen, i);
+		CHECK_U64(order_n, i);
+	}
+	loop_fd_off(&flood.readable);
+	loop_free(l);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+TEST_MAIN(TEST(test_flood_leaves_turns), TEST(test_lanes_rotate), TEST(test_lanes_are_held),
+    TEST(test_lanes_count_what_was_spent), TEST(test_rounds_of_tasks), TEST(test_shares_one_a_turn),
+    TEST(test_timers_in_order), TEST(test_tasks_in_order_and_cancelled),
+    TEST(test_posts_from_threads), TEST(test_jobs_come_back),
+    TEST(test_jobs_leave_threads_to_others), TEST(test_addresses), TEST(test_prefix_limit))
