@@ -24,6 +24,8 @@ enum {
 	WINDOW_BITS = -15, /* raw DEFLATE */
 	DICTIONARY_MAX = 32 * 1024,
 	CODER_BYTES = 512 * 1024, /* address space for one; it touches 270 or 45 KB of it */
+	/* received that inflates to nothing, as empty blocks do, before others have their turn */
+	BARREN_MAX = 4 * RAW_MAX,
 };
 
 /* An inflater or deflater, at the beginning of the mapping that its memory comes from. */
@@ -289,11 +291,17 @@ deflate_has_input(const struct stream_deflate *z)
 enum err
 deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, size_t *n_out)
 {
+	size_t barren = 0;
+
 	for (;;) {
 		size_t got = 0;
 		z_stream *in;
 		int r;
 
+		if (barren >= BARREN_MAX) {
+			s->has_layered_input = true;
+			return ERR_WAIT;
+		}
 		if (z->has_ended)
 			return ERR_END;
 		if (!deflate_has_input(z)) {
@@ -319,6 +327,7 @@ deflate_read(struct stream *s, struct stream_deflate *z, char *p, size_t max, si
 		in->next_out = (Bytef *)p;
 		in->avail_out = (uInt)max;
 		r = inflate(in, Z_SYNC_FLUSH);
+		barren += z->raw.n - in->avail_in - z->raw_at;
 		z->raw_at = z->raw.n - in->avail_in;
 		z->is_in_full = in->avail_out == 0;
 		got = max - in->avail_out;
