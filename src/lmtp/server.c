@@ -6,12 +6,16 @@
 #include "lmtp/server.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "io/listener.h"
 #include "io/loop.h"
 #include "lmtp/session.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct shard {
 	struct lmtp_shard s;
@@ -68,6 +72,8 @@ lmtp_server_new(const struct lmtp_options *o)
 		srv->o.recipients_max = 2000;
 	if (srv->o.bad_commands_max == 0)
 		srv->o.bad_commands_max = 20;
+	if (srv->o.sessions_max == 0)
+		srv->o.sessions_max = 1000;
 	if (srv->o.idle_ms == 0)
 		srv->o.idle_ms = 300000;
 	srv->shards = xcalloc(o->loop_count, sizeof(*srv->shards));
@@ -96,9 +102,26 @@ lmtp_server_session_count(const struct lmtp_server *srv)
 	return atomic_load(&srv->sessions);
 }
 
+/* Of several loops each may take one more at the same time. */
+static void
+refuse(int fd)
+{
+	const struct str words = STR("421 4.3.2 Too many connections; come back in a moment\r\n");
+
+	if (send(fd, words.p, words.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_event(LOG_DEBUG, "refusal-not-sent", F_C("reason", strerror(errno)));
+	log_event(LOG_WARNING, "connection-refused", F_C("service", "lmtp"),
+	    F_C("reason", "too many sessions"));
+	close(fd);
+}
+
 void
 lmtp_server_serve(struct lmtp_server *srv, struct loop *loop, int fd, const struct io_addr *peer)
 {
+	if (lmtp_server_session_count(srv) >= srv->o.sessions_max) {
+		refuse(fd);
+		return;
+	}
 	for (size_t i = 0; i < srv->o.loop_count; i++) {
 		struct lmtp_shard *s = &srv->shards[i].s;
 

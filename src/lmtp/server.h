@@ -33,7 +33,9 @@ struct lmtp_options {
 	uint64_t message_max_bytes; /* told in SIZE; the store's limit: 64 MiB */
 	uint32_t recipients_max;    /* of a message; 2,000 */
 	uint32_t bad_commands_max;  /* 20: then 421 */
-	int64_t idle_ms;            /* 300,000: 421 (RFC 5321 4.5.3.2.7) */
+	/* connections at the same time; 1,000: they leave descriptors to those who read mail */
+	uint32_t sessions_max;
+	int64_t idle_ms; /* 300,000: 421 (RFC 5321 4.5.3.2.7) */
 	/* addresses that may say XCLIENT: "192.0.2.1"; unix sockets always may */
 	const struct str *trusted;
 	size_t trusted_count;
@@ -46,7 +48,8 @@ struct lmtp_server *lmtp_server_new(const struct lmtp_options *o);
 /** Accepts from a listening socket, which stays the caller's. May be called several times. */
 void lmtp_server_listen(struct lmtp_server *srv, int fd);
 /**
- * Serves one connection, accepted elsewhere, on the loop that calls (loops[0] or another of them).
+ * Serves one connection, accepted elsewhere, on the loop that calls (loops[0] or another of them),
+ * or says 421 when there are too many.
  */
 void lmtp_server_serve(struct lmtp_server *srv, struct loop *loop, int fd,
     const struct io_addr *peer);

@@ -67,6 +67,8 @@ auth_lookup_cancel(struct auth_lookup *l)
 
 /* ---- a server on one loop, and a client ------------------------------------------------------ */
 
+enum { SESSIONS_MAX = 5 };
+
 struct fixture {
 	struct kv *kv;
 	struct store *store;
@@ -108,6 +110,7 @@ fixture_open(struct fixture *f)
 		.hostname = STR("mx.example"),
 		.message_max_bytes = 1 << 20,
 		.recipients_max = 100,
+		.sessions_max = SESSIONS_MAX,
 		.delimiter = '+' };
 
 	log_setup(LOG_ERROR, "test");
@@ -562,7 +565,41 @@ test_shutdown_answers_what_has_begun(void)
 	buf_done(&f.in);
 }
 
-TEST_MAIN(TEST(test_delivers_to_each_recipient), TEST(test_pipelining),
+/* Whoever may connect can't take all descriptors of the process. */
+static void
+test_many_connections(void)
+{
+	struct fixture f;
+	int fds[SESSIONS_MAX];
+
+	fixture_open(&f);
+	expect(&f, "220 ");
+	for (int i = 1; i < SESSIONS_MAX; i++) {
+		fds[i] = f.fd;
+		buf_done(&f.in);
+		client_connect(&f);
+		expect(&f, "220 ");
+	}
+	fds[0] = f.fd;
+	buf_done(&f.in);
+	client_connect(&f);
+	expect(&f, "421 4.3.2 ");
+	CHECK_STR(line(&f), STR(""));
+	close(f.fd);
+	/* One leaves: there is room for another. */
+	close(fds[1]);
+	while (lmtp_server_session_count(f.server) == SESSIONS_MAX)
+		loop_turn(f.loop, true);
+	buf_done(&f.in);
+	client_connect(&f);
+	expect(&f, "220 ");
+	close(fds[0]);
+	for (int i = 2; i < SESSIONS_MAX; i++)
+		close(fds[i]);
+	fixture_close(&f);
+}
+
+TEST_MAIN(TEST(test_many_connections), TEST(test_delivers_to_each_recipient), TEST(test_pipelining),
     TEST(test_detail_names_a_folder), TEST(test_chunks), TEST(test_too_big), TEST(test_full_disk),
     TEST(test_failed_disk), TEST(test_order_of_commands), TEST(test_limits),
     TEST(test_client_gone_in_the_middle), TEST(test_shutdown_answers_what_has_begun))
