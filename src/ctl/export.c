@@ -105,6 +105,13 @@ take_fetch(struct export *x, struct str r, struct fetched *m)
 
 /* ---- writing ---- */
 
+/* Whether all that was written is in the file: of what failed before, fclose() says nothing. */
+static bool
+is_written(FILE *f)
+{
+	return fflush(f) == 0 && ferror(f) == 0;
+}
+
 /* Calls write for each line without its line end. */
 static void
 write_lf(FILE *f, struct str bytes, bool quotes_from)
@@ -184,7 +191,7 @@ write_file(struct export *x, const char *path, const struct fetched *m)
 		write_lf(f, m->bytes, false);
 	else
 		fwrite(m->bytes.p, 1, m->bytes.n, f);
-	if (fflush(f) != 0 || futimens(fileno(f), times) != 0)
+	if (!is_written(f) || futimens(fileno(f), times) != 0)
 		failed(x, path);
 	fclose(f);
 }
@@ -248,6 +255,8 @@ write_keywords(struct export *x)
 	}
 	for (size_t i = 0; i < x->keyword_count; i++)
 		fprintf(f, "%zu %.*s\n", i, STR_F(x->keywords[i]));
+	if (!is_written(f))
+		failed(x, x->path.p);
 	fclose(f);
 }
 
@@ -397,8 +406,11 @@ static void
 end_mailbox(struct export *x)
 {
 	write_keywords(x);
-	if (x->mbox != NULL && fclose(x->mbox) != 0)
+	if (x->mbox == NULL)
+		return;
+	if (!is_written(x->mbox))
 		failed(x, x->dest);
+	fclose(x->mbox);
 	x->mbox = NULL;
 }
 
@@ -468,6 +480,7 @@ export_run(struct ctl *c, int argc, char **argv)
 	else if (strcmp(format, "mbox") != 0)
 		return ctl_usage(&ctl_export, "--format is mbox, maildir or eml");
 	x.dest = argv[1];
+	umask(077); /* it is somebody's mail */
 	if (!make_folder(&x, x.dest))
 		return CTL_FAILED;
 	x.ic = imap_client_open(c, argv[0]);

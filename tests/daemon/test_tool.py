@@ -3,6 +3,7 @@
 import mailbox
 import os
 import pathlib
+import resource
 import subprocess
 
 import pytest
@@ -205,6 +206,29 @@ def test_eml_there_and_back(tool, name, running, tmp_path):
     assert len(files) == 1
     text = files[0].read_text()
     assert text.count('\n>From here\n') == 3
+
+
+@pytest.mark.parametrize('form', ['mbox', 'maildir', 'eml'])
+def test_export_is_cut_short(tool, name, running, tmp_path, form):
+    """What could not be written is told: a file that may not grow stands for a full disk."""
+    (tmp_path / 'one.eml').write_text(message(1, 'a line of text\n' * 20000))
+    tool('import', name, '--mailbox', form, tmp_path / 'one.eml')
+    said = tool('export', name, '--mailbox', form, '--format', form, tmp_path / form, fails=True, stdin=subprocess.DEVNULL,
+                restore_signals=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000)))
+    assert 'File too large' in said
+
+
+@pytest.mark.parametrize('form', ['mbox', 'maildir', 'eml'])
+def test_exported_mail_is_private(tool, name, running, tmp_path, form):
+    """Into a folder that others may read, too."""
+    tmp_path.chmod(0o755)
+    (tmp_path / 'one.eml').write_text(message(1))
+    tool('import', name, tmp_path / 'one.eml')
+    out = tmp_path / form
+    out.mkdir(0o755)
+    tool('export', name, '--format', form, out)
+    made = list(out.rglob('*'))
+    assert made and [str(p) for p in made if p.stat().st_mode & 0o077] == []
 
 
 def test_links_are_not_followed(tool, name, running, tmp_path):
