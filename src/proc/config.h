@@ -97,6 +97,8 @@ void config_free(struct config *c);
 void config_format(const struct config *c, bool only_changed, struct buf *out);
 /** One value as in the file. */
 void config_format_value(const struct config *c, const struct config_option *o, struct buf *out);
+/** The default as config_format_value() would write it. */
+void config_format_default(const struct config_option *o, struct buf *out);
 /** What values of a kind look like: "a number from 1 to 64". */
 void config_expected(const struct config_option *o, struct buf *out);
 /** The option whose name is most like this one, or NULL when none is near. */

@@ -10,7 +10,5 @@
 /** Sets the index-th value of an option. ERR_SYNTAX, ERR_LIMIT: not such a value, or too many. */
 must_use enum err config_value_set(struct config *c, const struct config_option *o, size_t index,
     struct str text);
-/** The default as config_format_value() would write it. */
-void config_format_default(const struct config_option *o, struct buf *out);
 
 #endif

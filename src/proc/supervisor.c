@@ -115,16 +115,24 @@ merge_reloaded(const struct config *old, struct config *fresh)
 
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
-		BUF_CLEAN struct buf a = BUF_MAX(CONFIG_TEXT_MAX), b = BUF_MAX(CONFIG_TEXT_MAX);
+		BUF_CLEAN struct buf a = BUF_MAX(CONFIG_TEXT_MAX), b = BUF_MAX(CONFIG_TEXT_MAX),
+				     def = BUF_MAX(CONFIG_TEXT_MAX);
+		struct str value;
 
 		config_format_value(old, o, &a);
 		config_format_value(fresh, o, &b);
+		config_format_default(o, &def);
 		if (!o->can_reload && !str_eq(buf_str(&a), buf_str(&b)))
 			log_event(LOG_WARNING, "reload", F_C("option", o->name),
 			    F_C("result", "needs a restart"));
-		buf_printf(&text, "%s = %.*s\n", o->name, STR_F(buf_str(o->can_reload ? &b : &a)));
+		value = buf_str(o->can_reload ? &b : &a);
+		if (!str_eq(value, buf_str(&def)))
+			buf_printf(&text, "%s = %.*s\n", o->name, STR_F(value));
 	}
 	config_free(fresh);
+	/* Else what did not fit would have its default from now on. */
+	if (buf_err(&text) != ERR_OK)
+		return NULL;
 	return config_parse("reload", buf_str(&text), &merged, &errors) == ERR_OK ? merged : NULL;
 }
 

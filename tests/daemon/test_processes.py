@@ -17,6 +17,7 @@ from harness import tls
 from harness.imap import Closed
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
+from harness.scram import Scram
 from harness.server import Server, alive, free_base
 from harness.timing import COUNTS, judge
 
@@ -256,6 +257,24 @@ def test_reload(own):
     server.login('user1@example.org').close()
     c.ok('NOOP')
     c.close()
+
+
+def test_reload_of_a_large_file(own):
+    """Nothing falls back to its default because all values together, written out, are longer than a configuration may be."""
+    filters = ', '.join('"f%d SUBJECT %s"' % (i, 'x' * 990) for i in range(64))
+    server = own('--set', 'shared_filters={%s}' % filters, '--set', 'scram_iterations=5000')
+
+    def iterations():
+        c = server.connect()
+        s = Scram('sha256', 'nobody', 'wrong')
+        c.authenticate('SCRAM-SHA-256', s.final, initial=s.first())
+        c.close()
+        return s.iterations
+
+    assert iterations() == 5000
+    server.proc.send_signal(signal.SIGHUP)
+    wait_until(lambda: 'event=reload result=done' in server.log())
+    assert iterations() == 5000
 
 
 def served_name(server):
