@@ -96,18 +96,18 @@ take_pattern(struct imap_scan *s, struct imap_list *out)
 static bool
 take_patterns(struct imap_scan *s, struct imap_list *out)
 {
+	bool is_first = true;
+
 	if (!imap_scan_at(s, '('))
 		return take_pattern(s, out);
 	out->is_extended = true;
 	if (!imap_scan_list_open(s))
 		return false;
-	for (bool is_first = true; imap_scan_list_more(s, &is_first);) {
+	while (imap_scan_list_more(s, &is_first)) {
 		if (!take_pattern(s, out))
 			return false;
 	}
-	/* An empty pattern among others names nothing; only alone it is a question (RFC 5258 3). */
-	out->is_root_query = false;
-	if (imap_scan_err(s) == ERR_OK && out->n_patterns == 0)
+	if (imap_scan_err(s) == ERR_OK && is_first)
 		return imap_scan_fail(s, ERR_SYNTAX, "a mailbox pattern");
 	return imap_scan_err(s) == ERR_OK;
 }
@@ -164,6 +164,8 @@ imap_list_parse(struct imap_scan *s, struct imap_list *out)
 	if (!take_selection(s, &list) || !take_reference(s, &list) || !take_patterns(s, &list)
 	    || !take_return(s, &list) || !imap_scan_end(s))
 		return imap_scan_err(s);
+	/* With any option the empty pattern is no question, and names nothing (RFC 5258 3). */
+	list.is_root_query = list.is_root_query && !list.is_extended;
 	*out = list;
 	return ERR_OK;
 }

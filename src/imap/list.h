@@ -38,7 +38,9 @@ struct imap_list {
 	struct str reference;
 	struct str *patterns;
 	size_t n_patterns;
-	/* one empty pattern: asks for the separator and the root of the reference */
+	/*
+	 * one empty pattern, and no option: asks for the separator and the root of the reference
+	 */
 	bool is_root_query;
 };
 

@@ -36,6 +36,13 @@ def test_list_empty_pattern_tells_delimiter(imap):
     assert text(r.data[2]) == ''
 
 
+@pytest.mark.parametrize('form', ['LIST (SUBSCRIBED) "" ""', 'LIST () "" ""', 'LIST "" ("")', 'LIST "" "" RETURN (CHILDREN)', 'LIST () INBOX "" RETURN ()'])
+def test_list_empty_pattern_with_options(imap, form):
+    """RFC 5258 3: "any extended LIST command ... MUST NOT treat the empty mailbox name as such a special request"."""
+    imap.ok('SUBSCRIBE INBOX')
+    assert imap.ok(form).all('LIST') == []
+
+
 def test_list_wildcards(imap):
     for name in ('a', 'a/b', 'a/b/c', 'ab', 'b/a'):
         imap.ok('CREATE ' + name)
