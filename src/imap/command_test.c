@@ -383,7 +383,10 @@ static const struct {
 	{ "\"\" % RETURN (STATUS)", NULL },
 	{ "\"\" % RETURN (STATUS ())", NULL },
 	{ "\"\" % RETURN (STATUS (FOO))", NULL },
-	{ "\"\" &AO%", NULL },
+	{ "\"\" &AO%", "0 0 0" },
+	{ "\"\" (&AO% a)", "x 0 0 0 a" },
+	{ "\"\" (&AO%)", "x 0 0 0" },
+	{ "&AO %", NULL },
 };
 
 static void

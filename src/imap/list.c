@@ -62,12 +62,14 @@ take_selection(struct imap_scan *s, struct imap_list *out)
 	return imap_scan_sp(s);
 }
 
-/* A pattern behind its reference. */
+/*
+ * A pattern behind its reference. One that no name can match is passed over in silence (RFC 9051
+ * 6.3.9).
+ */
 static bool
 take_pattern(struct imap_scan *s, struct imap_list *out)
 {
 	struct str raw, pattern;
-	enum err e;
 
 	if (!imap_scan_list_mailbox(s, &raw))
 		return false;
@@ -77,9 +79,8 @@ take_pattern(struct imap_scan *s, struct imap_list *out)
 		return imap_scan_fail(s, ERR_LIMIT, "a mailbox pattern");
 	if (out->n_patterns == LIST_PATTERNS_MAX)
 		return imap_scan_fail(s, ERR_LIMIT, "mailbox patterns");
-	e = imap_name_decode_pattern(s->arena, raw, s->is_utf8, &pattern);
-	if (e != ERR_OK)
-		return imap_scan_fail(s, e, "a mailbox pattern");
+	if (imap_name_decode_pattern(s->arena, raw, s->is_utf8, &pattern) != ERR_OK)
+		return true;
 	if (out->patterns == NULL)
 		out->patterns = arena_array(s->arena, struct str, LIST_PATTERNS_MAX);
 	out->is_root_query = out->n_patterns == 0 && pattern.n == 0;

@@ -43,6 +43,18 @@ def test_list_empty_pattern_with_options(imap, form):
     assert imap.ok(form).all('LIST') == []
 
 
+def test_list_passes_over_patterns(imap):
+    """RFC 9051 6.3.9: a pattern that is not accepted "results in no LIST responses, and the LIST command still returns a tagged OK"."""
+    imap.ok('CREATE "R&-D"')
+    for pattern in 'R&D', '&*', '"&AOk"', '&Jjo!-%':
+        for form in 'LIST "" %s', 'LSUB "" %s', 'XLIST "" %s', 'LIST "" (%s) RETURN (STATUS (MESSAGES))':
+            r = imap.ok(form % pattern)
+            assert [u for name in ('LIST', 'LSUB', 'XLIST') for u in r.all(name)] == []
+    assert names(imap.ok('LIST "" (R&D "R&-D" &*)')) == {'R&-D'}
+    imap.enable('UTF8=ACCEPT')
+    assert names(imap.ok('LIST "" (R&D)')) == {'R&D'}
+
+
 def test_list_wildcards(imap):
     for name in ('a', 'a/b', 'a/b/c', 'ab', 'b/a'):
         imap.ok('CREATE ' + name)
