@@ -59,7 +59,7 @@ SOURCES = [
     ('subtree-one (folder1 folder2/banana)', ['folder1', 'folder2/banana', 'folder2/banana/skin']),
     ('subtree nowhere', []),
     ('personal', list(BOXES)),
-    ('inboxes', ['INBOX']),
+    ('inboxes', list(BOXES)),    # RFC 5465 6.3: LMTP delivers to any of them, by the address's detail
     ('PERSONAL INBOXES mailboxes folder1 subtree folder2', list(BOXES)),
     ('mailboxes folder1 subtree "folder2"', ['folder1', 'folder2', 'folder2/banana', 'folder2/banana/skin', 'folder2/peach']),
 ]
@@ -177,7 +177,7 @@ def test_uidonly(boxes):
     boxes.select('folder1')
     boxes.ok('ENABLE UIDONLY')
     assert found(boxes.ok('ESEARCH SUBJECT red')) == {'folder1': [1, 3]}
-    assert found(boxes.ok('ESEARCH IN (inboxes) SUBJECT red')) == {'INBOX': [1]}
+    assert found(boxes.ok('ESEARCH IN (mailboxes INBOX) SUBJECT red')) == {'INBOX': [1]}
     boxes.bad('ESEARCH 1:2', code='UIDREQUIRED')
 
 

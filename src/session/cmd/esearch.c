@@ -181,9 +181,11 @@ collect(struct session *s, struct command *c, struct esearch_ctx *x)
 			return e;
 	}
 	own = session_snapshot(s);
-	if ((sources & SOURCE_INBOXES) != 0)
-		e = add_place(c, x, STR("INBOX"), false);
-	if (e == ERR_OK && (sources & SOURCE_PERSONAL) != 0)
+	/*
+	 * Mail may be delivered to every mailbox, by the address's detail: so both are the same
+	 * (RFC 5465 6.3), as for NOTIFY.
+	 */
+	if ((sources & (SOURCE_INBOXES | SOURCE_PERSONAL)) != 0)
 		e = add_tree(c, x, own, STR(""), STR(""), SOURCE_SUBTREE);
 	if (e == ERR_OK && (sources & SOURCE_SUBSCRIBED) != 0)
 		e = add_subscribed(c, x, own);
