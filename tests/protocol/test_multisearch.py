@@ -239,5 +239,22 @@ def test_shared(two):  # noqa: F811
     assert found(two.other.ok('ESEARCH ALL')) == {theirs: two.uids}
 
 
+def test_levels_above_what_is_shared(two):  # noqa: F811
+    """A subtree may begin above others' mailboxes, at a name that LIST tells and nobody can select."""
+    two.owner.ok('CREATE box/in')
+    two.owner.append(mail.numbered(9), 'box/in')
+    two.grant('lr')
+    two.grant('lr', 'box/in')
+    user = two.theirs[:-len('/box')]
+    both = {two.theirs: two.uids, two.theirs + '/in': [1]}
+    ask = lambda source: found(two.other.ok('ESEARCH IN (%s) ALL' % source))
+    assert ask('subtree "Other Users"') == both
+    assert ask('subtree "%s"' % user) == both
+    assert ask('subtree-one "%s"' % user) == {two.theirs: two.uids}
+    assert ask('subtree-one "Other Users"') == {}
+    assert ask('subtree ("Other Users" "%s" "Other Users/nobody" Shared)' % user) == both
+    assert ask('mailboxes "%s"' % user) == {}
+
+
 def test_announced(imap):
     assert 'MULTISEARCH' in imap.capabilities()

@@ -11,6 +11,8 @@
 #include "session/cmd/esearch_reply.h"
 #include "session/cmd/finding.h"
 #include "session/context.h"
+#include "session/foreign.h"
+#include "session/server.h"
 #include "session/target.h"
 
 enum esearch_step { STEP_COLLECT, STEP_OPEN, STEP_SEARCH, STEP_SAVE, STEP_ANSWER };
@@ -39,6 +41,8 @@ struct esearch_ctx {
 	struct place *places, **tail; /* still to be searched */
 	size_t place_count;
 	struct imap_source_name *name; /* being collected */
+	/* of those who share something: whose mailboxes below it come next */
+	size_t owner_at;
 	struct searched *searched;
 	/* the selected mailbox is among them, and is kept up to date */
 	bool is_updated;
@@ -135,6 +139,54 @@ add_tree(struct command *c, struct esearch_ctx *x, const struct snapshot *snapsh
 	return e;
 }
 
+/* What an owner shares, if all of his mailboxes are below the name. ERR_WAIT. */
+static enum err
+add_owner(struct session *s, struct command *c, struct esearch_ctx *x,
+    const struct imap_source_name *n, struct str owner)
+{
+	const struct str top = str_eq(owner, SHARED_USER)
+	    ? target_space_name(s, SPACE_SHARED)
+	    : arena_printf(c->arena, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
+		STR_F(owner));
+	struct snapshot *theirs;
+	struct account *a;
+	enum err e;
+
+	if (!str_eq(top, n->name)
+	    && (n->depth != SOURCE_SUBTREE || !is_below(top, n->name, SOURCE_SUBTREE)))
+		return ERR_OK;
+	e = store_account_open(server_options(s->server)->store, owner, ACCOUNT_EXISTING,
+	    session_waiter(s), &a);
+	if (e != ERR_OK)
+		/* one that is gone, or that can't be read, hides no other */
+		return e == ERR_WAIT ? e : ERR_OK;
+	theirs = session_snapshot_of(s, a);
+	e = add_tree(c, x, theirs, arena_printf(c->arena, "%.*s/", STR_F(top)), STR(""), n->depth);
+	snapshot_unref(theirs);
+	account_unref(a);
+	return e;
+}
+
+/* What is below a level above others' mailboxes: "Other Users", "Other Users/joe", "Shared". */
+static enum err
+add_shared(struct session *s, struct command *c, struct esearch_ctx *x,
+    const struct imap_source_name *n)
+{
+	const struct identity who = session_identity(s);
+	struct shares **shares = foreign_shares(s);
+	struct str owner;
+	enum err e = shares_get(server_options(s->server)->store, &who, session_waiter(s), shares);
+
+	while (e == ERR_OK && shares_owner(*shares, x->owner_at, &owner)) {
+		e = add_owner(s, c, x, n, owner);
+		if (e == ERR_OK)
+			x->owner_at++;
+	}
+	if (e == ERR_OK)
+		x->owner_at = 0;
+	return e;
+}
+
 static enum err
 add_named(struct session *s, struct command *c, struct esearch_ctx *x,
     const struct imap_source_name *n)
@@ -147,6 +199,10 @@ add_named(struct session *s, struct command *c, struct esearch_ctx *x,
 	e = target_open(s, c->arena, n->name, &t);
 	if (e != ERR_OK)
 		return e;
+	if (t.name.space == SPACE_LEVEL) {
+		target_close(&t);
+		return add_shared(s, c, x, n);
+	}
 	e = add_place(c, x, n->name, true);
 	if (e == ERR_OK && t.snapshot != NULL)
 		e = add_tree(c, x, t.snapshot, t.name.prefix,
