@@ -369,6 +369,20 @@ def test_limits(imap):
     assert len(imap.ok('CONVERT 1:1000 (NIL) UID').all('CONVERTED')) == 1000
 
 
+def test_limit_counts_messages(imap):
+    """UIDs that no message has any more are none (RFC 9051 6.4.9), nor is what is between two numbers."""
+    imap.append(mail.numbered(1))
+    imap.select()
+    while imap.exists <= 1000:
+        imap.ok('COPY 1:%d INBOX' % min(imap.exists, 500))
+    last = imap.exists
+    imap.ok('STORE 2:%d +FLAGS.SILENT (\\Deleted)' % (last - 1))
+    imap.ok('EXPUNGE')
+    assert len(imap.ok('CONVERT 1:2 (NIL) UID').all('CONVERTED')) == 2
+    assert len(imap.ok('UID CONVERT 1:* (NIL) UID').all('CONVERTED')) == 2
+    assert len(imap.ok('UID CONVERT 1:4294967295 (NIL) UID').all('CONVERTED')) == 2
+
+
 def test_too_large(imap):
     line = b'0123456789' * 7 + b'\r\n'
     for size in (4 << 20, 3 << 20):

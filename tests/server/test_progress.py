@@ -55,6 +55,15 @@ def test_search(eager, command):
         last = done
 
 
+def test_goal_is_messages(eager):
+    """RFC 9585 4: the goal counts messages, not the UIDs of the set."""
+    r = search(eager, 'UID CONVERT 301:4294967295 (NIL (charset utf-16)) BINARY.SIZE[1]')
+    assert len(r.all('CONVERTED')) == MESSAGES - 300
+    for tag, done, goal in notices(r):
+        assert tag.decode() == r.tagged.tag
+        assert goal == MESSAGES - 300 and 0 <= done < goal
+
+
 def test_tag_with_bracket(eager):
     """RFC 9585 4: a tag with "]" is NIL."""
     for _ in range(20):

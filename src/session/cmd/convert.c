@@ -10,6 +10,7 @@
 
 #include "mime/bodystructure.h"
 #include "session/cmd/convert_part.h"
+#include "session/cmd/message_limit.h"
 #include "session/cmd/message_set.h"
 
 enum {
@@ -90,7 +91,7 @@ convert_parse(struct session *s, struct command *c, struct imap_scan *in)
 	x->next_uid = 1;
 	if (count_parts(&x->args) > PARTS_MAX)
 		return refuse(c, "MAXCONVERTPARTS", PARTS_MAX, "These are too many parts.");
-	if (rangeset_count(&x->uids) > MESSAGES_MAX)
+	if (message_limit_count(s->view, &x->uids) > MESSAGES_MAX)
 		return refuse(c, "MAXCONVERTMESSAGES", MESSAGES_MAX,
 		    "These are too many messages.");
 	return ERR_OK;
@@ -347,13 +348,12 @@ convert_run(struct session *s, struct command *c)
 }
 
 static bool
-convert_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
-    uint64_t *goal_out)
+convert_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct convert_ctx *x = c->ctx;
 
 	*done_out = x->count;
-	*goal_out = rangeset_count(&x->uids);
+	*goal_out = message_limit_count(s->view, &x->uids);
 	return !x->is_head_written;
 }
 

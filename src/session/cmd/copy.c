@@ -166,8 +166,7 @@ move_run(struct session *s, struct command *c)
 }
 
 static bool
-copy_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
-    uint64_t *goal_out)
+copy_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct copy_ctx *x = c->ctx;
 
@@ -175,7 +174,7 @@ copy_progress(unused_arg struct session *s, const struct command *c, uint64_t *d
 	if (x->copied.from == NULL)
 		return true;
 	*done_out = rangeset_count(x->copied.from);
-	*goal_out = rangeset_count(&x->uids);
+	*goal_out = message_limit_count(s->view, &x->uids);
 	return !x->is_done;
 }
 

@@ -260,13 +260,12 @@ store_run(struct session *s, struct command *c)
 }
 
 static bool
-store_progress(unused_arg struct session *s, const struct command *c, uint64_t *done_out,
-    uint64_t *goal_out)
+store_progress(struct session *s, const struct command *c, uint64_t *done_out, uint64_t *goal_out)
 {
 	const struct store_ctx *x = c->ctx;
 
 	*done_out = rangeset_count(&x->changed);
-	*goal_out = rangeset_count(&x->uids);
+	*goal_out = message_limit_count(s->view, &x->uids);
 	return x->step == STEP_CHANGE;
 }
 
