@@ -356,6 +356,17 @@ prune(struct state *s, const char *name)
 	prune(s, above);
 }
 
+/* There is a mailbox of the name, or one below: not only subscriptions. */
+static bool
+is_there(const struct state *s, const struct state_box *b)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (!s->box[i].is_level && (&s->box[i] == b || is_below(s->box[i].name, b->name)))
+			return true;
+	}
+	return false;
+}
+
 static void
 create(struct state *s, const struct act *a, struct outcome *out)
 {
@@ -386,8 +397,7 @@ static void delete (struct state *s, const struct act *a, struct outcome *out)
 		return;
 	}
 	if (b == NULL || b->is_level) {
-		refuse(out,
-		    b != NULL && state_has_below(s, a->name) ? "HASCHILDREN" : "NONEXISTENT");
+		refuse(out, b != NULL && is_there(s, b) ? "HASCHILDREN" : "NONEXISTENT");
 		return;
 	}
 	s->version++;
@@ -428,8 +438,37 @@ rename_inbox(struct state *s, const struct act *a, struct outcome *out)
 }
 
 static void
+subscribe_name(struct state *s, const char *name)
+{
+	add_levels(s, name, true);
+	state_box(s, name)->is_subscribed = true;
+}
+
+/* Takes the name out, and what is below; the names that were subscribed to. */
+static uint32_t
+take_subscriptions(struct state *s, const char *name, char taken[STATE_BOXES][STATE_NAME])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n;) {
+		struct state_box *b = &s->box[i];
+
+		if (strcmp(b->name, name) != 0 && !is_below(b->name, name)) {
+			i++;
+			continue;
+		}
+		if (b->is_subscribed)
+			memcpy(taken[n++], b->name, STATE_NAME);
+		remove_box(s, b);
+	}
+	return n;
+}
+
+static void
 rename_box(struct state *s, const struct act *a, struct outcome *out)
 {
+	char taken[STATE_BOXES][STATE_NAME];
+	uint32_t taken_count;
 	struct state_box *from = state_box(s, a->name), *to = state_box(s, a->to);
 	char above[STATE_NAME];
 
@@ -437,12 +476,11 @@ rename_box(struct state *s, const struct act *a, struct outcome *out)
 		rename_inbox(s, a, out);
 		return;
 	}
-	if (from == NULL) {
+	if (from == NULL || !is_there(s, from)) {
 		refuse(out, "NONEXISTENT");
 		return;
 	}
-	if (strcmp(a->name, a->to) == 0
-	    || (to != NULL && (!to->is_level || state_has_below(s, a->to)))) {
+	if (strcmp(a->name, a->to) == 0 || (to != NULL && is_there(s, to))) {
 		refuse(out, "ALREADYEXISTS");
 		return;
 	}
@@ -452,8 +490,7 @@ rename_box(struct state *s, const struct act *a, struct outcome *out)
 	}
 	s->version++;
 	out->has_changed = true;
-	if (to != NULL)
-		remove_box(s, to);
+	taken_count = take_subscriptions(s, a->to, taken);
 	parent_of(a->to, above);
 	add_levels(s, above, false);
 	for (uint32_t i = 0; i < s->n; i++) {
@@ -468,6 +505,8 @@ rename_box(struct state *s, const struct act *a, struct outcome *out)
 	}
 	parent_of(a->name, above);
 	prune(s, above);
+	for (uint32_t i = 0; i < taken_count; i++)
+		subscribe_name(s, taken[i]);
 }
 
 static void

@@ -79,6 +79,24 @@ has_below(const struct commit *c, int64_t i)
 	    && mailbox_name_is_below(c->states[i + 1]->info.name, c->states[i]->info.name);
 }
 
+/*
+ * Whether there is a mailbox of the name, or one below: else it is there for subscriptions only,
+ * and no client finds it by LIST.
+ */
+static bool
+is_there(const struct commit *c, int64_t i)
+{
+	const struct str name = c->states[i]->info.name;
+
+	for (int64_t k = i;
+	     k < c->state_count && (k == i || mailbox_name_is_below(c->states[k]->info.name, name));
+	     k++) {
+		if (!c->states[k]->info.is_noselect)
+			return true;
+	}
+	return false;
+}
+
 /* Whether another mailbox has one of these uses, which only one may have. */
 static bool
 is_use_taken(const struct commit *c, uint32_t special_use, int64_t except)
@@ -282,7 +300,7 @@ take_away(struct commit *c, struct str name)
 	if (i < 0)
 		return ERR_NOTFOUND;
 	if (c->states[i]->info.is_noselect)
-		return has_below(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
+		return is_there(c, i) ? ERR_HASCHILDREN : ERR_NOTFOUND;
 	row.parent = c->states[i]->desc->row.parent;
 	row.is_subscribed = c->states[i]->info.is_subscribed;
 	is_kept = has_below(c, i) || row.is_subscribed;
@@ -353,23 +371,67 @@ rename_all(struct commit *c, uint32_t at, struct str from, struct str to, uint64
 }
 
 static enum err
+subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_changed_out)
+{
+	struct mailbox_row row = { .is_noselect = true, .is_subscribed = true };
+	int64_t i = commit_find_state(c, name);
+
+	*is_changed_out = i < 0 ? is_subscribed : c->states[i]->info.is_subscribed != is_subscribed;
+	if (!*is_changed_out)
+		return ERR_OK;
+	if (i < 0)
+		return add_levels(c, name, &row, true);
+	row = c->states[i]->desc->row;
+	row.is_subscribed = is_subscribed;
+	commit_change_desc(c, (uint32_t)i,
+	    mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
+	prune(c, name);
+	return ERR_OK;
+}
+
+/* Names that are subscribed to. */
+struct subscriptions {
+	struct str *names;
+	size_t n;
+};
+
+/* Takes a name that is there for subscriptions only out of the list, and what is below it. */
+static struct subscriptions
+take_subscriptions(struct commit *c, uint32_t at)
+{
+	const struct str top = arena_str(&c->memory, c->states[at]->info.name);
+	struct subscriptions taken = { .names =
+					   arena_array(&c->memory, struct str, c->state_count) };
+
+	do {
+		const struct mailbox_info *m = &c->states[at]->info;
+
+		if (m->is_subscribed)
+			taken.names[taken.n++] = arena_str(&c->memory, m->name);
+		commit_remove_state(c, at);
+	} while (at < c->state_count && mailbox_name_is_below(c->states[at]->info.name, top));
+	return taken;
+}
+
+static enum err
 rename_mailbox(struct commit *c, struct str from, struct str to)
 {
 	const struct mailbox_row level = { 0 };
+	struct subscriptions taken = { 0 };
 	struct str above = parent_name(to);
 	int64_t i = commit_find_state(c, from), there = commit_find_state(c, to);
 	uint64_t parent = 0;
+	bool is_changed;
 	enum err e = ERR_OK;
 
-	if (i < 0)
+	if (i < 0 || !is_there(c, i))
 		return ERR_NOTFOUND;
-	if (str_eq(from, to)
-	    || (there >= 0 && (!c->states[there]->info.is_noselect || has_below(c, there))))
+	if (str_eq(from, to) || (there >= 0 && is_there(c, there)))
 		return ERR_EXISTS;
 	if (mailbox_name_is_below(to, from))
 		return ERR_CANNOT;
 	if (there >= 0)
-		commit_remove_state(c, (uint32_t)there);
+		taken = take_subscriptions(c, (uint32_t)there);
 	if (above.n != 0) {
 		e = add_levels(c, above, &level, false);
 		if (e != ERR_OK)
@@ -379,6 +441,9 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 	e = rename_all(c, (uint32_t)commit_find_state(c, from), from, to, parent);
 	if (e == ERR_OK)
 		prune(c, parent_name(from));
+	/* They were to names, and stay (RFC 9051 6.3.7). */
+	for (size_t k = 0; k < taken.n && e == ERR_OK; k++)
+		e = subscribe(c, taken.names[k], true, &is_changed);
 	return e;
 }
 
@@ -446,25 +511,6 @@ mailbox_rename(struct account *a, struct str from, struct str to, struct waiter 
 }
 
 /* ---- attributes ------------------------------------------------------------------------------ */
-
-static enum err
-subscribe(struct commit *c, struct str name, bool is_subscribed, bool *is_changed_out)
-{
-	struct mailbox_row row = { .is_noselect = true, .is_subscribed = true };
-	int64_t i = commit_find_state(c, name);
-
-	*is_changed_out = i < 0 ? is_subscribed : c->states[i]->info.is_subscribed != is_subscribed;
-	if (!*is_changed_out)
-		return ERR_OK;
-	if (i < 0)
-		return add_levels(c, name, &row, true);
-	row = c->states[i]->desc->row;
-	row.is_subscribed = is_subscribed;
-	commit_change_desc(c, (uint32_t)i,
-	    mailbox_desc_new(c->states[i]->info.id, &row, c->states[i]->info.name));
-	prune(c, name);
-	return ERR_OK;
-}
 
 enum err
 mailbox_subscribe(struct account *a, struct str name, bool is_subscribed, struct waiter *w,

@@ -13,6 +13,10 @@ def names(r):
     return set(r.list())
 
 
+def subscribed(imap, pattern):
+    return {text(r.data[2]) for r in imap.ok('LSUB "" ' + pattern).all('LSUB')}
+
+
 def test_new_account_has_special_mailboxes(imap):
     """RFC 6154: the server says which mailbox is which; plain LIST tells it too, for clients that never ask."""
     listed = imap.ok('LIST "" *').list()
@@ -250,6 +254,38 @@ def test_rename_into_itself_is_refused(imap):
     imap.no('RENAME loop loop/x/y')
     imap.no('RENAME loop loop')
     assert {'loop', 'loop/x'} <= names(imap.ok('LIST "" *'))
+
+
+def test_what_is_only_subscribed_to_is_not_there(imap):
+    """RFC 9051 6.3.5, 6.3.6: to delete, or to rename, a name that does not exist is an error; and a subscription stays (6.3.7)."""
+    imap.ok('SUBSCRIBE no/such')
+    for name in 'no', 'no/such':
+        assert names(imap.ok('LIST "" ' + name)) == set()
+        imap.no('DELETE ' + name, code='NONEXISTENT')
+        imap.no('RENAME %s yes' % name, code='NONEXISTENT')
+    assert subscribed(imap, 'no/*') == {'no/such'}
+
+
+def test_delete_when_only_a_subscription_is_left_below(imap):
+    imap.ok('CREATE a/b')
+    imap.ok('SUBSCRIBE a/b')
+    imap.ok('DELETE a')
+    imap.no('DELETE a', code='HASCHILDREN')
+    imap.ok('DELETE a/b')
+    imap.no('DELETE a', code='NONEXISTENT')
+
+
+def test_rename_to_a_name_that_is_subscribed_to(imap):
+    """RFC 9051 6.3.7: the server MUST NOT unilaterally remove a name from the list of subscriptions."""
+    for name in 'there', 'there/x', 'there/y/z':
+        imap.ok('SUBSCRIBE ' + name)
+    for name in 'one', 'one/x', 'one/new':
+        imap.ok('CREATE ' + name)
+    imap.ok('RENAME one there')
+    assert names(imap.ok('LIST "" there*')) == {'there', 'there/x', 'there/new'}
+    assert subscribed(imap, 'there*') == {'there', 'there/x', 'there/y/z'}
+    imap.ok('CREATE there/y/z')
+    imap.no('RENAME INBOX there', code='ALREADYEXISTS')
 
 
 def test_rename_errors(imap):
