@@ -229,6 +229,9 @@ def test_message_size(start):
     c.append(mail.sized(100000))
     c.no('APPEND INBOX ', Lit(mail.sized(100001)), code='TOOBIG')
     c.no('APPEND INBOX ', Lit(mail.sized(100001), plus=True), code='TOOBIG')
+    # Two that are too much together (RFC 3502) are none too big.
+    c.no('APPEND INBOX ', Lit(mail.sized(60000), plus=True), ' ', Lit(mail.sized(60000), plus=True), code='LIMIT')
+    c.no('APPEND INBOX CATENATE (TEXT ', Lit(mail.sized(60000), plus=True), ' TEXT ', Lit(mail.sized(60000), plus=True), ')', code='TOOBIG')
     c.ok('NOOP')
     c.close()
     l = s.lmtp_connect()

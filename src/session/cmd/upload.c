@@ -122,8 +122,11 @@ take_literal(struct session *s, struct command *c, struct upload *x, const struc
 		c->text = STR("ENABLE UTF8=ACCEPT before UTF8 ().");
 		return ERR_CANNOT;
 	}
-	if (lit->size > max || x->bytes > max - lit->size)
+	if (lit->size > max)
 		return ERR_TOOBIG;
+	/* Messages that are too much together are none too big (RFC 7889 4). */
+	if (x->bytes > max - lit->size)
+		return x->word == UPLOAD_MESSAGE || x->count > 1 ? ERR_LIMIT : ERR_TOOBIG;
 	x->bytes += lit->size;
 	x->was_utf8 = is_utf8;
 	x->is_binary = lit->is_binary;
