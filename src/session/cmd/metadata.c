@@ -173,6 +173,34 @@ add_change(struct session *s, struct command *c, const struct target *t,
 	return ERR_OK;
 }
 
+/*
+ * A mailbox that another session takes away meanwhile may leave its name as a level, or to a new
+ * one: then these are asked for. Not of others' mailboxes, whose rights are those of the old one.
+ */
+static enum err
+annotate(struct session *s, const struct target *t, const struct setting *x, struct mailbox_id *id,
+    struct snapshot **after_out)
+{
+	enum err e =
+	    mailbox_annotate(t->account, *id, x->changes, x->count, &x->settings, after_out);
+	struct snapshot *latest;
+	const struct mailbox_info *now;
+
+	if (e != ERR_NOTFOUND || t->account != s->account)
+		return e;
+	latest = account_pending(t->account);
+	if (latest == NULL)
+		latest = account_snapshot(t->account, NULL);
+	now = snapshot_mailbox(latest, t->mailbox->name);
+	if (now != NULL) {
+		*id = now->id;
+		e = mailbox_annotate(t->account, *id, x->changes, x->count, &x->settings,
+		    after_out);
+	}
+	snapshot_unref(latest);
+	return e;
+}
+
 static enum err
 set(struct session *s, struct command *c, const struct target *t)
 {
@@ -180,6 +208,7 @@ set(struct session *s, struct command *c, const struct target *t)
 	struct setting x = { .changes = arena_array(c->arena, struct annotation, m->count) };
 	bool is_selected = s->view != NULL && view_account(s->view) == t->account
 	    && view_mailbox(s->view)->id.v == t->mailbox->id.v;
+	struct mailbox_id id = t->mailbox->id;
 	struct snapshot *after;
 	enum err e = ERR_OK;
 
@@ -187,7 +216,7 @@ set(struct session *s, struct command *c, const struct target *t)
 		e = add_change(s, c, t, &m->entries[i], &x);
 	if (e != ERR_OK)
 		return e;
-	e = mailbox_annotate(t->account, t->mailbox->id, x.changes, x.count, &x.settings, &after);
+	e = annotate(s, t, &x, &id, &after);
 	if (e == ERR_LIMIT) {
 		c->code = STR("METADATA TOOMANY");
 		c->text = STR("There are too many annotations.");
@@ -198,7 +227,7 @@ set(struct session *s, struct command *c, const struct target *t)
 		if (m->is_server || is_selected)
 			metadata_set_by_us(s, m->is_server, m->entries[i].name, after);
 	}
-	session_committed_if(s, after, snapshot_mailbox_by_id(after, t->mailbox->id));
+	session_committed_if(s, after, snapshot_mailbox_by_id(after, id));
 	return ERR_OK;
 }
 
