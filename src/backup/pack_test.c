@@ -2,6 +2,7 @@
 #include "backup/check.h"
 #include "base/test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -185,6 +186,72 @@ test_sweep(void)
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The one pack of a folder, as a path. */
+static void
+pack_path(const char *dir, char path[600])
+{
+	char packs[300];
+	struct dirent *entry;
+	DIR *d;
+
+	snprintf(packs, sizeof(packs), "%s/packs", dir);
+	d = opendir(packs);
+	CHECK(d != NULL);
+	path[0] = '\0';
+	while (d != NULL && (entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.') {
+			CHECK(path[0] == '\0');
+			snprintf(path, 600, "%s/%s", packs, entry->d_name);
+		}
+	closedir(d);
+}
+
+/*
+ * The power goes when what is wanted of a pack was written anew, and the pack itself is still there.
+ * Then the next sweep writes the same once more, under the same name, which is that of what it would
+ * remove: which of the two packs is the first in the folder is chance.
+ */
+static void
+test_sweep_again(void)
+{
+	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
+
+	for (int round = 0; round < 8; round++) {
+		char dir[] = "/tmp/posthorn-repo.XXXXXX", old[600], kept[700];
+		struct blob_id ids[20];
+		struct wanted wanted;
+		struct repo *r;
+		uint64_t freed;
+
+		CHECK(mkdtemp(dir) != NULL);
+		CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+		for (int i = 0; i < 20; i++) {
+			char blob[100];
+
+			snprintf(blob, sizeof(blob), "object %d of round %d", i, round);
+			CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[i]) == ERR_OK);
+		}
+		CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
+		repo_close(r);
+		pack_path(dir, old);
+		snprintf(kept, sizeof(kept), "%s/kept", dir);
+		CHECK(link(old, kept) == 0);
+		wanted = (struct wanted){ { ids[3], ids[11] } };
+		for (int i = 0; i < 2; i++) {
+			CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+			CHECK(repo_sweep(r, is_wanted, &wanted, &freed) == ERR_OK && freed > 0);
+			repo_close(r);
+			CHECK(i == 1 || link(kept, old) == 0);
+		}
+		CHECK(repo_open(dir, REPO_READ, &r, &detail) == ERR_OK);
+		CHECK(repo_read(r, &ids[3], &bytes) == ERR_OK);
+		CHECK(repo_read(r, &ids[11], &bytes) == ERR_OK);
+		repo_close(r);
+		pack_path(dir, old); /* and no more than one */
+		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	}
+}
+
 /* The first backup into a folder is interrupted at its first byte: the next one goes on. */
 static void
 test_interrupted(void)
@@ -232,4 +299,5 @@ test_times(void)
 	CHECK_STR(str_c(text), STR("2026-11-22T04:17:57.961Z"));
 }
 
-TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_interrupted), TEST(test_times))
+TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_sweep_again), TEST(test_interrupted),
+    TEST(test_times))

@@ -158,6 +158,20 @@ copy_wanted(struct repo *r, size_t pack, repo_wants_fn *wants, void *ctx)
 	return e;
 }
 
+/*
+ * One of the packs that were written since has its name, and its place: it holds what an earlier sweep
+ * copied too, which was interrupted before the originals went.
+ */
+static bool
+is_written_anew(const struct repo *r, size_t pack, size_t count)
+{
+	for (size_t i = count; i < r->pack_count; i++) {
+		if (strcmp(r->packs[i].name, r->packs[pack].name) == 0)
+			return true;
+	}
+	return false;
+}
+
 enum err
 repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 {
@@ -185,7 +199,7 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 	if (e == ERR_OK)
 		e = writer_end(r);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
-		if (goes[i])
+		if (goes[i] && !is_written_anew(r, i, count))
 			repo_unlink(r, "packs", r->packs[i].name);
 	}
 	free(goes);
