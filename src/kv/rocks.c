@@ -258,7 +258,9 @@ rocks_init(struct rocks *r, const struct kv_options *o)
 	r->dir = xstrdup(str_c(o->dir));
 	r->lock_fd = -1;
 	r->is_marked = true;
-	r->swept_us = clock_system()->mono_us(clock_system());
+	r->busy_us = clock_system()->mono_us(clock_system());
+	r->sweep_due_us = r->busy_us + ROCKS_SWEEP_US;
+	r->sweep = (struct sweep){ .from = { META_UNLINKED } };
 	atomic_init(&r->space_us, -SPACE_US);
 	pthread_mutex_init(&r->lock, NULL);
 	sem_init(&r->bell, 0, 0);

@@ -13,7 +13,9 @@
 #define FLAG_DOUBTFUL 1
 #define FLAG_LONG 2
 #define FLAG_NAMED 4
-#define SWEEP_BLOBS 256u /* in one step */
+/* In one step, for which commits wait. */
+#define SWEEP_BLOBS 256u
+#define SWEEP_STEP_US 2000
 
 /* A blob that the batch being made looks at. */
 struct pending_blob {
@@ -71,7 +73,7 @@ chunk_key_put(char key[12], uint64_t stage_id, uint32_t no)
 }
 
 static void
-unlinked_key_put(char key[41], int64_t unlinked_ms, const struct blob_id *id)
+unlinked_key_put(char key[UNLINKED_KEY_BYTES], int64_t unlinked_ms, const struct blob_id *id)
 {
 	key[0] = META_UNLINKED;
 	put_be64(key + 1, (uint64_t)unlinked_ms);
@@ -303,7 +305,7 @@ rocks_place(struct rocks *r, const struct blob_id *id)
 static void
 pending_flush(struct rocks *r, struct pending_blob *p)
 {
-	char value[BLOB_ROW_BYTES], key[41];
+	char value[BLOB_ROW_BYTES], key[UNLINKED_KEY_BYTES];
 
 	if (p->was_there && p->was.unlinked_ms != 0) {
 		unlinked_key_put(key, p->was.unlinked_ms, &p->id);
@@ -413,21 +415,24 @@ rocks_stages_sweep(struct rocks *r)
 
 /* ---- sweeping */
 
-/* Into the batch: the end of a blob whose 'z' row this is. */
+/*
+ * Into the batch: the end of a blob whose 'z' row this is. ERR_CORRUPT: its row can't be read, and
+ * nothing is done.
+ */
 static enum err
-blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
+blob_delete(struct rocks *r, const char key[UNLINKED_KEY_BYTES], uint64_t *swept)
 {
 	struct blob_row row = { 0 };
 	struct blob_id id;
 	enum err e;
 
 	memcpy(id.sha256, key + 9, sizeof(id.sha256));
-	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, 41);
 	e = blob_row_get(r, &id, &row);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, UNLINKED_KEY_BYTES);
 	if (e == ERR_NOTFOUND)
 		return ERR_OK;
-	if (e != ERR_OK)
-		return e;
 	if (row.links > 0 || row.is_doubtful || row.unlinked_ms != (int64_t)get_be64(key + 1))
 		return ERR_OK;
 	for (uint32_t no = 0; no < chunk_count(&row); no++) {
@@ -442,52 +447,67 @@ blob_delete(struct rocks *r, const char key[41], uint64_t *swept)
 	return ERR_OK;
 }
 
-enum err
-rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out, bool *is_more_out)
+/*
+ * The blobs that a step gets to, into the batch. One whose row can't be read only takes room, and does
+ * not keep the others.
+ */
+static enum err
+sweep_some(struct rocks *r, int64_t before_ms, struct sweep *s, rocksdb_iterator_t *it)
 {
-	rocksdb_readoptions_t *o = meta_read_options();
-	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
-	const char first = META_UNLINKED;
+	const int64_t end_us = clock_system()->mono_us(clock_system()) + SWEEP_STEP_US;
 	char *message = NULL;
-	unsigned count = 0;
-	uint64_t swept = 0;
-	enum err e = ERR_OK;
 
-	for (rocksdb_iter_seek(it, &first, 1);
-	     e == ERR_OK && count < SWEEP_BLOBS && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+	s->is_more = false;
+	rocksdb_iter_seek(it, s->from, sizeof(s->from));
+	for (unsigned count = 0; rocksdb_iter_valid(it); count++) {
 		size_t n;
 		const char *key = rocksdb_iter_key(it, &n);
 
-		if (n != 41 || key[0] != META_UNLINKED || (int64_t)get_be64(key + 1) > before_ms)
+		if (n != sizeof(s->from) || key[0] != META_UNLINKED
+		    || (int64_t)get_be64(key + 1) > before_ms)
 			break;
-		e = blob_delete(r, key, &swept);
-		count++;
+		if (count == SWEEP_BLOBS
+		    || (count > 0 && clock_system()->mono_us(clock_system()) >= end_us)) {
+			memcpy(s->from, key, sizeof(s->from));
+			s->is_more = true;
+			break;
+		}
+		ignore_err(blob_delete(r, key, &s->bytes), "verify tells of it");
+		rocksdb_iter_next(it);
 	}
-	if (e == ERR_OK) {
-		rocksdb_iter_get_error(it, &message);
-		e = rocks_read_err(message);
-	}
+	rocksdb_iter_get_error(it, &message);
+	return rocks_read_err(message);
+}
+
+enum err
+rocks_sweep_step(struct rocks *r, int64_t before_ms, struct sweep *s)
+{
+	rocksdb_readoptions_t *o = meta_read_options();
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
+	const uint64_t before = s->bytes;
+	enum err e = sweep_some(r, before_ms, s, it), written = ERR_OK;
+
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(o);
 	/*
 	 * Not synced: until the next sync the bytes may come back without links, and be swept
 	 * again.
 	 */
-	if (e == ERR_OK && count > 0)
-		e = rocks_batch_write(r, false);
-	else
-		rocksdb_writebatch_clear(r->batch);
-	if (e == ERR_OK && swept > 0)
-		rocks_tidy_note(r, swept);
-	*swept_out = swept;
-	*is_more_out = count == SWEEP_BLOBS;
+	if (rocksdb_writebatch_count(r->batch) > 0)
+		written = rocks_batch_write(r, false);
+	if (written == ERR_OK && s->bytes > before)
+		rocks_tidy_note(r, s->bytes - before);
+	e = e == ERR_OK ? written : e;
+	if (e != ERR_OK || !s->is_more)
+		*s = (struct sweep){ .from = { META_UNLINKED }, .bytes = s->bytes };
 	return e;
 }
 
 struct sweep_request {
 	struct rocks_request q;
 	struct rocks *r;
-	uint64_t grace_ms, swept;
+	uint64_t grace_ms;
+	struct sweep sweep;
 	enum err e;
 };
 
@@ -496,26 +516,25 @@ sweep_run(struct rocks_request *q)
 {
 	struct sweep_request *s = container_of(q, struct sweep_request, q);
 	int64_t before = s->r->kv.clock->wall_ms(s->r->kv.clock) - (int64_t)s->grace_ms;
-	bool is_more = true;
 
-	while (s->e == ERR_OK && is_more) {
-		uint64_t swept = 0;
-
-		s->e = rocks_sweep_step(s->r, before, &swept, &is_more);
-		s->swept += swept;
-	}
+	do
+		s->e = rocks_sweep_step(s->r, before, &s->sweep);
+	while (s->e == ERR_OK && s->sweep.is_more);
 }
 
 enum err
 rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
 {
-	struct sweep_request s = { .q.run = sweep_run, .r = rocks_of(kv), .grace_ms = grace_ms };
+	struct sweep_request s = { .q.run = sweep_run,
+		.r = rocks_of(kv),
+		.grace_ms = grace_ms,
+		.sweep.from = { META_UNLINKED } };
 
 	if (s.r->options.read_only)
 		return ERR_READONLY;
 	list_init(&s.q.node);
 	rocks_request(s.r, &s.q);
-	*swept_bytes_out = s.swept;
+	*swept_bytes_out = s.sweep.bytes;
 	return s.e;
 }
 

@@ -15,8 +15,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define IDLE_MARK_S 1 /* idle that long: the log says itself that its last batch was synced */
-#define SWEEP_US (60 * 1000000LL)
+/* Idle that long: the log says itself that its last batch was synced. */
+#define IDLE_MARK_US 1000000
+/* While there is more to sweep the pause is at least that, and so many times what a step took. */
+#define SWEEP_PAUSE_US 10000
+#define SWEEP_PAUSES 20
 /* So many wait for no more: a loop may have a long turn. */
 #define COMMITS_AWAITED 8u
 
@@ -223,14 +226,21 @@ round_run(struct rocks *r, struct round *round)
 	round_end(r, round, e);
 }
 
+/* It is no use, or it is done. */
+static bool
+is_idle_marked(const struct rocks *r)
+{
+	return r->is_marked || atomic_load(&r->is_failed) || r->options.no_sync;
+}
+
 /*
  * The last batch has nothing behind it that proves it was synced; damage to it would pass for a
  * torn tail.
  */
 static void
-idle_mark(struct rocks *r)
+idle_mark_when_due(struct rocks *r, int64_t now_us)
 {
-	if (r->is_marked || atomic_load(&r->is_failed) || r->options.no_sync)
+	if (is_idle_marked(r) || now_us < r->busy_us + IDLE_MARK_US)
 		return;
 	rocks_batch_mark(r);
 	ignore_err(rocks_batch_write(r, false), "it has set is_failed");
@@ -238,20 +248,31 @@ idle_mark(struct rocks *r)
 	r->is_marked = true;
 }
 
-/* Once in a while, busy or not: bytes that have had no links for the grace period. */
+/*
+ * Once in a while, busy or not: bytes that have had no links for the grace period. Where there are
+ * many, step by step, between which others have their turns.
+ */
 static void
-sweep_when_due(struct rocks *r)
+sweep_when_due(struct rocks *r, int64_t now_us)
 {
-	int64_t now = r->kv.clock->wall_ms(r->kv.clock);
-	int64_t now_us = clock_system()->mono_us(clock_system());
-	uint64_t swept;
-	bool is_more;
+	int64_t now_ms = r->kv.clock->wall_ms(r->kv.clock), end_us;
 
-	if (now_us - r->swept_us < SWEEP_US)
+	if (now_us < r->sweep_due_us)
 		return;
-	r->swept_us = now_us;
-	ignore_err(rocks_sweep_step(r, now - (int64_t)r->kv.grace_ms, &swept, &is_more),
+	ignore_err(rocks_sweep_step(r, now_ms - (int64_t)r->kv.grace_ms, &r->sweep),
 	    "tried again in a minute");
+	end_us = clock_system()->mono_us(clock_system());
+	r->sweep_due_us = end_us
+	    + (r->sweep.is_more ? MAX((end_us - now_us) * SWEEP_PAUSES, SWEEP_PAUSE_US)
+				: ROCKS_SWEEP_US);
+}
+
+/* When there is something to do that nobody asks for. */
+static int64_t
+due_us(const struct rocks *r)
+{
+	return is_idle_marked(r) ? r->sweep_due_us
+				 : MIN(r->sweep_due_us, r->busy_us + IDLE_MARK_US);
 }
 
 /* Locked. */
@@ -263,17 +284,16 @@ queue_is_empty(const struct rocks *r)
 }
 
 /*
- * Locked again when it returns. Waits for something to do; true when there is. (A semaphore and not
+ * Locked again when it returns. Waits for something to do, until then at most. (A semaphore and not
  * a condition: glibc takes the mutex after a condition as if others waited for it, which costs
  * every commit a system call.)
  */
-static bool
-queue_wait(struct rocks *r, time_t seconds)
+static void
+queue_wait(struct rocks *r, int64_t until_us)
 {
-	struct timespec until;
+	const struct timespec until = { .tv_sec = until_us / 1000000,
+		.tv_nsec = until_us % 1000000 * 1000 };
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
 	while (sem_trywait(&r->bell) == 0)
 		; /* for what came while we were busy */
 	while (queue_is_empty(r)) {
@@ -284,9 +304,8 @@ queue_wait(struct rocks *r, time_t seconds)
 		rc = rc < 0 ? errno : 0;
 		pthread_mutex_lock(&r->lock);
 		if (rc == ETIMEDOUT)
-			return !queue_is_empty(r);
+			return;
 	}
-	return true;
 }
 
 /* Behind the batch that they were taken with; commits that were put off come later. */
@@ -314,22 +333,26 @@ committer_run(void *arg)
 	thread_begin("kv-commit", THREAD_PROMPT);
 	rocksdb_set_perf_level(rocksdb_disable); /* nobody asks how many keys it compares */
 	while (!is_over) {
-		bool is_idle;
+		int64_t now_us;
+		bool has_round;
 
 		pthread_mutex_lock(&r->lock);
-		is_idle = !queue_wait(r, r->is_marked ? SWEEP_US / 1000000 : IDLE_MARK_S);
+		queue_wait(r, due_us(r));
 		round_take(r, &round);
 		is_over = r->is_closing && list_is_empty(&round.commits)
 		    && list_is_empty(&round.chunks) && list_is_empty(&round.drops)
 		    && list_is_empty(&round.requests);
 		pthread_mutex_unlock(&r->lock);
-		if (!list_is_empty(&round.commits) || !list_is_empty(&round.chunks)
-		    || !list_is_empty(&round.drops))
+		has_round = !list_is_empty(&round.commits) || !list_is_empty(&round.chunks)
+		    || !list_is_empty(&round.drops);
+		if (has_round)
 			round_run(r, &round);
 		requests_run(r, &round.requests);
-		if (is_idle)
-			idle_mark(r);
-		sweep_when_due(r);
+		now_us = clock_system()->mono_us(clock_system());
+		if (has_round)
+			r->busy_us = now_us;
+		idle_mark_when_due(r, now_us);
+		sweep_when_due(r, now_us);
 	}
 	return NULL;
 }

@@ -57,6 +57,7 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 #define VERSIONS_CACHED 4096u          /* power of two */
 #define PUTS_KNOWN 1024u               /* power of two */
 #define UNPACKED_KEPT 4u
+#define ROCKS_SWEEP_US (60 * 1000000LL) /* blobs without links are looked for that often */
 
 /* How a read may go: from the disk too, or in memory only (RocksDB's kBlockCacheTier). */
 enum rocks_tier { TIER_ALL = 0, TIER_CACHE = 1 };
@@ -76,6 +77,16 @@ struct blob_row {
 };
 
 #define BLOB_ROW_BYTES 40u
+
+/* A row of a blob without links: 'z', since when (8), its name. */
+#define UNLINKED_KEY_BYTES 41u
+
+/* How far the rows of blobs without links were gone through; begins with { .from = { META_UNLINKED } }. */
+struct sweep {
+	char from[UNLINKED_KEY_BYTES];
+	bool is_more;
+	uint64_t bytes; /* of blobs, that went */
+};
 
 /* What the committer is asked to do between batches. */
 struct rocks_request {
@@ -170,7 +181,9 @@ struct rocks {
 	} last_puts[PUTS_KNOWN];
 
 	size_t displaced_count, displaced_cap;
-	int64_t swept_us;
+	int64_t busy_us;      /* monotonic: the last batch of commits or chunks was over */
+	int64_t sweep_due_us; /* the same: when blobs without links are looked for next */
+	struct sweep sweep;
 	struct hash blobs; /* struct pending_blob, of the batch being made */
 	struct list pending;
 	uint64_t durable_seq; /* everything up to it is synced */
@@ -316,9 +329,11 @@ void rocks_chunk_put(struct rocks *r, const struct kv_chunk *c);
 void rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count);
 /* At start: stages that nothing links. */
 must_use enum err rocks_stages_sweep(struct rocks *r);
-/* Up to a few hundred blobs without links since before; how many bytes. */
-must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, uint64_t *swept_out,
-    bool *is_more_out);
+/*
+ * Up to a few hundred blobs without links since before, from s->from on, where the next step is to go
+ * on; when there are no more, or it fails, that is the beginning.
+ */
+must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, struct sweep *s);
 enum err rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 enum err rocks_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out);
 must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);

@@ -578,13 +578,128 @@ test_broken_sector_behind(void)
 	rocks_close_remove(kv);
 }
 
+/* ---- blobs without links */
+
+enum { SWEPT = 1500, SWEEP_AT_ONCE = 100, SWEEP_WAIT_US = 20000000 };
+
+static void
+blob_name(unsigned i, char text[16])
+{
+	snprintf(text, 16, "message %u", i);
+}
+
+/* Blobs that come and go, of one account. */
+static void
+blobs_come(struct kv *kv, struct blob_id ids[SWEPT])
+{
+	struct account_id account = { 1 };
+	struct waiter none;
+	uint64_t length, version = 0;
+	size_t taken;
+
+	waiter_init(&none, NULL);
+	for (unsigned i = 0; i < SWEPT;) {
+		struct kv_txn *come = kv_txn_new(kv, account, version, version + 1),
+			      *go = kv_txn_new(kv, account, version + 1, version + 2);
+
+		for (unsigned end = i + SWEEP_AT_ONCE; i < end; i++) {
+			struct kv_stage *s = kv_stage_new(kv);
+			char text[16];
+
+			blob_name(i, text);
+			CHECK_U64(kv_stage_write(s, str_c(text), &taken, &none), ERR_OK);
+			CHECK_U64(kv_stage_seal(s, &ids[i], &length), ERR_OK);
+			kv_link(come, &ids[i], 1, s);
+			kv_unlink(go, &ids[i], 1);
+			kv_stage_unref(s);
+		}
+		CHECK_U64(kv_commit_now(kv, &come, 1), ERR_OK);
+		CHECK_U64(kv_commit_now(kv, &go, 1), ERR_OK);
+		version += 2;
+	}
+}
+
+static size_t
+blobs_left(struct kv *kv, const struct blob_id ids[SWEPT])
+{
+	struct kv_blob blob;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < SWEPT; i++)
+		n += kv_blob_get(kv, &ids[i], &blob) != ERR_NOTFOUND;
+	return n;
+}
+
+struct due {
+	struct rocks_request q;
+	struct rocks *r;
+};
+
+static void
+make_due(struct rocks_request *q)
+{
+	container_of(q, struct due, q)->r->sweep_due_us = 0;
+}
+
+/* When it is time all of them go, however many they are, and not some hundreds a minute. */
+static void
+test_sweep_of_many(void)
+{
+	static struct blob_id ids[SWEPT];
+	struct kv_options o = conform_options();
+	struct clock *clock = clock_system();
+	struct due due = { .q.run = make_due };
+	int64_t end_us;
+	struct kv *kv;
+
+	dir_remove(dir);
+	o.dir = dir;
+	o.grace_ms = 1;
+	must(kv_rocks_open(&o, &kv, NULL) == ERR_OK);
+	blobs_come(kv, ids);
+	CHECK_U64(blobs_left(kv, ids), SWEPT);
+	due.r = rocks_of(kv);
+	list_init(&due.q.node);
+	rocks_request(due.r, &due.q);
+	end_us = clock->mono_us(clock) + SWEEP_WAIT_US;
+	while (blobs_left(kv, ids) != 0 && clock->mono_us(clock) < end_us)
+		continue;
+	CHECK_U64(blobs_left(kv, ids), 0);
+	rocks_close_remove(kv);
+}
+
+/* One whose row can't be read stays, and keeps no other. */
+static void
+test_sweep_of_damaged(void)
+{
+	static struct blob_id ids[SWEPT];
+	static const char damaged[BLOB_ROW_BYTES] = "?";
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+	rocksdb_writeoptions_t *o = rocksdb_writeoptions_create();
+	char *message = NULL;
+	uint64_t swept;
+
+	blobs_come(kv, ids);
+	rocksdb_put_cf(r->db, o, r->cf[CF_BLOB], (const char *)ids[7].sha256, sizeof(ids[7].sha256),
+	    damaged, sizeof(damaged), &message);
+	rocksdb_writeoptions_destroy(o);
+	CHECK(message == NULL);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_U64(kv_blob_sweep(kv, 0, &swept), ERR_OK);
+	CHECK_U64(swept, 0);
+	CHECK_U64(blobs_left(kv, ids), 1);
+	rocks_close_remove(kv);
+}
+
 int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
 		TEST(test_compactions_wait), TEST(test_adopt),
 		TEST(test_compactions_of_stopped_writes), TEST(test_the_last_put_is_written),
-		TEST(test_broken_sector_behind) };
+		TEST(test_broken_sector_behind), TEST(test_sweep_of_many),
+		TEST(test_sweep_of_damaged) };
 	static const struct conform_engine engine = { rocks_open, rocks_reopen,
 		rocks_close_remove };
 
