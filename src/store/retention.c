@@ -262,17 +262,30 @@ drop_all_staged(struct account *a)
 	return e;
 }
 
-/* How much undo records hold is counted once, when it is first asked. */
+/* Some undo records, from a version on. What damage hides does not keep the others. */
 static enum err
-count_retained(struct account *a)
+load_records(struct account *a, uint64_t version, struct kv_rows **rows_out)
 {
-	struct row_key from = row_key_undo(0);
+	struct row_key from = row_key_undo(version);
 	struct kv_range range = { .kind = KV_LOG,
 		.from = row_key_str(&from),
 		.to = STR("V"),
 		.limit = ROUND_RECORDS };
+	enum err e = kv_load_now(a->kv, a->id, &range, 1, rows_out);
+
+	if (e != ERR_CORRUPT)
+		return e;
+	range.limit = 0; /* gaps are told of whole ranges */
+	range.may_have_gaps = true;
+	return kv_load_now(a->kv, a->id, &range, 1, rows_out);
+}
+
+/* How much undo records hold is counted once, when it is first asked. */
+static enum err
+count_retained(struct account *a)
+{
 	size_t count = ROUND_RECORDS;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, version = 0;
 
 	if (atomic_load(&a->retained_bytes) != RETAINED_UNKNOWN)
 		return ERR_OK;
@@ -280,8 +293,7 @@ count_retained(struct account *a)
 	atomic_store(&a->retained_bytes, 0);
 	while (count == ROUND_RECORDS) {
 		struct kv_rows *rows = NULL;
-		uint64_t version = 0;
-		enum err e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+		enum err e = load_records(a, version, &rows);
 
 		if (e != ERR_OK) {
 			atomic_store(&a->retained_bytes, RETAINED_UNKNOWN);
@@ -291,7 +303,7 @@ count_retained(struct account *a)
 		for (size_t i = 0; i < count; i++)
 			bytes += undo_retained(rows->ranges[0].rows[i].value);
 		if (count != 0 && row_key_parse_undo(rows->ranges[0].rows[count - 1].key, &version))
-			from = row_key_undo(version + 1);
+			version++;
 		kv_rows_free(rows);
 	}
 	atomic_fetch_add(&a->retained_bytes, bytes);
@@ -317,33 +329,31 @@ forget_retained(struct account *a, uint64_t bytes)
 }
 
 /*
- * Records whose time is over or for which there is no room, oldest first; false when there are no
- * more. *next_ms_out: when the oldest left is due. Those of future_ms and later were written before
- * the clock was set back.
+ * Some records whose time is over or for which there is no room, oldest first, from *version on,
+ * which becomes that of the next. One that is damaged, or holds what is, stays, and keeps no other.
+ * *oldest_ms_out: when the oldest left is due. Those of future_ms and later were written before the
+ * clock was set back.
  */
 static enum err
-drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *oldest_ms_out,
-    bool *more_out)
+drop_round(struct account *a, int64_t until_ms, int64_t future_ms, uint64_t *version,
+    int64_t *oldest_ms_out, bool *more_out)
 {
-	struct kv_range range = { .kind = KV_LOG,
-		.from = STR("U"),
-		.to = STR("V"),
-		.limit = ROUND_RECORDS };
 	struct losses l = { 0 };
 	struct kv_rows *rows = NULL;
-	enum err e;
+	enum err e, first = ERR_OK;
 
 	*more_out = false;
 	*oldest_ms_out = INT64_MAX;
-	e = kv_load_now(a->kv, a->id, &range, 1, &rows);
+	e = load_records(a, *version, &rows);
 	if (e != ERR_OK)
 		return e;
 	*more_out = rows->ranges[0].count == ROUND_RECORDS;
-	for (size_t i = 0; i < rows->ranges[0].count && e == ERR_OK; i++) {
+	for (size_t i = 0; i < rows->ranges[0].count; i++) {
+		const struct kv_row *row = &rows->ranges[0].rows[i];
 		struct str rest;
 		int64_t time_ms = 0;
 
-		e = undo_decode(rows->ranges[0].rows[i].value, &time_ms, &rest);
+		e = undo_decode(row->value, &time_ms, &rest);
 		if (e == ERR_OK && time_ms > until_ms && time_ms < future_ms
 		    && !retains_too_much(a)) {
 			*oldest_ms_out = time_ms;
@@ -351,13 +361,19 @@ drop_round(struct account *a, int64_t until_ms, int64_t future_ms, int64_t *olde
 			break;
 		}
 		if (e == ERR_OK)
-			e = drop_record(a, &rows->ranges[0].rows[i], &l);
+			e = drop_record(a, row, &l);
 		if (e == ERR_OK)
-			forget_retained(a, undo_retained(rows->ranges[0].rows[i].value));
+			forget_retained(a, undo_retained(row->value));
+		first = first == ERR_OK ? e : first;
+		if (!row_key_parse_undo(row->key, version) || (e != ERR_OK && e != ERR_CORRUPT)) {
+			*more_out = false;
+			break;
+		}
+		++*version;
 	}
 	kv_rows_free(rows);
 	free(l.l);
-	return e;
+	return first;
 }
 
 /* The older half of the change log goes: who asks for it gets the complement of what is there. */
@@ -395,6 +411,7 @@ retention_tick(struct account *a)
 	int64_t until_ms = now_ms - (int64_t)s->o.retention_s * 1000,
 		future_ms = now_ms + FUTURE_MS;
 	int64_t oldest_ms;
+	uint64_t version = 0;
 	bool more = true;
 	enum err e = ERR_OK;
 
@@ -414,8 +431,11 @@ retention_tick(struct account *a)
 	if (oldest_ms > until_ms && oldest_ms < future_ms && !retains_too_much(a))
 		return;
 	pthread_mutex_lock(&a->past_lock);
-	while (e == ERR_OK && more)
-		e = drop_round(a, until_ms, future_ms, &oldest_ms, &more);
+	while (more) {
+		enum err some = drop_round(a, until_ms, future_ms, &version, &oldest_ms, &more);
+
+		e = e == ERR_OK ? some : e;
+	}
 	pthread_mutex_unlock(&a->past_lock);
 	if (e != ERR_OK)
 		return;

@@ -309,4 +309,42 @@ test_put_back(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound))
+/* An undo record that makes no sense, and one of a message whose count does not, keep no other. */
+static void
+test_damaged(void)
+{
+	struct kv_memory_options o = { .manual = false, .seed = 1 };
+	const struct row_key undo = row_key_undo(1);
+	const struct message_key copies = message_copies_key((struct msgno){ 1 });
+	struct fixture f = { 0 };
+	struct mailbox_id inbox;
+	struct kv_txn *t;
+
+	store_merge_functions(&o.base);
+	CHECK(kv_memory_open(&o, &f.kv) == ERR_OK);
+	blocker_init(&f.b, NULL);
+	open_account(&f, 0);
+	inbox = test_box(&f, "INBOX");
+	for (uint64_t i = 0; i < 3; i++) {
+		append_big(&f, inbox, i);
+		expunge_all(&f, inbox);
+	}
+	t = kv_txn_new(f.kv, account_id(f.account), KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_put(t, KV_LOG, row_key_str(&undo), STR("no record"));
+	kv_put(t, KV_COUNTER, message_key_str(&copies), STR("no count at all"));
+	CHECK(kv_commit_now(f.kv, &t, 1) == ERR_OK);
+	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 4);
+	atomic_store(&test_clock.ahead_ms, (int64_t)8 * DAY_MS);
+	store_tick(f.store);
+	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 2);
+	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 1);
+	/* Nor is there an end to the bound. */
+	f.account->retained_bytes = RETAINED_UNKNOWN;
+	append_big(&f, inbox, 4);
+	expunge_all(&f, inbox);
+	store_tick(f.store);
+	CHECK_U64(f.account->retained_bytes, (uint64_t)2 * BIG_BYTES);
+	fixture_done(&f);
+}
+
+TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound), TEST(test_damaged))
