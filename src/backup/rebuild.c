@@ -78,8 +78,12 @@ stage_bytes(struct rebuild *r, struct str bytes, struct kv_stage **out)
 	return e;
 }
 
+/*
+ * The message's link to its bytes. Without them it has none, and must not name them either: else they
+ * would be taken from whoever brings the same again, when this message goes.
+ */
 static enum err
-link_blob(struct rebuild *r, struct msgno n, const struct blob_id *id)
+link_blob(struct rebuild *r, struct msgno n, struct blob_id *id)
 {
 	struct kv_stage *stage;
 	enum err e = repo_read(r->from, id, &r->blob);
@@ -90,6 +94,7 @@ link_blob(struct rebuild *r, struct msgno n, const struct blob_id *id)
 		 * Everything else is served; this message is damaged, as it was when it was saved
 		 * or has become since.
 		 */
+		*id = (struct blob_id){ { 0 } };
 		buf_printf(r->detail,
 		    "account %.*s: the bytes of message %u are not in the backup\n",
 		    STR_F(r->account->user), n.v);
@@ -182,10 +187,13 @@ put_message(struct rebuild *r, struct msgno n, struct str summary)
 
 	if (e != ERR_OK)
 		return e;
+	e = link_blob(r, n, &record.blob);
+	if (e != ERR_OK)
+		return e;
 	record.has_place = true;
 	message_summary_put(txn_of(r), n, &record);
 	r->txn_bytes += summary.n;
-	return link_blob(r, n, &record.blob);
+	return ERR_OK;
 }
 
 /* The row as it will be, in r->row; false: it is left out. */
