@@ -1,6 +1,7 @@
 /* putting.c - see putting.h. */
 #include "backup/putting.h"
 
+#include "backup/pack.h"
 #include "backup/present.h"
 #include "store/change.h"
 #include "store/mailbox_again.h"
@@ -235,13 +236,15 @@ answer_present(struct connection *c)
 
 /*
  * Whether a message may have this EMAILID here: not when the account has given it, or will give it,
- * to another message, as after an older copy of the store was put in its place.
+ * to another message, as after an older copy of the store was put in its place. One that was restored
+ * without its bytes (rebuild.c) is taken for the same.
  */
 static enum err
 identity_check(struct putting *p, struct piece *piece, const struct blob_id *blob)
 {
 	struct snapshot *s = account_latest(p->account);
 	uint32_t given = snapshot_message_numbers(s), number = piece->email.n;
+	const struct blob_id none = { { 0 } };
 	struct message_identity id;
 	enum err e;
 
@@ -253,8 +256,8 @@ identity_check(struct putting *p, struct piece *piece, const struct blob_id *blo
 		return ERR_OK;
 	}
 	e = present_identify(p->account, &number, 1, &id);
-	if (e == ERR_OK && id.email.n != 0
-	    && memcmp(id.blob.sha256, blob->sha256, sizeof(blob->sha256)) != 0)
+	if (e == ERR_OK && id.email.n != 0 && !object_id_eq(&id.blob, &none)
+	    && !object_id_eq(&id.blob, blob))
 		piece->append.email = NULL;
 	return e;
 }

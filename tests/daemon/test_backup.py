@@ -205,6 +205,35 @@ def test_whole(server, tool, tmp_path):
     c.close()
 
 
+def test_whole_without_bytes(server, tool, tmp_path):
+    """A message whose bytes are not in the backup is named; another backup that has them puts them back, once."""
+    import hashlib
+    c = server.login('user1')
+    for i in range(3):
+        c.append(text(i, 3000))
+    c.close()
+    good, bad = tmp_path / 'good', tmp_path / 'bad'
+    tool('backup', good)
+    tool('backup', bad)
+    pack, = (bad / 'packs').iterdir()
+    _, at, n, _ = next(o for o in objects(pack) if o[3] == hashlib.sha256(text(1, 3000)).hexdigest())
+    kept = pack.read_bytes()
+    pack.write_bytes(kept[:at + n // 2] + bytes([kept[at + n // 2] ^ 1]) + kept[at + n // 2 + 1:])
+    server.stop()
+    lose(server)
+    assert '1 messages are lost' in tool('restore', bad, fails=True)
+    server.expect_errors = True     # of the message that is asked for without its bytes
+    server.start()
+    c = server.login('user1')
+    c.select()
+    assert c.exists == 3 and c.cmd('FETCH 2 BODY.PEEK[]').status != 'OK'
+    assert tool.json('restore', good, '--account', 'user1')[-1]['restored'] == 1
+    assert tool.json('restore', good, '--account', 'user1')[-1]['restored'] == 0
+    c.ok('NOOP')
+    assert bytes(c.ok('FETCH 4 BODY.PEEK[]').fetch()['BODY[]']) == text(1, 3000)
+    c.close()
+
+
 # ---- undelete ----
 
 def undelete(tool, user, *args):
