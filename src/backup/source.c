@@ -178,30 +178,65 @@ take_row(struct source *s, enum kv_kind kind, const struct kv_row *row)
 	return e;
 }
 
+/*
+ * Some rows of a kind. Where damage hides some, all that are left at once: one block that can't be read
+ * must not keep everything from being saved.
+ */
+static enum err
+load_rows(struct source *s, enum kv_kind kind, struct str from, struct kv_rows **rows_out,
+    bool *is_last_out)
+{
+	struct kv_range range = { .kind = kind, .from = from, .limit = LOAD_ROWS };
+	enum err e = kv_load_now(s->kv, s->lists.id, &range, 1, rows_out);
+
+	if (e == ERR_CORRUPT) {
+		range.limit = 0;
+		range.may_have_gaps = true;
+		e = kv_load_now(s->kv, s->lists.id, &range, 1, rows_out);
+	}
+	*is_last_out =
+	    e != ERR_OK || range.limit == 0 || (*rows_out)->ranges[0].count < range.limit;
+	return e;
+}
+
+static void
+tell_gaps(struct source *s, enum kv_kind kind, size_t count)
+{
+	static const char *const names[KV_KINDS] = { "mailboxes", "numbers of copies",
+		"pages of mailboxes", "records of messages", "the past" };
+
+	if (count == 0)
+		return;
+	buf_printf(s->detail,
+	    "account %.*s: some of %s can't be read in the store and are not in the backup\n",
+	    STR_F(s->lists.user), names[kind]);
+	s->progress->gaps += count;
+}
+
 /* All rows of a kind, some at a time: nothing changes meanwhile. */
 static enum err
 take_kind(struct source *s, enum kv_kind kind)
 {
 	BUF_CLEAN struct buf from = BUF_MAX(4096);
-	struct kv_range range = { .kind = kind, .from = STR(""), .limit = LOAD_ROWS };
-	size_t count = LOAD_ROWS;
+	bool is_last = false;
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && count == LOAD_ROWS) {
+	while (e == ERR_OK && !is_last) {
 		struct kv_rows *rows = NULL;
+		size_t count;
 
-		e = kv_load_now(s->kv, s->lists.id, &range, 1, &rows);
+		e = load_rows(s, kind, from.n != 0 ? buf_str(&from) : STR(""), &rows, &is_last);
 		if (e != ERR_OK)
 			return e;
 		count = rows->ranges[0].count;
 		s->lists.version = rows->version;
+		tell_gaps(s, kind, rows->ranges[0].gap_count);
 		for (size_t i = 0; e == ERR_OK && i < count; i++)
 			e = take_row(s, kind, &rows->ranges[0].rows[i]);
 		if (count != 0) {
 			buf_clear(&from);
 			buf_str_add(&from, rows->ranges[0].rows[count - 1].key);
 			buf_chr(&from, '\0');
-			range.from = buf_str(&from);
 		}
 		kv_rows_free(rows);
 	}
@@ -252,8 +287,10 @@ list_accounts(struct source *s, struct manifest_account **out, size_t *count_out
 	size_t n = 1;
 	enum err e = kv_load_now(s->kv, ACCOUNT_SYSTEM, &range, 1, &rows);
 
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		buf_printf(s->detail, "the directory of accounts: %s\n", err_text(e));
 		return e;
+	}
 	list = arena_array(s->arena, struct manifest_account, rows->ranges[0].count + 1);
 	for (size_t i = 0; e == ERR_OK && i < rows->ranges[0].count; i++) {
 		const struct kv_row *row = &rows->ranges[0].rows[i];

@@ -13,6 +13,7 @@
 struct source_progress {
 	uint64_t accounts, messages, new_messages;
 	uint64_t damaged; /* messages whose bytes could not be read; detail names them */
+	uint64_t gaps;    /* stretches of rows that could not; detail says whose */
 };
 
 /**

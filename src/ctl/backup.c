@@ -80,10 +80,11 @@ say_done(struct ctl *c, struct repo *r, const char *name, const struct manifest 
 	uint64_t objects, bytes = repo_written(r, &objects);
 
 	if (c->is_json) {
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "backup", name, "accounts",
-		    (json_int_t)p->accounts - 1, "messages", (json_int_t)p->messages,
+		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "backup", name,
+		    "accounts", (json_int_t)p->accounts - 1, "messages", (json_int_t)p->messages,
 		    "new_messages", (json_int_t)p->new_messages, "new_objects", (json_int_t)objects,
-		    "new_bytes", (json_int_t)bytes, "damaged", (json_int_t)p->damaged);
+		    "new_bytes", (json_int_t)bytes, "damaged", (json_int_t)p->damaged, "gaps",
+		    (json_int_t)p->gaps);
 
 		json_dumpf(o, to, JSON_COMPACT);
 		fputc('\n', to);
@@ -94,8 +95,11 @@ say_done(struct ctl *c, struct repo *r, const char *name, const struct manifest 
 		    name, m->account_count - 1, (unsigned long long)p->messages,
 		    (unsigned long long)p->new_messages, (unsigned long long)bytes);
 	}
+	if (p->gaps != 0)
+		ctl_fail(
+		    "what the store can't read of the accounts named above is not in the backup, all else is; `posthorn verify` says more of it, and is to be run with --repair after a restore");
 	if (p->damaged == 0)
-		return CTL_OK;
+		return p->gaps == 0 ? CTL_OK : CTL_FAILED;
 	return ctl_fail(
 	    "%llu damaged messages are not in the backup, all others are; `posthorn verify` says more of them",
 	    (unsigned long long)p->damaged);
