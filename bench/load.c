@@ -711,6 +711,8 @@ hello_answer(struct conn *c, const char *p, size_t n)
 	shut(c);
 }
 
+#define LINE_HEAD 64u /* of a long line */
+
 /* Follows lines and literals. */
 static void
 take(struct conn *c, const char *p, size_t n)
@@ -729,15 +731,17 @@ take(struct conn *c, const char *p, size_t n)
 		lf = memchr(p, '\n', n);
 		part = lf == NULL ? n : (size_t)(lf - p) + 1;
 		/*
-		 * Only the tail of a long line matters: whether it ends in a literal; its beginning
-		 * is kept if it is short.
+		 * Only the ends of a long line matter: what it is, and whether it ends in a literal.
 		 */
 		if (c->line_n + part < sizeof(c->line)) {
 			memcpy(c->line + c->line_n, p, part);
 			c->line_n += part;
 		} else {
-			size_t tail = part < 32 ? part : 32;
+			size_t tail = part < 32 ? part : 32, head = 0;
 
+			if (c->line_n < LINE_HEAD)
+				head = part < LINE_HEAD - c->line_n ? part : LINE_HEAD - c->line_n;
+			memcpy(c->line + c->line_n, p, head);
 			memcpy(c->line + sizeof(c->line) - 33, p + part - tail, tail);
 			c->line_n = sizeof(c->line) - 33 + tail;
 		}
