@@ -252,6 +252,55 @@ test_sweep_again(void)
 	}
 }
 
+/* Of a pack that is to be written anew an object is damaged: it stays, and others go all the same. */
+static void
+test_sweep_damaged(void)
+{
+	char dir[] = "/tmp/posthorn-repo.XXXXXX", path[600], byte;
+	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
+	struct blob_id ids[2][20];
+	struct wanted wanted;
+	struct repo *r;
+	uint64_t freed = 0;
+
+	CHECK(mkdtemp(dir) != NULL);
+	for (int pack = 0; pack < 2; pack++) {
+		CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+		for (int i = 0; i < 20; i++) {
+			char blob[100];
+
+			snprintf(blob, sizeof(blob), "object %d of pack %d", i, pack);
+			CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[pack][i]) == ERR_OK);
+		}
+		CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
+		repo_close(r);
+		if (pack == 0) {
+			int fd;
+
+			pack_path(dir, path);
+			fd = open(path, O_RDWR | O_CLOEXEC);
+			CHECK(repo_open(dir, REPO_READ, &r, &detail) == ERR_OK);
+			CHECK(
+			    pread(fd, &byte, 1, (off_t)repo_find(r, &ids[0][3])->offset + 60) == 1);
+			byte ^= 1;
+			CHECK(pwrite(fd, &byte, 1, (off_t)repo_find(r, &ids[0][3])->offset + 60)
+			    == 1);
+			repo_close(r);
+			close(fd);
+		}
+	}
+	wanted = (struct wanted){ { ids[0][3], ids[0][11] } };
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	CHECK(repo_sweep(r, is_wanted, &wanted, &freed) == ERR_CORRUPT && freed > 0);
+	repo_close(r);
+	CHECK(repo_open(dir, REPO_READ, &r, &detail) == ERR_OK);
+	CHECK(repo_find(r, &ids[1][0]) == NULL);
+	CHECK(repo_read(r, &ids[0][3], &bytes) == ERR_CORRUPT);
+	CHECK(repo_read(r, &ids[0][11], &bytes) == ERR_OK);
+	repo_close(r);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 /* The first backup into a folder is interrupted at its first byte: the next one goes on. */
 static void
 test_interrupted(void)
@@ -299,5 +348,5 @@ test_times(void)
 	CHECK_STR(str_c(text), STR("2026-11-22T04:17:57.961Z"));
 }
 
-TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_sweep_again), TEST(test_interrupted),
-    TEST(test_times))
+TEST_MAIN(TEST(test_every_byte), TEST(test_sweep), TEST(test_sweep_again), TEST(test_sweep_damaged),
+    TEST(test_interrupted), TEST(test_times))

@@ -68,7 +68,8 @@ uint64_t repo_written(const struct repo *r, uint64_t *objects_out);
 must_use enum err repo_remove_backup(struct repo *r, const char *name);
 /**
  * Removes packs of which nothing is wanted, and rewrites those of which less than half is. Whatever
- * happens meanwhile, what is wanted stays. freed_out: bytes.
+ * happens meanwhile, what is wanted stays. freed_out: bytes. ERR_CORRUPT: all was done but for packs in
+ * which something wanted is damaged.
  */
 typedef bool repo_wants_fn(void *ctx, const struct blob_id *id);
 must_use enum err repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out);

@@ -177,7 +177,7 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 {
 	size_t count = r->pack_count;
 	bool *goes = xcalloc(count + 1, sizeof(*goes));
-	enum err e = ERR_OK;
+	enum err e = ERR_OK, damage = ERR_OK;
 
 	*freed_out = 0;
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {
@@ -191,8 +191,13 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 		if (wanted != 0
 		    && (bytes >= (uint64_t)st.st_size / 2 || wanted == r->packs[i].count))
 			continue;
-		goes[i] = true;
 		e = copy_wanted(r, i, wants, ctx);
+		if (e == ERR_CORRUPT) { /* it stays as it is, and keeps no other */
+			damage = e;
+			e = ERR_OK;
+			continue;
+		}
+		goes[i] = true;
 		*freed_out += (uint64_t)st.st_size - bytes;
 	}
 	/* What was copied is safe before any original goes. */
@@ -203,5 +208,7 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 			repo_unlink(r, "packs", r->packs[i].name);
 	}
 	free(goes);
-	return e == ERR_OK ? folder_sync(r, "packs") : e;
+	if (e == ERR_OK)
+		e = folder_sync(r, "packs");
+	return e == ERR_OK ? damage : e;
 }
