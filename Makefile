@@ -12,7 +12,7 @@ help:
 	@echo 'make run        install what is missing, build, and run a server to try, on 127.0.0.1'
 	@echo 'make check      what takes seconds: unit tests, fuzz corpora, layers, layout, manual pages'
 	@echo 'make test       everything that CI runs; ends with "N passed, N failed"'
-	@echo 'make check-all  make test, and the long ones: fuzzing, 1,000 crashes, 300 power cuts; some three hours'
+	@echo 'make check-all  make test, and the long ones: fuzzing, 1,000 crashes, 300 power cuts; an hour and a half'
 	@echo 'make bench      measure, beside Dovecot, which it installs'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS (60), with clang'
 	@echo 'make docs       put the tables into the manual pages'

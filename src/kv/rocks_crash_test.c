@@ -1074,6 +1074,8 @@ holds_data(const char *path)
 	    || strncmp(name, "MANIFEST", 8) == 0;
 }
 
+enum { END_BYTES = 1500 };
+
 /* One byte of a file that was closed well: an error or the right answer, never a wrong one. */
 static void
 test_files_damaged(void)
@@ -1100,6 +1102,9 @@ test_files_damaged(void)
 			k = &kept[(random = hash_u64(random + 1)) % count];
 		while (!holds_data(k->path) || k->data.n == 0);
 		at = (random >> 20) % k->data.n;
+		/* Every other one at the end, where is written how the file is to be read. */
+		if (i % 2 != 0)
+			at = k->data.n - 1 - at % MIN(k->data.n, (size_t)END_BYTES);
 		dir_restore(dir, kept, count);
 		((char *)k->data.p)[at] ^= (char)(1 << (random >> 50) % 8);
 		file_put(k->path, k->data);
