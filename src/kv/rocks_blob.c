@@ -15,7 +15,7 @@
 #define FLAG_NAMED 4
 /* In one step, for which commits wait. */
 #define SWEEP_BLOBS 256u
-#define SWEEP_STEP_US 2000
+#define SWEEP_STEP_US 1000
 
 /* A blob that the batch being made looks at. */
 struct pending_blob {

@@ -19,7 +19,7 @@
 #define IDLE_MARK_US 1000000
 /* While there is more to sweep the pause is at least that, and so many times what a step took. */
 #define SWEEP_PAUSE_US 10000
-#define SWEEP_PAUSES 20
+#define SWEEP_PAUSES 50
 /* So many wait for no more: a loop may have a long turn. */
 #define COMMITS_AWAITED 8u
 
