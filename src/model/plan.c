@@ -533,21 +533,22 @@ may_follow(const struct player *p, const struct plan *out, uint32_t at)
 
 /*
  * What comes behind a command that may be told changes is about what the client does not know yet,
- * so it names no more than the limit.
+ * so it names no more than the limit; nor does who may be told them at any time (RFC 5465 5.3).
  */
 static bool
-is_clear(const struct run *r, const struct plan *out, uint32_t at)
+is_clear(const struct run *r, const struct player *p, const struct plan *out, uint32_t at)
 {
 	if (out->is_vague)
 		return false;
-	return at == 0 || r->limit == 0 || (out->limit_uid == 0 && out->target_count <= r->limit);
+	return (at == 0 && !p->pic.is_immediate) || r->limit == 0
+	    || (out->limit_uid == 0 && out->target_count <= r->limit);
 }
 
 void
 plan_make(struct run *r, struct player *p, bool only_changes, uint32_t at, struct plan *out)
 {
 	make(r, p, only_changes, at == 0, out);
-	while (!fits(r, out, only_changes) || !may_follow(p, out, at) || !is_clear(r, out, at)) {
+	while (!fits(r, out, only_changes) || !may_follow(p, out, at) || !is_clear(r, p, out, at)) {
 		plan_done(out);
 		make(r, p, only_changes, at == 0, out);
 	}
