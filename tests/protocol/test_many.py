@@ -3,7 +3,7 @@
 import pytest
 
 from harness import mail
-from harness.imap import Closed
+from harness.imap import Closed, Lit
 
 
 def expunge(c, uid):
@@ -128,6 +128,20 @@ def test_deleted_mailbox_while_selected(login):
     assert one.status('doomed', 'MESSAGES')['MESSAGES'] == 1
     one.select('doomed')
     assert one.flags() == {1: {'\\flagged'}}
+
+
+@pytest.mark.parametrize('form', ['COPY 1 INBOX', 'UID COPY 1 INBOX', 'MOVE 1 INBOX', 'UID MOVE 1 INBOX', 'REPLACE 1 INBOX ', 'UID REPLACE 1 INBOX '])
+def test_deleted_mailbox_is_copied_from(login, form):
+    """What is not there is not the destination: TRYCREATE would have the client make a mailbox that exists."""
+    one, two = login(name='a'), login(name='b')
+    one.ok('CREATE doomed')
+    one.append(mail.numbered(1), 'doomed')
+    two.select('doomed')
+    before = one.status('INBOX', 'MESSAGES')['MESSAGES']
+    one.ok('DELETE doomed')
+    r = two.cmd(form, Lit(mail.numbered(2), plus=True)) if 'REPLACE' in form else two.cmd(form)
+    assert r.status == 'NO' and r.code[0] != 'TRYCREATE' or r.status == 'OK' and 'UID' in form
+    assert one.status('INBOX', 'MESSAGES')['MESSAGES'] == before
 
 
 def test_renamed_mailbox_while_selected(login):

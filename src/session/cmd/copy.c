@@ -81,14 +81,17 @@ copyuid_code(struct arena *a, const struct copied *copied)
 
 /*
  * What a UID command finds nothing of is no error (RFC 9051 6.4.9), nor is an empty `$` (RFC 5182
- * 2.2). A mailbox that vanished meanwhile can be made again.
+ * 2.2). The mailbox that is not found is the selected one: there is no such destination by
+ * ERR_TRYCREATE.
  */
 static enum err
 result_of(const struct command *c, const struct copy_ctx *x, enum err e)
 {
 	if (e == ERR_EXPUNGED && (c->is_uid || rangeset_is_empty(&x->uids)))
 		return ERR_OK;
-	return e == ERR_NOTFOUND || e == ERR_NOSELECT ? ERR_TRYCREATE : e;
+	if (e == ERR_NOTFOUND)
+		return ERR_EXPUNGED;
+	return e == ERR_NOSELECT ? ERR_TRYCREATE : e;
 }
 
 static enum err

@@ -48,6 +48,9 @@ replace(struct session *s, struct replace_ctx *x)
 	    u->messages, session_waiter(s), &new, &u->uidvalidity, &after, &into);
 	session_committed(s, into);
 	session_committed(s, after);
+	/* The mailbox that is not found is the selected one: ERR_TRYCREATE is about the other. */
+	if (e == ERR_NOTFOUND)
+		return ERR_EXPUNGED;
 	if (e != ERR_OK)
 		return e == ERR_WAIT || e == ERR_EXPUNGED ? e : upload_result(e);
 	rangeset_add_one(&uids, new.v);
