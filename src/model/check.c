@@ -193,6 +193,9 @@ run_take(struct run *r, struct player *p, const struct plan *plans, uint32_t pla
 			take_fetch(r, p, a, &t);
 		if (t.kind == TOLD_CONDITION && str_starts(t.code, STR("NOUPDATE ")))
 			kept_refused(r, p, str_sub(t.code, 9, t.code.n));
+		/* What is being cancelled is told no more, from some moment on (RFC 5267 4.3.5). */
+		if (t.kind == TOLD_EXPUNGE && a != NULL)
+			kept_forget(p, plans[at].cancels);
 		if (t.kind == TOLD_EXPUNGE)
 			kept_expunge(r, p, t.number);
 		if (t.kind == TOLD_SEARCH || t.kind == TOLD_ESEARCH)
