@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { DIGEST_MAX_BYTES = 1 << 20, OURS_MAX_BYTES = 1 << 20, NAME_MAX_BYTES = 4096 };
+enum { DIGEST_MAX_BYTES = 1 << 20, OURS_MAX_BYTES = 1 << 20 };
 
 /* What is known of one place: the selected mailbox, the server. */
 struct known {
@@ -232,40 +232,24 @@ compare(struct session *s, struct known *k, struct buf *now, struct str mailbox)
 	buf_str_add(&k->digest, buf_str(now));
 }
 
-/* What the client knows the selected mailbox as. */
-static void
-selected_name(const struct session *s, struct buf *out)
-{
-	struct account *a = view_account(s->view);
-	bool is_shared = str_eq(account_user(a), SHARED_USER);
-
-	if (a != s->account) {
-		buf_str_add(out, target_space_name(s, is_shared ? SPACE_SHARED : SPACE_OTHER));
-		buf_chr(out, MAILBOX_SEPARATOR);
-	}
-	if (a != s->account && !is_shared) {
-		buf_str_add(out, account_user(a));
-		buf_chr(out, MAILBOX_SEPARATOR);
-	}
-	buf_str_add(out, view_mailbox(s->view)->name);
-}
-
 static void
 look_at_mailbox(struct session *s, struct metadata *k, bool is_told)
 {
 	BUF_CLEAN struct buf now = BUF_MAX(DIGEST_MAX_BYTES);
-	BUF_CLEAN struct buf name = BUF_MAX(NAME_MAX_BYTES);
+	struct arena scratch = ARENA_NONE;
 
 	if (s->view == NULL || view_is_gone(s->view)
 	    || (is_told && view_version(s->view) == k->mailbox.version))
 		return;
 	digest(s, view_mailbox(s->view), false, view_account(s->view) == s->account, &now);
-	selected_name(s, &name);
 	if (is_told)
-		compare(s, &k->mailbox, &now, buf_str(&name));
+		compare(s, &k->mailbox, &now,
+		    target_name_in(s, &scratch, view_account(s->view),
+			view_mailbox(s->view)->name));
 	else
 		buf_str_add(&k->mailbox.digest, buf_str(&now));
 	k->mailbox.version = view_version(s->view);
+	arena_done(&scratch);
 }
 
 static void

@@ -102,21 +102,6 @@ notify_is_elsewhere(const struct session *s, struct str name)
 	    || (shared.n != 0 && is_at_or_below(name, shared));
 }
 
-struct str
-notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a,
-    struct str local)
-{
-	struct str user = account_user(w->account);
-
-	if (w->account == s->account)
-		return local;
-	if (str_eq(user, SHARED_USER))
-		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)),
-		    STR_F(local));
-	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
-	    STR_F(user), STR_F(local));
-}
-
 /* ---- life ---- */
 
 static void
@@ -341,12 +326,7 @@ watch_owners(struct session *s, struct notify *n, struct str top)
 	n->watches_shares = true;
 	e = shares_get(store, &who, session_waiter(s), shares);
 	for (size_t i = 0; e == ERR_OK && shares_owner(*shares, i, &owner); i++) {
-		struct str name = str_eq(owner, SHARED_USER)
-		    ? target_space_name(s, SPACE_SHARED)
-		    : arena_printf(&scratch, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
-			STR_F(owner));
-
-		if (is_at_or_below(name, top))
+		if (is_at_or_below(target_owner_name(s, &scratch, owner), top))
 			e = watch_user(s, n, owner, n == s->notify);
 	}
 	/* While it waits it is not looked at yet: follow() is to come here again. */

@@ -67,9 +67,6 @@ unsigned notify_events(const struct session *s, const struct notify *n, struct s
 bool notify_has_filter(const struct notify *n, enum imap_notify_filter filter);
 /** Whether some group but that of the selected mailbox has the event. */
 bool notify_has_event(const struct notify *n, enum imap_notify_event event);
-/** What a mailbox of the account is called by this client. */
-struct str notify_full_name(const struct session *s, const struct notify_watch *w, struct arena *a,
-    struct str local);
 /**
  * Whether a name of the user's own account stands for one in another namespace: only subscriptions
  * have such names.

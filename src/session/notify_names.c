@@ -192,8 +192,8 @@ is_moved_along(const struct notify_news *x, struct str from, struct str to)
 		return false;
 	if (is_moved_along(x, from_above, to_above))
 		return true;
-	from_full = notify_full_name(x->s, x->w, x->arena, from_above);
-	to_full = notify_full_name(x->s, x->w, x->arena, to_above);
+	from_full = target_name_in(x->s, x->arena, x->w->account, from_above);
+	to_full = target_name_in(x->s, x->arena, x->w->account, to_above);
 	return notify_access(x->s, x->w->at.before, was) != ACCESS_NONE
 	    && notify_access(x->s, x->w->at.after, is) != ACCESS_NONE
 	    && ((notify_events_of(x->s, x->n, x->w, from_full, was)
@@ -240,7 +240,7 @@ tell_came(struct notify_news *x)
 	struct str inbox = STR_NONE;
 
 	if (x->after->was_inbox && (x->before == NULL || x->before->is_noselect))
-		inbox = notify_full_name(x->s, x->w, x->arena, STR("INBOX"));
+		inbox = target_name_in(x->s, x->arena, x->w->account, STR("INBOX"));
 	if (x->has >= ACCESS_LISTED)
 		notify_tell_line(x->s, x->w, x->after, x->name, inbox, x->has);
 	else

@@ -195,8 +195,10 @@ tell_one(struct session *s, struct notify *n, struct notify_watch *w,
 	}
 	x.had = notify_access(s, w->at.before, before);
 	x.has = notify_access(s, w->at.after, after);
-	x.name = notify_full_name(s, w, &scratch, after != NULL ? after->name : before->name);
-	x.old_name = before != NULL ? notify_full_name(s, w, &scratch, before->name) : x.name;
+	x.name =
+	    target_name_in(s, &scratch, w->account, after != NULL ? after->name : before->name);
+	x.old_name =
+	    before != NULL ? target_name_in(s, &scratch, w->account, before->name) : x.name;
 	if (before != NULL)
 		events_before = notify_events_of(s, n, w, x.old_name, before);
 	if (after != NULL)
@@ -329,7 +331,7 @@ tell_one_first(struct session *s, struct notify *n, struct notify_watch *w,
     const struct mailbox_info *m)
 {
 	struct arena scratch = ARENA_NONE;
-	struct str name = notify_full_name(s, w, &scratch, m->name);
+	struct str name = target_name_in(s, &scratch, w->account, m->name);
 	enum notify_access has = notify_access(s, w->known, m);
 	unsigned events = has < ACCESS_LISTED ? 0 : notify_events_of(s, n, w, name, m);
 

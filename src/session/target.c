@@ -216,6 +216,23 @@ target_full_name(struct arena *a, const struct target *t)
 	return arena_printf(a, "%.*s%.*s", STR_F(t->name.prefix), STR_F(local));
 }
 
+struct str
+target_owner_name(const struct session *s, struct arena *a, struct str owner)
+{
+	if (str_eq(owner, SHARED_USER))
+		return target_space_name(s, SPACE_SHARED);
+	return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)), STR_F(owner));
+}
+
+struct str
+target_name_in(const struct session *s, struct arena *a, struct account *account, struct str local)
+{
+	if (account == s->account)
+		return local;
+	return arena_printf(a, "%.*s/%.*s", STR_F(target_owner_name(s, a, account_user(account))),
+	    STR_F(local));
+}
+
 bool
 target_is_subscribed(struct session *s, struct str full_name)
 {

@@ -78,6 +78,11 @@ unsigned target_rights(const struct session *s, const struct snapshot *snapshot,
     const struct mailbox_info *m);
 /** Its name as this client knows it. */
 struct str target_full_name(struct arena *a, const struct target *t);
+/** What is above all that somebody shares: "Other Users/joe", or "Shared". */
+struct str target_owner_name(const struct session *s, struct arena *a, struct str owner);
+/** A mailbox of an account by the name that this client knows. */
+struct str target_name_in(const struct session *s, struct arena *a, struct account *account,
+    struct str local);
 /** Subscriptions to others' mailboxes are kept in one's own account, by their full names. */
 bool target_is_subscribed(struct session *s, struct str full_name);
 

@@ -144,10 +144,7 @@ static enum err
 add_owner(struct session *s, struct command *c, struct esearch_ctx *x,
     const struct imap_source_name *n, struct str owner)
 {
-	const struct str top = str_eq(owner, SHARED_USER)
-	    ? target_space_name(s, SPACE_SHARED)
-	    : arena_printf(c->arena, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
-		STR_F(owner));
+	const struct str top = target_owner_name(s, c->arena, owner);
 	struct snapshot *theirs;
 	struct account *a;
 	enum err e;
@@ -274,22 +271,6 @@ is_selected(const struct session *s, const struct view *v)
 	    && view_mailbox(v)->id.v == view_mailbox(s->view)->id.v;
 }
 
-/* The selected mailbox as this client names it. */
-static struct str
-selected_name(struct session *s, struct arena *a)
-{
-	const struct str local = view_mailbox(s->view)->name,
-			 user = account_user(view_account(s->view));
-
-	if (view_account(s->view) == s->account)
-		return local;
-	if (str_eq(user, SHARED_USER))
-		return arena_printf(a, "%.*s/%.*s", STR_F(target_space_name(s, SPACE_SHARED)),
-		    STR_F(local));
-	return arena_printf(a, "%.*s/%.*s/%.*s", STR_F(target_space_name(s, SPACE_OTHER)),
-	    STR_F(user), STR_F(local));
-}
-
 /* Opens the next place; ERR_END: it is passed over. */
 static enum err
 open_place(struct session *s, struct command *c, struct esearch_ctx *x, const struct place *p)
@@ -331,7 +312,8 @@ begin_next(struct session *s, struct command *c, struct esearch_ctx *x)
 	if (x->is_selected_next) {
 		x->is_selected_next = false;
 		is_searched(c, x, s->view);
-		x->full_name = selected_name(s, &x->arena);
+		x->full_name = target_name_in(s, &x->arena, view_account(s->view),
+		    view_mailbox(s->view)->name);
 	} else {
 		do {
 			if (x->places == NULL)
