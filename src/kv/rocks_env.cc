@@ -1,315 +1,34 @@
-// rocks_env.cc - the file system that RocksDB writes through: after the first write or sync that fails it writes no more, and what the
-// newest log is called is noted, and what has been synced.
-//
-// What the kernel did with the pages of a failed sync can't be known, so nothing may be built on it. But RocksDB has threads, and the
-// error that one got does not stop another at once: a flush could still enter a table into the manifest whose log was not synced, and
-// after a power cut the store, ahead of its own log, was refused. So the first failure is the last thing that happens to the files, as
-// if the power had gone there: and from a power cut at any operation a store comes back.
+// rocks_env.cc - the file system that RocksDB works on: what the newest log is called is noted, logs follow each other without a gap, and
+// the ends of tables are looked at. How files are written is in rocks_files.h.
 //
 // Deletions are let through, and may fail: only what nobody needs any more is deleted, and what is left over RocksDB deletes later.
 //
 // A log that is not there looks as if it had never been. So each is noted when it begins, in a file of its own (rocks_wal.c), and before
-// anything is written to it: two syncs for some 48 MB of log, none for a commit. How far logs and lists of files are synced is told to the
-// marks (rocks_mark.c), and a log is deleted only when no mark names it.
+// anything is written to it: two syncs for some 48 MB of log, none for a commit. A log is deleted only when no mark names it (rocks_mark.c).
 //
 // A log is synced to its end before the next one begins: what a power cut took from it would look like its end, and what is in the next
 // one would be taken to follow.
 //
 // A table that is opened for reading is looked at first (rocks_table.c): RocksDB trusts parts of it that may be damaged.
-//
-// Behind what is in a log zeros are written, a piece at a time. A sync of blocks that were never written has to wait for the file system's
-// own books too, in which the first write of each is a change of the file; one of blocks that were takes half the time and half the
-// processor. Zeros are what readers of a log find behind its end anyway, in room that was only reserved.
 #include "kv/number_line.h"
 #include "kv/rocks_cxx.h"
-#include "kv/rocks_mark.h"
+#include "kv/rocks_files.h"
 #include "kv/rocks_table.h"
-#include "kv/rocks_wal.h"
 #include "kv/rocks_work.h"
 
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <rocksdb/system_clock.h>
 
-#include <atomic>
 #include <cstring>
-#include <memory>
-#include <mutex>
-#include <string>
 
 using rocksdb::FileOptions;
-using rocksdb::IODebugContext;
-using rocksdb::IOOptions;
-using rocksdb::IOStatus;
-using rocksdb::Slice;
 
 namespace {
 
-constexpr size_t LOG_ROOM_BYTES = 256 * 1024;
-
-class EnvFile;
-
-// Shared by the file system and its files: have writes failed?
-class Brake
+class TableLook
 {
 public:
-	Brake(const char *dir, struct rocks_marks *marks, void (*on_error)(void *ctx, const char *text), void *ctx)
-	    : dir_(dir), marks_(marks), on_error_(on_error), ctx_(ctx) {}
-
-	// A file of the store itself. A checkpoint is in a folder of its own, and nothing is built on it.
-	bool
-	is_for(const std::string &name) const
-	{
-		return name.compare(0, dir_.size(), dir_) == 0 && name.find_last_of('/') == dir_.size();
-	}
-
-	// What a file of the store is called in its folder.
-	static const char *base(const std::string &name) { return name.c_str() + name.find_last_of('/') + 1; }
-
-	struct rocks_marks *marks() const { return marks_; }
-
-	void
-	log_begins(uint64_t number, EnvFile *file)
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		newest_log_ = number;
-		newest_bytes_ = 0;
-		newest_file_ = file;
-	}
-
-	void
-	log_ends(const EnvFile *file)
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		if (newest_file_ == file)
-			newest_file_ = nullptr;
-	}
-
-	// The log that is being written; NULL: none is.
-	EnvFile *
-	log_now()
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		return newest_file_;
-	}
-
-	bool
-	is_log_over(uint64_t number)
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		return newest_log_ > number;
-	}
-
-	void
-	log_reaches(uint64_t number, uint64_t bytes)
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		if (number == newest_log_)
-			newest_bytes_ = bytes;
-	}
-
-	// How much of a file of that size is there to be copied: the log that is being written ends before the room behind it.
-	uint64_t
-	end_of(uint64_t number, uint64_t size)
-	{
-		std::lock_guard<std::mutex> held(log_lock_);
-
-		return number != 0 && number == newest_log_ && newest_bytes_ < size ? newest_bytes_ : size;
-	}
-
-	bool is_for_dir(const std::string &name) const { return name == dir_ || name == dir_ + "/"; }
-
-	// Does it, unless something has failed before. What a file system does not offer is no failure.
-	template <class Operation>
-	IOStatus
-	operator()(Operation operation)
-	{
-		if (has_failed_.load(std::memory_order_acquire))
-			return IOStatus::IOError("an earlier write failed");
-		IOStatus s = operation();
-		if (!s.ok() && !s.IsNotSupported()) {
-			// In this order: what is refused because of it finds the engine failed.
-			if (!has_failed_.load(std::memory_order_acquire))
-				on_error_(ctx_, s.ToString().c_str());
-			has_failed_.store(true, std::memory_order_release);
-		}
-		return s;
-	}
-
-private:
-	std::atomic<bool> has_failed_{ false };
-	std::mutex log_lock_;
-	uint64_t newest_log_ = 0, newest_bytes_ = 0;
-	EnvFile *newest_file_ = nullptr;
-	const std::string dir_;
-	struct rocks_marks *const marks_;
-	void (*const on_error_)(void *ctx, const char *text);
-	void *const ctx_;
-};
-
-class EnvFile : public rocksdb::FSWritableFileOwnerWrapper
-{
-public:
-	EnvFile(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake)
-	    : FSWritableFileOwnerWrapper(std::move(file)), list_(rocks_list_number(Brake::base(name))),
-	      log_(rocks_log_number(Brake::base(name))), brake_(std::move(brake)) {}
-
-	IOStatus
-	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
-	{
-		return counted(data, (*brake_)([&] { return target()->Append(data, o, d); }));
-	}
-
-	IOStatus
-	Append(const Slice &data, const IOOptions &o, const rocksdb::DataVerificationInfo &v, IODebugContext *d) override
-	{
-		return counted(data, (*brake_)([&] { return target()->Append(data, o, v, d); }));
-	}
-
-	IOStatus
-	PositionedAppend(const Slice &data, uint64_t at, const IOOptions &o, IODebugContext *d) override
-	{
-		return (*brake_)([&] { return target()->PositionedAppend(data, at, o, d); });
-	}
-
-	IOStatus
-	PositionedAppend(const Slice &data, uint64_t at, const IOOptions &o, const rocksdb::DataVerificationInfo &v,
-	    IODebugContext *d) override
-	{
-		return (*brake_)([&] { return target()->PositionedAppend(data, at, o, v, d); });
-	}
-
-	IOStatus
-	Truncate(uint64_t size, const IOOptions &o, IODebugContext *d) override
-	{
-		return (*brake_)([&] { return target()->Truncate(size, o, d); });
-	}
-
-	IOStatus
-	Flush(const IOOptions &o, IODebugContext *d) override
-	{
-		return (*brake_)([&] { return target()->Flush(o, d); });
-	}
-
-	IOStatus
-	Sync(const IOOptions &o, IODebugContext *d) override
-	{
-		return synced([&] { return target()->Sync(o, d); });
-	}
-
-	IOStatus
-	Fsync(const IOOptions &o, IODebugContext *d) override
-	{
-		return synced([&] { return target()->Fsync(o, d); });
-	}
-
-	IOStatus
-	RangeSync(uint64_t from, uint64_t bytes, const IOOptions &o, IODebugContext *d) override
-	{
-		return (*brake_)([&] { return target()->RangeSync(from, bytes, o, d); });
-	}
-
-	bool is_synced() const { return synced_bytes_.load() == bytes_.load(); }
-
-private:
-	IOStatus
-	counted(const Slice &data, IOStatus s)
-	{
-		if (s.ok())
-			bytes_.fetch_add(data.size());
-		return s;
-	}
-
-	template <class Operation>
-	IOStatus
-	synced(Operation operation)
-	{
-		bool is_over = log_ != 0 && brake_->is_log_over(log_);
-		uint64_t bytes = bytes_.load();
-		IOStatus s = (*brake_)(operation);
-
-		// A flush waits for the committer's sync of a log that is over, and when that failed RocksDB's next one would end the process by an
-		// assertion. Nobody is told anything wrong: what was to be written since is in a newer log, and that is not written any more.
-		if (!s.ok() && is_over)
-			return IOStatus::OK();
-
-		if (s.ok())
-			synced_bytes_.store(bytes);
-		if (s.ok() && log_ != 0)
-			rocks_marks_log(brake_->marks(), log_, bytes);
-		if (s.ok() && list_ != 0)
-			rocks_marks_list(brake_->marks(), list_, bytes);
-		return s;
-	}
-
-	const uint64_t list_; // its number; 0: it is none
-	std::atomic<uint64_t> bytes_{ 0 }, synced_bytes_{ 0 };
-
-protected:
-	const uint64_t log_; // the same
-	const std::shared_ptr<Brake> brake_;
-};
-
-// A log, with room made ahead. What is not small goes through it without, for then the journal is the smaller part.
-class EnvLog : public EnvFile
-{
-public:
-	EnvLog(std::unique_ptr<rocksdb::FSWritableFile> &&file, const std::string &name, std::shared_ptr<Brake> brake,
-	    std::unique_ptr<rocksdb::FSRandomRWFile> &&room)
-	    : EnvFile(std::move(file), name, std::move(brake)), room_(std::move(room))
-	{
-		brake_->log_begins(log_, this);
-	}
-
-	~EnvLog() override { brake_->log_ends(this); }
-
-	IOStatus
-	Append(const Slice &data, const IOOptions &o, IODebugContext *d) override
-	{
-		return appended(EnvFile::Append(data, o, d), data.size());
-	}
-
-	IOStatus
-	Append(const Slice &data, const IOOptions &o, const rocksdb::DataVerificationInfo &v, IODebugContext *d) override
-	{
-		return appended(EnvFile::Append(data, o, v, d), data.size());
-	}
-
-private:
-	IOStatus
-	appended(IOStatus s, size_t n)
-	{
-		static const char zeros[LOG_ROOM_BYTES] = {};
-
-		const bool is_small = n <= LOG_ROOM_BYTES / 4;
-
-		if (s.ok() && is_small)
-			s = RangeSync(size_, n, IOOptions(), nullptr); // the disk begins, the sync is to come
-		size_ += n;
-		brake_->log_reaches(log_, size_);
-		if (!s.ok() || size_ < room_end_ || !is_small || room_ == nullptr)
-			return s;
-		// Nothing is lost where this fails: the log goes on without room.
-		if (room_->Write(size_, Slice(zeros, sizeof(zeros)), IOOptions(), nullptr).ok())
-			room_end_ = size_ + sizeof(zeros);
-		else
-			room_.reset();
-		return s;
-	}
-
-	std::unique_ptr<rocksdb::FSRandomRWFile> room_;
-	uint64_t size_ = 0, room_end_ = 0;
-};
-
-class Table
-{
-public:
-	Table(rocksdb::FSRandomAccessFile *file, IODebugContext *d) : file_(file), d_(d) {}
+	TableLook(rocksdb::FSRandomAccessFile *file, IODebugContext *d) : file_(file), d_(d) {}
 
 	// Not ok: it can't be read, or its end is damaged.
 	IOStatus
@@ -324,7 +43,7 @@ private:
 	static bool
 	read(void *ctx, uint64_t offset, void *p, size_t n)
 	{
-		auto self = static_cast<Table *>(ctx);
+		auto self = static_cast<TableLook *>(ctx);
 		Slice got;
 
 		self->s_ = self->file_->Read(offset, n, IOOptions(), &got, static_cast<char *>(p), self->d_);
@@ -340,33 +59,10 @@ private:
 	IOStatus s_;
 };
 
-class EnvDirectory : public rocksdb::FSDirectoryWrapper
+class RocksFs : public rocksdb::FileSystemWrapper
 {
 public:
-	EnvDirectory(std::unique_ptr<rocksdb::FSDirectory> &&dir, std::shared_ptr<Brake> brake)
-	    : FSDirectoryWrapper(dir.get()), dir_(std::move(dir)), brake_(std::move(brake)) {}
-
-	IOStatus
-	Fsync(const IOOptions &o, IODebugContext *d) override
-	{
-		return (*brake_)([&] { return dir_->Fsync(o, d); });
-	}
-
-	IOStatus
-	FsyncWithDirOptions(const IOOptions &o, IODebugContext *d, const rocksdb::DirFsyncOptions &why) override
-	{
-		return (*brake_)([&] { return dir_->FsyncWithDirOptions(o, d, why); });
-	}
-
-private:
-	const std::unique_ptr<rocksdb::FSDirectory> dir_;
-	const std::shared_ptr<Brake> brake_;
-};
-
-class EnvFs : public rocksdb::FileSystemWrapper
-{
-public:
-	EnvFs(const std::shared_ptr<rocksdb::FileSystem> &base, std::shared_ptr<Brake> brake)
+	RocksFs(const std::shared_ptr<rocksdb::FileSystem> &base, std::shared_ptr<RocksBrake> brake)
 	    : FileSystemWrapper(base), brake_(std::move(brake)) {}
 	static const char *kClassName() { return "PosthornFs"; }
 	const char *Name() const override { return kClassName(); }
@@ -375,7 +71,7 @@ public:
 	NewWritableFile(const std::string &name, const FileOptions &o, std::unique_ptr<rocksdb::FSWritableFile> *out,
 	    IODebugContext *d) override
 	{
-		uint64_t number = brake_->is_for(name) ? rocks_log_number(Brake::base(name)) : 0;
+		uint64_t number = brake_->is_for(name) ? rocks_log_number(RocksBrake::base(name)) : 0;
 
 		if (number == 0)
 			return file(name, out, [&](auto *made) { return target()->NewWritableFile(name, o, made, d); });
@@ -429,7 +125,7 @@ public:
 		if (!s.ok())
 			return s;
 		if (brake_->is_for_dir(name))
-			out->reset(new EnvDirectory(std::move(dir), brake_));
+			out->reset(new RocksDirectory(std::move(dir), brake_));
 		else
 			*out = std::move(dir);
 		return s;
@@ -447,7 +143,7 @@ public:
 			return s;
 		s = target()->GetFileSize(name, IOOptions(), &bytes, d);
 		if (s.ok())
-			s = Table(out->get(), d).look(name, bytes);
+			s = TableLook(out->get(), d).look(name, bytes);
 		if (!s.ok())
 			out->reset();
 		return s;
@@ -461,7 +157,7 @@ public:
 		IOStatus s = target()->GetFileSize(name, o, size, d);
 
 		if (s.ok() && brake_->is_for(name))
-			*size = brake_->end_of(rocks_log_number(Brake::base(name)), *size);
+			*size = brake_->end_of(rocks_log_number(RocksBrake::base(name)), *size);
 		return s;
 	}
 
@@ -474,7 +170,7 @@ public:
 	bool
 	may_delete(const std::string &name) const
 	{
-		uint64_t number = brake_->is_for(name) ? rocks_log_number(Brake::base(name)) : 0;
+		uint64_t number = brake_->is_for(name) ? rocks_log_number(RocksBrake::base(name)) : 0;
 
 		return number == 0 || rocks_marks_log_gone(brake_->marks(), number);
 	}
@@ -494,7 +190,7 @@ private:
 	{
 		std::unique_ptr<rocksdb::FSWritableFile> made;
 		std::unique_ptr<rocksdb::FSRandomRWFile> room;
-		EnvFile *last = brake_->log_now();
+		RocksFile *last = brake_->log_now();
 		IOStatus s;
 
 		if (last != nullptr && !last->is_synced())
@@ -505,7 +201,7 @@ private:
 			return s;
 		if (!target()->NewRandomRWFile(name, o, &room, d).ok())
 			room.reset();
-		out->reset(new EnvLog(std::move(made), name, brake_, std::move(room)));
+		out->reset(new RocksLog(std::move(made), name, brake_, std::move(room)));
 		return s;
 	}
 
@@ -520,19 +216,19 @@ private:
 		IOStatus s = (*brake_)([&] { return make(&made); });
 
 		if (s.ok())
-			out->reset(new EnvFile(std::move(made), name, brake_));
+			out->reset(new RocksFile(std::move(made), name, brake_));
 		return s;
 	}
 
-	const std::shared_ptr<Brake> brake_;
+	const std::shared_ptr<RocksBrake> brake_;
 };
 
-class BrakingEnv : public rocksdb::EnvWrapper
+class RocksEnv : public rocksdb::EnvWrapper
 {
 public:
-	BrakingEnv(rocksdb::Env *base, std::shared_ptr<Brake> brake) : EnvWrapper(base)
+	RocksEnv(rocksdb::Env *base, std::shared_ptr<RocksBrake> brake) : EnvWrapper(base)
 	{
-		file_system_ = std::make_shared<EnvFs>(base->GetFileSystem(), std::move(brake));
+		file_system_ = std::make_shared<RocksFs>(base->GetFileSystem(), std::move(brake));
 		system_clock_ = base->GetSystemClock();
 	}
 
@@ -567,10 +263,10 @@ private:
 	RocksWork work_;
 };
 
-BrakingEnv *
+RocksEnv *
 env_of(void *env)
 {
-	return static_cast<BrakingEnv *>(static_cast<rocksdb::Env *>(env));
+	return static_cast<RocksEnv *>(static_cast<rocksdb::Env *>(env));
 }
 
 } // namespace
@@ -580,13 +276,13 @@ rocks_env_new(void *base, const char *dir, struct rocks_marks *marks, void (*on_
 {
 	rocksdb::Env *env = base != nullptr ? static_cast<rocksdb::Env *>(base) : rocksdb::Env::Default();
 
-	return static_cast<rocksdb::Env *>(new BrakingEnv(env, std::make_shared<Brake>(dir, marks, on_error, ctx)));
+	return static_cast<rocksdb::Env *>(new RocksEnv(env, std::make_shared<RocksBrake>(dir, marks, on_error, ctx)));
 }
 
 void
 rocks_env_note_flushed(void *env, const char *dir, char **errptr)
 {
-	IOStatus s = static_cast<EnvFs *>(static_cast<rocksdb::Env *>(env)->GetFileSystem().get())->note(dir, 0);
+	IOStatus s = static_cast<RocksFs *>(static_cast<rocksdb::Env *>(env)->GetFileSystem().get())->note(dir, 0);
 
 	if (!s.ok())
 		*errptr = strdup(s.ToString().c_str());
