@@ -142,26 +142,38 @@ is_wanted(void *ctx, const struct blob_id *id)
 	return object_id_eq(id, &w->ids[0]) || object_id_eq(id, &w->ids[1]);
 }
 
+enum { OBJECTS = 20 };
+
+/* A pack of its own of so many objects, and a backup. */
+static void
+pack_put(const char *dir, const char *of, struct blob_id ids[OBJECTS])
+{
+	BUF_CLEAN struct buf detail = BUF_MAX(4096);
+	struct repo *r;
+
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	for (int i = 0; i < OBJECTS; i++) {
+		char blob[100];
+
+		snprintf(blob, sizeof(blob), "object %d%s", i, of);
+		CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[i]) == ERR_OK);
+	}
+	CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
+	repo_close(r);
+}
+
 static void
 test_sweep(void)
 {
 	char dir[] = "/tmp/posthorn-repo.XXXXXX";
 	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
-	struct blob_id ids[20];
+	struct blob_id ids[OBJECTS];
 	struct wanted wanted;
 	struct repo *r;
 	uint64_t freed;
 
 	CHECK(mkdtemp(dir) != NULL);
-	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
-	for (int i = 0; i < 20; i++) {
-		char blob[100];
-
-		snprintf(blob, sizeof(blob), "object %d", i);
-		CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[i]) == ERR_OK);
-	}
-	CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
-	repo_close(r);
+	pack_put(dir, "", ids);
 	wanted = (struct wanted){ { ids[3], ids[11] } };
 	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
 	CHECK(repo_sweep(r, is_wanted, &wanted, &freed) == ERR_OK && freed > 0);
@@ -217,22 +229,15 @@ test_sweep_again(void)
 	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
 
 	for (int round = 0; round < 8; round++) {
-		char dir[] = "/tmp/posthorn-repo.XXXXXX", old[600], kept[700];
-		struct blob_id ids[20];
+		char dir[] = "/tmp/posthorn-repo.XXXXXX", old[600], kept[700], of[32];
+		struct blob_id ids[OBJECTS];
 		struct wanted wanted;
 		struct repo *r;
 		uint64_t freed;
 
 		CHECK(mkdtemp(dir) != NULL);
-		CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
-		for (int i = 0; i < 20; i++) {
-			char blob[100];
-
-			snprintf(blob, sizeof(blob), "object %d of round %d", i, round);
-			CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[i]) == ERR_OK);
-		}
-		CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
-		repo_close(r);
+		snprintf(of, sizeof(of), " of round %d", round);
+		pack_put(dir, of, ids);
 		pack_path(dir, old);
 		snprintf(kept, sizeof(kept), "%s/kept", dir);
 		CHECK(link(old, kept) == 0);
@@ -258,22 +263,14 @@ test_sweep_damaged(void)
 {
 	char dir[] = "/tmp/posthorn-repo.XXXXXX", path[600], byte;
 	BUF_CLEAN struct buf detail = BUF_MAX(4096), bytes = BUF_MAX(1 << 20);
-	struct blob_id ids[2][20];
+	struct blob_id ids[2][OBJECTS];
 	struct wanted wanted;
 	struct repo *r;
 	uint64_t freed = 0;
 
 	CHECK(mkdtemp(dir) != NULL);
 	for (int pack = 0; pack < 2; pack++) {
-		CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
-		for (int i = 0; i < 20; i++) {
-			char blob[100];
-
-			snprintf(blob, sizeof(blob), "object %d of pack %d", i, pack);
-			CHECK(repo_put(r, OBJECT_BLOB, str_c(blob), &ids[pack][i]) == ERR_OK);
-		}
-		CHECK(repo_finish(r, "1", STR("first")) == ERR_OK);
-		repo_close(r);
+		pack_put(dir, pack == 0 ? " of one" : " of another", ids[pack]);
 		if (pack == 0) {
 			int fd;
 

@@ -323,7 +323,8 @@ const struct ctl_command ctl_backup = {
 	    "Makes a backup of all mail and the users database: of one moment, while the server runs or while it does not. A second "
 	    "backup into the same folder stores only what is new. All is compressed, and named by its SHA-256. A backup is there "
 	    "when all of it is on the disk, or not at all; whatever interrupts it, earlier ones stay as they are. --keep removes "
-	    "all but the last N backups, and what only they needed. With - the backup is a stream on standard output, which may be "
+	    "all but the last N backups, and what only they needed. What can't be read in the store is named and left out, and the exit "
+	    "status is 1; then no older backup is removed. With - the backup is a stream on standard output, which may be "
 	    "kept as a file and restored from it.",
 	.run = backup_run,
 };

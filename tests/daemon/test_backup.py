@@ -234,6 +234,36 @@ def test_whole_without_bytes(server, tool, tmp_path):
     c.close()
 
 
+def test_damaged_store(server, tool, tmp_path):
+    """A block that can't be read is named, all else is saved, and no older backup goes for such a one; what was saved is restored."""
+    fill(server)
+    fill(server, 'user2')
+    server.stop()
+    dest, with_gaps = tmp_path / 'dest', 0
+    for table in sorted(pathlib.Path(mail_folder(server)).glob('*.sst')):
+        tool('backup', dest)
+        kept = table.read_bytes()
+        table.write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
+        there = len(tool.json('backup', 'list', dest))
+        done = subprocess.run(tool.command('--json', 'backup', '--keep', '1', dest), capture_output=True, text=True, timeout=120)
+        if done.stdout and json.loads(done.stdout)['gaps']:
+            with_gaps += 1
+            assert done.returncode == 1 and 'is not in the backup' in done.stderr and 'account user' in done.stderr
+            assert len(tool.json('backup', 'list', dest)) == there + 1
+            shutil.rmtree(tmp_path / 'partial', ignore_errors=True)
+            shutil.copytree(dest, tmp_path / 'partial')
+        table.write_bytes(kept)
+    assert with_gaps >= 2
+    lose(server)
+    tool('restore', tmp_path / 'partial')
+    server.expect_errors = True     # of what was not saved
+    server.start()
+    for user in 'user1', 'user2':
+        c = server.login(user)
+        c.ok('NOOP')
+        c.close()
+
+
 # ---- undelete ----
 
 def undelete(tool, user, *args):
