@@ -54,13 +54,29 @@ forget_order(const struct burst *b, struct state *model)
 
 static bool explain(struct burst *b, uint32_t depth, uint32_t *at);
 
+/* A FETCH of bodies that looked in this state sets \Seen on what had none there. */
+static void
+look_in(struct state *s, const struct plan *plan, struct act *act)
+{
+	const struct state_box *box = state_box_by_id(s, act->box);
+
+	act->n = 0;
+	for (uint32_t k = 0; k < plan->target_count; k++) {
+		int at = box != NULL ? state_message(box, plan->targets[k]) : -1;
+
+		if (at >= 0 && (box->m[at].flags & FLAG_SEEN) == 0)
+			act->uids[act->n++] = plan->targets[k];
+	}
+}
+
 /*
  * Goes on with the next command of an actor, which puts messages into a mailbox of that name.
- * is_anew: others had taken \Seen away before it looked, so it sets it on all that it names.
+ * looked: after so many commands a FETCH of bodies looked what has no \Seen, and sets it now; 0:
+ * before all others, when it saw what its client had been told.
  */
 static bool
 explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const char *name,
-    bool is_anew)
+    uint32_t looked)
 {
 	struct actor *a = &b->actors[i];
 	struct state *next = &b->states[depth + 1];
@@ -70,10 +86,8 @@ explain_next(struct burst *b, uint32_t depth, uint32_t *at, uint32_t i, const ch
 
 	act = a->plans[at[i]].act;
 	snprintf(act.name, sizeof(act.name), "%s", name);
-	if (is_anew) {
-		memcpy(act.uids, a->plans[at[i]].targets, sizeof(act.uids));
-		act.n = a->plans[at[i]].target_count;
-	}
+	if (looked > 0)
+		look_in(&b->states[looked], &a->plans[at[i]], &act);
 	*next = b->states[depth];
 	state_apply(next, &act, &o);
 	if (!answer_fits(&a->plans[at[i]], &a->answers[at[i]], &o, why, sizeof(why))) {
@@ -125,11 +139,12 @@ explain(struct burst *b, uint32_t depth, uint32_t *at)
 			continue;
 		is_over = false;
 		act = &a->plans[at[i]].act;
-		if (explain_next(b, depth, at, i, act->name, false)
-		    || (act->sees && explain_next(b, depth, at, i, act->name, true)))
-			return true;
+		for (uint32_t looked = 0; looked <= (act->sees ? depth : 0); looked++) {
+			if (explain_next(b, depth, at, i, act->name, looked))
+				return true;
+		}
 		other = renamed(b, depth, act);
-		if (other != NULL && explain_next(b, depth, at, i, other, false))
+		if (other != NULL && explain_next(b, depth, at, i, other, 0))
 			return true;
 	}
 	if (!is_over)

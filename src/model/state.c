@@ -219,7 +219,8 @@ copy(struct state *s, const struct act *a, struct outcome *out)
 		return;
 	}
 	if (to == NULL || to->is_level) {
-		refuse(out, "TRYCREATE");
+		/* When both are gone either is said. */
+		refuse(out, from != NULL ? "TRYCREATE" : NULL);
 		return;
 	}
 	for (uint32_t i = 0; i < a->n; i++) {
