@@ -459,7 +459,7 @@ is_in_parts(struct run *r, const struct act *a)
 
 /*
  * Mailboxes stay small: what would make one too large is not sent. Nor is what FETCH does to \Seen
- * in several commits.
+ * in several commits, nor what names a UID that the client does not know.
  */
 static bool
 fits(struct run *r, const struct plan *p, bool is_one_of_many)
@@ -471,6 +471,9 @@ fits(struct run *r, const struct plan *p, bool is_one_of_many)
 						     : 0;
 
 	if (a->sees && p->target_count > 60)
+		return false;
+	/* Of a mailbox that was deleted at once a UID may never be told. */
+	if (a->is_uid && p->target_count > 0 && p->targets[p->target_count - 1] == 0)
 		return false;
 	if (is_one_of_many && is_in_parts(r, a))
 		return false;
