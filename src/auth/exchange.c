@@ -295,6 +295,25 @@ copy_property(struct exchange *x, Gsasl_property which, struct str *out)
 	*out = arena_str(&x->arena, str_c(gsasl_property_fast(x->sasl, which)));
 }
 
+/*
+ * The iteration count that a name would have that nobody has, or whose account has no verifier:
+ * when the setting was changed since some passwords were set, some have the one and some another.
+ */
+static uint32_t
+likely_iterations(struct exchange *x, enum scram_hash hash)
+{
+	struct auth_server *srv = server_of(x);
+	uint64_t draw = scram_draw(hash, x->account, srv->fake_secret);
+	struct scram_verifier v;
+	struct str text;
+	uint32_t n;
+
+	if (users_drawn_scram(srv->users, &x->arena, hash, draw, &text) == ERR_OK
+	    && scram_parse(hash, text, &v) == ERR_OK && str_to_u32(str_c(v.iterations), &n))
+		return n;
+	return srv->cost.scram_iterations;
+}
+
 /* SCRAM asks for the account's verifier, once it knows the name. */
 static int
 give_scram(struct exchange *x)
@@ -303,13 +322,15 @@ give_scram(struct exchange *x)
 	    str_starts_nocase(x->start.mech, STR("SCRAM-SHA-256")) ? SCRAM_SHA256 : SCRAM_SHA1;
 	struct auth_server *srv = server_of(x);
 	struct scram_verifier v;
+	uint32_t iterations;
 
 	copy_property(x, GSASL_AUTHID, &x->authid);
 	copy_property(x, GSASL_AUTHZID, &x->authzid);
 	seek_user(x, x->authid);
+	iterations = likely_iterations(x, hash); /* in any case: it takes time */
 	if (!x->is_known || scram_parse(hash, x->row.scram[hash], &v) != ERR_OK)
 		/* one salt for all spellings, as an account has one */
-		scram_fake(hash, x->account, srv->fake_secret, srv->cost.scram_iterations, &v);
+		scram_fake(hash, x->account, srv->fake_secret, iterations, &v);
 	if (gsasl_property_set(x->sasl, GSASL_SCRAM_ITER, v.iterations) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_SALT, v.salt) != GSASL_OK
 	    || gsasl_property_set(x->sasl, GSASL_SCRAM_STOREDKEY, v.stored_key) != GSASL_OK

@@ -88,6 +88,9 @@ test_scram(void)
 		CHECK(strcmp(w.salt, v.salt) == 0);
 		scram_fake(h, STR("jim"), secret, 4096, &v);
 		CHECK(strcmp(w.salt, v.salt) != 0);
+		/* An account whose count changes gets another salt with it. */
+		scram_fake(h, STR("joe"), secret, 5000, &v);
+		CHECK(strcmp(w.salt, v.salt) != 0 && strcmp(v.iterations, "5000") == 0);
 	}
 	CHECK(scram_parse(SCRAM_SHA1, STR(""), &v) == ERR_SYNTAX);
 	CHECK(scram_parse(SCRAM_SHA1, STR("0:a:b:c"), &v) == ERR_SYNTAX);

@@ -87,20 +87,41 @@ scram_parse(enum scram_hash hash, struct str text, struct scram_verifier *out)
 	return ERR_OK;
 }
 
+static void
+keyed_hash(struct str use, struct str user, const unsigned char secret[32], unsigned char *out,
+    size_t size)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, secret, 32, size);
+	crypto_generichash_update(&state, (const unsigned char *)use.p, use.n);
+	crypto_generichash_update(&state, (const unsigned char *)user.p, user.n);
+	crypto_generichash_final(&state, out, size);
+}
+
+uint64_t
+scram_draw(enum scram_hash hash, struct str user, const unsigned char secret[32])
+{
+	unsigned char bytes[crypto_generichash_BYTES];
+	uint64_t draw;
+
+	keyed_hash(hash == SCRAM_SHA1 ? STR("draw1:") : STR("draw2:"), user, secret, bytes,
+	    sizeof(bytes));
+	memcpy(&draw, bytes, sizeof(draw));
+	return draw;
+}
+
 void
 scram_fake(enum scram_hash hash, struct str user, const unsigned char secret[32],
     uint32_t iterations, struct scram_verifier *out)
 {
 	unsigned char bytes[crypto_generichash_BYTES_MAX];
 	unsigned char key[SCRAM_KEY_BYTES];
-	char which = (char)('1' + hash);
-	crypto_generichash_state state;
+	char which[32];
 
-	crypto_generichash_init(&state, secret, 32, sizeof(bytes));
-	crypto_generichash_update(&state, (const unsigned char *)&which, 1);
-	crypto_generichash_update(&state, (const unsigned char *)user.p, user.n);
-	crypto_generichash_final(&state, bytes, sizeof(bytes));
 	snprintf(out->iterations, sizeof(out->iterations), "%u", iterations);
+	snprintf(which, sizeof(which), "%u:%s:", (unsigned)hash + 1, out->iterations);
+	keyed_hash(str_c(which), user, secret, bytes, sizeof(bytes));
 	sodium_bin2base64(out->salt, sizeof(out->salt), bytes, SCRAM_SALT_BYTES,
 	    sodium_base64_VARIANT_ORIGINAL);
 	memcpy(key, bytes + SCRAM_SALT_BYTES, sizeof(key));

@@ -26,10 +26,12 @@ must_use enum err scram_make(enum scram_hash hash, struct str password, uint32_t
 /** ERR_SYNTAX: not such a text. */
 must_use enum err scram_parse(enum scram_hash hash, struct str text, struct scram_verifier *out);
 /**
- * A verifier that no password fits, the same for the same name and secret: an unknown user must
- * look like any other.
+ * A verifier that no password fits, the same for the same name, secret and count: an unknown user
+ * must look like any other, whose salt is another when the count is.
  */
 void scram_fake(enum scram_hash hash, struct str user, const unsigned char secret[32],
     uint32_t iterations, struct scram_verifier *out);
+/** Random bits of that name, the same for the same secret, that have nothing to do with its salt. */
+uint64_t scram_draw(enum scram_hash hash, struct str user, const unsigned char secret[32]);
 
 #endif

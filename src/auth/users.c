@@ -13,7 +13,7 @@ struct users {
 	sqlite3 *db;
 	sqlite3_vfs vfs;
 	char vfs_name[32];
-	sqlite3_stmt *find;
+	sqlite3_stmt *find, *last_id, *from_id;
 };
 
 #define COLUMNS                                                                                    \
@@ -173,6 +173,13 @@ users_open(const char *path, struct users **out)
 		e = err_of(
 		    sqlite3_prepare_v3(u->db, "SELECT " COLUMNS " FROM users WHERE name = ?1", -1,
 			SQLITE_PREPARE_PERSISTENT, &u->find, NULL));
+	if (e == ERR_OK)
+		e = err_of(sqlite3_prepare_v3(u->db, "SELECT max(id) FROM users", -1,
+		    SQLITE_PREPARE_PERSISTENT, &u->last_id, NULL));
+	if (e == ERR_OK)
+		e = err_of(sqlite3_prepare_v3(u->db,
+		    "SELECT scram_sha1, scram_sha256 FROM users WHERE id >= ?1 ORDER BY id LIMIT 1",
+		    -1, SQLITE_PREPARE_PERSISTENT, &u->from_id, NULL));
 	umask(mask);
 	if (e != ERR_OK) {
 		users_close(u);
@@ -188,6 +195,8 @@ users_close(struct users *u)
 	if (u == NULL)
 		return;
 	sqlite3_finalize(u->find);
+	sqlite3_finalize(u->last_id);
+	sqlite3_finalize(u->from_id);
 	sqlite3_close(u->db);
 	if (u->vfs_name[0] != '\0')
 		sqlite3_vfs_unregister(&u->vfs);
@@ -239,6 +248,52 @@ users_find(struct users *u, struct arena *a, struct str name, struct user_row *o
 	}
 	sqlite3_reset(u->find);
 	sqlite3_clear_bindings(u->find);
+	return e;
+}
+
+/*
+ * A number from 1 to last: the first few bits of the draw that are one. Of a larger last they are
+ * mostly the same ones.
+ */
+static int64_t
+drawn_id(uint64_t draw, int64_t last)
+{
+	unsigned bits = 64 - (unsigned)__builtin_clzll((uint64_t)last);
+	uint64_t mask = bits < 64 ? ((uint64_t)1 << bits) - 1 : ~(uint64_t)0;
+
+	for (uint64_t rest = draw; rest != 0; rest >>= bits) {
+		uint64_t id = rest & mask;
+
+		if (id >= 1 && id <= (uint64_t)last)
+			return (int64_t)id;
+		if (bits >= 32)
+			break;
+	}
+	return (int64_t)(draw % (uint64_t)last) + 1;
+}
+
+enum err
+users_drawn_scram(struct users *u, struct arena *a, enum scram_hash hash, uint64_t draw,
+    struct str *out)
+{
+	int64_t last = 0;
+	int rc = sqlite3_step(u->last_id);
+	enum err e;
+
+	if (rc == SQLITE_ROW)
+		last = sqlite3_column_int64(u->last_id, 0); /* NULL of none: 0 */
+	sqlite3_reset(u->last_id);
+	if (rc != SQLITE_ROW || last < 1)
+		return rc == SQLITE_ROW ? ERR_UNKNOWN : err_of(rc);
+	sqlite3_bind_int64(u->from_id, 1, drawn_id(draw, last));
+	rc = sqlite3_step(u->from_id);
+	if (rc == SQLITE_ROW) {
+		*out = column_str(a, u->from_id, (int)hash);
+		e = ERR_OK;
+	} else {
+		e = rc == SQLITE_DONE ? ERR_UNKNOWN : err_of(rc);
+	}
+	sqlite3_reset(u->from_id);
 	return e;
 }
 

@@ -37,6 +37,16 @@ const char *users_error(struct users *u);
 /** The row lives in the arena. ERR_UNKNOWN: no such user. */
 must_use enum err users_find(struct users *u, struct arena *a, struct str name,
     struct user_row *out);
+/**
+ * The SCRAM verifier of one user of all, each as likely as the other: the same for the same draw
+ * as long as users neither come nor go, and nearly always when they do. Empty: that user has none.
+ *
+ * @draw  random bits
+ *
+ * ERR_UNKNOWN: there are no users.
+ */
+must_use enum err users_drawn_scram(struct users *u, struct arena *a, enum scram_hash hash,
+    uint64_t draw, struct str *out);
 /** ERR_EXISTS. */
 must_use enum err users_add(struct users *u, const struct user_row *row);
 /** Replaces the groups. ERR_UNKNOWN. */

@@ -155,6 +155,63 @@ test_secret_stays(void)
 	place_done(&p);
 }
 
+static int
+drawn(struct users *u, struct arena *a, uint64_t draw)
+{
+	struct str text = STR_NONE;
+
+	if (users_drawn_scram(u, a, SCRAM_SHA256, draw, &text) != ERR_OK || text.n != 1)
+		return -1;
+	return text.p[0] - '0';
+}
+
+static void
+add_with_scram(struct users *u, int n)
+{
+	char name[2] = { (char)('a' + n), '\0' }, text[2] = { (char)('0' + n), '\0' };
+	struct user_row row = { .name = str_c(name), .scram = { [SCRAM_SHA256] = str_c(text) } };
+
+	CHECK(users_add(u, &row) == ERR_OK);
+}
+
+/* Each user is drawn, none much more often than another, and who comes later changes little. */
+static void
+test_draws(void)
+{
+	enum { DRAWS = 4000, USERS = 6, GONE = 3 };
+
+	struct arena a = ARENA_NONE;
+	int before[DRAWS], count[USERS + 1] = { 0 }, same = 0;
+	struct users *u;
+	struct place p;
+
+	place_init(&p);
+	CHECK(users_open(p.path, &u) == ERR_OK);
+	CHECK(drawn(u, &a, 1) == -1);
+	for (int i = 0; i < USERS; i++)
+		add_with_scram(u, i);
+	for (unsigned i = 0; i < DRAWS; i++) {
+		before[i] = drawn(u, &a, i * 0x9E3779B97F4A7C15u);
+		CHECK(before[i] >= 0 && before[i] < USERS);
+		CHECK(drawn(u, &a, i * 0x9E3779B97F4A7C15u) == before[i]);
+		count[before[i]]++;
+	}
+	for (int i = 0; i < USERS; i++)
+		CHECK(count[i] > DRAWS / USERS / 2 && count[i] < DRAWS / USERS * 2);
+	add_with_scram(u, USERS);
+	for (unsigned i = 0; i < DRAWS; i++)
+		same += drawn(u, &a, i * 0x9E3779B97F4A7C15u) == before[i];
+	CHECK(same > DRAWS * 7 / 10);
+	CHECK(users_delete(u, STR("d")) == ERR_OK);
+	for (unsigned i = 0; i < DRAWS; i++)
+		CHECK(drawn(u, &a, i * 0x9E3779B97F4A7C15u) != GONE);
+	CHECK(users_delete(u, STR("g")) == ERR_OK);
+	CHECK(drawn(u, &a, 6) >= 0);
+	users_close(u);
+	place_done(&p);
+	arena_done(&a);
+}
+
 static void
 test_refuses(void)
 {
@@ -178,5 +235,5 @@ test_refuses(void)
 	place_done(&p);
 }
 
-TEST_MAIN(TEST(test_life), TEST(test_changes_are_synced), TEST(test_secret_stays),
+TEST_MAIN(TEST(test_life), TEST(test_changes_are_synced), TEST(test_secret_stays), TEST(test_draws),
     TEST(test_refuses))

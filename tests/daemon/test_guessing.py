@@ -152,6 +152,31 @@ def test_words_tell_nothing(own):  # noqa: F811
     assert len({salts[name] for name in ('user1', 'nobody', 'x' * 200)}) == 3      # those who are there have one password here
 
 
+def test_counts_tell_nothing(own, tmp_path):  # noqa: F811
+    """After scram_iterations was changed some accounts have the old count and some the new one; so have names of nobody, for good."""
+    server = own(users=6)
+    with open(os.path.join(server.store, 'posthornd.conf')) as f:
+        changed = f.read() + '\nscram_iterations = 9000\n'
+    (tmp_path / 'changed.conf').write_text(changed)
+    for user in 'user1', 'user3', 'user6':
+        subprocess.run([server.program, '-c', str(tmp_path / 'changed.conf'), 'user', 'passwd', user], input='new\n', text=True, check=True)
+
+    def first(name):
+        c = server.connect()
+        s = Scram('sha256', name, 'wrong')
+        c.authenticate('SCRAM-SHA-256', s.final, initial=s.first())
+        c.close()
+        return s.salt, s.iterations
+
+    real = {first('user%d' % n)[1] for n in range(1, 7)}
+    assert len(real) == 2 and 9000 in real
+    nobody = {'nobody%d' % n: first('nobody%d' % n) for n in range(24)}
+    assert {count for _, count in nobody.values()} == real       # all alike once in eight million runs
+    assert len({salt for salt, _ in nobody.values()}) == len(nobody)
+    for name in list(nobody)[:4]:
+        assert first(name) == nobody[name]
+
+
 def rank_sum(a, b):
     """The share of pairs in which the second is slower: 0.5 when the two can't be told apart (Mann-Whitney's U)."""
     return sum((y > x) + 0.5 * (y == x) for x in a for y in b) / (len(a) * len(b))
