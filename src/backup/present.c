@@ -70,7 +70,8 @@ identify_some(struct account *a, const uint32_t *numbers, size_t count,
 		keys[i] = message_summary_key((struct msgno){ numbers[i] });
 		ranges[i] = (struct kv_range){ .kind = KV_MESSAGE,
 			.from = message_key_str(&keys[i]),
-			.is_exact = true };
+			.is_exact = true,
+			.may_have_gaps = true };
 	}
 	e = account_rows(a, ranges, count, &rows);
 	for (size_t i = 0; e == ERR_OK && i < count; i++) {

@@ -25,7 +25,7 @@ must_use enum err present_load(struct connection *c, struct account *a, struct m
     struct present *out);
 bool present_has(const struct present *p, const struct message_identity *id);
 void present_add(struct present *p, const struct message_identity *id);
-/** The identities of messages, in their order; all zero: it has no record. */
+/** The identities of messages, in their order; all zero: it has no record that can be read. */
 must_use enum err present_identify(struct account *a, const uint32_t *numbers, size_t count,
     struct message_identity *out);
 

@@ -25,11 +25,12 @@ struct recovery {
 	struct put_back *items;
 	size_t item_count, item_cap;
 	uint64_t total;
+	uint64_t unread; /* what damage hides: stretches of rows, records, mailboxes, messages */
 };
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* Gives pages to fn, those of one mailbox (0: of all). */
+/* Gives pages to fn, those of one mailbox (0: of all), as far as they can be read. */
 static enum err
 each_page(struct recovery *r, uint64_t box,
     void (*fn)(struct recovery *r, const struct kv_row *row))
@@ -40,15 +41,17 @@ each_page(struct recovery *r, uint64_t box,
 		.from = row_key_str(&from),
 		.to = box == 0 ? STR("Q") : row_key_str(&to),
 		.limit = PAGES_AT_ONCE };
-	size_t count = PAGES_AT_ONCE;
+	bool is_last = false;
 
-	while (count == PAGES_AT_ONCE) {
+	while (!is_last) {
 		struct kv_rows *rows = NULL;
-		enum err e = account_rows(r->account, &range, 1, &rows);
+		size_t count;
+		enum err e = account_rows_readable(r->account, &range, &rows, &is_last);
 
 		if (e != ERR_OK)
 			return e;
 		count = rows->ranges[0].count;
+		r->unread += rows->ranges[0].gap_count;
 		for (size_t i = 0; i < count; i++)
 			fn(r, &rows->ranges[0].rows[i]);
 		if (count != 0) {
@@ -71,14 +74,14 @@ add_page(struct recovery *r, const struct kv_row *row)
 
 /*
  * Mailboxes, undo records, and the pages of mailboxes that were deleted: of one moment, for the
- * past is held.
+ * past is held. A record that can't be read hides no more than what it names.
  */
 static enum err
 load_image(struct recovery *r, int64_t at_ms)
 {
 	struct kv_range ranges[2] = {
 		{ .kind = KV_ROW, .from = STR("A"), .to = STR("T") },
-		{ .kind = KV_LOG, .from = STR("U"), .to = STR("V") },
+		{ .kind = KV_LOG, .from = STR("U"), .to = STR("V"), .may_have_gaps = true },
 	};
 	struct kv_rows *rows = NULL;
 	size_t known;
@@ -92,6 +95,7 @@ load_image(struct recovery *r, int64_t at_ms)
 	for (size_t i = 0; i < rows->ranges[1].count; i++)
 		image_add(&r->image, KV_LOG, rows->ranges[1].rows[i].key,
 		    rows->ranges[1].rows[i].value);
+	r->unread += rows->ranges[1].gap_count;
 	kv_rows_free(rows);
 	image_read_undo(&r->image);
 	known = r->image.box_count;
@@ -100,6 +104,7 @@ load_image(struct recovery *r, int64_t at_ms)
 			e = each_page(r, r->image.boxes[i].id.v, add_page);
 	}
 	image_finish(&r->image, at_ms);
+	r->unread += r->image.is_damaged;
 	return e;
 }
 
@@ -200,6 +205,7 @@ choose(struct recovery *r, struct str name, const struct image_box *b,
 	char text[OBJECT_ID_TEXT_MAX];
 	struct put_back *item;
 
+	r->unread += id->email.n == 0; /* it has no record */
 	if (id->email.n == 0 || present_has(&r->present, id)
 	    || (r->message.n != 0 && !str_eq(r->message, object_id_text(id->email, 'M', text))))
 		return ERR_OK;
@@ -405,9 +411,25 @@ recover(struct recovery *r, int64_t at_ms)
 	e = UNTIL_DONE(&r->c->sleeper, account_wait_durable(r->account, version, &r->c->sleeper.w));
 	if (e == ERR_OK)
 		e = load_image(r, at_ms);
-	for (size_t i = 0; e == ERR_OK && i < r->image.box_count; i++)
+	for (size_t i = 0; e == ERR_OK && i < r->image.box_count; i++) {
 		e = recover_box(r, &r->image.boxes[i]);
+		if (e == ERR_CORRUPT) { /* of this mailbox; the others can be read */
+			r->unread++;
+			e = ERR_OK;
+		}
+	}
 	return e;
+}
+
+static enum err
+answer(struct recovery *r)
+{
+	struct buf *out = &r->c->out;
+
+	buf_clear(out);
+	wire_u64(out, r->total);
+	wire_u64(out, r->unread);
+	return wire_send(r->c->fd, 'D', buf_str(out));
 }
 
 enum err
@@ -434,5 +456,5 @@ recovery_run(struct connection *c)
 	free(r.items);
 	free(r.alive);
 	account_unref(r.account);
-	return e == ERR_OK ? answer_done(c, r.total) : e;
+	return e == ERR_OK ? answer(&r) : e;
 }

@@ -178,27 +178,6 @@ take_row(struct source *s, enum kv_kind kind, const struct kv_row *row)
 	return e;
 }
 
-/*
- * Some rows of a kind. Where damage hides some, all that are left at once: one block that can't be read
- * must not keep everything from being saved.
- */
-static enum err
-load_rows(struct source *s, enum kv_kind kind, struct str from, struct kv_rows **rows_out,
-    bool *is_last_out)
-{
-	struct kv_range range = { .kind = kind, .from = from, .limit = LOAD_ROWS };
-	enum err e = kv_load_now(s->kv, s->lists.id, &range, 1, rows_out);
-
-	if (e == ERR_CORRUPT) {
-		range.limit = 0;
-		range.may_have_gaps = true;
-		e = kv_load_now(s->kv, s->lists.id, &range, 1, rows_out);
-	}
-	*is_last_out =
-	    e != ERR_OK || range.limit == 0 || (*rows_out)->ranges[0].count < range.limit;
-	return e;
-}
-
 static void
 tell_gaps(struct source *s, enum kv_kind kind, size_t count)
 {
@@ -213,7 +192,10 @@ tell_gaps(struct source *s, enum kv_kind kind, size_t count)
 	s->progress->gaps += count;
 }
 
-/* All rows of a kind, some at a time: nothing changes meanwhile. */
+/*
+ * All rows of a kind, some at a time: nothing changes meanwhile. One block that can't be read must
+ * not keep everything from being saved.
+ */
 static enum err
 take_kind(struct source *s, enum kv_kind kind)
 {
@@ -223,9 +205,12 @@ take_kind(struct source *s, enum kv_kind kind)
 
 	while (e == ERR_OK && !is_last) {
 		struct kv_rows *rows = NULL;
+		struct kv_range range = { .kind = kind,
+			.from = from.n != 0 ? buf_str(&from) : STR(""),
+			.limit = LOAD_ROWS };
 		size_t count;
 
-		e = load_rows(s, kind, from.n != 0 ? buf_str(&from) : STR(""), &rows, &is_last);
+		e = kv_load_readable(s->kv, s->lists.id, &range, &rows, &is_last);
 		if (e != ERR_OK)
 			return e;
 		count = rows->ranges[0].count;

@@ -50,7 +50,7 @@ ask(struct ctl *c, const struct undelete *u, int fd)
 {
 	BUF_CLEAN struct buf body = BUF_MAX(WIRE_MAX_BYTES);
 	struct str rest;
-	uint64_t count;
+	uint64_t count, unread;
 	char kind = 0;
 	enum err e;
 
@@ -79,11 +79,14 @@ ask(struct ctl *c, const struct undelete *u, int fd)
 		return str_starts(str_sub(rest, 4, rest.n), STR("UNKNOWN"))
 		    ? ctl_fail("there is no account \"%s\"", u->account)
 		    : admin_fail(rest);
-	if (kind != 'D' || !wire_take_u64(&rest, &count))
+	if (kind != 'D' || !wire_take_u64(&rest, &count) || !wire_take_u64(&rest, &unread))
 		return ctl_fail("posthornd gave an answer that makes no sense");
 	if (!c->is_json && !c->is_quiet)
 		printf("%llu messages %s\n", (unsigned long long)count,
 		    u->is_dry ? "can come back" : "came back");
+	if (unread != 0)
+		return ctl_fail(
+		    "damage in the store hides some of what went, which can't come back; all else can. `posthorn verify` says more of it");
 	return CTL_OK;
 }
 

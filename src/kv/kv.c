@@ -74,6 +74,22 @@ kv_load_now(struct kv *kv, struct account_id account, const struct kv_range *ran
 }
 
 enum err
+kv_load_readable(struct kv *kv, struct account_id account, const struct kv_range *range,
+    struct kv_rows **rows_out, bool *is_last_out)
+{
+	struct kv_range left = *range;
+	enum err e = kv_load_now(kv, account, &left, 1, rows_out);
+
+	if (e == ERR_CORRUPT) {
+		left.limit = 0;
+		left.may_have_gaps = true;
+		e = kv_load_now(kv, account, &left, 1, rows_out);
+	}
+	*is_last_out = e != ERR_OK || left.limit == 0 || (*rows_out)->ranges[0].count < left.limit;
+	return e;
+}
+
+enum err
 kv_blob_read(struct kv *kv, const struct blob_id *id, uint64_t place, uint64_t offset,
     size_t length, struct kv_bytes **bytes_out, kv_blob_fn *fn, void *ctx)
 {

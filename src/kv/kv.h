@@ -219,6 +219,12 @@ must_use enum err kv_load_ahead(struct kv *kv, struct account_id account,
 /** The same, waiting; for start-up, tools and tests, never on a loop. */
 must_use enum err kv_load_now(struct kv *kv, struct account_id account,
     const struct kv_range *ranges, size_t count, struct kv_rows **rows_out);
+/**
+ * The same of one range, some rows (its limit) at a time: where damage hides one of them, all that
+ * are left of the range at once, with gaps. is_last_out: there are no more behind these.
+ */
+must_use enum err kv_load_readable(struct kv *kv, struct account_id account,
+    const struct kv_range *range, struct kv_rows **rows_out, bool *is_last_out);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 

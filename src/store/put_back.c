@@ -26,6 +26,13 @@ account_rows(struct account *a, const struct kv_range *ranges, size_t count,
 	return kv_load_now(a->kv, a->id, ranges, count, rows_out);
 }
 
+enum err
+account_rows_readable(struct account *a, const struct kv_range *range, struct kv_rows **rows_out,
+    bool *is_last_out)
+{
+	return kv_load_readable(a->kv, a->id, range, rows_out, is_last_out);
+}
+
 struct snapshot *
 account_latest(struct account *a)
 {

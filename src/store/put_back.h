@@ -35,6 +35,9 @@ void account_past_release(struct account *a);
 /** Rows of the account as the engine has them: kv_load_now(). */
 must_use enum err account_rows(struct account *a, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out);
+/** The same as far as they can be read: kv_load_readable(). */
+must_use enum err account_rows_readable(struct account *a, const struct kv_range *range,
+    struct kv_rows **rows_out, bool *is_last_out);
 /** The snapshot after all changes so far, referenced. */
 struct snapshot *account_latest(struct account *a);
 /** The highest message number that the account had given. */

@@ -390,6 +390,48 @@ def test_undelete_mailboxes(server, tool):
     c.close()
 
 
+def test_undelete_of_a_damaged_store(server, tool, tmp_path):
+    """What damage hides does not come back, and that is said; all else does."""
+    user, messages = server.user(), 12
+    c = server.login(user)
+    c.ok('CREATE other')
+    for box in 'INBOX', 'other':
+        for n in range(messages):
+            c.append(text(n), box)
+    for box in 'INBOX', 'other':
+        c.select(box)
+        for n in range(messages):       # records so large that few share a block
+            c.ok('STORE 1 ANNOTATION (/comment (value.priv "%s"))' % random.randbytes(1500).hex())
+            expunge(c, '1')
+    c.close()
+    server.stop()
+    server.expect_errors = True     # of what the engine can't read
+    mail, whole, listed = pathlib.Path(mail_folder(server)), tmp_path / 'whole', []
+    subprocess.run(['cp', '-a', mail, whole], check=True)
+
+    def undelete_all(*args):
+        done = subprocess.run(tool.command('--json', 'undelete', '--account', user, *args), capture_output=True, text=True, timeout=60)
+        return done.returncode, len(done.stdout.splitlines()), done.stderr
+
+    for name in sorted(t.name for t in whole.glob('*.sst')):
+        shutil.rmtree(mail)
+        subprocess.run(['cp', '-a', whole, mail], check=True)
+        kept = (mail / name).read_bytes()
+        (mail / name).write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
+        server.start()
+        status, count, said = undelete_all('--dry-run')
+        if status == 0 or 'all else can' in said:
+            listed.append(count)
+            assert (status == 0) == (count == 2 * messages), said
+        if 0 < count < 2 * messages:        # a block of the past
+            assert undelete_all()[:2] == (1, count)
+            c = server.login(user)
+            assert sum(len(texts(c, box)) for box in ('INBOX', 'other')) == count
+            c.close()
+        server.stop()
+    assert 2 * messages in listed and any(0 < n < 2 * messages for n in listed), listed
+
+
 def test_undelete_at(server, tool):
     """What was there at a moment between two changes, and nothing else."""
     user = server.user()
