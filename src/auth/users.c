@@ -252,24 +252,20 @@ users_find(struct users *u, struct arena *a, struct str name, struct user_row *o
 }
 
 /*
- * A number from 1 to last: the first few bits of the draw that are one. Of a larger last they are
- * mostly the same ones.
+ * A number from 1 to last, by jump consistent hashing (Lamping and Veach, 2014): each as likely as
+ * the other, and with last + 1 it is either the same or that.
  */
 static int64_t
-drawn_id(uint64_t draw, int64_t last)
+drawn_id(uint64_t draw, int64_t last_id)
 {
-	unsigned bits = 64 - (unsigned)__builtin_clzll((uint64_t)last);
-	uint64_t mask = bits < 64 ? ((uint64_t)1 << bits) - 1 : ~(uint64_t)0;
+	int64_t last = MIN(last_id, INT32_MAX), id = 0, next = 1;
 
-	for (uint64_t rest = draw; rest != 0; rest >>= bits) {
-		uint64_t id = rest & mask;
-
-		if (id >= 1 && id <= (uint64_t)last)
-			return (int64_t)id;
-		if (bits >= 32)
-			break;
+	while (next <= last) {
+		id = next;
+		draw = draw * 2862933555777941757u + 1;
+		next = (int64_t)(0x1p31 / (double)((draw >> 33) + 1) * (double)id) + 1;
 	}
-	return (int64_t)(draw % (uint64_t)last) + 1;
+	return id;
 }
 
 enum err

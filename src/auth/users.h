@@ -38,8 +38,9 @@ const char *users_error(struct users *u);
 must_use enum err users_find(struct users *u, struct arena *a, struct str name,
     struct user_row *out);
 /**
- * The SCRAM verifier of one user of all, each as likely as the other: the same for the same draw
- * as long as users neither come nor go, and nearly always when they do. Empty: that user has none.
+ * The SCRAM verifier of one user of all, each as likely as the other, but that those who are
+ * deleted are drawn as the next one. The same for the same draw as long as that user is there, but
+ * for one draw in as many as there are users, when one is added. Empty: that user has none.
  *
  * @draw  random bits
  *
