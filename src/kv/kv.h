@@ -149,7 +149,9 @@ struct kv_range {
 	uint32_t limit;  /* most rows wanted; 0: all */
 	bool is_reverse; /* from the end of the range backwards */
 	bool is_exact;   /* only the row with key == from; `to` is not looked at */
-	bool is_bulk;    /* many rows that will not be asked for again soon: others' stay cached */
+	bool is_bulk;    /* of many rows, read one after the other: they need not stay cached */
+	/* of the first, for all, when it is read ahead: somebody waits for it already */
+	bool is_awaited;
 	/*
 	 * of the first, for all: rows that are put once and never change; they need not be of one
 	 * moment, and the version that is told says nothing

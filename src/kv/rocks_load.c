@@ -403,8 +403,7 @@ rocks_load_ahead(struct kv *kv, struct account_id account, const struct kv_range
 	struct rocks_job *j = load_job(r, load);
 
 	load->is_wanted = is_wanted;
-	/* A mailbox that is loaded in parts is waited for. */
-	if (count > 0 && ranges[0].is_bulk)
+	if (count > 0 && ranges[0].is_awaited)
 		rocks_job_add(r, j);
 	else
 		rocks_job_ahead(r, account, j);

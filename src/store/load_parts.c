@@ -112,6 +112,7 @@ slot_run(struct parts *p)
 			.from = row_key_str(&from),
 			.to = row_key_str(&to),
 			.is_bulk = true,
+			.is_awaited = true, /* mailboxes are opened by it */
 			.may_have_gaps = true };
 		struct kv_rows *rows = NULL;
 		enum err e = kv_load_ahead(p->account->kv, p->account->id, &range, 1, &rows, NULL,

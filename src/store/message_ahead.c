@@ -284,6 +284,7 @@ message_ahead_begin(struct message_ahead *r)
 	struct message_key keys[4 * AHEAD_MESSAGES];
 	struct kv_rows *rows = NULL;
 	struct batch *b = r->making;
+	const bool is_bulk = r->has_begun;
 	size_t n;
 	enum err e;
 
@@ -305,6 +306,12 @@ message_ahead_begin(struct message_ahead *r)
 		n += message_ranges(b->sorted, b->unique, message_header_key, ranges + n,
 		    keys + 2 * n);
 	ranges[0].is_timeless = true;
+	/*
+	 * Unpacking a block again costs less than the new memory that it would take in the engine's
+	 * cache; the first batch, which may be all that a client looks at, stays there.
+	 */
+	for (size_t i = 0; i < n; i++)
+		ranges[i].is_bulk = is_bulk;
 	e = kv_load_ahead(r->account->kv, r->account->id, ranges, n, &rows, batch_is_wanted,
 	    rows_loaded, b);
 	if (e != ERR_WAIT)
