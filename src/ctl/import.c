@@ -46,16 +46,20 @@ show_progress(struct import *m, bool is_last)
 static bool
 end_batch(struct import *m)
 {
-	if (m->batch_count == 0)
+	const uint32_t count = m->batch_count;
+	const size_t bytes = m->batch_bytes;
+
+	if (count == 0)
 		return true;
+	/* Whatever its end: it is answered once. */
+	m->batch_count = 0;
+	m->batch_bytes = 0;
 	if (!imap_client_end(m->ic, NULL, NULL)) {
 		ctl_fail("%.*s: %.*s", STR_F(m->mailbox), STR_F(imap_client_reply(m->ic)));
 		return false;
 	}
-	m->messages += m->batch_count;
-	m->bytes += m->batch_bytes;
-	m->batch_count = 0;
-	m->batch_bytes = 0;
+	m->messages += count;
+	m->bytes += bytes;
 	show_progress(m, false);
 	return true;
 }

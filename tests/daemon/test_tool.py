@@ -167,6 +167,15 @@ def test_import_mbox(tool, name, running, tmp_path):
     c.close()
 
 
+def test_import_is_refused(tool, name, tmp_path):
+    """It ends, and what was told as imported is there."""
+    box = tmp_path / 'box'
+    box.write_text(''.join('From a@example.org Mon Jan  5 10:00:00 2026\n' + message(n) + '\n' for n in range(200)))
+    tool('user', 'quota', name, '--messages', '100')
+    assert 'OVERQUOTA' in tool('import', name, box, fails=True)
+    assert 'messages 64 of 100' in ' '.join(tool('user', 'quota', name).split())
+
+
 def test_maildir_there_and_back(tool, name, running, tmp_path):
     md = mailbox.Maildir(tmp_path / 'md', create=True)
     m = mailbox.MaildirMessage(message(1))
