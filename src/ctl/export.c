@@ -97,7 +97,7 @@ take_fetch(struct export *x, struct str r, struct fetched *m)
 			return false;
 		if (str_eq(word, STR("INTERNALDATE")) && !imap_datetime_parse(value, &m->date))
 			return false;
-		if (str_eq(word, STR("BODY[]")))
+		if (str_eq(word, STR("BINARY[]")))
 			m->bytes = value;
 	}
 	return m->uid != 0 && m->bytes.p != NULL;
@@ -427,7 +427,8 @@ export_mailbox(struct export *x, struct str name)
 	}
 	if (!begin_mailbox(x, name))
 		return false;
-	imap_client_begin(x->ic, "UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])");
+	/* Not BODY[], in which another byte stands for NUL. */
+	imap_client_begin(x->ic, "UID FETCH 1:* (UID FLAGS INTERNALDATE BINARY.PEEK[])");
 	is_ok = imap_client_end(x->ic, take_message, x);
 	if (!is_ok)
 		ctl_fail("%.*s: %.*s", STR_F(name), STR_F(imap_client_reply(x->ic)));

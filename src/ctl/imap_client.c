@@ -124,7 +124,8 @@ imap_client_mailbox(struct imap_client *ic, struct str name)
 void
 imap_client_literal(struct imap_client *ic, struct str bytes)
 {
-	buf_printf(&ic->out, "{%zu+}\r\n", bytes.n);
+	/* NUL may stand in a literal8 only (RFC 3516 4.4). */
+	buf_printf(&ic->out, "%s{%zu+}\r\n", str_chr(bytes, '\0') != SIZE_MAX ? "~" : "", bytes.n);
 	buf_str_add(&ic->out, bytes);
 	if (ic->out.n > OUT_KEEP)
 		flush(ic);
@@ -238,7 +239,7 @@ imap_client_take(struct arena *a, struct str *s, struct str *word_out)
 		return false;
 	if (s->p[0] == '"')
 		return take_quoted(a, s, word_out);
-	if (s->p[0] == '{') {
+	if (s->p[0] == '{' || str_starts(*s, STR("~{"))) {
 		size_t lf = str_chr(*s, '\n');
 		uint64_t size;
 

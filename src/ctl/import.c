@@ -143,8 +143,10 @@ take_item(void *ctx, const struct mail_item *item)
 	if (!make_mailbox(m, item->mailbox))
 		return false;
 	bytes = with_crlf(m, item->bytes);
-	if (bytes.n == 0 || buf_err(&m->text) != ERR_OK) {
-		ctl_fail("%s: %s; left out", item->where, bytes.n == 0 ? "empty" : "too large");
+	if (bytes.n == 0 || buf_err(&m->text) != ERR_OK
+	    || bytes.n > m->c->config->message_size_max) {
+		ctl_fail("%s: %s; left out", item->where,
+		    bytes.n == 0 ? "empty" : "too large (option message_size_max)");
 		m->skipped++;
 		return true;
 	}

@@ -176,6 +176,23 @@ def test_import_is_refused(tool, name, tmp_path):
     assert 'messages 64 of 100' in ' '.join(tool('user', 'quota', name).split())
 
 
+def test_import_what_is_odd(tool, name, running, tmp_path):
+    """NUL goes in and comes out; what is larger than the server takes is left out, and keeps nothing else from coming."""
+    md = tmp_path / 'md'
+    for sub in 'cur', 'new', 'tmp':
+        (md / sub).mkdir(parents=True)
+    odd = message(1, 'a\0b\n')
+    (md / 'cur' / '1.a:2,').write_text(odd)
+    with (md / 'cur' / '2.a:2,').open('w') as f:
+        f.truncate((64 << 20) + 1)
+    (md / 'cur' / '3.a:2,').write_text(message(3))
+    said = tool('import', name, md, fails=True)
+    assert 'message_size_max' in said and '2 messages imported, 1 left out' in said
+    tool('export', name, '--format', 'eml', tmp_path / 'out')
+    got = sorted(p.read_bytes() for p in (tmp_path / 'out' / 'INBOX').iterdir())
+    assert got == [crlf(odd), crlf(message(3))]
+
+
 def test_maildir_there_and_back(tool, name, running, tmp_path):
     md = mailbox.Maildir(tmp_path / 'md', create=True)
     m = mailbox.MaildirMessage(message(1))
