@@ -82,15 +82,37 @@ end_by_length(struct str s, size_t begin, size_t body)
 	return 0;
 }
 
-/* Where the next From_ line is, or the end; the empty line before it is the separator's. */
-static size_t
-end_by_from(struct str s, size_t body)
+static bool
+is_empty_line(struct str s, size_t at, size_t next)
 {
+	return str_trim(str_sub(s, at, next)).n == 0;
+}
+
+/* Whether the line before is empty. */
+static bool
+is_behind_empty_line(struct str s, size_t begin, size_t at)
+{
+	size_t line = at;
+
+	while (line > begin && (line == at || s.p[line - 1] != '\n'))
+		line--;
+	return line < at && is_empty_line(s, line, at);
+}
+
+/*
+ * Where the next From_ line is, or the end; the empty line before it is the separator's. Who writes no
+ * body may write one empty line only, the header's end.
+ */
+static size_t
+end_by_from(struct str s, size_t begin, size_t body)
+{
+	if (is_from_line(s, body) && is_behind_empty_line(s, begin, body))
+		return body;
 	for (size_t at = body; at < s.n;) {
 		size_t next = line_end(s, at);
 
 		/* An empty line, then From_. */
-		if (next < s.n && is_from_line(s, next) && str_trim(str_sub(s, at, next)).n == 0)
+		if (next < s.n && is_from_line(s, next) && is_empty_line(s, at, next))
 			return at;
 		at = next;
 	}
@@ -194,7 +216,7 @@ mbox_read_bytes(struct str s, const char *path, struct str mailbox, const struct
 		bool has_length = end != 0;
 
 		if (!has_length)
-			end = end_by_from(s, body);
+			end = end_by_from(s, begin, body);
 		take_date(&item, str_trim(str_sub(s, at, begin)));
 		take_status(&item, str_sub(s, begin, body));
 		item.bytes = str_sub(s, begin, end);
@@ -202,8 +224,9 @@ mbox_read_bytes(struct str s, const char *path, struct str mailbox, const struct
 			item.bytes = unquote(&text, item.bytes);
 		goes_on = to->item(to->ctx, &item);
 		at = end;
-		while (at < s.n && (s.p[at] == '\n' || s.p[at] == '\r'))
-			at++;
+		/* Empty lines may have blanks in them, as what is taken for a separator may. */
+		while (at < s.n && is_empty_line(s, at, line_end(s, at)))
+			at = line_end(s, at);
 		/*
 		 * What Content-Length ended may be followed by lines that are no From_ line only at
 		 * the end.

@@ -167,6 +167,21 @@ def test_import_mbox(tool, name, running, tmp_path):
     c.close()
 
 
+@pytest.mark.parametrize('separator', ['\n', ' \n', '\r\n', ' \t\n\n'])
+def test_import_mbox_separators(tool, name, running, tmp_path, separator):
+    """Blanks in the empty line before From_, and a message that has no body and no empty line but that one."""
+    box = tmp_path / 'box'
+    head = 'From a@example.org Mon Jan  5 10:00:00 2026\n'
+    box.write_text(head + 'Subject: 1\n' + separator + head + 'Subject: 2\n\nFrom\nthere\n' + separator
+                   + head + 'Subject: 3\n\nbody\n', newline='')
+    tool('import', name, '--mailbox', 'New', box)
+    c = running.login(name)
+    c.select('New')
+    assert [b.split(b'\r\n')[0] for b in bodies(c)] == [b'Subject: %d' % n for n in (1, 2, 3)]
+    assert bodies(c)[1].rstrip().endswith(b'\r\n\r\nFrom\r\nthere')
+    c.close()
+
+
 def test_import_is_refused(tool, name, tmp_path):
     """It ends, and what was told as imported is there."""
     box = tmp_path / 'box'
