@@ -109,26 +109,70 @@ find_owner(struct ctl *c, struct passwd **pw_out)
 	return *pw_out != NULL ? CTL_OK : ctl_fail("there is no user \"%s\" (option user)", user.p);
 }
 
-/* A folder without mail is moved out of the way, unless a daemon has it. */
 static int
-make_place(const char *folder)
+find_no_mail(const char *folder)
 {
 	BUF_CLEAN struct buf path = CTL_PATH;
-	int fd;
 
 	if (access(ctl_path(&path, folder, "CURRENT"), F_OK) == 0)
 		return ctl_fail(
 		    "%s has mail already. A whole backup is restored into a data directory without mail; with --account, what is "
 		    "missing is added to the mail that is there",
 		    folder);
-	fd = open(ctl_path(&path, folder, "lock"), O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		close(fd);
-		return ctl_fail("%s is in use; stop posthornd first", folder);
-	}
-	if (fd >= 0)
-		close(fd);
 	return CTL_OK;
+}
+
+static bool
+give(int fd, const struct passwd *pw)
+{
+	return pw == NULL || fchown(fd, pw->pw_uid, pw->pw_gid) == 0;
+}
+
+/*
+ * The file that is locked, made when it is missing. What is there may be anything, for the folder is not
+ * ours: no link is followed, and nothing is given away but what was made here. -1: errno says why.
+ */
+static int
+open_lock(const char *folder, const struct passwd *pw, bool may_make)
+{
+	BUF_CLEAN struct buf path = CTL_PATH;
+	const char *name = ctl_path(&path, folder, "lock");
+	int fd = -1;
+
+	if (may_make && mkdir(folder, 0700) == 0) {
+		if (pw != NULL && chown(folder, pw->pw_uid, pw->pw_gid) != 0)
+			return -1;
+	} else if (may_make && errno != EEXIST) {
+		return -1;
+	}
+	if (may_make)
+		fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (give(fd, pw))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/*
+ * Locks the folder, which has no mail, as who opens a store does: until the restored one has its
+ * place no daemon begins another there, which would be lost with all that it has taken, and no other
+ * restore builds beside it. *fd_out: the lock; -1 when there is no folder, and this is only a look.
+ */
+static int
+lock_place(const char *folder, const struct passwd *pw, bool is_dry, int *fd_out)
+{
+	*fd_out = open_lock(folder, pw, !is_dry);
+	if (*fd_out < 0 && is_dry && errno == ENOENT)
+		return CTL_OK;
+	if (*fd_out < 0)
+		return ctl_fail("%s/lock: %s", folder, strerror(errno));
+	if (flock(*fd_out, LOCK_EX | LOCK_NB) != 0)
+		return ctl_fail(
+		    "%s is in use, by posthornd, which is to be stopped first, or by another restore",
+		    folder);
+	return find_no_mail(folder); /* it may have come before the lock was ours */
 }
 
 /* ---- restoring ------------------------------------------------------------------------------- */
@@ -167,7 +211,8 @@ put_in_place(const char *from, const char *to, struct passwd *pw)
 	buf_chr(&parent, '\0');
 	if (!settle_folder(from, pw))
 		return ctl_fail("%s: %s", from, strerror(errno));
-	if (!remove_folder(to) || rename(from, to) != 0)
+	/* One that is empty is replaced; one that somebody has just put something into is not. */
+	if (!each_file(to, remove_file, NULL) || rename(from, to) != 0)
 		return ctl_fail("%s can't take its place as %s: %s", from, to, strerror(errno));
 	fd = open(parent.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) != 0)
@@ -195,21 +240,15 @@ say(struct ctl *c, const struct restore *r, const struct rebuild_progress *p, ui
 	}
 }
 
-int
-restore_whole(struct ctl *c, const struct restore *r)
+/* With the lock of its place. */
+static int
+restore_locked(struct ctl *c, const struct restore *r, const char *folder, struct passwd *pw)
 {
-	const char *folder = role_folder(&c->arena, ROLE_MAIL, c->config);
 	const char *beside = arena_printf(&c->arena, "%s.restoring", folder).p;
 	struct rebuild_progress progress = { 0 };
-	struct passwd *pw;
 	uint64_t users = 0;
-	int status = find_owner(c, &pw);
+	int status;
 
-	if (status == CTL_OK)
-		status = make_place(folder);
-	if (status != CTL_OK || r->is_dry)
-		return status;
-	mkdir(c->config->data_dir.p, 0755);
 	if (!remove_folder(beside))
 		return ctl_fail("%s: %s", beside, strerror(errno));
 	status = build(r, beside, &progress);
@@ -226,4 +265,24 @@ restore_whole(struct ctl *c, const struct restore *r)
 	    ? CTL_OK
 	    : ctl_fail("%llu messages are lost: their bytes are not in the backup",
 		(unsigned long long)progress.lost);
+}
+
+int
+restore_whole(struct ctl *c, const struct restore *r)
+{
+	const char *folder = role_folder(&c->arena, ROLE_MAIL, c->config);
+	struct passwd *pw;
+	int status = find_owner(c, &pw), lock = -1;
+
+	if (status == CTL_OK)
+		status = find_no_mail(folder);
+	if (status == CTL_OK && !r->is_dry)
+		mkdir(c->config->data_dir.p, 0755);
+	if (status == CTL_OK)
+		status = lock_place(folder, pw, r->is_dry, &lock);
+	if (status == CTL_OK && !r->is_dry)
+		status = restore_locked(c, r, folder, pw);
+	if (lock >= 0)
+		close(lock);
+	return status;
 }

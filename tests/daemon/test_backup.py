@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -794,6 +795,28 @@ def test_kill_the_tool(server, tool, tmp_path):
     c.close()
     assert not os.path.exists(mail_folder(server) + '.restoring')
     print('%d times killed' % killed)
+
+
+def test_two_at_once(server, tool, tmp_path):
+    """While a whole backup is restored, neither a server nor another restore begins anything in its place."""
+    fill(server)
+    before = everything(server)
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    server.stop()
+    shutil.rmtree(mail_folder(server))
+    users = sqlite3.connect(os.path.join(server.store, 'data', 'auth', 'users.db'))
+    users.execute('BEGIN IMMEDIATE')            # the first one waits for it, when it has built the store
+    first = start(tool, 'restore', dest)
+    wait_until(lambda: os.path.exists(os.path.join(mail_folder(server) + '.restoring', 'CURRENT')))
+    assert 'in use' in tool('restore', dest, fails=True)
+    users.rollback()
+    users.close()
+    assert first.wait() == 0
+    server.start()
+    after = everything(server)
+    for user in before:
+        assert sorted(before[user]) == sorted(after[user])
 
 
 def test_kill_the_server(server, tool, tmp_path):
