@@ -5,6 +5,7 @@
 #include "ctl/mailbag.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,9 +18,8 @@ read_file(const char *path, struct str mailbox, const struct stat *st, const str
 	struct mail_item item = { .mailbox = mailbox, .bytes = mail_file_map(path), .where = path };
 	bool goes_on;
 
-	if (item.bytes.p == NULL)
-		return false;
-	mail_item_date_from_header(&item);
+	if (item.bytes.p != NULL)
+		mail_item_date_from_header(&item);
 	if (!item.has_date) {
 		item.has_date = true;
 		item.date_s = st->st_mtime;
@@ -41,9 +41,14 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth,
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
 		return stat(path, &st) != 0 ? ctl_fail("%s: can't be read", path) == CTL_OK
 					    : read_file(path, mailbox, &st, to);
-	if (depth > FOLDER_DEPTH_MAX || !to->mailbox(to->ctx, mailbox))
+	if (depth > FOLDER_DEPTH_MAX)
+		return ctl_fail("%s: more than %d folders in one another", path, FOLDER_DEPTH_MAX)
+		    == CTL_OK;
+	if (!to->mailbox(to->ctx, mailbox))
 		return false;
 	n = scandir(path, &names, NULL, alphasort);
+	if (n < 0)
+		return ctl_fail("%s: %s", path, strerror(errno)) == CTL_OK;
 	for (int i = 0; i < n; i++) {
 		struct str name = str_c(names[i]->d_name);
 		BUF_CLEAN struct buf sub = CTL_PATH;
@@ -60,8 +65,7 @@ read_path(struct ctl *c, const char *path, struct str mailbox, int depth,
 		}
 		free(names[i]);
 	}
-	if (n >= 0)
-		free(names);
+	free(names);
 	return goes_on;
 }
 

@@ -142,6 +142,10 @@ take_item(void *ctx, const struct mail_item *item)
 
 	if (!make_mailbox(m, item->mailbox))
 		return false;
+	if (item->bytes.p == NULL) {
+		m->skipped++;
+		return true;
+	}
 	bytes = with_crlf(m, item->bytes);
 	if (bytes.n == 0 || buf_err(&m->text) != ERR_OK
 	    || bytes.n > m->c->config->message_size_max) {

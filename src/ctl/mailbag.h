@@ -11,8 +11,9 @@ enum { MAILBAG_KEYWORDS_MAX = 64 };
 
 struct mail_item {
 	struct str mailbox; /* UTF-8 */
-	struct str bytes;   /* as found: line ends are the import's */
-	unsigned flags;     /* enum imap_flag bits */
+	/* as found: line ends are the import's; STR_NONE: they can't be read, which was told */
+	struct str bytes;
+	unsigned flags; /* enum imap_flag bits */
 	struct str keywords[MAILBAG_KEYWORDS_MAX];
 	size_t keyword_count;
 	bool has_date;

@@ -97,19 +97,23 @@ read_folder(const char *path, const char *sub, struct str mailbox,
 	/* names begin with the time of delivery: so the order is kept */
 	n = scandir(ctl_path(&dir, path, sub), &names, NULL, alphasort);
 	if (n < 0)
-		return true;
+		return errno == ENOENT || ctl_fail("%s: %s", dir.p, strerror(errno)) == CTL_OK;
 	for (int i = 0; i < n; i++) {
 		struct mail_item item = { .mailbox = mailbox,
 			.where = ctl_path(&file, dir.p, names[i]->d_name) };
-		struct stat st;
+		struct stat st = { 0 };
 
-		if (goes_on && names[i]->d_name[0] != '.' && lstat(item.where, &st) == 0
-		    && S_ISREG(st.st_mode)) {
+		if (!goes_on || names[i]->d_name[0] == '.') {
+			free(names[i]);
+			continue;
+		}
+		/* One that changes its name while the folder is read is missing, too. */
+		if (lstat(item.where, &st) != 0 || S_ISREG(st.st_mode)) {
 			item.bytes = mail_file_map(item.where);
 			item.has_date = true;
 			item.date_s = st.st_mtime;
 			take_flags(&item, str_c(names[i]->d_name), keywords);
-			goes_on = item.bytes.p != NULL && to->item(to->ctx, &item);
+			goes_on = to->item(to->ctx, &item);
 			mail_file_unmap(item.bytes);
 		}
 		free(names[i]);
@@ -154,6 +158,8 @@ maildir_read(struct ctl *c, const char *path, struct str mailbox, const struct m
 	BUF_CLEAN struct buf sub = CTL_PATH;
 	int n = goes_on ? scandir(path, &names, NULL, alphasort) : 0;
 
+	if (n < 0)
+		return ctl_fail("%s: %s", path, strerror(errno)) == CTL_OK;
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 

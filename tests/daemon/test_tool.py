@@ -16,7 +16,7 @@ pytestmark = pytest.mark.own_server
 
 @pytest.fixture(scope='module')
 def running():
-    server = Server(users=30)
+    server = Server(users=50)
     server.start()
     yield server
     server.close()
@@ -206,6 +206,21 @@ def test_import_what_is_odd(tool, name, running, tmp_path):
     tool('export', name, '--format', 'eml', tmp_path / 'out')
     got = sorted(p.read_bytes() for p in (tmp_path / 'out' / 'INBOX').iterdir())
     assert got == [crlf(odd), crlf(message(3))]
+
+
+def test_import_what_cannot_be_read(tool, name, tmp_path):
+    """A folder that can't be read ends the import, which says so."""
+    for path in 'eml', 'bad/tmp', 'bad/cur':
+        (tmp_path / path).mkdir(parents=True)
+    loop = tmp_path / 'bad/new'
+    loop.symlink_to('new')      # for root too
+    said = tool('import', name, tmp_path / 'bad', fails=True)
+    assert 'bad/new: ' in said and '0 messages imported' in said
+    deep = tmp_path / 'eml'
+    for n in range(25):
+        deep = deep / 'x'
+    deep.mkdir(parents=True)
+    assert 'in one another' in tool('import', name, '--mailbox', 'Eml', tmp_path / 'eml', fails=True)
 
 
 def test_maildir_there_and_back(tool, name, running, tmp_path):
