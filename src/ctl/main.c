@@ -250,6 +250,16 @@ load_config(struct ctl *c)
 	return ctl_fail("the configuration is wrong; nothing was done");
 }
 
+/* What was said is said: a full disk takes nothing. */
+static int
+end_output(int status)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	ctl_fail("not all of the output could be written");
+	return status == CTL_OK ? CTL_FAILED : status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -286,5 +296,5 @@ main(int argc, char **argv)
 	status = cmd->run(&c, argc - words, argv + words);
 	config_free(c.config);
 	arena_done(&c.arena);
-	return status;
+	return end_output(status);
 }

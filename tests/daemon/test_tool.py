@@ -223,6 +223,14 @@ def test_import_what_cannot_be_read(tool, name, tmp_path):
     assert 'in one another' in tool('import', name, '--mailbox', 'Eml', tmp_path / 'eml', fails=True)
 
 
+def test_output_is_lost(tool, name):
+    """The end of what is said to a full disk is told by the status."""
+    for args in ('config', 'show'), ('user', 'list'), ('--json', 'mailbox', 'list', name):
+        with open('/dev/full', 'w') as full:
+            r = subprocess.run(tool.command(*args), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert r.returncode == 1 and 'output' in r.stderr
+
+
 def test_maildir_there_and_back(tool, name, running, tmp_path):
     md = mailbox.Maildir(tmp_path / 'md', create=True)
     m = mailbox.MaildirMessage(message(1))
