@@ -300,7 +300,9 @@ delete_run(struct ctl *c, int argc, char **argv)
 		status = with_mail ? delete_mail(control, name) : CTL_OK;
 	if (status == CTL_OK)
 		said(c, name,
-		    with_mail
+		    with_mail && e == ERR_UNKNOWN
+			? "there is no such user; the mail is deleted, if there was any"
+			: with_mail
 			? "deleted with the mail"
 			: "deleted; the mail stays, and is there when the user is added again");
 	users_close(u);

@@ -379,6 +379,7 @@ def test_delete_with_mail(tool, running):
     c.append('Subject: y\r\n\r\nz\r\n')
     c.close()
     tool('user', 'delete', 'leaver', '--mail')
+    assert 'no such user' in tool('user', 'delete', 'laever', '--mail')
     tool('user', 'add', 'leaver', '--password', 'x')
     c = running.connect()
     c.login('leaver', 'x')
