@@ -123,7 +123,11 @@ folder_put(struct repo *r, const char *folder, const char *name, struct str byte
 	if (e == ERR_OK
 	    && renameat(r->dir_fd, tmp.p, r->dir_fd, repo_path(&path, folder, name)) != 0)
 		e = ERR_IO;
-	return e == ERR_OK ? folder_sync(r, folder) : e;
+	if (e != ERR_OK) {
+		repo_unlink(r, folder, ".tmp");
+		return e;
+	}
+	return folder_sync(r, folder);
 }
 
 static enum err

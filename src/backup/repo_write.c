@@ -48,6 +48,7 @@ writer_end(struct repo *r)
 	if (e == ERR_OK)
 		e = folder_sync(r, "packs");
 	if (e != ERR_OK) {
+		repo_unlink(r, "packs", "tmp"); /* the disk may be full of it */
 		close(r->out_fd);
 		r->out_fd = -1;
 		return e;

@@ -254,8 +254,8 @@ take_account(struct source *s, struct account_id id, struct str user, struct man
 		e = repo_put(s->to, OBJECT_ACCOUNT, buf_str(&object), &out->object);
 	}
 	account_lists_done(&s->lists);
-	if (e != ERR_OK)
-		buf_printf(s->detail, "account %.*s: %s", STR_F(user), err_text(e));
+	if (e != ERR_OK && e != ERR_FULL) /* of room where the backup goes: no account's fault */
+		buf_printf(s->detail, "account %.*s: %s\n", STR_F(user), err_text(e));
 	s->progress->accounts++;
 	return e;
 }

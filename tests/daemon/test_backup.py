@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -795,6 +796,23 @@ def test_kill_the_tool(server, tool, tmp_path):
     c.close()
     assert not os.path.exists(mail_folder(server) + '.restoring')
     print('%d times killed' % killed)
+
+
+def test_no_room(server, tool, tmp_path):
+    """A file that may not grow stands for a full disk: what is said is a line each, and nothing is left that takes room."""
+    c = server.login(server.user())
+    c.append(text(1, 300000))
+    c.close()
+    tool('backup', tmp_path / 'whole')
+    size = max(p.stat().st_size for p in (tmp_path / 'whole' / 'packs').iterdir())
+    for limit in size - 1, size // 2, 10:
+        dest = tmp_path / str(limit)
+        said = tool('backup', dest, fails=True, stdin=subprocess.DEVNULL, restore_signals=False,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        assert all(line.startswith('posthorn: ') or line.endswith('.') for line in said.splitlines()), said
+        assert not [p for p in dest.rglob('*') if p.name in ('tmp', '.tmp')]
+    tool('backup', dest)
+    assert tool('backup', 'verify', dest).endswith('good\n')
 
 
 def test_two_at_once(server, tool, tmp_path):
