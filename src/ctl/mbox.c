@@ -4,7 +4,7 @@
  * one ">" (mboxrd, mboxo) unless Content-Length held.
  *
  * Flags come from Status and X-Status (mutt, Pine), X-Mozilla-Status and X-Keywords. INTERNALDATE
- * is the From_ line's.
+ * is the From_ line's, or the Date field's where that line has another form.
  */
 #include "ctl/mailbag.h"
 
@@ -222,6 +222,8 @@ mbox_read_bytes(struct str s, const char *path, struct str mailbox, const struct
 		item.bytes = str_sub(s, begin, end);
 		if (!has_length)
 			item.bytes = unquote(&text, item.bytes);
+		if (!item.has_date)
+			mail_item_date_from_header(&item);
 		goes_on = to->item(to->ctx, &item);
 		at = end;
 		/* Empty lines may have blanks in them, as what is taken for a separator may. */

@@ -231,6 +231,18 @@ def test_output_is_lost(tool, name):
         assert r.returncode == 1 and 'output' in r.stderr
 
 
+def test_import_mbox_date(tool, name, running, tmp_path):
+    """Of the Date field, where the From_ line has no date or one in another form."""
+    box = tmp_path / 'box'
+    date = 'Date: Tue, 6 Jan 2015 11:30:00 +0100\n'
+    box.write_text('From a@example.org Mon Jan  5 10:00:00 EST 2026\n' + date + message(1) + '\nFrom a@example.org\n' + date + message(2))
+    tool('import', name, box)
+    c = running.login(name)
+    c.select()
+    assert str(c.ok('FETCH 1:2 (INTERNALDATE)').fetches()).count(' 6-Jan-2015 11:30:00 +0100') == 2
+    c.close()
+
+
 def test_maildir_there_and_back(tool, name, running, tmp_path):
     md = mailbox.Maildir(tmp_path / 'md', create=True)
     m = mailbox.MaildirMessage(message(1))
