@@ -140,6 +140,7 @@ write_mbox(struct export *x, const struct fetched *m)
 	char when[64];
 	size_t end;
 	struct str head, line, rest = m->bytes;
+	bool is_left_out = false;
 
 	gmtime_r(&t, &tm);
 	strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &tm);
@@ -150,12 +151,14 @@ write_mbox(struct export *x, const struct fetched *m)
 		if (str_trim(line).n == 0)
 			break;
 		end = (size_t)(line.p + line.n + 1 - m->bytes.p);
-		if (str_starts_nocase(line, STR("Status:"))
-		    || str_starts_nocase(line, STR("X-Status:"))
-		    || str_starts_nocase(line, STR("X-Keywords:"))
-		    || str_starts_nocase(line, STR("Content-Length:")))
-			continue;
-		write_lf(x->mbox, line, true);
+		/* A field may go on in the next lines. */
+		if (line.p[0] != ' ' && line.p[0] != '\t')
+			is_left_out = str_starts_nocase(line, STR("Status:"))
+			    || str_starts_nocase(line, STR("X-Status:"))
+			    || str_starts_nocase(line, STR("X-Keywords:"))
+			    || str_starts_nocase(line, STR("Content-Length:"));
+		if (!is_left_out)
+			write_lf(x->mbox, line, true);
 	}
 	fprintf(x->mbox, "Status: %sO\n", (m->flags & FLAG_SEEN) != 0 ? "R" : "");
 	if ((m->flags & ~(unsigned)FLAG_SEEN & FLAGS_STORABLE) != 0)

@@ -243,6 +243,15 @@ def test_import_mbox_date(tool, name, running, tmp_path):
     c.close()
 
 
+def test_export_folded_fields(tool, name, running, tmp_path):
+    """A field that is written anew goes with all of its lines, which are not the ones of the field before."""
+    c = running.login(name)
+    c.append('Subject: one\r\nX-Keywords: a\r\n b\r\nTo: x\r\n y\r\n\r\nbody\r\n')
+    c.close()
+    tool('export', name, '--mailbox', 'INBOX', tmp_path / 'out')
+    assert '\nSubject: one\nTo: x\n y\nStatus: O\n\nbody\n' in (tmp_path / 'out' / 'INBOX.mbox').read_text()
+
+
 def test_maildir_there_and_back(tool, name, running, tmp_path):
     md = mailbox.Maildir(tmp_path / 'md', create=True)
     m = mailbox.MaildirMessage(message(1))
