@@ -30,6 +30,8 @@ struct ctl_command {
 	/* the manual page's paragraph on it; NULL: the summary says all */
 	const char *help;
 	bool needs_no_config;
+	/* the status when it could not do what it is for, where CTL_FAILED means something else; 0: it does not */
+	int failed_status;
 	/** argv[0] is the first argument. */
 	int (*run)(struct ctl *c, int argc, char **argv);
 };

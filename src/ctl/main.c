@@ -250,14 +250,20 @@ load_config(struct ctl *c)
 	return ctl_fail("the configuration is wrong; nothing was done");
 }
 
+static int
+failed_status(const struct ctl_command *cmd)
+{
+	return cmd->failed_status != 0 ? cmd->failed_status : CTL_FAILED;
+}
+
 /* What was said is said: a full disk takes nothing. */
 static int
-end_output(int status)
+end_output(const struct ctl_command *cmd, int status)
 {
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return status;
 	ctl_fail("not all of the output could be written");
-	return status == CTL_OK ? CTL_FAILED : status;
+	return status == CTL_OK ? failed_status(cmd) : status;
 }
 
 int
@@ -292,9 +298,9 @@ main(int argc, char **argv)
 		return CTL_OK;
 	}
 	if (!cmd->needs_no_config && load_config(&c) != CTL_OK)
-		return CTL_FAILED;
+		return failed_status(cmd);
 	status = cmd->run(&c, argc - words, argv + words);
 	config_free(c.config);
 	arena_done(&c.arena);
-	return end_output(status);
+	return end_output(cmd, status);
 }

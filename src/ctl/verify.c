@@ -202,8 +202,10 @@ verify_command(struct ctl *c, int argc, char **argv)
 	int daemon, status;
 
 	ctl_option(&argc, argv, "--rate", &rate_text);
-	if (argc != 0 || !rate_parse(rate_text, &rate))
-		return ctl_usage(&ctl_verify, NULL);
+	if (argc != 0 || !rate_parse(rate_text, &rate)) {
+		ctl_usage(&ctl_verify, NULL);
+		return VERIFY_IMPOSSIBLE;
+	}
 	data = arena_printf(&c->arena, "%.*s", STR_F(c->config->data_dir)).p;
 	dir = ctl_path(&path, data, "mail");
 	daemon = admin_connect(c);
@@ -242,5 +244,6 @@ const struct ctl_command ctl_verify = {
 	    "With --repair, for which posthornd must be stopped, what can be made anew is: UIDs, flags and modseqs stay what they are. "
 	    "What is lost stays named until it is expunged or restored from a backup; the server refuses it with [CORRUPTION] and serves everything else. "
 	    "The exit status is 0 when nothing was found, 1 when all that was found is repaired or can be, 2 when something is lost, 3 when it could not be looked at.",
+	.failed_status = VERIFY_IMPOSSIBLE,
 	.run = verify_command,
 };

@@ -223,6 +223,14 @@ def test_import_what_cannot_be_read(tool, name, tmp_path):
     assert 'in one another' in tool('import', name, '--mailbox', 'Eml', tmp_path / 'eml', fails=True)
 
 
+def test_status_of_verify(tool, tmp_path):
+    """Who can't be looked at is neither damaged nor repaired."""
+    wrong = tmp_path / 'wrong.conf'
+    wrong.write_text('no_such_option = 1\n')
+    for command in [*tool.command('verify', '--no-such')], [tool.server.program, '-c', wrong, 'verify']:
+        assert subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120).returncode == 3
+
+
 def test_output_is_lost(tool, name):
     """The end of what is said to a full disk is told by the status."""
     for args in ('config', 'show'), ('user', 'list'), ('--json', 'mailbox', 'list', name):
