@@ -199,9 +199,8 @@ stage_woken(struct waiter *w)
 	wait_note(&sw->wait, ERR_OK);
 }
 
-/* A sealed stage of these bytes. */
-static struct kv_stage *
-stage_of(struct kv *kv, struct str data, struct blob_id *id_out)
+struct kv_stage *
+conform_stage(struct kv *kv, struct str data, struct blob_id *id_out)
 {
 	struct kv_stage *s = kv_stage_new(kv);
 	struct stage_waiter sw = { .wait = WAIT_INIT };
@@ -670,7 +669,7 @@ test_blob_small(void)
 	struct kv *kv = engine->open();
 	struct str data = noise(5000, 1);
 	struct blob_id id;
-	struct kv_stage *s = stage_of(kv, data, &id);
+	struct kv_stage *s = conform_stage(kv, data, &id);
 	struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), 0, 1);
 	struct kv_stats stats = { 0 };
 
@@ -703,7 +702,7 @@ test_blob_sizes(void)
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct str data = noise(sizes[i], i);
 		struct blob_id id;
-		struct kv_stage *s = stage_of(kv, data, &id);
+		struct kv_stage *s = conform_stage(kv, data, &id);
 		struct kv_txn *t = kv_txn_new(kv, ACCOUNT(1), i, i + 1);
 
 		CHECK(sizes[i] > KV_CHUNK_BYTES ? kv_stage_peek(s).p == NULL
@@ -739,7 +738,7 @@ test_blobs_together(void)
 		struct kv_stage *s;
 
 		data[i] = noise(sizes[i], 100 + i);
-		s = stage_of(kv, data[i], &refs[i].id);
+		s = conform_stage(kv, data[i], &refs[i].id);
 		refs[i].length = sizes[i];
 		kv_link(t, &refs[i].id, 1, s);
 		kv_stage_unref(s);
@@ -793,7 +792,7 @@ place_of(struct kv *kv, uint64_t account, const char *key)
 static uint64_t
 place_put(struct kv *kv, uint64_t account, uint64_t base, struct str data, struct blob_id *id)
 {
-	struct kv_stage *s = stage_of(kv, data, id);
+	struct kv_stage *s = conform_stage(kv, data, id);
 	struct kv_txn *t = kv_txn_new(kv, ACCOUNT(account), base, base + 1);
 
 	kv_put_placed(t, KV_MESSAGE, STR("r"), STR("row ________"), id);
@@ -893,7 +892,7 @@ test_blob_links(void)
 	struct kv_stage *s;
 	uint64_t swept;
 
-	s = stage_of(kv, data, &id);
+	s = conform_stage(kv, data, &id);
 	for (unsigned i = 0; i < 2; i++) {
 		set[i] = kv_txn_new(kv, ACCOUNT(i + 1), 0, 1);
 		kv_link(set[i], &id, 1, s);
@@ -902,7 +901,7 @@ test_blob_links(void)
 	CHECK_U64(kv_commit_now(kv, set, 2), ERR_OK);
 	CHECK_U64(links(kv, &id), 2);
 	/* The same bytes come again: stored once. */
-	s = stage_of(kv, data, &id);
+	s = conform_stage(kv, data, &id);
 	set[0] = kv_txn_new(kv, ACCOUNT(3), 0, 1);
 	kv_link(set[0], &id, 3, s);
 	kv_stage_unref(s);
@@ -941,7 +940,7 @@ test_blob_links(void)
 	CHECK_U64(swept, data.n);
 	CHECK_U64(read_blob_now(kv, &id, 0), ERR_CORRUPT);
 	/* And as new again. */
-	s = stage_of(kv, data, &id);
+	s = conform_stage(kv, data, &id);
 	set[0] = kv_txn_new(kv, ACCOUNT(4), 4, 5);
 	kv_link(set[0], &id, 1, s);
 	kv_stage_unref(s);
@@ -980,9 +979,9 @@ test_stage_dropped(void)
 	CHECK_U64(taken, 1000);
 	CHECK_STR(kv_stage_peek(s), str_sub(data, 0, 1000));
 	kv_stage_unref(s);
-	kv_stage_unref(stage_of(kv, data, &id));
+	kv_stage_unref(conform_stage(kv, data, &id));
 	kv_stage_unref(NULL);
-	s = stage_of(kv, data, &id);
+	s = conform_stage(kv, data, &id);
 	t = kv_txn_new(kv, ACCOUNT(1), 0, 1);
 	kv_link(t, &id, 1, s);
 	kv_txn_abort(t);
@@ -1225,8 +1224,8 @@ test_reopen(void)
 	big = noise(900000, 5);
 	kv = engine->open();
 	t = kv_txn_new(kv, ACCOUNT(1), 0, 1);
-	s[0] = stage_of(kv, small, &small_id);
-	s[1] = stage_of(kv, big, &big_id);
+	s[0] = conform_stage(kv, small, &small_id);
+	s[1] = conform_stage(kv, big, &big_id);
 	kv_link(t, &small_id, 1, s[0]);
 	kv_link(t, &big_id, 2, s[1]);
 	kv_stage_unref(s[0]);

@@ -21,6 +21,8 @@ struct conform_engine {
 
 /* Options with the suite's merge function (an operand is appended) for KV_PAGE and KV_POSTING. */
 struct kv_options conform_options(void);
+/* A sealed stage of these bytes. */
+struct kv_stage *conform_stage(struct kv *kv, struct str data, struct blob_id *id_out);
 struct test_case;
 /* Runs all cases, then those that only this engine has; the exit status. */
 int conform_run(const struct conform_engine *engine, const struct test_case *more,

@@ -281,6 +281,7 @@ struct kv_stage {
 	uint32_t chunks_written; /* given to the engine */
 	bool is_sealed;
 	atomic_bool is_linked; /* a committed blob names it */
+	atomic_bool is_stored; /* its bytes are there, here or where they came from before */
 	_Atomic enum err failed;
 };
 

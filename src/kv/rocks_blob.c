@@ -1,8 +1,8 @@
 /*
- * rocks_blob.c - blobs: rows with their links, staging, sweeping. Everything that writes runs in
- * the committer, so links need no lock and whether a blob is new is decided in one place. The rows
- * of the blobs that a batch touches are kept in memory (r->blobs) until the batch is complete,
- * however many of its transactions link them.
+ * rocks_blob.c - blobs: rows with their links, and the bytes that commits bring. Everything that
+ * writes runs in the committer, so links need no lock and whether a blob is new is decided in one
+ * place. The rows of the blobs that a batch touches are kept in memory (r->blobs) until the batch is
+ * complete, however many of its transactions link them.
  */
 #include "base/bytes.h"
 #include "kv/rocks_int.h"
@@ -13,9 +13,6 @@
 #define FLAG_DOUBTFUL 1
 #define FLAG_LONG 2
 #define FLAG_NAMED 4
-/* In one step, for which commits wait. */
-#define SWEEP_BLOBS 256u
-#define SWEEP_STEP_US 1000
 
 /* A blob that the batch being made looks at. */
 struct pending_blob {
@@ -24,6 +21,7 @@ struct pending_blob {
 	struct blob_row row, was;
 	bool is_there, was_there, is_changed;
 	bool is_damaged;                  /* its row can't be read */
+	bool is_lost;                     /* its bytes can't be read */
 	const struct kv_commit *promised; /* the commit that brings the bytes */
 };
 
@@ -86,8 +84,7 @@ chunk_count(const struct blob_row *row)
 	return (uint32_t)MAX((row->length + row->chunk_bytes - 1) / row->chunk_bytes, 1);
 }
 
-/* ERR_NOTFOUND when there is no such row. */
-static enum err
+enum err
 blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out)
 {
 	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
@@ -186,6 +183,52 @@ brings_bytes(struct rocks *r, const struct kv_link_op *l)
 	    && (kv_stage_is_whole(l->stage) || !atomic_load(&l->stage->is_linked));
 }
 
+/*
+ * Whether all bytes of a blob can be read. Any error counts: a sector that a disk can't read is what
+ * damage mostly looks like.
+ */
+static bool
+is_readable(struct rocks *r, const struct blob_id *id, const struct blob_row *row)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	const uint32_t count = chunk_count(row);
+	bool is = true;
+
+	rocksdb_readoptions_set_fill_cache(o, 0);
+	for (uint32_t no = 0; is && no < count; no++) {
+		char key[12], *message = NULL, *value;
+		struct kv_bytes *bytes = NULL;
+		size_t n = 0;
+
+		chunk_key_put(key, row->stage_id, no);
+		value =
+		    rocksdb_get_cf(r->db, o, r->cf[chunk_cf(row)], key, sizeof(key), &n, &message);
+		is = rocks_read_err(message) == ERR_OK && value != NULL
+		    && (!row->is_named || kv_chunk_is_of(str_make(value, n), id))
+		    && kv_chunk_decode(&r->kv.codecs, str_make(value, n), &bytes) == ERR_OK
+		    && bytes->s.n
+			== MIN(row->chunk_bytes, row->length - (uint64_t)no * row->chunk_bytes);
+		kv_bytes_unref(bytes);
+		rocksdb_free(value);
+	}
+	rocksdb_readoptions_destroy(o);
+	return is;
+}
+
+/*
+ * Bytes that come are not thrown away for those that are there before these have been looked at: once
+ * for all recipients.
+ */
+static void
+look_at_bytes(struct rocks *r, const struct kv_link_op *l, struct pending_blob *p)
+{
+	if (l->delta < 0 || l->stage == NULL || !p->was_there || p->is_lost
+	    || atomic_load(&l->stage->is_stored) || !brings_bytes(r, l))
+		return;
+	p->is_lost = !is_readable(r, &p->id, &p->was);
+	atomic_store(&l->stage->is_stored, !p->is_lost);
+}
+
 enum err
 rocks_links_check(struct rocks *r, const struct kv_commit *c)
 {
@@ -199,6 +242,7 @@ rocks_links_check(struct rocks *r, const struct kv_commit *c)
 
 			if (e != ERR_OK)
 				return e;
+			look_at_bytes(r, l, p);
 			if (l->delta < 0 || p->is_there || p->promised == c)
 				continue;
 			if (!brings_bytes(r, l))
@@ -236,7 +280,44 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(&p->row)], key, sizeof(key), s->stored.p,
 	    s->stored.n);
 	atomic_store(&s->is_linked, true);
+	atomic_store(&s->is_stored, true);
 	p->is_there = true;
+}
+
+void
+chunks_delete(struct rocks *r, const struct blob_row *row)
+{
+	for (uint32_t no = 0; no < chunk_count(row); no++) {
+		char key[12];
+
+		chunk_key_put(key, row->stage_id, no);
+		rocksdb_writebatch_delete_cf(r->batch, r->cf[chunk_cf(row)], key, sizeof(key));
+	}
+}
+
+/*
+ * A blob whose bytes were lost, and come again: all that names it has them. A single chunk keeps its
+ * place, which records know.
+ */
+static void
+blob_renew(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
+{
+	const struct blob_row was = p->row;
+	char key[12];
+
+	p->is_lost = false;
+	if (kv_stage_is_whole(s) && !was.is_long) {
+		chunk_key_put(key, was.stage_id, 0);
+		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), s->stored.p,
+		    s->stored.n);
+		atomic_store(&s->is_linked, true);
+		atomic_store(&s->is_stored, true);
+		return;
+	}
+	blob_add(r, p, s);
+	p->row.links = was.links;
+	p->row.is_doubtful |= was.is_doubtful;
+	chunks_delete(r, &was);
 }
 
 /* A row for a blob whose chunk has been there all the time: nobody knows what links it had. */
@@ -269,6 +350,8 @@ link_apply(struct rocks *r, const struct kv_link_op *l)
 			blob_adopt(p, l);
 		else
 			blob_add(r, p, l->stage);
+	} else if (p->is_lost && l->delta > 0 && brings_bytes(r, l) && l->stage != NULL) {
+		blob_renew(r, p, l->stage);
 	}
 	if (l->delta < 0 && (uint64_t)-l->delta > p->row.links) {
 		p->row.is_doubtful = true;
@@ -336,206 +419,6 @@ rocks_links_flush(struct rocks *r)
 		list_remove(&p->node);
 		free(p);
 	}
-}
-
-/*
- * No ranges are deleted in CF_META, and without them iterators tell of every table that can't be
- * read (rocks_bounds.c).
- */
-static rocksdb_readoptions_t *
-meta_read_options(void)
-{
-	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
-
-	rocksdb_readoptions_set_ignore_range_deletions(o, 1);
-	return o;
-}
-
-/* ---- staging */
-
-void
-rocks_chunk_put(struct rocks *r, const struct kv_chunk *c)
-{
-	char key[12], marker[9];
-
-	if (c->no == 0) {
-		marker[0] = META_STAGE;
-		put_be64(marker + 1, c->stage_id);
-		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_META], marker, sizeof(marker), "", 0);
-	}
-	chunk_key_put(key, c->stage_id, c->no);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[CF_LONG], key, sizeof(key), c->value.p,
-	    c->value.n);
-}
-
-void
-rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count)
-{
-	char key[12], marker[9];
-
-	for (uint32_t no = 0; no < count; no++) {
-		chunk_key_put(key, stage_id, no);
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_LONG], key, sizeof(key));
-	}
-	marker[0] = META_STAGE;
-	put_be64(marker + 1, stage_id);
-	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
-}
-
-enum err
-rocks_stages_sweep(struct rocks *r)
-{
-	rocksdb_readoptions_t *o = meta_read_options();
-	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
-	const char first = META_STAGE;
-	char from[12], to[12], *message = NULL;
-	enum err e;
-
-	for (rocksdb_iter_seek(it, &first, 1); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-		size_t n;
-		const char *key = rocksdb_iter_key(it, &n);
-
-		if (n != 9 || key[0] != META_STAGE)
-			break;
-		chunk_key_put(from, get_be64(key + 1), 0);
-		chunk_key_put(to, get_be64(key + 1) + 1, 0);
-		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_LONG], from, sizeof(from), to,
-		    sizeof(to));
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
-	}
-	rocksdb_iter_get_error(it, &message);
-	e = rocks_read_err(message);
-	rocksdb_iter_destroy(it);
-	rocksdb_readoptions_destroy(o);
-	if (e == ERR_OK && rocksdb_writebatch_count(r->batch) > 0)
-		return rocks_batch_write(r, false);
-	rocksdb_writebatch_clear(r->batch);
-	return e == ERR_CORRUPT ? ERR_OK : e; /* what damage hides only takes room */
-}
-
-/* ---- sweeping */
-
-/*
- * Into the batch: the end of a blob whose 'z' row this is. ERR_CORRUPT: its row can't be read, and
- * nothing is done.
- */
-static enum err
-blob_delete(struct rocks *r, const char key[UNLINKED_KEY_BYTES], uint64_t *swept)
-{
-	struct blob_row row = { 0 };
-	struct blob_id id;
-	enum err e;
-
-	memcpy(id.sha256, key + 9, sizeof(id.sha256));
-	e = blob_row_get(r, &id, &row);
-	if (e != ERR_OK && e != ERR_NOTFOUND)
-		return e;
-	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, UNLINKED_KEY_BYTES);
-	if (e == ERR_NOTFOUND)
-		return ERR_OK;
-	if (row.links > 0 || row.is_doubtful || row.unlinked_ms != (int64_t)get_be64(key + 1))
-		return ERR_OK;
-	for (uint32_t no = 0; no < chunk_count(&row); no++) {
-		char chunk[12];
-
-		chunk_key_put(chunk, row.stage_id, no);
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[chunk_cf(&row)], chunk, sizeof(chunk));
-	}
-	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_BLOB], (const char *)id.sha256,
-	    sizeof(id.sha256));
-	*swept += row.length;
-	return ERR_OK;
-}
-
-/*
- * The blobs that a step gets to, into the batch. One whose row can't be read only takes room, and does
- * not keep the others.
- */
-static enum err
-sweep_some(struct rocks *r, int64_t before_ms, struct sweep *s, rocksdb_iterator_t *it)
-{
-	const int64_t end_us = clock_system()->mono_us(clock_system()) + SWEEP_STEP_US;
-	char *message = NULL;
-
-	s->is_more = false;
-	rocksdb_iter_seek(it, s->from, sizeof(s->from));
-	for (unsigned count = 0; rocksdb_iter_valid(it); count++) {
-		size_t n;
-		const char *key = rocksdb_iter_key(it, &n);
-
-		if (n != sizeof(s->from) || key[0] != META_UNLINKED
-		    || (int64_t)get_be64(key + 1) > before_ms)
-			break;
-		if (count == SWEEP_BLOBS
-		    || (count > 0 && clock_system()->mono_us(clock_system()) >= end_us)) {
-			memcpy(s->from, key, sizeof(s->from));
-			s->is_more = true;
-			break;
-		}
-		ignore_err(blob_delete(r, key, &s->bytes), "verify tells of it");
-		rocksdb_iter_next(it);
-	}
-	rocksdb_iter_get_error(it, &message);
-	return rocks_read_err(message);
-}
-
-enum err
-rocks_sweep_step(struct rocks *r, int64_t before_ms, struct sweep *s)
-{
-	rocksdb_readoptions_t *o = meta_read_options();
-	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
-	const uint64_t before = s->bytes;
-	enum err e = sweep_some(r, before_ms, s, it), written = ERR_OK;
-
-	rocksdb_iter_destroy(it);
-	rocksdb_readoptions_destroy(o);
-	/*
-	 * Not synced: until the next sync the bytes may come back without links, and be swept
-	 * again.
-	 */
-	if (rocksdb_writebatch_count(r->batch) > 0)
-		written = rocks_batch_write(r, false);
-	if (written == ERR_OK && s->bytes > before)
-		rocks_tidy_note(r, s->bytes - before);
-	e = e == ERR_OK ? written : e;
-	if (e != ERR_OK || !s->is_more)
-		*s = (struct sweep){ .from = { META_UNLINKED }, .bytes = s->bytes };
-	return e;
-}
-
-struct sweep_request {
-	struct rocks_request q;
-	struct rocks *r;
-	uint64_t grace_ms;
-	struct sweep sweep;
-	enum err e;
-};
-
-static void
-sweep_run(struct rocks_request *q)
-{
-	struct sweep_request *s = container_of(q, struct sweep_request, q);
-	int64_t before = s->r->kv.clock->wall_ms(s->r->kv.clock) - (int64_t)s->grace_ms;
-
-	do
-		s->e = rocks_sweep_step(s->r, before, &s->sweep);
-	while (s->e == ERR_OK && s->sweep.is_more);
-}
-
-enum err
-rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out)
-{
-	struct sweep_request s = { .q.run = sweep_run,
-		.r = rocks_of(kv),
-		.grace_ms = grace_ms,
-		.sweep.from = { META_UNLINKED } };
-
-	if (s.r->options.read_only)
-		return ERR_READONLY;
-	list_init(&s.q.node);
-	rocks_request(s.r, &s.q);
-	*swept_bytes_out = s.sweep.bytes;
-	return s.e;
 }
 
 struct kv_blob

@@ -342,6 +342,10 @@ struct kv_blob blob_of_row(const struct blob_id *id, const struct blob_row *row)
 enum rocks_cf chunk_cf(const struct blob_row *row);
 void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
 uint32_t chunk_count(const struct blob_row *row);
+/* ERR_NOTFOUND when there is no such row. */
+must_use enum err blob_row_get(struct rocks *r, const struct blob_id *id, struct blob_row *row_out);
+/* Into the batch: the end of all chunks of the row's blob. */
+void chunks_delete(struct rocks *r, const struct blob_row *row);
 
 /* ---- rocks_read.c */
 /* The caller's. snapshot NULL: the latest. */

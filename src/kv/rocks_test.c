@@ -347,6 +347,111 @@ test_adopt(void)
 	rocks_close_remove(kv);
 }
 
+/* ---- bytes that can't be read come again ---- */
+
+enum { LONG_BYTES = 3 * KV_CHUNK_BYTES + 5 };
+
+/* Another account has it. */
+static void
+blob_link(struct kv *kv, uint64_t account, struct str data, struct blob_id *id_out)
+{
+	struct kv_stage *s = conform_stage(kv, data, id_out);
+	struct kv_txn *t = kv_txn_new(kv, (struct account_id){ account }, 0, 1);
+
+	kv_link(t, id_out, 1, s);
+	kv_stage_unref(s);
+	CHECK_U64(kv_commit_now(kv, &t, 1), ERR_OK);
+}
+
+/* The bytes from an offset on, to the end of their piece. */
+static enum err
+blob_piece(struct kv *kv, const struct kv_blob *b, uint64_t place, uint64_t offset, struct str want)
+{
+	struct kv_bytes *bytes = NULL;
+	enum err e = kv_blob_read_now(kv, &b->id, place, offset, KV_CHUNK_BYTES, &bytes);
+
+	if (e == ERR_OK)
+		CHECK(bytes->s.n > 0
+		    && str_eq(kv_bytes_str(bytes), str_sub(want, offset, offset + bytes->s.n)));
+	kv_bytes_unref(bytes);
+	return e;
+}
+
+static unsigned
+chunks_of(struct rocks *r, enum rocks_cf cf)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[cf]);
+	unsigned n = 0;
+
+	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
+		n++;
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(o);
+	return n;
+}
+
+/* Who brings the bytes of a blob that has lost some has them, and so has everybody else. */
+static void
+check_bytes_again(struct str data, uint32_t no, bool is_overwritten)
+{
+	struct kv *kv = rocks_open();
+	struct rocks *r = rocks_of(kv);
+	const enum rocks_cf cf = data.n > KV_CHUNK_BYTES ? CF_LONG : CF_CHUNK;
+	const uint64_t offset = (uint64_t)no * KV_CHUNK_BYTES;
+	rocksdb_writeoptions_t *o = rocksdb_writeoptions_create();
+	struct blob_id id;
+	struct blob_row row;
+	struct kv_blob before, after;
+	char key[12], *message = NULL;
+	unsigned chunks;
+
+	blob_link(kv, 1, data, &id);
+	CHECK_U64(kv_blob_get(kv, &id, &before), ERR_OK);
+	chunks = chunks_of(r, cf);
+	CHECK_U64(blob_row_get(r, &id, &row), ERR_OK);
+	chunk_key_put(key, row.stage_id, no);
+	if (is_overwritten)
+		rocksdb_put_cf(r->db, o, r->cf[cf], key, sizeof(key), "damage", 6, &message);
+	else
+		rocksdb_delete_cf(r->db, o, r->cf[cf], key, sizeof(key), &message);
+	CHECK(message == NULL);
+	rocksdb_writeoptions_destroy(o);
+	kv = rocks_reopen(kv); /* nothing of it is in memory */
+	r = rocks_of(kv);
+	CHECK_U64(blob_piece(kv, &before, before.place, offset, data), ERR_CORRUPT);
+	blob_link(kv, 2, data, &id);
+	CHECK_U64(blob_piece(kv, &before, before.place, offset, data), ERR_OK);
+	CHECK_U64(blob_piece(kv, &before, 0, offset, data), ERR_OK);
+	CHECK_U64(blob_piece(kv, &before, 0, 0, data), ERR_OK);
+	blob_link(kv, 3, data, &id);
+	kv = rocks_reopen(kv);
+	r = rocks_of(kv);
+	CHECK_U64(kv_blob_get(kv, &id, &after), ERR_OK);
+	CHECK(after.links == 3 && after.length == data.n && !after.is_doubtful);
+	CHECK_U64(after.place, before.place);
+	CHECK_U64(blob_piece(kv, &after, after.place, offset, data), ERR_OK);
+	CHECK_U64(chunks_of(r, cf), chunks);
+	rocks_close_remove(kv);
+}
+
+static void
+test_bytes_again(void)
+{
+	char *data = xmalloc(LONG_BYTES);
+
+	for (size_t i = 0; i < LONG_BYTES; i++)
+		data[i] = (char)('a' + i % 23 + i / 70000);
+	for (unsigned is_overwritten = 0; is_overwritten < 2; is_overwritten++) {
+		check_bytes_again(STR("what is lost"), 0, is_overwritten);
+		check_bytes_again(str_make(data, 100000), 0, is_overwritten);
+		check_bytes_again(str_make(data, LONG_BYTES), 0, is_overwritten);
+		check_bytes_again(str_make(data, LONG_BYTES), 1, is_overwritten);
+		check_bytes_again(str_make(data, LONG_BYTES), 3, is_overwritten);
+	}
+	free(data);
+}
+
 /* ---- and not when writes wait for them */
 
 enum { TABLES_STOPPED = 37 };
@@ -697,7 +802,7 @@ int
 main(void)
 {
 	static const struct test_case more[] = { TEST(test_range_over_tables), TEST(test_log_room),
-		TEST(test_compactions_wait), TEST(test_adopt),
+		TEST(test_compactions_wait), TEST(test_adopt), TEST(test_bytes_again),
 		TEST(test_compactions_of_stopped_writes), TEST(test_the_last_put_is_written),
 		TEST(test_broken_sector_behind), TEST(test_sweep_of_many),
 		TEST(test_sweep_of_damaged) };

@@ -266,6 +266,58 @@ def test_damaged_store(server, tool, tmp_path):
         c.close()
 
 
+def test_restore_beside_damage(server, tool, tmp_path):
+    """
+    Messages whose records can't be read come back from the backup, once, and the others aren't doubled. Those whose bytes can't be
+    read come back when they have been expunged.
+    """
+    user, messages = server.user(), 40
+    c = server.login(user)
+    for n in range(messages):       # records so large that few share a block
+        c.append(text(n).replace(b'Subject', b'X: %s\r\nSubject' % random.randbytes(400).hex().encode() * 2, 1))
+    c.close()
+    dest = tmp_path / 'b'
+    tool('backup', dest)
+    server.stop()
+    server.expect_errors = True     # of what the engine can't read
+    mail, whole, came, again = pathlib.Path(mail_folder(server)), tmp_path / 'whole', [], []
+    subprocess.run(['cp', '-a', mail, whole], check=True)
+
+    def look(goes):
+        """The messages that can be read, and how many are there; goes: those that can't are expunged."""
+        c = server.connect()
+        if c.cmd('LOGIN %s %s' % (user, server.password)).status != 'OK' or c.cmd('SELECT INBOX').status != 'OK':
+            c.close()
+            return None, 0
+        found = {n: a['BODY[]'] for n, a in c.cmd('FETCH 1:* (BODY.PEEK[])').fetches().items() if a.get('BODY[]')}
+        exists = c.exists
+        if goes and len(found) < exists:
+            expunge(c, ','.join(str(n) for n in range(1, exists + 1) if n not in found))
+        c.close()
+        return sorted(int(re.search(rb'Subject: message (\d+)', t).group(1)) for t in found.values()), exists
+
+    def restore():
+        return tool.json('restore', dest, '--account', user)[-1]['restored']
+
+    for name in sorted(t.name for t in whole.glob('*.sst')):
+        shutil.rmtree(mail)
+        subprocess.run(['cp', '-a', whole, mail], check=True)
+        kept = (mail / name).read_bytes()
+        (mail / name).write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
+        server.start()
+        left, _ = look(False)
+        if left is not None:
+            came.append(restore())
+            assert restore() == 0
+            found, exists = look(True)
+            assert found == sorted(set(found)) and set(left) <= set(found) and exists == messages + came[-1], name
+            if len(found) < messages:
+                again.append(restore())
+                assert look(False) == (list(range(messages)), messages), name
+        server.stop()
+    assert 0 in came and any(came) and any(again), (came, again)
+
+
 # ---- undelete ----
 
 def undelete(tool, user, *args):
