@@ -4,6 +4,7 @@
 #include "ctl/commands.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,11 +257,20 @@ failed_status(const struct ctl_command *cmd)
 	return cmd->failed_status != 0 ? cmd->failed_status : CTL_FAILED;
 }
 
+/* Whoever ends a pipe early (head) has what he wanted. */
+static bool
+is_reader_gone(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
 /* What was said is said: a full disk takes nothing. */
 static int
 end_output(const struct ctl_command *cmd, int status)
 {
-	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+	if ((fflush(stdout) == 0 && ferror(stdout) == 0) || is_reader_gone())
 		return status;
 	ctl_fail("not all of the output could be written");
 	return status == CTL_OK ? failed_status(cmd) : status;

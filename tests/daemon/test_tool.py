@@ -237,6 +237,11 @@ def test_output_is_lost(tool, name):
         with open('/dev/full', 'w') as full:
             r = subprocess.run(tool.command(*args), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
         assert r.returncode == 1 and 'output' in r.stderr
+    reading, writing = os.pipe()
+    os.close(reading)       # as head does
+    r = subprocess.run(tool.command('config', 'show'), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writing)
+    assert r.returncode == 0 and r.stderr == ''
 
 
 def test_import_mbox_date(tool, name, running, tmp_path):
