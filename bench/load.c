@@ -154,7 +154,7 @@ static uint32_t *latencies;
 static uint8_t *latency_kinds;
 static size_t latency_count;
 static char first_failure[512];
-static char *message_text;
+static char *message_text, *message_serial; /* the digits of its Message-ID that change */
 static size_t message_bytes;
 
 static uint64_t
@@ -235,6 +235,18 @@ ask(struct conn *c, enum kind kind)
 	c->ops++;
 }
 
+/* The message, each time another: a server that stores equal bytes once has to store these. */
+static void
+put_message(struct conn *c)
+{
+	static uint64_t serial;
+	char digits[11];
+
+	snprintf(digits, sizeof(digits), "%010llu", (unsigned long long)(++serial % 10000000000));
+	memcpy(message_serial, digits, sizeof(digits) - 1);
+	put(c, message_text, message_bytes);
+}
+
 /* ---- modes ---- */
 
 static void
@@ -242,7 +254,7 @@ next_append(struct conn *c)
 {
 	ask(c, KIND_APPEND);
 	putf(c, "a APPEND INBOX {%zu+}\r\n", message_bytes);
-	put(c, message_text, message_bytes);
+	put_message(c);
 	put(c, "\r\n", 2);
 }
 
@@ -253,7 +265,7 @@ next_multiappend(struct conn *c)
 	put(c, "a APPEND INBOX", 14);
 	for (int i = 0; i < 16; i++) {
 		putf(c, " {%zu+}\r\n", message_bytes);
-		put(c, message_text, message_bytes);
+		put_message(c);
 	}
 	put(c, "\r\n", 2);
 }
@@ -686,7 +698,7 @@ lmtp_line(struct conn *c, const char *line)
 	if (line[0] != '2' && line[0] != '3')
 		fail("reply", line);
 	if (line[0] == '3') {
-		put(c, message_text, message_bytes);
+		put_message(c);
 		put(c, ".\r\n", 3);
 		flush(c);
 	}
@@ -859,10 +871,11 @@ make_message(void)
 	    "\tby mail.example.net with ESMTPS id 4XyZ12; Sun, 22 Nov 2026 10:11:12 +0100\r\n"
 	    "From: \"A. Sender\" <sender7@example.org>\r\nTo: Some Body <user1@example.net>, other@example.net\r\n"
 	    "Subject: Re: [list] The quick brown fox and its =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n"
-	    "Date: Sun, 22 Nov 2026 10:11:11 +0100\r\nMessage-ID: <20261122.%d@example.org>\r\n"
+	    "Date: Sun, 22 Nov 2026 10:11:11 +0100\r\nMessage-ID: <20261122.%d.0000000000@example.org>\r\n"
 	    "In-Reply-To: <20261121.1@example.org>\r\nReferences: <20261120.1@example.org> <20261121.1@example.org>\r\n"
 	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
 	    (int)getpid());
+	message_serial = strstr(message_text, "0000000000@");
 	while (n + 80 < opt.size)
 		n += (size_t)snprintf(message_text + n, cap - n,
 		    "Line %05u of a message whose needle%u lies somewhere in the hay of text.\r\n",
