@@ -183,6 +183,25 @@ brings_bytes(struct rocks *r, const struct kv_link_op *l)
 	    && (kv_stage_is_whole(l->stage) || !atomic_load(&l->stage->is_linked));
 }
 
+/* One piece. A long blob's are not unpacked, for which others would wait: RocksDB has checked them. */
+static bool
+is_piece_whole(struct rocks *r, const struct blob_id *id, const struct blob_row *row, uint32_t no,
+    struct str stored)
+{
+	const uint64_t want = MIN(row->chunk_bytes, row->length - (uint64_t)no * row->chunk_bytes);
+	struct kv_bytes *bytes = NULL;
+	size_t length;
+	bool is;
+
+	if (row->is_long)
+		return kv_chunk_length(stored, &length) == ERR_OK && length == want;
+	if (row->is_named && !kv_chunk_is_of(stored, id))
+		return false;
+	is = kv_chunk_decode(&r->kv.codecs, stored, &bytes) == ERR_OK && bytes->s.n == want;
+	kv_bytes_unref(bytes);
+	return is;
+}
+
 /*
  * Whether all bytes of a blob can be read. Any error counts: a sector that a disk can't read is what
  * damage mostly looks like.
@@ -196,20 +215,15 @@ is_readable(struct rocks *r, const struct blob_id *id, const struct blob_row *ro
 
 	rocksdb_readoptions_set_fill_cache(o, 0);
 	for (uint32_t no = 0; is && no < count; no++) {
-		char key[12], *message = NULL, *value;
-		struct kv_bytes *bytes = NULL;
-		size_t n = 0;
+		char key[12], *message = NULL;
+		rocksdb_pinnableslice_t *s;
 
 		chunk_key_put(key, row->stage_id, no);
-		value =
-		    rocksdb_get_cf(r->db, o, r->cf[chunk_cf(row)], key, sizeof(key), &n, &message);
-		is = rocks_read_err(message) == ERR_OK && value != NULL
-		    && (!row->is_named || kv_chunk_is_of(str_make(value, n), id))
-		    && kv_chunk_decode(&r->kv.codecs, str_make(value, n), &bytes) == ERR_OK
-		    && bytes->s.n
-			== MIN(row->chunk_bytes, row->length - (uint64_t)no * row->chunk_bytes);
-		kv_bytes_unref(bytes);
-		rocksdb_free(value);
+		s = rocksdb_get_pinned_cf(r->db, o, r->cf[chunk_cf(row)], key, sizeof(key),
+		    &message);
+		is = rocks_read_err(message) == ERR_OK && s != NULL
+		    && is_piece_whole(r, id, row, no, rocks_slice(s));
+		rocksdb_pinnableslice_destroy(s);
 	}
 	rocksdb_readoptions_destroy(o);
 	return is;
