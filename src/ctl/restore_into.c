@@ -22,6 +22,7 @@ struct into {
 	struct image image;
 	struct buf out, in, blob;
 	uint64_t restored, there, lost;
+	bool has_mailbox, has_message; /* those that are asked for */
 };
 
 /* ---- frames ---------------------------------------------------------------------------------- */
@@ -274,9 +275,12 @@ put_box(struct into *t, const struct image_box *b)
 	int status;
 
 	if (b->row.is_noselect || !image_box_is_there(&t->image, b)
-	    || (t->r->mailbox != NULL && !str_eq(str_c(t->r->mailbox), b->name))
-	    || !has_wanted(t, b))
+	    || (t->r->mailbox != NULL && !str_eq(str_c(t->r->mailbox), b->name)))
 		return CTL_OK;
+	t->has_mailbox = true;
+	if (!has_wanted(t, b))
+		return CTL_OK;
+	t->has_message = true;
 	buf_clear(&t->out);
 	wire_str(&t->out, b->name);
 	wire_u64(&t->out, b->row.special_use);
@@ -342,9 +346,16 @@ put_accounts(struct into *t)
 		is_found = true;
 		status = put_account(t, &m->accounts[i]);
 	}
-	if (status == CTL_OK && !is_found && t->r->account != NULL)
+	if (status != CTL_OK || t->r->account == NULL)
+		return status;
+	if (!is_found)
 		return ctl_fail("the backup has no account \"%s\"", t->r->account);
-	return status;
+	if (t->r->mailbox != NULL && !t->has_mailbox)
+		return ctl_fail("the backup has no mailbox \"%s\" of %s", t->r->mailbox,
+		    t->r->account);
+	if ((t->r->uid != 0 || t->r->message != NULL) && !t->has_message && t->lost == 0)
+		return ctl_fail("the backup has no such message of %s there", t->r->account);
+	return CTL_OK;
 }
 
 int

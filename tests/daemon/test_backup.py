@@ -574,6 +574,9 @@ def test_restore_parts(server, tool, tmp_path):
     assert {k: v['BODY[]'] for k, v in texts(d, 'Work').items()} == {k: v['BODY[]'] for k, v in texts(c, 'Work').items()}
     assert tool.json('restore', dest, '--account', user, '--to', other)[-1]['restored'] == 0
     assert 'no account' in tool('restore', dest, '--account', 'nobody', fails=True)
+    assert 'no mailbox "Wrok"' in tool('restore', dest, '--account', user, '--mailbox', 'Wrok', fails=True)
+    for what in ('--mailbox', 'INBOX', '--uid', '99999'), ('--message', 'M' + 'f' * 16 + '-' + 'f' * 8):
+        assert 'no such message' in tool('restore', dest, '--account', user, *what, fails=True)
     c.close()
     d.close()
 
