@@ -154,35 +154,6 @@ pending_find(struct rocks *r, const struct blob_id *id, bool is_adopted, struct 
 	return ERR_OK;
 }
 
-/* The chunk at its place is all of the blob. */
-static bool
-is_at_place(struct rocks *r, const struct kv_link_op *l)
-{
-	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
-	char key[12], *message = NULL, *value;
-	size_t n = 0, length;
-	bool is;
-
-	chunk_key_put(key, l->place, 0);
-	value = rocksdb_get_cf(r->db, o, r->cf[CF_CHUNK], key, sizeof(key), &n, &message);
-	rocksdb_readoptions_destroy(o);
-	is = rocks_read_err(message) == ERR_OK && value != NULL
-	    && kv_chunk_is_of(str_make(value, n), &l->id)
-	    && kv_chunk_length(str_make(value, n), &length) == ERR_OK && length == l->length;
-	rocksdb_free(value);
-	return is;
-}
-
-static bool
-brings_bytes(struct rocks *r, const struct kv_link_op *l)
-{
-	if (l->place != 0)
-		return is_at_place(r, l);
-	/* The chunks of a long stage went with a blob that has been swept since: they are no more. */
-	return l->stage != NULL
-	    && (kv_stage_is_whole(l->stage) || !atomic_load(&l->stage->is_linked));
-}
-
 /* One piece. A long blob's are not unpacked, for which others would wait: RocksDB has checked them. */
 static bool
 is_piece_whole(struct rocks *r, const struct blob_id *id, const struct blob_row *row, uint32_t no,
@@ -229,6 +200,29 @@ is_readable(struct rocks *r, const struct blob_id *id, const struct blob_row *ro
 	return is;
 }
 
+/* What is known of a blob without its row, whose chunk has been there all the time: not what links it had. */
+static struct blob_row
+row_of_place(const struct kv_link_op *l)
+{
+	return (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES,
+		.length = l->length,
+		.stage_id = l->place,
+		.is_named = true,
+		.is_doubtful = true };
+}
+
+static bool
+brings_bytes(struct rocks *r, const struct kv_link_op *l)
+{
+	const struct blob_row row = row_of_place(l);
+
+	if (l->place != 0)
+		return is_readable(r, &l->id, &row);
+	/* The chunks of a long stage went with a blob that has been swept since: they are no more. */
+	return l->stage != NULL
+	    && (kv_stage_is_whole(l->stage) || !atomic_load(&l->stage->is_linked));
+}
+
 /*
  * Bytes that come are not thrown away for those that are there before these have been looked at: once
  * for all recipients.
@@ -267,11 +261,24 @@ rocks_links_check(struct rocks *r, const struct kv_commit *c)
 	return ERR_OK;
 }
 
+/* The last chunk of a stage, or the only one: what it wrote before is there. */
+static void
+last_chunk_put(struct rocks *r, const struct blob_row *row, struct kv_stage *s)
+{
+	char key[12];
+
+	chunk_key_put(key, row->stage_id, s->chunks_written);
+	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(row)], key, sizeof(key), s->stored.p,
+	    s->stored.n);
+	atomic_store(&s->is_linked, true);
+	atomic_store(&s->is_stored, true);
+}
+
 /* A new blob: the chunks that the stage wrote are named, and its last one is written. */
 static void
 blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 {
-	char key[12], marker[9];
+	char marker[9];
 
 	/*
 	 * When the row was damaged, its links are not known: the bytes that come again are never
@@ -290,12 +297,7 @@ blob_add(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 		put_be64(marker + 1, s->stage_id);
 		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
 	}
-	chunk_key_put(key, p->row.stage_id, s->chunks_written);
-	rocksdb_writebatch_put_cf(r->batch, r->cf[chunk_cf(&p->row)], key, sizeof(key), s->stored.p,
-	    s->stored.n);
-	atomic_store(&s->is_linked, true);
-	atomic_store(&s->is_stored, true);
-	p->is_there = true;
+	last_chunk_put(r, &p->row, s);
 }
 
 void
@@ -317,33 +319,16 @@ static void
 blob_renew(struct rocks *r, struct pending_blob *p, struct kv_stage *s)
 {
 	const struct blob_row was = p->row;
-	char key[12];
 
 	p->is_lost = false;
 	if (kv_stage_is_whole(s) && !was.is_long) {
-		chunk_key_put(key, was.stage_id, 0);
-		rocksdb_writebatch_put_cf(r->batch, r->cf[CF_CHUNK], key, sizeof(key), s->stored.p,
-		    s->stored.n);
-		atomic_store(&s->is_linked, true);
-		atomic_store(&s->is_stored, true);
+		last_chunk_put(r, &was, s);
 		return;
 	}
 	blob_add(r, p, s);
 	p->row.links = was.links;
 	p->row.is_doubtful |= was.is_doubtful;
 	chunks_delete(r, &was);
-}
-
-/* A row for a blob whose chunk has been there all the time: nobody knows what links it had. */
-static void
-blob_adopt(struct pending_blob *p, const struct kv_link_op *l)
-{
-	p->row = (struct blob_row){ .chunk_bytes = KV_CHUNK_BYTES,
-		.length = l->length,
-		.stage_id = l->place,
-		.is_named = true,
-		.is_doubtful = true };
-	p->is_there = true;
 }
 
 static void
@@ -361,9 +346,10 @@ link_apply(struct rocks *r, const struct kv_link_op *l)
 			 */
 			return;
 		if (l->place != 0)
-			blob_adopt(p, l);
+			p->row = row_of_place(l);
 		else
 			blob_add(r, p, l->stage);
+		p->is_there = true;
 	} else if (p->is_lost && l->delta > 0 && brings_bytes(r, l) && l->stage != NULL) {
 		blob_renew(r, p, l->stage);
 	}

@@ -337,8 +337,8 @@ must_use enum err rocks_sweep_step(struct rocks *r, int64_t before_ms, struct sw
 enum err rocks_blob_sweep(struct kv *kv, uint64_t grace_ms, uint64_t *swept_bytes_out);
 enum err rocks_blob_get(struct kv *kv, const struct blob_id *id, struct kv_blob *out);
 must_use enum err blob_row_decode(struct str value, struct blob_row *row_out);
-/* The family that the chunks of a blob are in. */
 struct kv_blob blob_of_row(const struct blob_id *id, const struct blob_row *row);
+/* The family that the chunks of a blob are in. */
 enum rocks_cf chunk_cf(const struct blob_row *row);
 void chunk_key_put(char key[12], uint64_t stage_id, uint32_t no);
 uint32_t chunk_count(const struct blob_row *row);

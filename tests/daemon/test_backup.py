@@ -236,6 +236,13 @@ def test_whole_without_bytes(server, tool, tmp_path):
     c.close()
 
 
+def flip(table):
+    """Turns a bit of its first block; returns what it held."""
+    kept = table.read_bytes()
+    table.write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
+    return kept
+
+
 def test_damaged_store(server, tool, tmp_path):
     """A block that can't be read is named, all else is saved, and no older backup goes for such a one; what was saved is restored."""
     fill(server)
@@ -244,8 +251,7 @@ def test_damaged_store(server, tool, tmp_path):
     dest, with_gaps = tmp_path / 'dest', 0
     for table in sorted(pathlib.Path(mail_folder(server)).glob('*.sst')):
         tool('backup', dest)
-        kept = table.read_bytes()
-        table.write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
+        kept = flip(table)
         there = len(tool.json('backup', 'list', dest))
         done = subprocess.run(tool.command('--json', 'backup', '--keep', '1', dest), capture_output=True, text=True, timeout=120)
         if done.stdout and json.loads(done.stdout)['gaps']:
@@ -266,6 +272,20 @@ def test_damaged_store(server, tool, tmp_path):
         c.close()
 
 
+def each_damage(server, tmp_path):
+    """For each table of the store, whose server has stopped: the server runs on a copy in which one bit of it has turned."""
+    server.expect_errors = True     # of what the engine can't read
+    mail, whole = pathlib.Path(mail_folder(server)), tmp_path / 'whole'
+    subprocess.run(['cp', '-a', mail, whole], check=True)
+    for name in sorted(t.name for t in whole.glob('*.sst')):
+        shutil.rmtree(mail)
+        subprocess.run(['cp', '-a', whole, mail], check=True)
+        flip(mail / name)
+        server.start()
+        yield name
+        server.stop()
+
+
 def test_restore_beside_damage(server, tool, tmp_path):
     """
     Messages whose records can't be read come back from the backup, once, and the others aren't doubled. Those whose bytes can't be
@@ -279,9 +299,7 @@ def test_restore_beside_damage(server, tool, tmp_path):
     dest = tmp_path / 'b'
     tool('backup', dest)
     server.stop()
-    server.expect_errors = True     # of what the engine can't read
-    mail, whole, came, again = pathlib.Path(mail_folder(server)), tmp_path / 'whole', [], []
-    subprocess.run(['cp', '-a', mail, whole], check=True)
+    came, again = [], []
 
     def look(goes):
         """The messages that can be read, and how many are there; goes: those that can't are expunged."""
@@ -299,12 +317,7 @@ def test_restore_beside_damage(server, tool, tmp_path):
     def restore():
         return tool.json('restore', dest, '--account', user)[-1]['restored']
 
-    for name in sorted(t.name for t in whole.glob('*.sst')):
-        shutil.rmtree(mail)
-        subprocess.run(['cp', '-a', whole, mail], check=True)
-        kept = (mail / name).read_bytes()
-        (mail / name).write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
-        server.start()
+    for name in each_damage(server, tmp_path):
         left, _ = look(False)
         if left is not None:
             came.append(restore())
@@ -314,7 +327,6 @@ def test_restore_beside_damage(server, tool, tmp_path):
             if len(found) < messages:
                 again.append(restore())
                 assert look(False) == (list(range(messages)), messages), name
-        server.stop()
     assert 0 in came and any(came) and any(again), (came, again)
 
 
@@ -459,20 +471,13 @@ def test_undelete_of_a_damaged_store(server, tool, tmp_path):
             expunge(c, '1')
     c.close()
     server.stop()
-    server.expect_errors = True     # of what the engine can't read
-    mail, whole, listed = pathlib.Path(mail_folder(server)), tmp_path / 'whole', []
-    subprocess.run(['cp', '-a', mail, whole], check=True)
+    listed = []
 
     def undelete_all(*args):
         done = subprocess.run(tool.command('--json', 'undelete', '--account', user, *args), capture_output=True, text=True, timeout=60)
         return done.returncode, len(done.stdout.splitlines()), done.stderr
 
-    for name in sorted(t.name for t in whole.glob('*.sst')):
-        shutil.rmtree(mail)
-        subprocess.run(['cp', '-a', whole, mail], check=True)
-        kept = (mail / name).read_bytes()
-        (mail / name).write_bytes(kept[:20] + bytes([kept[20] ^ 4]) + kept[21:])
-        server.start()
+    for _ in each_damage(server, tmp_path):
         status, count, said = undelete_all('--dry-run')
         if status == 0 or 'all else can' in said:
             listed.append(count)
@@ -482,7 +487,6 @@ def test_undelete_of_a_damaged_store(server, tool, tmp_path):
             c = server.login(user)
             assert sum(len(texts(c, box)) for box in ('INBOX', 'other')) == count
             c.close()
-        server.stop()
     assert 2 * messages in listed and any(0 < n < 2 * messages for n in listed), listed
 
 
