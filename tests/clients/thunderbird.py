@@ -18,7 +18,8 @@ PREFERENCES = {'marionette.port': 0, 'mail.provider.suppress_dialog_on_startup':
 HEAD = '''
 const {MailServices} = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const root = () => MailServices.accounts.accounts[0].incomingServer.rootFolder;
-const box = name => root().getChildNamed(name);
+// Versions differ in how they write INBOX.
+const box = name => root().subFolders.find(f => f.name.toUpperCase() == name.toUpperCase());
 const until = async f => {
   for (let i = 0; i < 600; i++) {
     try { const v = f(); if (v) return v; } catch (e) { }
