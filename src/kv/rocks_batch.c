@@ -250,11 +250,8 @@ rocks_commit_put(struct rocks *r, const struct kv_commit *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const struct kv_txn *t = c->txns[i];
-		struct kv_op op;
-		size_t pos = 0;
 
-		while (kv_txn_each(t, &pos, &op))
-			op_put(r, &op);
+		rocks_ops_put(r, t, op_put);
 		if (t->next != KV_UNVERSIONED)
 			version_put(r, t->account, t->next);
 	}

@@ -7,6 +7,7 @@
  *     rocks_commit.c   the committer: the only thread that writes
  *     rocks_batch.c    what it writes at once
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
+ *     rocks_order.c    in which order its rows cost least
  *     rocks_puts.c     which put of a row is the last in a batch
  *     rocks_read.c     single rows: cache first, else reader threads
  *     rocks_load.c     ranges of rows
@@ -56,6 +57,8 @@ enum rocks_cf { CF_META = KV_KINDS, CF_BLOB, CF_CHUNK, CF_LONG, CF_COUNT };
 #define ROCKS_LANES 512u               /* of accounts, by a hash */
 #define VERSIONS_CACHED 4096u          /* power of two */
 #define PUTS_KNOWN 1024u               /* power of two */
+#define ORDER_OPS 256u
+#define ORDER_SORTS 16u
 #define UNPACKED_KEPT 4u
 #define ROCKS_SWEEP_US (60 * 1000000LL) /* blobs without links are looked for that often */
 
@@ -114,6 +117,14 @@ struct rocks_ahead {
 };
 
 struct rocks;
+
+/* What a transaction's rows are gathered in before they are put into the batch. */
+struct rocks_order {
+	struct kv_op ops[ORDER_OPS]; /* into the transaction */
+	unsigned char sort_of[ORDER_OPS];
+	uint16_t sorts[ORDER_SORTS];
+	unsigned count, sort_count;
+};
 
 /* What leads from a format to the next. */
 struct rocks_upgrade {
@@ -179,6 +190,8 @@ struct rocks {
 		uint64_t batch; /* 0: none */
 		struct str key; /* in the transaction, which is there until the batch is written */
 	} last_puts[PUTS_KNOWN];
+
+	struct rocks_order order;
 
 	size_t displaced_count, displaced_cap;
 	int64_t busy_us;      /* monotonic: the last batch of commits or chunks was over */
@@ -300,6 +313,12 @@ must_use enum err rocks_commit_check(struct rocks *r, const struct kv_commit *c)
 void rocks_commit_accept(struct rocks *r, const struct kv_commit *c);
 /* Its rows, when all of the batch have been accepted. */
 void rocks_commit_put(struct rocks *r, const struct kv_commit *c);
+
+/* ---- rocks_order.c: in the committer */
+typedef void rocks_op_fn(struct rocks *r, const struct kv_op *op);
+
+/* All rows of the transaction, in an order that has the same result as their own. */
+void rocks_ops_put(struct rocks *r, const struct kv_txn *t, rocks_op_fn *put);
 
 /* ---- rocks_puts.c */
 /* Its puts are in the batch that is being made; to be called in order, for all or for none. */
