@@ -255,6 +255,7 @@ MODES = [
 ]
 
 BIG = 100000
+BIG_ROUNDS = 5  # at least: one command is a short time
 BIG_COMMANDS = [
     ("SELECT, cold: the first after a start", "SELECT INBOX"),
     ("SELECT, warm", "SELECT INBOX"),
@@ -588,7 +589,7 @@ def main():
             alone = []
             try:
                 start_servers(opt, folder / "big", build, alone)
-                took = big_mailbox(alone, opt.rounds)
+                took = big_mailbox(alone, max(opt.rounds, BIG_ROUNDS))
             except BaseException:
                 stop_servers(alone)
                 raise
