@@ -73,6 +73,16 @@ must_use enum err target_check_into(const struct target *t);
  */
 must_use enum err target_check_new(const struct session *s, const struct target *t);
 
+/**
+ * Whether the UIDs that messages get in it may be told: not of a mailbox that the user can't select
+ * (RFC 9051 6.3.12 and 6.4.7).
+ */
+static inline bool
+target_tells_uids(const struct target *t)
+{
+	return (t->rights & RIGHT_R) != 0;
+}
+
 /** The rights of the user in a mailbox of a snapshot. */
 unsigned target_rights(const struct session *s, const struct snapshot *snapshot,
     const struct mailbox_info *m);

@@ -268,8 +268,7 @@ def test_right_is_needed_to_insert(two, command, need):
     two.grant('rswpkxtea')
     assert same_words(two.other.cmd(command.format(box=quote(two.theirs))), ghost)
     two.grant('i')
-    r = two.other.ok(command.format(box=quote(two.theirs)))
-    assert 'COPYUID' in r.codes()
+    two.other.ok(command.format(box=quote(two.theirs)))
     assert two.owner.ok('STATUS box (MESSAGES)').one('STATUS').data[1] == ['MESSAGES', 4]
 
 
@@ -282,7 +281,22 @@ def test_append_needs_i(two):
     refused = two.other.no(line, message, code='TRYCREATE')
     assert same_words(refused, two.other.no(ghost, message))
     two.grant('i')
-    assert 'APPENDUID' in two.other.ok(line, message).codes()
+    two.other.ok(line, message)
+
+
+@pytest.mark.parametrize('rights,is_told', [('i', False), ('li', False), ('ir', True)])
+@pytest.mark.parametrize('command', ['APPEND', 'COPY', 'MOVE', 'REPLACE'])
+def test_uids_are_told_to_who_can_select(two, rights, is_told, command):
+    """RFC 9051 6.3.12, 6.4.7: of a mailbox that one can't SELECT no APPENDUID and no COPYUID MUST be sent."""
+    message = Lit(mail.numbered(9))
+    two.other.append(mail.numbered(8))
+    two.other.select()
+    two.grant(rights)
+    line = '%s %s%s' % (command, '' if command == 'APPEND' else '1 ', quote(two.theirs))
+    r = two.other.ok(line + ' ', message) if command in ('APPEND', 'REPLACE') else two.other.ok(line)
+    assert bool({'APPENDUID', 'COPYUID'} & set(r.codes())) == is_told
+    assert two.owner.ok('STATUS box (MESSAGES)').one('STATUS').data[1] == ['MESSAGES', 4]
+    assert r.expunged() == ([1] if command in ('MOVE', 'REPLACE') else [])
 
 
 def test_right_is_lost_during_an_upload(two):

@@ -19,6 +19,8 @@ append_run(struct session *s, struct command *c)
 	session_committed(s, after);
 	if (e != ERR_OK)
 		return upload_result(e);
+	if (!target_tells_uids(&x->dest))
+		return ERR_OK;
 	rangeset_add(&uids, first.v, first.v + x->count - 1);
 	reply_code_appenduid(&code, x->uidvalidity, &uids);
 	c->code = arena_str(c->arena, buf_str(&code));

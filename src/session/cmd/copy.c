@@ -69,11 +69,11 @@ begin(struct session *s, struct command *c, struct copy_ctx *x)
 }
 
 static struct str
-copyuid_code(struct arena *a, const struct copied *copied)
+copyuid_code(struct arena *a, const struct target *dest, const struct copied *copied)
 {
 	BUF_CLEAN struct buf b = BUF_MAX(SIZE_MAX / 2);
 
-	if (copied->from == NULL || rangeset_is_empty(copied->from))
+	if (copied->from == NULL || rangeset_is_empty(copied->from) || !target_tells_uids(dest))
 		return STR_NONE;
 	reply_code_copyuid(&b, copied->uidvalidity, copied->from, copied->to);
 	return arena_str(a, buf_str(&b));
@@ -112,7 +112,7 @@ copy_run(struct session *s, struct command *c)
 	if (e == ERR_WAIT)
 		return e;
 	if (e == ERR_OK)
-		c->code = copyuid_code(c->arena, &x->copied);
+		c->code = copyuid_code(c->arena, &x->dest, &x->copied);
 	return result_of(c, x, e);
 }
 
@@ -136,7 +136,7 @@ move(struct session *s, struct command *c, struct copy_ctx *x)
 	}
 	if (e == ERR_WAIT)
 		return e;
-	code = copyuid_code(c->arena, &x->copied);
+	code = copyuid_code(c->arena, &x->dest, &x->copied);
 	if (code.n > 0)
 		session_untagged(s, "OK", code, STR("Moved."));
 	x->is_done = true;

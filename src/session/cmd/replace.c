@@ -53,10 +53,12 @@ replace(struct session *s, struct replace_ctx *x)
 		return ERR_EXPUNGED;
 	if (e != ERR_OK)
 		return e == ERR_WAIT || e == ERR_EXPUNGED ? e : upload_result(e);
+	x->is_done = true;
+	if (!target_tells_uids(&u->dest))
+		return ERR_OK;
 	rangeset_add_one(&uids, new.v);
 	reply_code_appenduid(&code, u->uidvalidity, &uids);
 	session_untagged(s, "OK", buf_str(&code), STR("The new message is here."));
-	x->is_done = true;
 	return ERR_OK;
 }
 
