@@ -240,6 +240,16 @@ commit_create_mailbox(struct commit *c, struct str name, uint32_t special_use)
 	return is_good_name(name) ? create(c, name, special_use, STR_NONE) : ERR_BADNAME;
 }
 
+/* A copy of them counts again: no account gathers more by RENAME of INBOX than by setting them. */
+static bool
+has_room_for(const struct commit *c, struct str name, struct str annotations)
+{
+	int64_t i = commit_find_state(c, name);
+
+	return commit_has_annotation_room(c, i < 0 ? 0 : c->states[i]->info.annotations.n,
+	    annotations.n);
+}
+
 static enum err
 make(struct account *a, struct str name, uint32_t special_use, struct str annotations,
     bool was_inbox, struct snapshot **after_out)
@@ -254,7 +264,8 @@ make(struct account *a, struct str name, uint32_t special_use, struct str annota
 	e = commit_open(a, false, &c);
 	if (e != ERR_OK)
 		return e;
-	e = create(c, name, special_use, annotations);
+	e = has_room_for(c, name, annotations) ? create(c, name, special_use, annotations)
+					       : ERR_LIMIT;
 	if (e == ERR_OK)
 		c->states[commit_find_state(c, name)]->info.was_inbox = was_inbox;
 	if (e == ERR_OK)

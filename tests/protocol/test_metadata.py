@@ -215,6 +215,24 @@ def test_rename_inbox_to_level(imap):
     assert get(imap, 'old', '/private/comment') == {'/private/comment': None}
 
 
+def test_rename_inbox_too_much(imap):
+    """All of an account's are bounded, by 4 MiB: nothing is renamed when a copy is more than that."""
+    for n in range(7):
+        put(imap, 'INBOX', '/private/n%d' % n, b'x' * VALUE_MAX)
+    imap.append(b'Subject: a\r\n\r\nb\r\n')
+    made = 0
+    while imap.cmd('RENAME INBOX old%d' % made).status == 'OK':
+        made += 1
+        assert (made + 1) * 7 * VALUE_MAX <= 4 << 20
+    imap.no('RENAME INBOX more', code='LIMIT')
+    assert made > 1 and 'more' not in imap.ok('LIST "" *').list()
+    imap.append(b'Subject: a\r\n\r\nb\r\n')
+    assert imap.ok('STATUS INBOX (MESSAGES)').one('STATUS').data[1] == ['MESSAGES', 1]
+    imap.ok('DELETE old0')
+    imap.ok('RENAME INBOX more')
+    assert len(get(imap, 'more', '/private', '(DEPTH infinity)')) == 7
+
+
 def test_level(imap):
     """RFC 5464 4.1: names without a mailbox have annotations too."""
     imap.ok('CREATE a/b')
