@@ -142,7 +142,7 @@ tell_status(struct notify_news *x)
 	    && ((x->events & NOTIFY_MAILBOX_NAME) != 0 || str_eq(x->name, x->old_name));
 	items = is_known ? changed_items(x, events) : new_items(x, events);
 	if (items != 0)
-		status_reply(x->s, x->name, x->after, x->is_own, items);
+		status_reply(x->s, x->name, x->after, x->w->account, items);
 }
 
 /* ---- one after the other ---- */
@@ -340,7 +340,7 @@ tell_one_first(struct session *s, struct notify *n, struct notify_watch *w,
 		notify_note_put(n->refused, &n->refused_next, w->account, m->id, 0);
 	} else if (n->what.wants_status && (events & NOTIFY_MESSAGE_EVENTS) != 0
 	    && !is_selected(s, w, m)) {
-		status_reply(s, name, m, w->account == s->account, first_items(events));
+		status_reply(s, name, m, w->account, first_items(events));
 	}
 	arena_done(&scratch);
 }

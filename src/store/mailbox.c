@@ -8,15 +8,17 @@
 #include "store/annotation.h"
 #include "store/change_int.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
 struct str
-mailbox_objectid(struct arena *a, const struct mailbox_info *m)
+mailbox_objectid(struct arena *a, const struct mailbox_info *m, struct account_id in)
 {
 	/* The uidvalidity is never given twice in an account; the id would be as good. */
-	return arena_printf(a, "F%u", m->uidvalidity);
+	return in.v == 0 ? arena_printf(a, "F%u", m->uidvalidity)
+			 : arena_printf(a, "F%u-%" PRIx64, m->uidvalidity, in.v);
 }
 
 int

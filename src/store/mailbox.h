@@ -78,8 +78,12 @@ struct snapshot_difference {
 /** before NULL: it is new. after NULL: it is gone. False: there are no more. */
 bool snapshot_difference_next(struct snapshot_difference *d, const struct mailbox_info **before_out,
     const struct mailbox_info **after_out);
-/** MAILBOXID of RFC 8474, "F" and digits: at most 24 bytes. */
-struct str mailbox_objectid(struct arena *a, const struct mailbox_info *m);
+/**
+ * MAILBOXID of RFC 8474: "F" and digits. A uidvalidity is an account's own, so of a mailbox that is
+ * not in the account of who asks, the account that it is in (else {0}) stands behind it: no two
+ * that a user sees have the same. At most 32 bytes.
+ */
+struct str mailbox_objectid(struct arena *a, const struct mailbox_info *m, struct account_id in);
 /** The slot of a keyword, case-insensitively, or -1. */
 int mailbox_keyword_slot(const struct mailbox_info *m, struct str keyword);
 

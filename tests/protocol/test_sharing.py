@@ -261,6 +261,28 @@ def test_create_rename_delete_in_anothers_account(two):
     assert two.owner.ok('LIST "" box/*').list() == {}
 
 
+def test_mailboxids_differ(server, connect, two):
+    """RFC 8474 4: never the same MAILBOXID for two mailboxes; SELECT, STATUS, LIST and CREATE tell the same."""
+    two.grant()
+    for n in range(30):
+        two.owner.ok('CREATE box/%d' % n)
+    name = server.user()
+    late = connect(user=name, name='l')
+    for user in two.other_name, name:
+        two.owner.ok('SETACL INBOX %s lr' % user)
+        two.owner.ok('SETACL box/29 %s lr' % user)
+    for c in two.other, late:
+        r = c.ok('LIST "" * RETURN (STATUS (MAILBOXID))')
+        ids = dict((text(s.data[0]), text(s.data[1][1][0])) for s in r.all('STATUS'))
+        assert others(two.owner_name, 'INBOX') in ids and len(set(ids.values())) == len(ids)
+    ids = dict((text(s.data[0]), text(s.data[1][1][0])) for s in two.other.ok('LIST "" * RETURN (STATUS (MAILBOXID))').all('STATUS'))
+    for name in 'INBOX', two.theirs:
+        assert text(two.other.select(name).codes()['MAILBOXID'][0][0]) == ids[name]
+        assert text(two.other.ok('STATUS %s (MAILBOXID)' % quote(name)).one('STATUS').data[1][1][0]) == ids[name]
+    code = two.other.ok('CREATE ' + quote(two.theirs + '/new')).codes()['MAILBOXID'][0][0]
+    assert text(two.other.select(two.theirs + '/new').codes()['MAILBOXID'][0][0]) == text(code)
+
+
 def test_renamed_while_selected(two):
     """The mailbox is held by what it is, not by its name."""
     two.grant()

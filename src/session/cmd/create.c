@@ -74,7 +74,7 @@ create(struct session *s, struct command *c, struct create_ctx *x, const struct 
 		c->text = STR("The account has as many mailboxes as it may.");
 	if (e != ERR_OK)
 		return e;
-	c->code = mailbox_id_code(c->arena, after, t->name.local);
+	c->code = mailbox_id_code(s, c->arena, after, t->name.local);
 	mailbox_arg_tell(s, c->arena, &x->mailbox, t, after);
 	session_committed(s, after);
 	return ERR_OK;

@@ -210,7 +210,7 @@ tell_row(struct session *s, struct list_ctx *x, const struct list_row *row)
 	if ((x->args.returns & LIST_RETURN_METADATA) != 0 && metadata_is_allowed(row->rights))
 		metadata_reply(s, &x->args.metadata, row->name, m, !row->is_foreign, &longest);
 	if ((x->args.returns & LIST_RETURN_STATUS) != 0 && (row->rights & RIGHT_R) != 0)
-		status_reply(s, row->name, m, !row->is_foreign, x->args.status_items);
+		status_reply(s, row->name, m, row->account, x->args.status_items);
 }
 
 static enum err

@@ -85,6 +85,7 @@ list_rows_add_own(struct session *s, struct arena *a, const struct snapshot *own
 		add(a, l, &chain,
 		    (struct list_row){ .name = m->name,
 			.mailbox = m,
+			.account = snapshot_account(own),
 			.rights = target_rights(s, own, m),
 			.is_subscribed = m->is_subscribed });
 	}
@@ -124,6 +125,7 @@ add_others(struct session *s, struct arena *a, enum target_space space, struct s
 			    &(struct list_row){
 				.name = arena_printf(a, "%.*s%.*s", STR_F(prefix), STR_F(m->name)),
 				.mailbox = m,
+				.account = snapshot_account(other),
 				.rights = rights,
 				.is_foreign = true });
 	}

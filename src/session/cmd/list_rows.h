@@ -12,8 +12,9 @@ struct list_row {
 	struct str name; /* full */
 	/* NULL: a level that only names below it make, or a mere subscription */
 	const struct mailbox_info *mailbox;
-	uint32_t parent; /* index + 1; 0: top level */
-	unsigned rights; /* of the user */
+	const struct account *account; /* that the mailbox is in */
+	uint32_t parent;               /* index + 1; 0: top level */
+	unsigned rights;               /* of the user */
 	bool is_subscribed;
 	bool has_children;       /* mailboxes that he may know of */
 	bool is_foreign;         /* not of his own account */

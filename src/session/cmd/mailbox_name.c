@@ -37,11 +37,15 @@ mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *a
 }
 
 struct str
-mailbox_id_code(struct arena *a, const struct snapshot *snapshot, struct str name)
+mailbox_id_code(const struct session *s, struct arena *a, const struct snapshot *snapshot,
+    struct str name)
 {
 	const struct mailbox_info *m = snapshot_mailbox(snapshot, name);
+	const struct account *in = snapshot_account(snapshot);
+	struct str id;
 
 	if (m == NULL)
 		return STR_NONE;
-	return arena_printf(a, "MAILBOXID (%.*s)", STR_F(mailbox_objectid(a, m)));
+	id = mailbox_objectid(a, m, in == s->account ? (struct account_id){ 0 } : account_id(in));
+	return arena_printf(a, "MAILBOXID (%.*s)", STR_F(id));
 }

@@ -24,6 +24,7 @@ void mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_a
  * "MAILBOXID (F…)" for a tagged reply (RFC 8474 4.1), or STR_NONE when the snapshot has no such
  * mailbox.
  */
-struct str mailbox_id_code(struct arena *a, const struct snapshot *snapshot, struct str name);
+struct str mailbox_id_code(const struct session *s, struct arena *a,
+    const struct snapshot *snapshot, struct str name);
 
 #endif

@@ -154,7 +154,7 @@ reply_mailbox_data(struct session *s, struct command *c, struct select_ctx *x)
 	reply_code(s, "UIDNEXT", m->uidnext, "The next UID.");
 	reply_code(s, "HIGHESTMODSEQ", view_highestmodseq(s->view), "The highest modseq.");
 	annotate_reply_support(s);
-	session_untagged(s, "OK", mailbox_id_code(c->arena, x->target.snapshot, m->name),
+	session_untagged(s, "OK", mailbox_id_code(s, c->arena, x->target.snapshot, m->name),
 	    STR("The mailbox's id."));
 	if (session_is_secure(s))
 		session_untagged(s, "OK", urlauth_code(s), STR("URLs of it can be authorized."));

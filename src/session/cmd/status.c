@@ -37,8 +37,7 @@ status_run(struct session *s, struct command *c)
 		/* It is a CONDSTORE enabling command (RFC 7162 3.1). */
 		if ((x->items & STATUS_HIGHESTMODSEQ) != 0)
 			session_enable_condstore(s);
-		status_reply(s, target_full_name(c->arena, &t), t.mailbox, t.account == s->account,
-		    x->items);
+		status_reply(s, target_full_name(c->arena, &t), t.mailbox, t.account, x->items);
 	}
 	target_close(&t);
 	return e;

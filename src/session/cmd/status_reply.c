@@ -27,7 +27,7 @@ highestmodseq(const struct session *s, const struct mailbox_info *m, struct acco
 
 static void
 add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct account_id reader,
-    unsigned item)
+    struct account_id in, unsigned item)
 {
 	struct arena scratch = ARENA_NONE;
 
@@ -64,7 +64,7 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct
 		break;
 	case STATUS_MAILBOXID:
 		buf_chr(b, '(');
-		buf_str_add(b, mailbox_objectid(&scratch, m));
+		buf_str_add(b, mailbox_objectid(&scratch, m, in));
 		buf_chr(b, ')');
 		break;
 	}
@@ -72,10 +72,12 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct
 }
 
 void
-status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own,
-    unsigned items)
+status_reply(struct session *s, struct str name, const struct mailbox_info *m,
+    const struct account *in, unsigned items)
 {
-	const struct account_id reader = is_own ? (struct account_id){ 0 } : account_id(s->account);
+	const struct account_id own = { 0 };
+	const bool is_own = in == s->account;
+	const struct account_id reader = is_own ? own : account_id(s->account);
 	struct buf *b = session_out(s);
 	bool is_first;
 
@@ -90,7 +92,7 @@ status_reply(struct session *s, struct str name, const struct mailbox_info *m, b
 		reply_item(b, &is_first);
 		buf_str_add(b, imap_status_name(item));
 		buf_chr(b, ' ');
-		add_value(s, b, m, reader, item);
+		add_value(s, b, m, reader, is_own ? own : account_id(in), item);
 	}
 	reply_list_close(b);
 	reply_end(b);

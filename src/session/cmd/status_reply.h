@@ -5,8 +5,8 @@
 #include "imap/status.h"
 #include "session/session.h"
 
-/** items: enum imap_status_att bits. is_own: the mailbox is in the session's own account. */
-void status_reply(struct session *s, struct str name, const struct mailbox_info *m, bool is_own,
-    unsigned items);
+/** items: enum imap_status_att bits. in: the account that the mailbox is in. */
+void status_reply(struct session *s, struct str name, const struct mailbox_info *m,
+    const struct account *in, unsigned items);
 
 #endif
