@@ -283,6 +283,26 @@ def test_mailboxids_differ(server, connect, two):
     assert text(two.other.select(two.theirs + '/new').codes()['MAILBOXID'][0][0]) == text(code)
 
 
+def test_highestmodseq_of_a_twin(server, connect):
+    """STATUS tells the mailbox's own: two INBOXes made in the same second have the same UIDVALIDITY, as their names."""
+    for _ in range(30):
+        names = [server.user(), server.user()]
+        one, other = [connect(user=name) for name in names]
+        if one.status('INBOX', 'UIDVALIDITY') == other.status('INBOX', 'UIDVALIDITY'):
+            break
+    else:
+        pytest.skip('no two accounts were made in the same second')
+    for n in range(3):
+        other.append(mail.numbered(n))
+    other.ok('SETACL INBOX %s lr' % names[0])
+    one.select()
+    theirs = others(names[1], 'INBOX')
+    told = one.status(theirs, 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
+    assert told == one.select(theirs).codes()['HIGHESTMODSEQ'][0]
+    mine = one.status('INBOX', 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
+    assert mine == one.select().codes()['HIGHESTMODSEQ'][0]
+
+
 def test_renamed_while_selected(two):
     """The mailbox is held by what it is, not by its name."""
     two.grant()

@@ -13,22 +13,24 @@ recent_count(const struct mailbox_info *m)
  * (DESIGN: ghosts).
  */
 static uint64_t
-highestmodseq(const struct session *s, const struct mailbox_info *m, struct account_id reader)
+highestmodseq(const struct session *s, const struct mailbox_info *m, const struct account *in,
+    struct account_id reader)
 {
 	uint64_t modseq = mailbox_highestmodseq(m, reader);
 
-	/* Ids are an account's own; uidvalidity, nearly always, tells the rest. */
-	if (s->view != NULL && view_mailbox(s->view)->id.v == m->id.v
-	    && view_mailbox(s->view)->uidvalidity == m->uidvalidity
-	    && view_mailbox(s->view)->name.n == m->name.n)
+	if (s->view != NULL && view_account(s->view) == in
+	    && view_mailbox(s->view)->id.v == m->id.v)
 		return MIN(modseq, view_highestmodseq(s->view));
 	return modseq;
 }
 
 static void
-add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct account_id reader,
-    struct account_id in, unsigned item)
+add_value(struct session *s, struct buf *b, const struct mailbox_info *m, const struct account *in,
+    unsigned item)
 {
+	const struct account_id own = { 0 };
+	const bool is_own = in == s->account;
+	const struct account_id reader = is_own ? own : account_id(s->account);
 	struct arena scratch = ARENA_NONE;
 
 	switch ((enum imap_status_att)item) {
@@ -57,14 +59,14 @@ add_value(struct session *s, struct buf *b, const struct mailbox_info *m, struct
 		buf_u64(b, m->deleted_bytes);
 		break;
 	case STATUS_HIGHESTMODSEQ:
-		buf_u64(b, highestmodseq(s, m, reader));
+		buf_u64(b, highestmodseq(s, m, in, reader));
 		break;
 	case STATUS_APPENDLIMIT:
 		buf_u64(b, session_append_limit(s));
 		break;
 	case STATUS_MAILBOXID:
 		buf_chr(b, '(');
-		buf_str_add(b, mailbox_objectid(&scratch, m, in));
+		buf_str_add(b, mailbox_objectid(&scratch, m, is_own ? own : account_id(in)));
 		buf_chr(b, ')');
 		break;
 	}
@@ -75,9 +77,6 @@ void
 status_reply(struct session *s, struct str name, const struct mailbox_info *m,
     const struct account *in, unsigned items)
 {
-	const struct account_id own = { 0 };
-	const bool is_own = in == s->account;
-	const struct account_id reader = is_own ? own : account_id(s->account);
 	struct buf *b = session_out(s);
 	bool is_first;
 
@@ -92,7 +91,7 @@ status_reply(struct session *s, struct str name, const struct mailbox_info *m,
 		reply_item(b, &is_first);
 		buf_str_add(b, imap_status_name(item));
 		buf_chr(b, ' ');
-		add_value(s, b, m, reader, is_own ? own : account_id(in), item);
+		add_value(s, b, m, in, item);
 	}
 	reply_list_close(b);
 	reply_end(b);
