@@ -108,7 +108,10 @@ struct snapshot *session_snapshot(struct session *s);
 struct snapshot *session_snapshot_of(struct session *s, struct account *a);
 /** Who asks, for access control lists; borrowed from the session. */
 struct identity session_identity(const struct session *s);
-/** A command has changed something: takes over the reference (NULL: nothing was changed). */
+/**
+ * A command has changed something: takes over the reference (NULL: nothing was changed), which is
+ * the session's until it looks at the account again. Before anything is written of what it changed.
+ */
 void session_committed(struct session *s, struct snapshot *after);
 /**
  * The same of a change of one mailbox for which there may have been nothing to do: then `after` is

@@ -28,6 +28,7 @@ struct world {
 	struct loop *loop;
 	struct server *server;
 	struct client clients[CLIENTS_MAX];
+	bool is_held; /* the engine completes nothing */
 };
 
 /* Turns the loop when something waits for the store. */
@@ -64,6 +65,15 @@ test_random(void *p, size_t n)
 	}
 }
 
+/* Turns the loop, waiting if the engine has nothing to do. */
+static void
+world_turn(struct world *w)
+{
+	bool has_stepped = !w->is_held && kv_memory_step(w->kv);
+
+	loop_turn(w->loop, !has_stepped);
+}
+
 static struct account *
 open_account(struct world *w)
 {
@@ -74,7 +84,7 @@ open_account(struct world *w)
 	waiter_init(&t.w, turn_woken);
 	loop_task_init(&t.task, turn_task);
 	while ((e = store_account_open(w->store, STR("joe"), ACCOUNT_CREATE, &t.w, &a)) == ERR_WAIT)
-		loop_turn(w->loop, true);
+		world_turn(w);
 	CHECK(e == ERR_OK);
 	waiter_cancel(&t.w);
 	loop_task_cancel(w->loop, &t.task);
@@ -82,9 +92,9 @@ open_account(struct world *w)
 }
 
 static void
-world_init(struct world *w)
+world_init_as(struct world *w, bool is_manual)
 {
-	struct kv_memory_options kvo = { .seed = 1 };
+	struct kv_memory_options kvo = { .seed = 1, .manual = is_manual };
 	struct store_options so = { 0 };
 
 	*w = (struct world){ 0 };
@@ -101,6 +111,12 @@ world_init(struct world *w)
 	    &(struct server_options){ .store = w->store, .loops = &w->loop, .loop_count = 1 });
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		w->clients[i] = (struct client){ .fd = -1, .in = BUF_MAX(SIZE_MAX / 2) };
+}
+
+static void
+world_init(struct world *w)
+{
+	world_init_as(w, false);
 }
 
 static void
@@ -150,7 +166,7 @@ client_wait(struct world *w, struct client *c, struct str prefix)
 				return str_make(c->in.p, end);
 			at = end;
 		}
-		loop_turn(w->loop, true);
+		world_turn(w);
 	}
 }
 
@@ -505,5 +521,40 @@ test_large(void)
 	world_done(&w);
 }
 
+/* Of what a command has changed nothing is told before it is durable, untagged or not. */
+static void
+test_told_when_durable(void)
+{
+	static const char *const commands[] = { "CREATE \"cafe\xCC\x81\"",
+		"RENAME Sent \"e\xCC\x81\"", "SETQUOTA \"#user/joe\" (STORAGE 5000)" };
+	static const char *const told[] = { "* LIST ~OLDNAME~\r\nt OK ~\r\n",
+		"* LIST ~OLDNAME~\r\nt OK ~\r\n", "* QUOTA ~\r\nt OK ~\r\n" };
+	struct world w;
+	struct client *c;
+
+	world_init_as(&w, true);
+	c = connect_client(&w, 0);
+	RUN(c, "ENABLE IMAP4rev2", "* ENABLED IMAP4rev2\r\nt OK ENABLE completed.");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		BUF_CLEAN struct buf line = BUF_MAX(1000);
+		struct str got;
+
+		buf_printf(&line, "t %s\r\n", commands[i]);
+		w.is_held = true;
+		client_send(&w, c, buf_str(&line));
+		for (int turns = 0; turns < 20; turns++)
+			loop_turn(w.loop, false);
+		client_read(c);
+		CHECK_STR(buf_str(&c->in), STR(""));
+		w.is_held = false;
+		got = client_wait(&w, c, STR("t "));
+		if (!CHECK(matches(str_c(told[i]), got)))
+			printf("# %s: %.*s\n", commands[i], STR_F(got));
+		buf_consume(&c->in, got.n);
+	}
+	world_done(&w);
+}
+
 TEST_MAIN(TEST(test_append_errors), TEST(test_fetch), TEST(test_store_expunge),
-    TEST(test_copy_move), TEST(test_search), TEST(test_idle), TEST(test_idle_end), TEST(test_large))
+    TEST(test_copy_move), TEST(test_search), TEST(test_idle), TEST(test_idle_end), TEST(test_large),
+    TEST(test_told_when_durable))

@@ -75,8 +75,8 @@ create(struct session *s, struct command *c, struct create_ctx *x, const struct 
 	if (e != ERR_OK)
 		return e;
 	c->code = mailbox_id_code(s, c->arena, after, t->name.local);
-	mailbox_arg_tell(s, c->arena, &x->mailbox, t, after);
 	session_committed(s, after);
+	mailbox_arg_tell(s, c->arena, &x->mailbox, t, after);
 	return ERR_OK;
 }
 

@@ -252,8 +252,8 @@ setquota_run(struct session *s, struct command *c)
 		return e;
 	e = account_set_quota(a, x->is_default ? NULL : &x->limits, &after);
 	if (e == ERR_OK) {
-		reply_quota(s, c->arena, after);
 		session_committed(s, after);
+		reply_quota(s, c->arena, after);
 	}
 	account_unref(a);
 	return e;

@@ -45,11 +45,11 @@ rename_target(struct session *s, struct command *c, struct rename_ctx *x, const 
 	if (e == ERR_OK) {
 		const struct mailbox_info *m = snapshot_mailbox(after, to->name.local);
 
-		mailbox_arg_tell(s, c->arena, &x->to, to, after);
 		/* RENAME of INBOX is more than one commit. */
 		if (m != NULL && m->was_inbox)
 			notify_done_by_us(s, to->account, m->id);
 		session_committed(s, after);
+		mailbox_arg_tell(s, c->arena, &x->to, to, after);
 	}
 	return e;
 }
