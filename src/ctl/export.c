@@ -3,6 +3,7 @@
  * files, with flags and dates in the forms that import reads.
  */
 #include "ctl/commands.h"
+#include "ctl/file_name.h"
 #include "ctl/imap_client.h"
 #include "imap/date.h"
 #include "imap/flags.h"
@@ -34,6 +35,7 @@ struct export
 	struct buf path;         /* of the file at hand */
 	struct str keywords[26]; /* Maildir: letters given so far */
 	size_t keyword_count;
+	uint64_t keywords_left_out; /* of the mailbox at hand's messages, for there was no letter */
 	uint64_t messages;
 	bool has_failed;
 };
@@ -42,7 +44,7 @@ struct export
 struct fetched {
 	uint32_t uid;
 	unsigned flags;
-	struct str keywords[64];
+	struct str keywords[KEYWORDS_MAX];
 	size_t keyword_count;
 	struct imap_datetime date;
 	struct str bytes;
@@ -218,7 +220,7 @@ keyword_letter(struct export *x, struct str keyword)
 static void
 write_maildir(struct export *x, const struct fetched *m)
 {
-	char letters[64], name[160];
+	char letters[sizeof("DFRST") + ARRAY_LEN(x->keywords)], name[160];
 	size_t n = 0;
 
 	/* In ASCII order, as Maildir wants it. */
@@ -232,11 +234,13 @@ write_maildir(struct export *x, const struct fetched *m)
 		letters[n++] = 'S';
 	if ((m->flags & FLAG_DELETED) != 0)
 		letters[n++] = 'T';
-	for (size_t i = 0; i < m->keyword_count && n + 1 < sizeof(letters); i++) {
+	for (size_t i = 0; i < m->keyword_count; i++) {
 		char letter = keyword_letter(x, m->keywords[i]);
 
 		if (letter != 0)
 			letters[n++] = letter;
+		else
+			x->keywords_left_out++;
 	}
 	letters[n] = '\0';
 	snprintf(name, sizeof(name), "cur/%" PRId64 ".%" PRIu32 ".posthorn:2,%s", m->date.utc_s,
@@ -310,32 +314,12 @@ make_folder(struct export *x, const char *path)
 	return false;
 }
 
-/*
- * A mailbox name as a file name: '/' is the only byte that can't be in one; a leading dot would
- * hide it.
- */
-static void
-file_name(struct str name, char separator, struct buf *out)
-{
-	for (size_t i = 0; i < name.n; i++) {
-		if (name.p[i] == MAILBOX_SEPARATOR)
-			buf_chr(out, separator);
-		else if (name.p[i] == separator
-		    || (name.p[i] == '.' && (i == 0 || name.p[i - 1] == MAILBOX_SEPARATOR)))
-			buf_chr(out, '_');
-		else
-			buf_chr(out, name.p[i]);
-	}
-	buf_chr(out, '\0');
-}
-
 static bool
 begin_mbox(struct export *x, struct str name)
 {
 	BUF_CLEAN struct buf file = CTL_PATH;
 
-	file_name(name, '.', &file);
-	buf_truncate(&file, file.n - 1);
+	file_name_add(&file, name, '.');
 	buf_add(&file, ".mbox", sizeof(".mbox"));
 	x->mbox = fopen(ctl_path(&x->path, x->dest, file.p), "wxe");
 	if (x->mbox == NULL)
@@ -356,7 +340,8 @@ begin_maildir(struct export *x, struct str name)
 	} else {
 		imap_utf7_encode(name, &seven);
 		buf_chr(&file, '.');
-		file_name(buf_str(&seven), '.', &file);
+		file_name_add(&file, buf_str(&seven), '.');
+		buf_chr(&file, '\0');
 		ctl_path(&x->folder, x->dest, file.p);
 	}
 	if (!make_folder(x, x->folder.p))
@@ -375,7 +360,8 @@ begin_eml(struct export *x, struct str name)
 	BUF_CLEAN struct buf file = CTL_PATH;
 	struct str rest, level;
 
-	file_name(name, '/', &file);
+	file_name_add(&file, name, '/');
+	buf_chr(&file, '\0');
 	buf_clear(&x->folder);
 	buf_c(&x->folder, x->dest);
 	for (rest = str_c(file.p); str_split(&rest, '/', &level);) {
@@ -394,6 +380,7 @@ static bool
 begin_mailbox(struct export *x, struct str name)
 {
 	x->keyword_count = 0;
+	x->keywords_left_out = 0;
 	switch (x->format) {
 	case EXPORT_MBOX:
 		return begin_mbox(x, name);
@@ -436,6 +423,11 @@ export_mailbox(struct export *x, struct str name)
 	if (!is_ok)
 		ctl_fail("%.*s: %.*s", STR_F(name), STR_F(imap_client_reply(x->ic)));
 	end_mailbox(x);
+	if (x->keywords_left_out > 0)
+		ctl_fail(
+		    "%.*s: %" PRIu64
+		    " keywords of messages are left out: a folder of a Maildir has no more than %zu",
+		    STR_F(name), x->keywords_left_out, ARRAY_LEN(x->keywords));
 	if (ctl_shows_progress(x->c))
 		fprintf(stderr, "%.*s: %" PRIu64 " messages so far\n", STR_F(name), x->messages);
 	return is_ok && !x->has_failed;
@@ -516,7 +508,8 @@ const struct ctl_command ctl_export = {
 	.summary = "Export a user's mail.",
 	.help =
 	    "Writes every mailbox, or the one given, into FOLDER: as mbox files (mboxrd, with Status, X-Status and X-Keywords), "
-	    "as a Maildir++ with dovecot-keywords, or as folders of .eml files, which have the exact bytes but no flags. "
+	    "as a Maildir++ with dovecot-keywords (26 keywords a folder at most), or as folders of .eml files, which have the exact bytes but no flags. "
+	    "A dot in a mailbox's name that would be taken for a level is \\2e in that of its file, a backslash \\5c. "
 	    "`posthorn import` reads all of them.",
 	.run = export_run,
 };

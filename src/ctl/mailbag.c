@@ -54,7 +54,7 @@ mail_file_unmap(struct str bytes)
 void
 mail_item_keyword(struct mail_item *item, struct str keyword)
 {
-	if (item->keyword_count < MAILBAG_KEYWORDS_MAX && imap_flags_is_keyword(keyword))
+	if (item->keyword_count < KEYWORDS_MAX && imap_flags_is_keyword(keyword))
 		item->keywords[item->keyword_count++] = keyword;
 }
 

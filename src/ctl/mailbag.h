@@ -6,15 +6,14 @@
 #define CTL_MAILBAG_H
 
 #include "ctl/ctl.h"
-
-enum { MAILBAG_KEYWORDS_MAX = 64 };
+#include "imap/flags.h"
 
 struct mail_item {
 	struct str mailbox; /* UTF-8 */
 	/* as found: line ends are the import's; STR_NONE: they can't be read, which was told */
 	struct str bytes;
 	unsigned flags; /* enum imap_flag bits */
-	struct str keywords[MAILBAG_KEYWORDS_MAX];
+	struct str keywords[KEYWORDS_MAX];
 	size_t keyword_count;
 	bool has_date;
 	int64_t date_s;

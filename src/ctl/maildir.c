@@ -5,6 +5,7 @@
  */
 #include "ctl/mailbag.h"
 
+#include "ctl/file_name.h"
 #include "imap/flags.h"
 #include "imap/utf7.h"
 
@@ -132,11 +133,11 @@ read_one(struct ctl *c, const char *path, struct str mailbox, const struct mail_
 	    && read_folder(path, "new", mailbox, &keywords, to);
 }
 
-/* ".Sent.2025" is "Sent/2025". */
+/* ".Sent.2025" is "Sent/2025", ".a\2eb" is "a.b". */
 static struct str
 folder_name(struct arena *a, const char *dir_name)
 {
-	BUF_CLEAN struct buf b = BUF_MAX(MAILBOX_NAME_MAX);
+	BUF_CLEAN struct buf b = BUF_MAX(MAILBOX_NAME_MAX), plain = BUF_MAX(MAILBOX_NAME_MAX);
 	struct str rest = str_c(dir_name + 1), level;
 	bool is_first = true;
 
@@ -144,8 +145,10 @@ folder_name(struct arena *a, const char *dir_name)
 		if (!is_first)
 			buf_chr(&b, MAILBOX_SEPARATOR);
 		is_first = false;
-		if (!imap_utf7_decode(level, &b))
-			buf_str_add(&b, level);
+		buf_clear(&plain);
+		file_name_level(&plain, level);
+		if (!imap_utf7_decode(buf_str(&plain), &b))
+			buf_str_add(&b, buf_str(&plain));
 	}
 	return arena_str(a, buf_str(&b));
 }

@@ -31,7 +31,7 @@ on_item(void *ctx, const struct mail_item *item)
 
 	must(item->bytes.n <= *left);
 	*left -= item->bytes.n;
-	must(item->keyword_count <= MAILBAG_KEYWORDS_MAX);
+	must(item->keyword_count <= KEYWORDS_MAX);
 	for (size_t i = 0; i < item->keyword_count; i++)
 		must(imap_flags_is_keyword(item->keywords[i]));
 	return true;

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness.imap import quote
 from harness.server import Server
 from harness.tool import Tool
 
@@ -289,6 +290,45 @@ def test_maildir_there_and_back(tool, name, running, tmp_path):
     assert [sorted(m.get_flags()) for m in back] == [['F', 'S']]
     assert 'Lists' in back.list_folders()
     assert [m['Subject'] for m in back.get_folder('Lists')] == ['message 2']
+
+
+def test_names_there_and_back(tool, name, running, tmp_path):
+    """Dots are levels in a Maildir, so those of a name are written otherwise; no two mailboxes go into one folder."""
+    names = ['a.b', 'a_b', 'a/b', 'a\\b', 'example.com/x.y', '\\2e']
+    c = running.login(name)
+    for n, box in enumerate(names):
+        c.ok('CREATE ' + quote(box))
+        c.append(message(n), box)
+    c.close()
+    for form in 'maildir', 'mbox', 'eml':
+        out = tmp_path / form
+        tool('export', name, '--format', form, out)
+    for form, seen in ('maildir', '.a\\2eb'), ('mbox', 'a\\2eb.mbox'), ('eml', 'a.b'):
+        assert (tmp_path / form / seen).exists()
+        assert sum('Subject: message' in p.read_text() for p in (tmp_path / form).rglob('*') if p.is_file()) == len(names)
+    c = running.login(name)
+    for box in sorted(names, reverse=True):
+        c.ok('DELETE ' + quote(box))
+    tool('import', name, tmp_path / 'maildir')
+    for n, box in enumerate(names):
+        c.select(box)
+        assert bodies(c) == [crlf(message(n))]
+
+
+def test_maildir_has_few_keywords(tool, name, running, tmp_path):
+    """26 a folder; that more are left out is said."""
+    c = running.login(name)
+    c.append(message(1))
+    c.append(message(2))
+    c.select()
+    c.ok('STORE 1 +FLAGS (%s)' % ' '.join('k%d' % n for n in range(20)))
+    c.ok('STORE 2 +FLAGS (%s)' % ' '.join('k%d' % n for n in range(10, 30)))
+    c.close()
+    r = subprocess.run(tool.command('export', name, '--format', 'maildir', tmp_path / 'out'), capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0 and 'INBOX: 4 keywords of messages are left out' in r.stderr
+    assert len((tmp_path / 'out' / 'dovecot-keywords').read_text().splitlines()) == 26
+    tool('export', name, '--mailbox', 'INBOX', tmp_path / 'mbox')
+    assert len([w for w in (tmp_path / 'mbox' / 'INBOX.mbox').read_text().split() if w.startswith('k')]) == 40
 
 
 def test_eml_there_and_back(tool, name, running, tmp_path):
