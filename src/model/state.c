@@ -538,6 +538,8 @@ set_metadata(struct state *s, const struct act *a, struct outcome *out)
 	}
 	out->has_changed = annotated_set(&b->annotations, &a->list);
 	s->version += out->has_changed;
+	if (out->has_changed && a->name[0] != '\0')
+		b->highest = s->version; /* RFC 7162 3.2 */
 }
 
 void

@@ -210,8 +210,12 @@ annotate(struct commit *c, struct mailbox_id id, const struct annotation *change
 	    || row.special_use != d->row.special_use
 	    || row.is_seen_private != d->row.is_seen_private
 	    || row.is_seen_fixed != d->row.is_seen_fixed;
-	if (*is_changed_out)
-		commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
+	if (!*is_changed_out)
+		return ERR_OK;
+	commit_change_desc(c, (uint32_t)at, mailbox_desc_new(id, &row, d->name));
+	/* RFC 7162 3.2; those of the server are only kept here. */
+	if (n == 0 || changes[0].scope != ANNOTATION_SERVER)
+		commit_raise_modseq(c, (uint32_t)at);
 	return ERR_OK;
 }
 

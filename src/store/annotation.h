@@ -70,7 +70,8 @@ struct mailbox_settings {
 /**
  * Sets annotations of a mailbox, and settings if they are not NULL: one commit, all or nothing. No
  * change: ERR_OK with the snapshot of now. ERR_NOTFOUND; ERR_LIMIT: too many; ERR_OVERQUOTA;
- * ERR_USEATTR; ERR_NOSELECT.
+ * ERR_USEATTR; ERR_NOSELECT. The mailbox gets another highest modseq, unless all of it is about the
+ * server.
  */
 must_use enum err mailbox_annotate(struct account *a, struct mailbox_id id,
     const struct annotation *changes, size_t n, const struct mailbox_settings *settings,

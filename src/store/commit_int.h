@@ -208,6 +208,8 @@ void commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
  */
 void commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d);
 void commit_sort_states(struct commit *c);
+/** The i-th, which this commit has given another desc, has changed for who asks for its modseq. */
+void commit_raise_modseq(struct commit *c, uint32_t i);
 /**
  * Whether the commit, as it is now, leaves the account within its limits, or makes nothing larger
  * (quota.c): ERR_OVERQUOTA.

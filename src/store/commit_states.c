@@ -131,6 +131,16 @@ commit_change_desc(struct commit *c, uint32_t i, struct mailbox_desc *d)
 }
 
 void
+commit_raise_modseq(struct commit *c, uint32_t i)
+{
+	struct mailbox_state *s = c->states[i];
+
+	must(s->info.version == 0); /* it is nobody else's yet */
+	s->info.highestmodseq = c->version;
+	commit_put_status(c, s);
+}
+
+void
 commit_replace_state(struct commit *c, uint32_t i, struct mailbox_state *s)
 {
 	undo_renamed(c, c->states[i]->desc);

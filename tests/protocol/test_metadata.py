@@ -187,6 +187,31 @@ def test_delete(imap):
     assert get(imap, 'box', '/shared/comment') == {'/shared/comment': None}
 
 
+def test_highestmodseq(login):
+    """RFC 7162 3.2: SETMETADATA MUST increment it when it changes an annotation of the mailbox; those of the server are not."""
+    a, b = login(), login()
+    a.ok('CREATE box')
+    a.append(b'Subject: a\r\n\r\nb\r\n', 'box')
+    b.enable('QRESYNC')
+    b.select('box')
+    last = a.status('box', 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
+    for command in ('box (/private/comment "a")', 'box (/shared/comment "b")', 'box (/private/comment NIL)', 'box (/private/specialuse NIL /shared/comment "c")',
+                    'box (/shared/vendor/posthorn/seen "private")'):
+        a.ok('SETMETADATA ' + command)
+        now = a.status('box', 'HIGHESTMODSEQ')['HIGHESTMODSEQ']
+        assert now > last, command
+        last = now
+    a.ok('SETMETADATA box (/private/nothing/here NIL)')
+    a.ok('SETMETADATA "" (/private/comment "d")')
+    assert a.status('box', 'HIGHESTMODSEQ')['HIGHESTMODSEQ'] == last
+    before = a.status('INBOX', 'HIGHESTMODSEQ')
+    a.ok('SETMETADATA "" (/private/comment "e")')
+    assert a.status('INBOX', 'HIGHESTMODSEQ') == before
+    assert not b.ok('NOOP').all('FETCH')
+    b.ok('UNSELECT')
+    assert b.select('box').codes()['HIGHESTMODSEQ'][0] == last
+
+
 def test_rename(imap):
     imap.ok('CREATE a')
     put(imap, 'a', '/shared/comment', 'kept')
