@@ -29,6 +29,7 @@ struct putting {
 	uint32_t count;
 	uint64_t bytes;
 	bool is_open;           /* the last piece's bytes are coming */
+	struct arrival *again;  /* the bytes of a message that is there are; or NULL */
 	uint64_t added;         /* since the last K */
 	struct snapshot *after; /* the last commit */
 };
@@ -50,8 +51,10 @@ putting_free(struct putting *p)
 	if (p == NULL)
 		return;
 	batch_drop(p);
+	arrival_unref(p->again);
 	present_done(&p->present);
 	snapshot_unref(p->after);
+	account_restore_end(p->account);
 	account_unref(p->account);
 	free(p);
 }
@@ -78,6 +81,13 @@ open_account(struct connection *c)
 	if (e != ERR_OK)
 		return e;
 	putting_free(c->putting);
+	c->putting = NULL;
+	if (!account_restore_begin(account)) {
+		c->why =
+		    "Another restore puts mail into this account now; try again when it has ended.";
+		account_unref(account);
+		return ERR_INUSE;
+	}
 	c->putting = xcalloc(1, sizeof(*c->putting));
 	c->putting->is_new = is_new;
 	c->putting->account = account;
@@ -196,7 +206,7 @@ choose_box(struct connection *c)
 	struct snapshot *s;
 	enum err e = ERR_OK;
 
-	if (p->is_open || p->count != 0 || !take_wish(buf_str(&c->in), &wish))
+	if (p->is_open || p->again != NULL || p->count != 0 || !take_wish(buf_str(&c->in), &wish))
 		return ERR_SYNTAX;
 	present_done(&p->present);
 	s = account_latest(p->account);
@@ -214,10 +224,24 @@ choose_box(struct connection *c)
 	return e == ERR_OK ? answer_done(c, outcome) : e;
 }
 
+static bool
+piece_skip(void *ctx unused_arg, struct str piece unused_arg)
+{
+	return true;
+}
+
+/* 0: the mailbox lacks it; 1: it has it; 2: it has it, but the bytes can't be read. */
+static char
+presence(struct connection *c, const struct message_identity *id)
+{
+	if (!present_has(&c->putting->present, id))
+		return 0;
+	return kv_blob_prove(c->service->kv, &id->blob, 0, piece_skip, NULL) == ERR_OK ? 1 : 2;
+}
+
 static enum err
 answer_present(struct connection *c)
 {
-	const struct putting *p = c->putting;
 	struct str rest = buf_str(&c->in);
 
 	buf_clear(&c->out);
@@ -227,7 +251,7 @@ answer_present(struct connection *c)
 		if (object_id_decode(str_sub(rest, 0, OBJECT_ID_BYTES), &id.email) != ERR_OK)
 			return ERR_SYNTAX;
 		memcpy(id.blob.sha256, rest.p + OBJECT_ID_BYTES, sizeof(id.blob.sha256));
-		buf_chr(&c->out, present_has(&p->present, &id));
+		buf_chr(&c->out, presence(c, &id));
 	}
 	return wire_send(c->fd, 'H', buf_str(&c->out));
 }
@@ -304,7 +328,7 @@ begin_message(struct connection *c)
 	struct piece *piece = &p->pieces[p->count];
 	uint64_t flags, date, zone, count;
 
-	if (p->is_open || p->box.v == 0 || !wire_take_u64(&rest, &flags)
+	if (p->is_open || p->again != NULL || p->box.v == 0 || !wire_take_u64(&rest, &flags)
 	    || !wire_take_u64(&rest, &date) || !wire_take_u64(&rest, &zone)
 	    || !wire_take_str(&rest, &email) || !wire_take_str(&rest, &thread)
 	    || !wire_take_str(&rest, &prefix) || !wire_take_u64(&rest, &count)
@@ -338,25 +362,53 @@ begin_message(struct connection *c)
 }
 
 static enum err
+begin_again(struct connection *c)
+{
+	struct putting *p = c->putting;
+
+	if (p->is_open || p->again != NULL || p->box.v == 0)
+		return ERR_SYNTAX;
+	p->again = arrival_new(c->service->store);
+	return ERR_OK;
+}
+
+static enum err
 add_bytes(struct connection *c)
 {
 	struct sleeper *sl = &c->sleeper;
 	struct putting *p = c->putting;
 	struct str data = buf_str(&c->in);
+	struct arrival *to = p->again;
 
-	if (!p->is_open)
+	if (!p->is_open && to == NULL)
 		return ERR_SYNTAX;
-	p->bytes += data.n;
+	if (to == NULL) {
+		to = p->pieces[p->count - 1].append.arrival;
+		p->bytes += data.n;
+	}
 	while (data.n != 0) {
 		size_t taken = 0;
-		enum err e = UNTIL_DONE(sl,
-		    arrival_write(p->pieces[p->count - 1].append.arrival, data, &taken, &sl->w));
+		enum err e = UNTIL_DONE(sl, arrival_write(to, data, &taken, &sl->w));
 
 		if (e != ERR_OK)
 			return e;
 		data = str_sub(data, taken, data.n);
 	}
 	return ERR_OK;
+}
+
+/* All that has these bytes has them again: the message here, and others of whoever. */
+static enum err
+end_again(struct putting *p)
+{
+	struct arrival *m = p->again;
+	enum err e = arrival_finish(m);
+
+	p->again = NULL;
+	if (e == ERR_OK)
+		e = account_put_bytes_back(p->account, m);
+	arrival_unref(m);
+	return e;
 }
 
 static enum err
@@ -367,6 +419,8 @@ end_message(struct connection *c)
 	struct message_identity id;
 	enum err e;
 
+	if (p->again != NULL)
+		return end_again(p);
 	if (!p->is_open)
 		return ERR_SYNTAX;
 	p->is_open = false;
@@ -389,7 +443,7 @@ settle(struct connection *c)
 	uint64_t added;
 	enum err e;
 
-	if (p->is_open)
+	if (p->is_open || p->again != NULL)
 		return ERR_SYNTAX;
 	e = batch_commit(c);
 	if (e == ERR_OK && p->after != NULL)
@@ -414,6 +468,8 @@ putting_run(struct connection *c, char kind)
 		return answer_present(c);
 	case 'M':
 		return begin_message(c);
+	case 'G':
+		return begin_again(c);
 	case 'P':
 		return add_bytes(c);
 	case 'F':

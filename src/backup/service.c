@@ -133,7 +133,7 @@ answer_error(struct connection *c, enum err e)
 {
 	buf_clear(&c->out);
 	wire_str(&c->out, str_c(err_name(e)));
-	wire_str(&c->out, str_c(err_text(e)));
+	wire_str(&c->out, str_c(c->why != NULL ? c->why : err_text(e)));
 	ignore_err(wire_send(c->fd, 'X', buf_str(&c->out)), "the connection ends anyhow");
 }
 

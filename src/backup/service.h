@@ -8,8 +8,9 @@
  *     R request            what can be brought back, and bringing it back (recovery.h); I for each message, then D
  *     A user               opens or makes the account that follows are for: D
  *     B name, special use, subscribed, 1 to make it      the mailbox that follows are for: D 1 made, 0 there, 2 neither
- *     E EMAILID, SHA-256 of the blob (44 bytes), …       which of them the mailbox has: H and a byte each, 1 or 0
+ *     E EMAILID, SHA-256 of the blob (44 bytes), …       which of them the mailbox has: H and a byte each, 0 no, 1 yes, 2 without bytes
  *     M flags, date, zone, EMAILID, THREADID, prefix, keywords     a message, then its blob in
+ *     G                    the bytes of a message that is there without them, in
  *     P piece …            pieces, then
  *     F                    its end
  *     K                    all messages so far are durable: D and how many they were

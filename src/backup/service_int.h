@@ -36,6 +36,7 @@ struct connection {
 	struct buf in, out;
 	char checkpoint[64];     /* its folder; "": none */
 	struct putting *putting; /* messages of a backup that are put back; NULL: none yet */
+	const char *why;         /* of an error, in other words than its own; or NULL */
 };
 
 must_use enum err answer_done(struct connection *c, uint64_t count);

@@ -1,6 +1,7 @@
 /*
  * restore_into.c - mail of a backup is added to accounts of the running server: what a mailbox has
- * already (the same EMAILID and bytes) stays as it is, the rest comes with new UIDs.
+ * already (the same EMAILID and bytes) stays as it is, and gets its bytes back if they are lost; the
+ * rest comes with new UIDs.
  */
 #include "ctl/admin_client.h"
 #include "ctl/restore.h"
@@ -22,6 +23,7 @@ struct into {
 	struct image image;
 	struct buf out, in, blob;
 	uint64_t restored, there, lost;
+	uint64_t repaired;             /* there, but without their bytes, which came again */
 	bool has_mailbox, has_message; /* those that are asked for */
 };
 
@@ -105,6 +107,40 @@ send_bytes(struct into *t)
 	return status == CTL_OK ? send_frame(t, 'F', STR("")) : status;
 }
 
+static bool
+read_message(struct into *t, const struct image_box *b, const struct image_entry *entry,
+    const struct image_message *m)
+{
+	if (repo_read(t->r->repo, &m->blob, &t->blob) == ERR_OK
+	    && (m->prefix.n == 0 || m->prefix.p != NULL))
+		return true;
+	ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup", STR_F(t->account->user),
+	    STR_F(b->name), entry->uid);
+	t->lost++;
+	return false;
+}
+
+/* A message that is there has its bytes again. */
+static int
+put_bytes(struct into *t, const struct image_box *b, const struct image_entry *entry,
+    const struct image_message *m)
+{
+	int status = CTL_OK;
+
+	if (!t->r->is_dry) {
+		if (!read_message(t, b, entry, m))
+			return CTL_OK;
+		status = send_frame(t, 'G', STR(""));
+		if (status == CTL_OK)
+			status = send_bytes(t);
+	}
+	if (status == CTL_OK) {
+		say_message(t, b, entry, m, t->r->is_dry ? "damaged" : "repaired");
+		t->repaired++;
+	}
+	return status;
+}
+
 static int
 put_message(struct into *t, const struct image_box *b, const struct image_entry *entry,
     const struct image_message *m)
@@ -112,15 +148,9 @@ put_message(struct into *t, const struct image_box *b, const struct image_entry 
 	char email[OBJECT_ID_BYTES], thread[OBJECT_ID_BYTES];
 	uint64_t keywords = 0;
 	int status;
-	enum err e;
 
-	e = repo_read(t->r->repo, &m->blob, &t->blob);
-	if (e != ERR_OK || (m->prefix.n != 0 && m->prefix.p == NULL)) {
-		ctl_fail("%.*s: mailbox %.*s, UID %u is damaged in the backup",
-		    STR_F(t->account->user), STR_F(b->name), entry->uid);
-		t->lost++;
+	if (!read_message(t, b, entry, m))
 		return CTL_OK;
-	}
 	object_id_encode(m->email, email);
 	object_id_encode(m->thread, thread);
 	for (uint32_t slot = 0; slot < b->row.keyword_count; slot++)
@@ -169,7 +199,9 @@ put_some(struct into *t, const struct image_box *b, const struct image_entry *co
 	for (size_t i = 0; status == CTL_OK && i < count; i++) {
 		const struct image_message *m = image_message(&t->image, entries[i]->e.msgno);
 
-		if (has.p[i] != 0)
+		if (has.p[i] == 2)
+			status = put_bytes(t, b, entries[i], m);
+		else if (has.p[i] != 0)
 			t->there++;
 		else if (t->r->is_dry)
 			say_message(t, b, entries[i], m, "missing"), t->restored++;
@@ -384,12 +416,16 @@ restore_into(struct ctl *c, const struct restore *r)
 	buf_done(&t.blob);
 	if (c->is_json)
 		printf(
-		    "{\"backup\":\"%s\",\"restored\":%llu,\"there\":%llu,\"lost\":%llu,\"users\":%llu}\n",
+		    "{\"backup\":\"%s\",\"restored\":%llu,\"there\":%llu,\"repaired\":%llu,\"lost\":%llu,\"users\":%llu}\n",
 		    r->backup, (unsigned long long)t.restored, (unsigned long long)t.there,
-		    (unsigned long long)t.lost, (unsigned long long)users);
+		    (unsigned long long)t.repaired, (unsigned long long)t.lost,
+		    (unsigned long long)users);
 	else if (!c->is_quiet)
 		printf("%s: %llu messages %s, %llu are there already\n", r->backup,
 		    (unsigned long long)t.restored, r->is_dry ? "are missing" : "restored",
 		    (unsigned long long)t.there);
+	if (!c->is_json && !c->is_quiet && t.repaired != 0)
+		printf("%llu more are there and %s\n", (unsigned long long)t.repaired,
+		    r->is_dry ? "can't be read" : "could not be read; their bytes are back");
 	return status == CTL_OK && t.lost != 0 ? CTL_FAILED : status;
 }

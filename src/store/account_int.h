@@ -93,6 +93,7 @@ struct account {
 	_Atomic(uint64_t) retained_bytes;
 	/* who removes undo records, or puts back what they hold; taken before all others */
 	pthread_mutex_t past_lock;
+	atomic_bool is_restored; /* account_restore_begin() */
 
 	pthread_mutex_t lock; /* what follows; held for microseconds, never over I/O */
 	struct snapshot *latest, *durable;

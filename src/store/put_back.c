@@ -19,6 +19,18 @@ account_past_release(struct account *a)
 	pthread_mutex_unlock(&a->past_lock);
 }
 
+bool
+account_restore_begin(struct account *a)
+{
+	return !atomic_exchange(&a->is_restored, true);
+}
+
+void
+account_restore_end(struct account *a)
+{
+	atomic_store(&a->is_restored, false);
+}
+
 enum err
 account_rows(struct account *a, const struct kv_range *ranges, size_t count,
     struct kv_rows **rows_out)
@@ -48,6 +60,23 @@ uint32_t
 snapshot_message_numbers(const struct snapshot *s)
 {
 	return s->row.next_msgno;
+}
+
+enum err
+account_put_bytes_back(struct account *a, const struct arrival *m)
+{
+	const struct arrival_content *c = arrival_content(m);
+	struct kv_txn *t = kv_txn_new(a->kv, a->id, KV_UNVERSIONED, KV_UNVERSIONED);
+	struct kv_blob was;
+
+	/*
+	 * A link brings them, and goes again. Of bytes whose row is lost nobody knows how many links
+	 * they had: they keep this one, so that they stay.
+	 */
+	kv_link(t, &c->blob, 1, c->stage);
+	if (kv_blob_get(a->kv, &c->blob, &was) == ERR_OK)
+		kv_unlink(t, &c->blob, 1);
+	return kv_commit_now(a->kv, &t, 1);
 }
 
 /* ---- putting back ---------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "store/message_record.h"
 #include "store/store.h"
 
+struct arrival; /* message.h */
+
 /* An entry that comes back. It gets a new UID, and is saved now. */
 struct put_back {
 	uint32_t msgno; /* whose record an undo record or another entry holds */
@@ -27,6 +29,19 @@ struct put_back {
  */
 must_use enum err messages_put_back(struct account *a, struct mailbox_id dest,
     const struct put_back *items, uint32_t count, struct waiter *w, struct snapshot **after_out);
+
+/**
+ * The bytes of a finished arrival are there again, and durable, for all messages that have them but
+ * can't read them any more. ERR_FULL, ERR_IO. Waits.
+ */
+must_use enum err account_put_bytes_back(struct account *a, const struct arrival *m);
+
+/**
+ * Who adds what an account lacks looks first what it has: one at a time. False: another one does;
+ * else until account_restore_end().
+ */
+bool account_restore_begin(struct account *a);
+void account_restore_end(struct account *a);
 
 /** Until released, undo records and what they hold stay; waits for what removes some just now. */
 void account_past_hold(struct account *a);
