@@ -138,6 +138,8 @@ void session_begin_fetch(struct session *s, struct seqnum seq, struct uid uid);
  * is included in any case.
  */
 void session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
+/** The same without FLAGS, for who has CONDSTORE enabled. */
+void session_tell_modseq(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid);
 /** Forgets which batches a client was told (cmd/uidbatches.c). Takes NULL. */
 void batches_free(struct batches *b);
 /**

@@ -90,6 +90,12 @@ end_fetch(struct session *s, const struct entry *e, bool is_uid, bool has_items)
 	reply_end(b);
 }
 
+static bool
+has_uid(const struct session *s, bool is_uid)
+{
+	return (is_uid && (s->enabled & ENABLED_UIDONLY) == 0) || tells_uid(s);
+}
+
 static void
 tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid,
     struct str notes)
@@ -103,13 +109,20 @@ tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_
 	buf_lit(session_out(s), "FLAGS ");
 	reply_flags(session_out(s), system, e->keywords, m->keywords, m->keyword_count);
 	tell_notes(s, notes);
-	end_fetch(s, e, (is_uid && (s->enabled & ENABLED_UIDONLY) == 0) || tells_uid(s), true);
+	end_fetch(s, e, has_uid(s, is_uid), true);
 }
 
 void
 session_tell_flags(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid)
 {
 	tell_flags(s, e, seq, is_uid, STR_NONE);
+}
+
+void
+session_tell_modseq(struct session *s, const struct entry *e, struct seqnum seq, bool is_uid)
+{
+	session_begin_fetch(s, seq, e->uid);
+	end_fetch(s, e, has_uid(s, is_uid), false);
 }
 
 /*
@@ -239,8 +252,7 @@ tell_one(struct session *s, struct uid uid, struct str notes)
 	if (!rangeset_contains(&s->silenced, uid.v)) {
 		tell_flags(s, &e, seq, false, notes);
 	} else if ((s->enabled & ENABLED_CONDSTORE) != 0) {
-		session_begin_fetch(s, seq, uid);
-		end_fetch(s, &e, tells_uid(s), false);
+		session_tell_modseq(s, &e, seq, false);
 	}
 }
 

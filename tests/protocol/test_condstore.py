@@ -92,6 +92,18 @@ def test_silent_store_tells_modseq(box3):
     assert 'MODSEQ' in got and got['UID'] == box3.test_uids[0]
 
 
+def test_silent_store_of_what_is_so_already(box3):
+    """RFC 7162 3.1.3: after a conditional STORE a FETCH with MODSEQ MUST be sent of each message; it is the old one (3.1.11)."""
+    box3.ok('STORE 2 (UNCHANGEDSINCE 9999999999) FLAGS (\\Flagged)')
+    old = dict((n, a['MODSEQ']) for n, a in box3.ok('FETCH 1:3 (MODSEQ)').fetches().items())
+    for command in 'STORE 1:2', 'UID STORE %d:%d' % tuple(box3.test_uids[:2]):
+        got = box3.ok(command + ' (UNCHANGEDSINCE 9999999999) +FLAGS.SILENT (\\Flagged)').fetches()
+        assert sorted(got) == [1, 2] and got[2]['MODSEQ'] == old[2] and 'FLAGS' not in got[2]
+        assert 'UID' in got[2] if command.startswith('UID') else True
+        box3.ok('STORE 1 FLAGS ()')
+    assert not box3.ok('STORE 2 +FLAGS.SILENT (\\Flagged)').fetches()
+
+
 def test_unchangedsince(box3):
     """RFC 7162 3.1.3: what changed later is left alone and named in MODIFIED; the rest is changed."""
     base = highest(box3)

@@ -174,21 +174,28 @@ next_to_tell(struct session *s, const struct store_ctx *x, struct entry *e, stru
 				: message_set_previous(s->view, &x->uids, x->at, e, seq);
 }
 
-/* "The new value of the flags is returned" (RFC 9051 6.4.6): also when it is the old one. */
+/*
+ * "The new value of the flags is returned" (RFC 9051 6.4.6): also when it is the old one. With
+ * UNCHANGEDSINCE the modseq is, .SILENT or not (RFC 7162 3.1.3).
+ */
 static enum err
 tell_same(struct session *s, struct command *c, struct store_ctx *x)
 {
 	struct entry e;
 	struct seqnum seq;
 
-	while (!x->args.is_silent && next_to_tell(s, x, &e, &seq)) {
+	while ((!x->args.is_silent || x->args.has_unchangedsince) && next_to_tell(s, x, &e, &seq)) {
 		if (session_is_full(s))
 			return session_wait_output(s);
 		if (session_should_yield(s))
 			return session_yield(s);
 		x->at = x->lowest.v == 0 ? e.uid.v + 1 : e.uid.v - 1;
-		if (!e.is_ghost && !rangeset_contains(&x->changed, e.uid.v)
-		    && !rangeset_contains(&x->modified, e.uid.v))
+		if (e.is_ghost || rangeset_contains(&x->changed, e.uid.v)
+		    || rangeset_contains(&x->modified, e.uid.v))
+			continue;
+		if (x->args.is_silent)
+			session_tell_modseq(s, &e, seq, c->is_uid);
+		else
 			session_tell_flags(s, &e, seq, c->is_uid);
 	}
 	return ERR_OK;
