@@ -31,6 +31,26 @@ def test_oldname_when_a_name_is_normalised(rev2):
     assert oldnames(rev2.ok('CREATE plain')) == {}
 
 
+def test_oldname_of_other_commands(rev2):
+    """RFC 9051 6.3.5, 6.3.6, 6.3.12: DELETE (\\NonExistent), RENAME (what was given for the old name), APPEND."""
+    decomposed = 'Cafe\u0301'
+    message = Lit(mail.numbered(4))
+    rev2.ok('CREATE plain')
+    assert oldnames(rev2.ok('RENAME plain "%s"' % decomposed)) == {'Café': 'plain'}
+    assert oldnames(rev2.ok('APPEND "%s" ' % decomposed, message)) == {'Café': decomposed}
+    rev2.select()
+    assert oldnames(rev2.ok('REPLACE 1 "%s" ' % decomposed, message)) == {'Café': decomposed}
+    assert oldnames(rev2.ok('RENAME "%s" plain' % decomposed)) == {'plain': decomposed}
+    assert oldnames(rev2.ok('RENAME plain "Café"')) == {}
+    assert oldnames(rev2.ok('APPEND "Café" ', message)) == {}
+    r = rev2.ok('DELETE "%s"' % decomposed)
+    assert oldnames(r) == {'Café': decomposed} and '\\nonexistent' in r.list()['Café']
+    rev2.ok('CREATE "Café/below"')
+    r = rev2.ok('DELETE "%s"' % decomposed)
+    assert oldnames(r) == {'Café': decomposed} and '\\nonexistent' in r.list()['Café']
+    assert oldnames(rev2.ok('DELETE "Café/below"')) == {}
+
+
 def test_search_text_is_utf8_without_charset(rev2):
     """RFC 9051 6.4.4: without CHARSET an IMAP4rev2 server MUST assume UTF-8."""
     rev2.append(mail.UTF8_TEXT)

@@ -19,6 +19,7 @@ append_run(struct session *s, struct command *c)
 	session_committed(s, after);
 	if (e != ERR_OK)
 		return upload_result(e);
+	upload_tell_name(s, c, after);
 	if (!target_tells_uids(&x->dest))
 		return ERR_OK;
 	rangeset_add(&uids, first.v, first.v + x->count - 1);

@@ -37,6 +37,7 @@ delete_run(struct session *s, struct command *c)
 	if (e == ERR_OK) {
 		notify_done_by_us(s, t.account, t.mailbox->id);
 		session_committed(s, after);
+		mailbox_arg_tell_deleted(s, c->arena, &x->mailbox, &t, after);
 	}
 	target_close(&t);
 	return e;

@@ -123,11 +123,12 @@ line_of(struct session *s, struct arena *a, const struct target *t)
 	return (struct list_line){
 		.name = name,
 		.flags = LINE_SUBSCRIBED | LINE_NONEXISTENT,
-		.special_use = is_own ? m->special_use : 0,
-		.is_missing = m->is_noselect,
-		.is_subscribed = is_own ? m->is_subscribed : target_is_subscribed(s, name),
+		.special_use = is_own && m != NULL ? m->special_use : 0,
+		.is_missing = m == NULL || m->is_noselect,
+		.is_subscribed =
+		    is_own ? m != NULL && m->is_subscribed : target_is_subscribed(s, name),
 		/* Of others' mailboxes only LIST knows which of those below may be seen. */
-		.has_children = is_own && m->has_children,
+		.has_children = is_own && m != NULL && m->has_children,
 		.is_children_unknown = !is_own,
 	};
 }

@@ -32,7 +32,7 @@ struct list_line {
 void list_reply_line(struct session *s, const struct list_line *line);
 /** The line of a mailbox that is there, for clients of IMAP4rev2. */
 void list_reply_target(struct session *s, struct arena *a, const struct target *t);
-/** The same of one whose name the client spelt otherwise (RFC 9051 6.3.9.7). */
+/** The same of one whose name the client spelt otherwise (RFC 9051 6.3.9.7), or that is gone. */
 void list_reply_oldname(struct session *s, struct arena *a, const struct target *t,
     struct str spelt);
 /** The line that tells the separator: LIST "" "". */

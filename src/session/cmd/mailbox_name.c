@@ -24,16 +24,42 @@ mailbox_arg_is_canonical(const struct mailbox_arg *arg, const struct target *t)
 	return str_eq_nocase(arg->name, arg->spelt) && str_starts(arg->name, t->name.prefix);
 }
 
+static void
+tell(struct session *s, struct arena *a, const struct target *t, struct str spelt,
+    const struct snapshot *after)
+{
+	struct target now = *t;
+
+	now.mailbox = after == NULL ? NULL : snapshot_mailbox(after, t->name.local);
+	/* It may have another name by now. */
+	if ((s->enabled & ENABLED_IMAP4REV2) != 0 && (now.mailbox != NULL || after == NULL))
+		list_reply_oldname(s, a, &now, spelt);
+}
+
 void
 mailbox_arg_tell(struct session *s, struct arena *a, const struct mailbox_arg *arg,
     const struct target *t, const struct snapshot *after)
 {
-	struct target now = *t;
+	if (!mailbox_arg_is_canonical(arg, t))
+		tell(s, a, t, arg->spelt, after);
+}
 
-	now.mailbox = snapshot_mailbox(after, t->name.local);
-	if ((s->enabled & ENABLED_IMAP4REV2) != 0 && now.mailbox != NULL
-	    && !mailbox_arg_is_canonical(arg, t))
-		list_reply_oldname(s, a, &now, arg->spelt);
+void
+mailbox_arg_tell_deleted(struct session *s, struct arena *a, const struct mailbox_arg *arg,
+    const struct target *t, const struct snapshot *after)
+{
+	const bool has_level = snapshot_mailbox(after, t->name.local) != NULL;
+
+	mailbox_arg_tell(s, a, arg, t, has_level ? after : NULL);
+}
+
+void
+mailbox_arg_tell_renamed(struct session *s, struct arena *a, const struct mailbox_arg *from,
+    const struct target *from_t, const struct mailbox_arg *to, const struct target *to_t,
+    const struct snapshot *after)
+{
+	if (!mailbox_arg_is_canonical(from, from_t) || !mailbox_arg_is_canonical(to, to_t))
+		tell(s, a, to_t, from->spelt, after);
 }
 
 struct str

@@ -49,7 +49,7 @@ rename_target(struct session *s, struct command *c, struct rename_ctx *x, const 
 		if (m != NULL && m->was_inbox)
 			notify_done_by_us(s, to->account, m->id);
 		session_committed(s, after);
-		mailbox_arg_tell(s, c->arena, &x->to, to, after);
+		mailbox_arg_tell_renamed(s, c->arena, &x->from, from, &x->to, to, after);
 	}
 	return e;
 }

@@ -35,7 +35,7 @@ replace_parse(struct session *s, struct command *c, struct imap_scan *in)
  * (RFC 8508 4.3).
  */
 static enum err
-replace(struct session *s, struct replace_ctx *x)
+replace(struct session *s, struct command *c, struct replace_ctx *x)
 {
 	struct upload *u = &x->upload;
 	RANGESET_CLEAN struct rangeset uids = RANGESET_NONE;
@@ -54,6 +54,7 @@ replace(struct session *s, struct replace_ctx *x)
 	if (e != ERR_OK)
 		return e == ERR_WAIT || e == ERR_EXPUNGED ? e : upload_result(e);
 	x->is_done = true;
+	upload_tell_name(s, c, into != NULL ? into : after);
 	if (!target_tells_uids(&u->dest))
 		return ERR_OK;
 	rangeset_add_one(&uids, new.v);
@@ -69,7 +70,7 @@ replace_run(struct session *s, struct command *c)
 	enum err e = x->is_done ? ERR_OK : upload_gather(s, c);
 
 	if (e == ERR_OK && !x->is_done)
-		e = replace(s, x);
+		e = replace(s, c, x);
 	if (e == ERR_OK)
 		e = session_tell(s, TELL_ALL);
 	/* As UID EXPUNGE (RFC 8508 4.5, RFC 7162 3.2.9). */

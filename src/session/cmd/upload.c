@@ -27,7 +27,7 @@ is_name_announced(const struct imap_scan *in)
 static enum err
 find_mailbox(struct session *s, struct command *c, struct upload *x)
 {
-	enum err e = x->is_open ? ERR_OK : target_open(s, c->arena, x->name, &x->dest);
+	enum err e = x->is_open ? ERR_OK : target_open(s, c->arena, x->mailbox.name, &x->dest);
 
 	if (e == ERR_OK)
 		e = target_check_into(&x->dest);
@@ -98,6 +98,7 @@ scan_replaced(struct session *s, struct command *c, struct upload *x, struct ima
 static enum err
 take_mailbox(struct session *s, struct command *c, struct upload *x, struct imap_scan *in)
 {
+	struct imap_scan name;
 	enum err e;
 
 	if (x->replaces) {
@@ -107,7 +108,10 @@ take_mailbox(struct session *s, struct command *c, struct upload *x, struct imap
 	}
 	if (is_name_announced(in))
 		return ERR_EXISTS;
-	e = imap_append_open(in, &x->name);
+	name = *in;
+	if (!mailbox_arg_scan(&name, &x->mailbox))
+		x->mailbox = (struct mailbox_arg){ 0 }; /* the parser below says what is wrong */
+	e = imap_append_open(in, &x->mailbox.name);
 	x->word = UPLOAD_MESSAGE;
 	return e;
 }
@@ -448,6 +452,15 @@ upload_done(struct session *s, struct command *c)
 	for (uint32_t i = 0; i < x->count; i++)
 		arrival_unref(x->messages[i].arrival);
 	target_close(&x->dest);
+}
+
+void
+upload_tell_name(struct session *s, struct command *c, const struct snapshot *after)
+{
+	const struct upload *x = c->ctx;
+
+	if ((x->dest.rights & RIGHT_L) != 0)
+		mailbox_arg_tell(s, c->arena, &x->mailbox, &x->dest, after);
 }
 
 enum err

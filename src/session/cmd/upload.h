@@ -16,7 +16,7 @@
 #define SESSION_CMD_UPLOAD_H
 
 #include "session/cmd/catenate.h"
-#include "session/target.h"
+#include "session/cmd/mailbox_name.h"
 
 /* What the next word is. */
 enum upload_word {
@@ -37,7 +37,7 @@ struct upload_url {
 
 struct upload {
 	enum upload_word word;
-	struct str name; /* the mailbox */
+	struct mailbox_arg mailbox;
 	/* REPLACE: a message is named before the mailbox, and one follows */
 	bool replaces;
 	struct uid replaced;
@@ -71,6 +71,8 @@ enum err upload_parse(struct session *s, struct command *c, struct imap_scan *in
  */
 must_use enum err upload_gather(struct session *s, struct command *c);
 void upload_done(struct session *s, struct command *c);
+/** How the mailbox is called, to who wrote it otherwise and may list it. after: its account's. */
+void upload_tell_name(struct session *s, struct command *c, const struct snapshot *after);
 /** A mailbox that went meanwhile can be made again: TRYCREATE. */
 enum err upload_result(enum err e);
 
