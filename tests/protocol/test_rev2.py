@@ -38,6 +38,8 @@ def test_oldname_of_other_commands(rev2):
     rev2.ok('CREATE plain')
     assert oldnames(rev2.ok('RENAME plain "%s"' % decomposed)) == {'Café': 'plain'}
     assert oldnames(rev2.ok('APPEND "%s" ' % decomposed, message)) == {'Café': decomposed}
+    large = Lit(mail.numbered(5) + b'x' * 500000)   # what was said before it is long gone
+    assert oldnames(rev2.ok('APPEND "%s" ' % decomposed, large, ' ', large)) == {'Café': decomposed}
     rev2.select()
     assert oldnames(rev2.ok('REPLACE 1 "%s" ' % decomposed, message)) == {'Café': decomposed}
     assert oldnames(rev2.ok('RENAME "%s" plain' % decomposed)) == {'plain': decomposed}
