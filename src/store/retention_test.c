@@ -136,6 +136,21 @@ rows_of(struct fixture *f, enum kv_kind kind, const char *from, const char *to)
 	return n;
 }
 
+/* What the undo records take themselves. */
+static uint64_t
+record_bytes(struct fixture *f)
+{
+	struct kv_range range = { .kind = KV_LOG, .from = STR("U"), .to = STR("V") };
+	struct kv_rows *rows = NULL;
+	uint64_t n = 0;
+
+	CHECK(kv_load_now(f->kv, account_id(f->account), &range, 1, &rows) == ERR_OK);
+	for (size_t i = 0; rows != NULL && i < rows->ranges[0].count; i++)
+		n += rows->ranges[0].rows[i].value.n;
+	kv_rows_free(rows);
+	return n;
+}
+
 static uint64_t folder_sum;
 
 static int
@@ -223,7 +238,7 @@ test_bound(void)
 	store_merge_functions(&o.base);
 	CHECK(kv_memory_open(&o, &f.kv) == ERR_OK);
 	blocker_init(&f.b, NULL);
-	open_account(&f, (uint64_t)4 * BIG_BYTES);
+	open_account(&f, (uint64_t)4 * BIG_BYTES + 4096);
 	inbox = test_box(&f, "INBOX");
 	for (uint64_t i = 0; i < 4; i++) {
 		append_big(&f, inbox, i);
@@ -231,17 +246,17 @@ test_bound(void)
 	}
 	store_tick(f.store);
 	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 4);
-	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES);
+	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES + record_bytes(&f));
 	append_big(&f, inbox, 4);
 	append_big(&f, inbox, 5);
 	expunge_all(&f, inbox);
 	store_tick(f.store);
 	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 3); /* the last one holds two messages */
 	CHECK_U64(rows_of(&f, KV_MESSAGE, "S", "T"), 4);
-	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES);
+	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES + record_bytes(&f));
 	f.account->retained_bytes = RETAINED_UNKNOWN;
 	store_tick(f.store);
-	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES);
+	CHECK_U64(f.account->retained_bytes, (uint64_t)4 * BIG_BYTES + record_bytes(&f));
 	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), 3);
 	atomic_store(&test_clock.ahead_ms, (int64_t)8 * DAY_MS);
 	store_tick(f.store);
@@ -309,6 +324,37 @@ test_put_back(void)
 	fixture_done(&f);
 }
 
+/* Records of what no message goes with have their place in the bound too. */
+static void
+test_bound_of_records(void)
+{
+	enum { CHANGES = 2000, BOUND = 65536 };
+
+	struct kv_memory_options o = { .manual = false, .seed = 1 };
+	struct fixture f = { 0 };
+
+	store_merge_functions(&o.base);
+	CHECK(kv_memory_open(&o, &f.kv) == ERR_OK);
+	blocker_init(&f.b, NULL);
+	open_account(&f, BOUND);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		struct snapshot *after = NULL;
+
+		CHECK(UNTIL_DONE(&f.b,
+			  mailbox_subscribe(f.account, STR("INBOX"), i % 2 != 0, &f.b.w, &after))
+		    == ERR_OK);
+		if (i + 1 == CHANGES)
+			test_wait_durable(&f, after);
+		snapshot_unref(after);
+	}
+	CHECK_U64(rows_of(&f, KV_LOG, "U", "V"), CHANGES);
+	CHECK(record_bytes(&f) > BOUND);
+	store_tick(f.store);
+	CHECK(record_bytes(&f) <= BOUND && record_bytes(&f) > BOUND / 2);
+	CHECK_U64(f.account->retained_bytes, record_bytes(&f));
+	fixture_done(&f);
+}
+
 /* An undo record that makes no sense, and one of a message whose count does not, keep no other. */
 static void
 test_damaged(void)
@@ -343,8 +389,10 @@ test_damaged(void)
 	append_big(&f, inbox, 4);
 	expunge_all(&f, inbox);
 	store_tick(f.store);
-	CHECK_U64(f.account->retained_bytes, (uint64_t)2 * BIG_BYTES);
+	CHECK_U64(f.account->retained_bytes,
+	    (uint64_t)2 * BIG_BYTES + record_bytes(&f) - STR("no record").n);
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound), TEST(test_damaged))
+TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound),
+    TEST(test_bound_of_records), TEST(test_damaged))

@@ -46,7 +46,10 @@ struct store_options {
 	uint64_t message_max_bytes; /* 0: 64 MiB */
 	/* how long expunged mail can be restored; default of the caller, 0: not at all */
 	uint32_t retention_s;
-	/* of an account: what was expunged longest ago goes earlier when it is more; 0: 20 GiB */
+	/*
+	 * of an account, what was expunged and the records of changes: what is oldest goes earlier
+	 * when it is more; 0: 20 GiB
+	 */
 	uint64_t retained_max_bytes;
 	/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	size_t cache_bytes;

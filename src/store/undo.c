@@ -56,7 +56,6 @@ undo_noted(struct commit *c, struct mailbox_id id, uint32_t uid, struct str note
 	char number[4];
 
 	put_le32(number, uid);
-	c->retained_bytes += notes.n;
 	section(c, 'A', id, sizeof(number) + notes.n);
 	buf_add(&c->undo, number, sizeof(number));
 	buf_str_add(&c->undo, notes);
@@ -124,6 +123,8 @@ undo_write(struct commit *c)
 
 	if (c->undo.n == 0)
 		return;
+	/* Where no message goes either, records are many when a client wants them to be. */
+	c->retained_bytes += UNDO_HEADER_BYTES + c->undo.n;
 	now_ms = clock->wall_ms(clock);
 	put_le64(head + 8, (uint64_t)now_ms);
 	if (atomic_load(&c->account->undo_oldest_ms) > now_ms)
@@ -138,7 +139,7 @@ uint64_t
 undo_retained(struct str row)
 {
 	struct undo_section s;
-	uint64_t bytes = 0;
+	uint64_t bytes = row.n;
 	int64_t time_ms;
 	struct str rest;
 
@@ -151,8 +152,6 @@ undo_retained(struct str row)
 		if (s.kind == 'R') {
 			page_sum(s.page_bytes, &sums);
 			bytes += sums.size_bytes;
-		} else if (s.kind == 'A') {
-			bytes += s.notes.n;
 		} else if (s.kind == 'D'
 		    && status_row_decode(str_sub(s.body, 0, STATUS_ROW_BYTES), &status) == ERR_OK) {
 			bytes += status.size_bytes;

@@ -38,7 +38,7 @@ struct undo_section {
 };
 /** ERR_CORRUPT. rest is what undo_next() goes through. */
 must_use enum err undo_decode(struct str row, int64_t *time_ms_out, struct str *rest_out);
-/** Bytes of the messages that a record holds, those that others show too among them. */
+/** Bytes of a record, and of the messages that it holds, those that others show too among them. */
 uint64_t undo_retained(struct str row);
 /** The next section; false at the end, and at what makes no sense. */
 bool undo_next(struct str *rest, struct undo_section *out);
