@@ -445,12 +445,11 @@ subscribe_name(struct state *s, const char *name)
 	state_box(s, name)->is_subscribed = true;
 }
 
-/* Takes the name out, and what is below; the names that were subscribed to. */
+/* Takes the name out, and what is below; the names that were subscribed to are added. */
 static uint32_t
-take_subscriptions(struct state *s, const char *name, char taken[STATE_BOXES][STATE_NAME])
+take_subscriptions(struct state *s, const char *name, char taken[STATE_BOXES][STATE_NAME],
+    uint32_t n)
 {
-	uint32_t n = 0;
-
 	for (uint32_t i = 0; i < s->n;) {
 		struct state_box *b = &s->box[i];
 
@@ -461,6 +460,30 @@ take_subscriptions(struct state *s, const char *name, char taken[STATE_BOXES][ST
 		if (b->is_subscribed)
 			memcpy(taken[n++], b->name, STATE_NAME);
 		remove_box(s, b);
+	}
+	return n;
+}
+
+/* Subscriptions are to names: what is there is not subscribed to under its new one. */
+static uint32_t
+leave_subscriptions(struct state *s, const char *name, char taken[STATE_BOXES][STATE_NAME],
+    uint32_t n)
+{
+	for (uint32_t i = 0; i < s->n;) {
+		struct state_box *b = &s->box[i];
+
+		if ((strcmp(b->name, name) != 0 && !is_below(b->name, name))
+		    || (is_there(s, b) && !b->is_subscribed)) {
+			i++;
+			continue;
+		}
+		if (b->is_subscribed)
+			memcpy(taken[n++], b->name, STATE_NAME);
+		b->is_subscribed = false;
+		if (!is_there(s, b))
+			remove_box(s, b);
+		else
+			i++;
 	}
 	return n;
 }
@@ -491,7 +514,8 @@ rename_box(struct state *s, const struct act *a, struct outcome *out)
 	}
 	s->version++;
 	out->has_changed = true;
-	taken_count = take_subscriptions(s, a->to, taken);
+	taken_count = take_subscriptions(s, a->to, taken, 0);
+	taken_count = leave_subscriptions(s, a->name, taken, taken_count);
 	parent_of(a->to, above);
 	add_levels(s, above, false);
 	for (uint32_t i = 0; i < s->n; i++) {

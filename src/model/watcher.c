@@ -51,36 +51,74 @@ forget(struct watcher *w, struct watched *x)
 
 /* ---- what is told ---- */
 
+static bool
+is_in(const struct watched *x, struct str top)
+{
+	struct str name = str_c(x->name);
+
+	return str_starts(name, top) && (name.n == top.n || name.p[top.n] == '/');
+}
+
+/* It is a mailbox, or above one; else it is there for subscriptions only. */
+static bool
+is_there(const struct watcher *w, struct str name)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->names[i].is_mailbox && is_in(&w->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+/* Subscriptions are to names, and stay (RFC 9051 6.3.6). What was only that goes. */
+static uint32_t
+take_subscriptions(struct watcher *w, struct str top, char taken[][STATE_NAME], uint32_t n)
+{
+	for (uint32_t i = 0; i < w->n;) {
+		struct watched *x = &w->names[i];
+
+		if (is_in(x, top) && x->is_subscribed) {
+			memcpy(taken[n++], x->name, STATE_NAME);
+			x->is_subscribed = false;
+		}
+		if (is_in(x, top) && !is_there(w, str_c(x->name)))
+			forget(w, x);
+		else
+			i++;
+	}
+	return n;
+}
+
 /* A name and all below it have another one now. */
 static void
 rename_all(struct watcher *w, struct str from, struct str to)
 {
+	char taken[2 * WATCHED_MAX][STATE_NAME];
+	uint32_t n = take_subscriptions(w, to, taken, 0);
+
+	n = take_subscriptions(w, from, taken, n);
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct watched *x = &w->names[i];
-		struct str name = str_c(x->name);
 		char space[2 * STATE_NAME];
 
-		if (!str_starts(name, from) || (name.n > from.n && name.p[from.n] != '/'))
+		if (!is_in(x, from))
 			continue;
 		snprintf(space, sizeof(space), "%.*s%s", STR_F(to), x->name + from.n);
 		must(strlen(space) < STATE_NAME);
 		memcpy(x->name, space, strlen(space) + 1);
 	}
+	for (uint32_t i = 0; i < n; i++)
+		find_or_add(w, str_c(taken[i]))->is_subscribed = true;
 }
 
 /* INBOX only gives its messages away (RFC 9051 6.3.6). */
 static void
 take_old_name(struct watcher *w, struct str old, struct str name)
 {
-	struct watched *x = find(w, name);
-
 	if (find(w, old) == NULL)
 		wrong(w, "%.*s was not there", STR_F(old));
-	if (str_eq(old, STR("INBOX")))
-		return;
-	if (x != NULL)
-		forget(w, x); /* a level, of which there was nothing to tell */
-	rename_all(w, old, name);
+	if (!str_eq(old, STR("INBOX")))
+		rename_all(w, old, name);
 }
 
 static void

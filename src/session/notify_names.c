@@ -325,24 +325,22 @@ was_subscribed(const struct notify_news *x, const struct mailbox_info *m)
 	return x->w->at.before != NULL && m != NULL && m->is_subscribed;
 }
 
-/* A subscription goes where its mailbox goes; who is not told of that is told of names. */
+/* Subscriptions are to names: they stay when a mailbox gets another (RFC 9051 6.3.6). */
 void
 notify_tell_subscription(struct notify_news *x)
 {
-	bool is_followed = x->before != NULL && x->after != NULL
-	    && (x->change == CHANGE_MOVED_ALONG || (x->change == CHANGE_MOVED && x->is_listed)
-		|| str_eq(x->name, x->old_name));
+	bool is_same = x->before != NULL && x->after != NULL && str_eq(x->name, x->old_name);
 	const struct mailbox_info *before = x->before;
 
 	if (!x->is_own || (x->events & NOTIFY_SUBSCRIPTION_CHANGE) == 0)
 		return;
 	/* Where another has the name now, its own difference tells. */
-	if (!is_followed && was_subscribed(x, before) && !x->is_listed
+	if (!is_same && was_subscribed(x, before) && (x->after != NULL || !x->is_listed)
 	    && snapshot_mailbox(x->w->at.after, before->name) == NULL)
 		tell_missing(x->s, x->w, NULL, x->old_name, false);
 	if (x->after == NULL || x->is_listed)
 		return;
-	if (!is_followed && x->w->at.before != NULL)
+	if (!is_same && x->w->at.before != NULL)
 		before = snapshot_mailbox(x->w->at.before, x->after->name);
 	if (was_subscribed(x, before) == x->after->is_subscribed)
 		return;

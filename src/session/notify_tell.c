@@ -40,6 +40,9 @@ predecessor(const struct notify_news *x)
 	m = snapshot_mailbox(x->w->at.before, x->after->name);
 	if (m == NULL || (x->before != NULL && m->id.v == x->before->id.v))
 		return NULL;
+	/* The client was told where that one is; a subscription has stayed with the name. */
+	if (x->after->is_noselect && snapshot_mailbox_by_id(x->w->at.after, m->id) != NULL)
+		return NULL;
 	return (x->is_own && m->is_noselect)
 		|| notify_access(x->s, x->w->at.before, m) == ACCESS_READ
 	    ? m

@@ -408,29 +408,57 @@ struct subscriptions {
 	size_t n;
 };
 
+static void
+note_subscription(struct commit *c, uint32_t at, struct subscriptions *taken)
+{
+	const struct mailbox_info *m = &c->states[at]->info;
+
+	if (m->is_subscribed)
+		taken->names[taken->n++] = arena_str(&c->memory, m->name);
+}
+
 /* Takes a name that is there for subscriptions only out of the list, and what is below it. */
-static struct subscriptions
-take_subscriptions(struct commit *c, uint32_t at)
+static void
+take_subscriptions(struct commit *c, uint32_t at, struct subscriptions *taken)
 {
 	const struct str top = arena_str(&c->memory, c->states[at]->info.name);
-	struct subscriptions taken = { .names =
-					   arena_array(&c->memory, struct str, c->state_count) };
 
 	do {
-		const struct mailbox_info *m = &c->states[at]->info;
-
-		if (m->is_subscribed)
-			taken.names[taken.n++] = arena_str(&c->memory, m->name);
+		note_subscription(c, at, taken);
 		commit_remove_state(c, at);
 	} while (at < c->state_count && mailbox_name_is_below(c->states[at]->info.name, top));
-	return taken;
+}
+
+/* Mailboxes that get other names: their subscriptions are to those that they had. */
+static void
+leave_subscriptions(struct commit *c, uint32_t at, struct subscriptions *taken)
+{
+	const struct str top = arena_str(&c->memory, c->states[at]->info.name);
+
+	for (uint32_t i = at; i < c->state_count
+	     && (i == at || mailbox_name_is_below(c->states[i]->info.name, top));) {
+		struct mailbox_desc *d = c->states[i]->desc;
+		struct mailbox_row row = d->row;
+
+		if (!is_there(c, i)) {
+			take_subscriptions(c, i, taken);
+			continue;
+		}
+		note_subscription(c, i, taken);
+		if (row.is_subscribed) {
+			row.is_subscribed = false;
+			commit_change_desc(c, i, mailbox_desc_new(d->id, &row, d->name));
+		}
+		i++;
+	}
 }
 
 static enum err
 rename_mailbox(struct commit *c, struct str from, struct str to)
 {
 	const struct mailbox_row level = { 0 };
-	struct subscriptions taken = { 0 };
+	struct subscriptions taken = { .names =
+					   arena_array(&c->memory, struct str, c->state_count) };
 	struct str above = parent_name(to);
 	int64_t i = commit_find_state(c, from), there = commit_find_state(c, to);
 	uint64_t parent = 0;
@@ -444,7 +472,8 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 	if (mailbox_name_is_below(to, from))
 		return ERR_CANNOT;
 	if (there >= 0)
-		taken = take_subscriptions(c, (uint32_t)there);
+		take_subscriptions(c, (uint32_t)there, &taken);
+	leave_subscriptions(c, (uint32_t)commit_find_state(c, from), &taken);
 	if (above.n != 0) {
 		e = add_levels(c, above, &level, false);
 		if (e != ERR_OK)
@@ -454,7 +483,7 @@ rename_mailbox(struct commit *c, struct str from, struct str to)
 	e = rename_all(c, (uint32_t)commit_find_state(c, from), from, to, parent);
 	if (e == ERR_OK)
 		prune(c, parent_name(from));
-	/* They were to names, and stay (RFC 9051 6.3.7). */
+	/* They were to names, and stay (RFC 9051 6.3.6, 6.3.7). */
 	for (size_t k = 0; k < taken.n && e == ERR_OK; k++)
 		e = subscribe(c, taken.names[k], true, &is_changed);
 	return e;

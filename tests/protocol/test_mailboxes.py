@@ -314,6 +314,29 @@ def test_rename_inbox_moves_messages(imap):
     assert imap.flags() == {1: {'\\flagged'}, 2: set()}
 
 
+def test_rename_leaves_subscriptions(imap):
+    """RFC 9051 6.3.6: renaming doesn't update subscription information on the original name, nor on those of child mailboxes."""
+    for name in 'a', 'a/x', 'a/y/z', 'b/x':
+        imap.ok('CREATE ' + name)
+    for name in 'a', 'a/y/z', 'a/none', 'c/x':
+        imap.ok('SUBSCRIBE ' + name)
+    imap.ok('RENAME a c')
+    assert subscribed(imap, 'a*') == {'a', 'a/y/z', 'a/none'}
+    assert subscribed(imap, 'c*') == {'c/x'}
+    assert {'c', 'c/x', 'c/y/z'} <= set(names(imap.ok('LIST "" c*')))
+    assert not names(imap.ok('LIST "" a*'))
+    listed = imap.ok('LIST (SUBSCRIBED) "" *').list()
+    assert '\\nonexistent' in listed['a'] and '\\nonexistent' not in listed['c/x']
+    imap.no('SELECT a', code='NONEXISTENT')
+    imap.ok('RENAME c a')       # as it was
+    assert subscribed(imap, 'a*') == {'a', 'a/y/z', 'a/none'} and subscribed(imap, 'c*') == {'c/x'}
+    imap.ok('RENAME b a/none')
+    assert subscribed(imap, 'a*') == {'a', 'a/y/z', 'a/none'}
+    imap.ok('UNSUBSCRIBE a')
+    imap.ok('RENAME a d')
+    assert subscribed(imap, 'a*') == {'a/y/z', 'a/none'} and subscribed(imap, 'd*') == set()
+
+
 def test_subscribe(imap):
     """RFC 3501 6.3.6, 6.3.9: LSUB and LIST (SUBSCRIBED) tell the subscribed names."""
     imap.ok('CREATE sub')

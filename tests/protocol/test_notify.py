@@ -1146,15 +1146,11 @@ class Picture:
 
     def line(self, name, attributes, old):
         if old is not None and old != 'INBOX':
-            for before in [n for n in set(self.names) | self.subscribed if n == old or n.startswith(old + '/')]:
+            for before in [n for n in self.names if n == old or n.startswith(old + '/')]:
                 after = name + before[len(old):]
-                if before in self.names:
-                    self.names[after] = self.names.pop(before)
+                self.names[after] = self.names.pop(before)
                 if before in self.numbers:
                     self.numbers[after] = self.numbers.pop(before)
-                if before in self.subscribed:
-                    self.subscribed.discard(before)
-                    self.subscribed.add(after)
         (self.subscribed.add if '\\subscribed' in attributes else self.subscribed.discard)(name)
         if '\\nonexistent' in attributes or '\\noselect' in attributes:
             self.forget(name)
