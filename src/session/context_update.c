@@ -290,18 +290,24 @@ contexts_tell_gone(struct session *s, const struct view_changes *changes)
 
 /* ---- messages that have changed or come ---- */
 
+/* Nothing else by which messages are sorted ever changes. */
+static bool
+can_move(const struct context *x)
+{
+	for (size_t i = 0; i < x->sort->n; i++)
+		if (x->sort->criteria[i].key == SORT_RELEVANCY
+		    || x->sort->criteria[i].key == SORT_ANNOTATION)
+			return true;
+	return false;
+}
+
 static void
 take(void *ctx, const struct entry *e, struct seqnum seq, unsigned relevancy)
 {
 	struct contexts *c = ctx;
 	const struct context *x = c->cursor;
-	bool can_change = false;
 
-	for (size_t i = 0; i < x->sort->n; i++)
-		can_change = can_change || x->sort->criteria[i].key == SORT_RELEVANCY
-		    || x->sort->criteria[i].key == SORT_ANNOTATION;
-	/* Nothing else by which messages are sorted ever changes. */
-	if (can_change || !rangeset_contains(&x->told, e->uid.v))
+	if (can_move(x) || !rangeset_contains(&x->told, e->uid.v))
 		sort_add(c->sort, e, seq, relevancy);
 }
 
@@ -327,19 +333,6 @@ begin_finding(struct session *s, struct contexts *c, struct context *x)
 		.among = &c->among,
 		.take = x->is_sorted ? take : NULL,
 		.take_ctx = c };
-}
-
-/* The UIDs that were sorted. */
-static void
-sorted_uids(const struct sort *sort, struct rangeset *out)
-{
-	uint32_t *list = xmalloc(size_mul(sort_count(sort) + 1, sizeof(*list)));
-
-	for (size_t i = 0; i < sort_count(sort); i++)
-		list[i] = sort_message(sort, i)->uid.v;
-	for (size_t i = 0; i < sort_count(sort); i++)
-		rangeset_add_one(out, list[i]);
-	free(list);
 }
 
 /* Of messages that are new, not of those that have changed (RFC 5465 7). */
@@ -379,10 +372,11 @@ compare(struct session *s, struct contexts *c, struct context *x)
 
 	rangeset_intersect(&was, &x->told, &c->among);
 	rangeset_subtract(&left, &was, &c->found->uids);
-	if (x->is_sorted) {
+	/* Those that were sorted: see take(). */
+	if (x->is_sorted && can_move(x)) {
 		RANGESET_CLEAN struct rangeset moved = RANGESET_NONE, both = RANGESET_NONE;
 
-		sorted_uids(c->sort, &came);
+		rangeset_copy(&came, &c->found->uids);
 		rangeset_intersect(&moved, &came, &x->told);
 		rangeset_union(&both, &left, &moved);
 		rangeset_copy(&left, &both);

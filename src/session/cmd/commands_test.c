@@ -4,6 +4,7 @@
  * here, that every command works and waits well.
  */
 #include "imap/seqset.h"
+#include "session/cmd/esearch_reply.h"
 #include "session/server.h"
 
 #include "base/test.h"
@@ -555,6 +556,33 @@ test_told_when_durable(void)
 	world_done(&w);
 }
 
+/* What SORT saves is put into order once: a set takes numbers that do not ascend one by one. */
+static void
+test_save_of_sort(void)
+{
+	enum { COUNT = 50000 };
+
+	const struct imap_search args = { .returns = RETURN_SAVE | RETURN_PARTIAL,
+		.partial = { .first = 1, .last = COUNT } };
+	RANGESET_CLEAN struct rangeset all = RANGESET_NONE;
+	uint32_t *list = xmalloc(COUNT * sizeof(*list));
+	struct session s = { .saved = RANGESET_NONE };
+
+	for (uint32_t i = 0; i < COUNT; i++) {
+		uint32_t other;
+
+		test_random(&other, sizeof(other));
+		other %= i + 1;
+		list[i] = list[other];
+		list[other] = i + 1;
+	}
+	rangeset_add(&all, 1, COUNT);
+	esearch_save(&s, &args, &(struct numbers){ .list = list, .n = COUNT }, &all);
+	CHECK(rangeset_eq(&s.saved, &all));
+	rangeset_done(&s.saved);
+	free(list);
+}
+
 TEST_MAIN(TEST(test_append_errors), TEST(test_fetch), TEST(test_store_expunge),
     TEST(test_copy_move), TEST(test_search), TEST(test_idle), TEST(test_idle_end), TEST(test_large),
-    TEST(test_told_when_durable))
+    TEST(test_told_when_durable), TEST(test_save_of_sort))

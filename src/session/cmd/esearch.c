@@ -372,7 +372,7 @@ begin_answer(struct session *s, struct esearch_ctx *x)
 {
 	const struct numbers uids = numbers_of_set(&x->found->uids);
 
-	esearch_save(s, &x->args.search, &uids);
+	esearch_save(s, &x->args.search, &uids, &x->found->uids);
 	x->reply = (struct esearch_reply){ .args = &x->args.search,
 		.is_uid = true,
 		.all = uids,

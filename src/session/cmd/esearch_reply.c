@@ -4,6 +4,8 @@
  */
 #include "session/cmd/esearch_reply.h"
 
+#include "search/order.h"
+
 enum { STEP_HEAD, STEP_LIST, STEP_SCORES };
 
 enum { NUMBERS_TOGETHER = 256 };
@@ -165,23 +167,37 @@ numbers_part(const struct numbers *all, const struct imap_partial *p, struct ran
 	return part;
 }
 
+/* Their own order first: a set that takes them in that of a list moves what is behind for each. */
 static void
-save_all(struct session *s, const struct numbers *n)
+save_list(struct session *s, const struct numbers *n)
 {
-	if (n->set != NULL) {
-		struct rangeset both = RANGESET_NONE;
+	struct order o;
 
-		rangeset_union(&both, &s->saved, n->set);
-		rangeset_done(&s->saved);
-		s->saved = both;
-		return;
-	}
+	order_init(&o, n->n, NULL, NULL);
 	for (size_t i = 0; i < n->n; i++)
-		rangeset_add_one(&s->saved, n->list[i]);
+		o.items[i] = (struct order_item){ n->list[i], (uint32_t)i };
+	while (!order_step(&o))
+		;
+	for (size_t i = 0; i < n->n; i++)
+		rangeset_add_one(&s->saved, (uint32_t)o.items[i].key);
+	order_done(&o);
+}
+
+static void
+save_part(struct session *s, const struct numbers *uids, const struct imap_partial *p)
+{
+	RANGESET_CLEAN struct rangeset set = RANGESET_NONE;
+	struct numbers part = numbers_part(uids, p, &set);
+
+	if (part.set != NULL)
+		rangeset_copy(&s->saved, part.set);
+	else
+		save_list(s, &part);
 }
 
 void
-esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids)
+esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids,
+    const struct rangeset *all)
 {
 	const unsigned returns = args->returns;
 	const unsigned some = RETURN_MIN | RETURN_MAX | RETURN_PARTIAL;
@@ -190,17 +206,13 @@ esearch_save(struct session *s, const struct imap_search *args, const struct num
 		return;
 	rangeset_clear(&s->saved);
 	if ((returns & (RETURN_ALL | RETURN_COUNT)) != 0 || (returns & some) == 0) {
-		save_all(s, uids);
+		rangeset_copy(&s->saved, all);
 		return;
 	}
 	if (numbers_count(uids) == 0)
 		return;
-	if ((returns & RETURN_PARTIAL) != 0) {
-		RANGESET_CLEAN struct rangeset set = RANGESET_NONE;
-		struct numbers part = numbers_part(uids, &args->partial, &set);
-
-		save_all(s, &part);
-	}
+	if ((returns & RETURN_PARTIAL) != 0)
+		save_part(s, uids, &args->partial);
 	if ((returns & RETURN_MIN) != 0)
 		rangeset_add_one(&s->saved, numbers_first(uids));
 	if ((returns & RETURN_MAX) != 0)

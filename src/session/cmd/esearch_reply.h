@@ -53,8 +53,12 @@ void esearch_reply_done(struct esearch_reply *r);
 /** What PARTIAL asks for, out of all. The set is made in *set when all is one. */
 struct numbers numbers_part(const struct numbers *all, const struct imap_partial *p,
     struct rangeset *set);
-/** Saves what SAVE means of the UIDs found, in their order. Does nothing without SAVE. */
-void esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids);
+/**
+ * Saves what SAVE means of the UIDs found, in their order; `all` is the set of them. Does nothing
+ * without SAVE.
+ */
+void esearch_save(struct session *s, const struct imap_search *args, const struct numbers *uids,
+    const struct rangeset *all);
 
 /* Of a response of numbers: all zero before it begins. */
 struct numbers_reply {

@@ -119,7 +119,7 @@ found(struct session *s, const struct command *c, struct search_ctx *x)
 {
 	const struct numbers uids = numbers_of_set(&x->found->uids);
 
-	esearch_save(s, &x->args, &uids);
+	esearch_save(s, &x->args, &uids, &x->found->uids);
 	if (x->finding.is_cut && !x->is_extended)
 		turn_over(c, x);
 	x->step = STEP_ANSWER;

@@ -88,7 +88,7 @@ save(struct session *s, struct command *c, struct sort_ctx *x)
 		return;
 	uids = c->is_uid ? x->told : list_numbers(x->sort, true);
 	n = (struct numbers){ .list = uids, .n = sort_count(x->sort) };
-	esearch_save(s, &x->args.search, &n);
+	esearch_save(s, &x->args.search, &n, &x->found->uids);
 	if (uids != x->told)
 		free(uids);
 }
