@@ -102,7 +102,6 @@ imap_esearch_parse(struct imap_scan *s, struct imap_esearch *out)
 		return e;
 	if (!out->search.has_return)
 		out->search.returns = RETURN_ALL;
-	out->search.is_lenient = true;
 	/* What is saved is of the selected mailbox (RFC 7377 2.2). */
 	if ((out->search.returns & RETURN_SAVE) != 0
 	    && (out->sources != SOURCE_SELECTED || out->names != NULL))

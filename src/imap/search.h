@@ -113,8 +113,6 @@ struct imap_search {
 	/* CHARSET stood there: not allowed after ENABLE UTF8=ACCEPT (RFC 6855 3) */
 	bool has_charset;
 	bool is_charset_needed; /* in SORT and THREAD */
-	/* sequence numbers above EXISTS name nothing, instead of being an error (RFC 7377 2) */
-	bool is_lenient;
 	/* enum mime_collation: by what texts compare; the session's, set after parsing */
 	unsigned collation;
 	/* a MODSEQ key is in it: the answer tells the highest modseq (RFC 7162 3.1.5) */

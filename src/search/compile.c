@@ -54,9 +54,12 @@ fold(struct arena *a, enum mime_collation by, struct str text)
 	return arena_str(a, buf_str(&b));
 }
 
-/* Sequence numbers that are there; others name nothing. */
+/*
+ * Sequence numbers that are there; others name nothing, in every search (RFC 7377 2): BAD is for
+ * COPY, FETCH and STORE (RFC 9051 9, seq-number).
+ */
 static enum err
-resolve_lenient(const struct search *s, const struct seqset *set, const struct rangeset *saved,
+resolve_seqs(const struct search *s, const struct seqset *set, const struct rangeset *saved,
     struct rangeset *uids_out)
 {
 	RANGESET_CLEAN struct rangeset numbers = RANGESET_NONE;
@@ -107,10 +110,10 @@ compile(struct search *s, const struct imap_search_key *key, const struct ranges
 	s->deepest = MAX(s->deepest, n->level);
 	s->key_count++;
 	s->has_annotations |= key->kind == SEARCH_ANNOTATION;
-	if (key->kind == SEARCH_SEQ && s->program->is_lenient)
-		e = resolve_lenient(s, &key->set, saved, &n->uids);
-	else if (key->kind == SEARCH_SEQ || key->kind == SEARCH_UID)
-		e = view_resolve(s->view, &key->set, key->kind == SEARCH_UID, saved, &n->uids);
+	if (key->kind == SEARCH_SEQ)
+		e = resolve_seqs(s, &key->set, saved, &n->uids);
+	else if (key->kind == SEARCH_UID)
+		e = view_resolve(s->view, &key->set, true, saved, &n->uids);
 	else if (key->kind == SEARCH_KEYWORD)
 		n->slot = mailbox_keyword_slot(view_mailbox(s->view), key->text);
 	else if (n->level >= LEVEL_HEADER || key->kind == SEARCH_ANNOTATION)

@@ -37,7 +37,7 @@ typedef bool search_should_yield_fn(void *ctx, size_t next_bytes);
  * @saved  value of "$"; may be NULL when the program has none
  * @now_s  the time that OLDER and YOUNGER count from
  *
- * ERR_SYNTAX  a sequence number is above EXISTS. search_free() in any case that set *out.
+ * Sequence numbers above EXISTS name nothing (RFC 7377 2). search_free() in any case that set *out.
  */
 must_use enum err search_new(struct arena *a, const struct imap_search *program, struct view *v,
     const struct rangeset *saved, int64_t now_s, struct search **out);

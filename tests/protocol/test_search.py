@@ -144,6 +144,19 @@ def test_very_long_program(six):
     six.ok('NOOP')
 
 
+@pytest.mark.parametrize('uid', ['', 'UID '])
+@pytest.mark.parametrize('key, expected', [('3:100', [3, 4, 5, 6]), ('100:200', []), ('6,7', [6]), ('NOT 7:9', [1, 2, 3, 4, 5, 6]), ('9:*', [6]), ('UNDELETED 5:9', [5, 6])])
+def test_numbers_beyond_the_end(six, uid, key, expected):
+    """RFC 7377 2: "as with any SEARCH or UID SEARCH command, it MUST NOT be considered an error" if numbers extend, or start, beyond the end
+    of the mailbox (BAD is for COPY, FETCH and STORE, RFC 9051 9); SORT and THREAD search by the same programs."""
+    wanted = [six.test_uids[n - 1] for n in expected] if uid else expected
+    assert six.ok(uid + 'SEARCH ' + key).search() == wanted
+    told = six.ok(uid + 'SEARCH RETURN (ALL) ' + key).esearch().get('ALL')
+    assert wanted == ([] if told is None else numbers(told))
+    assert six.ok(uid + 'SORT (ARRIVAL) UTF-8 ' + key).one('SORT') is not None
+    assert six.ok(uid + 'THREAD REFERENCES UTF-8 ' + key).one('THREAD') is not None
+
+
 def test_search_of_empty_mailbox(box):
     assert box.ok('SEARCH ALL').search() == []
     assert box.ok('SEARCH UNSEEN SUBJECT x').search() == []

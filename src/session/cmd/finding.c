@@ -151,8 +151,6 @@ begin(struct session *s, struct command *c, struct finding *f)
 		session_enable_condstore(s);
 	e = search_new(f->arena, f->args, f->view, f->is_elsewhere ? &none : &s->saved,
 	    clock->wall_ms(clock) / 1000, &o.search);
-	if (e == ERR_SYNTAX)
-		c->text = STR("There is no message with this number.");
 	if (e == ERR_OK)
 		e = keep_limit(s, c, f, o.search);
 	if (e != ERR_OK) {
