@@ -97,6 +97,7 @@ enum imap_search_return {
 struct imap_partial {
 	bool is_from_end;
 	uint32_t first, last; /* first <= last */
+	bool is_turned; /* 500:400, which is the same as 400:500, but is told as it was asked */
 };
 
 struct imap_search {

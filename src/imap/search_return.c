@@ -13,7 +13,10 @@ imap_search_partial(struct imap_scan *s, struct imap_partial *out)
 	    || (p.is_from_end && !imap_scan_chr(s, '-')) || !imap_scan_nz_number(s, &p.last))
 		return false;
 	/* 500:400 is the same as 400:500. */
-	*out = (struct imap_partial){ p.is_from_end, MIN(p.first, p.last), MAX(p.first, p.last) };
+	*out = (struct imap_partial){ .is_from_end = p.is_from_end,
+		.first = MIN(p.first, p.last),
+		.last = MAX(p.first, p.last),
+		.is_turned = p.first > p.last };
 	return true;
 }
 

@@ -256,14 +256,16 @@ write_head(struct session *s, struct command *c, const struct esearch_reply *r)
 		item(s, "MODSEQ", r->modseq);
 }
 
-/* " PARTIAL (1:500 " */
+/* " PARTIAL (1:500 ": the range as it was asked for (RFC 9394 3.1, RFC 5267 4.4). */
 static void
 open_partial(struct session *s, struct esearch_reply *r)
 {
 	const struct imap_partial *p = &r->args->partial;
 	const char *sign = p->is_from_end ? "-" : "";
+	const uint32_t from = p->is_turned ? p->last : p->first,
+		       to = p->is_turned ? p->first : p->last;
 
-	buf_printf(session_out(s), " PARTIAL (%s%u:%s%u ", sign, p->first, sign, p->last);
+	buf_printf(session_out(s), " PARTIAL (%s%u:%s%u ", sign, from, sign, to);
 	r->part = numbers_part(&r->all, p, &r->part_set);
 	if (numbers_count(&r->part) == 0)
 		buf_lit(session_out(s), "NIL");
