@@ -47,6 +47,8 @@ enum command_flags {
 	TELLS_ALL = 1 << 8,
 	/* changes the account: its answer, whatever it is, waits for what it was computed on */
 	CHANGES = 1 << 6,
+	/* searches: the keys may be sequence numbers, in the UID form too (RFC 9051 6.4.9) */
+	SEARCHES = 1 << 7,
 };
 
 /* One command being worked on. All of it lives in the command arena. */

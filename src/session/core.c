@@ -23,12 +23,16 @@ is_seq_user_next(struct session_core *k)
 	struct arena scratch = ARENA_NONE;
 	bool is_user = false;
 
-	if (input.n == 0)
+	if (input.n == 0 || (k->s.enabled & ENABLED_UIDONLY) != 0)
 		return false;
 	imap_scan_init(&in, &scratch, str_sub(input, 0, 128), false);
-	if (imap_scan_tag(&in, &tag) && imap_scan_sp(&in) && imap_scan_atom(&in, &name)) {
-		entry = imap_command_find(name);
-		is_user = entry != NULL && (entry->flags & USES_SEQS) != 0;
+	if (imap_scan_tag(&in, &tag) && imap_scan_sp(&in)) {
+		unsigned users = imap_scan_try_atom(&in, STR("UID")) && imap_scan_sp(&in)
+		    ? SEARCHES
+		    : USES_SEQS | SEARCHES;
+
+		entry = imap_scan_atom(&in, &name) ? imap_command_find(name) : NULL;
+		is_user = entry != NULL && (entry->flags & users) != 0;
 	}
 	arena_done(&scratch);
 	return is_user;

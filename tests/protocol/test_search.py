@@ -118,6 +118,22 @@ def test_uid_search_may_tell_expunge(pair):
     assert two.exists == 3
 
 
+@pytest.mark.parametrize('command, answer', [('SEARCH 3', b'* SEARCH 3'), ('UID SEARCH 3', b'* SEARCH %d'), ('uid sort (arrival) utf-8 3', b'* SORT %d'),
+                                             ('UID THREAD REFERENCES UTF-8 3', b'* THREAD (%d)'), ('ESEARCH RETURN (MIN) 3', b'UID MIN %d')])
+def test_numbers_pipelined_behind_noop(pair, command, answer):
+    """RFC 9051 5.5: the client wrote the number before it could know of an EXPUNGE; keys of UID SEARCH are message numbers too (6.4.9)."""
+    one, two = pair
+    two.ok('STORE 2 +FLAGS.SILENT (\\Deleted)')
+    two.ok('EXPUNGE')
+    one.send('p1 NOOP\r\np2 %s\r\n' % command)
+    lines = []
+    while not lines or not lines[-1].startswith(b'p2'):
+        lines.append(one.raw_response())
+    wanted = answer % one.test_uids[2] if b'%d' in answer else answer
+    assert not [line for line in lines[:[line[:2] for line in lines].index(b'p1')] if b'EXPUNGE' in line]
+    assert [line for line in lines if wanted + b'\r\n' in line], lines
+
+
 def test_search_that_finds_nothing_answers(six):
     """RFC 3501 7.2.5: the response has no numbers then; it must come (RFC 9051: ESEARCH)."""
     r = six.ok('SEARCH SUBJECT nothinglikethis')

@@ -489,6 +489,7 @@ const struct imap_command cmd_esearch = {
 	.name = "ESEARCH",
 	.uid = true,
 	.states = IN_LOGGED_IN,
+	.flags = SEARCHES,
 	.capability = CAP_MULTISEARCH,
 	.args =
 	    "[IN (sources) SP] [RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",

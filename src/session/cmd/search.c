@@ -188,7 +188,7 @@ const struct imap_command cmd_search = {
 	.name = "SEARCH",
 	.uid = true,
 	.states = IN_SELECTED,
-	.flags = USES_SEQS,
+	.flags = USES_SEQS | SEARCHES,
 	.capability = CAP_IMAP4REV1,
 	.args =
 	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] [CHARSET charset SP] keys",

@@ -203,7 +203,7 @@ const struct imap_command cmd_sort = {
 	.name = "SORT",
 	.uid = true,
 	.states = IN_SELECTED,
-	.flags = USES_SEQS,
+	.flags = USES_SEQS | SEARCHES,
 	.capability = CAP_SORT,
 	.args =
 	    "[RETURN ([MIN] [MAX] [ALL | PARTIAL range] [COUNT] [SAVE] [RELEVANCY] [CONTEXT] [UPDATE [(items)]]) SP] (criteria) SP charset SP keys",
