@@ -37,7 +37,10 @@ take_config(struct child *ch, const struct proc_message *m)
 		log_event(LOG_ERROR, "config", F_STR("detail", str_trim(buf_str(&errors))));
 		return e;
 	}
-	config_free(ch->config);
+	if (ch->config_first == NULL)
+		ch->config_first = c;
+	if (ch->config != ch->config_first)
+		config_free(ch->config);
 	ch->config = c;
 	log_setup(c->log_level, role_table[ch->role].name);
 	return ERR_OK;
@@ -240,7 +243,9 @@ child_close(struct child *ch)
 	for (size_t i = 0; i < ch->peer_count; i++)
 		close(ch->peers[i].fd);
 	channel_done(&ch->channel);
-	config_free(ch->config);
+	if (ch->config != ch->config_first)
+		config_free(ch->config);
+	config_free(ch->config_first);
 	arena_done(&ch->tls.arena);
 	arena_done(&ch->arena);
 }

@@ -44,6 +44,8 @@ struct child {
 	enum role role;
 	struct channel channel;
 	struct config *config;
+	/* the one that it started with: what only a restart changes is used from there, as long as it runs */
+	struct config *config_first;
 	struct child_tls tls;
 	struct bound listeners[SOCKETS_MAX]; /* addresses in `arena` */
 	size_t listener_count;

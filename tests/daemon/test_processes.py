@@ -259,6 +259,18 @@ def test_reload(own):
     c.close()
 
 
+def test_reload_keeps_texts(own):
+    """What a restart changes is told after a reload as before, though the configuration that it came in with has been replaced."""
+    comment = 'Mondays at nine ' * 8
+    server = own('--set', 'server_comment="%s"' % comment)
+    for i in range(3):
+        server.proc.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.log().count('event=reload result=done') == i + 1)
+        c = server.login('user1')
+        assert comment in str(c.ok('GETMETADATA "" /shared/comment'))
+        c.close()
+
+
 def test_reload_of_a_large_file(own):
     """Nothing falls back to its default because all values together, written out, are longer than a configuration may be."""
     filters = ', '.join('"f%d SUBJECT %s"' % (i, 'x' * 990) for i in range(64))
