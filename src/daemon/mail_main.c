@@ -289,7 +289,7 @@ servers_start(struct mail *m)
 		.trusted = c->lmtp_trusted.v,
 		.trusted_count = c->lmtp_trusted.n,
 		.is_overquota_permanent = c->quota_delivery == QUOTA_DELIVERY_REFUSE,
-		.delimiter = c->recipient_delimiter.n != 0 ? c->recipient_delimiter.p[0] : '\0',
+		.delimiters = c->recipient_delimiter,
 	};
 
 	check_filters(&c->shared_filters);

@@ -39,8 +39,8 @@ struct lmtp_options {
 	/* addresses that may say XCLIENT: "192.0.2.1"; unix sockets always may */
 	const struct str *trusted;
 	size_t trusted_count;
-	/* joe+box@ is delivered into "box" of joe; 0: no such addresses */
-	char delimiter;
+	/* "+-": joe+box@ and joe-box@ are delivered into "box" of joe; empty: no such addresses */
+	struct str delimiters;
 	bool is_overquota_permanent; /* 552 5.2.2 instead of 452 4.2.2 */
 };
 

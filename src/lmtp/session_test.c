@@ -111,7 +111,7 @@ fixture_open(struct fixture *f)
 		.message_max_bytes = 1 << 20,
 		.recipients_max = 100,
 		.sessions_max = SESSIONS_MAX,
-		.delimiter = '+' };
+		.delimiters = STR("+-") };
 
 	log_setup(LOG_ERROR, "test");
 	memset(f, 0, sizeof(*f));
@@ -352,16 +352,16 @@ test_detail_names_a_folder(void)
 	hello(&f);
 	say(&f,
 	    STR("MAIL FROM:<a@x>\r\nRCPT TO:<user1+Archive@x>\r\nRCPT TO:<user1+archive@x>\r\nRCPT TO:<user1+none@x>\r\n"
-		"RCPT TO:<nobody+Archive@x>\r\nDATA\r\n"));
+		"RCPT TO:<user1-Archive@x>\r\nRCPT TO:<nobody+Archive@x>\r\nDATA\r\n"));
 	expect(&f, "250 2.1.0");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		expect(&f, "250 2.1.5");
 	expect(&f, "550 5.1.1 <nobody+Archive@x>");
 	expect(&f, "354 ");
 	say(&f, STR("Subject: a\r\n\r\n.\r\n"));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		expect(&f, "250 2.0.0");
-	check_count(&f, "user1", "Archive", 2);
+	check_count(&f, "user1", "Archive", 3);
 	check_count(&f, "user1", "INBOX", 1);
 	fixture_close(&f);
 }

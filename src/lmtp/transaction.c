@@ -82,15 +82,26 @@ recipient_add(struct lmtp_session *s, struct str user)
 	s->recipient_count++;
 }
 
+/* Where the first character is that may stand before a detail; n: nowhere. */
+static size_t
+delimiter_find(const struct lmtp_session *s, struct str local)
+{
+	size_t i = 0;
+
+	while (i < local.n && str_chr(s->o->delimiters, local.p[i]) == SIZE_MAX)
+		i++;
+	return i;
+}
+
 /* The address with its "+detail" cut off, which becomes the folder; false when it has none. */
 static bool
 detail_cut(struct lmtp_session *s, struct str *address_out)
 {
 	struct str local = str_sub(s->looked_up.address, 0, s->looked_up.local_bytes);
-	size_t plus = str_chr(local, s->o->delimiter);
+	size_t plus = delimiter_find(s, local);
 	struct buf BUF_CLEAN plain = BUF_MAX(LMTP_PATH_MAX);
 
-	if (s->o->delimiter == '\0' || s->folder.p != NULL || plus == SIZE_MAX || plus == 0)
+	if (s->folder.p != NULL || plus == local.n || plus == 0)
 		return false;
 	buf_str_add(&plain, str_sub(local, 0, plus));
 	buf_str_add(&plain, str_sub(s->looked_up.address, local.n, s->looked_up.address.n));

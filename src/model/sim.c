@@ -166,7 +166,7 @@ sim_open_limited(struct sim *s, struct kv *kv, bool is_manual, uint64_t seed,
 	struct lmtp_options lo = { .loops = &s->loop,
 		.loop_count = 1,
 		.hostname = STR("mx.example"),
-		.delimiter = '+' };
+		.delimiters = STR("+") };
 
 	*s = (struct sim){ .clock = { .clock = { .mono_us = sim_now, .wall_ms = sim_wall } },
 		.kv = kv,
