@@ -441,6 +441,13 @@ def test_sockets_from_systemd(tmp_path):
         p.stdout.close()
 
 
+def test_unit_waits_for_addresses():
+    """Ports are bound at the start or never, so the unit comes behind what it wants: the machine has its addresses then."""
+    unit = (pathlib.Path(__file__).resolve().parents[2] / 'share/systemd/posthorn.service').read_text()
+    ordered = re.search('^After=(.*)', unit, re.M).group(1).split()
+    assert set(re.search('^Wants=(.*)', unit, re.M).group(1).split()) <= set(ordered)
+
+
 def test_notify(tmp_path):
     """systemd is told when all processes serve, and when they end."""
     path = tmp_path / 'c.conf'
