@@ -30,9 +30,7 @@ same_file(int a, int b)
 static void
 test_messages_with_descriptors(void)
 {
-	struct proc_message listen_ = { .type = MESSAGE_LISTEN,
-		.service = SERVICE_IMAPS,
-		.text = STR("*:993") },
+	struct proc_message listen_ = { .type = MESSAGE_LISTEN, .service = SERVICE_IMAPS },
 			    peer = { .type = MESSAGE_PEER, .role = ROLE_MAIL },
 			    tls = { .type = MESSAGE_TLS,
 				    .certs = { { STR("c"), STR("k") } },

@@ -69,9 +69,7 @@ take(struct child *ch, const struct proc_message *m, int fd)
 			close(fd);
 			return ERR_CORRUPT;
 		}
-		ch->listeners[ch->listener_count++] = (struct bound){ .service = m->service,
-			.fd = fd,
-			.address = arena_str(&ch->arena, m->text) };
+		ch->listeners[ch->listener_count++] = (struct bound){ m->service, fd };
 		break;
 	case MESSAGE_PEER:
 		if (ch->events == NULL && ch->peer_count == CHILD_PEERS_MAX) {
@@ -247,5 +245,4 @@ child_close(struct child *ch)
 		config_free(ch->config);
 	config_free(ch->config_first);
 	arena_done(&ch->tls.arena);
-	arena_done(&ch->arena);
 }

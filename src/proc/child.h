@@ -47,12 +47,11 @@ struct child {
 	/* the one that it started with: what only a restart changes is used from there, as long as it runs */
 	struct config *config_first;
 	struct child_tls tls;
-	struct bound listeners[SOCKETS_MAX]; /* addresses in `arena` */
+	struct bound listeners[SOCKETS_MAX];
 	size_t listener_count;
 	/* that came before child_watch(), which tells of them */
 	struct child_peer peers[CHILD_PEERS_MAX];
 	size_t peer_count;
-	struct arena arena;
 	const struct child_events *events;
 	struct loop_fd readable;
 	struct loop_signal term;

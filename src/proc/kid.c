@@ -198,8 +198,7 @@ kid_start(struct kid *k)
 		for (size_t i = 0; i < sup->sockets.n; i++)
 			kid_send(k,
 			    &(struct proc_message){ .type = MESSAGE_LISTEN,
-				.service = sup->sockets.v[i].service,
-				.text = sup->sockets.v[i].address },
+				.service = sup->sockets.v[i].service },
 			    sup->sockets.v[i].fd);
 	}
 	connect_peers(sup, k->role);

@@ -31,7 +31,6 @@ proc_message_add(struct buf *b, const struct proc_message *m)
 		break;
 	case MESSAGE_LISTEN:
 		frame_add_u8(b, (uint8_t)m->service);
-		frame_add_str(b, m->text);
 		break;
 	case MESSAGE_PEER:
 		frame_add_u8(b, (uint8_t)m->role);
@@ -80,7 +79,6 @@ proc_message_next(struct str in, bool for_child, struct proc_message *out, size_
 		n = frame_u8(&f);
 		f.is_bad |= n >= SERVICE_COUNT;
 		m.service = n;
-		m.text = frame_str(&f, 256);
 		break;
 	case MESSAGE_PEER:
 		n = frame_u8(&f);

@@ -2,7 +2,7 @@
  * message.h - what the supervisor and its children say to each other, as frames (base/frame.h) over
  * a stream socket.
  *
- *     supervisor → child   CONFIG text · TLS certificates · LISTEN service address +descriptor · PEER role number +descriptor
+ *     supervisor → child   CONFIG text · TLS certificates · LISTEN service +descriptor · PEER role number +descriptor
  *                          GO · STOP
  *     child → supervisor   READY
  *
@@ -40,8 +40,7 @@ struct proc_message_cert {
 /* Texts point into what was received. */
 struct proc_message {
 	enum proc_message_type type;
-	/* CONFIG: as config_format() writes it; LISTEN: the address as configured */
-	struct str text;
+	struct str text; /* CONFIG: as config_format() writes it */
 	struct proc_message_cert certs[MESSAGE_CERTS_MAX]; /* TLS */
 	size_t cert_count;
 	struct str client_ca; /* TLS: PEM, or empty */

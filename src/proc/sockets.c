@@ -163,7 +163,7 @@ bind_one(struct sockets *s, enum service service, struct str address, mode_t mod
 		    service_names[service], strerror(errno));
 		return ERR_CONFIG;
 	}
-	s->v[s->n++] = (struct bound){ .service = service, .address = address, .fd = fd };
+	s->v[s->n++] = (struct bound){ service, fd };
 	return ERR_OK;
 }
 
@@ -181,12 +181,9 @@ sockets_bind(struct sockets *s, const struct config *c, struct buf *why)
 			e = bind_one(s, i, list->v[j],
 			    i == SERVICE_LMTP ? lmtp_modes[c->lmtp_socket_mode] : 0600, why);
 	}
-	if (e == ERR_OK) {
+	if (e == ERR_OK)
 		e = bind_one(s, SERVICE_CONTROL,
 		    arena_printf(&a, "unix:%.*s/control", STR_F(c->run_dir)), 0600, why);
-		if (e == ERR_OK)
-			s->v[s->n - 1].address = STR("control");
-	}
 	arena_done(&a);
 	if (e != ERR_OK)
 		sockets_close(s);

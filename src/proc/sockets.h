@@ -11,7 +11,6 @@ enum { SOCKETS_MAX = 48 }; /* no more than CHANNEL_FDS_MAX less a few */
 
 struct bound {
 	enum service service;
-	struct str address; /* as configured; the configuration's */
 	int fd;
 };
 

@@ -271,6 +271,17 @@ def test_reload_keeps_texts(own):
         c.close()
 
 
+def test_restart_behind_a_reload(own):
+    """What a process is given that is started again does not come from a configuration that a reload has let go."""
+    server = own()
+    for i in range(3):
+        server.proc.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.log().count('event=reload result=done') == i + 1)
+    for role in 'mail', 'auth', 'key':
+        seconds_until_served(server, role)
+    assert 'event=alarm' not in server.log()
+
+
 def test_reload_of_a_large_file(own):
     """Nothing falls back to its default because all values together, written out, are longer than a configuration may be."""
     filters = ', '.join('"f%d SUBJECT %s"' % (i, 'x' * 990) for i in range(64))
