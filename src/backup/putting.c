@@ -224,39 +224,7 @@ choose_box(struct connection *c)
 	return e == ERR_OK ? answer_done(c, outcome) : e;
 }
 
-static bool
-piece_skip(void *ctx unused_arg, struct str piece unused_arg)
-{
-	return true;
-}
-
-/* 0: the mailbox lacks it; 1: it has it; 2: it has it, but the bytes can't be read. */
-static char
-presence(struct connection *c, const struct message_identity *id)
-{
-	if (!present_has(&c->putting->present, id))
-		return 0;
-	return kv_blob_prove(c->service->kv, &id->blob, 0, piece_skip, NULL) == ERR_OK ? 1 : 2;
-}
-
-static enum err
-answer_present(struct connection *c)
-{
-	struct str rest = buf_str(&c->in);
-
-	buf_clear(&c->out);
-	for (; rest.n >= IDENTITY_BYTES; rest = str_sub(rest, IDENTITY_BYTES, rest.n)) {
-		struct message_identity id;
-
-		if (object_id_decode(str_sub(rest, 0, OBJECT_ID_BYTES), &id.email) != ERR_OK)
-			return ERR_SYNTAX;
-		memcpy(id.blob.sha256, rest.p + OBJECT_ID_BYTES, sizeof(id.blob.sha256));
-		buf_chr(&c->out, presence(c, &id));
-	}
-	return wire_send(c->fd, 'H', buf_str(&c->out));
-}
-
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- the batch ------------------------------------------------------------------------------- */
 
 /*
  * Whether a message may have this EMAILID here: not when the account has given it, or will give it,
@@ -319,6 +287,62 @@ batch_commit(struct connection *c)
 	batch_drop(p);
 	return ERR_OK;
 }
+
+/* All that came so far is written, and durable. */
+static enum err
+batch_settle(struct connection *c)
+{
+	struct putting *p = c->putting;
+	enum err e = batch_commit(c);
+
+	if (e == ERR_OK && p->after != NULL)
+		e = UNTIL_DONE(&c->sleeper,
+		    account_wait_durable(p->account, snapshot_version(p->after), &c->sleeper.w));
+	return e;
+}
+
+/* ---- what is there --------------------------------------------------------------------------- */
+
+static bool
+piece_skip(void *ctx unused_arg, struct str piece unused_arg)
+{
+	return true;
+}
+
+/* 0: the mailbox lacks it; 1: it has it; 2: it has it, but the bytes can't be read. */
+static char
+presence(struct connection *c, const struct message_identity *id)
+{
+	if (!present_has(&c->putting->present, id))
+		return 0;
+	return kv_blob_prove(c->service->kv, &id->blob, 0, piece_skip, NULL) == ERR_OK ? 1 : 2;
+}
+
+static enum err
+answer_present(struct connection *c)
+{
+	struct str rest = buf_str(&c->in);
+	enum err e;
+
+	if (c->putting->is_open || c->putting->again != NULL)
+		return ERR_SYNTAX;
+	/* What is present, but on its way, has no bytes yet that could be looked at. */
+	e = batch_settle(c);
+	if (e != ERR_OK)
+		return e;
+	buf_clear(&c->out);
+	for (; rest.n >= IDENTITY_BYTES; rest = str_sub(rest, IDENTITY_BYTES, rest.n)) {
+		struct message_identity id;
+
+		if (object_id_decode(str_sub(rest, 0, OBJECT_ID_BYTES), &id.email) != ERR_OK)
+			return ERR_SYNTAX;
+		memcpy(id.blob.sha256, rest.p + OBJECT_ID_BYTES, sizeof(id.blob.sha256));
+		buf_chr(&c->out, presence(c, &id));
+	}
+	return wire_send(c->fd, 'H', buf_str(&c->out));
+}
+
+/* ---- what comes ------------------------------------------------------------------------------- */
 
 static enum err
 begin_message(struct connection *c)
@@ -445,10 +469,7 @@ settle(struct connection *c)
 
 	if (p->is_open || p->again != NULL)
 		return ERR_SYNTAX;
-	e = batch_commit(c);
-	if (e == ERR_OK && p->after != NULL)
-		e = UNTIL_DONE(&c->sleeper,
-		    account_wait_durable(p->account, snapshot_version(p->after), &c->sleeper.w));
+	e = batch_settle(c);
 	added = p->added;
 	p->added = 0;
 	return e == ERR_OK ? answer_done(c, added) : e;

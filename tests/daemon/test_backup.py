@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from harness.imap import quote
+from harness.imap import Lit, quote
 from harness.lmtp import wait_until
 from harness.parse import ProtocolError
 from harness.server import Server
@@ -309,6 +309,32 @@ def test_one_restore_at_a_time(server, tool, tmp_path):
         f.read()
     assert first.wait(60) == 0
     assert tool.json('restore', tmp_path / 'b', '--account', user)[-1]['restored'] == 100
+
+
+def test_restore_of_copies(server, tool, tmp_path):
+    """A message that a mailbox has twice, asked for in two questions, of which the second comes while the first is on its way."""
+    user = server.user()
+    c = server.login(user)
+    messages = [text(n) for n in range(512)]
+    for at in range(0, len(messages), 64):
+        c.ok('APPEND INBOX', *[part for m in messages[at:at + 64] for part in (' ', Lit(m))])
+    c.select()
+    c.ok('COPY 512 INBOX')
+    c.close()
+    tool('backup', tmp_path / 'b')
+    server.stop()
+    shutil.rmtree(mail_folder(server))      # where nobody has these bytes
+    server.start()
+    tool('restore', tmp_path / 'b', '--account', user, '--mailbox', 'INBOX', '--uid', 1)    # so that what is on its way is no whole batch
+    done = tool.json('restore', tmp_path / 'b', '--account', user)[-1]
+    assert (done['restored'], done['there'], done['repaired']) == (511, 2, 0)
+    c = server.login(user)
+    c.select()
+    assert c.exists == 512
+    c.close()
+    server.stop()
+    tool('verify')      # finds nothing: bytes have as many links as there are messages
+    server.start()
 
 
 def each_damage(server, tmp_path):
