@@ -248,8 +248,9 @@ void kv_put_placed(struct kv_txn *t, enum kv_kind kind, struct str key, struct s
     const struct blob_id *id);
 void kv_del(struct kv_txn *t, enum kv_kind kind, struct str key);
 /**
- * from <= key < to (to.p NULL: to the end of the account's rows of that kind). For keys that are
- * never given again: ranges of rows that were loaded may have them back after damage.
+ * from <= key < to (to.p NULL: to the end of the account's rows of that kind). The committer looks for
+ * each row, and everybody waits for it, so many are deleted some at a time (store/purge.c). For keys
+ * that are never given again: what damage hides stays, and a repair may bring it back.
  */
 void kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to);
 /** Adds to a KV_COUNTER row; a missing row is 0. */

@@ -175,7 +175,7 @@ struct kv_txn {
 	struct kv *kv;
 	struct account_id account;
 	uint64_t base, next;
-	bool is_deletes, is_lazy;
+	bool is_deletes, is_lazy, has_ranges;
 	struct buf ops; /* packed: kv_txn_each() */
 	size_t op_count;
 	struct kv_link_op *links;
@@ -199,6 +199,7 @@ struct kv_commit {
 	size_t bytes, op_count;
 	bool is_lazy, is_deletes; /* all of its transactions are */
 	bool takes_links;         /* of bytes that it does not bring */
+	bool has_ranges;          /* some of them delete ranges */
 	kv_commit_fn *fn;
 	void *ctx;
 	enum err e; /* the engine's verdict */

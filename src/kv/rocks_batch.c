@@ -203,7 +203,7 @@ op_put_placed(struct rocks *r, const struct kv_op *op)
 }
 
 static void
-op_put(struct rocks *r, const struct kv_op *op)
+op_put(struct rocks *r, const struct kv_commit *c, const struct kv_op *op)
 {
 	rocksdb_column_family_handle_t *cf = r->cf[op->kind];
 
@@ -221,9 +221,7 @@ op_put(struct rocks *r, const struct kv_op *op)
 		rocksdb_writebatch_delete_cf(r->batch, cf, op->key.p, op->key.n);
 		break;
 	case KV_OP_DEL_RANGE:
-		if (str_cmp(op->key, op->value) < 0)
-			rocksdb_writebatch_delete_range_cf(r->batch, cf, op->key.p, op->key.n,
-			    op->value.p, op->value.n);
+		rocks_range_delete(r, c, op);
 		break;
 	case KV_OP_MERGE:
 		rocksdb_writebatch_merge_cf(r->batch, cf, op->key.p, op->key.n, op->value.p,
@@ -251,7 +249,7 @@ rocks_commit_put(struct rocks *r, const struct kv_commit *c)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct kv_txn *t = c->txns[i];
 
-		rocks_ops_put(r, t, op_put);
+		rocks_ops_put(r, c, t, op_put);
 		if (t->next != KV_UNVERSIONED)
 			version_put(r, t->account, t->next);
 	}

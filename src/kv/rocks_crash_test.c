@@ -1076,15 +1076,11 @@ holds_data(const char *path)
 
 enum { END_BYTES = 1500 };
 
-/*
- * One byte of a file that was closed well: an error or the right answer, never a wrong one. Rarely an
- * assertion of RocksDB (MergingIterator::SkipNextDeleted(), of a table with a deleted range whose
- * rows can't be read) ends the process: a stop, too.
- */
+/* One byte of a file that was closed well: an error or the right answer, never a wrong one. */
 static void
 test_files_damaged(void)
 {
-	uint64_t versions[ACCOUNTS] = { 0 }, tried = 0, seen = 0, stopped = 0, random = first_seed;
+	uint64_t versions[ACCOUNTS] = { 0 }, tried = 0, seen = 0, random = first_seed;
 	static struct kept kept[200];
 	struct kv *kv;
 	struct run r;
@@ -1116,15 +1112,13 @@ test_files_damaged(void)
 		status = damaged_look(r.acked);
 		tried++;
 		seen += status == 2;
-		stopped += status == 128 + SIGABRT;
-		if (!CHECK(status == 0 || status == 2 || status == 128 + SIGABRT))
+		if (!CHECK(status == 0 || status == 2))
 			printf("# byte %zu of %zu of %s: %d\n", at, k->data.n,
 			    strrchr(k->path, '/') + 1, status);
 	}
 	printf(
-	    "# %llu of %llu flipped bits were noticed by reading everything, %llu by an assertion of RocksDB; the others changed nothing\n",
-	    (unsigned long long)seen, (unsigned long long)tried, (unsigned long long)stopped);
-	CHECK(stopped <= 2 + tried / 10);
+	    "# %llu of %llu flipped bits were noticed by reading everything; the others changed nothing\n",
+	    (unsigned long long)seen, (unsigned long long)tried);
 	kept_free(kept, count);
 }
 

@@ -9,6 +9,7 @@
  *     rocks_blob.c     rows of blobs, links, staging, sweeping: all in the committer
  *     rocks_order.c    in which order its rows cost least
  *     rocks_puts.c     which put of a row is the last in a batch
+ *     rocks_ranges.c   deletes the rows of ranges
  *     rocks_read.c     single rows: cache first, else reader threads
  *     rocks_load.c     ranges of rows
  *     rocks_bytes.c    a message's bytes; rocks_blobs.c: those of many together
@@ -315,10 +316,18 @@ void rocks_commit_accept(struct rocks *r, const struct kv_commit *c);
 void rocks_commit_put(struct rocks *r, const struct kv_commit *c);
 
 /* ---- rocks_order.c: in the committer */
-typedef void rocks_op_fn(struct rocks *r, const struct kv_op *op);
+typedef void rocks_op_fn(struct rocks *r, const struct kv_commit *c, const struct kv_op *op);
 
-/* All rows of the transaction, in an order that has the same result as their own. */
-void rocks_ops_put(struct rocks *r, const struct kv_txn *t, rocks_op_fn *put);
+/* All rows of a transaction of the commit, in an order that has the same result as their own. */
+void rocks_ops_put(struct rocks *r, const struct kv_commit *c, const struct kv_txn *t,
+    rocks_op_fn *put);
+
+/* ---- rocks_ranges.c: in the committer */
+/*
+ * Into the batch, whose first the commit is: the end of all rows of the range that are there, or that
+ * the commit has put before.
+ */
+void rocks_range_delete(struct rocks *r, const struct kv_commit *c, const struct kv_op *op);
 
 /* ---- rocks_puts.c */
 /* Its puts are in the batch that is being made; to be called in order, for all or for none. */

@@ -11,14 +11,14 @@
 
 /* Writes out what was gathered. */
 static void
-order_flush(struct rocks *r, rocks_op_fn *put)
+order_flush(struct rocks *r, const struct kv_commit *c, rocks_op_fn *put)
 {
 	struct rocks_order *o = &r->order;
 
 	for (unsigned s = 0; s < o->sort_count; s++)
 		for (unsigned i = 0; i < o->count; i++)
 			if (o->sort_of[i] == s)
-				put(r, &o->ops[i]);
+				put(r, c, &o->ops[i]);
 	o->count = o->sort_count = 0;
 }
 
@@ -41,7 +41,7 @@ sort_find(struct rocks_order *o, const struct kv_op *op)
 }
 
 void
-rocks_ops_put(struct rocks *r, const struct kv_txn *t, rocks_op_fn *put)
+rocks_ops_put(struct rocks *r, const struct kv_commit *c, const struct kv_txn *t, rocks_op_fn *put)
 {
 	struct rocks_order *o = &r->order;
 	size_t pos = 0;
@@ -49,14 +49,14 @@ rocks_ops_put(struct rocks *r, const struct kv_txn *t, rocks_op_fn *put)
 
 	while (kv_txn_each(t, &pos, &op)) {
 		if (op.type == KV_OP_DEL_RANGE) {
-			order_flush(r, put);
-			put(r, &op);
+			order_flush(r, c, put);
+			put(r, c, &op);
 			continue;
 		}
 		if (o->count == ORDER_OPS)
-			order_flush(r, put);
+			order_flush(r, c, put);
 		o->sort_of[o->count] = (unsigned char)sort_find(o, &op);
 		o->ops[o->count++] = op;
 	}
-	order_flush(r, put);
+	order_flush(r, c, put);
 }

@@ -5,7 +5,8 @@
  *
  * The order in which they came, but for accounts that want much: each has its part of a batch, and
  * what is above it waits for the next ones, so that others wait for a part of it only. A commit
- * that is very large has a batch for itself and the small ones; who had none longest is first.
+ * that is very large has a batch for itself and the small ones; who had none longest is first. One
+ * that deletes ranges is the first of its batch, for it has to see what was put before it.
  *
  * Commits of one account stay in their order: behind one that waits, all of its account wait. So
  * does a commit that links bytes which it does not bring, when anything before it waits, for that
@@ -27,7 +28,7 @@ struct sorting {
 	struct kv_commit *large;
 	uint64_t blocked[ROCKS_LANES / 64]; /* lanes */
 	uint32_t used[ROCKS_LANES];
-	size_t bytes;
+	size_t bytes, count; /* taken */
 };
 
 static unsigned
@@ -109,6 +110,7 @@ static void
 take(struct sorting *s, const struct kv_commit *c)
 {
 	s->bytes += c->bytes;
+	s->count++;
 	for (size_t i = 0; i < c->count; i++)
 		s->used[lane_of(c->txns[i])] += (uint32_t)cost(c);
 }
@@ -118,6 +120,11 @@ sort(struct sorting *s, struct kv_commit *c)
 {
 	if (is_blocked(s, c)) {
 		put_off(s, c);
+	} else if (c->has_ranges) {
+		if (s->count == 0)
+			take(s, c);
+		else
+			put_off(s, c);
 	} else if (cost(c) > LARGE_COST) {
 		if (s->large == NULL || last_large(s, c) < last_large(s, s->large))
 			s->large = c;
@@ -165,7 +172,7 @@ rocks_queue_sort(struct rocks *r, struct list *commits)
 		return; /* nobody waits for the one */
 	s.r = r;
 	s.large = NULL;
-	s.bytes = 0;
+	s.bytes = s.count = 0;
 	list_init(&s.later);
 	memset(s.blocked, 0, sizeof(s.blocked));
 	memset(s.used, 0, sizeof(s.used));

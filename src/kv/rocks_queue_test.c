@@ -176,7 +176,26 @@ test_links_follow_what_brings_them(void)
 	queue_free(r);
 }
 
+/* What deletes ranges has to see all before it: it is the first of its batch. */
+static void
+test_ranges_come_first(void)
+{
+	struct rocks *r = queue_new();
+
+	add(r, 'a', 1, 0, SMALL);
+	add(r, 'b', 1, 0, SMALL)->has_ranges = true;
+	add(r, 'c', 1, 0, SMALL); /* behind it */
+	add(r, 'x', 2, 0, SMALL);
+	add(r, 'y', 2, 0, LARGE)->has_ranges = true;
+	add(r, 'z', 3, 0, LARGE);
+	CHECK_STR(batch(r), STR("axz"));
+	add(r, 'k', 3, 0, SMALL);
+	CHECK_STR(batch(r), STR("bck"));
+	CHECK_STR(batch(r), STR("y"));
+	queue_free(r);
+}
+
 TEST_MAIN(TEST(test_small_ones_go_together), TEST(test_an_account_has_its_part),
     TEST(test_the_system_is_everybodys), TEST(test_operations_count),
     TEST(test_order_in_an_account_stays), TEST(test_large_ones_take_turns),
-    TEST(test_links_follow_what_brings_them))
+    TEST(test_links_follow_what_brings_them), TEST(test_ranges_come_first))

@@ -10,8 +10,8 @@
 #define SWEEP_STEP_US 1000
 
 /*
- * No ranges are deleted in CF_META, and without them iterators tell of every table that can't be
- * read (rocks_bounds.c).
+ * No ranges are deleted in CF_META; in CF_LONG, older versions deleted those of such stages. Without
+ * them iterators tell of every table that can't be read (rocks_bounds.c).
  */
 static rocksdb_readoptions_t *
 meta_read_options(void)
@@ -53,13 +53,36 @@ rocks_stage_delete(struct rocks *r, uint64_t stage_id, uint32_t count)
 	rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], marker, sizeof(marker));
 }
 
+/* How many chunks the stage has; they were written in their order. */
+static uint32_t
+stage_chunks(struct rocks *r, uint64_t stage_id)
+{
+	rocksdb_readoptions_t *o = meta_read_options();
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_LONG]);
+	uint32_t count = 0;
+	char last[12];
+	size_t n = 0;
+
+	chunk_key_put(last, stage_id, UINT32_MAX);
+	rocksdb_iter_seek_for_prev(it, last, sizeof(last));
+	if (rocksdb_iter_valid(it)) {
+		const char *key = rocksdb_iter_key(it, &n);
+
+		if (n == sizeof(last) && get_be64(key) == stage_id)
+			count = get_be32(key + 8) + 1;
+	}
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(o);
+	return count;
+}
+
 enum err
 rocks_stages_sweep(struct rocks *r)
 {
 	rocksdb_readoptions_t *o = meta_read_options();
 	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, o, r->cf[CF_META]);
 	const char first = META_STAGE;
-	char from[12], to[12], *message = NULL;
+	char *message = NULL;
 	enum err e;
 
 	for (rocksdb_iter_seek(it, &first, 1); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
@@ -68,11 +91,7 @@ rocks_stages_sweep(struct rocks *r)
 
 		if (n != 9 || key[0] != META_STAGE)
 			break;
-		chunk_key_put(from, get_be64(key + 1), 0);
-		chunk_key_put(to, get_be64(key + 1) + 1, 0);
-		rocksdb_writebatch_delete_range_cf(r->batch, r->cf[CF_LONG], from, sizeof(from), to,
-		    sizeof(to));
-		rocksdb_writebatch_delete_cf(r->batch, r->cf[CF_META], key, n);
+		rocks_stage_delete(r, get_be64(key + 1), stage_chunks(r, get_be64(key + 1)));
 	}
 	rocksdb_iter_get_error(it, &message);
 	e = rocks_read_err(message);

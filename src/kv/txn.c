@@ -132,6 +132,7 @@ kv_del_range(struct kv_txn *t, enum kv_kind kind, struct str from, struct str to
 
 	if (to.p == NULL)
 		end.v++; /* behind every key of the account */
+	t->has_ranges = true;
 	p = op_add(t, KV_OP_DEL_RANGE, kind, from, KV_ACCOUNT_KEY + to.n);
 	if (p != NULL)
 		kv_key_put(p, end, to);
@@ -251,6 +252,7 @@ kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, v
 		c->bytes += kv_txn_bytes(txns[i]);
 		c->op_count += txns[i]->op_count + txns[i]->link_count;
 		c->takes_links = c->takes_links || takes_links(txns[i]);
+		c->has_ranges = c->has_ranges || txns[i]->has_ranges;
 		c->is_lazy = c->is_lazy && txns[i]->is_lazy;
 		c->is_deletes = c->is_deletes && txns[i]->is_deletes;
 	}

@@ -7,6 +7,7 @@
 #include "store/commit_int.h"
 
 #include "store/arrival_int.h"
+#include "store/purge.h"
 #include "store/undo_int.h"
 
 #include <stdlib.h>
@@ -150,16 +151,18 @@ static enum err
 purge_rows(struct store *s, struct account_id id)
 {
 	struct row_key dying = row_key_dying(id.v);
-	struct kv_txn *txns[2];
+	struct kv_txn *t;
 
-	txns[0] = kv_txn_new(s->o.kv, id, KV_UNVERSIONED, KV_UNVERSIONED);
-	txns[1] = kv_txn_new(s->o.kv, ACCOUNT_SYSTEM, KV_UNVERSIONED, KV_UNVERSIONED);
-	for (int kind = 0; kind < KV_KINDS; kind++)
-		kv_del_range(txns[0], (enum kv_kind)kind, STR(""), STR_NONE);
-	kv_del(txns[1], KV_ROW, row_key_str(&dying));
-	kv_txn_set_deletes(txns[0]);
-	kv_txn_set_deletes(txns[1]);
-	return kv_commit_now(s->o.kv, txns, 2);
+	for (int kind = 0; kind < KV_KINDS; kind++) {
+		enum err e = rows_purge(s->o.kv, id, (enum kv_kind)kind, STR(""), STR_NONE);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	t = kv_txn_new(s->o.kv, ACCOUNT_SYSTEM, KV_UNVERSIONED, KV_UNVERSIONED);
+	kv_del(t, KV_ROW, row_key_str(&dying));
+	kv_txn_set_deletes(t);
+	return kv_commit_now(s->o.kv, &t, 1);
 }
 
 void

@@ -9,12 +9,13 @@
 
 #include "store/arrival_int.h"
 #include "store/digest.h"
+#include "store/purge.h"
 #include "store/seen_int.h"
 #include "store/undo_int.h"
 
 #include <stdlib.h>
 
-enum { ROUND_RECORDS = 64, PURGE_PAGES = 64, LOG_ROWS_MAX = 100000, FUTURE_MS = 24 * 3600 * 1000 };
+enum { ROUND_RECORDS = 64, PURGE_PAGES = 64, FUTURE_MS = 24 * 3600 * 1000 };
 
 struct losses {
 	struct message_loss *l;
@@ -126,19 +127,24 @@ drop_pages(struct account *a, struct mailbox_id id, struct losses *l)
 }
 
 /* What else a deleted mailbox has. */
-static void
-drop_rows(struct kv_txn *t, struct mailbox_id id)
+static enum err
+drop_rows(struct account *a, struct mailbox_id id)
 {
 	struct mailbox_id next = { id.v + 1 };
 	struct row_key from = row_key_private(id, 0, 0), to = row_key_private(next, 0, 0);
+	enum err e = rows_purge(a->kv, a->id, KV_PAGE, row_key_str(&from), row_key_str(&to));
 
-	kv_del_range(t, KV_PAGE, row_key_str(&from), row_key_str(&to));
-	from = row_key_private_sums(id, 0);
-	to = row_key_private_sums(next, 0);
-	kv_del_range(t, KV_ROW, row_key_str(&from), row_key_str(&to));
-	from = row_key_vanished(id, 0);
-	to = row_key_vanished(next, 0);
-	kv_del_range(t, KV_LOG, row_key_str(&from), row_key_str(&to));
+	if (e == ERR_OK) {
+		from = row_key_private_sums(id, 0);
+		to = row_key_private_sums(next, 0);
+		e = rows_purge(a->kv, a->id, KV_ROW, row_key_str(&from), row_key_str(&to));
+	}
+	if (e == ERR_OK) {
+		from = row_key_vanished(id, 0);
+		to = row_key_vanished(next, 0);
+		e = rows_purge(a->kv, a->id, KV_LOG, row_key_str(&from), row_key_str(&to));
+	}
+	return e;
 }
 
 static enum err
@@ -156,6 +162,8 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 	while (undo_next(&rest, &s)) {
 		if (s.kind == 'D')
 			e = drop_pages(a, s.id, l);
+		if (e == ERR_OK && s.kind == 'D')
+			e = drop_rows(a, s.id);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -164,8 +172,6 @@ drop_record(struct account *a, const struct kv_row *row, struct losses *l)
 	while (undo_next(&rest, &s)) {
 		if (s.kind == 'R')
 			lose_page(l, s.page_bytes);
-		if (s.kind == 'D')
-			drop_rows(t, s.id);
 	}
 	kv_del(t, KV_LOG, row->key);
 	return commit_losses(a, t, l);
@@ -376,30 +382,63 @@ drop_round(struct account *a, int64_t until_ms, int64_t future_ms, uint64_t *ver
 	return first;
 }
 
-/* The older half of the change log goes: who asks for it gets the complement of what is there. */
-static void
-cut_log(struct account *a)
+/* What the account's row says of its log, once all is written that was on its way; 0: nothing. */
+static uint64_t
+written_floor(struct account *a)
 {
+	struct row_key key = row_key_account();
+	struct kv_range range = { .kind = KV_ROW, .from = row_key_str(&key), .is_exact = true };
+	struct kv_txn *behind = unversioned(a);
+	struct kv_rows *rows = NULL;
+	struct account_row row = { 0 };
+	uint64_t floor = 0;
+
+	if (kv_commit_now(a->kv, &behind, 1) != ERR_OK
+	    || kv_load_now(a->kv, a->id, &range, 1, &rows) != ERR_OK)
+		return 0;
+	if (rows->ranges[0].count == 1
+	    && account_row_decode(rows->ranges[0].rows[0].value, &row) == ERR_OK)
+		floor = row.log_floor;
+	kv_rows_free(rows);
+	return floor;
+}
+
+/* The log of half the time that it is there for goes: who asks for it gets the complement of what is. */
+static struct snapshot *
+raise_floor(struct account *a)
+{
+	struct snapshot *cut = NULL;
 	struct commit *c;
 
 	pthread_mutex_lock(&a->lock);
-	if (a->latest->row.log_rows > LOG_ROWS_MAX && commit_begin(a, &c) == ERR_OK) {
-		uint64_t floor = (c->row.log_floor + c->base->version) / 2;
-
-		for (uint32_t i = 0; i < c->base->count; i++) {
-			struct mailbox_id id = snapshot_state(c->base, i)->info.id;
-			struct row_key from = row_key_vanished(id, 0),
-				       to = row_key_vanished(id, floor + 1);
-
-			kv_del_range(c->txn, KV_LOG, row_key_str(&from), row_key_str(&to));
-		}
-		c->row.log_floor = floor;
+	if (a->latest->row.log_rows > a->store->o.log_rows_max && commit_begin(a, &c) == ERR_OK) {
+		c->row.log_floor = (c->row.log_floor + c->base->version) / 2;
 		c->row.log_rows /= 2;
 		c->is_row_changed = true;
 		c->frees_room = true;
-		snapshot_unref(commit_publish_one(c));
+		cut = commit_publish_one(c);
 	}
 	pthread_mutex_unlock(&a->lock);
+	return cut;
+}
+
+/* Some rows at a time, behind the floor that says so; what is left by a failure, the next time. */
+static void
+cut_log(struct account *a)
+{
+	struct snapshot *cut = raise_floor(a);
+	uint64_t floor = cut != NULL ? written_floor(a) : 0;
+	enum err e = floor != 0 ? ERR_OK : ERR_END;
+
+	for (uint32_t i = 0; cut != NULL && e == ERR_OK && i < cut->count; i++) {
+		struct mailbox_id id = snapshot_state(cut, i)->info.id;
+		struct row_key from = row_key_vanished(id, 0), to = row_key_vanished(id, floor + 1);
+
+		e = rows_purge(a->kv, a->id, KV_LOG, row_key_str(&from), row_key_str(&to));
+		if (e == ERR_CORRUPT) /* verify tells of it */
+			e = ERR_OK;
+	}
+	snapshot_unref(cut);
 }
 
 void

@@ -38,19 +38,23 @@ test_mono_us(struct clock *c)
 static struct test_clock test_clock = { .clock = { test_wall_ms, test_mono_us } };
 
 static void
-open_account(struct fixture *f, uint64_t retained_max_bytes)
+open_with(struct fixture *f, struct store_options o)
 {
-	struct store_options o = { .kv = f->kv,
-		.clock = &test_clock.clock,
-		.random = test_random,
-		.retention_s = 7 * 86400,
-		.retained_max_bytes = retained_max_bytes };
-
+	o.kv = f->kv;
+	o.clock = &test_clock.clock;
+	o.random = test_random;
+	o.retention_s = 7 * 86400;
 	atomic_store(&test_clock.ahead_ms, 0);
 	CHECK(store_open(&o, &f->store) == ERR_OK);
 	CHECK(UNTIL_DONE(&f->b,
 		  store_account_open(f->store, STR("joe"), ACCOUNT_CREATE, &f->b.w, &f->account))
 	    == ERR_OK);
+}
+
+static void
+open_account(struct fixture *f, uint64_t retained_max_bytes)
+{
+	open_with(f, (struct store_options){ .retained_max_bytes = retained_max_bytes });
 }
 
 /* Bytes that no codec makes smaller. */
@@ -324,6 +328,74 @@ test_put_back(void)
 	fixture_done(&f);
 }
 
+/* Of the mailbox's UIDs, how many have vanished since that version, as a client is told. */
+static uint64_t
+vanished_since(struct fixture *f, struct mailbox_id box, uint64_t version)
+{
+	struct snapshot *now = account_snapshot(f->account, NULL);
+	struct rangeset *gone = NULL;
+	struct arena a = { 0 };
+	struct view *v = NULL;
+	uint64_t n = 0;
+
+	CHECK(UNTIL_DONE(&f->b, view_open(now, box, VIEW_READ_ONLY, &f->b.w, &v)) == ERR_OK);
+	snapshot_unref(now);
+	CHECK(
+	    UNTIL_DONE(&f->b, view_vanished_since(v, version, NULL, &f->b.w, &a, &gone)) == ERR_OK);
+	for (size_t i = 0; gone != NULL && i < gone->n; i++)
+		n += gone->r[i].last - gone->r[i].first + 1;
+	view_close(v);
+	arena_done(&a);
+	return n;
+}
+
+/*
+ * A long change log loses its older half: who knows a newer state is told what went since then, others
+ * are told all that is not there.
+ */
+static void
+test_log_is_cut(void)
+{
+	enum { EXPUNGED = 40, LOG_MAX = 10 };
+	struct kv_memory_options o = { .manual = false, .seed = 1 };
+	struct fixture f = { 0 };
+	uint64_t version[EXPUNGED], floor;
+	struct snapshot *after = NULL;
+	struct mailbox_id inbox;
+	size_t kept = EXPUNGED;
+
+	store_merge_functions(&o.base);
+	CHECK(kv_memory_open(&o, &f.kv) == ERR_OK);
+	blocker_init(&f.b, NULL);
+	open_with(&f, (struct store_options){ .log_rows_max = LOG_MAX });
+	inbox = test_box(&f, "INBOX");
+	CHECK_U64(test_append(&f, inbox, 0, &after), 1); /* stays */
+	snapshot_unref(after);
+	for (unsigned i = 0; i < EXPUNGED; i++) {
+		CHECK_U64(test_append(&f, inbox, FLAG_DELETED, &after), i + 2);
+		version[i] = snapshot_version(after);
+		snapshot_unref(after);
+		expunge_all(&f, inbox);
+	}
+	CHECK_U64(rows_of(&f, KV_LOG, "V", "W"), EXPUNGED);
+	for (unsigned round = 0; kept > LOG_MAX && round < EXPUNGED; round++) {
+		store_tick(f.store);
+		floor = f.account->latest->row.log_floor;
+		kept = 0;
+		for (unsigned i = 0; i < EXPUNGED; i++) {
+			kept += version[i] + 1 > floor;
+			CHECK_U64(vanished_since(&f, inbox, version[i]),
+			    version[i] < floor ? EXPUNGED : EXPUNGED - i);
+		}
+		CHECK(kept < EXPUNGED);
+		CHECK_U64(rows_of(&f, KV_LOG, "V", "W"), kept);
+	}
+	CHECK(kept > 0);
+	store_tick(f.store);
+	CHECK_U64(f.account->latest->row.log_floor, floor);
+	fixture_done(&f);
+}
+
 /* Records of what no message goes with have their place in the bound too. */
 static void
 test_bound_of_records(void)
@@ -394,5 +466,5 @@ test_damaged(void)
 	fixture_done(&f);
 }
 
-TEST_MAIN(TEST(test_put_back), TEST(test_room_comes_back), TEST(test_bound),
+TEST_MAIN(TEST(test_put_back), TEST(test_log_is_cut), TEST(test_room_comes_back), TEST(test_bound),
     TEST(test_bound_of_records), TEST(test_damaged))

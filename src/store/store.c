@@ -21,6 +21,7 @@ enum {
 };
 
 #define RETAINED_MAX_BYTES ((uint64_t)20 << 30)
+#define LOG_ROWS_MAX 100000
 
 static bool
 account_has_user(const void *item, const void *key)
@@ -53,6 +54,8 @@ store_open(const struct store_options *o, struct store **out)
 		s->o.load_pages = LOAD_PAGES;
 	if (s->o.retained_max_bytes == 0)
 		s->o.retained_max_bytes = RETAINED_MAX_BYTES;
+	if (s->o.log_rows_max == 0)
+		s->o.log_rows_max = LOG_ROWS_MAX;
 	if (s->o.mailboxes_max == 0)
 		s->o.mailboxes_max = MAILBOXES_MAX;
 	if (s->o.quota.storage_kib == 0)

@@ -51,6 +51,7 @@ struct store_options {
 	 * when it is more; 0: 20 GiB
 	 */
 	uint64_t retained_max_bytes;
+	uint64_t log_rows_max; /* of an account: with more, the older half goes; 0: 100,000 */
 	/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	size_t cache_bytes;
 	uint32_t load_pages;    /* a mailbox with more is loaded in parts of so many; 0: 192 */

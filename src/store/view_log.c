@@ -129,6 +129,18 @@ add_there(const struct tree *t, const struct rangeset *gone, struct rangeset *ou
 	}
 }
 
+/* The log of this version and older may be gone. It is raised before the rows go. */
+static uint64_t
+log_floor(struct account *a)
+{
+	uint64_t floor;
+
+	pthread_mutex_lock(&a->lock);
+	floor = a->latest->row.log_floor;
+	pthread_mutex_unlock(&a->lock);
+	return floor;
+}
+
 enum err
 view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *known, struct waiter *w,
     struct arena *a, struct rangeset **out)
@@ -136,13 +148,9 @@ view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *know
 	RANGESET_CLEAN struct rangeset gone = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset there = RANGESET_NONE;
 	RANGESET_CLEAN struct rangeset left = RANGESET_NONE;
-	uint64_t floor;
 	enum err e = ERR_OK;
 
-	pthread_mutex_lock(&v->account->lock);
-	floor = v->account->latest->row.log_floor;
-	pthread_mutex_unlock(&v->account->lock);
-	if (modseq >= floor && modseq < v->info.highestmodseq) {
+	if (modseq >= log_floor(v->account) && modseq < v->info.highestmodseq) {
 		e = load_log(v, modseq, w);
 		if (e == ERR_WAIT)
 			return e;
@@ -157,7 +165,8 @@ view_vanished_since(struct view *v, uint64_t modseq, const struct rangeset *know
 		log_load_drop(v->log);
 		v->log = NULL;
 	}
-	if (modseq < floor || e == ERR_CORRUPT) {
+	/* Asked again: it may have been raised while the rows were loaded. */
+	if (modseq < log_floor(v->account) || e == ERR_CORRUPT) {
 		rangeset_clear(&gone);
 		if (v->info.uidnext > 1)
 			rangeset_add(&gone, 1, v->info.uidnext - 1);
