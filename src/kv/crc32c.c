@@ -1,7 +1,6 @@
 /* crc32c.c - by the processor's instruction where there is one, otherwise a nibble at a time. */
 #include "kv/crc32c.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -98,6 +97,16 @@ crc32c_plain(uint32_t crc, const void *bytes, size_t n)
 		crc = crc >> 4 ^ table[crc & 15];
 	}
 	return ~crc;
+}
+
+bool
+crc32c_is_fast(void)
+{
+#if defined(__x86_64__)
+	return __builtin_cpu_supports("sse4.2");
+#else
+	return false;
+#endif
 }
 
 uint32_t
