@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/bell.h"
+#include "base/buf.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct loop {
 	_Atomic(pthread_t) owner;
 	atomic_bool has_owner, is_stopped;
 	bool is_modest;
+	struct buf spare;
 	uint32_t turn; /* never 0: a task that has not run yet has that */
 };
 
@@ -97,8 +99,15 @@ loop_free(struct loop *l)
 	event_del(&l->timer_ev);
 	event_base_free(l->base);
 	close(l->wake_fd);
+	buf_done(&l->spare);
 	free(l->heap);
 	free(l);
+}
+
+struct buf *
+loop_spare(struct loop *l)
+{
+	return &l->spare;
 }
 
 void

@@ -40,7 +40,13 @@ void loop_run(struct loop *l);
 void loop_turn(struct loop *l, bool may_block);
 /** Any thread: loop_run() returns after the current turn. */
 void loop_stop(struct loop *l);
+struct buf;
 struct clock *loop_clock(const struct loop *l);
+/**
+ * Memory of the loop for who needs much for a turn or two, and would have the system make its pages each
+ * time: empty, or with what was left here. Take it by its value and empty it, and leave it when done.
+ */
+struct buf *loop_spare(struct loop *l);
 /** Milliseconds of the monotonic clock. */
 int64_t loop_now_ms(const struct loop *l);
 

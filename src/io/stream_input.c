@@ -10,6 +10,9 @@ enum {
 	READ_MIN = 4096,
 	READ_MAX = 32 * 1024,
 	READ_BUDGET = 128 * 1024, /* a turn */
+	/* buffers that a loop keeps for its streams: below, malloc() has them at hand */
+	SPARE_MIN = 64 * 1024,
+	SPARE_MAX = 256 * 1024,
 };
 
 void
@@ -91,6 +94,32 @@ stream_wire_read(struct stream *s, char *p, size_t max, size_t *n_out)
 	return e;
 }
 
+/* Of a stream that is about to hold so much: the loop's large buffer, if there is one. */
+static void
+spare_take(struct stream *s, size_t held, size_t room)
+{
+	struct buf *spare = loop_spare(s->loop), mine;
+
+	if (spare->cap < s->in.n + room || held + room < SPARE_MIN / 2 || s->in.is_secret)
+		return;
+	mine = s->in;
+	s->in = (struct buf){ .p = spare->p, .cap = spare->cap, .max = mine.max };
+	*spare = (struct buf){ .max = SIZE_MAX };
+	buf_add(&s->in, mine.p, mine.n);
+	buf_done(&mine);
+}
+
+static void
+spare_leave(struct stream *s)
+{
+	struct buf *spare = loop_spare(s->loop);
+
+	if (s->in.cap < SPARE_MIN || s->in.cap > SPARE_MAX || spare->p != NULL || s->in.is_secret)
+		return;
+	*spare = (struct buf){ .p = s->in.p, .cap = s->in.cap, .max = SIZE_MAX };
+	s->in = (struct buf){ .max = s->in.max };
+}
+
 /* Room for the next read; NULL when the input is full. */
 static char *
 input_room(struct stream *s, size_t *n_out)
@@ -106,6 +135,8 @@ input_room(struct stream *s, size_t *n_out)
 	}
 	*n_out = n;
 	s->in.max = SIZE_MAX; /* in_max bounds it, with what is consumed in front of it */
+	if (s->in.cap < s->in.n + n)
+		spare_take(s, held, n);
 	return buf_reserve(&s->in, n);
 }
 
@@ -113,6 +144,7 @@ static void
 release_empty_input(struct stream *s)
 {
 	if (s->in_at == s->in.n) {
+		spare_leave(s);
 		buf_done(&s->in);
 		s->in_at = 0;
 	}

@@ -875,6 +875,60 @@ test_input_is_bounded(void)
 	side_done(&x);
 }
 
+/* 100 KB that are let be until all have come. */
+static void
+much_comes(struct side *x, const char *bytes, size_t n)
+{
+	size_t sent = 0;
+
+	while (stream_input(x->s).n < n) {
+		ssize_t some = send(x->peer.fd, bytes + sent, n - sent, MSG_DONTWAIT);
+
+		if (some > 0)
+			sent += (size_t)some;
+		turns(x, 2);
+	}
+	CHECK(memcmp(stream_input(x->s).p, bytes, n) == 0);
+}
+
+/* A large buffer is kept by the loop for the next stream that needs one; one that held a secret is not. */
+static void
+test_large_buffers_stay(void)
+{
+	enum { MUCH = 100 * 1024, LITTLE = 100 };
+
+	char *bytes = xmalloc(MUCH), *kept;
+	struct side x;
+
+	side_init(&x, 0);
+	x.on_readable = leave_input;
+	stream_set_input_max(x.s, (size_t)2 * MUCH);
+	fill(bytes, MUCH, 1);
+	much_comes(&x, bytes, LITTLE);
+	stream_consume(x.s, LITTLE);
+	CHECK(loop_spare(x.loop)->p == NULL);
+	much_comes(&x, bytes, MUCH);
+	stream_consume(x.s, MUCH - 1);
+	CHECK(loop_spare(x.loop)->p == NULL);
+	stream_consume(x.s, 1);
+	kept = loop_spare(x.loop)->p;
+	CHECK(kept != NULL && x.s->in.p == NULL);
+	fill(bytes, MUCH, 2);
+	much_comes(&x, bytes, MUCH);
+	CHECK(loop_spare(x.loop)->p == NULL && x.s->in.p == kept);
+	stream_consume(x.s, MUCH);
+	CHECK(loop_spare(x.loop)->p == kept);
+	stream_set_secret(x.s, true);
+	memset(bytes, 's', MUCH);
+	much_comes(&x, bytes, MUCH);
+	CHECK(loop_spare(x.loop)->p == kept && x.s->in.p != kept);
+	stream_consume(x.s, MUCH);
+	CHECK(loop_spare(x.loop)->p == kept);
+	CHECK(memcmp(kept, bytes, LITTLE) != 0);
+	side_done(&x);
+	free(bytes);
+}
+
 /* A peer that keeps its side open is not waited for, but it does get all. */
 static void
 test_hurried_close(void)
@@ -970,4 +1024,4 @@ TEST_MAIN(TEST(test_much_goes_before_others), TEST(test_parting), TEST(test_hurr
     TEST(test_layers_begin_midway), TEST(test_deflate_begins_after_a_move), TEST(test_wrong_alpn),
     TEST(test_old_tls), TEST(test_garbage_for_tls), TEST(test_idle_deflate_goes_on),
     TEST(test_bomb_is_bounded), TEST(test_empty_blocks), TEST(test_broken_deflate),
-    TEST(test_peer_vanishes), TEST(test_input_is_bounded))
+    TEST(test_peer_vanishes), TEST(test_input_is_bounded), TEST(test_large_buffers_stay))

@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+/* Larger ones go when they are written: an import makes some of 300 KB, one behind the other. */
+#define BATCH_KEPT_BYTES (1024u * 1024)
+
 /* ---- writing */
 
 /*
@@ -48,7 +51,7 @@ rocks_batch_write(struct rocks *r, bool is_synced)
 		return ERR_IO;
 	rocksdb_writebatch_data(batch, &length);
 	is_put = batch_put(r, is_synced, &message);
-	if (length > 256 * 1024) { /* don't keep what one big batch needed */
+	if (length > BATCH_KEPT_BYTES) { /* what one big batch needed */
 		rocksdb_writebatch_destroy(batch);
 		r->batch = rocksdb_writebatch_create();
 	} else {
