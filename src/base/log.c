@@ -10,6 +10,7 @@
 enum {
 	LINE_MAX_BYTES = 8192,
 	LINE_FIRST_BYTES = 512, /* most are shorter */
+	HELD_BYTES = 4096,      /* PIPE_BUF: a write of that much is never mixed with others */
 	VALUE_MAX_BYTES = 1024,
 	STAMP_BYTES = sizeof("2026-01-01T00:00:00.000Z"),
 	SECONDS_A_DAY = 86400
@@ -128,6 +129,13 @@ put(char *line, size_t at, size_t size, const char *text)
 	return at;
 }
 
+static void
+line_write(const char *p, size_t n)
+{
+	if (write(STDERR_FILENO, p, n) < 0)
+		return; /* nowhere left to say so */
+}
+
 void
 log_in_handler(enum log_level level, const char *event, const char *key1, const char *value1,
     const char *key2, const char *value2)
@@ -141,8 +149,7 @@ log_in_handler(enum log_level level, const char *event, const char *key1, const 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		n = put(line, n, sizeof(line) - 1, parts[i]);
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* nowhere left to say so */
+	line_write(line, n);
 }
 
 static void
@@ -166,6 +173,51 @@ add_field(struct buf *b, const struct log_field *f)
 	}
 }
 
+/* Lines that are held. */
+static _Thread_local struct {
+	bool is_held;
+	size_t n;
+	char text[HELD_BYTES];
+} held;
+
+static void
+held_write(void)
+{
+	if (held.n > 0)
+		line_write(held.text, held.n);
+	held.n = 0;
+}
+
+void
+log_hold(void)
+{
+	held.is_held = true;
+}
+
+void
+log_release(void)
+{
+	held_write();
+	held.is_held = false;
+}
+
+static void
+line_end(struct str line)
+{
+	if (!held.is_held) {
+		line_write(line.p, line.n);
+		return;
+	}
+	if (line.n > sizeof(held.text) - held.n)
+		held_write();
+	if (line.n > sizeof(held.text)) {
+		line_write(line.p, line.n);
+		return;
+	}
+	memcpy(held.text + held.n, line.p, line.n);
+	held.n += line.n;
+}
+
 /* Lines are many: two for a login. They are not made by printf(), which took longer than the rest. */
 void
 log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count)
@@ -187,6 +239,5 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 	b.is_over = false;
 	buf_truncate(&b, LINE_MAX_BYTES - 1);
 	buf_chr(&b, '\n');
-	if (write(STDERR_FILENO, b.p, b.n) < 0)
-		return; /* nowhere left to say so */
+	line_end(buf_str(&b));
 }

@@ -4,7 +4,7 @@
  *
  * Only session/, proc/, daemon/ and ctl/ (and the faces beside session/) log; lower layers return
  * errors. Values are quoted and escaped, so no client's byte can forge a line. Thread-safe: a line
- * is one write().
+ * is one write(), or part of one.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -37,6 +37,13 @@ void log_setup(enum log_level lowest, const char *process);
 bool log_is_on(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
     size_t count);
+
+/**
+ * What this thread logs until log_release() is written together: of several lines about one thing. Only
+ * within a function, for who dies between the two loses them.
+ */
+void log_hold(void);
+void log_release(void);
 
 /**
  * A line from a signal's handler, which may have interrupted anything: no lock, no memory. Values

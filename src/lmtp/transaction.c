@@ -208,9 +208,11 @@ recipient_answer(struct lmtp_session *s, const struct recipient *r, enum err e)
 static void
 deliveries_end(struct lmtp_session *s)
 {
+	log_hold();
 	for (const struct recipient *r = s->recipients; r != NULL; r = r->next)
 		recipient_answer(s, r,
 		    s->body_error != ERR_OK ? s->body_error : r->delivery.result);
+	log_release();
 	lmtp_transaction_reset(s);
 }
 
