@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/bell.h"
+#include "base/bin.h"
 #include "base/buf.h"
 #include "base/thread.h"
 
@@ -454,6 +455,7 @@ turn(struct loop *l, bool may_block, bool may_block_after_work)
 		/* once, too: else libevent goes on as long as any descriptor is ready */
 		flags |= EVLOOP_NONBLOCK;
 	bells_turn_end();
+	bin_empty();
 	event_base_loop(l->base, flags);
 }
 
@@ -467,9 +469,11 @@ loop_turn(struct loop *l, bool may_block)
 void
 loop_run(struct loop *l)
 {
+	bin_open();
 	while (!atomic_load(&l->is_stopped))
 		turn(l, true, true);
 	bells_turn_end();
+	bin_close();
 	atomic_store(&l->is_stopped, false);
 }
 

@@ -9,6 +9,7 @@
 #define KV_KV_INT_H
 
 #include "base/arena.h"
+#include "base/bin.h"
 #include "base/list.h"
 #include "kv/kv.h"
 
@@ -203,6 +204,8 @@ struct kv_commit {
 	kv_commit_fn *fn;
 	void *ctx;
 	enum err e; /* the engine's verdict */
+	struct bin *bin; /* of who gave it to the engine */
+	struct bin_item trash;
 };
 
 /* Tells the caller c->e and frees it. */

@@ -29,13 +29,21 @@ kv_txn_new(struct kv *kv, struct account_id account, uint64_t base, uint64_t nex
 	return t;
 }
 
+/* What the transaction holds of others. */
+static void
+links_end(struct kv_txn *t)
+{
+	for (size_t i = 0; i < t->link_count; i++)
+		kv_stage_unref(t->links[i].stage);
+	t->link_count = 0;
+}
+
 void
 kv_txn_abort(struct kv_txn *t)
 {
 	if (t == NULL)
 		return;
-	for (size_t i = 0; i < t->link_count; i++)
-		kv_stage_unref(t->links[i].stage);
+	links_end(t);
 	free(t->links);
 	buf_done(&t->ops);
 	free(t);
@@ -242,6 +250,7 @@ kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, v
 
 	must(count > 0);
 	list_init(&c->node);
+	c->bin = bin_mine();
 	c->txns = xmalloc(size_mul(count, sizeof(*txns)));
 	memcpy(c->txns, txns, count * sizeof(*txns));
 	c->count = count;
@@ -259,13 +268,24 @@ kv_commit(struct kv *kv, struct kv_txn **txns, size_t count, kv_commit_fn *fn, v
 	kv->ops->commit(kv, c);
 }
 
+static void
+trash_free(struct bin_item *i)
+{
+	struct kv_commit *c = container_of(i, struct kv_commit, trash);
+
+	for (size_t k = 0; k < c->count; k++)
+		kv_txn_abort(c->txns[k]);
+	free(c->txns);
+	free(c);
+}
+
 void
 kv_commit_free(struct kv_commit *c)
 {
 	for (size_t i = 0; i < c->count; i++)
-		kv_txn_abort(c->txns[i]);
-	free(c->txns);
-	free(c);
+		links_end(c->txns[i]);
+	c->trash.free = trash_free;
+	bin_put(c->bin, &c->trash);
 }
 
 void

@@ -20,6 +20,7 @@ commit_next(struct account *a)
 	struct commit *c = xcalloc(1, sizeof(*c));
 
 	list_init(&c->node);
+	c->bin = bin_mine();
 	c->account = a;
 	c->base = snapshot_ref(a->latest);
 	c->version = a->version_high + 1;
@@ -59,14 +60,18 @@ commit_free(struct commit *c)
 	free(c->changes);
 	if (c->txn != NULL)
 		kv_txn_abort(c->txn);
-	if (c->set != NULL && --c->set->count == 0)
-		free(c->set); /* the engine lost power: it will never answer */
 	snapshot_unref(c->base);
 	snapshot_unref(c->snapshot);
 	arena_done(&c->memory);
 	buf_done(&c->undo);
 	free(c->staged);
 	free(c);
+}
+
+static void
+trash_free(struct bin_item *i)
+{
+	commit_free(container_of(i, struct commit, trash));
 }
 
 void
@@ -82,7 +87,10 @@ commits_free(struct list *gone)
 	list_each(gone, c, struct commit, node)
 	{
 		list_remove(&c->node);
-		commit_free(c);
+		if (c->set != NULL && --c->set->count == 0)
+			free(c->set); /* the engine lost power: it will never answer */
+		c->trash.free = trash_free;
+		bin_put(c->bin, &c->trash);
 	}
 }
 

@@ -12,6 +12,7 @@
 #ifndef STORE_COMMIT_INT_H
 #define STORE_COMMIT_INT_H
 
+#include "base/bin.h"
 #include "store/account_int.h"
 
 struct commit_set;
@@ -85,6 +86,8 @@ struct commit {
 	uint32_t stage_count, staged_count, staged_cap;
 	struct msgno *staged; /* own memory; until it is published */
 	bool is_stage;        /* it is one of those */
+	struct bin *bin;      /* of who made it */
+	struct bin_item trash;
 };
 
 /*
