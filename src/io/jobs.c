@@ -146,9 +146,10 @@ jobs_submit(struct jobs *p, struct job *j, struct loop *loop)
 	if (e == ERR_OK) {
 		lanes_add(&p->lanes, &j->item, j->owner);
 		p->queued++;
-		pthread_cond_signal(&p->more);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (e == ERR_OK) /* without the lock: who is woken wants it at once */
+		pthread_cond_signal(&p->more);
 	return e;
 }
 

@@ -25,14 +25,15 @@ rocks_reading(struct rocks *r)
 	rocks_env_reading(r->env, now_us() + READING_US);
 }
 
+/* Who is woken wants the lock at once, so it is let go first. */
 void
 rocks_job_add(struct rocks *r, struct rocks_job *j)
 {
 	list_init(&j->node);
 	pthread_mutex_lock(&r->read_lock);
 	list_add_tail(&r->jobs, &j->node);
-	pthread_cond_signal(&r->jobs_changed);
 	pthread_mutex_unlock(&r->read_lock);
+	pthread_cond_signal(&r->jobs_changed);
 }
 
 void
@@ -46,8 +47,8 @@ rocks_job_ahead(struct rocks *r, struct account_id account, struct rocks_job *j)
 	/* What was spent is noted in one of them, wherever it was. */
 	to = lanes_has_overspent(&r->ahead.lanes, account.v, now_us()) ? &r->late : &r->ahead;
 	lanes_add(&to->lanes, &j->lane, account.v);
-	pthread_cond_signal(&to->changed);
 	pthread_mutex_unlock(&r->read_lock);
+	pthread_cond_signal(&to->changed);
 }
 
 /* The next that is waited for, or NULL when the readers end; locked. */
@@ -106,12 +107,14 @@ ahead_jobs_run(struct rocks *r, struct rocks_ahead *a)
 	pthread_mutex_lock(&r->read_lock);
 	while ((j = ahead_next(r, a)) != NULL) {
 		const uint64_t account = j->account;
-		const int64_t began_us = clock_thread_us();
+		int64_t spent_us;
 
 		pthread_mutex_unlock(&r->read_lock);
+		spent_us = -clock_thread_us();
 		job_run(r, j);
+		spent_us += clock_thread_us();
 		pthread_mutex_lock(&r->read_lock);
-		lanes_spend(&r->ahead.lanes, account, now_us(), clock_thread_us() - began_us);
+		lanes_spend(&r->ahead.lanes, account, now_us(), spent_us);
 	}
 	pthread_mutex_unlock(&r->read_lock);
 }
