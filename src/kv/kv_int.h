@@ -203,7 +203,7 @@ struct kv_commit {
 	bool has_ranges;          /* some of them delete ranges */
 	kv_commit_fn *fn;
 	void *ctx;
-	enum err e; /* the engine's verdict */
+	enum err e;      /* the engine's verdict */
 	struct bin *bin; /* of who gave it to the engine */
 	struct bin_item trash;
 };
