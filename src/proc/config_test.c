@@ -54,6 +54,11 @@ test_round_trip(void)
 	config_free(d);
 }
 
+/* 256 bytes, and the 200 of them that an error tells. */
+#define TEXT_40 "0123456789012345678901234567890123456789"
+#define LONG_NAME_TOLD TEXT_40 TEXT_40 TEXT_40 TEXT_40 TEXT_40
+#define LONG_NAME LONG_NAME_TOLD TEXT_40 "0123456789012345"
+
 static void
 test_errors_say_what_would_be_right(void)
 {
@@ -71,6 +76,9 @@ test_errors_say_what_would_be_right(void)
 		    "\"127.0.0.1:143\", \"[::1]:143\" or \"unix:/path\"\n" },
 		{ "idle_timeout = 5x",
 		    "f:1: idle_timeout: \"5x\" is not a time (90s, 30m, 2h, 7d) from 1s to 7d\n" },
+		{ "data_dir = \"/a\"\nhostname = \"" LONG_NAME "\"",
+		    "f:2: hostname: \"" LONG_NAME_TOLD
+		    "\" is not a text of at most 255 bytes without control characters\n" },
 		{ "scram = maybe", "f:1: scram: \"maybe\" is not yes or no\n" },
 		{ "tls_certs = {\"/a\"}",
 		    "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },

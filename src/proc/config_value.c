@@ -178,6 +178,8 @@ config_value_set(struct config *c, const struct config_option *o, size_t index, 
 			return ERR_SYNTAX;
 	switch (o->kind) {
 	case CONFIG_STR:
+		if (o->highest != 0 && text.n > o->highest)
+			return ERR_SYNTAX;
 		*(struct str *)(void *)at = arena_str(&c->arena, text);
 		return ERR_OK;
 	case CONFIG_LIST:
@@ -273,7 +275,10 @@ config_expected(const struct config_option *o, struct buf *out)
 	switch (o->kind) {
 	case CONFIG_STR:
 	case CONFIG_LIST:
-		buf_lit(out, "a text without control characters");
+		buf_lit(out, "a text");
+		if (o->kind == CONFIG_STR && o->highest != 0)
+			buf_printf(out, " of at most %llu bytes", (unsigned long long)o->highest);
+		buf_lit(out, " without control characters");
 		break;
 	case CONFIG_ADDRS:
 		buf_lit(out,
