@@ -163,8 +163,8 @@ utf8_add(uint32_t c, struct buf *out)
 	buf_add(out, b, n);
 }
 
-static void
-windows_1252_add(unsigned char c, struct buf *out)
+uint32_t
+mime_charset_windows_1252(unsigned char c)
 {
 	static const uint16_t high[32] = {
 		0x20AC,
@@ -201,7 +201,13 @@ windows_1252_add(unsigned char c, struct buf *out)
 		0x0178,
 	};
 
-	utf8_add(c >= 0x80 && c < 0xA0 ? high[c - 0x80] : c, out);
+	return c >= 0x80 && c < 0xA0 ? high[c - 0x80] : c;
+}
+
+static void
+windows_1252_add(unsigned char c, struct buf *out)
+{
+	utf8_add(mime_charset_windows_1252(c), out);
 }
 
 static void

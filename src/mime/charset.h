@@ -30,6 +30,8 @@ void mime_charset_close(struct mime_charset *cs);
 void mime_charset_feed(struct mime_charset *cs, struct str in, struct buf *out);
 /** Ends the text: an unfinished character becomes U+FFFD; after that a new text may begin. */
 void mime_charset_finish(struct mime_charset *cs, struct buf *out);
+/** The character that a byte of windows-1252 is; one that it does not define is its own number. */
+uint32_t mime_charset_windows_1252(unsigned char c);
 /** True when a byte was no text since opening. */
 bool mime_charset_is_bad(const struct mime_charset *cs);
 

@@ -12,7 +12,9 @@ enum mime_html_state {
 	HTML_TEXT,
 	HTML_TAG_OPEN,
 	HTML_TAG_NAME,
-	HTML_TAG_REST,
+	HTML_TAG_REST,   /* behind the name, between and in attributes */
+	HTML_TAG_EQUALS, /* a value begins */
+	HTML_TAG_VALUE,  /* one without quotes */
 	HTML_TAG_QUOTED,
 	HTML_COMMENT,
 	HTML_ENTITY
@@ -31,5 +33,7 @@ struct mime_html {
 
 /** Adds the text of a piece. Any character of it may be the last. */
 void mime_html_feed(struct mime_html *h, struct str in, struct buf *out);
+/** Ends the text: a reference or a "<" that it ended in is what it is. */
+void mime_html_finish(struct mime_html *h, struct buf *out);
 
 #endif

@@ -69,24 +69,6 @@ mime_preview_free(struct mime_preview *p)
 	free(p);
 }
 
-void
-mime_preview_begin(struct mime_preview *p, bool is_html)
-{
-	p->had_text = p->own.n > 0;
-	p->is_html = is_html;
-	p->html = (struct mime_html){ 0 };
-	p->is_line_begin = true;
-	p->is_line_quoted = false;
-	p->is_over = false;
-	p->is_maybe_attribution = false;
-	p->is_paragraph_begin = true;
-	p->part_count = 0;
-	p->line_n = p->own.n;
-	p->line_chars = p->own.chars;
-	p->own.has_blank = p->own.n > 0;
-	p->quoted.has_blank = p->quoted.n > 0;
-}
-
 bool
 mime_preview_wants_more(const struct mime_preview *p)
 {
@@ -287,6 +269,36 @@ text_feed(struct mime_preview *p, struct str utf8)
 	}
 }
 
+/* What a part of HTML ended in is text, perhaps. */
+static void
+part_end(struct mime_preview *p)
+{
+	if (!p->is_html || !mime_preview_wants_more(p))
+		return;
+	buf_clear(&p->text);
+	mime_html_finish(&p->html, &p->text);
+	text_feed(p, buf_str(&p->text));
+}
+
+void
+mime_preview_begin(struct mime_preview *p, bool is_html)
+{
+	part_end(p);
+	p->had_text = p->own.n > 0;
+	p->is_html = is_html;
+	p->html = (struct mime_html){ 0 };
+	p->is_line_begin = true;
+	p->is_line_quoted = false;
+	p->is_over = false;
+	p->is_maybe_attribution = false;
+	p->is_paragraph_begin = true;
+	p->part_count = 0;
+	p->line_n = p->own.n;
+	p->line_chars = p->own.chars;
+	p->own.has_blank = p->own.n > 0;
+	p->quoted.has_blank = p->quoted.n > 0;
+}
+
 void
 mime_preview_feed(struct mime_preview *p, struct str utf8)
 {
@@ -324,6 +336,7 @@ excerpt_out(const struct excerpt *e, struct buf *out)
 void
 mime_preview_finish(struct mime_preview *p, struct buf *out)
 {
+	part_end(p);
 	line_end(p);
 	excerpt_out(p->own.n > 0 ? &p->own : &p->quoted, out);
 }

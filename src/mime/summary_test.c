@@ -48,6 +48,8 @@ static const struct {
 	{ "Content-Type: text/html\n\n<div>\xe2\x80\x8b\xc2\xad\xcd\x8f first</div>", "first" },
 	{ ALTERNATIVE("plain", "<p>html"), "plain" },
 	{ ALTERNATIVE(" \n", "<p>html"), "html" },
+	{ ALTERNATIVE(" \n", "<p>AT&T"), "AT&T" },
+	{ "Content-Type: text/html\n\n<blockquote>1 &lt", "1 <" },
 	{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n\nlog\n--b\n\ntext\n--b--\n",
 	    "text" },
 	{ "Content-Type: application/pdf\n\nxxxx", "" },
@@ -247,6 +249,9 @@ test_text(void)
 		extract("Content-Type: text/html\n\n<b>a</b>&amp;",
 		    MIME_TEXT_BODY | MIME_TEXT_SOURCE, 1000, &c);
 		CHECK_STR(buf_str(&c), STR("[source]<b>a</b>&amp;|a&"));
+		buf_clear(&c);
+		extract("Content-Type: text/html\n\nAT&T", MIME_TEXT_BODY, 3, &c);
+		CHECK_STR(buf_str(&c), STR("|AT&T"));
 	}
 }
 

@@ -175,6 +175,11 @@ end(struct mime_text *t)
 		mime_charset_finish(t->cs, &t->utf8);
 		buf_clear(&t->raw);
 		give_utf8(t);
+		if (t->is_html) {
+			mime_html_finish(&t->html, &t->plain);
+			give(t, buf_str(&t->plain));
+			buf_clear(&t->plain);
+		}
 		mime_charset_close(t->cs);
 		t->cs = NULL;
 	}

@@ -293,6 +293,7 @@ html(struct str in, struct buf *out)
 
 	for (size_t i = 0; i < in.n; i++)
 		mime_html_feed(&h, str_sub(in, i, i + 1), out);
+	mime_html_finish(&h, out);
 }
 
 static const struct pair htmls[] = {
@@ -300,12 +301,33 @@ static const struct pair htmls[] = {
 	{ "<p>a</p><p>b", "\na\n\nb" },
 	{ "a<br/>b<BR CLASS=\">\">c", "a\nb\nc" },
 	{ "a &lt;b&gt; &amp;amp; &#65;&#x42;&euro;", "a <b> &amp; AB\xe2\x82\xac" },
-	{ "AT&T &unknown; &", "AT&T &unknown; " },
+	{ "AT&T &unknown; &", "AT&T &unknown; &" },
 	{ "x<script>if (a<b) alert('</p>')</script>y<style>p{}</style>z", "xyz" },
 	{ "x<!-- <p> -- > --->y<!>z", "xyz" },
 	{ "1 < 2 > 1", "1 < 2 > 1" },
 	{ "<!DOCTYPE html><?xml version=\"1.0\"?>x", "x" },
 	{ "a\r\nb", "a  b" },
+	/* References: numbers that mean windows-1252, names of HTML 4, and what is out of range. */
+	{ "don&#146;t &#x96; &#129;", "don\xe2\x80\x99t \xe2\x80\x93 \xc2\x81" },
+	{ "&Eacute;cole n&atilde;o &alpha;&thetasym;&zwj;&lrm;.",
+	    "\xc3\x89"
+	    "cole n\xc3\xa3o \xce\xb1\xcf\x91." },
+	{ "&#0;&#xD800;&#1114112;&#99999999999;",
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+	{ "&#;&#x;&#xg;", "&#;&#x;&#xg;" },
+	/* The end of the text ends what is begun. */
+	{ "AT&T", "AT&T" },
+	{ "a &lt", "a <" },
+	{ "a <", "a <" },
+	{ "a<b", "a" },
+	/* Nothing but its own end tag ends a script or a style. */
+	{ "x<script>if(a<b){f()}</script>y", "xy" },
+	{ "x<script>a='</p'</script >y<script></scripts></script\n>z", "xyz" },
+	{ "x<style><!-- p{}</style>y", "xy" },
+	{ "x<title>&lt</title>y<title>a<</title>z", "xyz" },
+	/* Quotes begin a value only behind the equals sign. */
+	{ "a<p title=it's>b<p title = 'it is>'>c", "a\nb\nc" },
+	{ "a<img alt=\"5\"\">b<br x=a=\">c", "a b\nc" },
 };
 
 static void

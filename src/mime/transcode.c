@@ -152,6 +152,11 @@ mime_transcode_finish(struct mime_transcode *t, struct buf *out)
 
 	mime_charset_finish(t->from, &t->text);
 	e = push(t, out);
+	if (e == ERR_OK && t->how == MIME_TRANSCODE_HTML_TO_PLAIN) {
+		mime_html_finish(&t->reader, &t->html);
+		shape_text(t, buf_str(&t->html), &t->shaped);
+		e = mime_recode_feed(t->to, buf_str(&t->shaped), out);
+	}
 	if (e == ERR_OK && t->how == MIME_TRANSCODE_PLAIN_TO_HTML)
 		e = mime_recode_feed(t->to, STR("</pre>\r\n"), out);
 	if (e == ERR_OK && t->how == MIME_TRANSCODE_HTML_TO_PLAIN && t->has_begun)

@@ -37,6 +37,8 @@ static const struct {
 	    "<p> a \n b</p>\n\n<p>c<br>d&amp;</p><style>x</style>", "a b\r\n\r\nc\r\nd&\r\n",
 	    ERR_OK },
 	{ MIME_TRANSCODE_HTML_TO_PLAIN, "utf-8", "utf-8", NULL, "<html></html>", "", ERR_OK },
+	{ MIME_TRANSCODE_HTML_TO_PLAIN, "utf-8", "utf-8", NULL, "<p>AT&T", "AT&T\r\n", ERR_OK },
+	{ MIME_TRANSCODE_HTML_TO_PLAIN, "utf-8", "utf-8", NULL, "&lt", "<\r\n", ERR_OK },
 	{ MIME_TRANSCODE_PLAIN_TO_HTML, "utf-8", "utf-8", NULL, "a<b>&\r\n",
 	    "<!DOCTYPE html>\r\n<pre style=\"white-space: pre-wrap\">\r\na&lt;b&gt;&amp;\r\n</pre>\r\n",
 	    ERR_OK },
