@@ -255,6 +255,39 @@ test_text(void)
 	}
 }
 
+static bool
+count_text(void *ctx, struct str utf8, bool is_first, bool is_source)
+{
+	unsigned *count = ctx;
+
+	(void)utf8;
+	(void)is_first;
+	(void)is_source;
+	(*count)++;
+	return true;
+}
+
+/* Who is given a piece may look again at what came before, so a stranger does not say how many there are. */
+static void
+test_text_pieces(void)
+{
+	struct arena a = ARENA_NONE;
+	BUF_CLEAN struct buf b = BUF_MAX(1 << 20);
+	unsigned count = 0;
+	struct mime_text *t;
+	struct mime_range r;
+
+	buf_lit(&b, "Content-Type: message/rfc822\n\n");
+	while (b.n < MIME_MAX_HEADER_BYTES)
+		buf_lit(&b, "a\n");
+	t = mime_text_new(mime_parse(&a, buf_str(&b)), MIME_TEXT_BODY, count_text, &count);
+	while (mime_text_want(t, &r))
+		mime_text_feed(t, str_sub(buf_str(&b), r.offset, r.offset + r.length));
+	mime_text_free(t);
+	arena_done(&a);
+	CHECK(count > 0 && count <= 16);
+}
+
 /* Messages that are hard for careless parsers, made of one piece over and over. */
 static const struct {
 	const char *begin, *piece, *end;
@@ -345,4 +378,4 @@ test_linear(void)
 
 TEST_MAIN(TEST(test_previews), TEST(test_preview_words), TEST(test_preview_length),
     TEST(test_sortkeys), TEST(test_references_limit), TEST(test_pick), TEST(test_text),
-    TEST(test_linear))
+    TEST(test_text_pieces), TEST(test_linear))

@@ -154,12 +154,19 @@ header_give(struct mime_text *t)
 	struct str rest = buf_str(&t->header);
 	struct mime_field f;
 
-	/* A header is one text, but its fields are given one by one. */
+	/*
+	 * A header is one text. Its fields are given many at a time: who looks for a long text
+	 * looks at that much again with each piece.
+	 */
 	while (!t->is_stopped && mime_header_next(&rest, &f)) {
 		field_add(t, &f, &t->utf8);
+		if (t->utf8.n < STEP)
+			continue;
 		give(t, buf_str(&t->utf8));
 		buf_clear(&t->utf8);
 	}
+	give(t, buf_str(&t->utf8));
+	buf_clear(&t->utf8);
 	buf_clear(&t->header);
 }
 
