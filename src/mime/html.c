@@ -8,13 +8,10 @@
 
 #include <stdlib.h>
 
-/*
- * HTML 4's, and XML's apostrophe; sorted. What joins, parts or turns letters and shows nothing
- * itself is left out, so that words are found.
- */
+/* HTML 4's, and XML's apostrophe; sorted. */
 static const struct entity {
 	const char *name;
-	uint32_t c; /* 0: nothing */
+	uint32_t c;
 } entities[] = {
 	{ "AElig", 0xC6 },
 	{ "Aacute", 0xC1 },
@@ -162,7 +159,7 @@ static const struct entity {
 	{ "lfloor", 0x230A },
 	{ "lowast", 0x2217 },
 	{ "loz", 0x25CA },
-	{ "lrm", 0x0 },
+	{ "lrm", 0x200E },
 	{ "lsaquo", 0x2039 },
 	{ "lsquo", 0x2018 },
 	{ "lt", 0x3C },
@@ -173,7 +170,7 @@ static const struct entity {
 	{ "minus", 0x2212 },
 	{ "mu", 0x3BC },
 	{ "nabla", 0x2207 },
-	{ "nbsp", 0x20 },
+	{ "nbsp", 0xA0 },
 	{ "ndash", 0x2013 },
 	{ "ne", 0x2260 },
 	{ "ni", 0x220B },
@@ -222,14 +219,14 @@ static const struct entity {
 	{ "reg", 0xAE },
 	{ "rfloor", 0x230B },
 	{ "rho", 0x3C1 },
-	{ "rlm", 0x0 },
+	{ "rlm", 0x200F },
 	{ "rsaquo", 0x203A },
 	{ "rsquo", 0x2019 },
 	{ "sbquo", 0x201A },
 	{ "scaron", 0x161 },
 	{ "sdot", 0x22C5 },
 	{ "sect", 0xA7 },
-	{ "shy", 0x0 },
+	{ "shy", 0xAD },
 	{ "sigma", 0x3C3 },
 	{ "sigmaf", 0x3C2 },
 	{ "sim", 0x223C },
@@ -267,8 +264,8 @@ static const struct entity {
 	{ "yen", 0xA5 },
 	{ "yuml", 0xFF },
 	{ "zeta", 0x3B6 },
-	{ "zwj", 0x0 },
-	{ "zwnj", 0x0 },
+	{ "zwj", 0x200D },
+	{ "zwnj", 0x200C },
 };
 
 static bool
@@ -306,9 +303,36 @@ codepoint_add(uint32_t c, struct buf *out)
 	}
 }
 
+static bool
+is_blank(uint32_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
+}
+
+/* White space is one blank, however much there is of it and of whatever kind. */
+static void
+blank_add(struct mime_html *h, struct buf *out)
+{
+	if (!h->is_blank)
+		buf_chr(out, ' ');
+	h->is_blank = true;
+}
+
+/* What joins, parts or turns letters and shows nothing itself is left out, so that words are found. */
+static void
+reference_add(struct mime_html *h, uint32_t c, struct buf *out)
+{
+	if (is_blank(c) || c == 0xA0) {
+		blank_add(h, out);
+	} else if (c != 0xAD && (c < 0x200C || c > 0x200F)) {
+		codepoint_add(c, out);
+		h->is_blank = false;
+	}
+}
+
 /* "#8364", "#x20AC". False when it is no number. */
 static bool
-number_entity(struct str name, struct buf *out)
+number_entity(struct mime_html *h, struct str name, struct buf *out)
 {
 	uint32_t c = 0;
 	bool is_hex = name.n > 2 && chr_lower(name.p[1]) == 'x';
@@ -331,7 +355,7 @@ number_entity(struct str name, struct buf *out)
 	/* Those numbers are none of Unicode's characters, and many mean windows-1252's. */
 	if (c >= 0x80 && c < 0xA0)
 		c = mime_charset_windows_1252((unsigned char)c);
-	codepoint_add(c == 0xA0 ? ' ' : c, out);
+	reference_add(h, c, out);
 	return true;
 }
 
@@ -342,15 +366,14 @@ entity_cmp(const void *name, const void *e)
 }
 
 static bool
-named_entity(struct str name, struct buf *out)
+named_entity(struct mime_html *h, struct str name, struct buf *out)
 {
 	const struct entity *e =
 	    bsearch(&name, entities, ARRAY_LEN(entities), sizeof(entities[0]), entity_cmp);
 
 	if (e == NULL)
 		return false;
-	if (e->c != 0)
-		codepoint_add(e->c, out);
+	reference_add(h, e->c, out);
 	return true;
 }
 
@@ -361,18 +384,13 @@ entity_end(struct mime_html *h, bool has_semicolon, struct buf *out)
 	struct str name = str_make(h->name, h->name_count);
 
 	h->state = HTML_TEXT;
-	if (number_entity(name, out) || named_entity(name, out))
+	if (number_entity(h, name, out) || named_entity(h, name, out))
 		return;
+	h->is_blank = false;
 	buf_chr(out, '&');
 	buf_str_add(out, name);
 	if (has_semicolon)
 		buf_chr(out, ';');
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
 }
 
 static bool
@@ -439,10 +457,12 @@ tag_end(struct mime_html *h, struct buf *out)
 		else if (h->quote_depth > 0)
 			h->quote_depth--;
 	}
-	if (is_block(h))
+	if (is_block(h)) {
 		buf_chr(out, '\n');
-	else if (name_is(h, "td") || name_is(h, "th") || name_is(h, "img"))
-		buf_chr(out, ' ');
+		h->is_blank = true;
+	} else if (name_is(h, "td") || name_is(h, "th") || name_is(h, "img")) {
+		blank_add(h, out);
+	}
 }
 
 static void feed_chr(struct mime_html *h, char c, struct buf *out);
@@ -474,6 +494,7 @@ feed_tag_open(struct mime_html *h, char c, struct buf *out)
 		name_add(h, c);
 	} else {
 		/* "a < b" */
+		h->is_blank = false;
 		buf_chr(out, '<');
 		no_tag(h, c, out);
 	}
@@ -521,8 +542,12 @@ feed_chr(struct mime_html *h, char c, struct buf *out)
 			return;
 		else if (c == '&')
 			h->state = HTML_ENTITY;
-		else
-			buf_chr(out, c == '\r' || c == '\n' ? ' ' : c);
+		else if (is_blank((unsigned char)c))
+			blank_add(h, out);
+		else {
+			buf_chr(out, c);
+			h->is_blank = false;
+		}
 		return;
 	case HTML_TAG_OPEN:
 		feed_tag_open(h, c, out);

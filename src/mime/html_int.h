@@ -1,7 +1,8 @@
 /*
  * html_int.h - HTML read as text, streaming and forgiving: for previews and search. Tags become
- * white space or line ends, character references characters; what is in script, style, title and
- * comments is left out. Text in blockquote is marked.
+ * white space or line ends, character references characters, and white space, however much of it,
+ * one blank; what is in script, style, title and comments is left out. Text in blockquote is
+ * marked.
  */
 #ifndef MIME_HTML_INT_H
 #define MIME_HTML_INT_H
@@ -29,6 +30,7 @@ struct mime_html {
 	uint8_t dashes;       /* seen in a row in a comment */
 	char hidden[12];      /* the element whose content is left out, or "" */
 	uint32_t quote_depth; /* of blockquote */
+	bool is_blank;        /* what was given last is white space */
 };
 
 /** Adds the text of a piece. Any character of it may be the last. */

@@ -306,10 +306,11 @@ static const struct pair htmls[] = {
 	{ "x<!-- <p> -- > --->y<!>z", "xyz" },
 	{ "1 < 2 > 1", "1 < 2 > 1" },
 	{ "<!DOCTYPE html><?xml version=\"1.0\"?>x", "x" },
-	{ "a\r\nb", "a  b" },
+	{ "a\r\nb", "a b" },
+	{ "hello\r\n\t world &nbsp;!<td>\n<td>x<br>\r\n y", "hello world ! x\ny" },
 	/* References: numbers that mean windows-1252, names of HTML 4, and what is out of range. */
 	{ "don&#146;t &#x96; &#129;", "don\xe2\x80\x99t \xe2\x80\x93 \xc2\x81" },
-	{ "&Eacute;cole n&atilde;o &alpha;&thetasym;&zwj;&lrm;.",
+	{ "&Eacute;cole n&atilde;o &alpha;&thetasym;&zwj;&lrm;&#8205;&#xad;.",
 	    "\xc3\x89"
 	    "cole n\xc3\xa3o \xce\xb1\xcf\x91." },
 	{ "&#0;&#xD800;&#1114112;&#99999999999;",
