@@ -26,52 +26,95 @@ struct mime_charset {
 };
 
 /*
- * Labels that mean something else than ICU thinks; the WHATWG's encoding standard, and what mailers
- * really send.
+ * Labels that mean something else than ICU thinks, or that it does not know; the WHATWG's encoding
+ * standard, and what mailers really send. Letters and digits only, small, as label_find() compares
+ * them.
  */
-static const struct {
+static const struct label {
 	struct str label;
 	enum how how;
 	const char *icu;
 } labels[] = {
-	{ STR_INIT("utf-8"), HOW_UTF8, NULL },
 	{ STR_INIT("utf8"), HOW_UTF8, NULL },
-	{ STR_INIT("unicode-1-1-utf-8"), HOW_UTF8, NULL },
-	{ STR_INIT("us-ascii"), HOW_GUESS, NULL },
+	{ STR_INIT("unicode11utf8"), HOW_UTF8, NULL },
+	{ STR_INIT("unicode20utf8"), HOW_UTF8, NULL },
+	{ STR_INIT("xunicode20utf8"), HOW_UTF8, NULL },
+	{ STR_INIT("usascii"), HOW_GUESS, NULL },
 	{ STR_INIT("ascii"), HOW_GUESS, NULL },
-	{ STR_INIT("ansi_x3.4-1968"), HOW_GUESS, NULL },
-	{ STR_INIT("unknown-8bit"), HOW_GUESS, NULL },
-	{ STR_INIT("x-unknown"), HOW_GUESS, NULL },
-	{ STR_INIT("iso-8859-1"), HOW_1252, NULL },
-	{ STR_INIT("iso8859-1"), HOW_1252, NULL },
-	{ STR_INIT("iso_8859-1"), HOW_1252, NULL },
+	{ STR_INIT("csascii"), HOW_GUESS, NULL },
+	{ STR_INIT("ansix341968"), HOW_GUESS, NULL },
+	{ STR_INIT("ansix341986"), HOW_GUESS, NULL },
+	{ STR_INIT("iso646us"), HOW_GUESS, NULL },
+	{ STR_INIT("cp367"), HOW_GUESS, NULL },
+	{ STR_INIT("ibm367"), HOW_GUESS, NULL },
+	{ STR_INIT("unknown8bit"), HOW_GUESS, NULL },
+	{ STR_INIT("xunknown"), HOW_GUESS, NULL },
+	{ STR_INIT("iso88591"), HOW_1252, NULL },
+	{ STR_INIT("iso885911987"), HOW_1252, NULL },
+	{ STR_INIT("88591"), HOW_1252, NULL },
+	{ STR_INIT("isoir100"), HOW_1252, NULL },
+	{ STR_INIT("csisolatin1"), HOW_1252, NULL },
 	{ STR_INIT("latin1"), HOW_1252, NULL },
 	{ STR_INIT("l1"), HOW_1252, NULL },
-	{ STR_INIT("windows-1252"), HOW_1252, NULL },
+	{ STR_INIT("cp819"), HOW_1252, NULL },
+	{ STR_INIT("ibm819"), HOW_1252, NULL },
+	{ STR_INIT("windows1252"), HOW_1252, NULL },
 	{ STR_INIT("cp1252"), HOW_1252, NULL },
-	{ STR_INIT("x-cp1252"), HOW_1252, NULL },
-	{ STR_INIT("iso-8859-9"), HOW_ICU, "windows-1254" },
+	{ STR_INIT("xcp1252"), HOW_1252, NULL },
+	{ STR_INIT("iso88599"), HOW_ICU, "windows-1254" },
+	{ STR_INIT("iso885991989"), HOW_ICU, "windows-1254" },
+	{ STR_INIT("isoir148"), HOW_ICU, "windows-1254" },
+	{ STR_INIT("csisolatin5"), HOW_ICU, "windows-1254" },
 	{ STR_INIT("latin5"), HOW_ICU, "windows-1254" },
-	{ STR_INIT("iso-8859-11"), HOW_ICU, "windows-874" },
-	{ STR_INIT("tis-620"), HOW_ICU, "windows-874" },
-	{ STR_INIT("iso-8859-8-i"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("l5"), HOW_ICU, "windows-1254" },
+	{ STR_INIT("iso885911"), HOW_ICU, "windows-874" },
+	{ STR_INIT("tis620"), HOW_ICU, "windows-874" },
+	{ STR_INIT("dos874"), HOW_ICU, "windows-874" },
+	{ STR_INIT("iso88598i"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("csiso88598i"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("logical"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("iso88598e"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("csiso88598e"), HOW_ICU, "iso-8859-8" },
+	{ STR_INIT("visual"), HOW_ICU, "iso-8859-8" },
 	{ STR_INIT("gb2312"), HOW_ICU, "gb18030" },
-	{ STR_INIT("gb_2312-80"), HOW_ICU, "gb18030" },
+	{ STR_INIT("gb231280"), HOW_ICU, "gb18030" },
+	{ STR_INIT("csgb2312"), HOW_ICU, "gb18030" },
+	{ STR_INIT("csiso58gb231280"), HOW_ICU, "gb18030" },
+	{ STR_INIT("isoir58"), HOW_ICU, "gb18030" },
+	{ STR_INIT("chinese"), HOW_ICU, "gb18030" },
 	{ STR_INIT("gbk"), HOW_ICU, "gb18030" },
-	{ STR_INIT("x-gbk"), HOW_ICU, "gb18030" },
+	{ STR_INIT("xgbk"), HOW_ICU, "gb18030" },
 	{ STR_INIT("cp936"), HOW_ICU, "gb18030" },
-	{ STR_INIT("ks_c_5601-1987"), HOW_ICU, "windows-949" },
+	{ STR_INIT("cngb"), HOW_ICU, "gb18030" },
+	{ STR_INIT("ksc56011987"), HOW_ICU, "windows-949" },
+	{ STR_INIT("ksc56011989"), HOW_ICU, "windows-949" },
+	{ STR_INIT("csksc56011987"), HOW_ICU, "windows-949" },
 	{ STR_INIT("ksc5601"), HOW_ICU, "windows-949" },
-	{ STR_INIT("euc-kr"), HOW_ICU, "windows-949" },
-	{ STR_INIT("shift_jis"), HOW_ICU, "windows-31j" },
-	{ STR_INIT("shift-jis"), HOW_ICU, "windows-31j" },
+	{ STR_INIT("isoir149"), HOW_ICU, "windows-949" },
+	{ STR_INIT("korean"), HOW_ICU, "windows-949" },
+	{ STR_INIT("euckr"), HOW_ICU, "windows-949" },
+	{ STR_INIT("cseuckr"), HOW_ICU, "windows-949" },
+	{ STR_INIT("uhc"), HOW_ICU, "windows-949" },
+	{ STR_INIT("shiftjis"), HOW_ICU, "windows-31j" },
+	{ STR_INIT("csshiftjis"), HOW_ICU, "windows-31j" },
 	{ STR_INIT("sjis"), HOW_ICU, "windows-31j" },
-	{ STR_INIT("x-sjis"), HOW_ICU, "windows-31j" },
+	{ STR_INIT("xsjis"), HOW_ICU, "windows-31j" },
 	{ STR_INIT("cp932"), HOW_ICU, "windows-31j" },
-	{ STR_INIT("x-euc-jp"), HOW_ICU, "euc-jp" },
+	{ STR_INIT("ms932"), HOW_ICU, "windows-31j" },
+	{ STR_INIT("mskanji"), HOW_ICU, "windows-31j" },
+	{ STR_INIT("xeucjp"), HOW_ICU, "euc-jp" },
+	{ STR_INIT("iso2022jpms"), HOW_ICU, "iso-2022-jp" },
+	{ STR_INIT("cp50220"), HOW_ICU, "iso-2022-jp" },
+	{ STR_INIT("cp50221"), HOW_ICU, "iso-2022-jp" },
+	{ STR_INIT("cp50222"), HOW_ICU, "iso-2022-jp" },
 	{ STR_INIT("big5"), HOW_ICU, "big5-hkscs" },
-	{ STR_INIT("x-x-big5"), HOW_ICU, "big5-hkscs" },
-	{ STR_INIT("x-mac-roman"), HOW_ICU, "macintosh" },
+	{ STR_INIT("csbig5"), HOW_ICU, "big5-hkscs" },
+	{ STR_INIT("cnbig5"), HOW_ICU, "big5-hkscs" },
+	{ STR_INIT("xxbig5"), HOW_ICU, "big5-hkscs" },
+	{ STR_INIT("koi"), HOW_ICU, "koi8-r" },
+	{ STR_INIT("koi8ru"), HOW_ICU, "koi8-u" },
+	{ STR_INIT("xmacroman"), HOW_ICU, "macintosh" },
+	{ STR_INIT("xmacukrainian"), HOW_ICU, "x-mac-cyrillic" },
 };
 
 enum { LABEL_MAX = UCNV_MAX_CONVERTER_NAME_LENGTH };
@@ -99,23 +142,40 @@ icu_open(struct str label)
 	return U_SUCCESS(e) ? icu : NULL;
 }
 
+/* As ICU does it, "ISO8859_1" is "iso-8859-1". */
+static const struct label *
+label_find(struct str label)
+{
+	char name[LABEL_MAX];
+	size_t n = 0;
+
+	if (label.n > sizeof(name))
+		return NULL;
+	for (size_t i = 0; i < label.n; i++)
+		if (memchr("-_.:", label.p[i], 4) == NULL)
+			name[n++] = chr_lower(label.p[i]);
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+		if (str_eq(labels[i].label, str_make(name, n)))
+			return &labels[i];
+	return NULL;
+}
+
 enum err
 mime_charset_open(struct str label, enum mime_charset_fallback fallback,
     struct mime_charset **cs_out)
 {
+	const struct label *known;
 	enum how how = HOW_ICU;
 	UConverter *icu = NULL;
 
 	label = str_trim(label);
+	known = label_find(label);
 	if (label.n == 0)
 		how = HOW_GUESS;
-	for (size_t i = 0; how == HOW_ICU && icu == NULL && i < ARRAY_LEN(labels); i++) {
-		if (!str_eq_nocase(labels[i].label, label))
-			continue;
-		how = labels[i].how;
-		if (how == HOW_ICU)
-			icu = icu_open(str_c(labels[i].icu));
-	}
+	else if (known != NULL)
+		how = known->how;
+	if (how == HOW_ICU && known != NULL)
+		icu = icu_open(str_c(known->icu));
 	if (how == HOW_ICU && icu == NULL)
 		icu = icu_open(label);
 	if (how == HOW_ICU && icu == NULL) {

@@ -141,6 +141,17 @@ static const struct {
 	{ "shift_jis", "\x82\xa0", "\xe3\x81\x82" },
 	{ "iso-2022-jp", "\x1b$B%F%9%H\x1b(B.", "\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88." },
 	{ "utf-16be", "a", "\xef\xbf\xbd" },
+	/* Labels' other names mean the same as they, however they are written. */
+	{ "ISO_8859-1:1987", "\x93", "\xe2\x80\x9c" },
+	{ "ISO8859_1", "\x93", "\xe2\x80\x9c" },
+	{ "csGB2312", "\x81\x41", "\xe4\xb8\x84" },
+	{ "korean", "\x8c\x63", "\xeb\x98\xa0" },
+	{ "uhc", "\x8c\x63", "\xeb\x98\xa0" },
+	{ "cp50220", "\x1b$B-!\x1b(B", "\xe2\x91\xa0" },
+	{ "koi8-ru", "\xc1", "\xd0\xb0" },
+	{ "visual", "\xe0", "\xd7\x90" },
+	{ "csASCII", "\xe9", "\xc3\xa9" },
+	{ "-_-", "\xe9", "\xc3\xa9" },
 	{ "no-such,version=1", "\xe9", "\xc3\xa9" },
 	{ "", "\xe9", "\xc3\xa9" },
 };
@@ -165,6 +176,7 @@ test_charsets(void)
 				printf("# in %s, pieces of %zu\n", charsets[i].label, step);
 		}
 	CHECK(mime_charset_open(STR("x-nonsense"), MIME_CHARSET_STRICT, &cs) == ERR_BADCHARSET);
+	CHECK(mime_charset_open(STR("utf-8,"), MIME_CHARSET_STRICT, &cs) == ERR_BADCHARSET);
 	CHECK(mime_charset_open(STR("koi8-r"), MIME_CHARSET_STRICT, &cs) == ERR_OK);
 	mime_charset_close(cs);
 }
