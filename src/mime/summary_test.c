@@ -252,6 +252,12 @@ test_text(void)
 		buf_clear(&c);
 		extract("Content-Type: text/html\n\nAT&T", MIME_TEXT_BODY, 3, &c);
 		CHECK_STR(buf_str(&c), STR("|AT&T"));
+		buf_clear(&c);
+		/* "Subject: in" and a body */
+		extract(
+		    "Content-Type: message/global\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogaW4KCmJvZHk=",
+		    MIME_TEXT_BODY, piece, &c);
+		CHECK_STR(str_sub(buf_str(&c), 0, 18), STR("|Subject: in\n\nbody"));
 	}
 }
 

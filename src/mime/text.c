@@ -65,6 +65,18 @@ header_range(const struct mime_text *t)
 	return r;
 }
 
+/*
+ * A message inside that is encoded as a whole, which message/global may be (RFC 6532 3.7) and
+ * message/rfc822 is by mistake. Its parts are those of the encoded bytes, so it is read as one text, too.
+ */
+static bool
+is_encoded_message(const struct mime_part *part)
+{
+	return part->kind == MIME_KIND_MESSAGE
+	    && (part->encoding == MIME_ENC_BASE64 || part->encoding == MIME_ENC_QP
+		|| part->encoding == MIME_ENC_UUENCODE);
+}
+
 static struct mime_range
 body_range(const struct mime_text *t)
 {
@@ -73,7 +85,7 @@ body_range(const struct mime_text *t)
 	/*
 	 * Delivery reports and the like (message/delivery-status, message/partial) are text, too.
 	 */
-	bool is_text = t->part->kind == MIME_KIND_TEXT
+	bool is_text = t->part->kind == MIME_KIND_TEXT || is_encoded_message(t->part)
 	    || (t->part->kind == MIME_KIND_BASIC && str_eq_nocase(t->part->type, STR("message")));
 
 	if (!is_text || (t->what & MIME_TEXT_BODY) == 0)

@@ -244,6 +244,18 @@ def test_binary_of_the_whole(imap):
     assert only(imap, mail.RFC3501, 'BINARY.PEEK[]')['BINARY[]'] == mail.RFC3501
 
 
+def test_binary_of_an_encoded_message(imap):
+    """RFC 6532 3.7: a message/global may have any encoding, which BINARY undoes (RFC 3516 4.2); RFC 2045 6.4: a message/rfc822 has none."""
+    inner = 'Subject: Grüße\r\n\r\nbody\r\n'.encode()
+    encoded = base64.encodebytes(inner).strip().replace(b'\n', b'\r\n')
+    part = b'Content-Type: message/%s\r\nContent-Transfer-Encoding: base64\r\n\r\n' + encoded + b'\r\n'
+    imap.append(b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n' + part % b'global' + b'--b\r\n' + part % b'rfc822' + b'--b--\r\n')
+    imap.select()
+    got = imap.ok('FETCH 1 (BINARY.PEEK[1] BINARY.SIZE[1] BODY.PEEK[1] BINARY.PEEK[2])').fetch()
+    assert got['BINARY[1]'] == inner and got['BINARY.SIZE[1]'] == len(inner)
+    assert got['BODY[1]'] == got['BINARY[2]'] == encoded
+
+
 def test_binary_unknown_encoding(imap):
     """RFC 3516 4.3: UNKNOWN-CTE."""
     imap.append(b'Content-Type: text/plain\r\nContent-Transfer-Encoding: x-what\r\n\r\nabc\r\n')

@@ -31,6 +31,17 @@ mime_section_of(enum imap_section_kind kind)
 }
 
 /*
+ * Multiparts and messages have no encoding of their own (RFC 2045 6.4), but for message/global, which
+ * may have any (RFC 6532 3.7).
+ */
+static bool
+may_be_encoded(const struct mime_part *part)
+{
+	return part->kind == MIME_KIND_BASIC || part->kind == MIME_KIND_TEXT
+	    || (part->kind == MIME_KIND_MESSAGE && str_eq_nocase(part->subtype, STR("global")));
+}
+
+/*
  * The part tree counts from the blob; the message begins with its prefix (the lines added at
  * delivery), which belongs to the header of the root, also where that is asked for as the MIME
  * header of part 1.
@@ -62,11 +73,8 @@ fetch_source_locate(struct fetch_source *src, const struct imap_section *sec, ui
 	    part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
 	*from_out = has_prefix ? 0 : prefix + r.offset;
 	*end_out = prefix + r.offset + r.length;
-	/*
-	 * Multiparts and messages have no encoding of their own (RFC 2045 6.4), nor has the message
-	 * as a whole.
-	 */
-	if (sec->n_path > 0 && (part->kind == MIME_KIND_BASIC || part->kind == MIME_KIND_TEXT))
+	/* The message as a whole has none. */
+	if (sec->n_path > 0 && may_be_encoded(part))
 		*encoding_out = part->encoding;
 	return ERR_OK;
 }
