@@ -199,3 +199,23 @@ def test_large(imap, user):
     got = joe.get('/;section=1', 'BODYPARTSTRUCTURE BINARY')
     assert got['BINARY'] == data and body(got['BODYPARTSTRUCTURE'])[5:7] == ['binary', len(data)]
     assert joe.get('/;section=1', 'BODY') == {'BODY': coded}
+
+
+@pytest.mark.parametrize('section', ['2.MIME', '3.MIME', '4.MIME', '5.HEADER', '5.HEADER.FIELDS (Subject)'])
+def test_headers_are_not_encoded(imap, user, section):
+    """A header is as it is, whatever the encoding of what it describes (RFC 2045 6: of the body)."""
+    inner = b'Subject: =?utf-8?q?=C3=A9?= =41\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n'
+    joe = Box(imap, user, MESSAGE.replace(b'--b--\r\n', b'--b\r\nContent-Type: message/rfc822\r\n\r\n' + inner + b'--b--\r\n'))
+    imap.select()
+    url = section.replace(' ', '%20')
+    got = joe.get('/;section=' + url, 'BINARY BODYPARTSTRUCTURE')
+    want = imap.body(1, section)
+    assert b':' in want and got['BINARY'] == want
+    assert body(got['BODYPARTSTRUCTURE'])[:2] == ['text', 'rfc822-headers'] and body(got['BODYPARTSTRUCTURE'])[6] == len(want)
+
+
+def test_text_of_a_message_inside_is_decoded(imap, user):
+    inner = b'Content-Transfer-Encoding: base64\r\n\r\nYWJj\r\n'
+    joe = Box(imap, user, b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n' + inner + b'--b--\r\n')
+    got = joe.get('/;section=1.TEXT', 'BINARY BODYPARTSTRUCTURE')
+    assert got['BINARY'] == b'abc' and body(got['BODYPARTSTRUCTURE'])[6] == 3

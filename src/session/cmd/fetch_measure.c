@@ -19,7 +19,7 @@ begin(struct fetch_measure *x, struct fetch_source *src, const struct imap_secti
 		return e;
 	if (sec->form != SECTION_RAW && encoding == MIME_ENC_UNKNOWN)
 		return ERR_UNKNOWN_CTE;
-	x->is_decoded = sec->form != SECTION_RAW;
+	x->is_decoded = sec->form != SECTION_RAW && !is_picking(sec);
 	if (x->is_decoded)
 		mime_decoder_init(&x->decoder, encoding);
 	if (is_picking(sec))

@@ -73,8 +73,9 @@ fetch_source_locate(struct fetch_source *src, const struct imap_section *sec, ui
 	    part == src->mime->root && sec->kind != SECTION_TEXT && sec->kind != SECTION_BODY;
 	*from_out = has_prefix ? 0 : prefix + r.offset;
 	*end_out = prefix + r.offset + r.length;
-	/* The message as a whole has none. */
-	if (sec->n_path > 0 && may_be_encoded(part))
+	/* The message as a whole has none, and no header. */
+	if (sec->n_path > 0 && (sec->kind == SECTION_BODY || sec->kind == SECTION_TEXT)
+	    && may_be_encoded(part))
 		*encoding_out = part->encoding;
 	return ERR_OK;
 }
