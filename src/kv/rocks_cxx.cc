@@ -104,6 +104,12 @@ public:
 	}
 
 	void
+	OnFlushBegin(rocksdb::DB *, const rocksdb::FlushJobInfo &) override
+	{
+		rocks_env_flush_begins(extra_.env);
+	}
+
+	void
 	OnStallConditionsChanged(const rocksdb::WriteStallInfo &info) override
 	{
 		const bool was = info.condition.prev != rocksdb::WriteStallCondition::kNormal;

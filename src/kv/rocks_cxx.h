@@ -48,6 +48,8 @@ void rocks_env_note_flushed(void *env, const char *dir, char **errptr);
  * differently meanwhile: rocks_work.h. From any thread.
  */
 void rocks_env_reading(void *env, int64_t until_us);
+/** A family's rows begin to be written out. */
+void rocks_env_flush_begins(void *env);
 /** Before a database is opened: nothing is said of the one before. */
 void rocks_env_begin(void *env);
 /** Writes to a family are delayed or stopped from now on, or no longer: compactions don't wait. */

@@ -249,8 +249,6 @@ public:
 	{
 		if (priority == Priority::LOW)
 			return work_.schedule(target(), run, arg, tag, drop);
-		if (priority == Priority::HIGH)
-			work_.flush_begins();
 		target()->Schedule(run, arg, priority, tag, drop);
 	}
 
@@ -304,6 +302,12 @@ void
 rocks_env_stalled(void *env, bool is_stalled)
 {
 	env_of(env)->work()->set_stalled(is_stalled);
+}
+
+void
+rocks_env_flush_begins(void *env)
+{
+	env_of(env)->work()->flush_begins();
 }
 
 void
