@@ -69,15 +69,46 @@ users_of_processes(const struct config *defaults)
 	return "user = \"root\"\nauth_user = \"root\"\nkey_user = \"root\"\n";
 }
 
+/* "name" of "name = value". */
+static struct str
+name_of(struct str line)
+{
+	return str_trim(str_sub(line, 0, MIN(str_chr(line, '='), line.n)));
+}
+
+/* True when an option from the index-th on sets this one, too. */
+static bool
+is_set_later(const struct demo *d, size_t index, struct str line)
+{
+	for (size_t i = index; i < d->option_count; i++)
+		if (str_eq(name_of(str_c(d->options[i])), name_of(line)))
+			return true;
+	return false;
+}
+
+/* Each option once: the last --set of it, else ours. */
+static void
+put_options(FILE *f, const struct demo *d, struct str ours)
+{
+	struct str line;
+
+	while (str_split(&ours, '\n', &line))
+		if (line.n > 0 && !is_set_later(d, 0, line))
+			fprintf(f, "%.*s\n", STR_F(line));
+	for (size_t i = 0; i < d->option_count; i++)
+		if (!is_set_later(d, i + 1, str_c(d->options[i])))
+			fprintf(f, "%s\n", d->options[i]);
+}
+
 static int
 write_config(const struct demo *d, const struct config *defaults, const char *path)
 {
+	BUF_CLEAN struct buf ours = BUF_MAX(CONFIG_TEXT_MAX);
 	FILE *f = fopen(path, "we");
 
 	if (f == NULL)
 		return ctl_fail("%s: %s", path, strerror(errno));
-	fprintf(f,
-	    "# Written by posthorn demo.\n"
+	buf_printf(&ours,
 	    "data_dir = \"%s/data\"\n"
 	    "run_dir = \"%s/run\"\n"
 	    "imap_listen = {\"127.0.0.1:%u\"}\n"
@@ -91,8 +122,8 @@ write_config(const struct demo *d, const struct config *defaults, const char *pa
 	    "%s",
 	    d->dir, d->dir, d->port_base + PORT_IMAP, d->port_base + PORT_IMAPS,
 	    d->port_base + PORT_LMTP, d->dir, users_of_processes(defaults));
-	for (size_t i = 0; i < d->option_count; i++)
-		fprintf(f, "%s\n", d->options[i]);
+	fputs("# Written by posthorn demo.\n", f);
+	put_options(f, d, buf_str(&ours));
 	if (fclose(f) != 0)
 		return ctl_fail("%s: %s", path, strerror(errno));
 	return CTL_OK;
@@ -221,7 +252,7 @@ const struct ctl_command ctl_demo = {
 	.help =
 	    "Runs a server on 127.0.0.1 with its store in DIR and users user1 to userN (10), all with the password P (secret). IMAP "
 	    "is on port B+143, IMAP over TLS on B+993, LMTP on B+24 (B: 10000). It prints a line that begins with \"ready\" when it "
-	    "serves; SIGTERM ends it. --set adds an option to its configuration.",
+	    "serves; SIGTERM ends it. --set sets an option in its configuration, instead of what the demo would.",
 	.needs_no_config = true,
 	.run = demo_run,
 };

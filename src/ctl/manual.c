@@ -36,15 +36,15 @@ put_options(void)
 		put_text(o->help);
 		putchar('\n');
 		if (o->kind != CONFIG_STR && o->kind != CONFIG_LIST) {
-			fputs(o->kind == CONFIG_ADDRS ? "Each is " : "The value is ", stdout);
+			fputs(config_is_list(o->kind) ? "Each is " : "The value is ", stdout);
 			put_text(expected.p);
 			fputs(".\n", stdout);
 		}
 		fputs("Default: ", stdout);
-		if (o->kind == CONFIG_STR)
+		if (o->kind == CONFIG_STR || o->kind == CONFIG_PATH)
 			putchar('"');
 		put_text(o->def);
-		if (o->kind == CONFIG_STR)
+		if (o->kind == CONFIG_STR || o->kind == CONFIG_PATH)
 			putchar('"');
 		printf(".\n%s\n", o->can_reload ? "A reload changes it." : "A restart changes it.");
 	}

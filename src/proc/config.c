@@ -38,6 +38,7 @@ struct sink {
 	/* option and count of values checked last: a list's end reports its last value again */
 	const cfg_opt_t *checked;
 	unsigned checked_count;
+	unsigned lines[ARRAY_LEN(config_options)]; /* where each is set, or 0 */
 	bool has_failed;
 };
 
@@ -56,10 +57,11 @@ option_find(const char *name)
 	return NULL;
 }
 
-static bool
-is_list(enum config_kind kind)
+bool
+config_is_list(enum config_kind kind)
 {
-	return kind == CONFIG_LIST || kind == CONFIG_ADDRS;
+	return kind == CONFIG_LIST || kind == CONFIG_ADDRS || kind == CONFIG_IPS
+	    || kind == CONFIG_PATHS;
 }
 
 /* Number of single-letter changes between two names (Levenshtein). */
@@ -139,6 +141,31 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	buf_printf(errors, "%s\n", text);
 }
 
+/* Notes where an option is set, which it is once: of two the reader would have to know which counts. */
+static void
+line_note(cfg_t *cfg, const struct config_option *o)
+{
+	struct sink *sink = sink_of(cfg);
+	unsigned *line = &sink->lines[o - config_options];
+
+	if (*line != 0) {
+		error_begin(cfg);
+		buf_printf(sink->errors, "%s: is set twice, in line %u, too\n", o->name, *line);
+	}
+	*line = (unsigned)cfg->line;
+}
+
+/* Control characters would do something to the terminal or to the log. */
+static void
+put_value(struct buf *out, const char *text)
+{
+	for (size_t i = 0; text != NULL && text[i] != '\0' && i < 200; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+			buf_printf(out, "\\x%02x", (unsigned)text[i]);
+		else
+			buf_chr(out, text[i]);
+}
+
 /*
  * Checks the newest value of an option as soon as it is read, while the line is known. Goes on
  * after an error, to tell them all.
@@ -154,10 +181,13 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 	enum err e;
 
 	if (o == NULL || opt->nvalues == 0
-	    || (opt == sink->checked && opt->nvalues == sink->checked_count && is_list(o->kind)))
+	    || (opt == sink->checked && opt->nvalues == sink->checked_count
+		&& config_is_list(o->kind)))
 		return 0;
 	sink->checked = opt;
 	sink->checked_count = opt->nvalues;
+	if (opt->nvalues == 1)
+		line_note(cfg, o);
 	text = cfg_opt_getnstr(opt, opt->nvalues - 1);
 	scratch = xcalloc(1, sizeof(*scratch));
 	e = opt->nvalues > CONFIG_LIST_MAX
@@ -171,9 +201,11 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 	config_expected(o, &expected);
 	if (e == ERR_LIMIT)
 		buf_printf(sink->errors, "%s: more than %d values\n", o->name, CONFIG_LIST_MAX);
-	else
-		buf_printf(sink->errors, "%s: \"%.200s\" is not %.*s\n", o->name,
-		    text != NULL ? text : "", STR_F(buf_str(&expected)));
+	else {
+		buf_printf(sink->errors, "%s: \"", o->name);
+		put_value(sink->errors, text);
+		buf_printf(sink->errors, "\" is not %.*s\n", STR_F(buf_str(&expected)));
+	}
 	return 0;
 }
 
@@ -186,7 +218,7 @@ parser_new(cfg_opt_t *opts, struct sink *sink)
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
 
-		if (is_list(o->kind))
+		if (config_is_list(o->kind))
 			opts[i] =
 			    (cfg_opt_t)CFG_STR_LIST(o->name, (char *)(uintptr_t)o->def, CFGF_NONE);
 		else
@@ -230,48 +262,31 @@ is_level(struct str name)
 	    && !str_eq_nocase(name, STR("INBOX"));
 }
 
+/* The line of the one that is set last, for what is wrong with them together. */
+static unsigned
+line_of(const unsigned *lines, const char *a, const char *b)
+{
+	return MAX(lines[option_find(a) - config_options], lines[option_find(b) - config_options]);
+}
+
 /* Rules over several options. */
 static enum err
-check_together(const struct config *c, const char *name, struct buf *errors)
+check_together(const struct config *c, const char *name, const unsigned *lines, struct buf *errors)
 {
 	if (c->tls_certs.n != c->tls_keys.n) {
 		buf_printf(errors,
-		    "%s: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
-		    name, c->tls_certs.n, c->tls_keys.n);
+		    "%s:%u: tls_certs names %zu files and tls_keys %zu; each certificate needs its key, in the same order\n",
+		    name, line_of(lines, "tls_certs", "tls_keys"), c->tls_certs.n, c->tls_keys.n);
 		return ERR_CONFIG;
 	}
 	if (!is_level(c->namespace_other) || !is_level(c->namespace_shared)
 	    || (c->namespace_other.n > 0 && str_eq(c->namespace_other, c->namespace_shared))) {
 		buf_printf(errors,
-		    "%s: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n",
-		    name);
+		    "%s:%u: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n",
+		    name, line_of(lines, "namespace_other", "namespace_shared"));
 		return ERR_CONFIG;
 	}
 	return ERR_OK;
-}
-
-/*
- * Blanks comments that begin with '#', in place: libconfuse counts the lines that end in one twice
- * more.
- */
-static void
-blank_comments(char *p, size_t n)
-{
-	char quote = '\0';
-
-	for (size_t i = 0; i < n; i++) {
-		if (quote != '\0') {
-			if (p[i] == '\\' && i + 1 < n)
-				i++;
-			else if (p[i] == quote)
-				quote = '\0';
-		} else if (p[i] == '"' || p[i] == '\'') {
-			quote = p[i];
-		} else if (p[i] == '#') {
-			for (; i < n && p[i] != '\n'; i++)
-				p[i] = ' ';
-		}
-	}
 }
 
 enum err
@@ -301,7 +316,11 @@ config_parse(const char *name, struct str text, struct config **out, struct buf 
 	if (text.n > 0)
 		memcpy(copy, text.p, text.n);
 	copy[text.n] = '\n';
-	blank_comments(copy, text.n);
+	if (!config_text_prepare(name, copy, text.n, errors)) {
+		free(copy);
+		cfg_free(cfg);
+		return ERR_CONFIG;
+	}
 	f = fmemopen(copy, text.n + 1, "r");
 	must(f != NULL);
 	cfg->filename = xstrdup(str_c(name));
@@ -314,7 +333,7 @@ config_parse(const char *name, struct str text, struct config **out, struct buf 
 	else if (!sink.has_failed)
 		buf_printf(errors, "%s: can't be read\n", name);
 	if (e == ERR_OK)
-		e = check_together(c, name, errors);
+		e = check_together(c, name, sink.lines, errors);
 	cfg_free(cfg);
 	if (e != ERR_OK) {
 		config_free(c);

@@ -27,6 +27,9 @@ struct config_list {
 typedef struct str config_STR;
 typedef struct config_list config_LIST;
 typedef struct config_list config_ADDRS;
+typedef struct config_list config_IPS;
+typedef struct config_list config_PATHS;
+typedef struct str config_PATH;
 typedef bool config_BOOL;
 typedef uint32_t config_UINT;
 typedef uint64_t config_SIZE;
@@ -52,6 +55,9 @@ enum config_kind {
 	CONFIG_STR,
 	CONFIG_LIST,
 	CONFIG_ADDRS,
+	CONFIG_IPS,
+	CONFIG_PATHS,
+	CONFIG_PATH,
 	CONFIG_BOOL,
 	CONFIG_UINT,
 	CONFIG_SIZE,
@@ -73,6 +79,8 @@ struct config_option {
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
 
+/** True for kinds of which an option has any number. */
+bool config_is_list(enum config_kind kind);
 /** How many loops the mail process has: `threads`, or one a core. */
 size_t config_loops(const struct config *c);
 /** And those that only shake hands: one for two of the others, as far as there are numbers. */

@@ -81,7 +81,30 @@ test_errors_say_what_would_be_right(void)
 		    "\" is not a text of at most 255 bytes without control characters\n" },
 		{ "scram = maybe", "f:1: scram: \"maybe\" is not yes or no\n" },
 		{ "tls_certs = {\"/a\"}",
-		    "f: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
+		    "f:1: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
+		{ "\nnamespace_other = \"a/b\"\nscram = yes\n",
+		    "f:2: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n" },
+		{ "hostname =\nuser = \"x\"\n", "f:1: hostname: its value is missing\n" },
+		{ "\nhostname = # m\n\n\n", "f:2: hostname: its value is missing\n" },
+		{ "scram = yes\nhostname = \"m\nuser = \"x\"\n",
+		    "f:2: hostname: a quotation mark is not closed on its line\n" },
+		{ "\n\nhostname = 'm\n\n",
+		    "f:3: hostname: a quotation mark is not closed on its line\n" },
+		{ "\nimap_listen = {\"*:143\",\n\n\n",
+		    "f:2: imap_listen: a brace is not closed\n" },
+		{ "hostname = a\nscram = yes\nhostname = b\n",
+		    "f:3: hostname: is set twice, in line 1, too\n" },
+		{ "tls_keys = {\"/a\"}\ntls_certs = {\"/a\"}\ntls_keys = {\"/b\", \"/c\"}\n",
+		    "f:3: tls_keys: is set twice, in line 1, too\n" },
+		{ "user = \"a\\x1b[m\\n\"\n",
+		    "f:1: user: \"a\\x1b[m\\x0a\" is not a text without control characters\n" },
+		{ "lmtp_trusted = {\"127.0.0.1\", \"mx.example\"}\n",
+		    "f:1: lmtp_trusted: \"mx.example\" is not an address of a machine, such as "
+		    "\"192.0.2.1\" or \"2001:db8::1\"\n" },
+		{ "data_dir = \"\"\nrun_dir = \"run\"\ntls_client_ca = \"ca.pem\"\n",
+		    "f:1: data_dir: \"\" is not a path that begins with \"/\", of at most 1000 bytes\n"
+		    "f:2: run_dir: \"run\" is not a path that begins with \"/\", of at most 99 bytes\n"
+		    "f:3: tls_client_ca: \"ca.pem\" is not a path that begins with \"/\", of at most 1000 bytes, or empty\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -92,6 +115,27 @@ test_errors_say_what_would_be_right(void)
 		CHECK_STR(buf_str(&errors), str_c(cases[i].want));
 		CHECK(c == NULL);
 	}
+}
+
+/* What looks like one of these, and is good. */
+static void
+test_good_texts(void)
+{
+	static const char text[] =
+	    "# don't\n// it's\n/* \"\n { */ hostname\n = \n\"a#b//c\\\nd\" // '\nuser =x//y\nmail_domains = {a, # '}\n 'b'\n}\n"
+	    "mail_domains += {c}\ntls_client_ca = \"\"\nlmtp_trusted={\"0:0::1\"}\n";
+	BUF_CLEAN struct buf errors = BUF_MAX(4096);
+	struct config *c = NULL;
+
+	CHECK(config_parse("t", STR(text), &c, &errors) == ERR_OK);
+	CHECK_STR(buf_str(&errors), STR(""));
+	if (c == NULL)
+		return;
+	CHECK_STR(c->hostname, STR("a#b//cd"));
+	CHECK_STR(c->user, STR("x//y"));
+	CHECK(c->mail_domains.n == 3 && str_eq(c->mail_domains.v[1], STR("b")));
+	CHECK(c->lmtp_trusted.n == 1 && str_eq(c->lmtp_trusted.v[0], STR("::1")));
+	config_free(c);
 }
 
 static void
@@ -122,7 +166,7 @@ test_defaults_are_canonical(void)
 		BUF_CLEAN struct buf value = BUF_MAX(4096), want = BUF_MAX(4096);
 
 		config_format_value(c, &config_options[i], &value);
-		if (config_options[i].kind == CONFIG_STR)
+		if (config_options[i].kind == CONFIG_STR || config_options[i].kind == CONFIG_PATH)
 			buf_printf(&want, "\"%s\"", config_options[i].def);
 		else
 			buf_c(&want, config_options[i].def);
@@ -132,5 +176,5 @@ test_defaults_are_canonical(void)
 }
 
 TEST_MAIN(TEST(test_empty_is_valid), TEST(test_round_trip),
-    TEST(test_errors_say_what_would_be_right), TEST(test_addresses),
+    TEST(test_errors_say_what_would_be_right), TEST(test_good_texts), TEST(test_addresses),
     TEST(test_defaults_are_canonical))

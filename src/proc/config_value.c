@@ -143,16 +143,64 @@ listen_addr_parse(struct str text, struct listen_addr *out)
 	return ERR_OK;
 }
 
+static bool
+is_path(const struct config_option *o, struct str text)
+{
+	return text.n <= o->highest
+	    && (text.n > 0 ? text.p[0] == '/' : o->kind == CONFIG_PATH && o->def[0] == '\0');
+}
+
+/* As inet_ntop() writes it, and so as peers are told. */
+static bool
+ip_parse(struct str text, char out[INET6_ADDRSTRLEN])
+{
+	unsigned char addr[sizeof(struct in6_addr)];
+	char copy[INET6_ADDRSTRLEN];
+
+	if (text.n >= sizeof(copy))
+		return false;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	for (size_t i = 0; i < 2; i++) {
+		int family = i == 0 ? AF_INET : AF_INET6;
+
+		if (inet_pton(family, copy, addr) == 1)
+			return inet_ntop(family, addr, out, INET6_ADDRSTRLEN) != NULL;
+	}
+	return false;
+}
+
+/* A value of a list, as it is kept. */
+static bool
+item_parse(const struct config_option *o, struct str *text, char ip[INET6_ADDRSTRLEN])
+{
+	struct listen_addr addr;
+
+	switch (o->kind) {
+	case CONFIG_ADDRS:
+		return listen_addr_parse(*text, &addr) == ERR_OK;
+	case CONFIG_IPS:
+		if (!ip_parse(*text, ip))
+			return false;
+		*text = str_c(ip);
+		return true;
+	case CONFIG_PATHS:
+		return is_path(o, *text);
+	default:
+		return text->n > 0;
+	}
+}
+
 static enum err
 list_set(struct config *c, const struct config_option *o, size_t index, struct str text)
 {
 	struct config_list *list = (struct config_list *)(void *)((char *)c + o->offset);
-	struct listen_addr addr;
+	char ip[INET6_ADDRSTRLEN];
 	struct str *v;
 
 	if (index >= CONFIG_LIST_MAX)
 		return ERR_LIMIT;
-	if (o->kind == CONFIG_ADDRS ? listen_addr_parse(text, &addr) != ERR_OK : text.n == 0)
+	if (!item_parse(o, &text, ip))
 		return ERR_SYNTAX;
 	v = arena_array(&c->arena, struct str, index + 1);
 	for (size_t i = 0; i < index && i < list->n; i++)
@@ -178,12 +226,16 @@ config_value_set(struct config *c, const struct config_option *o, size_t index, 
 			return ERR_SYNTAX;
 	switch (o->kind) {
 	case CONFIG_STR:
-		if (o->highest != 0 && text.n > o->highest)
+	case CONFIG_PATH:
+		if (o->kind == CONFIG_PATH ? !is_path(o, text)
+					   : o->highest != 0 && text.n > o->highest)
 			return ERR_SYNTAX;
 		*(struct str *)(void *)at = arena_str(&c->arena, text);
 		return ERR_OK;
 	case CONFIG_LIST:
 	case CONFIG_ADDRS:
+	case CONFIG_IPS:
+	case CONFIG_PATHS:
 		return list_set(c, o, index, text);
 	case CONFIG_BOOL:
 		return parse_bool(text, (bool *)at) ? ERR_OK : ERR_SYNTAX;
@@ -226,10 +278,13 @@ config_format_value(const struct config *c, const struct config_option *o, struc
 
 	switch (o->kind) {
 	case CONFIG_STR:
+	case CONFIG_PATH:
 		format_quoted(*(const struct str *)(const void *)at, out);
 		break;
 	case CONFIG_LIST:
 	case CONFIG_ADDRS:
+	case CONFIG_IPS:
+	case CONFIG_PATHS:
 		buf_chr(out, '{');
 		for (size_t i = 0; i < list->n; i++) {
 			if (i > 0)
@@ -261,7 +316,7 @@ config_format_value(const struct config *c, const struct config_option *o, struc
 void
 config_format_default(const struct config_option *o, struct buf *out)
 {
-	if (o->kind == CONFIG_STR)
+	if (o->kind == CONFIG_STR || o->kind == CONFIG_PATH)
 		format_quoted(str_c(o->def), out);
 	else
 		buf_c(out, o->def);
@@ -279,6 +334,16 @@ config_expected(const struct config_option *o, struct buf *out)
 		if (o->kind == CONFIG_STR && o->highest != 0)
 			buf_printf(out, " of at most %llu bytes", (unsigned long long)o->highest);
 		buf_lit(out, " without control characters");
+		break;
+	case CONFIG_IPS:
+		buf_lit(out, "an address of a machine, such as \"192.0.2.1\" or \"2001:db8::1\"");
+		break;
+	case CONFIG_PATH:
+	case CONFIG_PATHS:
+		buf_printf(out, "a path that begins with \"/\", of at most %llu bytes",
+		    (unsigned long long)o->highest);
+		if (o->kind == CONFIG_PATH && o->def[0] == '\0')
+			buf_lit(out, ", or empty");
 		break;
 	case CONFIG_ADDRS:
 		buf_lit(out,
