@@ -57,7 +57,9 @@ docs: all
 format:
 	@find src bench tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
-install: all
+install: $(BUILD)/build.ninja
+	@[ -z "$(PREFIX)" ] || meson configure $(BUILD) -Dprefix="$(PREFIX)"
+	@ninja -C $(BUILD)
 	@meson install -C $(BUILD) --no-rebuild
 
 clean:

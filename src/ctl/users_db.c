@@ -3,23 +3,22 @@
 
 #include "auth/name.h"
 #include "auth/upgrade.h"
+#include "ctl/owner.h"
 #include "proc/roles.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* The folder, when the daemon has not made it yet. */
 static bool
-folder_make(struct ctl *c, const char *folder, const struct passwd *pw)
+folder_make(struct ctl *c, const char *folder, const struct ctl_owner *owner)
 {
 	mkdir(c->config->data_dir.p, 0755);
 	if (mkdir(folder, 0700) != 0)
 		return errno == EEXIST;
-	return pw == NULL || chown(folder, pw->pw_uid, pw->pw_gid) == 0;
+	return owner == NULL || chown(folder, owner->uid, owner->gid) == 0;
 }
 
 struct users *
@@ -28,20 +27,21 @@ ctl_users_open(struct ctl *c)
 	const char *folder = role_folder(&c->arena, ROLE_AUTH, c->config);
 	const char *path = arena_printf(&c->arena, "%s/users.db", folder).p;
 	struct str user = role_user(ROLE_AUTH, c->config);
-	struct passwd *pw = NULL;
+	struct ctl_owner owner, *other = NULL;
 	struct users *u;
 	enum err e;
 
-	if (geteuid() == 0 && user.n > 0 && !str_eq(user, STR("root"))) {
-		pw = getpwnam(user.p);
-		if (pw == NULL) {
+	if (geteuid() == 0) {
+		if (ctl_owner_of(folder, user, &owner)) {
+			other = &owner;
+		} else if (user.n > 0) {
 			ctl_fail(
 			    "there is no user \"%s\" (option auth_user); useradd --system %s makes it",
 			    user.p, user.p);
 			return NULL;
 		}
 	}
-	if (!folder_make(c, folder, pw)) {
+	if (!folder_make(c, folder, other)) {
 		ctl_fail("%s: %s", folder, strerror(errno));
 		return NULL;
 	}
@@ -50,10 +50,8 @@ ctl_users_open(struct ctl *c)
 		ctl_fail("%s: %s", folder, strerror(errno));
 		return NULL;
 	}
-	if (pw != NULL
-	    && (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0
-		|| setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)) {
-		ctl_fail("can't become %s: %s", user.p, strerror(errno));
+	if (other != NULL && !ctl_owner_become(other)) {
+		ctl_fail("can't become the owner of %s: %s", folder, strerror(errno));
 		return NULL;
 	}
 	e = sodium_init() < 0 ? ERR_BUG : users_open("users.db", &u);

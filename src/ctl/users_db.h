@@ -6,8 +6,8 @@
 #include "ctl/ctl.h"
 
 /**
- * Opens the database of the configuration. As root the tool first becomes the auth process's user,
- * for good, so that the files stay that user's. NULL after telling what is wrong.
+ * Opens the database of the configuration. As root the tool first becomes their owner, for good
+ * (owner.h). NULL after telling what is wrong.
  */
 struct users *ctl_users_open(struct ctl *c);
 /** Tells an error of the database. Returns CTL_FAILED. */

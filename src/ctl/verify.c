@@ -1,12 +1,12 @@
 /* verify.c - posthorn verify: proves the store, and makes anew what can be. */
 #include "ctl/admin_client.h"
 #include "ctl/commands.h"
+#include "ctl/owner.h"
 
 #include "store/store.h"
 #include "store/verify.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -60,22 +60,17 @@ pace(void *ctx, uint64_t bytes)
 	return true;
 }
 
-/* As root the tool becomes the mail process's user, so that what it writes stays that user's. */
+/*
+ * As root the tool becomes the store's owner (owner.h). Without such a user it stays root: a server
+ * that root has started needs that user, and one that was not has root's files.
+ */
 static bool
-become_user(struct ctl *c)
+become_owner(struct ctl *c, const char *dir)
 {
-	struct passwd *p;
+	struct ctl_owner owner;
 
-	if (geteuid() != 0)
-		return true;
-	p = getpwnam(c->config->user.p);
-	if (p == NULL)
-		/*
-		 * a server that was started by root needs this user; one that was not has root's
-		 * files
-		 */
-		return true;
-	return setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0;
+	return geteuid() != 0 || !ctl_owner_of(dir, c->config->user, &owner)
+	    || ctl_owner_become(&owner);
 }
 
 static void
@@ -217,8 +212,8 @@ verify_command(struct ctl *c, int argc, char **argv)
 		    "posthornd is running: it can be verified so, but not repaired; stop it first");
 		return VERIFY_IMPOSSIBLE;
 	}
-	if (!become_user(c)) {
-		ctl_fail("can't become the user %.*s: %s", STR_F(c->config->user), strerror(errno));
+	if (!become_owner(c, dir)) {
+		ctl_fail("can't become the owner of %s: %s", dir, strerror(errno));
 		return VERIFY_IMPOSSIBLE;
 	}
 	if (access(dir, F_OK) != 0) {

@@ -42,6 +42,18 @@ detail_add(struct buf *detail, const char *text)
 }
 
 /* A lock of our own: RocksDB's message for its own can't be told from other I/O errors. */
+/* The lock is the folder's owner's, whoever comes first: root, who makes a backup, may have made it. */
+static void
+lock_give(struct rocks *r)
+{
+	struct stat folder, lock;
+
+	if (geteuid() == 0 && stat(r->dir, &folder) == 0 && fstat(r->lock_fd, &lock) == 0
+	    && lock.st_uid != folder.st_uid
+	    && fchown(r->lock_fd, folder.st_uid, folder.st_gid) != 0)
+		ignore_err(ERR_IO, "its owner then can't open the store, and says so");
+}
+
 static enum err
 dir_lock(struct rocks *r, struct buf *detail)
 {
@@ -60,6 +72,7 @@ dir_lock(struct rocks *r, struct buf *detail)
 		detail_add(detail, "The data directory can't be opened.");
 		return ERR_IO;
 	}
+	lock_give(r);
 	if (flock(r->lock_fd, (r->options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
 		detail_add(detail, "Another process has the data directory open.");
 		return errno == EWOULDBLOCK ? ERR_INUSE : ERR_IO;
