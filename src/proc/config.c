@@ -269,7 +269,50 @@ line_of(const unsigned *lines, const char *a, const char *b)
 	return MAX(lines[option_find(a) - config_options], lines[option_find(b) - config_options]);
 }
 
-/* Rules over several options. */
+/* True when each value is two texts with a sign between them; else an error, with an example. */
+static bool
+are_pairs(const struct config_list *list, char sign, const char *file, unsigned line,
+    const char *name, const char *example, struct buf *errors)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < list->n; i++) {
+		size_t at = str_chr(list->v[i], sign);
+
+		if (at != SIZE_MAX && at > 0 && at + 1 < list->v[i].n)
+			continue;
+		buf_printf(errors, "%s:%u: %s: \"%.200s\" is not like \"%s\"\n", file, line, name,
+		    list->v[i].p, example);
+		ok = false;
+	}
+	return ok;
+}
+
+static bool
+check_pairs(const struct config *c, const char *file, const unsigned *lines, struct buf *errors)
+{
+	const struct {
+		const struct config_list *list;
+		char sign;
+		const char *name, *example;
+	} pairs[] = {
+		{ &c->urlauth_entities, '=', "urlauth_entities", "submit+=relay" },
+		{ &c->shared_filters, ' ', "shared_filters", "big-ones LARGER 5000000" },
+		{ &c->shared_filter_descriptions, ' ', "shared_filter_descriptions",
+		    "big-ones Large messages" },
+	};
+
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		ok = are_pairs(pairs[i].list, pairs[i].sign, file,
+			 line_of(lines, pairs[i].name, pairs[i].name), pairs[i].name,
+			 pairs[i].example, errors)
+		    && ok;
+	return ok;
+}
+
+/* Rules over several options, and of what a value consists of. */
 static enum err
 check_together(const struct config *c, const char *name, const unsigned *lines, struct buf *errors)
 {
@@ -286,7 +329,7 @@ check_together(const struct config *c, const char *name, const unsigned *lines, 
 		    name, line_of(lines, "namespace_other", "namespace_shared"));
 		return ERR_CONFIG;
 	}
-	return ERR_OK;
+	return check_pairs(c, name, lines, errors) ? ERR_OK : ERR_CONFIG;
 }
 
 enum err

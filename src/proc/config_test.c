@@ -84,6 +84,11 @@ test_errors_say_what_would_be_right(void)
 		    "f:1: tls_certs names 1 files and tls_keys 0; each certificate needs its key, in the same order\n" },
 		{ "\nnamespace_other = \"a/b\"\nscram = yes\n",
 		    "f:2: namespace_other and namespace_shared are two different levels of mailbox names, without \"/\"\n" },
+		{ "\nurlauth_entities = {\"submit+=relay\", \"relay\"}\nshared_filters = {\"a \"}\n"
+		  "shared_filter_descriptions = {\" b\"}\n",
+		    "f:2: urlauth_entities: \"relay\" is not like \"submit+=relay\"\n"
+		    "f:3: shared_filters: \"a \" is not like \"big-ones LARGER 5000000\"\n"
+		    "f:4: shared_filter_descriptions: \" b\" is not like \"big-ones Large messages\"\n" },
 		{ "hostname =\nuser = \"x\"\n", "f:1: hostname: its value is missing\n" },
 		{ "\nhostname = # m\n\n\n", "f:2: hostname: its value is missing\n" },
 		{ "scram = yes\nhostname = \"m\nuser = \"x\"\n",
