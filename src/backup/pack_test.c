@@ -257,6 +257,13 @@ test_sweep_again(void)
 	}
 }
 
+static bool
+go_on(void *ctx, const char *pack, const struct pack_entry *entry, enum err e, struct str bytes)
+{
+	(void)ctx, (void)pack, (void)entry, (void)e, (void)bytes;
+	return true;
+}
+
 /* Of a pack that is to be written anew an object is damaged: it stays, and others go all the same. */
 static void
 test_sweep_damaged(void)
@@ -267,6 +274,7 @@ test_sweep_damaged(void)
 	struct wanted wanted;
 	struct repo *r;
 	uint64_t freed = 0;
+	size_t packs = 0;
 
 	CHECK(mkdtemp(dir) != NULL);
 	for (int pack = 0; pack < 2; pack++) {
@@ -294,6 +302,18 @@ test_sweep_damaged(void)
 	CHECK(repo_find(r, &ids[1][0]) == NULL);
 	CHECK(repo_read(r, &ids[0][3], &bytes) == ERR_CORRUPT);
 	CHECK(repo_read(r, &ids[0][11], &bytes) == ERR_OK);
+	repo_close(r);
+
+	/* Taken out, it is missing, and can be stored again. */
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	CHECK(repo_check(r, go_on, NULL) == ERR_OK);
+	CHECK(repo_drop_damaged(r, &packs) == ERR_OK && packs == 1);
+	repo_close(r);
+	CHECK(repo_open(dir, REPO_WRITE, &r, &detail) == ERR_OK);
+	CHECK(repo_find(r, &ids[0][3]) == NULL);
+	CHECK(repo_read(r, &ids[0][11], &bytes) == ERR_OK);
+	CHECK(repo_check(r, go_on, NULL) == ERR_OK);
+	CHECK(repo_drop_damaged(r, &packs) == ERR_OK && packs == 0);
 	repo_close(r);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -261,6 +261,7 @@ repo_check(struct repo *r, repo_each_fn *fn, void *ctx)
 			return ERR_OK;
 		for (size_t k = 0; k < p->count; k++) {
 			e = pack_read(p->fd, &p->entries[k], &bytes);
+			p->has_damaged_object |= e == ERR_CORRUPT;
 			if (!fn(ctx, p->name, &p->entries[k], e,
 				e == ERR_OK ? buf_str(&bytes) : STR_NONE))
 				return ERR_OK;

@@ -73,5 +73,11 @@ must_use enum err repo_remove_backup(struct repo *r, const char *name);
  */
 typedef bool repo_wants_fn(void *ctx, const struct blob_id *id);
 must_use enum err repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out);
+/**
+ * Writes the packs in which repo_check() has found damaged objects anew, without these: until a later
+ * backup stores them again they are missing. packs_out: how many. ERR_FULL, ERR_IO: all packs are as
+ * they were.
+ */
+must_use enum err repo_drop_damaged(struct repo *r, size_t *packs_out);
 
 #endif

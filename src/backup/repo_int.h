@@ -18,7 +18,8 @@ struct pack {
 	char *name;
 	struct pack_entry *entries;
 	size_t count;
-	bool is_damaged;
+	bool is_damaged;         /* its index */
+	bool has_damaged_object; /* as repo_check() has found */
 };
 
 struct object {

@@ -173,6 +173,19 @@ is_written_anew(const struct repo *r, size_t pack, size_t count)
 	return false;
 }
 
+/* What was copied is safe before any original goes. Ends with e. */
+static enum err
+originals_go(struct repo *r, const bool *goes, size_t count, enum err e)
+{
+	if (e == ERR_OK)
+		e = writer_end(r);
+	for (size_t i = 0; e == ERR_OK && i < count; i++) {
+		if (goes[i] && !is_written_anew(r, i, count))
+			repo_unlink(r, "packs", r->packs[i].name);
+	}
+	return e == ERR_OK ? folder_sync(r, "packs") : e;
+}
+
 enum err
 repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 {
@@ -201,15 +214,52 @@ repo_sweep(struct repo *r, repo_wants_fn *wants, void *ctx, uint64_t *freed_out)
 		goes[i] = true;
 		*freed_out += (uint64_t)st.st_size - bytes;
 	}
-	/* What was copied is safe before any original goes. */
-	if (e == ERR_OK)
-		e = writer_end(r);
-	for (size_t i = 0; e == ERR_OK && i < count; i++) {
-		if (goes[i] && !is_written_anew(r, i, count))
-			repo_unlink(r, "packs", r->packs[i].name);
-	}
+	e = originals_go(r, goes, count, e);
 	free(goes);
-	if (e == ERR_OK)
-		e = folder_sync(r, "packs");
 	return e == ERR_OK ? damage : e;
+}
+
+/* Each copy by itself: another pack may have a good one of what is damaged in this. */
+static enum err
+copy_good(struct repo *r, size_t pack)
+{
+	BUF_CLEAN struct buf bytes = BUF_MAX(SIZE_MAX / 2);
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < r->packs[pack].count; i++) {
+		const struct pack_entry *entry = &r->packs[pack].entries[i];
+
+		e = pack_read(r->packs[pack].fd, entry, &bytes);
+		if (e == ERR_CORRUPT) {
+			e = ERR_OK;
+			continue;
+		}
+		if (e == ERR_OK)
+			e = writer_begin(r);
+		if (e == ERR_OK)
+			e = pack_copy(r->writer, r->packs[pack].fd, entry);
+		if (e == ERR_OK && pack_bytes(r->writer) >= PACK_BYTES)
+			e = writer_end(r);
+	}
+	return e;
+}
+
+enum err
+repo_drop_damaged(struct repo *r, size_t *packs_out)
+{
+	size_t count = r->pack_count;
+	bool *goes = xcalloc(count + 1, sizeof(*goes));
+	enum err e = ERR_OK;
+
+	*packs_out = 0;
+	for (size_t i = 0; e == ERR_OK && i < count; i++) {
+		if (!r->packs[i].has_damaged_object)
+			continue;
+		e = copy_good(r, i);
+		goes[i] = true;
+		++*packs_out;
+	}
+	e = originals_go(r, goes, count, e);
+	free(goes);
+	return e;
 }

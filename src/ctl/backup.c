@@ -287,31 +287,58 @@ tell_damage(void *ctx, const struct damage *d)
 	puts(d->what);
 }
 
+/* With may_repair it is opened to write, which would make a folder: so it is read first. */
+static enum err
+verify_open(const char *path, bool may_repair, struct repo **out, struct buf *detail)
+{
+	enum err e = repo_open(path, REPO_READ, out, detail);
+
+	if (e != ERR_OK || !may_repair)
+		return e;
+	repo_close(*out);
+	return repo_open(path, REPO_WRITE, out, detail);
+}
+
+static void
+tell_sums(const struct ctl *c, const struct check_sums *sums, size_t packs)
+{
+	if (c->is_json)
+		printf(
+		    "{\"backups\":%llu,\"objects\":%llu,\"bytes\":%llu,\"damages\":%llu,\"repaired\":%zu}\n",
+		    (unsigned long long)sums->backups, (unsigned long long)sums->objects,
+		    (unsigned long long)sums->bytes, (unsigned long long)sums->damages, packs);
+	else if (!c->is_quiet)
+		printf("%llu backups, %llu objects, %llu bytes: %s\n",
+		    (unsigned long long)sums->backups, (unsigned long long)sums->objects,
+		    (unsigned long long)sums->bytes, sums->damages == 0 ? "good" : "DAMAGED");
+	if (packs != 0 && !c->is_json && !c->is_quiet)
+		printf(
+		    "%zu %s written anew without what is damaged: the next backup stores it again, as far as the server has it\n",
+		    packs, packs == 1 ? "file was" : "files were");
+}
+
 static int
 verify_run(struct ctl *c, int argc, char **argv)
 {
+	bool may_repair = ctl_option(&argc, argv, "--repair", NULL);
 	BUF_CLEAN struct buf detail = BUF_MAX(4096);
 	struct check_sums sums;
+	size_t packs = 0;
 	struct repo *r;
 	enum err e;
 
 	if (ctl_stray_option(&argc, argv) != NULL || argc != 1)
 		return ctl_usage(&ctl_backup_verify, NULL);
-	e = repo_open(argv[0], REPO_READ, &r, &detail);
+	e = verify_open(argv[0], may_repair, &r, &detail);
 	if (e != ERR_OK)
 		return repo_fail(argv[0], e, &detail);
 	e = backup_check(r, tell_damage, c, &sums);
+	if (e == ERR_OK && may_repair)
+		e = repo_drop_damaged(r, &packs);
 	repo_close(r);
 	if (e != ERR_OK)
 		return repo_fail(argv[0], e, &detail);
-	if (c->is_json)
-		printf("{\"backups\":%llu,\"objects\":%llu,\"bytes\":%llu,\"damages\":%llu}\n",
-		    (unsigned long long)sums.backups, (unsigned long long)sums.objects,
-		    (unsigned long long)sums.bytes, (unsigned long long)sums.damages);
-	else if (!c->is_quiet)
-		printf("%llu backups, %llu objects, %llu bytes: %s\n",
-		    (unsigned long long)sums.backups, (unsigned long long)sums.objects,
-		    (unsigned long long)sums.bytes, sums.damages == 0 ? "good" : "DAMAGED");
+	tell_sums(c, &sums, packs);
 	return sums.damages == 0 ? CTL_OK : CTL_FAILED;
 }
 
@@ -336,10 +363,11 @@ const struct ctl_command ctl_backup_list = {
 };
 const struct ctl_command ctl_backup_verify = {
 	.name = "backup verify",
-	.args = "DEST",
+	.args = "DEST [--repair]",
 	.summary = "Check that backups can be restored, to the last byte.",
 	.help =
 	    "Reads every byte of a folder of backups, or of a stream in a file, and follows each backup to each of its messages. What is "
-	    "damaged is named: file, account, mailbox, UID. The exit status is 1 when anything is.",
+	    "damaged is named: file, account, mailbox, UID. The exit status is 1 when anything is. With --repair what is damaged is taken out "
+	    "of a folder's files: the next backup stores it again, as far as the server has it, and earlier backups are whole again too.",
 	.run = verify_run,
 };

@@ -1193,3 +1193,37 @@ def test_flipped_bytes(server, tool, tmp_path):
     pack.unlink()
     assert tool('backup', 'verify', dest).endswith('good\n')
     c.close()
+
+
+def test_damaged_objects_are_stored_again(server, tool, tmp_path):
+    """A backup stores what is there already no second time, and does not read it: what verify --repair takes out it does."""
+    import hashlib
+    user = server.user()
+    c = server.login(user)
+    for i in range(5):
+        c.append(text(i, 3000))
+    dest = tmp_path / 'b'
+    assert 'no such' in tool('backup', 'verify', dest, '--repair', fails=True).lower() and not dest.exists()
+    tool('backup', dest)
+    pack, = (dest / 'packs').iterdir()
+    names = {hashlib.sha256(text(i, 3000)).hexdigest() for i in (1, 3)}
+    data = pack.read_bytes()
+    for _, at, n, name in objects(pack):
+        if name in names:
+            data = data[:at + n // 2] + bytes([data[at + n // 2] ^ 1]) + data[at + n // 2 + 1:]
+    pack.write_bytes(data)
+    tool('backup', dest)
+    assert tool('backup', 'verify', dest, fails=True).count('the message is lost') == 2     # the account is the same in both
+    out = tool('backup', 'verify', dest, '--repair', fails=True)
+    assert '1 file was written anew' in out and not pack.exists()
+    assert sorted(o[3] for p in (dest / 'packs').iterdir() for o in objects(p) if o[3] in names) == []
+    assert 'written anew' not in tool('backup', 'verify', dest, '--repair', fails=True)     # they are missing now; nothing is damaged
+    tool('backup', dest)
+    assert tool('backup', 'verify', dest, '--repair').endswith('good\n')
+    other = server.user()
+    first = sorted((dest / 'backups').iterdir())[0].name
+    tool('restore', dest, '--account', user, '--to', other, '--backup', first)
+    d = server.login(other)
+    assert sorted(texts(d)) == [0, 1, 2, 3, 4]
+    d.close()
+    c.close()
