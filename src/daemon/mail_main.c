@@ -54,6 +54,8 @@ enum {
 	/* When nothing is configured. */
 	CACHE_DEFAULT_LEAST = 64 << 20,
 	CACHE_DEFAULT_MOST = 1 << 30,
+	/* Of the size of the cache, beside it: what is known of searched texts. */
+	TRIGRAMS_PART = 4,
 };
 
 struct mail {
@@ -121,6 +123,7 @@ store_start(struct mail *m)
 		.no_sync = c->durability == DURABILITY_RELAXED };
 	struct store_options so = { .clock = clock_system(),
 		.random = random_bytes,
+		.trigrams_bytes = cache_bytes(c) / TRIGRAMS_PART,
 		.message_max_bytes = c->message_size_max,
 		.retention_s = (uint32_t)(c->retention / 1000),
 		.retained_max_bytes = c->retention_size,

@@ -206,6 +206,7 @@ search_new(struct arena *a, const struct imap_search *program, struct view *v,
 		return e;
 	s->text_nodes = arena_array(a, struct node *, s->text_count);
 	collect_text_nodes(s, s->root, &count);
+	absence_init(s);
 	narrow(s, s->root);
 	return ERR_OK;
 }

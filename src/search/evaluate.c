@@ -71,6 +71,8 @@ search_judge_leaf(struct search *s, struct node *n, const struct entry *e)
 
 	if (s->digest != NULL && n->column >= 0)
 		return glance_field(s->digest, n);
+	if (s->has_absences && n->is_absent)
+		return IS_NO;
 	if (n->level > s->have)
 		return IS_UNKNOWN;
 	if (n->level > LEVEL_ENTRY && s->is_unreadable)
@@ -200,6 +202,7 @@ search_free(struct search *s)
 	drop_message(s);
 	message_ahead_free(s->ahead);
 	glance_free(s->glance);
+	absence_done(s);
 	buf_done(&s->window);
 	buf_done(&s->source_window);
 	rangeset_done(&s->uids);
@@ -262,7 +265,7 @@ read_ahead(struct search *s, const struct entry *e)
 
 		while (looked++ < 16 * AHEAD_MESSAGES && s->asked_to != UINT32_MAX
 		    && search_candidate(s, s->asked_to + 1, &next, &seq)
-		    && (judge(s, s->root, &next) != IS_UNKNOWN
+		    && (absence_judge(s, &next) != IS_UNKNOWN
 			|| message_ahead_add(s->ahead, next.msgno, next.size_bytes)))
 			s->asked_to = next.uid.v;
 		if (s->asked_to == before)
@@ -321,6 +324,7 @@ begin_text(struct search *s, const struct entry *entry, struct waiter *w)
 	struct str header;
 	enum err e = ERR_OK;
 
+	absence_begin(s, entry);
 	if (has_text_keys(s)) {
 		e = get_header(s, entry, w, &header);
 		if (e != ERR_OK)
@@ -389,6 +393,8 @@ read_text(struct search *s, const struct entry *entry, struct waiter *w)
 	if (e == ERR_WAIT)
 		return e;
 	match_text_ends(s);
+	if (e == ERR_OK && !is_text_decided(s))
+		absence_end(s, entry->msgno);
 	for (uint32_t i = 0; i < s->text_count; i++) {
 		struct node *n = s->text_nodes[i];
 
@@ -423,7 +429,7 @@ prefetch(struct search *s, const struct entry *e)
 		if (!search_candidate(s, next.uid.v + 1, &next, &seq))
 			break;
 		s->asked_to = next.uid.v;
-		if (judge(s, s->root, &next) == IS_UNKNOWN)
+		if (absence_judge(s, &next) == IS_UNKNOWN)
 			numbers[n++] = next.msgno;
 	}
 	message_prefetch(view_account(s->view), numbers, n,
@@ -480,7 +486,7 @@ search_match(struct search *s, const struct entry *entry, struct waiter *w, bool
 	}
 	if (s->at.v != entry->uid.v)
 		begin_message(s, entry);
-	t = judge(s, s->root, entry);
+	t = s->have == LEVEL_ENTRY ? absence_judge(s, entry) : judge(s, s->root, entry);
 	if (t == IS_UNKNOWN && s->have == LEVEL_ENTRY && s->columns != 0) {
 		e = glance_at(s, entry, w, &t);
 		if (e != ERR_OK)

@@ -88,7 +88,7 @@ glance_begin(struct search *s, const struct entry *e)
 	     looked++) {
 		if (!search_candidate(s, next.uid.v + 1, &next, &seq))
 			break;
-		if (next.msgno.v != 0 && search_judge(s, &next) == IS_UNKNOWN)
+		if (next.msgno.v != 0 && absence_judge(s, &next) == IS_UNKNOWN)
 			glance_add(g, &next);
 	}
 	g->reader = digest_reader_new(view_account(s->view), s->columns, g->numbers, g->count);
@@ -116,7 +116,7 @@ glance_read(struct search *s, struct waiter *w)
 			break;
 		}
 		s->digest = &d;
-		g->messages[g->read].truth = search_judge(s, &g->messages[g->read].entry);
+		g->messages[g->read].truth = absence_judge(s, &g->messages[g->read].entry);
 		s->digest = NULL;
 		g->read++;
 	}

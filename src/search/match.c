@@ -137,6 +137,7 @@ match_header_text(struct search *s, struct str header)
 		mime_value_text(f.name.n > 0 ? f.value : f.all, &text);
 		mime_collate_part(s->program->collation, buf_str(&text), &s->window);
 		s->words.n = 0;
+		absence_read(s, buf_str(&s->window), true, false);
 		see_text(s, buf_str(&s->window), buf_str(&s->window), true, false, true);
 	}
 	s->words.n = 0;
@@ -171,6 +172,7 @@ match_text_piece(void *ctx, struct str utf8, bool is_first, bool is_source)
 		match_text_ends(s);
 	new = window->n;
 	mime_collate_part(s->program->collation, utf8, window);
+	absence_read(s, str_sub(buf_str(window), new, window->n), is_first, is_source);
 	return !see_text(s, buf_str(window), str_sub(buf_str(window), new, window->n), false,
 	    is_source, false);
 }

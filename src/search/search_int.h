@@ -7,6 +7,7 @@
 #include "search/search.h"
 #include "store/digest.h"
 #include "store/message_ahead.h"
+#include "store/trigrams.h"
 
 enum truth { IS_NO, IS_YES, IS_UNKNOWN };
 
@@ -48,8 +49,11 @@ struct node {
 	/* HEADER, BODY, TEXT, ANNOTATION: the text in casemap form */
 	struct str folded;
 	struct imap_listmatch *names; /* ANNOTATION: whose names match */
-	struct fuzzy *fuzzy;          /* HEADER, BODY, TEXT: NULL unless FUZZY */
-	unsigned score;               /* of a match: 100 is exact */
+	struct trigram_needle needle; /* BODY, TEXT: of the text */
+	/* BODY, TEXT: the message that is judged does not have the text */
+	bool is_absent;
+	struct fuzzy *fuzzy; /* HEADER, BODY, TEXT: NULL unless FUZZY */
+	unsigned score;      /* of a match: 100 is exact */
 	/* BODY, TEXT, HEADER: of the message at hand, once it is known */
 	enum truth text_truth;
 };
@@ -84,6 +88,9 @@ struct search {
 	unsigned columns;
 	struct glance *glance;
 	const struct digest *digest; /* of the message that is judged now, or NULL */
+
+	struct absence *absence; /* absent.c; NULL: the program has no text keys */
+	bool has_absences;       /* nodes know them, of the message that is judged now */
 
 	/* The message at hand. */
 	struct uid at;               /* 0: none */
@@ -130,6 +137,21 @@ must_use enum err glance_at(struct search *s, const struct entry *e, struct wait
 enum truth glance_field(const struct digest *d, const struct node *n);
 /** Takes NULL. */
 void glance_free(struct glance *g);
+
+/** Of a program with text keys; before the first message. */
+void absence_init(struct search *s);
+void absence_done(struct search *s);
+/**
+ * search_judge() of a message of which nothing but its entry is at hand: what searches before this
+ * one know of its texts is looked at too.
+ */
+enum truth absence_judge(struct search *s, const struct entry *e);
+/** The texts of the message at hand are read: collects what they have. */
+void absence_begin(struct search *s, const struct entry *e);
+/** A piece of a text in folded form. */
+void absence_read(struct search *s, struct str folded, bool is_first, bool is_source);
+/** All texts of the message at hand were read. */
+void absence_end(struct search *s, struct msgno n);
 
 bool match_contains(struct str hay, struct str needle);
 /** HEADER: whether the header block has the field with the text. */

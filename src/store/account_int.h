@@ -26,6 +26,7 @@
 
 struct message_cache; /* arrival_int.h */
 struct digest_cache;  /* digest.h */
+struct trigram_cache; /* trigrams.h */
 struct thread_index;
 struct seen_users; /* seen_int.h */
 
@@ -33,6 +34,7 @@ struct store {
 	struct store_options o; /* with defaults filled in */
 	struct message_cache *messages;
 	struct digest_cache *digests;
+	struct trigram_cache *trigrams;
 	pthread_mutex_t lock;
 	struct hash by_user;  /* struct account */
 	struct list accounts; /* struct account.in_store */

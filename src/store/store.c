@@ -5,6 +5,7 @@
 
 #include "store/arrival_int.h"
 #include "store/digest.h"
+#include "store/trigrams.h"
 #include "store/undo_int.h"
 
 #include <stdlib.h>
@@ -76,6 +77,8 @@ store_open(const struct store_options *o, struct store **out)
 	if (o->random != NULL)
 		o->random(&seed, sizeof(seed));
 	s->digests = digest_cache_new(o->kv, s->o.cache_bytes / 2, seed);
+	s->trigrams =
+	    trigram_cache_new(s->o.trigrams_bytes != 0 ? s->o.trigrams_bytes : s->o.cache_bytes);
 	*out = s;
 	return ERR_OK;
 }
@@ -97,6 +100,7 @@ store_forget(struct store *s, struct account *a)
 	pthread_mutex_unlock(&s->lock);
 	message_cache_forget(s->messages, a->id);
 	digest_cache_forget(s->digests, a->id);
+	trigram_cache_forget(s->trigrams, a->id);
 }
 
 bool
@@ -176,6 +180,7 @@ store_discard(struct store *s)
 	waitlist_done(&s->shared);
 	message_cache_free(s->messages);
 	digest_cache_free(s->digests);
+	trigram_cache_free(s->trigrams);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -54,6 +54,7 @@ struct store_options {
 	uint64_t log_rows_max; /* of an account: with more, the older half goes; 0: 100,000 */
 	/* mailbox pages and message records kept for nobody; 0: 32 MiB */
 	size_t cache_bytes;
+	size_t trigrams_bytes;  /* of searched texts (trigrams.h); 0: as cache_bytes */
 	uint32_t load_pages;    /* a mailbox with more is loaded in parts of so many; 0: 192 */
 	uint32_t mailboxes_max; /* an account; 0: 10,000 */
 	uint32_t stage_links;   /* a COPY of more messages is made in stages of so many; 0: 512 */
