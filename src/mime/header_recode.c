@@ -99,15 +99,15 @@ prefix(struct str utf8, size_t chars)
 	return n;
 }
 
-/* What is left of the line that is being written. */
+/* What is left of the line that is being written; lines may have any length. */
 static size_t
 room(const struct buf *out)
 {
-	size_t n = out->n;
+	size_t n = 0;
 
-	while (n > 0 && out->p[n - 1] != '\n')
-		n--;
-	return LINE_MAX - MIN((size_t)LINE_MAX, out->n - n);
+	while (n < LINE_MAX && n < out->n && out->p[out->n - n - 1] != '\n')
+		n++;
+	return LINE_MAX - n;
 }
 
 /* As many characters as fit into one word of at most max. */

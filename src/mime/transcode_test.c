@@ -113,6 +113,19 @@ test_headers(void)
 	}
 }
 
+/* Words without a blank between them are one line; four million bytes of it take no longer than theirs. */
+static void
+test_long_line(void)
+{
+	BUF_CLEAN struct buf in = BUF_MAX(5u << 20), out = BUF_MAX(64u << 20);
+
+	buf_lit(&in, "A: ");
+	while (in.n < 4u << 20)
+		buf_lit(&in, "(=?utf-8?q?b?=)");
+	CHECK(mime_header_recode(buf_str(&in), STR("utf-8"), STR_NONE, &out) == ERR_OK);
+	CHECK_U64(out.n, in.n);
+}
+
 #define LEAF                                                                                       \
 	"(\"text\" \"plain\" (\"charset\" \"koi8-r\" \"format\" \"flowed\" \"x\" \"y\") NIL \"a )\\\" b\" \"8bit\" 5 1 NIL NIL NIL NIL)"
 #define IMAGE "(\"image\" \"png\" NIL NIL {3}\r\n(\") \"base64\" 7 NIL NIL NIL NIL)"
@@ -188,4 +201,5 @@ test_reform(void)
 	CHECK(mime_bodystructure_reform(STR("x"), &form, &out) == ERR_CORRUPT);
 }
 
-TEST_MAIN(TEST(test_texts), TEST(test_headers), TEST(test_parts), TEST(test_reform))
+TEST_MAIN(TEST(test_texts), TEST(test_headers), TEST(test_long_line), TEST(test_parts),
+    TEST(test_reform))
