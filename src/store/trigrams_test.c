@@ -228,5 +228,46 @@ test_room(void)
 	fixture_done(&f);
 }
 
+/* Readers hold blocks while others fill, replace and forget them. */
+static void *
+reads_and_keeps(void *arg)
+{
+	struct fixture *f = arg;
+	struct trigram_reader r;
+	unsigned found = 0;
+
+	trigram_reader_init(&r, f->account);
+	for (uint32_t i = 0; i < 20000; i++) {
+		const uint32_t n = i % 640;
+		const struct trigram_filter *of = trigram_reader_find(&r, (struct msgno){ n });
+
+		if (of != NULL)
+			found += !lacks(of, STR("something"));
+		if (i % 16 == 0)
+			keep(f, n, STR("something"), i % 32 == 0);
+		if (i % 5000 == 4999)
+			trigram_cache_forget(f->store->trigrams, f->account->id);
+	}
+	trigram_reader_done(&r);
+	CHECK(found > 0);
+	return NULL;
+}
+
+static void
+test_threads(void)
+{
+	pthread_t threads[4];
+	struct fixture f;
+
+	fixture_init(&f, false);
+	trigram_cache_free(f.store->trigrams);
+	f.store->trigrams = trigram_cache_new(20000);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		CHECK(pthread_create(&threads[i], NULL, reads_and_keeps, &f) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	fixture_done(&f);
+}
+
 TEST_MAIN(TEST(test_never_lacks_what_is_there), TEST(test_lacks_what_is_not),
-    TEST(test_short_needles), TEST(test_keeps), TEST(test_room))
+    TEST(test_short_needles), TEST(test_keeps), TEST(test_room), TEST(test_threads))
