@@ -349,7 +349,8 @@ def test_hostile_commands(server):
 
 # ---- promise 11 ----
 
-ATTACKS = ['SEARCH TEXT "qqqq"', 'STORE 1:* FLAGS (\\Seen)', 'COPY 1:%d Copies' % (10000 if CROWD == 1 else 50000)] + ['SEARCH SUBJECT "qqqq"', 'FETCH 1:* (ENVELOPE)'] * (CROWD > 1)
+# The text is of two letters, so that what an earlier search knows of the texts (store/trigrams.h) spares nothing.
+ATTACKS = ['SEARCH TEXT "qq"', 'STORE 1:* FLAGS (\\Seen)', 'COPY 1:%d Copies' % (10000 if CROWD == 1 else 50000)] + ['SEARCH SUBJECT "qqqq"', 'FETCH 1:* (ENVELOPE)'] * (CROWD > 1)
 
 
 @pytest.mark.parametrize('command', ATTACKS)
@@ -404,7 +405,7 @@ def test_one_connection_does_not_wait_for_another_of_the_account(server):
     c = Plain(server, 'user1', timeout=600)
     c.fill(count, MESSAGE)
     c.ok('CREATE Copies')
-    for command in 'FETCH 1:* (FLAGS)', 'FETCH 1:* (ENVELOPE)', 'SEARCH SUBJECT "qqqq"', 'SEARCH TEXT "qqqq"', 'STORE 1:* +FLAGS (\\Flagged)', \
+    for command in 'FETCH 1:* (FLAGS)', 'FETCH 1:* (ENVELOPE)', 'SEARCH SUBJECT "qqqq"', 'SEARCH TEXT "qq"', 'STORE 1:* +FLAGS (\\Flagged)', \
             'COPY 1:%d Copies' % min(count, 50000):
         pinger = Pinger(server, 'user1', ['NOOP', 'STATUS Sent (MESSAGES)'])
         began = time.monotonic()

@@ -41,7 +41,8 @@ OVER_MAILBOX = {
     'fetch-every-other': lambda n: ['FETCH %s FLAGS' % numbers(min(n // 2, 9000))],
     'search-flags': ['SEARCH SEEN'],
     'search-header': ['SEARCH SUBJECT nothing'],
-    'search-text': ['SEARCH TEXT nothing'],
+    'search-text': ['SEARCH TEXT zq'],  # of two letters: all is read each time
+    'search-text-again': ['SEARCH TEXT nothing'],
     'search-saved': ['SEARCH RETURN (SAVE) UID 1:*', 'SEARCH $ UNSEEN'],
     'store': ['STORE 1:* +FLAGS (\\Flagged)', 'STORE 1:* -FLAGS (\\Flagged)'],
     'store-every-other': lambda n: ['STORE %s +FLAGS.SILENT (k)' % numbers(min(n // 2, 9000))],
