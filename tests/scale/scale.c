@@ -24,6 +24,7 @@
 #include "mime/date.h"
 #include "mime/envelope.h"
 #include "mime/header.h"
+#include "mime/header_recode.h"
 #include "mime/msgid.h"
 #include "mime/parser.h"
 #include "mime/sortkeys.h"
@@ -148,6 +149,13 @@ static void
 words(unused_arg struct arena *a, struct str in, struct buf *out)
 {
 	mime_words_decode(first_value(in), out);
+}
+
+static void
+recoded(unused_arg struct arena *a, struct str in, struct buf *out)
+{
+	ignore_err(mime_header_recode(in, STR("iso-8859-1"), STR("?"), out),
+	    "only its time counts");
 }
 
 static void
@@ -299,6 +307,7 @@ static const struct parser {
 	{ "header fields", SHAPE_MESSAGE, fields },
 	{ "addresses", SHAPE_MESSAGE, addresses },
 	{ "encoded words", SHAPE_MESSAGE, words },
+	{ "words recoded", SHAPE_MESSAGE, recoded },
 	{ "base subject", SHAPE_MESSAGE, subject },
 	{ "message-ids", SHAPE_MESSAGE, msgids },
 	{ "date", SHAPE_MESSAGE, date },

@@ -48,6 +48,8 @@ const struct shape shapes[] = {
 	{ "quoted backslashes", SHAPE_MESSAGE, "To: \"", "\\", .end = "\r\n\r\n" },
 	/* Encoded words. */
 	{ "encoded words", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?a=C3=A4?= ", .end = "\r\n\r\n" },
+	{ "encoded words on one line", SHAPE_MESSAGE, "Subject: ", "(=?utf-8?q?a=C3=A4?=)",
+	    .end = "\r\n\r\n" },
 	{ "encoded words in many charsets", SHAPE_MESSAGE,
 	    "Subject: ", "=?iso-8859-2?q?a?= =?koi8-r?b?wcE=?=\r\n ", .end = "\r\n\r\n" },
 	{ "encoded words without end", SHAPE_MESSAGE, "Subject: ", "=?utf-8?q?",
